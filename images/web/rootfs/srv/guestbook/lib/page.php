@@ -1,0 +1,40 @@
+<?php
+/** The guest book's one page. Expects $settings and $posts. */
+$safe = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES | ENT_SUBSTITUTE);
+?>
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Guest book</title>
+<style>
+  :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+  body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; }
+  form, article { border: 1px solid #8886; border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
+  label { display: block; margin-bottom: .5rem; }
+  input:not([type=file]), textarea { width: 100%; font: inherit; box-sizing: border-box; padding: .4rem; }
+  article p { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
+  img { max-width: 100%; border-radius: .25rem; }
+  small { opacity: .75; }
+  strong.node { font-family: ui-monospace, monospace; }
+</style>
+<h1>Guest book</h1>
+<p>This page was served by <strong class="node"><?= $safe($settings['node']) ?></strong>. Reload it, and another node may answer.
+<?php if (!$settings['shared']): ?>
+  <br><small>The cluster has no database yet: each node keeps its own posts.</small>
+<?php endif ?></p>
+<form method="post" enctype="multipart/form-data">
+  <label>Name <input name="author" maxlength="80" autocomplete="name"></label>
+  <label>Message <textarea name="message" rows="3" maxlength="4000" required></textarea></label>
+  <label>Picture <input type="file" name="upload" accept="image/png,image/jpeg,image/gif,image/webp"></label>
+  <button>Sign</button>
+</form>
+<?php foreach ($posts as $post): ?>
+<article>
+  <strong><?= $safe($post['author']) ?></strong>
+  <small><?= gmdate('Y-m-d H:i:s', (int) $post['at']) ?> UTC, kept by <?= $safe($post['node']) ?></small>
+  <p><?= $safe($post['message']) ?></p>
+  <?php if ($post['upload']): ?><img src="/uploads/<?= $safe($post['upload']) ?>" alt="picture left by <?= $safe($post['author']) ?>"><?php endif ?>
+</article>
+<?php endforeach ?>
+</html>

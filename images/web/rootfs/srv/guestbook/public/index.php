@@ -1,0 +1,47 @@
+<?php
+declare(strict_types=1);
+require __DIR__ . '/../lib/store.php';
+
+$settings = parse_ini_file('/etc/lab/guestbook.ini', false, INI_SCANNER_TYPED);
+$path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
+$wantsJson = $path === '/api/posts';
+
+function answer(int $status, array $body): never
+{
+    http_response_code($status);
+    header('Content-Type: application/json');
+    exit(json_encode($body, JSON_UNESCAPED_SLASHES) . "\n");
+}
+
+if ($path === '/whoami') {
+    answer(200, ['node' => $settings['node'], 'client' => $_SERVER['REMOTE_ADDR'],
+        'scheme' => $_SERVER['HTTP_X_FORWARDED_PROTO'] ?? 'http']);
+}
+if ($path === '/slow') {
+    // For a class, and for the tests of draining: an answer that takes ?ms= milliseconds, at most ten seconds.
+    usleep(1000 * max(0, min(10000, (int) ($_GET['ms'] ?? 1000))));
+    answer(200, ['node' => $settings['node']]);
+}
+if ($path !== '/' && !$wantsJson) {
+    answer(404, ['error' => 'there is no such page']);
+}
+
+$store = new Store($settings);
+if ($_SERVER['REQUEST_METHOD'] === 'POST') {
+    $file = ($_FILES['upload']['error'] ?? UPLOAD_ERR_NO_FILE) === UPLOAD_ERR_NO_FILE ? null : $_FILES['upload'];
+    try {
+        $id = $store->add($_POST['author'] ?? '', $_POST['message'] ?? '', $file);
+    } catch (InvalidArgumentException $error) {
+        answer(400, ['error' => $error->getMessage()]);
+    }
+    if ($wantsJson) {
+        answer(201, ['id' => $id, 'node' => $settings['node']]);
+    }
+    header('Location: /', true, 303);
+    exit;
+}
+$posts = $store->newest();
+if ($wantsJson) {
+    answer(200, ['node' => $settings['node'], 'posts' => $posts]);
+}
+require __DIR__ . '/../lib/page.php';

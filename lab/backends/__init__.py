@@ -1,0 +1,30 @@
+"""Where a plan is placed. Backends are imported only when they are used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lab.errors import SpecError
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+BACKENDS = {
+    "docker": "lab.backends.docker:DockerBackend",
+    "memory": "lab.backends.memory:MemoryBackend",
+}
+
+
+def backend(name: str, cluster: str) -> Backend:
+    """The backend of a name, bound to one cluster.
+
+    Raises:
+        SpecError: there is no such backend.
+        HostError: its engine can't be used from here.
+    """
+    if name not in BACKENDS:
+        raise SpecError(f"there is no backend {name!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
+    module, _, attribute = BACKENDS[name].partition(":")
+    made: Backend = getattr(import_module(module), attribute)(cluster)
+    return made

@@ -1,0 +1,160 @@
+"""The seam: what the lab asks of an engine. Nothing above it knows Docker or Xen, nothing below it knows YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.plan import NodePlan, Plan
+    from lab.recipes import Recipe
+
+
+
+class State(StrEnum):
+    """What an engine can say of a node."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command in a node did."""
+
+    node: str
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.rc == 0
+
+    @property
+    def said(self) -> str:
+        """The last line that it printed, for a person to read."""
+        lines = (self.stdout + "\n" + self.stderr).strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.rc}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A node as the engine knows it.
+
+    Attributes:
+        fixed: what it was created from, as `NodePlan.fixed` gave it.
+        healthy: the engine's own latest check of it; None when it has not made one yet.
+        reason: why it is not healthy.
+    """
+
+    name: str
+    role: str
+    state: State
+    address: str
+    image: str
+    fixed: str = ""
+    healthy: bool | None = None
+    reason: str = ""
+    holds_vip: bool = False
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A cluster as the engine knows it; empty when there is none."""
+
+    nodes: tuple[Observed, ...] = ()
+    network: str | None = None
+    vip: str | None = None
+    family: str | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    def node(self, name: str) -> Observed | None:
+        """The node of a name, if it exists."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do here.
+
+    Attributes:
+        engine: name and version, for a person.
+        kernel: the features of the nodes' kernel, by module name (`ip_vs`, `sch_netem`, …).
+        subnets: subnets that are taken, and by whom.
+        max_nodes: how many nodes at once; None for no limit.
+    """
+
+    engine: str
+    kernel: frozenset[str] = frozenset()
+    subnets: Mapping[str, str] = field(default_factory=dict)
+    max_nodes: int | None = None
+
+
+class Backend(Protocol):
+    """One cluster on one engine.
+
+    Every method raises `BackendError` when the engine refuses or fails. Verbs on nodes that are already as asked do
+    nothing.
+    """
+
+    name: str
+    cluster: str
+
+    def capabilities(self) -> Capabilities:
+        """What can be done here."""
+
+    def observe(self) -> Existing:
+        """What exists now, asked of the engine itself."""
+
+    def origin(self, family: str, seconds: float) -> bool:
+        """Whether the family's base image is here or can be had within `seconds`."""
+
+    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        """Makes the images that are missing; `report(role, step)` hears how far each is."""
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        """Makes a node with its files in it, not started; makes the network if it is the first."""
+
+    def start(self, node: str) -> None:
+        """Starts a node, or wakes it."""
+
+    def stop(self, node: str, seconds: int) -> None:
+        """Stops a node cleanly: its services in order, killed only after `seconds`."""
+
+    def kill(self, node: str) -> None:
+        """Ends a node without warning."""
+
+    def pause(self, node: str) -> None:
+        """Freezes a node: it holds its connections and answers nothing."""
+
+    def remove(self, node: str) -> None:
+        """Removes a node, running or not; its volumes stay."""
+
+    def clear(self, *, volumes: bool) -> None:
+        """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone."""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        """Runs a command in a node; killed after `seconds`, with exit code 124."""
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        """Copies files into a node, running or not."""
+
+    def get(self, node: str, path: str) -> bytes | None:
+        """A file of a node, running or not; None when it is not there."""
+
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """What a node printed, line by line."""
+
+    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+        """The command on this machine that runs `argv` in a node on this terminal."""
+
+    def endpoint(self, port: int) -> str:
+        """`host:port` on this machine that reaches a port of the client."""

@@ -1,0 +1,182 @@
+"""`Backend` on the Docker SDK's low-level client: one call a thing, no hidden inspections."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+from docker.errors import NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.backends.docker import builder, container, engine, labels, origin
+from lab.backends.kernel import features, routes
+from lab.errors import BackendError, HostError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.plan import NodePlan, Plan
+    from lab.recipes import Recipe
+
+
+class DockerBackend:
+    """One cluster on one Docker engine."""
+
+    name = "docker"
+
+    def __init__(self, cluster: str) -> None:
+        self.cluster = cluster
+        self.api = engine.connect()
+        self._network_lock = threading.Lock()
+
+    def capabilities(self) -> Capabilities:
+        with engine.asking("asking the engine what it is"):
+            version = self.api.version()
+            networks = self.api.networks()
+        subnets = dict(routes()) if engine.address().startswith("unix://") else {}
+        for network in networks:
+            for pool in (network.get("IPAM") or {}).get("Config") or []:
+                if network["Name"] != self.cluster:
+                    subnets[pool["Subnet"]] = f"the Docker network {network['Name']}"
+        return Capabilities(f"Docker {version['Version']} (API {version['ApiVersion']})", features(), subnets)
+
+    def observe(self) -> Existing:
+        with engine.asking(f"listing the nodes of {self.cluster}"):
+            found = labels.existing(self.api.containers(all=True, filters=labels.ours(self.cluster)))
+            nodes = tuple(self._with_reason(node) for node in found.nodes)
+        return Existing(nodes, found.network, found.vip, found.family, found.ports)
+
+    def _with_reason(self, node: Observed) -> Observed:
+        """An unhealthy node with what its last check printed; the engine's list does not say it."""
+        if node.healthy is not False:
+            return node
+        log = self.api.inspect_container(self._id(node.name))["State"].get("Health", {}).get("Log") or []
+        reason = log[-1]["Output"].strip() if log else ""
+        return Observed(**{**node.__dict__, "reason": reason})
+
+    def origin(self, family: str, seconds: float) -> bool:
+        return origin.available(self.api, family, seconds)
+
+    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        builder.build(self.api, recipes, report)
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        with engine.asking(f"creating {node.name}", node.name):
+            self._make_network(plan)
+            for which in node.volumes:
+                self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
+            container.create(self.api, plan, node, self.cluster)
+            self.api.put_archive(self._id(node.name), "/", container.archive(files))
+
+    def _make_network(self, plan: Plan) -> None:
+        """The cluster's bridge; made anew when the subnet changed, which no node can survive anyway."""
+        with self._network_lock:
+            wanted = str(plan.network.cidr)
+            for network in self.api.networks(names=[self.cluster]):
+                if network["Name"] != self.cluster:
+                    continue
+                if labels.CLUSTER not in (network["Labels"] or {}):
+                    raise HostError(
+                        f"a Docker network called '{self.cluster}' is there and is not the lab's",
+                        next_step="choose another name with --name",
+                    )
+                if network["IPAM"]["Config"][0]["Subnet"] == wanted:
+                    return
+                self.api.remove_network(network["Id"])
+            reserved = {"vip": plan.vip} if plan.vip else None
+            pool = IPAMPool(subnet=wanted, gateway=str(plan.network.gateway), aux_addresses=reserved)
+            self.api.create_network(
+                self.cluster, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), labels=self._mark,
+                check_duplicate=True,
+            )
+
+    def start(self, node: str) -> None:
+        with engine.asking(f"starting {node}", node):
+            if self.api.inspect_container(self._id(node))["State"]["Paused"]:
+                self.api.unpause(self._id(node))
+            else:
+                self.api.start(self._id(node))
+
+    def stop(self, node: str, seconds: int) -> None:
+        with engine.asking(f"stopping {node}", node):
+            if self.api.inspect_container(self._id(node))["State"]["Paused"]:
+                self.api.unpause(self._id(node))
+            self.api.stop(self._id(node), timeout=seconds)
+
+    def kill(self, node: str) -> None:
+        with engine.asking(f"killing {node}", node):
+            if self.api.inspect_container(self._id(node))["State"]["Running"]:
+                self.api.kill(self._id(node), signal="SIGKILL")
+
+    def pause(self, node: str) -> None:
+        with engine.asking(f"pausing {node}", node):
+            if not self.api.inspect_container(self._id(node))["State"]["Paused"]:
+                self.api.pause(self._id(node))
+
+    def remove(self, node: str) -> None:
+        with engine.asking(f"removing {node}", node):
+            self.api.remove_container(self._id(node), force=True)
+
+    def clear(self, *, volumes: bool) -> None:
+        with engine.asking(f"removing what {self.cluster} shares"):
+            for network in self.api.networks(filters=labels.ours(self.cluster)):
+                self.api.remove_network(network["Id"])
+            if volumes:
+                for volume in self.api.volumes(filters=labels.ours(self.cluster))["Volumes"] or []:
+                    self.api.remove_volume(volume["Name"], force=True)
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        bounded = ["timeout", "-k", "2", str(seconds), *argv]
+        with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
+            made = self.api.exec_create(self._id(node), bounded)
+            client = self.api if seconds < engine.REQUEST_SECONDS else engine.connect(int(seconds) + 10)
+            out, err = client.exec_start(made["Id"], demux=True)
+            rc = self.api.exec_inspect(made["Id"])["ExitCode"]
+        return Result(node, tuple(argv), rc, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        with engine.asking(f"copying files into {node}", node):
+            self.api.put_archive(self._id(node), "/", container.archive(files))
+
+    def get(self, node: str, path: str) -> bytes | None:
+        with engine.asking(f"reading {path} of {node}", node):
+            try:
+                chunks, _ = self.api.get_archive(self._id(node), path)
+            except NotFound:
+                return None
+            return container.unpacked(chunks)
+
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        with engine.asking(f"reading the log of {node}", node):
+            chunks = self.api.logs(self._id(node), stream=True, follow=follow, tail="all" if tail is None else tail)
+            rest = b""
+            for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            if rest:
+                yield rest.decode(errors="replace")
+
+    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+        if not shutil.which("docker"):
+            raise HostError(
+                "a shell in a node needs the 'docker' command", next_step="install Docker's command line client"
+            )
+        return ["docker", "--host", engine.address(), "exec", "-it", self._id(node), *argv]
+
+    def endpoint(self, port: int) -> str:
+        client = next((node for node in self.observe().nodes if node.role == "client"), None)
+        if client is None or client.state is not State.RUNNING:
+            raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
+        found = self.api.port(self._id(client.name), port)
+        if not found:
+            raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
+        return f"{found[0]['HostIp']}:{found[0]['HostPort']}"
+
+    @property
+    def _mark(self) -> dict[str, str]:
+        return {labels.CLUSTER: self.cluster}
+
+    def _id(self, node: str) -> str:
+        return container.name(self.cluster, node)

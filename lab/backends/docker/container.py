@@ -1,0 +1,83 @@
+"""A node as a container: what the engine is asked to create."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from docker.types import EndpointConfig, Healthcheck, Mount
+
+from lab.backends.docker import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import docker
+
+    from lab.plan import NodePlan, Plan
+
+HEALTH_SECONDS = 2
+NANO = 1_000_000_000
+TMPFS = {"/run": "rw,nosuid,nodev,mode=755,size=64m", "/tmp": "rw,nosuid,nodev,mode=1777,size=256m"}  # noqa: S108
+
+
+def name(cluster: str, node: str) -> str:
+    """The container's name, such as `www-web1`."""
+    return f"{cluster}-{node}"
+
+
+def volume(cluster: str, node: str, which: str) -> str:
+    """The volume's name, such as `www-web1-guestbook`."""
+    return f"{cluster}-{node}-{which}"
+
+
+def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> str:
+    """Creates the container of a node, not started, and returns its id."""
+    host = api.create_host_config(
+        cap_drop=["ALL"],
+        cap_add=list(node.capabilities),
+        devices=[f"{device}:{device}:rwm" for device in node.devices],
+        security_opt=["no-new-privileges"],
+        sysctls=dict(node.sysctls),
+        tmpfs=TMPFS,
+        mounts=[Mount(path, volume(plan.cluster, node.name, key), type="volume") for key, path in node.volumes.items()],
+        port_bindings={entry.port: ("127.0.0.1", entry.host_port) for entry in node.publish},
+        log_config={"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
+    )
+    made: dict[str, Any] = api.create_container(
+        node.image,
+        name=name(plan.cluster, node.name),
+        hostname=node.name,
+        labels=labels.of(plan, node),
+        ports=[entry.port for entry in node.publish],
+        host_config=host,
+        stop_signal="SIGTERM",
+        healthcheck=Healthcheck(
+            test=["CMD", "/usr/lib/lab/ready"], interval=HEALTH_SECONDS * NANO, timeout=5 * NANO, retries=1
+        ),
+        networking_config={
+            "EndpointsConfig": {
+                network: EndpointConfig(api._version, aliases=[node.name], ipv4_address=node.address)  # noqa: SLF001
+            }
+        },
+    )
+    return str(made["Id"])
+
+
+def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """Files as the tar archive that the engine unpacks at the node's root."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, (content, mode) in files.items():
+            info = tarfile.TarInfo(path.lstrip("/"))
+            info.size, info.mode = len(content), mode
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def unpacked(chunks: Any) -> bytes:
+    """The one file in a tar archive that the engine sent."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        member = tar.extractfile(tar.getmembers()[0])
+        return member.read() if member else b""

@@ -1,0 +1,88 @@
+"""Finding the Docker engine, and speaking to it with the lab's own errors."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from lab.errors import BackendError, HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUEST_SECONDS = 60
+CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
+
+
+def address() -> str:
+    """Where the engine is: `DOCKER_HOST`, else the current context, else the usual socket or the rootless one."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    context = _context_host()
+    if context:
+        return context
+    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock"
+    usual = Path("/var/run/docker.sock")
+    return f"unix://{rootless if rootless.exists() and not usual.exists() else usual}"
+
+
+def _context_host() -> str | None:
+    """The host of the context that `docker context use` chose, if it chose one."""
+    if not (Path.home() / ".docker" / "config.json").is_file():
+        return None
+    from docker.context import ContextAPI  # noqa: PLC0415  slow to import, seldom needed
+
+    try:
+        context = ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError):
+        return None
+    return context.Host if context and context.name != "default" else None
+
+
+def connect(seconds: int = REQUEST_SECONDS) -> docker.APIClient:
+    """A client of the engine.
+
+    Raises:
+        HostError: none answers.
+    """
+    where = address()
+    try:
+        return docker.APIClient(base_url=where, timeout=seconds, version="auto", max_pool_size=CONNECTIONS)
+    except (DockerException, requests.exceptions.RequestException) as error:
+        raise _unreachable(where, error) from error
+
+
+def _unreachable(where: str, error: Exception) -> HostError:
+    if "Permission denied" in str(error):
+        return HostError(
+            f"the Docker engine at {where} refuses this user", where=where,
+            next_step="add yourself to the group 'docker' and log in again, or use rootless Docker",
+        )
+    return HostError(
+        "no Docker engine answers", where=where,
+        next_step="'lab doctor --fix' installs and starts one on Debian and Ubuntu as root;\n"
+        "    elsewhere install Docker and start it, or set DOCKER_HOST",
+    )
+
+
+@contextmanager
+def asking(what: str, node: str = "") -> Iterator[None]:
+    """Turns what the engine raises into a `BackendError` that says what was asked."""
+    try:
+        yield
+    except APIError as error:
+        raise BackendError(f"{what}: the engine says: {error.explanation or error}", where=node) from error
+    except requests.exceptions.Timeout as error:
+        raise BackendError(
+            f"{what}: the engine did not answer in time", where=node, next_step="look at the engine's own log"
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise BackendError(
+            f"{what}: the engine is gone", where=node or address(), next_step="start it, then run 'lab up' again"
+        ) from error

@@ -1,0 +1,62 @@
+"""The labels that make containers, networks and volumes the lab's own; nothing without them is ever touched."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import Existing, Observed, State
+from lab.recipes.recipe import LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.plan import NodePlan, Plan
+
+CLUSTER = f"{LABEL}.cluster"
+NODE = f"{LABEL}.node"
+ROLE = f"{LABEL}.role"
+FIXED = f"{LABEL}.fixed"
+FAMILY = f"{LABEL}.family"
+NETWORK = f"{LABEL}.network"
+VIP = f"{LABEL}.vip"
+
+_STATES = {"running": State.RUNNING, "paused": State.PAUSED, "created": State.CREATED, "restarting": State.RUNNING}
+
+
+def of(plan: Plan, node: NodePlan) -> dict[str, str]:
+    """The labels of a node."""
+    return {
+        CLUSTER: plan.cluster, NODE: node.name, ROLE: node.role, FIXED: node.fixed, FAMILY: plan.family,
+        NETWORK: str(plan.network.cidr), VIP: plan.vip or "",
+    }
+
+
+def ours(cluster: str) -> dict[str, str]:
+    """The engine's filter for what belongs to a cluster."""
+    return {"label": f"{CLUSTER}={cluster}"}
+
+
+def observed(row: dict[str, Any]) -> Observed:
+    """A node from one row of the engine's list of containers."""
+    labels = row["Labels"]
+    status = row.get("Status", "")
+    healthy = True if "(healthy)" in status else False if "(unhealthy)" in status else None
+    fixed = json.loads(labels[FIXED])
+    return Observed(
+        name=labels[NODE], role=labels[ROLE], state=_STATES.get(row["State"], State.STOPPED),
+        address=fixed["address"], image=fixed["image"], fixed=labels[FIXED], healthy=healthy,
+        holds_vip=fixed["holds_vip"],
+    )
+
+
+def existing(rows: Sequence[dict[str, Any]]) -> Existing:
+    """The cluster from the engine's list of containers."""
+    nodes = sorted((observed(row) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")])
+    any_labels = rows[0]["Labels"] if rows else {}
+    ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
+    return Existing(
+        nodes=tuple(nodes), network=any_labels.get(NETWORK), vip=any_labels.get(VIP) or None,
+        family=any_labels.get(FAMILY), ports=ports,
+    )
+

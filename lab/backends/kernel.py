@@ -1,0 +1,55 @@
+"""What this machine's kernel has, and which subnets its routes take: read from /proc, nothing is loaded or changed."""
+
+from __future__ import annotations
+
+import gzip
+import platform
+from ipaddress import IPv4Network
+from pathlib import Path
+
+FEATURES = {
+    "ip_vs": "CONFIG_IP_VS",
+    "sch_netem": "CONFIG_NET_SCH_NETEM",
+    "sch_tbf": "CONFIG_NET_SCH_TBF",
+    "nf_tables": "CONFIG_NF_TABLES",
+    "fuse": "CONFIG_FUSE_FS",
+    "overlay": "CONFIG_OVERLAY_FS",
+}
+
+
+def features() -> frozenset[str]:
+    """The features of `FEATURES` that the running kernel has built in or as modules."""
+    config = _config()
+    return frozenset(name for name, option in FEATURES.items() if f"{option}=y" in config or _module(name, option, config))
+
+
+def _config() -> set[str]:
+    """The lines of the kernel's own configuration, where it tells."""
+    running = Path("/proc/config.gz")
+    if running.is_file():
+        return set(gzip.decompress(running.read_bytes()).decode().splitlines())
+    shipped = Path(f"/boot/config-{platform.release()}")
+    return set(shipped.read_text(encoding="utf-8").splitlines()) if shipped.is_file() else set()
+
+
+def _module(name: str, option: str, config: set[str]) -> bool:
+    """Whether a module is loaded, or lies ready to be."""
+    if Path(f"/sys/module/{name}").is_dir():
+        return True
+    ready = Path(f"/lib/modules/{platform.release()}/modules.dep")
+    file = f"/{name}.ko"
+    return (f"{option}=m" in config or not config) and ready.is_file() and file in ready.read_text(encoding="utf-8")
+
+
+def routes(table: Path = Path("/proc/net/route")) -> dict[str, str]:
+    """The subnets of this machine's own routes, the default route left out, and the interface of each."""
+    if not table.is_file():
+        return {}
+    found = {}
+    for line in table.read_text(encoding="ascii").splitlines()[1:]:
+        interface, destination, *rest = line.split()
+        mask = bin(int(rest[5], 16)).count("1")
+        if mask:
+            base = ".".join(str(byte) for byte in int(destination, 16).to_bytes(4, "little"))
+            found[str(IPv4Network(f"{base}/{mask}"))] = f"a route of this machine ({interface})"
+    return found

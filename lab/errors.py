@@ -1,0 +1,76 @@
+"""What can go wrong, as one small tree.
+
+LabError
+├── UserError          the request can't be carried out as asked: exit code 2, nothing was made
+│   ├── SpecError      cluster.yaml, an option or a name is wrong
+│   └── HostError      this machine lacks something, or something of it is in the way
+├── BackendError       the engine refused or failed
+│   └── BuildError     an image did not build; carries the step and the log's path
+├── NotReady           a wait ended without what was awaited
+└── Locked             another command works on the same cluster
+
+Each carries what was asked and the next step, and prints as one short screen.
+"""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Something that a person can act on.
+
+    Args:
+        what: what was asked and what is wrong with it, one sentence.
+        where: the file, line, node or option concerned; may be empty.
+        next_step: what to do now; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.next_step:
+            lines.append(f"  what to do: {self.next_step}")
+        return "\n".join(lines)
+
+
+class UserError(LabError):
+    """The request can't be carried out as asked; nothing was made or changed."""
+
+    exit_code = 2
+
+
+class SpecError(UserError):
+    """The topology, an option or a name is wrong."""
+
+
+class HostError(UserError):
+    """This machine lacks something that is needed, or something of it is in the way."""
+
+
+class BackendError(LabError):
+    """The engine refused or failed."""
+
+
+class BuildError(BackendError):
+    """An image did not build."""
+
+    def __init__(self, what: str, *, step: str, log: str) -> None:
+        super().__init__(what, where=f"step: {step}", next_step=f"read the whole log: {log}")
+        self.step = step
+        self.log = log
+
+
+class NotReady(LabError):
+    """A wait ended without what was awaited."""
+
+
+class Locked(LabError):
+    """Another command works on the same cluster."""

@@ -1,0 +1,177 @@
+"""What a plan is made of. Every value is plain and frozen; nothing here knows YAML, Docker or Xen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv4Network
+
+MANIFEST = "/etc/lab/manifest.json"
+"""Where a node keeps the digests of the files that it was given."""
+
+_SECRET = re.compile(r"@@secret:([a-z0-9-]+)@@")
+
+
+@dataclass(frozen=True)
+class File:
+    """A rendered file as it lands in a node. Secrets stand in `text` as markers until the last moment."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+    @property
+    def secrets(self) -> list[str]:
+        """The names of the secrets that the file holds."""
+        return sorted(set(_SECRET.findall(self.text)))
+
+    def reveal(self, secrets: Mapping[str, str]) -> str:
+        """The text with its secrets in it."""
+        return _SECRET.sub(lambda match: secrets[match[1]], self.text)
+
+    @property
+    def masked(self) -> str:
+        """The text for a person's eyes."""
+        return _SECRET.sub(r"<secret \1>", self.text)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The cluster's own subnet; the first address is the engine's."""
+
+    cidr: IPv4Network
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The address that the engine keeps for itself."""
+        return self.cidr[1]
+
+    @property
+    def prefixlen(self) -> int:
+        """Such as 24."""
+        return self.cidr.prefixlen
+
+
+@dataclass(frozen=True)
+class Publish:
+    """A port of 127.0.0.1 on the person's machine that leads to a port of a node."""
+
+    name: str
+    host_port: int
+    port: int
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What the client forwards: its own port to a port of whatever is the cluster's entrance."""
+
+    name: str
+    port: int
+    targets: tuple[str, ...]
+    target_port: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address for a person's browser."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A promise of the cluster, asked of one node: `argv` exits 0 when it holds, else prints why not."""
+
+    node: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One machine, wherever it is placed.
+
+    Attributes:
+        volumes: mount points by the volume's name; they outlive the node.
+        capabilities, devices, sysctls: what the role needs of the kernel, as in its `role.yaml`.
+        holds_vip: whether the VIP may be on this node.
+        stop_seconds: how long a clean stop may take.
+    """
+
+    name: str
+    role: str
+    image: str
+    address: str
+    files: tuple[File, ...] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    publish: tuple[Publish, ...] = ()
+    holds_vip: bool = False
+    stop_seconds: int = 20
+
+    @cached_property
+    def fixed(self) -> str:
+        """All that can't be changed while the node exists, as JSON; its files are not part of it."""
+        parts = {key: value for key, value in asdict(self).items() if key not in ("files", "stop_seconds")}
+        return json.dumps(parts, sort_keys=True)
+
+    def reveal(self, secrets: Mapping[str, str]) -> dict[str, tuple[bytes, int]]:
+        """Content and mode of each file by its path, secrets in place, and the manifest that tells their digests."""
+        revealed = {file.path: (file.reveal(secrets).encode(), file.mode) for file in self.files}
+        digests = {path: hashlib.sha256(content).hexdigest() for path, (content, _) in revealed.items()}
+        return revealed | {MANIFEST: (json.dumps(digests, indent=1, sort_keys=True).encode(), 0o600)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole cluster, down to the bytes of its nodes' files.
+
+    Attributes:
+        entry: the address by which clients reach the site: the VIP, or without tcp-lb the first balancer or web node.
+    """
+
+    cluster: str
+    family: str
+    network: Network
+    vip: str | None
+    entry: str
+    nodes: tuple[NodePlan, ...]
+    gateways: tuple[Gateway, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    checks: tuple[Check, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def role(self, name: str) -> list[NodePlan]:
+        """The nodes of a role, in order."""
+        return [node for node in self.nodes if node.role == name]
+
+    def node(self, name: str) -> NodePlan:
+        """The node of a name.
+
+        Raises:
+            KeyError: the plan has no such node.
+        """
+        return next((node for node in self.nodes if node.name == name), None) or _missing(name)
+
+    @property
+    def images(self) -> list[str]:
+        """The roles whose images are needed, each once."""
+        return list(dict.fromkeys(node.role for node in self.nodes))
+
+    @property
+    def secrets(self) -> list[str]:
+        """The names of all secrets in the nodes' files."""
+        return sorted({name for node in self.nodes for file in node.files for name in file.secrets})
+
+
+def _missing(name: str) -> NodePlan:
+    raise KeyError(name)

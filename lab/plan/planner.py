@@ -1,0 +1,107 @@
+"""The planner: lays out the nodes of a cluster, then renders what each of them runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lab.plan.addresses import addresses, network_of, vip_of
+from lab.plan.model import Check, Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
+from lab.plan.rendering import files
+from lab.recipes import Manifest, manifest, recipe
+
+if TYPE_CHECKING:
+    from lab.spec import Cluster
+
+STATUS_PORT = 8404
+STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
+
+
+def plan(cluster: Cluster, family: str) -> Plan:
+    """The plan of a cluster whose network and ports are chosen, on one family.
+
+    Raises:
+        SpecError: the addresses don't work out.
+    """
+    found = addresses(cluster)
+    gateways = _gateways(cluster, found)
+    bare = Plan(
+        cluster=cluster.name,
+        family=family,
+        network=Network(network_of(cluster)),
+        vip=vip_of(cluster),
+        entry=_entrance(cluster, found)[0],
+        nodes=tuple(_bare(cluster, family, name, address) for name, address in found.items()),
+        gateways=gateways,
+        endpoints=_endpoints(cluster),
+        needs=("ip_vs",) if cluster.tcp_lb and cluster.tcp_lb.engine == "ipvs" else (),
+    )
+    nodes = tuple(replace(node, files=_files(cluster, bare, node)) for node in bare.nodes)
+    checks = tuple(Check(node.name, ("/usr/lib/lab/ready", "check.d")) for node in nodes if _has_checks(node.role))
+    return replace(bare, nodes=nodes, checks=checks)
+
+
+def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
+    """A node without its files."""
+    role = name.rstrip("0123456789")
+    kind = manifest(role)
+    return NodePlan(
+        name=name,
+        role=role,
+        image=recipe(role, family).tag,
+        address=address,
+        volumes=kind.merged("volumes"),
+        capabilities=tuple(sorted(kind.merged("capabilities"))),
+        devices=tuple(sorted(kind.merged("devices"))),
+        sysctls=kind.merged("sysctls"),
+        publish=_publish(cluster) if role == "client" else (),
+        holds_vip=kind.own.holds_vip,
+        stop_seconds=_stop_seconds(kind),
+    )
+
+
+def _stop_seconds(kind: Manifest) -> int:
+    return max((service.stop_seconds for service in kind.services.values()), default=10) + STOP_MARGIN
+
+
+def _files(cluster: Cluster, bare: Plan, node: NodePlan) -> tuple[File, ...]:
+    siblings = bare.role(node.role)
+    return files(
+        node.role, bare.family, plan=bare, cluster=cluster, node=node,
+        options=cluster.roles()[node.role], index=siblings.index(node),
+    )
+
+
+def _has_checks(role: str) -> bool:
+    return any("usr/lib/lab/check.d/" in name for name in recipe(role, "debian").context)
+
+
+def _entrance(cluster: Cluster, found: dict[str, str]) -> list[str]:
+    """The addresses at which the site is reached: the VIP, else the balancers, else the web nodes."""
+    vip = vip_of(cluster)
+    if vip:
+        return [vip]
+    role = "http-lb" if cluster.http_lb else "web"
+    return [found[f"{role}{number + 1}"] for number in range(cluster.roles()[role].count)]
+
+
+def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
+    """What the client forwards."""
+    entrance = tuple(_entrance(cluster, found))
+    gateways = [Gateway("site-http", 80, entrance, 80)]
+    if cluster.http_lb:
+        balancers = tuple(found[f"http-lb{number + 1}"] for number in range(cluster.http_lb.count))
+        gateways += [Gateway("site", 443, entrance, 443), Gateway("stats", 8500, balancers, STATUS_PORT)]
+    return tuple(gateways)
+
+
+def _publish(cluster: Cluster) -> tuple[Publish, ...]:
+    inside = {"site-http": 80} | ({"site": 443, "stats": 8500} if cluster.http_lb else {})
+    wanted = cluster.ports.model_dump(by_alias=True)
+    return tuple(Publish(name, wanted[name], port) for name, port in inside.items() if isinstance(wanted[name], int))
+
+
+def _endpoints(cluster: Cluster) -> tuple[Endpoint, ...]:
+    urls = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
+    published = {entry.name: entry.host_port for entry in _publish(cluster)}
+    return tuple(Endpoint(name, url.format(published[name])) for name, url in urls.items() if name in published)

@@ -1,0 +1,72 @@
+"""A family: what an operating system calls things. One table a family, the only place where they differ."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from lab import assets
+from lab.errors import SpecError
+
+
+class Directory(BaseModel):
+    """A directory that has to exist before the daemons start; `/run` is empty at every boot."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    mode: str
+    owner: str
+    group: str
+
+
+class Software(BaseModel):
+    """One piece of software in one family: its packages, and the names and paths that they bring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    before: list[str] = []
+    packages: list[str]
+    binaries: dict[str, str] = {}
+    users: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    modules_dir: str = ""
+    modules: list[str] = []
+    files: dict[str, str] = {}
+    directories: list[Directory] = []
+
+
+class Family(BaseModel):
+    """One operating system: where its base comes from, how it installs, what it calls things."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    family: str
+    title: str
+    origin: str
+    bootstrap: str | None
+    prepare: list[str]
+    install: str
+    software: dict[str, Software]
+
+    def install_command(self, packages: list[str]) -> str:
+        """The shell command that installs `packages` and leaves no cache behind; empty for no packages."""
+        return self.install.format(packages=" ".join(packages)).strip() if packages else ""
+
+
+def families() -> list[str]:
+    """The names of all families, the primary one first."""
+    found = {path.stem for path in (assets.images() / "families").glob("*.yaml")}
+    return sorted(found, key=lambda name: (name != "centos", name))
+
+
+@cache
+def family(name: str) -> Family:
+    """The table of one family.
+
+    Raises:
+        SpecError: there is no such family.
+    """
+    path = assets.images() / "families" / f"{name}.yaml"
+    if not path.is_file():
+        raise SpecError(f"there is no family {name!r}", next_step=f"choose one of: auto, {', '.join(families())}")
+    return Family.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

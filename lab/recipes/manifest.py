@@ -1,0 +1,110 @@
+"""A role's manifest: what its image needs and offers, merged from the base, its parts and its own `role.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from lab import assets
+from lab.errors import SpecError
+from lab.recipes.family import Directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Service(BaseModel):
+    """A daemon under the supervisor.
+
+    `command` is a template over the family's table. `order`: lower starts first and stops last. `stop_seconds`: how
+    long a stop may take before the daemon is killed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    command: str
+    stop_signal: str = "TERM"
+    stop_seconds: int = 10
+    order: int = 50
+
+
+class Fragment(BaseModel):
+    """What `role.yaml` and `part.yaml` hold; see CONTRIBUTING.md for the meaning of each key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    summary: str
+    parts: list[str] = []
+    software: list[str] = []
+    packages: dict[str, list[str]] = {}
+    slots: tuple[int, int] | None = None
+    holds_vip: bool = False
+    entrypoint: str = ""
+    services: dict[str, Service] = {}
+    ports: dict[str, int] = {}
+    volumes: dict[str, str] = {}
+    directories: list[Directory] = []
+    capabilities: dict[str, str] = {}
+    devices: dict[str, str] = {}
+    sysctls: dict[str, str] = {}
+
+
+class Manifest(BaseModel):
+    """A whole role.
+
+    Attributes:
+        own: what its `role.yaml` says.
+        layers: base, parts and role, in the order in which their files are laid over each other.
+        folders: the folder of each layer.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    role: str
+    own: Fragment
+    layers: tuple[Fragment, ...]
+    folders: tuple[str, ...]
+
+    def merged(self, field: str) -> dict[str, str]:
+        """A mapping field of all layers, later ones winning."""
+        return {key: value for layer in self.layers for key, value in getattr(layer, field).items()}
+
+    @property
+    def services(self) -> dict[str, Service]:
+        """All daemons of the role by name."""
+        return {key: value for layer in self.layers for key, value in layer.services.items()}
+
+    @property
+    def software(self) -> list[str]:
+        """The names of all software in the role, as the families' tables know it."""
+        return list(dict.fromkeys(name for layer in self.layers for name in layer.software))
+
+
+def roles() -> list[str]:
+    """The names of all roles that have an image, `base` left out."""
+    return sorted(path.parent.name for path in assets.images().glob("*/role.yaml") if path.parent.name != "base")
+
+
+def _fragment(path: Path) -> Fragment:
+    return Fragment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@cache
+def manifest(role: str) -> Manifest:
+    """The merged manifest of a role.
+
+    Raises:
+        SpecError: no image of that name.
+    """
+    root = assets.images()
+    if not (root / role / "role.yaml").is_file():
+        raise SpecError(f"there is no image for a role {role!r}", next_step=f"roles with an image: {', '.join(roles())}")
+    own = _fragment(root / role / "role.yaml")
+    layers, folders = [], []
+    if role != "base":
+        layers.append(_fragment(root / "base" / "role.yaml"))
+        folders.append(str(root / "base"))
+    for part in own.parts:
+        layers.append(_fragment(root / "parts" / part / "part.yaml"))
+        folders.append(str(root / "parts" / part))
+    return Manifest(role=role, own=own, layers=(*layers, own), folders=(*folders, str(root / role)))

@@ -1,0 +1,152 @@
+"""A recipe: the Dockerfile and build context of one role in one family, named by its content.
+
+The tag is a digest of everything that goes in, so an image is rebuilt exactly when an input changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lab import assets
+from lab.recipes.family import Directory, Family, family
+from lab.recipes.manifest import Manifest, manifest
+
+NAMESPACE = "www-cluster-lab"
+LABEL = "www-cluster-lab"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or link of a build context: its content (or the link's target) and its mode."""
+
+    content: bytes
+    mode: int
+    link: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an engine needs to build one image."""
+
+    role: str
+    family: str
+    parent: str
+    dockerfile: str
+    context: dict[str, Entry]
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits over all inputs."""
+        sha = hashlib.sha256(self.dockerfile.encode())
+        for name, entry in sorted(self.context.items()):
+            sha.update(f"\0{name}\0{entry.mode:o}\0{entry.link}\0".encode() + entry.content)
+        return sha.hexdigest()[:12]
+
+    @property
+    def tag(self) -> str:
+        """The image's full name, such as `www-cluster-lab/web:debian-0123456789ab`."""
+        return f"{NAMESPACE}/{self.role}:{self.family}-{self.digest}"
+
+    @property
+    def alias(self) -> str:
+        """The moving name of the newest build, such as `www-cluster-lab/web:debian`."""
+        return f"{NAMESPACE}/{self.role}:{self.family}"
+
+    def archive(self) -> bytes:
+        """The build context as a tar archive, byte for byte the same for the same inputs."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            dockerfile = Entry(self.dockerfile.encode(), 0o644)
+            for name, entry in sorted({**self.context, "Dockerfile": dockerfile}.items()):
+                info = tarfile.TarInfo(name)
+                info.mode = entry.mode
+                if entry.link:
+                    info.type, info.linkname = tarfile.SYMTYPE, entry.content.decode()
+                    tar.addfile(info)
+                else:
+                    info.size = len(entry.content)
+                    tar.addfile(info, io.BytesIO(entry.content))
+        return buffer.getvalue()
+
+
+def environment(*folders: str) -> Environment:
+    """The one Jinja environment of the lab: strict about names, careful with white space."""
+    return Environment(
+        loader=FileSystemLoader(list(folders)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is configuration of daemons, never HTML
+    )
+
+
+def directories(role: Manifest, table: Family) -> list[Directory]:
+    """The directories that a node of this role makes at boot, with the family's owners."""
+    wanted = [entry for name in role.software for entry in table.software[name].directories]
+    names = {key: value.model_dump() for key, value in table.software.items()}
+    jinja = environment()
+    for layer in role.layers:
+        for entry in layer.directories:
+            filled = {key: jinja.from_string(value).render(names) for key, value in entry.model_dump().items()}
+            wanted.append(Directory(**filled))
+    return wanted
+
+
+def services(role: Manifest, table: Family) -> str:
+    """The supervisor's program sections of a role."""
+    names = {key: value.model_dump() for key, value in table.software.items()}
+    sections = []
+    for name, service in sorted(role.services.items()):
+        command = environment().from_string(service.command).render(names)
+        sections.append(
+            f"[program:{name}]\n"
+            f"command = /usr/lib/lab/prefixed {name} {command}\n"
+            f"priority = {service.order}\n"
+            f"stopsignal = {service.stop_signal}\n"
+            f"stopwaitsecs = {service.stop_seconds}\n"
+            "autorestart = true\nstartretries = 1000\nstdout_logfile = NONE\nstderr_logfile = NONE\n"
+        )
+    return "\n".join(sections)
+
+
+def _rootfs(folder: Path) -> dict[str, Entry]:
+    """The static files of a layer; templates (`*.j2`) belong to the plan, not to the image."""
+    found = {}
+    for path in sorted((folder / "rootfs").rglob("*")):
+        name = f"rootfs/{path.relative_to(folder / 'rootfs')}"
+        if path.is_symlink():
+            found[name] = Entry(str(path.readlink()).encode(), 0o777, link=True)
+        elif path.is_file() and path.suffix != ".j2":
+            found[name] = Entry(path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644)
+    return found
+
+
+@cache
+def recipe(role: str, family_name: str) -> Recipe:
+    """The recipe of a role (or of `base`) in a family."""
+    table, wanted = family(family_name), manifest(role)
+    base = role == "base"
+    parent = f"{NAMESPACE}/origin:{family_name}" if base else recipe("base", family_name).tag
+    own_software = [name for name in wanted.software if base or name not in manifest("base").software]
+    packages = sorted({package for name in own_software for package in table.software[name].packages})
+    packages += wanted.own.packages.get(family_name, [])
+    before = [*(table.prepare if base else []), *(c for name in own_software for c in table.software[name].before)]
+    dockerfile = environment(str(assets.images())).get_template("Dockerfile.j2").render(
+        parent=parent, before=before, install=table.install_command(packages), label=LABEL, role=role,
+        family=family_name, entrypoint=wanted.own.entrypoint,
+    )
+    context: dict[str, Entry] = {}
+    for folder in wanted.folders if base else wanted.folders[1:]:
+        context |= _rootfs(Path(folder))
+    made = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(wanted, table))
+    context["rootfs/etc/lab/directories"] = Entry(made.encode(), 0o644)
+    context["rootfs/etc/lab/services.conf"] = Entry(services(wanted, table).encode(), 0o644)
+    return Recipe(role, family_name, parent, dockerfile, context)

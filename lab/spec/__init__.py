@@ -1,0 +1,10 @@
+"""What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
+
+from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
+from lab.spec.loading import find, load, name_in, parse, schema
+from lab.spec.roles import Client, HealthCheck, HttpLb, RoleOptions, TcpLb, Web
+
+__all__ = [
+    "AUTO", "OFF", "Client", "Cluster", "HealthCheck", "HttpLb", "NodeOverride", "Ports", "RoleOptions", "TcpLb", "Web",
+    "find", "load", "name_in", "parse", "schema",
+]

@@ -1,0 +1,90 @@
+"""The cluster as a person writes it. Roles that are named are in it; `client` always is."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from lab.spec.roles import Client, HttpLb, Model, RoleOptions, TcpLb, Web
+
+AUTO = "auto"
+OFF = "off"
+Port = Annotated[int, Field(ge=1, le=65535)] | Literal["auto", "off"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+class Ports(Model):
+    """Ports of 127.0.0.1 that lead to the cluster: a number, `auto` (the usual one, or a free one), or `off`."""
+
+    site: Port = Field("auto", description="https, usually 8443")
+    site_http: Port = Field("auto", description="http, usually 8080")
+    stats: Port = Field("auto", description="the HTTP balancers' statistics, usually 8404")
+
+
+class NodeOverride(Model):
+    """What is different about one node."""
+
+    address: IPv4Address | None = None
+
+
+class Cluster(Model):
+    """A whole topology."""
+
+    name: Name = Field("www", description="what the cluster is called; several can run side by side")
+    family: Literal["auto", "centos", "debian"] = Field("auto", description="the operating system of the nodes")
+    network: IPv4Network | Literal["auto"] = Field("auto", description="the cluster's subnet; auto takes a free one")
+    vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
+    ports: Ports = Field(default_factory=Ports)
+    web: Web | None = None
+    http_lb: HttpLb | None = None
+    tcp_lb: TcpLb | None = None
+    client: Client = Field(default_factory=Client)
+    nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_role_means_defaults(cls, data: object) -> object:
+        """`web:` with nothing behind it is a web role with its defaults."""
+        if not isinstance(data, dict):
+            return data
+        roles = cls.role_keys()
+        return {key: {} if key in roles and value is None else value for key, value in data.items()}
+
+    @classmethod
+    def role_keys(cls) -> list[str]:
+        """The keys of `cluster.yaml` that are roles."""
+        found = []
+        for key, field in cls.model_fields.items():
+            kinds = [field.annotation, *get_args(field.annotation)]
+            if any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
+                found.append(field.alias or key)
+        return found
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not self.roles().keys() - {"client"}:
+            raise ValueError("the cluster has no role; write at least 'web:'")
+        if self.http_lb and not self.web:
+            raise ValueError("'http-lb' needs a 'web' role behind it")
+        if self.tcp_lb and not self.http_lb:
+            raise ValueError("'tcp-lb' needs an 'http-lb' role behind it")
+        if self.vip and self.network != AUTO and self.vip not in IPv4Network(self.network):
+            raise ValueError(f"vip {self.vip} is outside the network {self.network}")
+        return self
+
+    def roles(self) -> dict[str, RoleOptions]:
+        """The options of the roles that are in the cluster, by the role's name."""
+        found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()}
+        return {key: options for key, options in found.items() if options is not None}
+
+    @property
+    def site(self) -> str:
+        """The site's host name."""
+        return f"www.{self.name}.test"
+
+    @property
+    def proxy_protocol(self) -> bool:
+        """Whether the HTTP balancers are told the client's address by the PROXY protocol."""
+        return self.tcp_lb is not None and self.tcp_lb.engine == "haproxy"

@@ -1,0 +1,67 @@
+"""The options of each role. A new role adds one class here and one field to `Cluster`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
+
+
+class Model(BaseModel):
+    """The base of all models: unknown keys are errors, values do not change, `http-lb` and `http_lb` both work."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True
+    )
+
+
+class HealthCheck(Model):
+    """How a balancer watches a server. Out of the pool within `inter × fall`, back within `inter × rise`."""
+
+    inter: Seconds = Field(0.5, description="seconds between two checks")
+    fall: int = Field(3, ge=1, le=100, description="failed checks in a row until the server is out")
+    rise: int = Field(2, ge=1, le=100, description="good checks in a row until it is back")
+
+
+class RoleOptions(Model):
+    """What every role has."""
+
+    count: int = Field(1, ge=1, description="how many nodes of this role")
+
+
+class Web(RoleOptions):
+    """Apache httpd and PHP-FPM with the guest book."""
+
+    count: int = Field(3, ge=1, description="how many web nodes")
+    sticky: bool = Field(default=False, description="keep a visitor on one node, by a cookie")
+    php_children: int = Field(16, ge=4, le=500, description="PHP processes a node, at most")
+
+
+class HttpLb(RoleOptions):
+    """The HTTP/HTTPS load balancer."""
+
+    count: int = Field(2, ge=1, description="how many HTTP balancers")
+    check: HealthCheck = Field(default_factory=HealthCheck, description="how web nodes are watched")
+    answer_timeout: Seconds = Field(5, description="seconds a web node has for an answer; then another is asked")
+    slow_start: Seconds = Field(5, description="seconds over which a returning node gets its full share")
+    web_connections: int = Field(100, ge=1, le=10000, description="requests at once to a web node; more are queued")
+
+
+class TcpLb(RoleOptions):
+    """The TCP/IP load balancer in front of everything, holder of the VIP."""
+
+    count: int = Field(2, ge=1, description="how many TCP balancers")
+    engine: Literal["haproxy", "ipvs"] = Field("haproxy", description="ipvs needs ip_vs in the nodes' kernel")
+    check: HealthCheck = Field(
+        default_factory=lambda: HealthCheck(fall=2), description="how the balancers behind are watched"
+    )
+    advert_int: float = Field(0.2, ge=0.05, le=40, description="seconds between two VRRP adverts")
+    router_id: int = Field(51, ge=1, le=255, description="VRRP's virtual_router_id")
+
+
+class Client(RoleOptions):
+    """The author's laptop: load, probes, and the gateway behind the published ports."""
+
+    count: Literal[1] = 1
