@@ -51,8 +51,7 @@ class Observed:
 
     Attributes:
         fixed: what it was created from, as `NodePlan.fixed` gave it.
-        healthy: the engine's own latest check of it; None when it has not made one yet.
-        reason: why it is not healthy.
+        healthy: the engine's own latest check of it, a few seconds old; None when it has not made one.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Observed:
     image: str
     fixed: str = ""
     healthy: bool | None = None
-    reason: str = ""
     holds_vip: bool = False
 
 
@@ -126,8 +124,8 @@ class Backend(Protocol):
     def start(self, node: str) -> None:
         """Starts a node, or wakes it."""
 
-    def stop(self, node: str, seconds: int) -> None:
-        """Stops a node cleanly: its services in order, killed only after `seconds`."""
+    def stop(self, node: str) -> None:
+        """Stops a node cleanly: its services in order, killed only after the plan's `stop_seconds`."""
 
     def kill(self, node: str) -> None:
         """Ends a node without warning."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MANIFEST = "/etc/lab/manifest.json"
 """Where a node keeps the digests of the files that it was given."""
 
+URLS = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
+"""What a browser opens for each published port, by its name."""
+
 _SECRET = re.compile(r"@@secret:([a-z0-9-]+)@@")
 
 

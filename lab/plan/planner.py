@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.plan.addresses import addresses, network_of, vip_of
-from lab.plan.model import Check, Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
+from lab.plan.model import URLS, Check, Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
 
@@ -102,6 +102,5 @@ def _publish(cluster: Cluster) -> tuple[Publish, ...]:
 
 
 def _endpoints(cluster: Cluster) -> tuple[Endpoint, ...]:
-    urls = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
     published = {entry.name: entry.host_port for entry in _publish(cluster)}
-    return tuple(Endpoint(name, url.format(published[name])) for name, url in urls.items() if name in published)
+    return tuple(Endpoint(name, url.format(published[name])) for name, url in URLS.items() if name in published)

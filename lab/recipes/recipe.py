@@ -24,11 +24,10 @@ LABEL = "www-cluster-lab"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or link of a build context: its content (or the link's target) and its mode."""
+    """A file of a build context."""
 
     content: bytes
     mode: int
-    link: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Recipe:
         """Twelve hexadecimal digits over all inputs."""
         sha = hashlib.sha256(self.dockerfile.encode())
         for name, entry in sorted(self.context.items()):
-            sha.update(f"\0{name}\0{entry.mode:o}\0{entry.link}\0".encode() + entry.content)
+            sha.update(f"\0{name}\0{entry.mode:o}\0".encode() + entry.content)
         return sha.hexdigest()[:12]
 
     @property
@@ -67,12 +66,8 @@ class Recipe:
             for name, entry in sorted({**self.context, "Dockerfile": dockerfile}.items()):
                 info = tarfile.TarInfo(name)
                 info.mode = entry.mode
-                if entry.link:
-                    info.type, info.linkname = tarfile.SYMTYPE, entry.content.decode()
-                    tar.addfile(info)
-                else:
-                    info.size = len(entry.content)
-                    tar.addfile(info, io.BytesIO(entry.content))
+                info.size = len(entry.content)
+                tar.addfile(info, io.BytesIO(entry.content))
         return buffer.getvalue()
 
 
@@ -122,10 +117,10 @@ def _rootfs(folder: Path) -> dict[str, Entry]:
     found = {}
     for path in sorted((folder / "rootfs").rglob("*")):
         name = f"rootfs/{path.relative_to(folder / 'rootfs')}"
-        if path.is_symlink():
-            found[name] = Entry(str(path.readlink()).encode(), 0o777, link=True)
-        elif path.is_file() and path.suffix != ".j2":
-            found[name] = Entry(path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644)
+        if path.is_file() and path.suffix != ".j2":
+            content = path.read_bytes()
+            # By content, not by the file's own mode: the same image from a checkout, a wheel and an archive.
+            found[name] = Entry(content, 0o755 if content.startswith(b"#!") else 0o644)
     return found
 
 
@@ -141,10 +136,12 @@ def recipe(role: str, family_name: str) -> Recipe:
     before = [*(table.prepare if base else []), *(c for name in own_software for c in table.software[name].before)]
     dockerfile = environment(str(assets.images())).get_template("Dockerfile.j2").render(
         parent=parent, before=before, install=table.install_command(packages), label=LABEL, role=role,
-        family=family_name, entrypoint=wanted.own.entrypoint,
+        family=family_name, copies=not base, entrypoint="" if base else manifest("base").own.entrypoint,
     )
+    if base:
+        return Recipe(role, family_name, parent, dockerfile, {})
     context: dict[str, Entry] = {}
-    for folder in wanted.folders if base else wanted.folders[1:]:
+    for folder in wanted.folders:
         context |= _rootfs(Path(folder))
     made = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(wanted, table))
     context["rootfs/etc/lab/directories"] = Entry(made.encode(), 0o644)

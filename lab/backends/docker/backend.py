@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.backends.base import Capabilities, Existing, Result, State
 from lab.backends.docker import builder, container, engine, labels, origin
 from lab.backends.kernel import features, routes
 from lab.errors import BackendError, HostError, SpecError
@@ -44,17 +44,7 @@ class DockerBackend:
 
     def observe(self) -> Existing:
         with engine.asking(f"listing the nodes of {self.cluster}"):
-            found = labels.existing(self.api.containers(all=True, filters=labels.ours(self.cluster)))
-            nodes = tuple(self._with_reason(node) for node in found.nodes)
-        return Existing(nodes, found.network, found.vip, found.family, found.ports)
-
-    def _with_reason(self, node: Observed) -> Observed:
-        """An unhealthy node with what its last check printed; the engine's list does not say it."""
-        if node.healthy is not False:
-            return node
-        log = self.api.inspect_container(self._id(node.name))["State"].get("Health", {}).get("Log") or []
-        reason = log[-1]["Output"].strip() if log else ""
-        return Observed(**{**node.__dict__, "reason": reason})
+            return labels.existing(self.api.containers(all=True, filters=labels.ours(self.cluster)))
 
     def origin(self, family: str, seconds: float) -> bool:
         return origin.available(self.api, family, seconds)
@@ -99,11 +89,11 @@ class DockerBackend:
             else:
                 self.api.start(self._id(node))
 
-    def stop(self, node: str, seconds: int) -> None:
+    def stop(self, node: str) -> None:
         with engine.asking(f"stopping {node}", node):
             if self.api.inspect_container(self._id(node))["State"]["Paused"]:
                 self.api.unpause(self._id(node))
-            self.api.stop(self._id(node), timeout=seconds)
+            self.api.stop(self._id(node))
 
     def kill(self, node: str) -> None:
         with engine.asking(f"killing {node}", node):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lab.plan import NodePlan, Plan
 
-HEALTH_SECONDS = 2
+HEALTH_SECONDS = 5
 NANO = 1_000_000_000
 TMPFS = {"/run": "rw,nosuid,nodev,mode=755,size=64m", "/tmp": "rw,nosuid,nodev,mode=1777,size=256m"}  # noqa: S108
 
@@ -53,6 +53,7 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         ports=[entry.port for entry in node.publish],
         host_config=host,
         stop_signal="SIGTERM",
+        stop_timeout=node.stop_seconds,
         healthcheck=Healthcheck(
             test=["CMD", "/usr/lib/lab/ready"], interval=HEALTH_SECONDS * NANO, timeout=5 * NANO, retries=1
         ),

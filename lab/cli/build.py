@@ -1,0 +1,37 @@
+"""`lab build`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(build)
+
+
+def build(
+    roles: Annotated[list[str] | None, typer.Argument(help="The roles; all that have an image unless said.")] = None,
+    family: options.FamilyName = None,
+    backend: options.BackendName = "docker",
+) -> None:
+    """Builds the images that are missing, and prints their names."""
+    from lab.backends import backend as make  # noqa: PLC0415
+    from lab.cli import screen  # noqa: PLC0415
+    from lab.lifecycle import resolve  # noqa: PLC0415
+    from lab.recipes import recipe  # noqa: PLC0415
+    from lab.recipes import roles as known  # noqa: PLC0415
+    from lab.spec import Cluster  # noqa: PLC0415
+
+    made = make(backend, options.DEFAULT_NAME)
+    with screen.report() as report:
+        asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
+        chosen = resolve.family(asked, made.observe(), made, report)
+        wanted = [recipe(role, chosen) for role in roles or known()]
+        made.build(wanted, lambda role, text: report.step(f"image {role}", text))
+    for entry in wanted:
+        print(entry.tag)

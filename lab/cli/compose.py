@@ -1,0 +1,39 @@
+"""`lab compose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(compose)
+
+
+def compose(
+    file: options.File = None,
+    name: options.Name = None,
+    family: options.FamilyName = None,
+    folder: Annotated[Path, typer.Option("--dir", help="Where the document will lie; its files go beside it.")] = Path("compose"),
+    secrets: Annotated[bool, typer.Option("--secrets", help="Make the files that hold secrets, and print nothing.")] = False,  # noqa: FBT002
+) -> None:
+    """Prints the topology for Docker Compose, and writes the nodes' files beside it: lab compose > compose/compose.yaml."""
+    from lab.lifecycle import secrets as store  # noqa: PLC0415
+    from lab.lifecycle.resolve import offline  # noqa: PLC0415
+    from lab.plan import compose as writer  # noqa: PLC0415
+    from lab.plan import plan  # noqa: PLC0415
+
+    made = plan(*offline(options.cluster(file, name, family, None, None)))
+    wanted = writer.secret_files(made, store.ensure(made)) if secrets else writer.files(made)
+    for place, text in wanted.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600 if secrets else 0o644)
+        path.write_text(text, encoding="utf-8")
+    if not secrets:
+        print(writer.document(made), end="")

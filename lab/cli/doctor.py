@@ -1,0 +1,43 @@
+"""`lab doctor`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(doctor)
+
+
+def doctor(
+    backend: options.BackendName = "docker",
+    fix: Annotated[bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")] = False,  # noqa: FBT002
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")] = False,  # noqa: FBT002
+) -> None:
+    """Looks at what this machine has and lacks; each with the reason and the way round."""
+    from lab.backends import backend as make  # noqa: PLC0415
+    from lab.errors import LabError  # noqa: PLC0415
+    from lab.lifecycle import doctor as findings  # noqa: PLC0415
+
+    if fix:
+        from lab.backends.docker.install import ensure  # noqa: PLC0415
+
+        ensure(lambda line: print(line, file=sys.stderr))
+    found = findings.host()
+    try:
+        found += findings.engine(make(backend, options.DEFAULT_NAME).capabilities())
+    except LabError as error:
+        found.append(findings.missing_engine(error))
+    lacking = any(finding.vital and not finding.good for finding in found)
+    if lacking or not quiet:
+        from lab.cli import tables  # noqa: PLC0415
+
+        tables.findings(found)
+    if lacking:
+        raise typer.Exit(2)

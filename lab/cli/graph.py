@@ -1,0 +1,32 @@
+"""`lab graph`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(graph)
+
+
+def graph(
+    file: options.File = None,
+    name: options.Name = None,
+    scale: options.Scale = None,
+    form: Annotated[str, typer.Option("--format", help="mermaid, dot or svg.")] = "mermaid",
+) -> None:
+    """Prints a picture of the topology. Needs no engine."""
+    from lab.errors import SpecError  # noqa: PLC0415
+    from lab.lifecycle.resolve import offline  # noqa: PLC0415
+    from lab.plan import plan  # noqa: PLC0415
+    from lab.plan.graph import FORMATS  # noqa: PLC0415
+    from lab.spec.changes import nearest  # noqa: PLC0415
+
+    if form not in FORMATS:
+        raise SpecError(f"--format {form}: there is no such format; {nearest(form, list(FORMATS))}")
+    print(FORMATS[form](plan(*offline(options.cluster(file, name, None, scale, None)))))

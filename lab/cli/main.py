@@ -1,0 +1,64 @@
+"""The command's entry: all verbs, and the one place where errors become a screen and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from lab.cli import (
+    build,
+    compose,
+    doctor,
+    down,
+    enter,
+    graph,
+    logs,
+    opened,
+    plan,
+    power,
+    render,
+    schema,
+    status,
+    up,
+)
+from lab.errors import LabError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lab",
+    help="A whole dumb web cluster, real, on one machine. Begin with 'lab up'; 'lab down' removes it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (up, down, status, plan, enter, logs, power, render, build, graph, opened, doctor, schema, compose):
+    module.register(app)
+
+
+def main() -> None:
+    """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        code = error.exit_code
+    except typer.Abort:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = 0
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  nobody reads on; nothing to flush to
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+    if code == INTERRUPTED:
+        print("lab: interrupted; 'lab up' goes on from here, 'lab down' removes what was made", file=sys.stderr)
+        # Threads that still wait for the engine must not hold the terminal.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,0 +1,42 @@
+"""`lab open`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("open")(addresses)
+
+
+def addresses(
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+    ca: Annotated[bool, typer.Option("--ca", help="Print the certificate of the CA to trust, as PEM.")] = False,  # noqa: FBT002
+) -> None:
+    """Prints the addresses of the cluster, for a browser on this machine, and the statistics page's password."""
+    from lab.errors import SpecError  # noqa: PLC0415
+    from lab.lifecycle import secrets  # noqa: PLC0415
+    from lab.lifecycle.status import endpoints  # noqa: PLC0415
+
+    cluster = options.cluster_name(file, name)
+    if ca:
+        certificate = secrets.known(cluster, "ca-certificate")
+        if certificate is None:
+            raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' makes one")
+        print(certificate)
+        return
+    found = endpoints(options.backend(file, name, backend).observe())
+    if not found:
+        raise SpecError(f"there is no cluster '{cluster}', or it publishes no port", next_step="run 'lab up'")
+    for entry in found:
+        print(f"{entry['name']:<10} {entry['url']}")
+    password = secrets.known(cluster, "stats-password")
+    if password:
+        print(f"{'':<10} (stats: user 'lab', password '{password}')")

@@ -1,0 +1,97 @@
+"""The options that verbs share. Each is an environment variable too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.spec import Cluster
+
+DEFAULT_NAME = "www"
+
+File = Annotated[
+    str | None,
+    typer.Option(
+        "--file", "-f", envvar="LAB_FILE",
+        help="The topology: a file, or one that ships (full, five, stage1, …). Unsaid: cluster.yaml here, else full.",
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", "-n", envvar="LAB_NAME", help="The cluster's name, over the topology's own.")
+]
+BackendName = Annotated[str, typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run.")]
+FamilyName = Annotated[
+    str | None, typer.Option("--family", envvar="LAB_FAMILY", help="centos, debian or auto: the nodes' system.")
+]
+Scale = Annotated[list[str] | None, typer.Option("--scale", help="A role's count, such as web=5. May be repeated.")]
+Port = Annotated[
+    list[str] | None,
+    typer.Option("--port", help="A published port, such as site=9443 (site, site-http, stats). May be repeated."),
+]
+
+
+def _nodes(incomplete: str) -> list[str]:
+    """Shell completion: the nodes of the default cluster."""
+    try:
+        return [node.name for node in backend(None, None, "docker").observe().nodes if node.name.startswith(incomplete)]
+    except Exception:  # noqa: BLE001  a completion must never print an error into the command line
+        return []
+
+
+Node = Annotated[str, typer.Argument(help="The node, such as web1.", autocompletion=_nodes)]
+Nodes = Annotated[list[str], typer.Argument(help="The nodes, such as web1 web2.", autocompletion=_nodes)]
+
+
+def cluster_name(file: str | None, name: str | None) -> str:
+    """The cluster that is meant, without needing a valid topology: a removed or broken one must not lock anybody out."""
+    if name:
+        return name
+    from pathlib import Path  # noqa: PLC0415
+
+    where = Path(file or "cluster.yaml")
+    if where.is_file():
+        from lab.spec.loading import name_in  # noqa: PLC0415
+
+        return name_in(where) or DEFAULT_NAME
+    return DEFAULT_NAME
+
+
+def backend(file: str | None, name: str | None, kind: str) -> Backend:
+    """The backend, bound to the cluster that is meant."""
+    from lab.backends import backend as make  # noqa: PLC0415
+
+    return make(kind, cluster_name(file, name))
+
+
+def cluster(
+    file: str | None, name: str | None, family: str | None, scale: list[str] | None, port: list[str] | None
+) -> Cluster:
+    """The topology with the command line's changes to it.
+
+    Raises:
+        SpecError: one of them is not valid.
+    """
+    from lab.spec import find, load  # noqa: PLC0415
+    from lab.spec.changes import ported, scaled  # noqa: PLC0415
+
+    return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
+
+
+def known_node(made: Backend, name: str) -> str:
+    """The name, if the cluster has such a node.
+
+    Raises:
+        SpecError: it has not; names the nearest.
+    """
+    from lab.errors import SpecError  # noqa: PLC0415
+    from lab.spec.changes import nearest  # noqa: PLC0415
+
+    names = [node.name for node in made.observe().nodes]
+    if name in names:
+        return name
+    if not names:
+        raise SpecError(f"there is no cluster '{made.cluster}'", next_step="'lab up' makes one; --name chooses another")
+    raise SpecError(f"the cluster '{made.cluster}' has no node '{name}'; {nearest(name, names)}")

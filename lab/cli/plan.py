@@ -1,0 +1,33 @@
+"""`lab plan`."""
+
+from __future__ import annotations
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(plan)
+
+
+def plan(
+    file: options.File = None,
+    name: options.Name = None,
+    family: options.FamilyName = None,
+    scale: options.Scale = None,
+    port: options.Port = None,
+    backend: options.BackendName = "docker",
+) -> None:
+    """Shows what 'up' would do, and why; changes nothing."""
+    from lab.backends import backend as make  # noqa: PLC0415
+    from lab.cli import screen, tables  # noqa: PLC0415
+    from lab.lifecycle.prepare import prepare  # noqa: PLC0415
+
+    cluster = options.cluster(file, name, family, scale, port)
+    with screen.report() as report:
+        prepared = prepare(cluster, make(backend, cluster.name), report)
+    tables.actions(prepared.actions)
+    if not prepared.changes:
+        print("nothing to change")

@@ -1,0 +1,39 @@
+"""`lab render`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(render)
+
+
+def render(
+    node: Annotated[str, typer.Argument(help="The node, such as web1.")],
+    path: Annotated[str | None, typer.Argument(help="One file of it, such as /etc/lab/haproxy.cfg.")] = None,
+    file: options.File = None,
+    name: options.Name = None,
+    family: options.FamilyName = None,
+    scale: options.Scale = None,
+) -> None:
+    """Prints a node's files exactly as it runs them, secrets masked. Needs no engine."""
+    from lab.errors import SpecError  # noqa: PLC0415
+    from lab.lifecycle.resolve import offline  # noqa: PLC0415
+    from lab.plan import plan  # noqa: PLC0415
+    from lab.spec.changes import nearest  # noqa: PLC0415
+
+    made = plan(*offline(options.cluster(file, name, family, scale, None)))
+    found = next((entry for entry in made.nodes if entry.name == node), None)
+    if found is None:
+        raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in made.nodes])}")
+    files = [entry for entry in found.files if path in (None, entry.path)]
+    if not files:
+        raise SpecError(f"{node} has no file '{path}'; {nearest(path or '', [entry.path for entry in found.files])}")
+    for entry in files:
+        print(entry.masked if path else f"==> {entry.path} <==\n{entry.masked}")

@@ -1,0 +1,78 @@
+"""How long operations look: a live table on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.lifecycle.report import Report
+
+
+class Plain:
+    """One line an event, with the seconds since the beginning, on standard error."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """One line for a person."""
+        sys.stderr.write(f"{self._elapsed()} {line}\n")
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        """What a node or an image is at now."""
+        sys.stderr.write(f"{self._elapsed()} {subject}: {text}{' ✓' if done else ''}\n")
+
+    def _elapsed(self) -> str:
+        return f"[{time.monotonic() - self._begun:6.1f} s]"
+
+
+class Table:
+    """A live table: what each image and node is at, and for how long."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        self._rows: dict[str, tuple[str, float, bool]] = {}
+
+    def say(self, line: str) -> None:
+        """One line for a person, above the table."""
+        self._live.console.print(line, highlight=False, markup=False)
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        """What a node or an image is at now."""
+        with self._lock:
+            self._rows[subject] = (text, time.monotonic(), done)
+
+    def __rich__(self) -> Any:
+        from rich.table import Table as Grid  # noqa: PLC0415
+
+        now = time.monotonic()
+        grid = Grid.grid(padding=(0, 2))
+        with self._lock:
+            for subject, (text, since, done) in self._rows.items():
+                mark, seconds = ("[green]✓[/]", "") if done else ("[yellow]…[/]", f"{now - since:.0f} s")
+                grid.add_row(mark, f"[bold]{subject}[/]", text.replace("[", r"\["), f"[dim]{seconds}[/]")
+        grid.caption = f"{now - self._begun:.0f} s"
+        return grid
+
+
+@contextmanager
+def report() -> Iterator[Report]:
+    """A report that fits where standard error goes."""
+    if not sys.stderr.isatty():
+        yield Plain()
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+
+    with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as live:
+        table = Table(live)
+        live.update(table)
+        yield table

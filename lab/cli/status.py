@@ -1,0 +1,54 @@
+"""`lab status`, and `lab ps`, which is the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+WATCH_SECONDS = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.command()(status)
+    app.command("ps", hidden=True)(status)
+
+
+def status(
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+    as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,  # noqa: FBT002
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,  # noqa: FBT002
+) -> None:
+    """Shows every node: what it is, whether it is ready, and why not. Exits 1 when the cluster is not ready."""
+    from lab.lifecycle.status import status as look  # noqa: PLC0415
+
+    made = options.backend(file, name, backend)
+    if watch:
+        _watch(lambda: look(made))
+    found = look(made)
+    if as_json:
+        print(json.dumps(found.json(), indent=2))
+    else:
+        from lab.cli import tables  # noqa: PLC0415
+
+        tables.status(found)
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+def _watch(look: object) -> None:
+    from rich.live import Live  # noqa: PLC0415
+
+    from lab.cli import tables  # noqa: PLC0415
+
+    with Live(refresh_per_second=4) as live:
+        while callable(look):
+            live.update(tables.rendered(look()))
+            time.sleep(WATCH_SECONDS)

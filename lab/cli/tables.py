@@ -1,0 +1,72 @@
+"""The tables that verbs print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.lifecycle.doctor import Finding
+    from lab.lifecycle.reconcile import Action
+    from lab.lifecycle.status import Status
+
+PAST = {"create": "created", "recreate": "recreated", "start": "started", "update": "updated", "remove": "removed"}
+
+
+def summary(changes: Sequence[Action]) -> None:
+    """One line: how many nodes were changed, and how."""
+    counted = Counter(PAST[change.kind.value] for change in changes)
+    print(", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to change")
+
+
+def status(found: Status, console: Console | None = None) -> None:
+    """The nodes and the addresses to open."""
+    (console or Console()).print(rendered(found))
+
+
+def rendered(found: Status) -> Group:
+    """The status as something that a console prints."""
+    grid = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("NODE", "ROLE", "STATE", "ADDRESS", ""):
+        grid.add_column(title, overflow="fold")
+    for node in found.nodes:
+        good = node.ready
+        state = Text("ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red")
+        note = Text("holds the VIP", "cyan") if node.name == found.vip_holder else Text(node.reason)
+        grid.add_row(node.name, node.role, state, node.address, note)
+    title = Text.assemble(
+        ("cluster ", ""), (found.cluster, "bold"), f" on {found.backend}, {found.family}: ",
+        ("ready", "green bold") if found.ready else ("not ready", "red bold"),
+    )
+    if not found.nodes:
+        return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' makes one"))
+    lines = [Text.assemble("  ", (f"{entry['name']:<10}", "bold"), entry["url"]) for entry in found.endpoints]
+    return Group(title, grid, *lines)
+
+
+def actions(planned: Sequence[Action]) -> None:
+    """What `up` would do."""
+    grid = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("ACTION", "NODE", "WHY"):
+        grid.add_column(title, overflow="fold")
+    for action in planned:
+        grid.add_row(action.kind.value, action.node, action.why)
+    Console().print(grid)
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """What the doctor saw."""
+    grid = Table(box=None, padding=(0, 2), show_header=False)
+    for _ in range(3):
+        grid.add_column(overflow="fold")
+    for finding in found:
+        mark = Text("✓", "green") if finding.good else Text("✗", "red bold") if finding.vital else Text("–", "yellow")
+        said = finding.found if finding.good or not finding.way_round else f"{finding.found}\n{finding.way_round}"
+        grid.add_row(mark, finding.subject, said)
+    Console().print(grid)

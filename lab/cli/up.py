@@ -1,0 +1,39 @@
+"""`lab up`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(up)
+
+
+def up(
+    file: options.File = None,
+    name: options.Name = None,
+    family: options.FamilyName = None,
+    scale: options.Scale = None,
+    port: options.Port = None,
+    backend: options.BackendName = "docker",
+    wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,  # noqa: FBT002
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
+) -> None:
+    """Makes the cluster be as the topology says: adds, removes, and recreates only what changed."""
+    from lab.backends import backend as make  # noqa: PLC0415
+    from lab.cli import screen, tables  # noqa: PLC0415
+    from lab.lifecycle.lock import held  # noqa: PLC0415
+    from lab.lifecycle.status import status  # noqa: PLC0415
+    from lab.lifecycle.up import up as bring_up  # noqa: PLC0415
+
+    cluster = options.cluster(file, name, family, scale, port)
+    made = make(backend, cluster.name)
+    with screen.report() as report, held(cluster.name, "lab up", report):
+        prepared = bring_up(cluster, made, report, wait=wait, seconds=timeout)
+    tables.summary(prepared.changes)
+    tables.status(status(made))

@@ -1,0 +1,103 @@
+"""Carries out the actions of a prepared plan, in an order in which traffic is never led to what is not there."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.errors import BackendError
+from lab.lifecycle import each, ready
+from lab.lifecycle.reconcile import Action, Kind
+from lab.plan import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.backends.base import Backend
+    from lab.lifecycle.prepare import Prepared
+    from lab.lifecycle.report import Report
+    from lab.plan import NodePlan
+
+ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is recreated at a time
+
+def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
+    """New nodes first, then those that lead to them, then replacements a few at a time, at last what goes away."""
+    by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
+    work = partial(_perform, prepared, backend, report, seconds)
+    if prepared.existing.network not in (None, str(prepared.plan.network.cidr)):
+        # No node can move to another subnet: all go, the network with them.
+        for action in (*by_kind[Kind.RECREATE], *by_kind[Kind.REMOVE]):
+            backend.remove(action.node)
+        backend.clear(volumes=False)
+        each.one_by_thread([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
+        return
+    each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + [a for a in by_kind[Kind.UPDATE] if a.start], work)
+    each.one_by_thread([action for action in by_kind[Kind.UPDATE] if not action.start], work)
+    for wave in _waves(by_kind[Kind.RECREATE], prepared):
+        each.one_by_thread(wave, work)
+    each.one_by_thread(by_kind[Kind.REMOVE], work)
+
+
+def _waves(recreate: list[Action], prepared: Prepared) -> list[list[Action]]:
+    """At most a third of a role's nodes, and at least one, at a time; all at once when nothing is serving."""
+    if not any(node.state is State.RUNNING for node in prepared.existing.nodes):
+        return [recreate]
+    waves: list[list[Action]] = []
+    for role in prepared.plan.images:
+        mine = [action for action in recreate if prepared.plan.node(action.node).role == role]
+        size = max(1, len(prepared.plan.role(role)) // ROLLING_SHARE)
+        for number, begin in enumerate(range(0, len(mine), size)):
+            waves += [[]] * (number + 1 - len(waves))
+            waves[number] = waves[number] + mine[begin : begin + size]
+    return waves
+
+
+def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
+    """One action, to its end: the node is ready, or gone."""
+    name = action.node
+    if action.kind is Kind.REMOVE:
+        report.step(name, "stopping")
+        found = prepared.existing.node(name)
+        if found and found.state is not State.STOPPED:
+            backend.stop(name)
+        backend.remove(name)
+        report.step(name, "removed", done=True)
+        return
+    node, files = prepared.plan.node(name), prepared.files[name]
+    if action.kind is Kind.UPDATE:
+        _update(backend, report, node, action, files)
+    elif action.kind in (Kind.CREATE, Kind.RECREATE):
+        _create(prepared, backend, report, node, files)
+    if action.kind is not Kind.UPDATE or action.start:
+        report.step(name, "starting")
+        backend.start(name)
+    if seconds:
+        report.step(name, "waiting until it is ready")
+        ready.node(backend, name, seconds)
+        report.step(name, "ready", done=True)
+
+
+def _create(prepared: Prepared, backend: Backend, report: Report, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+    found = prepared.existing.node(node.name)
+    if found and prepared.existing.network == str(prepared.plan.network.cidr):
+        report.step(node.name, "stopping the old one")
+        if found.state is not State.STOPPED:
+            backend.stop(node.name)
+        backend.remove(node.name)
+    report.step(node.name, "creating")
+    backend.create(prepared.plan, node, files)
+
+
+def _update(backend: Backend, report: Report, node: NodePlan, action: Action, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Files first, the reload next, the manifest last: cut short anywhere, the next `up` does it again."""
+    report.step(node.name, f"copying {len(action.files)} files")
+    backend.put(node.name, {path: files[path] for path in action.files})
+    if not action.start:
+        if action.stale:
+            backend.run(node.name, ["rm", "-f", *action.stale])
+        changed = [path.rpartition("/")[2] for path in action.files]
+        done = backend.run(node.name, ["/usr/lib/lab/reload", *changed])
+        if not done.ok:
+            raise BackendError(f"{node.name} did not take its new files: {done.said}", where=node.name, next_step="mend the topology, or 'lab logs'")
+    backend.put(node.name, {MANIFEST: files[MANIFEST]})

@@ -1,0 +1,26 @@
+"""`down`: removes what carries the cluster's label, and nothing else; needs no topology."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.lifecycle import each, secrets
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.lifecycle.report import Report
+
+
+def down(backend: Backend, report: Report, *, volumes: bool = False) -> int:
+    """Removes the cluster; with `volumes` its data and its secrets too. Returns how many nodes there were."""
+    nodes = backend.observe().nodes
+
+    def remove(name: str) -> None:
+        backend.remove(name)
+        report.step(name, "removed", done=True)
+
+    each.one_by_thread([node.name for node in nodes], remove)
+    backend.clear(volumes=volumes)
+    if volumes:
+        secrets.forget(backend.cluster)
+    return len(nodes)

@@ -1,0 +1,37 @@
+"""The same work on many things at once, with one error for all that failed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from lab.errors import LabError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+WORKERS = 16
+
+
+def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
+    """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
+
+    Raises:
+        LabError: the one failure, or all of them in one `NotReady`; anything else that was raised goes first.
+    """
+    if not items:
+        return
+    pool = ThreadPoolExecutor(min(WORKERS, len(items)))
+    try:
+        futures = [pool.submit(work, item) for item in items]
+        failed = [error for future in futures if (error := future.exception())]
+    finally:
+        # An interrupt must not wait for the slowest: what was begun is found again in the engine.
+        pool.shutdown(wait=False, cancel_futures=True)
+    if not failed:
+        return
+    unforeseen = [error for error in failed if not isinstance(error, LabError)]
+    if unforeseen or len(failed) == 1:
+        raise (unforeseen or failed)[0]
+    raise NotReady("\n".join(str(error) for error in failed))

@@ -1,0 +1,58 @@
+"""One command at a time on one cluster: a file lock, which the kernel lets go even if its holder is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lab import paths
+from lab.errors import Locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.lifecycle.report import Report
+
+WAIT_SECONDS = 600.0
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Holds the cluster's lock; waits for another holder, and says who it is.
+
+    Raises:
+        Locked: the other did not finish within `seconds`.
+    """
+    path = paths.locks() / cluster
+    with path.open("a+", encoding="utf-8") as file:
+        _acquire(file.fileno(), path.read_text, cluster, report, seconds)
+        file.truncate(0)
+        file.write(f"'{what}' (process {os.getpid()})")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _acquire(fd: int, holder: object, cluster: str, report: Report, seconds: float) -> None:
+    deadline, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = (holder() if callable(holder) else "") or "another command"
+            if time.monotonic() >= deadline:
+                raise Locked(
+                    f"the cluster {cluster} is busy with {who}", next_step="let it finish, or end that process"
+                ) from None
+            if not told:
+                report.say(f"waiting: the cluster {cluster} is busy with {who}")
+                told = True
+            time.sleep(POLL_SECONDS)
+        else:
+            return

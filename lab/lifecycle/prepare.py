@@ -1,0 +1,63 @@
+"""A plan beside what exists: what `plan` shows and `up` carries out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.lifecycle import each, resolve, secrets
+from lab.lifecycle.reconcile import Action, Kind, actions
+from lab.plan import MANIFEST, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.backends.base import Backend, Existing
+    from lab.lifecycle.report import Report
+    from lab.plan import Plan
+    from lab.spec import Cluster
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan beside what exists, and the way from one to the other."""
+
+    plan: Plan
+    existing: Existing
+    files: Mapping[str, Mapping[str, tuple[bytes, int]]]
+    actions: list[Action]
+
+    @property
+    def changes(self) -> list[Action]:
+        """The actions that do something."""
+        return [action for action in self.actions if action.kind is not Kind.KEEP]
+
+
+def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | None = None) -> Prepared:
+    """Plans the cluster and compares it with what exists. Changes nothing but making missing secrets."""
+    existing = backend.observe()
+    capabilities = backend.capabilities()
+    chosen = family or resolve.family(cluster, existing, backend, report)
+    made = plan(resolve.places(cluster, existing, capabilities), chosen)
+    resolve.admit(made.needs, len(made.nodes), capabilities)
+    known = secrets.ensure(made)
+    files = {node.name: node.reveal(known) for node in made.nodes}
+    wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
+    return Prepared(made, existing, files, actions(made, existing, wanted, _present(backend, made, existing)))
+
+
+def _present(backend: Backend, made: Plan, existing: Existing) -> dict[str, dict[str, str]]:
+    """The manifests of the nodes that exist; an unreadable one counts as none."""
+    found: dict[str, dict[str, str]] = {}
+
+    def read(name: str) -> None:
+        try:
+            found[name] = json.loads(backend.get(name, MANIFEST) or b"{}")
+        except ValueError:
+            found[name] = {}
+
+    planned = {node.name for node in made.nodes}
+    each.one_by_thread([node.name for node in existing.nodes if node.name in planned], read)
+    return found
+

@@ -1,0 +1,128 @@
+"""Fills in what a topology leaves open - family, subnet, ports - from what exists and what this machine has free."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from lab.errors import HostError, SpecError
+from lab.spec import AUTO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.backends.base import Backend, Capabilities, Existing
+    from lab.lifecycle.report import Report
+    from lab.spec import Cluster
+
+POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
+USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404}
+REGISTRY_SECONDS = 3.0
+
+
+def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:
+    """The family to build: as asked; else that of the cluster that is there; else CentOS if its base can be had."""
+    if cluster.family != AUTO:
+        return cluster.family
+    if existing.family:
+        return existing.family
+    if backend.origin("centos", REGISTRY_SECONDS):
+        report.say("family: centos (its base image is here or can be pulled)")
+        return "centos"
+    report.say(f"family: debian (no registry gave CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
+    return "debian"
+
+
+def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> Cluster:
+    """The cluster with a definite subnet and definite ports.
+
+    Raises:
+        HostError: a subnet or port that was asked for is taken.
+    """
+    network = _network(cluster, existing, capabilities.subnets)
+    ports = {name: _port(name, wanted, existing) for name, wanted in cluster.ports.model_dump(by_alias=True).items()}
+    return cluster.model_copy(
+        update={"network": network, "ports": cluster.ports.model_copy(update={k.replace("-", "_"): v for k, v in ports.items()})}
+    )
+
+
+def admit(needs: tuple[str, ...], count: int, capabilities: Capabilities) -> None:
+    """Refuses, by name, what the backend can't do here.
+
+    Raises:
+        HostError: a kernel feature is missing, or there are too many nodes.
+    """
+    for feature in needs:
+        if feature not in capabilities.kernel:
+            raise HostError(
+                f"the nodes' kernel has no '{feature}', which 'engine: ipvs' needs", where="tcp-lb.engine",
+                next_step="use 'engine: haproxy', or a kernel with IPVS ('lab doctor' tells which features are here)",
+            )
+    if capabilities.max_nodes is not None and count > capabilities.max_nodes:
+        raise SpecError(f"{count} nodes are more than the {capabilities.max_nodes} that {capabilities.engine} allows")
+
+
+def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> IPv4Network:
+    if isinstance(cluster.network, IPv4Network):
+        _refuse_taken(cluster.network, taken)
+        return cluster.network
+    if existing.network:
+        return IPv4Network(existing.network)
+    used = [IPv4Network(subnet) for subnet in taken]
+    for candidate in POOL:
+        if (cluster.vip is None or cluster.vip in candidate) and not any(candidate.overlaps(other) for other in used):
+            return candidate
+    raise HostError("no subnet of 10.90.0.0/16 is free", next_step="write one, such as 'network: 10.123.0.0/24'")
+
+
+def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
+    for subnet, owner in taken.items():
+        if network.overlaps(IPv4Network(subnet)):
+            raise HostError(
+                f"the network {network} collides with {subnet}, {owner}", where="network",
+                next_step="choose another subnet, or leave 'network' out and a free one is taken",
+            )
+
+
+def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
+    held = existing.ports.get(name)
+    if isinstance(wanted, int):
+        if wanted != held and not _free(wanted):
+            raise HostError(
+                f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken", where=f"ports.{name}",
+                next_step=f"choose another with '--port {name}=NUMBER', or leave it out and a free one is taken",
+            )
+        return wanted
+    if wanted != AUTO:
+        return wanted
+    if held:
+        return held
+    return USUAL_PORTS[name] if _free(USUAL_PORTS[name]) else _any_free()
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def offline(cluster: Cluster) -> tuple[Cluster, str]:
+    """The cluster with the usual choices and its family, asking no engine: for files and pictures of it."""
+    network = cluster.network if isinstance(cluster.network, IPv4Network) else POOL[0]
+    chosen = {
+        name.replace("-", "_"): USUAL_PORTS[name] if wanted == AUTO else wanted
+        for name, wanted in cluster.ports.model_dump(by_alias=True).items()
+    }
+    filled = cluster.model_copy(update={"network": network, "ports": cluster.ports.model_copy(update=chosen)})
+    return filled, "debian" if cluster.family == AUTO else cluster.family

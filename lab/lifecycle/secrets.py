@@ -1,0 +1,82 @@
+"""A cluster's secrets: made at its first `up`, kept in one folder (0700, files 0600), the only state on disk."""
+
+from __future__ import annotations
+
+import os
+import secrets as random
+from typing import TYPE_CHECKING
+
+from lab import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from lab.plan import Plan
+
+MADE_BY_CA = ("ca-certificate", "ca-key", "site-certificate")
+
+
+def folder(cluster: str) -> Path:
+    """Where they are kept."""
+    return paths.secrets(cluster)
+
+
+def ensure(plan: Plan) -> dict[str, str]:
+    """All secrets that the plan's files name; those that are missing are made now."""
+    where = folder(plan.cluster)
+    _ensure_certificates(where, _names(plan))
+    return {name: _ensure(where, name) for name in plan.secrets}
+
+
+def known(cluster: str, name: str) -> str | None:
+    """A secret that exists, or None."""
+    path = folder(cluster) / name
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+
+def forget(cluster: str) -> None:
+    """Removes all secrets of a cluster."""
+    where = folder(cluster)
+    for path in where.iterdir():
+        path.unlink()
+    where.rmdir()
+
+
+def _ensure(where: Path, name: str) -> str:
+    path = where / name
+    if not path.is_file():
+        _write(path, random.token_urlsafe(18))
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _names(plan: Plan) -> list[str]:
+    """What the site's certificate is for."""
+    return [f"www.{plan.cluster}.test", "localhost", "127.0.0.1", *([plan.vip] if plan.vip else [plan.entry])]
+
+
+def _ensure_certificates(where: Path, names: Iterable[str]) -> None:
+    """The CA is made once; the site's certificate again when what it is for has changed."""
+    wanted = "\n".join(names)
+    marker = where / "site-names"
+    if (where / "site-certificate").is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
+        return
+    import trustme  # noqa: PLC0415  slow to import, needed once in a cluster's life
+
+    if (where / "ca-key").is_file():
+        ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
+    else:
+        ca = trustme.CA(organization_name="www cluster lab")
+        _write(where / "ca-certificate", ca.cert_pem.bytes().decode())
+        _write(where / "ca-key", ca.private_key_pem.bytes().decode())
+    issued = ca.issue_cert(*wanted.splitlines())
+    _write(where / "site-certificate", issued.private_key_and_cert_chain_pem.bytes().decode())
+    _write(marker, wanted)

@@ -1,0 +1,103 @@
+"""What a person or a program sees of a cluster. The JSON form is a contract; see docs/status.md."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import Existing, Observed, State
+from lab.errors import LabError
+from lab.lifecycle import each
+from lab.plan.model import URLS
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+READY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node; `reason` says why it is not ready."""
+
+    name: str
+    role: str
+    state: str
+    ready: bool
+    address: str
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """A cluster: ready when it has nodes, all of them are, and the VIP, if there is one, is held."""
+
+    cluster: str
+    backend: str
+    family: str | None
+    ready: bool
+    nodes: list[NodeStatus]
+    endpoints: list[dict[str, str]]
+    vip_holder: str | None
+
+    def json(self) -> dict[str, Any]:
+        """The documented form."""
+        return asdict(self)
+
+
+def status(backend: Backend) -> Status:
+    """Asks the engine, and those nodes that the engine does not call healthy: its last check may be old."""
+    existing = backend.observe()
+    holders = vip_holders(backend, existing)
+    judged: dict[str, NodeStatus] = {}
+
+    def judge(node: Observed) -> None:
+        ready, reason = _judge(backend, node)
+        judged[node.name] = NodeStatus(node.name, node.role, node.state.value, ready, node.address, node.image, reason)
+
+    each.one_by_thread(existing.nodes, judge)
+    nodes = [judged[node.name] for node in existing.nodes]
+    held = existing.vip is None or len(holders) == 1
+    return Status(
+        cluster=backend.cluster, backend=backend.name, family=existing.family,
+        ready=bool(nodes) and held and all(node.ready for node in nodes), nodes=nodes,
+        endpoints=endpoints(existing),
+        vip_holder=holders[0] if len(holders) == 1 else None,
+    )
+
+
+def endpoints(existing: Existing) -> list[dict[str, str]]:
+    """The addresses on this machine that lead to the cluster, by name."""
+    return [{"name": name, "url": URLS[name].format(port)} for name, port in existing.ports.items()]
+
+
+def vip_holders(backend: Backend, existing: Existing) -> list[str]:
+    """The running nodes that have the VIP on an interface; one, unless something is wrong or moving."""
+    if not existing.vip:
+        return []
+    found: list[str] = []
+
+    def ask(node: Observed) -> None:
+        try:
+            said = backend.run(node.name, ["ip", "-o", "address", "show", "to", f"{existing.vip}/32"], seconds=READY_SECONDS)
+        except LabError:
+            return
+        if said.ok and "inet" in said.stdout:
+            found.append(node.name)
+
+    able = [node for node in existing.nodes if node.holds_vip and node.state is State.RUNNING]
+    each.one_by_thread(able, ask)
+    return sorted(found)
+
+
+def _judge(backend: Backend, node: Observed) -> tuple[bool, str]:
+    if node.state is not State.RUNNING:
+        return False, f"is {node.state.value}"
+    if node.healthy:
+        return True, ""
+    try:
+        said = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
+    except LabError as error:
+        return False, error.what
+    return said.ok, "" if said.ok else said.said

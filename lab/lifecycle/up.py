@@ -1,0 +1,46 @@
+"""`up`: builds, reconciles and waits. Interrupted anywhere, the next `up` goes on from what the engine says exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.errors import BuildError
+from lab.lifecycle import ready
+from lab.lifecycle.apply import apply
+from lab.lifecycle.prepare import Prepared, prepare
+from lab.recipes import recipe
+from lab.spec import AUTO
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.lifecycle.report import Report
+    from lab.plan import Plan
+    from lab.spec import Cluster
+
+def up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True, seconds: float = ready.READY_SECONDS) -> Prepared:
+    """Makes the cluster be as planned, and ready.
+
+    Raises:
+        UserError: it can't be as asked; nothing was made.
+        BuildError: an image did not build.
+        NotReady: a node or a promise did not come within `seconds`.
+    """
+    prepared = prepare(cluster, backend, report)
+    try:
+        build(prepared.plan, backend, report)
+    except BuildError as error:
+        if cluster.family != AUTO or prepared.plan.family != "centos":
+            raise
+        report.say(f"WARNING: CentOS does not build here; falling back to Debian.\n{error}")
+        prepared = prepare(cluster, backend, report, family="debian")
+        build(prepared.plan, backend, report)
+    apply(prepared, backend, report, seconds if wait else 0)
+    if wait:
+        ready.promises(backend, prepared.plan, seconds, report)
+    return prepared
+
+
+def build(made: Plan, backend: Backend, report: Report) -> None:
+    """Builds the images of a plan that are missing."""
+    backend.build([recipe(role, made.family) for role in made.images], lambda role, text: report.step(f"image {role}", text))
+

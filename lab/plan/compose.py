@@ -1,0 +1,78 @@
+"""The same plan for Docker Compose: one YAML document, and the nodes' files beside it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lab.recipes import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.plan.model import File, NodePlan, Plan
+
+OPEN, CLOSED = "nodes", "secrets"
+"""Folders beside the document: what may be committed, and what holds secrets and is made on each machine."""
+
+HEALTH_SECONDS = 1  # Compose knows readiness by this check alone, so it is made often
+TMPFS = ["/run:rw,nosuid,nodev,mode=755,size=64m", "/tmp:rw,nosuid,nodev,mode=1777,size=256m"]  # noqa: S108
+HEADER = """\
+# The cluster for Docker Compose, written by 'lab compose > compose/compose.yaml'; a test keeps it fresh. Before the
+# first 'up': 'lab build' makes the images, 'lab compose --secrets' the certificates and passwords.
+"""
+
+
+def place(node: NodePlan, file: File) -> str:
+    """Where a node's file lies beside the document."""
+    return f"{CLOSED if file.secrets else OPEN}/{node.name}{file.path}"
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """The files that hold no secret, by their place."""
+    return {place(node, file): file.text for node in plan.nodes for file in node.files if not file.secrets}
+
+
+def secret_files(plan: Plan, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The files that do, with their secrets in them."""
+    return {place(node, file): file.reveal(secrets) for node in plan.nodes for file in node.files if file.secrets}
+
+
+def document(plan: Plan) -> str:
+    """The Compose document."""
+    volumes = {f"{node.name}-{key}": None for node in plan.nodes for key in node.volumes}
+    made = {
+        "name": plan.cluster,
+        "services": {node.name: _service(plan, node) for node in plan.nodes},
+        "networks": {"cluster": {"ipam": {"config": [{"subnet": str(plan.network.cidr), "gateway": str(plan.network.gateway)}]}}},
+        "volumes": volumes,
+    }
+    return HEADER + yaml.safe_dump(made, sort_keys=False, width=120)
+
+
+def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
+    mounts = [f"./{place(node, file)}:{file.path}:ro" for file in node.files]
+    mounts += [f"{node.name}-{key}:{path}" for key, path in node.volumes.items()]
+    service: dict[str, Any] = {
+        "image": f"{NAMESPACE}/{node.role}:{plan.family}",
+        "hostname": node.name,
+        "networks": {"cluster": {"ipv4_address": node.address}},
+        "cap_drop": ["ALL"],
+        "cap_add": list(node.capabilities),
+        "security_opt": ["no-new-privileges"],
+        "tmpfs": TMPFS,
+        "volumes": mounts,
+        "stop_grace_period": f"{node.stop_seconds}s",
+        "healthcheck": {
+            "test": ["CMD", "/usr/lib/lab/ready"], "interval": f"{HEALTH_SECONDS}s", "timeout": "5s", "retries": 60,
+        },
+    }
+    if node.devices:
+        service["devices"] = [f"{device}:{device}" for device in node.devices]
+    if node.sysctls:
+        service["sysctls"] = dict(node.sysctls)
+    if node.publish:
+        variable = {entry.name: f"LAB_{entry.name.replace('-', '_').upper()}_PORT" for entry in node.publish}
+        service["ports"] = [f"127.0.0.1:${{{variable[e.name]}:-{e.host_port}}}:{e.port}" for e in node.publish]
+    return service

@@ -1,0 +1,89 @@
+"""A picture of a plan: Mermaid, Graphviz' dot, or SVG. Pure text."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.plan.model import NodePlan, Plan
+
+TIERS = ["client", "tcp-lb", "http-lb", "web"]
+FILLS = {"client": "#eef2f7", "tcp-lb": "#d7e8fb", "http-lb": "#d5f0e3", "web": "#fdebc8"}
+BOX, GAP, ROW, COLUMN = (150, 44), 20, 64, 230
+
+
+def tiers(plan: Plan) -> list[list[NodePlan]]:
+    """The nodes, tier by tier, in the direction in which a request goes."""
+    return [nodes for role in TIERS if (nodes := plan.role(role))]
+
+
+def edges(plan: Plan) -> list[tuple[str, str]]:
+    """Who speaks to whom."""
+    columns = tiers(plan)
+    pairs = zip(columns, columns[1:], strict=False)
+    return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
+
+
+def mermaid(plan: Plan) -> str:
+    """For Markdown that a forge renders."""
+    lines = ["flowchart LR"]
+    for nodes in tiers(plan):
+        shared = plan.vip and any(node.holds_vip for node in nodes)
+        title = f"{nodes[0].role}, VIP {plan.vip}" if shared else nodes[0].role
+        lines.append(f'  subgraph {nodes[0].role}["{title}"]')
+        lines += [f'    {node.name}["{node.name}<br/>{node.address}"]' for node in nodes]
+        lines.append("  end")
+    return "\n".join(lines + [f"  {left} --> {right}" for left, right in edges(plan)])
+
+
+def dot(plan: Plan) -> str:
+    """For Graphviz."""
+    lines = ["digraph cluster {", "  rankdir=LR;", "  node [shape=box, style=filled, fontname=sans];"]
+    for nodes in tiers(plan):
+        for node in nodes:
+            fill = FILLS.get(node.role, "#eeeeee")
+            lines.append(f'  "{node.name}" [label="{node.name}\\n{node.address}", fillcolor="{fill}"];')
+    return "\n".join([*lines, *(f'  "{left}" -> "{right}";' for left, right in edges(plan)), "}"])
+
+
+def svg(plan: Plan) -> str:
+    """A picture that needs no other program: a column a tier."""
+    columns = tiers(plan)
+    tallest = max(len(nodes) for nodes in columns)
+    width, height = len(columns) * COLUMN - (COLUMN - BOX[0]) + 2 * GAP, tallest * ROW + 2 * GAP + 24
+    spots = {}
+    for column, nodes in enumerate(columns):
+        top = GAP + 24 + (tallest - len(nodes)) * ROW / 2
+        for row, node in enumerate(nodes):
+            spots[node.name] = (GAP + column * COLUMN, top + row * ROW)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'font-family="system-ui, sans-serif" font-size="13">',
+        f'<title>the cluster {escape(plan.cluster)}</title><rect width="100%" height="100%" fill="#ffffff"/>',
+    ]
+    for left, right in edges(plan):
+        (x1, y1), (x2, y2) = spots[left], spots[right]
+        parts.append(
+            f'<line x1="{x1 + BOX[0]}" y1="{y1 + BOX[1] / 2}" x2="{x2}" y2="{y2 + BOX[1] / 2}" stroke="#8a94a3"/>'
+        )
+    for nodes in columns:
+        parts += [_box(node, spots[node.name]) for node in nodes]
+    held = next((node for node in plan.nodes if node.holds_vip), None)
+    if plan.vip and held:
+        x, _ = spots[held.name]
+        parts.append(f'<text x="{x + BOX[0] / 2}" y="{GAP + 8}" text-anchor="middle" fill="#1f4e8c">VIP {plan.vip}</text>')
+    return "\n".join([*parts, "</svg>"])
+
+
+def _box(node: NodePlan, at: tuple[float, float]) -> str:
+    x, y = at
+    middle = x + BOX[0] / 2
+    return (
+        f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{FILLS.get(node.role, "#eeeeee")}" '
+        f'stroke="#5b6675"/><text x="{middle}" y="{y + 19}" text-anchor="middle" font-weight="600">{escape(node.name)}'
+        f'</text><text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#454d59">{node.address}</text>'
+    )
+
+
+FORMATS = {"mermaid": mermaid, "dot": dot, "svg": svg}

@@ -1,0 +1,62 @@
+"""Changes of a topology from the command line: `--scale web=5`, `--port site=9443`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from lab.errors import SpecError
+from lab.spec.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def nearest(name: str, valid: Sequence[str]) -> str:
+    """A hint: the nearest valid word, or all of them."""
+    near = difflib.get_close_matches(name, valid, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
+
+
+def scaled(cluster: Cluster, changes: Sequence[str]) -> Cluster:
+    """The cluster with other counts, each given as `role=count`.
+
+    Raises:
+        SpecError: not of that form, a role that the cluster has not, or a count of zero.
+    """
+    roles = cluster.roles()
+    for change in changes:
+        role, count = _pair(change, "--scale")
+        if role not in roles:
+            raise SpecError(f"--scale {change}: the topology has no role '{role}'; {nearest(role, list(roles))}")
+        if role == "client" or count < 1:
+            allowed = "exactly 1" if role == "client" else "1 or more"
+            raise SpecError(f"--scale {change}: {role} takes {allowed}", next_step="leave a role out of the topology to have none")
+        field = role.replace("-", "_")
+        cluster = cluster.model_copy(update={field: roles[role].model_copy(update={"count": count})})
+    return cluster
+
+
+def ported(cluster: Cluster, changes: Sequence[str]) -> Cluster:
+    """The cluster with other published ports, each given as `name=port`.
+
+    Raises:
+        SpecError: not of that form, or no such name or port.
+    """
+    for change in changes:
+        name, port = _pair(change, "--port")
+        names = list(cluster.ports.model_dump(by_alias=True))
+        if name not in names:
+            raise SpecError(f"--port {change}: no port is called '{name}'; {nearest(name, names)}")
+        if not 0 < port < 65536:  # noqa: PLR2004
+            raise SpecError(f"--port {change}: a port is 1 to 65535")
+        ports = cluster.ports.model_copy(update={name.replace("-", "_"): port})
+        cluster = cluster.model_copy(update={"ports": ports})
+    return cluster
+
+
+def _pair(change: str, option: str) -> tuple[str, int]:
+    name, _, number = change.partition("=")
+    if not number.isdigit():
+        raise SpecError(f"{option} {change}: a name and a number are expected", next_step=f"such as {option} {name}=5")
+    return name, int(number)

@@ -1,0 +1,100 @@
+"""A running cluster in a test's hands: everything through the backend protocol, nothing through Docker or Xen."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.errors import BackendError
+from lab.evidence import Load, until
+from lab.lifecycle.report import Silent
+from lab.lifecycle.status import Status, status, vip_holders
+from lab.lifecycle.up import up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.backends.base import Backend, Result
+    from lab.plan import Plan
+    from lab.spec import Cluster
+
+HEAL_SECONDS = 60.0
+
+
+class LabCluster:
+    """A cluster that is up.
+
+    Attributes:
+        spec: the topology.
+        plan: what it became.
+        backend: where it runs; kill, pause, start and so on are its own.
+    """
+
+    def __init__(self, spec: Cluster, backend: Backend) -> None:
+        self.spec = spec
+        self.backend = backend
+        self.plan: Plan = up(spec, backend, Silent()).plan
+
+    def apply(self, spec: Cluster) -> None:
+        """Reconciles to another topology, as `lab up` does."""
+        self.plan = up(spec, self.backend, Silent()).plan
+
+    @contextlib.contextmanager
+    def changed(self, spec: Cluster) -> Iterator[None]:
+        """Another topology for the span of a `with`; the own one comes back."""
+        self.apply(spec)
+        try:
+            yield
+        finally:
+            self.apply(self.spec)
+
+    def heal(self) -> None:
+        """Makes the cluster whole again, whatever a test did to it."""
+        for node in self.backend.observe().nodes:
+            if node.state is State.PAUSED:
+                self.backend.start(node.name)
+        self.apply(self.spec)
+        until("one node to hold the VIP", HEAL_SECONDS, self.vip_holders, lambda found: len(found) == 1 or not self.plan.vip)
+
+    def status(self) -> Status:
+        """What `lab status` says."""
+        return status(self.backend)
+
+    def vip_holders(self) -> list[str]:
+        """The nodes that have the VIP now."""
+        return vip_holders(self.backend, self.backend.observe())
+
+    def run(self, node: str, command: str, *, seconds: float = 30) -> Result:
+        """A shell command in a node."""
+        return self.backend.run(node, ["sh", "-c", command], seconds=seconds)
+
+    def ask(self, path: str = "/", *options: str, scheme: str = "https") -> str:
+        """What the site answers to the client, by its entrance and with the cluster's CA.
+
+        Raises:
+            BackendError: curl failed.
+        """
+        url = f"{scheme}://{self.site}{path}"
+        argv = ["curl", "-sS", "--max-time", "10", "--cacert", "/etc/lab/ca.crt", *options, url]
+        done = self.backend.run("client", argv)
+        if not done.ok:
+            raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
+        return done.stdout
+
+    def load(self, rate: float, path: str = "/whoami") -> Load:
+        """Constant load on the site, as a context manager."""
+        return Load(self.backend, f"https://{self.site}{path}", rate)
+
+    def pool(self, balancer: str, proxy: str = "web") -> set[str]:
+        """The servers that a balancer sends to now."""
+        said = self.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8404/metrics").stdout
+        up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
+        rows = (line for line in said.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
+        return {row.split('server="')[1].split('"')[0] for row in rows}
+
+    @property
+    def site(self) -> str:
+        """The site's host name, which the client resolves to the entrance."""
+        return self.spec.site
