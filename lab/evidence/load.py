@@ -32,6 +32,14 @@ class Answer:
     node: str | None
     error: str
 
+    def more(self, count: int, seconds: float = 30) -> None:
+        """Waits until `count` more requests have been answered or have failed."""
+        begun = self._rows()
+        until(f"{count} more answers", seconds, self._rows, lambda now: now >= begun + count)
+
+    def _rows(self) -> int:
+        return int(self._run("sh", "-c", f"wc -l < {self._file}"))
+
     @property
     def failed(self) -> bool:
         """Whether a visitor would have seen an error."""
@@ -54,7 +62,7 @@ class Load:
         self._skew = there - (before + time.time()) / 2
         command = f"/usr/lib/lab/load '{self._url}' {self._rate} {LONGEST_SECONDS} {ANSWER_SECONDS} {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
-        until("the load's first answers", 10, lambda: self._run("sh", "-c", f"stat -c %Y {self._file} 2>/dev/null || true"))
+        until("the load to begin", 10, lambda: self._backend.run(self._client, ["test", "-s", self._file]).ok)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +77,14 @@ class Load:
         if not rows:
             raise BackendError(f"the load produced nothing: {said}", where=self._client)
         self.answers = sorted((self._answer(json.loads(row)) for row in rows), key=lambda answer: answer.sent)
+
+    def more(self, count: int, seconds: float = 30) -> None:
+        """Waits until `count` more requests have been answered or have failed."""
+        begun = self._rows()
+        until(f"{count} more answers", seconds, self._rows, lambda now: now >= begun + count)
+
+    def _rows(self) -> int:
+        return int(self._run("sh", "-c", f"wc -l < {self._file}"))
 
     @property
     def failed(self) -> list[Answer]:

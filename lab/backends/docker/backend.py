@@ -121,8 +121,8 @@ class DockerBackend:
         bounded = ["timeout", "-k", "2", str(seconds), *argv]
         with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
             made = self.api.exec_create(self._id(node), bounded)
-            client = self.api if seconds < engine.REQUEST_SECONDS else engine.connect(int(seconds) + 10)
-            out, err = client.exec_start(made["Id"], demux=True)
+            with engine.connected(int(seconds) + engine.REQUEST_SECONDS) as client:
+                out, err = client.exec_start(made["Id"], demux=True)
             rc = self.api.exec_inspect(made["Id"])["ExitCode"]
         return Result(node, tuple(argv), rc, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
 
@@ -140,13 +140,14 @@ class DockerBackend:
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with engine.asking(f"reading the log of {node}", node):
-            chunks = self.api.logs(self._id(node), stream=True, follow=follow, tail="all" if tail is None else tail)
+            wanted = "all" if tail is None else tail
+            if not follow:
+                yield from self.api.logs(self._id(node), tail=wanted).decode(errors="replace").splitlines()
+                return
             rest = b""
-            for chunk in chunks:
+            for chunk in self.api.logs(self._id(node), stream=True, follow=True, tail=wanted):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
-            if rest:
-                yield rest.decode(errors="replace")
 
     def shell(self, node: str, argv: Sequence[str]) -> list[str]:
         if not shutil.which("docker"):

@@ -52,8 +52,7 @@ def _one(wanted: Recipe, report: Callable[[str, str], None]) -> None:
     begun, step = time.monotonic(), "sending the files"
     log: list[str] = [wanted.dockerfile]
     report(wanted.role, step)
-    api = engine.connect(STEP_SECONDS)
-    with engine.asking(f"building {wanted.tag}"):
+    with engine.connected(STEP_SECONDS) as api, engine.asking(f"building {wanted.tag}"):
         stream = api.build(
             fileobj=io.BytesIO(wanted.archive()), custom_context=True, tag=wanted.tag, rm=True, forcerm=True,
             buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},

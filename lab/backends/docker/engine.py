@@ -72,6 +72,16 @@ def _unreachable(where: str, error: Exception) -> HostError:
 
 
 @contextmanager
+def connected(seconds: int) -> Iterator[docker.APIClient]:
+    """A client with its own time limit for the span of a `with`."""
+    client = connect(seconds)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
 def asking(what: str, node: str = "") -> Iterator[None]:
     """Turns what the engine raises into a `BackendError` that says what was asked."""
     try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 INSTALL_SECONDS = 600
+REGISTRY_SECONDS = 3.0
 PID_FILE = Path("/var/run/docker.pid")
 BY_HAND = "install Docker (https://docs.docker.com/engine/install/), start it, and run this again"
 
@@ -34,14 +35,16 @@ def ensure(say: Callable[[str], None]) -> None:
         if not shutil.which("dockerd"):
             _install(["docker.io"], "no Docker engine is installed", say)
         _start(say)
-    api = engine.connect()
-    if not origin.here(api, origin.tag("debian")) and not shutil.which("mmdebstrap") and not origin.available(api, "debian", 3):
+    with engine.connected(engine.REQUEST_SECONDS) as api:
+        base = origin.here(api, origin.tag("debian")) or origin.available(api, "debian", REGISTRY_SECONDS)
+    if not base and not shutil.which("mmdebstrap"):
         _install(["mmdebstrap"], "no container registry answers, and the base has to be made here", say)
 
 
 def _answers() -> bool:
     try:
-        engine.connect(5).close()
+        with engine.connected(5):
+            pass
     except HostError:
         return False
     return True

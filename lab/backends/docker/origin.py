@@ -46,7 +46,8 @@ def available(api: docker.APIClient, name: str, seconds: float) -> bool:
         if here(api, tag(name)) or here(api, table.origin):
             return True
     try:
-        engine.connect(max(1, int(seconds))).inspect_distribution(table.origin)
+        with engine.connected(max(1, int(seconds))) as client:
+            client.inspect_distribution(table.origin)
     except (APIError, requests.exceptions.RequestException):
         return False
     return True

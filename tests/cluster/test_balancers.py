@@ -1,0 +1,101 @@
+"""Balancers die, hang, lose their HAProxy: the VIP moves, one holder remains, the site goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lab.evidence import until
+from tests.cluster import bounds
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+RATE = 50  # requests a second
+SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
+
+
+def _holder(cluster: LabCluster) -> str:
+    (holder,) = cluster.vip_holders()
+    return holder
+
+
+def _moved(cluster: LabCluster, old: str, seconds: float) -> str:
+    """Waits until another node alone holds the VIP and the site answers there."""
+    (new,) = until("the VIP on another node", seconds, cluster.vip_holders, lambda now: len(now) == 1 and now != [old])
+    until("the site to answer on the VIP", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    return new
+
+
+def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    with cluster.load(RATE) as load:
+        killed = time.time()
+        cluster.backend.kill(old)
+        _moved(cluster, old, bounds.vip_moved(cluster.spec.tcp_lb))
+        moved = time.time()
+        load.more(RATE)
+    # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
+    outage = killed - 1, moved
+    late = [answer for answer in load.failed if not outage[0] <= answer.sent <= outage[1]]
+    assert not late
+    assert load.served(since=moved), "nothing was asked after the move"
+
+
+def test_a_returning_tcp_balancer_does_not_take_the_vip_back(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    cluster.backend.kill(old)
+    new = _moved(cluster, old, bounds.vip_moved(cluster.spec.tcp_lb))
+    with cluster.load(RATE) as load:
+        cluster.heal()
+    assert _holder(cluster) == new
+    assert not load.failed
+
+
+def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    try:
+        assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
+        _moved(cluster, old, bounds.SCRIPT_INTERVAL + bounds.vip_moved(cluster.spec.tcp_lb))
+    finally:
+        cluster.run(old, f"{SUPERVISOR} start haproxy")
+
+
+def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    cluster.backend.pause(old)
+    others = [node.name for node in cluster.plan.role("tcp-lb") if node.name != old]
+    until("the VIP on another node", bounds.vip_moved(cluster.spec.tcp_lb), cluster.vip_holders, lambda now: now == others[:1])
+    until("the site to answer", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    cluster.backend.start(old)
+    # It wakes believing that it holds the VIP: two holders, for at most two seconds.
+    until("one holder", 2 + bounds.SLACK, cluster.vip_holders, lambda now: len(now) == 1)
+    until("the site to answer", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    # No lasting split brain: it stays one holder while visitors go on asking.
+    with cluster.load(RATE) as load:
+        for _ in range(5):
+            load.more(RATE // 5)
+            assert len(cluster.vip_holders()) == 1
+    assert not load.failed
+
+
+def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: LabCluster) -> None:
+    check = cluster.spec.tcp_lb.check
+    holder = _holder(cluster)
+    with cluster.load(RATE) as load:
+        killed = time.time()
+        cluster.backend.kill("http-lb1")
+        until(
+            "http-lb1 to leave the TCP balancer's pool", bounds.out_of_pool(check),
+            lambda: cluster.pool(holder, "https"), lambda pool: "http-lb1" not in pool,
+        )
+        out = time.time()
+        load.more(RATE)
+        cluster.backend.start("http-lb1")
+        until(
+            "http-lb1 to be back", 10 + bounds.back_in_pool(check),
+            lambda: cluster.pool(holder, "https"), lambda pool: "http-lb1" in pool,
+        )
+    unexplained = [answer for answer in load.failed if not killed - 1 <= answer.sent <= killed + 0.5]
+    assert not unexplained
+    assert load.served(since=out), "nothing was asked afterwards"

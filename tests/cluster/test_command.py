@@ -1,0 +1,208 @@
+"""The command as a person uses it: interrupted, twice at once, with ports taken, with the topology gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends import backend
+from lab.evidence import until
+from lab.lifecycle.down import down
+from lab.lifecycle.report import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.backends.base import Backend
+    from lab.testing import LabCluster
+
+UP_SECONDS = 120
+LAB = [str(Path(sys.executable).with_name("lab"))]
+SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
+
+
+class Person:
+    """Somebody in a folder of their own, with a small topology and a cluster name of their own."""
+
+    def __init__(self, folder: Path, name: str, kind: str) -> None:
+        self.folder = folder
+        self.backend: Backend = backend(kind, name)
+        self._environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": kind}
+        (folder / "cluster.yaml").write_text(SMALL, encoding="utf-8")
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Begins a command."""
+        return subprocess.Popen(
+            [*LAB, *argv], cwd=self.folder, env=self._environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+
+    def lab(self, *argv: str, code: int = 0) -> str:
+        """Runs a command to its end, which must have the exit code; returns all that it printed."""
+        with self.start(*argv) as process:
+            out, err = process.communicate(timeout=UP_SECONDS)
+        assert process.returncode == code, f"lab {' '.join(argv)}: {process.returncode}\n{out}\n{err}"
+        return out + err
+
+    def nodes(self) -> list[str]:
+        """What exists."""
+        return [node.name for node in self.backend.observe().nodes]
+
+
+@pytest.fixture
+def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """A person whose cluster is removed at the end, whatever happened."""
+    made = Person(tmp_path, f"labtest-{os.getpid()}-p", request.config.getoption("--backend"))
+    yield made
+    down(made.backend, Silent(), volumes=True)
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 3])
+def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) -> None:
+    with person.start("up") as first:
+        until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+    person.lab("up")
+    person.lab("status")
+    assert "nothing to change" in person.lab("up")
+    assert len(person.nodes()) == 3
+
+
+def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -> None:
+    with person.start("up") as first:
+        until("a node to exist", 60, person.nodes)
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=20)
+    assert first.returncode == 130
+    assert "'lab up' goes on from here" in said
+    (person.folder / "cluster.yaml").unlink()
+    person.lab("down", "--volumes")
+    assert not person.nodes()
+
+
+def test_two_ups_at_once_one_waits_and_says_for_whom(person: Person) -> None:
+    with person.start("up") as first:
+        until("the first to have begun", 60, person.nodes)
+        said = person.lab("up")
+        first.communicate(timeout=UP_SECONDS)
+    assert first.returncode == 0
+    assert f"busy with 'lab up' (process {first.pid})" in said
+    assert "nothing to change" in said
+
+
+def test_a_taken_port_is_named_and_nothing_is_made(person: Person) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = person.lab("up", "--port", f"site={port}", code=2)
+    assert f"port {port}" in said
+    assert "--port site=NUMBER" in said
+    assert not person.nodes()
+
+
+def test_a_subnet_in_use_is_refused_and_nothing_is_made(person: Person, cluster: LabCluster) -> None:
+    taken = cluster.plan.network.cidr
+    (person.folder / "cluster.yaml").write_text(f"network: {taken}\n{SMALL}", encoding="utf-8")
+    said = person.lab("up", code=2)
+    assert f"collides with {taken}" in said
+    assert not person.nodes()
+
+
+def test_ipvs_is_refused_by_name_where_the_kernel_has_none(person: Person) -> None:
+    if "ip_vs" in person.backend.capabilities().kernel:
+        pytest.skip("this kernel has ip_vs")
+    (person.folder / "cluster.yaml").write_text(f"{SMALL}tcp-lb: {{engine: ipvs}}\n", encoding="utf-8")
+    assert "has no 'ip_vs'" in person.lab("up", code=2)
+    assert not person.nodes()
+
+
+def test_status_json_keeps_its_contract(person: Person) -> None:
+    assert json.loads(person.lab("status", "--json", code=1))["ready"] is False
+    person.lab("up")
+    found = json.loads(person.lab("status", "--json"))
+    assert list(found) == ["cluster", "backend", "family", "ready", "nodes", "endpoints", "vip_holder"]
+    assert list(found["nodes"][0]) == ["name", "role", "state", "ready", "address", "image", "reason"]
+    assert {"site", "site-http"} <= {entry["name"] for entry in found["endpoints"]}
+    assert found["ready"] is True
+    assert found["vip_holder"] is None  # this topology has no VIP
+
+
+def test_the_published_ports_lead_to_the_site(person: Person) -> None:
+    import requests  # noqa: PLC0415
+
+    person.lab("up")
+    authority = person.folder / "ca.pem"
+    authority.write_text(person.lab("open", "--ca"), encoding="utf-8")
+    urls = {entry["name"]: entry["url"] for entry in json.loads(person.lab("status", "--json"))["endpoints"]}
+    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=10)
+    assert answer.json()["node"] == "web1"
+    followed = requests.get(urls["site-http"], verify=str(authority), timeout=10)
+    assert followed.url == urls["site"]
+    assert person.backend.endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
+
+
+def test_down_needs_no_valid_topology_and_touches_nobody_else(person: Person, cluster: LabCluster) -> None:
+    person.lab("up")
+    (person.folder / "cluster.yaml").write_text("web: [broken", encoding="utf-8")
+    person.lab("down")
+    assert not person.nodes()
+    assert cluster.status().ready
+
+
+def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
+    person.lab("up")
+    post = "curl -sS --form-string message=kept http://web1/api/posts"
+    person.lab("exec", "client", "--", "sh", "-c", post)
+    person.lab("down")
+    person.lab("up")
+    assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+    person.lab("down", "--volumes")
+    person.lab("up")
+    assert "kept" not in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+
+
+def test_exec_logs_and_power_verbs(person: Person) -> None:
+    person.lab("up")
+    assert person.lab("exec", "web1", "--", "sh", "-c", "echo out; exit 3", code=3) == "out\n"
+    assert "did you mean 'web1'?" in person.lab("exec", "wbe1", "true", code=2)
+    assert "web1" in person.lab("logs", "--tail", "2")
+    assert "is stopped" in person.lab("kill", "web1") + person.lab("status", code=1)
+    assert "ready" in person.lab("start", "web1")
+    assert "is paused" in person.lab("pause", "web1") + person.lab("status", code=1)
+    assert "nothing to change" not in person.lab("up")
+    person.lab("status")
+    assert "ready again" in person.lab("restart", "web1")
+
+
+def test_plan_says_why_before_up_does_it(person: Person) -> None:
+    person.lab("up")
+    (person.folder / "cluster.yaml").write_text("web: {count: 2, php-children: 20}\nhttp-lb: {count: 1}\n", encoding="utf-8")
+    said = " ".join(person.lab("plan").split())
+    assert "update web1" in said
+    assert "/etc/lab/php-fpm.conf" in said
+    assert "create web2 does not exist" in said
+    assert person.nodes() == ["http-lb1", "client", "web1"]
+    said = person.lab("up")
+    assert "1 created, 3 updated" in said or "3 updated, 1 created" in said
+
+
+def test_enter_opens_a_shell(person: Person) -> None:
+    if not shutil.which("script"):
+        pytest.skip("no 'script' to make a terminal with")
+    person.lab("up")
+    done = subprocess.run(
+        ["script", "-qec", f"{LAB[0]} enter web1", "/dev/null"], input="hostname; exit\n", text=True,
+        capture_output=True, timeout=30, check=True, env={**os.environ, "LAB_NAME": person.backend.cluster},
+    )
+    assert "web1" in done.stdout

@@ -1,0 +1,48 @@
+"""Scaling under load, and cold starts in any order."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import until
+from lab.lifecycle.ready import promises
+from lab.lifecycle.report import Silent
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+RATE = 50  # requests a second
+SEED = 7
+
+
+def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
+    def web(count: int) -> None:
+        spec = cluster.spec.model_copy(update={"web": cluster.spec.web.model_copy(update={"count": count})})
+        cluster.apply(spec)
+
+    with cluster.load(RATE) as load:
+        web(6)
+        until("all six to be in both pools", 10, lambda: all(len(cluster.pool(lb)) == 6 for lb in ("http-lb1", "http-lb2")))
+        until("a new node to answer", 10, lambda: '"web6"' in cluster.ask("/whoami"))
+        web(2)
+        assert {node.name for node in cluster.backend.observe().nodes if node.role == "web"} == {"web1", "web2"}
+        until("answers from the two", 5, lambda: cluster.ask("/whoami"))
+    assert not load.failed
+    assert {"web4", "web5", "web6"} <= load.served()
+
+
+@pytest.mark.parametrize("ending", ["kill", "stop"])
+def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> None:
+    """Principle 1: nobody steers the nodes, they find each other."""
+    names = [node.name for node in cluster.plan.nodes]
+    order = random.Random(f"{SEED} {ending}")
+    for name in order.sample(names, len(names)):
+        getattr(cluster.backend, ending)(name)
+    for name in order.sample(names, len(names)):
+        cluster.backend.start(name)
+    promises(cluster.backend, cluster.plan, 60, Silent())
+    until("a ready cluster", 20, cluster.status, lambda found: found.ready)
+    assert cluster.ask("/healthz") == "ok\n"

@@ -1,0 +1,98 @@
+"""A web node dies, hangs, is drained: the series' own criterion, out of the pool and back, with no failed request."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import until
+from lab.lifecycle import ready
+from tests.cluster import bounds
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+RATE = 60  # requests a second
+
+
+def _webs(cluster: LabCluster) -> set[str]:
+    return {node.name for node in cluster.plan.role("web")}
+
+
+def _all_pools(cluster: LabCluster) -> list[set[str]]:
+    return [cluster.pool(balancer.name) for balancer in cluster.plan.role("http-lb")]
+
+
+def _gone(cluster: LabCluster, node: str, seconds: float) -> None:
+    until(f"{node} to leave every pool", seconds, lambda: all(node not in pool for pool in _all_pools(cluster)))
+
+
+def _back(cluster: LabCluster, node: str, seconds: float) -> None:
+    until(f"{node} to be back in every pool", seconds, lambda: all(node in pool for pool in _all_pools(cluster)))
+
+
+def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
+    with cluster.load(RATE) as load:
+        load.more(20 * len(_webs(cluster)))
+    assert not load.failed
+    assert load.served() == _webs(cluster)
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_a_dead_web_node_costs_no_request_and_comes_back(cluster: LabCluster, fault: str) -> None:
+    check = cluster.spec.http_lb.check
+    with cluster.load(RATE) as load:
+        getattr(cluster.backend, fault)("web1")
+        _gone(cluster, "web1", bounds.out_of_pool(check))
+        out = time.time()
+        # Something must be asked while it is out, or the claim is empty.
+        load.more(RATE)
+        returning = time.time()
+        cluster.backend.start("web1")
+        ready.node(cluster.backend, "web1", 30)
+        _back(cluster, "web1", bounds.back_in_pool(check))
+        back = time.time()
+        load.more(3 * RATE)
+    assert not load.failed
+    assert load.served(out, returning) == _webs(cluster) - {"web1"}
+    assert load.served(since=back) == _webs(cluster)
+    # A request that hangs is asked of another node after the answer timeout, and of no third one.
+    assert max(answer.seconds for answer in load.answers) < cluster.spec.http_lb.answer_timeout + bounds.SLACK
+
+
+def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) -> None:
+    with ThreadPoolExecutor(1) as pool, cluster.load(RATE) as load:
+        # Asked of the node itself, so that it is certain which one is answering.
+        slow = pool.submit(cluster.run, "client", "curl -sS --max-time 10 'http://web2/slow?ms=2500'")
+        client = cluster.plan.node("client").address
+        asking = f"ss -Htn state established '( sport = :80 and dst {client} )'"
+        until("web2 to be answering", 5, lambda: cluster.run("web2", asking).stdout)
+        cluster.backend.stop("web2")
+        answer = slow.result()
+    assert answer.ok, answer.said
+    assert '"web2"' in answer.stdout
+    assert not load.failed
+
+
+def test_a_web_node_without_php_leaves_the_pool(cluster: LabCluster) -> None:
+    """httpd still answers; the health check asks further."""
+    cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf stop php-fpm")
+    try:
+        _gone(cluster, "web3", bounds.out_of_pool(cluster.spec.http_lb.check))
+    finally:
+        cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf start php-fpm")
+    _back(cluster, "web3", 5 + bounds.back_in_pool(cluster.spec.http_lb.check))
+
+
+def test_sticky_sessions_keep_a_visitor_on_one_node(cluster: LabCluster) -> None:
+    web = cluster.spec.web.model_copy(update={"sticky": True})
+    jar = "/var/tmp/jar"
+    with cluster.changed(cluster.spec.model_copy(update={"web": web})):
+        cluster.run("client", f"rm -f {jar}")
+        said = [cluster.ask("/whoami", "-c", jar, "-b", jar) for _ in range(6)]
+        assert len(set(said)) == 1, said
+    said = [cluster.ask("/whoami") for _ in range(6)]
+    assert len(set(said)) > 1, "without 'sticky' a visitor goes round"
