@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 
-
 class State(StrEnum):
     """What an engine can say of a node."""
 

@@ -20,7 +20,9 @@ FEATURES = {
 def features() -> frozenset[str]:
     """The features of `FEATURES` that the running kernel has built in or as modules."""
     config = _config()
-    return frozenset(name for name, option in FEATURES.items() if f"{option}=y" in config or _module(name, option, config))
+    return frozenset(
+        name for name, option in FEATURES.items() if f"{option}=y" in config or _module(name, option, config)
+    )
 
 
 def _config() -> set[str]:
@@ -48,7 +50,7 @@ def routes(table: Path = Path("/proc/net/route")) -> dict[str, str]:
     found = {}
     for line in table.read_text(encoding="ascii").splitlines()[1:]:
         interface, destination, *rest = line.split()
-        mask = bin(int(rest[5], 16)).count("1")
+        mask = int(rest[5], 16).bit_count()
         if mask:
             base = ".".join(str(byte) for byte in int(destination, 16).to_bytes(4, "little"))
             found[str(IPv4Network(f"{base}/{mask}"))] = f"a route of this machine ({interface})"

@@ -20,12 +20,12 @@ def build(
     backend: options.BackendName = "docker",
 ) -> None:
     """Builds the images that are missing, and prints their names."""
-    from lab.backends import backend as make  # noqa: PLC0415
-    from lab.cli import screen  # noqa: PLC0415
-    from lab.lifecycle import resolve  # noqa: PLC0415
-    from lab.recipes import recipe  # noqa: PLC0415
-    from lab.recipes import roles as known  # noqa: PLC0415
-    from lab.spec import Cluster  # noqa: PLC0415
+    from lab.backends import backend as make
+    from lab.cli import screen
+    from lab.lifecycle import resolve
+    from lab.recipes import recipe
+    from lab.recipes import roles as known
+    from lab.spec import Cluster
 
     made = make(backend, options.DEFAULT_NAME)
     with screen.report() as report:

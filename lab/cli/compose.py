@@ -19,14 +19,18 @@ def compose(
     file: options.File = None,
     name: options.Name = None,
     family: options.FamilyName = None,
-    folder: Annotated[Path, typer.Option("--dir", help="Where the document will lie; its files go beside it.")] = Path("compose"),
-    secrets: Annotated[bool, typer.Option("--secrets", help="Make the files that hold secrets, and print nothing.")] = False,  # noqa: FBT002
+    folder: Annotated[Path, typer.Option("--dir", help="Where the document will lie; its files go beside it.")] = Path(
+        "compose"
+    ),
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Make the files that hold secrets, and print nothing.")
+    ] = False,
 ) -> None:
-    """Prints the topology for Docker Compose, and writes the nodes' files beside it: lab compose > compose/compose.yaml."""
-    from lab.lifecycle import secrets as store  # noqa: PLC0415
-    from lab.lifecycle.resolve import offline  # noqa: PLC0415
-    from lab.plan import compose as writer  # noqa: PLC0415
-    from lab.plan import plan  # noqa: PLC0415
+    """Writes the topology for Docker Compose: the document on standard output, the nodes' files beside it."""
+    from lab.lifecycle import secrets as store
+    from lab.lifecycle.resolve import offline
+    from lab.plan import compose as writer
+    from lab.plan import plan
 
     made = plan(*offline(options.cluster(file, name, family, None, None)))
     wanted = writer.secret_files(made, store.ensure(made)) if secrets else writer.files(made)

@@ -17,16 +17,20 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     backend: options.BackendName = "docker",
-    fix: Annotated[bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")] = False,  # noqa: FBT002
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")] = False,  # noqa: FBT002
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")
+    ] = False,
 ) -> None:
     """Looks at what this machine has and lacks; each with the reason and the way round."""
-    from lab.backends import backend as make  # noqa: PLC0415
-    from lab.errors import LabError  # noqa: PLC0415
-    from lab.lifecycle import doctor as findings  # noqa: PLC0415
+    from lab.backends import backend as make
+    from lab.errors import LabError
+    from lab.lifecycle import doctor as findings
 
     if fix:
-        from lab.backends.docker.install import ensure  # noqa: PLC0415
+        from lab.backends.docker.install import ensure
 
         ensure(lambda line: print(line, file=sys.stderr))
     found = findings.host()
@@ -36,7 +40,7 @@ def doctor(
         found.append(findings.missing_engine(error))
     lacking = any(finding.vital and not finding.good for finding in found)
     if lacking or not quiet:
-        from lab.cli import tables  # noqa: PLC0415
+        from lab.cli import tables
 
         tables.findings(found)
     if lacking:

@@ -18,12 +18,12 @@ def down(
     file: options.File = None,
     name: options.Name = None,
     backend: options.BackendName = "docker",
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data and the secrets too.")] = False,  # noqa: FBT002
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data and the secrets too.")] = False,
 ) -> None:
     """Removes the cluster: what carries its label, whatever became of the topology."""
-    from lab.cli import screen  # noqa: PLC0415
-    from lab.lifecycle.down import down as take_down  # noqa: PLC0415
-    from lab.lifecycle.lock import held  # noqa: PLC0415
+    from lab.cli import screen
+    from lab.lifecycle.down import down as take_down
+    from lab.lifecycle.lock import held
 
     made = options.backend(file, name, backend)
     with screen.report() as report, held(made.cluster, "lab down", report):

@@ -21,11 +21,11 @@ def graph(
     form: Annotated[str, typer.Option("--format", help="mermaid, dot or svg.")] = "mermaid",
 ) -> None:
     """Prints a picture of the topology. Needs no engine."""
-    from lab.errors import SpecError  # noqa: PLC0415
-    from lab.lifecycle.resolve import offline  # noqa: PLC0415
-    from lab.plan import plan  # noqa: PLC0415
-    from lab.plan.graph import FORMATS  # noqa: PLC0415
-    from lab.spec.changes import nearest  # noqa: PLC0415
+    from lab.errors import SpecError
+    from lab.lifecycle.resolve import offline
+    from lab.plan import plan
+    from lab.plan.graph import FORMATS
+    from lab.spec.changes import nearest
 
     if form not in FORMATS:
         raise SpecError(f"--format {form}: there is no such format; {nearest(form, list(FORMATS))}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lab.cli import options
-
-if TYPE_CHECKING:
-    from lab.backends.base import Backend
 
 COLOURS = ["cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green", "bright_magenta"]
 
@@ -22,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     nodes: Annotated[list[str] | None, typer.Argument(help="The nodes; all of them unless said.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,  # noqa: FBT002
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only the last lines of each node.")] = None,
     file: Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology.")] = None,
     name: options.Name = None,
@@ -32,18 +30,21 @@ def logs(
     made = options.backend(file, name, backend)
     chosen = [options.known_node(made, node) for node in nodes or []] or [node.name for node in made.observe().nodes]
     width = max((len(node) for node in chosen), default=0)
-    readers = [
-        threading.Thread(target=_read, args=(made, node, f"{node:<{width}}", COLOURS[i % len(COLOURS)], follow, tail), daemon=True)
-        for i, node in enumerate(chosen)
+    labels = [
+        typer.style(f"{node:<{width}}", fg=colour)
+        for node, colour in zip(chosen, itertools.cycle(COLOURS), strict=False)
     ]
+
+    def show(node: str, label: str) -> None:
+        for line in made.logs(node, follow=follow, tail=tail):
+            typer.echo(f"{label}  {line}")
+
+    if not follow:
+        for node, label in zip(chosen, labels, strict=True):
+            show(node, label)
+        return
+    readers = [threading.Thread(target=show, args=pair, daemon=True) for pair in zip(chosen, labels, strict=True)]
     for reader in readers:
         reader.start()
-        if not follow:
-            reader.join()
     for reader in readers:
         reader.join()
-
-
-def _read(made: Backend, node: str, label: str, colour: str, follow: bool, tail: int | None) -> None:  # noqa: FBT001
-    for line in made.logs(node, follow=follow, tail=tail):
-        typer.echo(f"{typer.style(label, fg=colour)}  {line}")

@@ -49,7 +49,7 @@ def main() -> None:
         code = INTERRUPTED
     except BrokenPipeError:
         code = 0
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  nobody reads on; nothing to flush to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:

@@ -18,12 +18,12 @@ def addresses(
     file: options.File = None,
     name: options.Name = None,
     backend: options.BackendName = "docker",
-    ca: Annotated[bool, typer.Option("--ca", help="Print the certificate of the CA to trust, as PEM.")] = False,  # noqa: FBT002
+    ca: Annotated[bool, typer.Option("--ca", help="Print the certificate of the CA to trust, as PEM.")] = False,
 ) -> None:
     """Prints the addresses of the cluster, for a browser on this machine, and the statistics page's password."""
-    from lab.errors import SpecError  # noqa: PLC0415
-    from lab.lifecycle import secrets  # noqa: PLC0415
-    from lab.lifecycle.status import endpoints  # noqa: PLC0415
+    from lab.errors import SpecError
+    from lab.lifecycle import secrets
+    from lab.lifecycle.status import endpoints
 
     cluster = options.cluster_name(file, name)
     if ca:

@@ -15,7 +15,9 @@ DEFAULT_NAME = "www"
 File = Annotated[
     str | None,
     typer.Option(
-        "--file", "-f", envvar="LAB_FILE",
+        "--file",
+        "-f",
+        envvar="LAB_FILE",
         help="The topology: a file, or one that ships (full, five, stage1, …). Unsaid: cluster.yaml here, else full.",
     ),
 ]
@@ -36,7 +38,8 @@ Port = Annotated[
 def _nodes(incomplete: str) -> list[str]:
     """Shell completion: the nodes of the default cluster."""
     try:
-        return [node.name for node in backend(None, None, "docker").observe().nodes if node.name.startswith(incomplete)]
+        names = [node.name for node in backend(None, None, "docker").observe().nodes]
+        return [name for name in names if name.startswith(incomplete)]
     except Exception:  # noqa: BLE001  a completion must never print an error into the command line
         return []
 
@@ -46,14 +49,14 @@ Nodes = Annotated[list[str], typer.Argument(help="The nodes, such as web1 web2."
 
 
 def cluster_name(file: str | None, name: str | None) -> str:
-    """The cluster that is meant, without needing a valid topology: a removed or broken one must not lock anybody out."""
+    """The cluster that is meant. Needs no valid topology: a removed or broken one must not lock anybody out."""
     if name:
         return name
-    from pathlib import Path  # noqa: PLC0415
+    from pathlib import Path
 
     where = Path(file or "cluster.yaml")
     if where.is_file():
-        from lab.spec.loading import name_in  # noqa: PLC0415
+        from lab.spec.loading import name_in
 
         return name_in(where) or DEFAULT_NAME
     return DEFAULT_NAME
@@ -61,7 +64,7 @@ def cluster_name(file: str | None, name: str | None) -> str:
 
 def backend(file: str | None, name: str | None, kind: str) -> Backend:
     """The backend, bound to the cluster that is meant."""
-    from lab.backends import backend as make  # noqa: PLC0415
+    from lab.backends import backend as make
 
     return make(kind, cluster_name(file, name))
 
@@ -74,8 +77,8 @@ def cluster(
     Raises:
         SpecError: one of them is not valid.
     """
-    from lab.spec import find, load  # noqa: PLC0415
-    from lab.spec.changes import ported, scaled  # noqa: PLC0415
+    from lab.spec import find, load
+    from lab.spec.changes import ported, scaled
 
     return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
 
@@ -86,8 +89,8 @@ def known_node(made: Backend, name: str) -> str:
     Raises:
         SpecError: it has not; names the nearest.
     """
-    from lab.errors import SpecError  # noqa: PLC0415
-    from lab.spec.changes import nearest  # noqa: PLC0415
+    from lab.errors import SpecError
+    from lab.spec.changes import nearest
 
     names = [node.name for node in made.observe().nodes]
     if name in names:

@@ -21,9 +21,9 @@ def plan(
     backend: options.BackendName = "docker",
 ) -> None:
     """Shows what 'up' would do, and why; changes nothing."""
-    from lab.backends import backend as make  # noqa: PLC0415
-    from lab.cli import screen, tables  # noqa: PLC0415
-    from lab.lifecycle.prepare import prepare  # noqa: PLC0415
+    from lab.backends import backend as make
+    from lab.cli import screen, tables
+    from lab.lifecycle.prepare import prepare
 
     cluster = options.cluster(file, name, family, scale, port)
     with screen.report() as report:

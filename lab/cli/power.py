@@ -46,7 +46,7 @@ def pause(nodes: options.Nodes, name: options.Name = None, backend: options.Back
 
 
 def _start(made: Backend, node: str) -> None:
-    from lab.lifecycle import ready  # noqa: PLC0415
+    from lab.lifecycle import ready
 
     made.start(node)
     ready.node(made, node, ready.READY_SECONDS)

@@ -23,10 +23,10 @@ def render(
     scale: options.Scale = None,
 ) -> None:
     """Prints a node's files exactly as it runs them, secrets masked. Needs no engine."""
-    from lab.errors import SpecError  # noqa: PLC0415
-    from lab.lifecycle.resolve import offline  # noqa: PLC0415
-    from lab.plan import plan  # noqa: PLC0415
-    from lab.spec.changes import nearest  # noqa: PLC0415
+    from lab.errors import SpecError
+    from lab.lifecycle.resolve import offline
+    from lab.plan import plan
+    from lab.spec.changes import nearest
 
     made = plan(*offline(options.cluster(file, name, family, scale, None)))
     found = next((entry for entry in made.nodes if entry.name == node), None)

@@ -12,6 +12,6 @@ def register(app: typer.Typer) -> None:
 
 def schema() -> None:
     """Prints the JSON Schema of cluster.yaml, for an editor."""
-    from lab.spec import schema as make  # noqa: PLC0415
+    from lab.spec import schema as make
 
     print(make())

@@ -6,10 +6,13 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import RenderableType
+    from rich.live import Live
 
     from lab.lifecycle.report import Report
 
@@ -35,7 +38,7 @@ class Plain:
 class Table:
     """A live table: what each image and node is at, and for how long."""
 
-    def __init__(self, live: Any) -> None:
+    def __init__(self, live: Live) -> None:
         self._live = live
         self._lock = threading.Lock()
         self._begun = time.monotonic()
@@ -50,8 +53,8 @@ class Table:
         with self._lock:
             self._rows[subject] = (text, time.monotonic(), done)
 
-    def __rich__(self) -> Any:
-        from rich.table import Table as Grid  # noqa: PLC0415
+    def __rich__(self) -> RenderableType:
+        from rich.table import Table as Grid
 
         now = time.monotonic()
         grid = Grid.grid(padding=(0, 2))
@@ -69,8 +72,8 @@ def report() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield Plain()
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
+    from rich.console import Console
+    from rich.live import Live
 
     with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as live:
         table = Table(live)

@@ -23,11 +23,11 @@ def status(
     file: options.File = None,
     name: options.Name = None,
     backend: options.BackendName = "docker",
-    as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,  # noqa: FBT002
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,
 ) -> None:
     """Shows every node: what it is, whether it is ready, and why not. Exits 1 when the cluster is not ready."""
-    from lab.lifecycle.status import status as look  # noqa: PLC0415
+    from lab.lifecycle.status import status as look
 
     made = options.backend(file, name, backend)
     if watch:
@@ -36,7 +36,7 @@ def status(
     if as_json:
         print(json.dumps(found.json(), indent=2))
     else:
-        from lab.cli import tables  # noqa: PLC0415
+        from lab.cli import tables
 
         tables.status(found)
     if not found.ready:
@@ -44,9 +44,9 @@ def status(
 
 
 def _watch(look: object) -> None:
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live
 
-    from lab.cli import tables  # noqa: PLC0415
+    from lab.cli import tables
 
     with Live(refresh_per_second=4) as live:
         while callable(look):

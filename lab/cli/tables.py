@@ -37,17 +37,21 @@ def rendered(found: Status) -> Group:
         grid.add_column(title, overflow="fold")
     for node in found.nodes:
         good = node.ready
-        state = Text("ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red")
+        state = Text(
+            "ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red"
+        )
         note = Text("holds the VIP", "cyan") if node.name == found.vip_holder else Text(node.reason)
         grid.add_row(node.name, node.role, state, node.address, note)
-    title = Text.assemble(
-        ("cluster ", ""), (found.cluster, "bold"), f" on {found.backend}, {found.family}: ",
+    heading = Text.assemble(
+        ("cluster ", ""),
+        (found.cluster, "bold"),
+        f" on {found.backend}, {found.family}: ",
         ("ready", "green bold") if found.ready else ("not ready", "red bold"),
     )
     if not found.nodes:
         return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' makes one"))
     lines = [Text.assemble("  ", (f"{entry['name']:<10}", "bold"), entry["url"]) for entry in found.endpoints]
-    return Group(title, grid, *lines)
+    return Group(heading, grid, *lines)
 
 
 def actions(planned: Sequence[Action]) -> None:

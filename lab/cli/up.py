@@ -21,15 +21,15 @@ def up(
     scale: options.Scale = None,
     port: options.Port = None,
     backend: options.BackendName = "docker",
-    wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,  # noqa: FBT002
+    wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
 ) -> None:
     """Makes the cluster be as the topology says: adds, removes, and recreates only what changed."""
-    from lab.backends import backend as make  # noqa: PLC0415
-    from lab.cli import screen, tables  # noqa: PLC0415
-    from lab.lifecycle.lock import held  # noqa: PLC0415
-    from lab.lifecycle.status import status  # noqa: PLC0415
-    from lab.lifecycle.up import up as bring_up  # noqa: PLC0415
+    from lab.backends import backend as make
+    from lab.cli import screen, tables
+    from lab.lifecycle.lock import held
+    from lab.lifecycle.status import status
+    from lab.lifecycle.up import up as bring_up
 
     cluster = options.cluster(file, name, family, scale, port)
     made = make(backend, cluster.name)

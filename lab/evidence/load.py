@@ -32,14 +32,6 @@ class Answer:
     node: str | None
     error: str
 
-    def more(self, count: int, seconds: float = 30) -> None:
-        """Waits until `count` more requests have been answered or have failed."""
-        begun = self._rows()
-        until(f"{count} more answers", seconds, self._rows, lambda now: now >= begun + count)
-
-    def _rows(self) -> int:
-        return int(self._run("sh", "-c", f"wc -l < {self._file}"))
-
     @property
     def failed(self) -> bool:
         """Whether a visitor would have seen an error."""
@@ -68,7 +60,8 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
         until(
-            "the load's last answers", ANSWER_SECONDS + 5,
+            "the load's last answers",
+            ANSWER_SECONDS + 5,
             lambda: not self._backend.run(self._client, ["kill", "-0", self._pid]).ok,
         )
         rows = (self._backend.get(self._client, self._file) or b"").decode().splitlines()

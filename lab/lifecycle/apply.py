@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is recreated at a time
 
+
 def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
     """New nodes first, then those that lead to them, then replacements a few at a time, at last what goes away."""
     by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
@@ -78,7 +79,9 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         report.step(name, "ready", done=True)
 
 
-def _create(prepared: Prepared, backend: Backend, report: Report, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+def _create(
+    prepared: Prepared, backend: Backend, report: Report, node: NodePlan, files: Mapping[str, tuple[bytes, int]]
+) -> None:
     found = prepared.existing.node(node.name)
     if found and prepared.existing.network == str(prepared.plan.network.cidr):
         report.step(node.name, "stopping the old one")
@@ -89,7 +92,9 @@ def _create(prepared: Prepared, backend: Backend, report: Report, node: NodePlan
     backend.create(prepared.plan, node, files)
 
 
-def _update(backend: Backend, report: Report, node: NodePlan, action: Action, files: Mapping[str, tuple[bytes, int]]) -> None:
+def _update(
+    backend: Backend, report: Report, node: NodePlan, action: Action, files: Mapping[str, tuple[bytes, int]]
+) -> None:
     """Files first, the reload next, the manifest last: cut short anywhere, the next `up` does it again."""
     report.step(node.name, f"copying {len(action.files)} files")
     backend.put(node.name, {path: files[path] for path in action.files})
@@ -99,5 +104,9 @@ def _update(backend: Backend, report: Report, node: NodePlan, action: Action, fi
         changed = [path.rpartition("/")[2] for path in action.files]
         done = backend.run(node.name, ["/usr/lib/lab/reload", *changed])
         if not done.ok:
-            raise BackendError(f"{node.name} did not take its new files: {done.said}", where=node.name, next_step="mend the topology, or 'lab logs'")
+            raise BackendError(
+                f"{node.name} did not take its new files: {done.said}",
+                where=node.name,
+                next_step="mend the topology, or 'lab logs'",
+            )
     backend.put(node.name, {MANIFEST: files[MANIFEST]})

@@ -6,13 +6,14 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.backends.kernel import FEATURES
-from lab.errors import LabError
 
 if TYPE_CHECKING:
     from lab.backends.base import Capabilities
+    from lab.errors import LabError
 
 NEEDED_DISK = 4.0  # GiB: all images of one family and their layers while they are built
 NEEDED_MEMORY = 1.0  # GiB: the default cluster takes about 40 MB a node
@@ -42,10 +43,31 @@ def host(root: str = "/") -> list[Finding]:
     disk = shutil.disk_usage(root).free / 2**30
     memory = _memory()
     return [
-        Finding("disk", disk >= NEEDED_DISK, f"{disk:.0f} GiB free", f"{NEEDED_DISK:.0f} GiB are wanted for the images", vital=True),
-        Finding("memory", memory >= NEEDED_MEMORY, f"{memory:.1f} GiB available", f"{NEEDED_MEMORY:.0f} GiB are wanted for the default cluster"),
-        Finding("docker command", bool(shutil.which("docker")), shutil.which("docker") or "missing", "only 'lab enter' needs it"),
-        Finding("mmdebstrap", bool(shutil.which("mmdebstrap")), shutil.which("mmdebstrap") or "missing", "needed only where no container registry answers; 'lab doctor --fix' installs it"),
+        Finding(
+            "disk",
+            disk >= NEEDED_DISK,
+            f"{disk:.0f} GiB free",
+            f"{NEEDED_DISK:.0f} GiB are wanted for the images",
+            vital=True,
+        ),
+        Finding(
+            "memory",
+            memory >= NEEDED_MEMORY,
+            f"{memory:.1f} GiB available",
+            f"{NEEDED_MEMORY:.0f} GiB are wanted for the default cluster",
+        ),
+        Finding(
+            "docker command",
+            bool(shutil.which("docker")),
+            shutil.which("docker") or "missing",
+            "only 'lab enter' needs it",
+        ),
+        Finding(
+            "mmdebstrap",
+            bool(shutil.which("mmdebstrap")),
+            shutil.which("mmdebstrap") or "missing",
+            "needed only where no container registry answers; 'lab doctor --fix' installs it",
+        ),
     ]
 
 
@@ -68,8 +90,8 @@ def missing_engine(error: LabError) -> Finding:
 def _memory() -> float:
     """GiB that are available; all of it where the system does not tell."""
     if platform.system() == "Linux":
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable"):
-                    return int(line.split()[1]) / 2**20
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next((line for line in lines if line.startswith("MemAvailable")), None)
+        if available:
+            return int(available.split()[1]) / 2**20
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

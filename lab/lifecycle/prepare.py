@@ -60,4 +60,3 @@ def _present(backend: Backend, made: Plan, existing: Existing) -> dict[str, dict
     planned = {node.name for node in made.nodes}
     each.one_by_thread([node.name for node in existing.nodes if node.name in planned], read)
     return found
-

@@ -47,6 +47,7 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
         tail = []
     shown = "".join(f"\n    | {line}" for line in tail)
     return NotReady(
-        f"{name} is not ready after {seconds:.0f} s: {reason}{shown}", where=name,
+        f"{name} is not ready after {seconds:.0f} s: {reason}{shown}",
+        where=name,
         next_step=f"'lab logs {name}' shows all of it; 'lab enter {name}' looks inside",
     )

@@ -43,7 +43,10 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     network = _network(cluster, existing, capabilities.subnets)
     ports = {name: _port(name, wanted, existing) for name, wanted in cluster.ports.model_dump(by_alias=True).items()}
     return cluster.model_copy(
-        update={"network": network, "ports": cluster.ports.model_copy(update={k.replace("-", "_"): v for k, v in ports.items()})}
+        update={
+            "network": network,
+            "ports": cluster.ports.model_copy(update={k.replace("-", "_"): v for k, v in ports.items()}),
+        }
     )
 
 
@@ -56,7 +59,8 @@ def admit(needs: tuple[str, ...], count: int, capabilities: Capabilities) -> Non
     for feature in needs:
         if feature not in capabilities.kernel:
             raise HostError(
-                f"the nodes' kernel has no '{feature}', which 'engine: ipvs' needs", where="tcp-lb.engine",
+                f"the nodes' kernel has no '{feature}', which 'engine: ipvs' needs",
+                where="tcp-lb.engine",
                 next_step="use 'engine: haproxy', or a kernel with IPVS ('lab doctor' tells which features are here)",
             )
     if capabilities.max_nodes is not None and count > capabilities.max_nodes:
@@ -80,7 +84,8 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
     for subnet, owner in taken.items():
         if network.overlaps(IPv4Network(subnet)):
             raise HostError(
-                f"the network {network} collides with {subnet}, {owner}", where="network",
+                f"the network {network} collides with {subnet}, {owner}",
+                where="network",
                 next_step="choose another subnet, or leave 'network' out and a free one is taken",
             )
 
@@ -90,7 +95,8 @@ def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
     if isinstance(wanted, int):
         if wanted != held and not _free(wanted):
             raise HostError(
-                f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken", where=f"ports.{name}",
+                f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken",
+                where=f"ports.{name}",
                 next_step=f"choose another with '--port {name}=NUMBER', or leave it out and a free one is taken",
             )
         return wanted

@@ -69,7 +69,7 @@ def _ensure_certificates(where: Path, names: Iterable[str]) -> None:
     marker = where / "site-names"
     if (where / "site-certificate").is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
         return
-    import trustme  # noqa: PLC0415  slow to import, needed once in a cluster's life
+    import trustme
 
     if (where / "ca-key").is_file():
         ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())

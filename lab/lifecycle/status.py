@@ -60,8 +60,11 @@ def status(backend: Backend) -> Status:
     nodes = [judged[node.name] for node in existing.nodes]
     held = existing.vip is None or len(holders) == 1
     return Status(
-        cluster=backend.cluster, backend=backend.name, family=existing.family,
-        ready=bool(nodes) and held and all(node.ready for node in nodes), nodes=nodes,
+        cluster=backend.cluster,
+        backend=backend.name,
+        family=existing.family,
+        ready=bool(nodes) and held and all(node.ready for node in nodes),
+        nodes=nodes,
         endpoints=endpoints(existing),
         vip_holder=holders[0] if len(holders) == 1 else None,
     )
@@ -80,7 +83,9 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
 
     def ask(node: Observed) -> None:
         try:
-            said = backend.run(node.name, ["ip", "-o", "address", "show", "to", f"{existing.vip}/32"], seconds=READY_SECONDS)
+            said = backend.run(
+                node.name, ["ip", "-o", "address", "show", "to", f"{existing.vip}/32"], seconds=READY_SECONDS
+            )
         except LabError:
             return
         if said.ok and "inet" in said.stdout:

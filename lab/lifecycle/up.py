@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
-def up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True, seconds: float = ready.READY_SECONDS) -> Prepared:
+
+def up(
+    cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True, seconds: float = ready.READY_SECONDS
+) -> Prepared:
     """Makes the cluster be as planned, and ready.
 
     Raises:
@@ -42,5 +45,6 @@ def up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True,
 
 def build(made: Plan, backend: Backend, report: Report) -> None:
     """Builds the images of a plan that are missing."""
-    backend.build([recipe(role, made.family) for role in made.images], lambda role, text: report.step(f"image {role}", text))
-
+    backend.build(
+        [recipe(role, made.family) for role in made.images], lambda role, text: report.step(f"image {role}", text)
+    )

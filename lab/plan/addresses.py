@@ -28,7 +28,9 @@ def vip_of(cluster: Cluster) -> str | None:
     network = network_of(cluster)
     chosen = cluster.vip or _slot(network, VIP_SLOT, "the VIP")
     if chosen not in network:
-        raise SpecError(f"vip {chosen} is outside the network {network}", next_step="choose one inside, or leave it out")
+        raise SpecError(
+            f"vip {chosen} is outside the network {network}", next_step="choose one inside, or leave it out"
+        )
     return str(chosen)
 
 
@@ -45,7 +47,8 @@ def addresses(cluster: Cluster) -> dict[str, str]:
         if options.count > last - first + 1:
             raise SpecError(
                 f"{role}: {options.count} nodes are more than the {last - first + 1} addresses of this role",
-                where=f"{role}.count", next_step=f"ask for at most {last - first + 1}",
+                where=f"{role}.count",
+                next_step=f"ask for at most {last - first + 1}",
             )
         for index in range(options.count):
             name = f"{role}{index + 1}" if role != "client" else role
@@ -61,7 +64,8 @@ def _slot(network: IPv4Network, slot: int, owner: str) -> IPv4Address:
     if slot >= network.num_addresses - 1:
         raise SpecError(
             f"the network {network} is too small: it has no address number {slot} for {owner}",
-            where="network", next_step="use a /24 or larger, or give the node an address under 'nodes'",
+            where="network",
+            next_step="use a /24 or larger, or give the node an address under 'nodes'",
         )
     return network[slot]
 
@@ -70,7 +74,8 @@ def _refuse_unknown(cluster: Cluster, found: dict[str, str]) -> None:
     for name in cluster.nodes:
         if name not in found:
             raise SpecError(
-                f"'{name}' under 'nodes' is no node of this cluster", where=f"nodes.{name}",
+                f"'{name}' under 'nodes' is no node of this cluster",
+                where=f"nodes.{name}",
                 next_step=f"the nodes are: {', '.join(found)}",
             )
 
@@ -90,7 +95,8 @@ def _refuse_conflicts(cluster: Cluster, found: dict[str, str], network: IPv4Netw
             raise SpecError(f"{name}: {address} is not an address for a node", where=where)
         if address in taken:
             raise SpecError(
-                f"{address} is used twice: by {taken[address]} and by {name}", where=where,
+                f"{address} is used twice: by {taken[address]} and by {name}",
+                where=where,
                 next_step="give one of them another address",
             )
         taken[address] = name

@@ -45,7 +45,9 @@ def document(plan: Plan) -> str:
     made = {
         "name": plan.cluster,
         "services": {node.name: _service(plan, node) for node in plan.nodes},
-        "networks": {"cluster": {"ipam": {"config": [{"subnet": str(plan.network.cidr), "gateway": str(plan.network.gateway)}]}}},
+        "networks": {
+            "cluster": {"ipam": {"config": [{"subnet": str(plan.network.cidr), "gateway": str(plan.network.gateway)}]}}
+        },
         "volumes": volumes,
     }
     return HEADER + yaml.safe_dump(made, sort_keys=False, width=120)
@@ -65,7 +67,10 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
         "volumes": mounts,
         "stop_grace_period": f"{node.stop_seconds}s",
         "healthcheck": {
-            "test": ["CMD", "/usr/lib/lab/ready"], "interval": f"{HEALTH_SECONDS}s", "timeout": "5s", "retries": 60,
+            "test": ["CMD", "/usr/lib/lab/ready"],
+            "interval": f"{HEALTH_SECONDS}s",
+            "timeout": "5s",
+            "retries": 60,
         },
     }
     if node.devices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ def tiers(plan: Plan) -> list[list[NodePlan]]:
 def edges(plan: Plan) -> list[tuple[str, str]]:
     """Who speaks to whom."""
     columns = tiers(plan)
-    pairs = zip(columns, columns[1:], strict=False)
-    return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
+    return [(left.name, right.name) for lefts, rights in pairwise(columns) for left in lefts for right in rights]
 
 
 def mermaid(plan: Plan) -> str:
@@ -58,8 +58,8 @@ def svg(plan: Plan) -> str:
         for row, node in enumerate(nodes):
             spots[node.name] = (GAP + column * COLUMN, top + row * ROW)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="system-ui, sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
+        "<style>text { font: 13px system-ui, sans-serif }</style>",
         f'<title>the cluster {escape(plan.cluster)}</title><rect width="100%" height="100%" fill="#ffffff"/>',
     ]
     for left, right in edges(plan):
@@ -72,7 +72,9 @@ def svg(plan: Plan) -> str:
     held = next((node for node in plan.nodes if node.holds_vip), None)
     if plan.vip and held:
         x, _ = spots[held.name]
-        parts.append(f'<text x="{x + BOX[0] / 2}" y="{GAP + 8}" text-anchor="middle" fill="#1f4e8c">VIP {plan.vip}</text>')
+        parts.append(
+            f'<text x="{x + BOX[0] / 2}" y="{GAP + 8}" text-anchor="middle" fill="#1f4e8c">VIP {plan.vip}</text>'
+        )
     return "\n".join([*parts, "</svg>"])
 
 

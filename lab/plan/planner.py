@@ -67,8 +67,13 @@ def _stop_seconds(kind: Manifest) -> int:
 def _files(cluster: Cluster, bare: Plan, node: NodePlan) -> tuple[File, ...]:
     siblings = bare.role(node.role)
     return files(
-        node.role, bare.family, plan=bare, cluster=cluster, node=node,
-        options=cluster.roles()[node.role], index=siblings.index(node),
+        node.role,
+        bare.family,
+        plan=bare,
+        cluster=cluster,
+        node=node,
+        options=cluster.roles()[node.role],
+        index=siblings.index(node),
     )
 
 

@@ -27,9 +27,7 @@ def _templates(role: str) -> tuple[Environment, tuple[str, ...]]:
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
     jinja.globals["generation"] = GENERATION
     found = {
-        str(path.relative_to(folder / "rootfs"))
-        for folder in folders
-        for path in (folder / "rootfs").rglob("*.j2")
+        str(path.relative_to(folder / "rootfs")) for folder in folders for path in (folder / "rootfs").rglob("*.j2")
     }
     return jinja, tuple(sorted(found))
 

@@ -98,7 +98,9 @@ def manifest(role: str) -> Manifest:
     """
     root = assets.images()
     if not (root / role / "role.yaml").is_file():
-        raise SpecError(f"there is no image for a role {role!r}", next_step=f"roles with an image: {', '.join(roles())}")
+        raise SpecError(
+            f"there is no image for a role {role!r}", next_step=f"roles with an image: {', '.join(roles())}"
+        )
     own = _fragment(root / role / "role.yaml")
     layers, folders = [], []
     if role != "base":

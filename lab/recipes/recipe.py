@@ -134,9 +134,19 @@ def recipe(role: str, family_name: str) -> Recipe:
     packages = sorted({package for name in own_software for package in table.software[name].packages})
     packages += wanted.own.packages.get(family_name, [])
     before = [*(table.prepare if base else []), *(c for name in own_software for c in table.software[name].before)]
-    dockerfile = environment(str(assets.images())).get_template("Dockerfile.j2").render(
-        parent=parent, before=before, install=table.install_command(packages), label=LABEL, role=role,
-        family=family_name, copies=not base, entrypoint="" if base else manifest("base").own.entrypoint,
+    dockerfile = (
+        environment(str(assets.images()))
+        .get_template("Dockerfile.j2")
+        .render(
+            parent=parent,
+            before=before,
+            install=table.install_command(packages),
+            label=LABEL,
+            role=role,
+            family=family_name,
+            copies=not base,
+            entrypoint="" if base else manifest("base").own.entrypoint,
+        )
     )
     if base:
         return Recipe(role, family_name, parent, dockerfile, {})

@@ -5,6 +5,20 @@ from lab.spec.loading import find, load, name_in, parse, schema
 from lab.spec.roles import Client, HealthCheck, HttpLb, RoleOptions, TcpLb, Web
 
 __all__ = [
-    "AUTO", "OFF", "Client", "Cluster", "HealthCheck", "HttpLb", "NodeOverride", "Ports", "RoleOptions", "TcpLb", "Web",
-    "find", "load", "name_in", "parse", "schema",
+    "AUTO",
+    "OFF",
+    "Client",
+    "Cluster",
+    "HealthCheck",
+    "HttpLb",
+    "NodeOverride",
+    "Ports",
+    "RoleOptions",
+    "TcpLb",
+    "Web",
+    "find",
+    "load",
+    "name_in",
+    "parse",
+    "schema",
 ]

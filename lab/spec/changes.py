@@ -6,10 +6,11 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
-from lab.spec.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lab.spec.cluster import Cluster
 
 
 def nearest(name: str, valid: Sequence[str]) -> str:
@@ -31,7 +32,9 @@ def scaled(cluster: Cluster, changes: Sequence[str]) -> Cluster:
             raise SpecError(f"--scale {change}: the topology has no role '{role}'; {nearest(role, list(roles))}")
         if role == "client" or count < 1:
             allowed = "exactly 1" if role == "client" else "1 or more"
-            raise SpecError(f"--scale {change}: {role} takes {allowed}", next_step="leave a role out of the topology to have none")
+            raise SpecError(
+                f"--scale {change}: {role} takes {allowed}", next_step="leave a role out of the topology to have none"
+            )
         field = role.replace("-", "_")
         cluster = cluster.model_copy(update={field: roles[role].model_copy(update={"count": count})})
     return cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 from lab import assets
 from lab.errors import SpecError
 from lab.spec.cluster import Cluster
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DEFAULT_FILE = Path("cluster.yaml")
 SHOWN = 8  # problems on one screen
@@ -62,13 +65,16 @@ def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = error.problem or error.context or "it can't be parsed"
         raise SpecError(
-            f"this is not valid YAML: {problem}", where=f"{source}, line {line}",
+            f"this is not valid YAML: {problem}",
+            where=f"{source}, line {line}",
             next_step="check the indentation, the colons and the quotes near that line",
         ) from error
     except yaml.YAMLError as error:
         raise SpecError(f"this is not valid YAML: {error}", where=source) from error
     if data is None:
-        raise SpecError("the topology is empty", where=source, next_step="three lines are enough:\nweb:\nhttp-lb:\ntcp-lb:")
+        raise SpecError(
+            "the topology is empty", where=source, next_step="three lines are enough:\nweb:\nhttp-lb:\ntcp-lb:"
+        )
     if not isinstance(data, dict):
         raise SpecError("the topology is not a mapping of keys to values", where=source, next_step="begin with 'web:'")
     lines = _lines(tree)
@@ -124,7 +130,8 @@ def _refuse_twice(node: yaml.Node | None, source: str) -> None:
         line = key.start_mark.line + 1
         if key.value in seen:
             raise SpecError(
-                f"'{key.value}' stands twice", where=f"{source}, lines {seen[key.value]} and {line}",
+                f"'{key.value}' stands twice",
+                where=f"{source}, lines {seen[key.value]} and {line}",
                 next_step="keep one of them",
             )
         seen[key.value] = line
@@ -161,7 +168,8 @@ def _explained(error: ValidationError, source: str, lines: dict[Location, int]) 
     shown = problems[:SHOWN] + ([f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
     title = "the topology is not valid" if len(problems) == 1 else f"the topology has {len(problems)} problems"
     return SpecError(
-        f"{title}:\n" + "\n".join(f"  - {text}" for text in shown), where=source,
+        f"{title}:\n" + "\n".join(f"  - {text}" for text in shown),
+        where=source,
         next_step="mend it; 'lab schema' prints what is valid, for an editor too",
     )
 
@@ -169,13 +177,16 @@ def _explained(error: ValidationError, source: str, lines: dict[Location, int]) 
 def _given(error: ValidationError, at: Location) -> str:
     """What stands at a place, as an end of the sentence; nothing for whole mappings and unknown keys."""
     for detail in error.errors():
-        plain = not isinstance(detail["input"], dict | list) and detail["type"] not in ("extra_forbidden", "value_error")
+        plain = not isinstance(detail["input"], dict | list) and detail["type"] not in (
+            "extra_forbidden",
+            "value_error",
+        )
         if plain and tuple(detail["loc"][: len(at)]) == at:
             return f", not {detail['input']!r}"
     return ""
 
 
-def _problem(detail: Any, at: Location) -> str:
+def _problem(detail: ErrorDetails, at: Location) -> str:
     """One problem in words, with the nearest valid key or what was expected."""
     kind, message = detail["type"], str(detail["msg"])
     if kind == "extra_forbidden":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
 
 from lab.backends.base import State
 from lab.errors import BackendError
@@ -12,6 +14,7 @@ from lab.evidence import Load, until
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
+from lab.spec import RoleOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
+T = TypeVar("T", bound=RoleOptions)
 HEAL_SECONDS = 60.0
 
 
@@ -36,6 +40,20 @@ class LabCluster:
         self.spec = spec
         self.backend = backend
         self.plan: Plan = up(spec, backend, Silent()).plan
+
+    def options(self, kind: type[T]) -> T:
+        """The options of a role by their class; a test that needs a role which the topology lacks is skipped."""
+        found = next((options for options in self.spec.roles().values() if isinstance(options, kind)), None)
+        if found is None:
+            pytest.skip(f"the topology has no {kind.__name__}")
+        return found
+
+    def require(self, role: str, count: int) -> list[str]:
+        """The names of a role's nodes; a test that needs more of them than the topology has is skipped."""
+        names = [node.name for node in self.plan.role(role)]
+        if len(names) < count:
+            pytest.skip(f"needs {count} {role} nodes, the topology has {len(names)}")
+        return names
 
     def apply(self, spec: Cluster) -> None:
         """Reconciles to another topology, as `lab up` does."""
@@ -56,7 +74,12 @@ class LabCluster:
             if node.state is State.PAUSED:
                 self.backend.start(node.name)
         self.apply(self.spec)
-        until("one node to hold the VIP", HEAL_SECONDS, self.vip_holders, lambda found: len(found) == 1 or not self.plan.vip)
+        until(
+            "one node to hold the VIP",
+            HEAL_SECONDS,
+            self.vip_holders,
+            lambda found: len(found) == 1 or not self.plan.vip,
+        )
 
     def status(self) -> Status:
         """What `lab status` says."""

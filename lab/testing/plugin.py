@@ -28,11 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
-    from lab.backends import backend  # noqa: PLC0415
-    from lab.lifecycle.down import down  # noqa: PLC0415
-    from lab.lifecycle.report import Silent  # noqa: PLC0415
-    from lab.spec import find, load  # noqa: PLC0415
-    from lab.testing.cluster import LabCluster  # noqa: PLC0415
+    from lab.backends import backend
+    from lab.lifecycle.down import down
+    from lab.lifecycle.report import Silent
+    from lab.spec import find, load
+    from lab.testing.cluster import LabCluster
 
     option = request.config.getoption
     spec = load(find(option("--topology")), name=f"labtest-{os.getpid()}", family=option("--family"))

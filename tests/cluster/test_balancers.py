@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.evidence import until
+from lab.spec import TcpLb
 from tests.cluster import bounds
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
 
 
 def _holder(cluster: LabCluster) -> str:
+    cluster.require("tcp-lb", 2)
     (holder,) = cluster.vip_holders()
     return holder
 
@@ -32,7 +34,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
     with cluster.load(RATE) as load:
         killed = time.time()
         cluster.backend.kill(old)
-        _moved(cluster, old, bounds.vip_moved(cluster.spec.tcp_lb))
+        _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
         moved = time.time()
         load.more(RATE)
     # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
@@ -45,7 +47,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
 def test_a_returning_tcp_balancer_does_not_take_the_vip_back(cluster: LabCluster) -> None:
     old = _holder(cluster)
     cluster.backend.kill(old)
-    new = _moved(cluster, old, bounds.vip_moved(cluster.spec.tcp_lb))
+    new = _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
     with cluster.load(RATE) as load:
         cluster.heal()
     assert _holder(cluster) == new
@@ -56,7 +58,7 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster) -> None:
     old = _holder(cluster)
     try:
         assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
-        _moved(cluster, old, bounds.SCRIPT_INTERVAL + bounds.vip_moved(cluster.spec.tcp_lb))
+        _moved(cluster, old, bounds.SCRIPT_INTERVAL + bounds.vip_moved(cluster.options(TcpLb)))
     finally:
         cluster.run(old, f"{SUPERVISOR} start haproxy")
 
@@ -65,7 +67,12 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: La
     old = _holder(cluster)
     cluster.backend.pause(old)
     others = [node.name for node in cluster.plan.role("tcp-lb") if node.name != old]
-    until("the VIP on another node", bounds.vip_moved(cluster.spec.tcp_lb), cluster.vip_holders, lambda now: now == others[:1])
+    until(
+        "the VIP on another node",
+        bounds.vip_moved(cluster.options(TcpLb)),
+        cluster.vip_holders,
+        lambda now: now == others[:1],
+    )
     until("the site to answer", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
     cluster.backend.start(old)
     # It wakes believing that it holds the VIP: two holders, for at most two seconds.
@@ -80,21 +87,26 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: La
 
 
 def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: LabCluster) -> None:
-    check = cluster.spec.tcp_lb.check
+    check = cluster.options(TcpLb).check
+    cluster.require("http-lb", 2)
     holder = _holder(cluster)
     with cluster.load(RATE) as load:
         killed = time.time()
         cluster.backend.kill("http-lb1")
         until(
-            "http-lb1 to leave the TCP balancer's pool", bounds.out_of_pool(check),
-            lambda: cluster.pool(holder, "https"), lambda pool: "http-lb1" not in pool,
+            "http-lb1 to leave the TCP balancer's pool",
+            bounds.out_of_pool(check),
+            lambda: cluster.pool(holder, "https"),
+            lambda pool: "http-lb1" not in pool,
         )
         out = time.time()
         load.more(RATE)
         cluster.backend.start("http-lb1")
         until(
-            "http-lb1 to be back", 10 + bounds.back_in_pool(check),
-            lambda: cluster.pool(holder, "https"), lambda pool: "http-lb1" in pool,
+            "http-lb1 to be back",
+            10 + bounds.back_in_pool(check),
+            lambda: cluster.pool(holder, "https"),
+            lambda pool: "http-lb1" in pool,
         )
     unexplained = [answer for answer in load.failed if not killed - 1 <= answer.sent <= killed + 0.5]
     assert not unexplained

@@ -42,8 +42,12 @@ class Person:
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Begins a command."""
         return subprocess.Popen(
-            [*LAB, *argv], cwd=self.folder, env=self._environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*LAB, *argv],
+            cwd=self.folder,
+            env=self._environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def lab(self, *argv: str, code: int = 0) -> str:
@@ -139,7 +143,7 @@ def test_status_json_keeps_its_contract(person: Person) -> None:
 
 
 def test_the_published_ports_lead_to_the_site(person: Person) -> None:
-    import requests  # noqa: PLC0415
+    import requests
 
     person.lab("up")
     authority = person.folder / "ca.pem"
@@ -187,7 +191,9 @@ def test_exec_logs_and_power_verbs(person: Person) -> None:
 
 def test_plan_says_why_before_up_does_it(person: Person) -> None:
     person.lab("up")
-    (person.folder / "cluster.yaml").write_text("web: {count: 2, php-children: 20}\nhttp-lb: {count: 1}\n", encoding="utf-8")
+    (person.folder / "cluster.yaml").write_text(
+        "web: {count: 2, php-children: 20}\nhttp-lb: {count: 1}\n", encoding="utf-8"
+    )
     said = " ".join(person.lab("plan").split())
     assert "update web1" in said
     assert "/etc/lab/php-fpm.conf" in said
@@ -202,7 +208,12 @@ def test_enter_opens_a_shell(person: Person) -> None:
         pytest.skip("no 'script' to make a terminal with")
     person.lab("up")
     done = subprocess.run(
-        ["script", "-qec", f"{LAB[0]} enter web1", "/dev/null"], input="hostname; exit\n", text=True,
-        capture_output=True, timeout=30, check=True, env={**os.environ, "LAB_NAME": person.backend.cluster},
+        ["script", "-qec", f"{LAB[0]} enter web1", "/dev/null"],
+        input="hostname; exit\n",
+        text=True,
+        capture_output=True,
+        timeout=30,
+        check=True,
+        env={**os.environ, "LAB_NAME": person.backend.cluster},
     )
     assert "web1" in done.stdout

@@ -10,6 +10,7 @@ import pytest
 from lab.evidence import until
 from lab.lifecycle.ready import promises
 from lab.lifecycle.report import Silent
+from lab.spec import Web
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -20,12 +21,16 @@ SEED = 7
 
 def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
     def web(count: int) -> None:
-        spec = cluster.spec.model_copy(update={"web": cluster.spec.web.model_copy(update={"count": count})})
+        spec = cluster.spec.model_copy(update={"web": cluster.options(Web).model_copy(update={"count": count})})
         cluster.apply(spec)
 
     with cluster.load(RATE) as load:
         web(6)
-        until("all six to be in both pools", 10, lambda: all(len(cluster.pool(lb)) == 6 for lb in ("http-lb1", "http-lb2")))
+        until(
+            "all six to be in both pools",
+            10,
+            lambda: all(len(cluster.pool(lb)) == 6 for lb in ("http-lb1", "http-lb2")),
+        )
         until("a new node to answer", 10, lambda: '"web6"' in cluster.ask("/whoami"))
         web(2)
         assert {node.name for node in cluster.backend.observe().nodes if node.role == "web"} == {"web1", "web2"}

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from lab.testing import LabCluster
 
 # The smallest PNG there is: one transparent pixel.
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.mark.parametrize(("version", "served"), [("1.1", False), ("1.2", True), ("1.3", True)])
 def test_tls_versions(cluster: LabCluster, version: str, *, served: bool) -> None:
     flag = f"-tls{version.replace('.', '_')}"
-    said = cluster.run("client", f"echo | openssl s_client {flag} -cipher 'ALL:@SECLEVEL=0' -connect {cluster.site}:443 2>&1")
+    said = cluster.run(
+        "client", f"echo | openssl s_client {flag} -cipher 'ALL:@SECLEVEL=0' -connect {cluster.site}:443 2>&1"
+    )
     assert ("Cipher is (NONE)" not in said.stdout and "BEGIN CERTIFICATE" in said.stdout) is served, said.stdout
 
 
@@ -55,26 +59,49 @@ def test_the_clients_address_reaches_the_application_and_the_logs(cluster: LabCl
     assert said["client"] == client, "what a client claims about itself is not believed"
     assert said["scheme"] == "https"
     until(
-        "the request in the web node's log", 5,
-        lambda: any(f"httpd | {client} " in line and "address-test" in line for line in cluster.backend.logs(said["node"])),
+        "the request in the web node's log",
+        5,
+        lambda: any(
+            f"httpd | {client} " in line and "address-test" in line for line in cluster.backend.logs(said["node"])
+        ),
     )
     balancers = [node.name for node in cluster.plan.role("http-lb")]
-    assert any("haproxy | " + client in line and "address-test" in line for name in balancers for line in cluster.backend.logs(name))
+    assert any(
+        "haproxy | " + client in line and "address-test" in line
+        for name in balancers
+        for line in cluster.backend.logs(name)
+    )
 
 
 def test_the_guest_book_keeps_a_post_and_a_picture(cluster: LabCluster) -> None:
     """On the node that took it: the cluster has no shared storage yet."""
-    cluster.backend.put("client", {"/var/tmp/pixel.png": (PIXEL, 0o644), "/var/tmp/evil.php": (b"<?php echo 6*7;", 0o644)})
+    cluster.backend.put(
+        "client", {"/var/tmp/pixel.png": (PIXEL, 0o644), "/var/tmp/evil.php": (b"<?php echo 6*7;", 0o644)}
+    )
     posted = json.loads(
-        cluster.ask("/api/posts", "--form-string", "author=Ann & Co", "--form-string", "message=<b>hello</b>", "-F", "upload=@/var/tmp/pixel.png;filename=x.php")
+        cluster.ask(
+            "/api/posts",
+            "--form-string",
+            "author=Ann & Co",
+            "--form-string",
+            "message=<b>hello</b>",
+            "-F",
+            "upload=@/var/tmp/pixel.png;filename=x.php",
+        )
     )
     node = f"http://{posted['node']}"
     page = cluster.run("client", f"curl -sS {node}/").stdout
     assert "&lt;b&gt;hello&lt;/b&gt;" in page
     assert "Ann &amp; Co" in page
-    (post,) = [post for post in json.loads(cluster.run("client", f"curl -sS {node}/api/posts").stdout)["posts"] if post["id"] == posted["id"]]
+    (post,) = [
+        post
+        for post in json.loads(cluster.run("client", f"curl -sS {node}/api/posts").stdout)["posts"]
+        if post["id"] == posted["id"]
+    ]
     assert post["upload"].endswith(".png")
-    kind = cluster.run("client", f"curl -sS -o /dev/null -w '%{{content_type}} %{{size_download}}' {node}/uploads/{post['upload']}")
+    kind = cluster.run(
+        "client", f"curl -sS -o /dev/null -w '%{{content_type}} %{{size_download}}' {node}/uploads/{post['upload']}"
+    )
     assert kind.stdout == f"image/png {len(PIXEL)}"
     refused = cluster.ask("/api/posts", "-F", "message=x", "-F", "upload=@/var/tmp/evil.php", "-w", "%{http_code}")
     assert "PNG" in refused

@@ -10,6 +10,7 @@ import pytest
 
 from lab.evidence import until
 from lab.lifecycle import ready
+from lab.spec import HttpLb, Web
 from tests.cluster import bounds
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def _back(cluster: LabCluster, node: str, seconds: float) -> None:
 
 
 def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
+    cluster.require("http-lb", 1)
     with cluster.load(RATE) as load:
         load.more(20 * len(_webs(cluster)))
     assert not load.failed
@@ -43,7 +45,8 @@ def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 def test_a_dead_web_node_costs_no_request_and_comes_back(cluster: LabCluster, fault: str) -> None:
-    check = cluster.spec.http_lb.check
+    check = cluster.options(HttpLb).check
+    cluster.require("web", 2)
     with cluster.load(RATE) as load:
         getattr(cluster.backend, fault)("web1")
         _gone(cluster, "web1", bounds.out_of_pool(check))
@@ -60,10 +63,11 @@ def test_a_dead_web_node_costs_no_request_and_comes_back(cluster: LabCluster, fa
     assert load.served(out, returning) == _webs(cluster) - {"web1"}
     assert load.served(since=back) == _webs(cluster)
     # A request that hangs is asked of another node after the answer timeout, and of no third one.
-    assert max(answer.seconds for answer in load.answers) < cluster.spec.http_lb.answer_timeout + bounds.SLACK
+    assert max(answer.seconds for answer in load.answers) < cluster.options(HttpLb).answer_timeout + bounds.SLACK
 
 
 def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) -> None:
+    cluster.require("web", 2)
     with ThreadPoolExecutor(1) as pool, cluster.load(RATE) as load:
         # Asked of the node itself, so that it is certain which one is answering.
         slow = pool.submit(cluster.run, "client", "curl -sS --max-time 10 'http://web2/slow?ms=2500'")
@@ -78,17 +82,19 @@ def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) 
 
 
 def test_a_web_node_without_php_leaves_the_pool(cluster: LabCluster) -> None:
-    """httpd still answers; the health check asks further."""
+    """Httpd still answers; the health check asks further."""
+    cluster.require("web", 3)
     cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf stop php-fpm")
     try:
-        _gone(cluster, "web3", bounds.out_of_pool(cluster.spec.http_lb.check))
+        _gone(cluster, "web3", bounds.out_of_pool(cluster.options(HttpLb).check))
     finally:
         cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf start php-fpm")
-    _back(cluster, "web3", 5 + bounds.back_in_pool(cluster.spec.http_lb.check))
+    _back(cluster, "web3", 5 + bounds.back_in_pool(cluster.options(HttpLb).check))
 
 
 def test_sticky_sessions_keep_a_visitor_on_one_node(cluster: LabCluster) -> None:
-    web = cluster.spec.web.model_copy(update={"sticky": True})
+    cluster.require("web", 2)
+    web = cluster.options(Web).model_copy(update={"sticky": True})
     jar = "/var/tmp/jar"
     with cluster.changed(cluster.spec.model_copy(update={"web": web})):
         cluster.run("client", f"rm -f {jar}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
@@ -78,7 +78,10 @@ class DockerBackend:
             reserved = {"vip": plan.vip} if plan.vip else None
             pool = IPAMPool(subnet=wanted, gateway=str(plan.network.gateway), aux_addresses=reserved)
             self.api.create_network(
-                self.cluster, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), labels=self._mark,
+                self.cluster,
+                driver="bridge",
+                ipam=IPAMConfig(pool_configs=[pool]),
+                labels=self._mark,
                 check_duplicate=True,
             )
 
@@ -124,7 +127,9 @@ class DockerBackend:
             with engine.connected(int(seconds) + engine.REQUEST_SECONDS) as client:
                 out, err = client.exec_start(made["Id"], demux=True)
             rc = self.api.exec_inspect(made["Id"])["ExitCode"]
-        return Result(node, tuple(argv), rc, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+        return Result(
+            node, tuple(argv), rc, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+        )
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"copying files into {node}", node):
@@ -140,7 +145,7 @@ class DockerBackend:
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with engine.asking(f"reading the log of {node}", node):
-            wanted = "all" if tail is None else tail
+            wanted: Literal["all"] | int = "all" if tail is None else tail
             if not follow:
                 yield from self.api.logs(self._id(node), tail=wanted).decode(errors="replace").splitlines()
                 return

@@ -8,8 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from docker.utils.json_stream import json_stream
-
 from lab import paths
 from lab.backends.docker import engine, origin
 from lab.errors import BuildError
@@ -54,10 +52,15 @@ def _one(wanted: Recipe, report: Callable[[str, str], None]) -> None:
     report(wanted.role, step)
     with engine.connected(STEP_SECONDS) as api, engine.asking(f"building {wanted.tag}"):
         stream = api.build(
-            fileobj=io.BytesIO(wanted.archive()), custom_context=True, tag=wanted.tag, rm=True, forcerm=True,
+            fileobj=io.BytesIO(wanted.archive()),
+            custom_context=True,
+            decode=True,
+            tag=wanted.tag,
+            rm=True,
+            forcerm=True,
             buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},
         )
-        for event in json_stream(stream):
+        for event in stream:
             text = str(event.get("stream") or event.get("status") or event.get("error") or "")
             log.append(text)
             if text.startswith("Step "):
@@ -66,5 +69,7 @@ def _one(wanted: Recipe, report: Callable[[str, str], None]) -> None:
             if "error" in event:
                 kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
                 kept.write_text("".join(log), encoding="utf-8")
-                raise BuildError(f"the image {wanted.role} ({wanted.family}) did not build: {text.strip()}", step=step, log=str(kept))
+                raise BuildError(
+                    f"the image {wanted.role} ({wanted.family}) did not build: {text.strip()}", step=step, log=str(kept)
+                )
     report(wanted.role, f"built in {time.monotonic() - begun:.0f} s")

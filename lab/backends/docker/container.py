@@ -6,12 +6,12 @@ import io
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from docker.types import EndpointConfig, Healthcheck, Mount
+from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import docker
 
@@ -43,7 +43,7 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         tmpfs=TMPFS,
         mounts=[Mount(path, volume(plan.cluster, node.name, key), type="volume") for key, path in node.volumes.items()],
         port_bindings={entry.port: ("127.0.0.1", entry.host_port) for entry in node.publish},
-        log_config={"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
+        log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
     )
     made: dict[str, Any] = api.create_container(
         node.image,
@@ -59,7 +59,7 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         ),
         networking_config={
             "EndpointsConfig": {
-                network: EndpointConfig(api._version, aliases=[node.name], ipv4_address=node.address)  # noqa: SLF001
+                network: EndpointConfig(api.api_version, aliases=[node.name], ipv4_address=node.address)
             }
         },
     )
@@ -77,7 +77,7 @@ def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
     return buffer.getvalue()
 
 
-def unpacked(chunks: Any) -> bytes:
+def unpacked(chunks: Iterable[bytes]) -> bytes:
     """The one file in a tar archive that the engine sent."""
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
         member = tar.extractfile(tar.getmembers()[0])

@@ -36,13 +36,13 @@ def _context_host() -> str | None:
     """The host of the context that `docker context use` chose, if it chose one."""
     if not (Path.home() / ".docker" / "config.json").is_file():
         return None
-    from docker.context import ContextAPI  # noqa: PLC0415  slow to import, seldom needed
+    from docker.context import ContextAPI
 
     try:
         context = ContextAPI.get_current_context()
     except (DockerException, OSError, ValueError):
         return None
-    return context.Host if context and context.name != "default" else None
+    return context.Host if context.name != "default" else None
 
 
 def connect(seconds: int = REQUEST_SECONDS) -> docker.APIClient:
@@ -61,11 +61,13 @@ def connect(seconds: int = REQUEST_SECONDS) -> docker.APIClient:
 def _unreachable(where: str, error: Exception) -> HostError:
     if "Permission denied" in str(error):
         return HostError(
-            f"the Docker engine at {where} refuses this user", where=where,
+            f"the Docker engine at {where} refuses this user",
+            where=where,
             next_step="add yourself to the group 'docker' and log in again, or use rootless Docker",
         )
     return HostError(
-        "no Docker engine answers", where=where,
+        "no Docker engine answers",
+        where=where,
         next_step="'lab doctor --fix' installs and starts one on Debian and Ubuntu as root;\n"
         "    elsewhere install Docker and start it, or set DOCKER_HOST",
     )

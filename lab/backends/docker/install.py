@@ -31,7 +31,11 @@ def ensure(say: Callable[[str], None]) -> None:
     """
     if not _answers():
         if os.environ.get("DOCKER_HOST"):
-            raise HostError("no Docker engine answers at DOCKER_HOST", where=os.environ["DOCKER_HOST"], next_step="start it, or unset DOCKER_HOST")
+            raise HostError(
+                "no Docker engine answers at DOCKER_HOST",
+                where=os.environ["DOCKER_HOST"],
+                next_step="start it, or unset DOCKER_HOST",
+            )
         if not shutil.which("dockerd"):
             _install(["docker.io"], "no Docker engine is installed", say)
         _start(say)
@@ -59,7 +63,9 @@ def _install(packages: Sequence[str], why: str, say: Callable[[str], None]) -> N
     say(f"{why}: installing {', '.join(packages)} from this machine's package sources")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in ([apt, "update", "-q"], [apt, "install", "-qy", "--no-install-recommends", *packages]):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  the packages are this module's own
+            command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+        )
         if done.returncode != 0:
             raise HostError(f"'{' '.join(command)}' failed:\n{(done.stdout + done.stderr)[-800:]}", next_step=BY_HAND)
 
@@ -76,17 +82,25 @@ def _start(say: Callable[[str], None]) -> None:
         _drop_stale_pid(say)
         say(f"starting the Docker engine (dockerd, log in {log})")
         with log.open("ab") as output:
-            subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S607
+            subprocess.Popen(
+                ["dockerd"],  # noqa: S607  found on the PATH before
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
     deadline = time.monotonic() + START_SECONDS
     while not _answers():
         if time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-800:] if log.is_file() else ""
-            raise BackendError(f"the Docker engine did not answer within {START_SECONDS} s:\n{tail}", next_step=f"read {log}")
+            raise BackendError(
+                f"the Docker engine did not answer within {START_SECONDS} s:\n{tail}", next_step=f"read {log}"
+            )
         time.sleep(0.2)
 
 
 def _drop_stale_pid(say: Callable[[str], None]) -> None:
-    """dockerd refuses to start while its pid file names a living process, whatever that process is by now."""
+    """Dockerd refuses to start while its pid file names a living process, whatever that process is by now."""
     if not PID_FILE.is_file():
         return
     pid = PID_FILE.read_text(encoding="ascii").strip()

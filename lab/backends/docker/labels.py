@@ -27,8 +27,13 @@ _STATES = {"running": State.RUNNING, "paused": State.PAUSED, "created": State.CR
 def of(plan: Plan, node: NodePlan) -> dict[str, str]:
     """The labels of a node."""
     return {
-        CLUSTER: plan.cluster, NODE: node.name, ROLE: node.role, FIXED: node.fixed, FAMILY: plan.family,
-        NETWORK: str(plan.network.cidr), VIP: plan.vip or "",
+        CLUSTER: plan.cluster,
+        NODE: node.name,
+        ROLE: node.role,
+        FIXED: node.fixed,
+        FAMILY: plan.family,
+        NETWORK: str(plan.network.cidr),
+        VIP: plan.vip or "",
     }
 
 
@@ -44,8 +49,13 @@ def observed(row: dict[str, Any]) -> Observed:
     healthy = True if "(healthy)" in status else False if "(unhealthy)" in status else None
     fixed = json.loads(labels[FIXED])
     return Observed(
-        name=labels[NODE], role=labels[ROLE], state=_STATES.get(row["State"], State.STOPPED),
-        address=fixed["address"], image=fixed["image"], fixed=labels[FIXED], healthy=healthy,
+        name=labels[NODE],
+        role=labels[ROLE],
+        state=_STATES.get(row["State"], State.STOPPED),
+        address=fixed["address"],
+        image=fixed["image"],
+        fixed=labels[FIXED],
+        healthy=healthy,
         holds_vip=fixed["holds_vip"],
     )
 
@@ -56,7 +66,9 @@ def existing(rows: Sequence[dict[str, Any]]) -> Existing:
     any_labels = rows[0]["Labels"] if rows else {}
     ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
     return Existing(
-        nodes=tuple(nodes), network=any_labels.get(NETWORK), vip=any_labels.get(VIP) or None,
-        family=any_labels.get(FAMILY), ports=ports,
+        nodes=tuple(nodes),
+        network=any_labels.get(NETWORK),
+        vip=any_labels.get(VIP) or None,
+        family=any_labels.get(FAMILY),
+        ports=ports,
     )
-

@@ -33,7 +33,7 @@ def tag(name: str) -> str:
 def here(api: docker.APIClient, image: str) -> bool:
     """Whether the engine has an image."""
     try:
-        api.inspect_image(image)
+        api.inspect_image(image)  # type: ignore[no-untyped-call]
     except ImageNotFound:
         return False
     return True
@@ -47,7 +47,7 @@ def available(api: docker.APIClient, name: str, seconds: float) -> bool:
             return True
     try:
         with engine.connected(max(1, int(seconds))) as client:
-            client.inspect_distribution(table.origin)
+            client.inspect_distribution(table.origin)  # type: ignore[no-untyped-call]
     except (APIError, requests.exceptions.RequestException):
         return False
     return True
@@ -70,7 +70,8 @@ def ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None])
             if table.bootstrap is None:
                 raise BuildError(
                     f"the base image {table.origin} can't be pulled: {getattr(error, 'explanation', None) or error}",
-                    step=f"pull {table.origin}", log="the engine's own",
+                    step=f"pull {table.origin}",
+                    log="the engine's own",
                 ) from error
             _bootstrap(api, table.bootstrap, wanted, report)
             return
@@ -91,7 +92,10 @@ def _bootstrap(api: docker.APIClient, suite: str, wanted: str, report: Callable[
         excludes = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in TRIM]
         done = subprocess.run(  # noqa: S603
             ["mmdebstrap", "--variant=minbase", *excludes, suite, str(root)],  # noqa: S607
-            capture_output=True, text=True, timeout=BOOTSTRAP_SECONDS, check=False,
+            capture_output=True,
+            text=True,
+            timeout=BOOTSTRAP_SECONDS,
+            check=False,
             env={**os.environ, "TMPDIR": folder},
         )
         if done.returncode != 0:

@@ -1,0 +1,112 @@
+"""A backend of plain values: what the lifecycle does, seen without an engine. A test says which command fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.plan import NodePlan, Plan
+    from lab.recipes import Recipe
+
+
+class MemoryBackend:
+    """A cluster in a dictionary.
+
+    Attributes:
+        done: what was asked of the engine, in order, as `verb node`.
+        answers: exit code and output of a command by its first word; 0 and nothing unless said.
+    """
+
+    name = "memory"
+
+    def __init__(self, cluster: str, capabilities: Capabilities | None = None) -> None:
+        self.cluster = cluster
+        self.done: list[str] = []
+        self.answers: dict[str, tuple[int, str]] = {}
+        self.files: dict[str, dict[str, bytes]] = {}
+        self.built: list[str] = []
+        self._capabilities = capabilities or Capabilities("memory")
+        self._nodes: dict[str, Observed] = {}
+        self._shared = Existing()
+
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def observe(self) -> Existing:
+        if not self._nodes:
+            return Existing()
+        shared = self._shared
+        return Existing(tuple(self._nodes.values()), shared.network, shared.vip, shared.family, shared.ports)
+
+    def origin(self, family: str, seconds: float) -> bool:
+        return family == "debian" and seconds > 0
+
+    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        for wanted in recipes:
+            if wanted.tag not in self.built:
+                report(wanted.role, "built")
+                self.built.append(wanted.tag)
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        if node.name in self._nodes:
+            raise BackendError(f"{node.name} exists already", where=node.name)
+        self._nodes[node.name] = Observed(
+            node.name, node.role, State.CREATED, node.address, node.image, node.fixed, holds_vip=node.holds_vip
+        )
+        ports = {entry.name: entry.host_port for entry in node.publish} or dict(self._shared.ports)
+        self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family, ports)
+        self.done.append(f"create {node.name}")
+        self.put(node.name, files)
+
+    def start(self, node: str) -> None:
+        self._become(node, State.RUNNING, "start")
+
+    def stop(self, node: str) -> None:
+        self._become(node, State.STOPPED, "stop")
+
+    def kill(self, node: str) -> None:
+        self._become(node, State.STOPPED, "kill")
+
+    def pause(self, node: str) -> None:
+        self._become(node, State.PAUSED, "pause")
+
+    def remove(self, node: str) -> None:
+        self._nodes.pop(node)
+        self.files.pop(node, None)
+        self.done.append(f"remove {node}")
+
+    def clear(self, *, volumes: bool) -> None:
+        self.done.append(f"clear volumes={volumes}")
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        if self._nodes[node].state is not State.RUNNING:
+            raise BackendError(f"{node} is not running", where=node)
+        self.done.append(f"run {node} {argv[0].rpartition('/')[2]}")
+        rc, said = self.answers.get(argv[0].rpartition("/")[2], (0, ""))
+        return Result(node, tuple(argv), rc if seconds > 0 else 124, said, "")
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        self.files.setdefault(node, {}).update({path: content for path, (content, _) in files.items()})
+        self.done.append(f"put {node}")
+
+    def get(self, node: str, path: str) -> bytes | None:
+        return self.files.get(node, {}).get(path)
+
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow]
+        yield from lines if tail is None else lines[-tail:]
+
+    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+        return ["echo", node, *argv]
+
+    def endpoint(self, port: int) -> str:
+        return f"127.0.0.1:{port}"
+
+    def _become(self, node: str, state: State, verb: str) -> None:
+        self._nodes[node] = Observed(**{**self._nodes[node].__dict__, "state": state})
+        self.done.append(f"{verb} {node}")
