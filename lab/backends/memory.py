@@ -107,6 +107,10 @@ class MemoryBackend:
     def endpoint(self, port: int) -> str:
         return f"127.0.0.1:{port}"
 
+    def forget(self, node: str) -> None:
+        """Makes a node look as if it had been created from other settings."""
+        self._nodes[node] = Observed(**{**self._nodes[node].__dict__, "fixed": "{}"})
+
     def _become(self, node: str, state: State, verb: str) -> None:
         self._nodes[node] = Observed(**{**self._nodes[node].__dict__, "state": state})
         self.done.append(f"{verb} {node}")

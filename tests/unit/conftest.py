@@ -1,0 +1,40 @@
+"""No engine, and no folder of the person's: secrets and locks go to a temporary place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.memory import MemoryBackend
+from lab.spec import Cluster, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = """
+name: golden
+network: 10.90.0.0/24
+ports: {site: 8443, site-http: 8080, stats: 8404}
+web: {count: 3}
+http-lb: {count: 2}
+tcp-lb: {count: 2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def full() -> Cluster:
+    """The default cluster with everything chosen."""
+    return parse(FULL)
+
+
+@pytest.fixture
+def memory() -> MemoryBackend:
+    """An engine of plain values."""
+    return MemoryBackend("golden")

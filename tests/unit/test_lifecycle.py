@@ -1,0 +1,275 @@
+"""Reconcile, up, down and status on an engine of plain values."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import Capabilities, State
+from lab.backends.memory import MemoryBackend
+from lab.errors import BackendError, BuildError, HostError, Locked, NotReady, SpecError
+from lab.lifecycle import resolve, secrets
+from lab.lifecycle.doctor import engine, host
+from lab.lifecycle.down import down
+from lab.lifecycle.each import one_by_thread
+from lab.lifecycle.lock import held
+from lab.lifecycle.prepare import prepare
+from lab.lifecycle.reconcile import Kind
+from lab.lifecycle.report import Silent
+from lab.lifecycle.status import status
+from lab.lifecycle.up import up
+from lab.plan import plan
+from lab.recipes import recipe
+from lab.spec import Cluster, parse
+from tests.unit.conftest import FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lab.recipes import Recipe
+
+
+def _kinds(cluster: Cluster, backend: MemoryBackend) -> dict[str, Kind]:
+    return {action.node: action.kind for action in prepare(cluster, backend, Silent()).changes}
+
+
+def test_the_first_up_creates_everything_and_the_second_nothing(full: Cluster, memory: MemoryBackend) -> None:
+    assert len(up(full, memory, Silent()).changes) == 8
+    assert all(node.state is State.RUNNING for node in memory.observe().nodes)
+    memory.done.clear()
+    assert up(full, memory, Silent()).changes == []
+    assert {entry.split()[0] for entry in memory.done} <= {"run"}
+
+
+def test_scaling_creates_only_what_is_new_and_updates_who_leads_there(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 4}")), memory, Silent())
+    assert [entry for entry in memory.done if entry.startswith("create")] == ["create web4"]
+    # The new node is ready before anybody is told of it.
+    assert memory.done.index("run web4 await") < min(memory.done.index(f"put http-lb{n}") for n in (1, 2))
+    assert "run http-lb1 reload" in memory.done
+
+
+def test_a_node_that_is_too_many_goes_last(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 2}")), memory, Silent())
+    assert memory.done.index("run http-lb2 reload") < memory.done.index("stop web3") < memory.done.index("remove web3")
+
+
+def test_a_changed_option_is_a_copy_and_a_reload(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
+    (first, second) = prepare(sticky, memory, Silent()).changes
+    assert (first.kind, first.files) == (Kind.UPDATE, ("/etc/lab/haproxy.cfg",))
+    assert second.node == "http-lb2"
+
+
+def test_dead_and_paused_nodes_are_started(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.kill("web1")
+    memory.pause("tcp-lb1")
+    assert _kinds(full, memory) == {"web1": Kind.START, "tcp-lb1": Kind.START}
+    up(full, memory, Silent())
+    assert _kinds(full, memory) == {}
+
+
+def test_another_port_recreates_the_client_alone_and_says_so(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    other = parse(FULL.replace("8404", "8505"))
+    (change,) = prepare(other, memory, Silent()).changes
+    assert (change.node, change.kind, change.why) == ("client", Kind.RECREATE, "changed: publish")
+
+
+def test_replacements_come_a_few_at_a_time(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    for node in ("web1", "web2", "web3"):
+        memory.forget(node)
+    memory.done.clear()
+    up(full, memory, Silent())
+    removed = [memory.done.index(f"remove web{number}") for number in (1, 2, 3)]
+    ready = [memory.done.index(f"run web{number} await") for number in (1, 2, 3)]
+    assert removed[0] < ready[0] < removed[1] < ready[1] < removed[2]
+
+
+def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("10.90.0", "10.91.0")), memory, Silent())
+    assert memory.done.index("clear volumes=False") < memory.done.index("create web1")
+    assert memory.observe().network == "10.91.0.0/24"
+
+
+def test_up_cut_short_before_its_files_is_repaired(full: Cluster, memory: MemoryBackend) -> None:
+    made = plan(full, "debian")
+    memory.create(made, made.node("web1"), {})
+    changes = {action.node: action for action in prepare(full, memory, Silent()).changes}
+    assert (changes["web1"].kind, changes["web1"].start) == (Kind.UPDATE, True)
+    up(full, memory, Silent())
+    assert _kinds(full, memory) == {}
+
+
+def test_a_reload_that_fails_is_an_error_and_is_tried_again(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.answers["reload"] = (1, "the new haproxy.cfg is not valid")
+    sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
+    with pytest.raises(NotReady, match=r"http-lb1 did not take its new files: the new haproxy.cfg is not valid"):
+        up(sticky, memory, Silent())
+    del memory.answers["reload"]
+    assert set(_kinds(sticky, memory)) == {"http-lb1", "http-lb2"}
+
+
+def test_what_is_not_ready_is_named_with_its_last_lines(full: Cluster, memory: MemoryBackend) -> None:
+    memory.answers["await"] = (1, "httpd: /healthz says 503")
+    with pytest.raises(NotReady) as caught:
+        up(full, memory, Silent(), seconds=1)
+    assert "web1 is not ready after 1 s: httpd: /healthz says 503" in str(caught.value)
+    assert "| create web1" in str(caught.value)
+    assert "lab logs web1" in str(caught.value)
+
+
+class CentosBreaks(MemoryBackend):
+    """CentOS is to be had, and does not build."""
+
+    def origin(self, family: str, seconds: float) -> bool:
+        return seconds > 0 and family in ("centos", "debian")
+
+    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        if recipes[0].family == "centos":
+            raise BuildError("the image web (centos) did not build", step="Step 2/4 : RUN dnf", log="/x.log")
+        super().build(recipes, report)
+
+
+class Heard(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_auto_falls_back_to_debian_loudly(full: Cluster) -> None:
+    backend, heard = CentosBreaks("golden"), Heard()
+    assert up(full, backend, heard).plan.family == "debian"
+    said = "\n".join(heard.lines)
+    assert "family: centos" in said
+    assert "WARNING" in said
+    assert "Step 2/4 : RUN dnf" in said
+    assert "/x.log" in said
+
+
+def test_an_explicit_centos_that_breaks_is_an_error_and_nothing_is_made(full: Cluster) -> None:
+    backend = CentosBreaks("golden")
+    with pytest.raises(BuildError, match="did not build"):
+        up(full.model_copy(update={"family": "centos"}), backend, Silent())
+    assert backend.observe().nodes == ()
+
+
+def test_down_removes_all_and_volumes_only_when_asked(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    assert secrets.known("golden", "ca-certificate")
+    assert down(memory, Silent()) == 8
+    assert memory.done[-1] == "clear volumes=False"
+    assert secrets.known("golden", "ca-certificate"), "the CA that a browser trusts stays"
+    down(memory, Silent(), volumes=True)
+    assert secrets.known("golden", "ca-certificate") is None
+
+
+def test_secrets_are_private_and_the_certificate_follows_the_vip(full: Cluster) -> None:
+    made = plan(full, "debian")
+    first = secrets.ensure(made)
+    assert secrets.ensure(made) == first
+    for path in secrets.folder("golden").iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+    other = secrets.ensure(plan(parse(FULL + "vip: 10.90.0.99"), "debian"))
+    assert other["ca-certificate"] == first["ca-certificate"]
+    assert other["site-certificate"] != first["site-certificate"]
+
+
+def test_status_says_who_is_not_ready_and_why(full: Cluster, memory: MemoryBackend) -> None:
+    assert status(memory).ready is False
+    up(full, memory, Silent())
+    memory.answers["ready"] = (1, "php-fpm: gone")
+    memory.kill("web2")
+    found = {node.name: node for node in status(memory).nodes}
+    assert found["web2"].reason == "is stopped"
+    assert found["web1"].reason == "php-fpm: gone"
+    assert not status(memory).ready
+
+
+def test_a_second_command_waits_and_then_says_who_is_there() -> None:
+    heard, inside, leave = Heard(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with held("golden", "lab up", Silent()):
+            inside.set()
+            leave.wait(10)
+
+    holder = threading.Thread(target=first)
+    holder.start()
+    inside.wait(10)
+    with pytest.raises(Locked, match="busy with 'lab up'"), held("golden", "lab down", heard, seconds=0.3):
+        pass
+    assert "waiting" in heard.lines[0]
+    leave.set()
+    holder.join()
+    with held("golden", "lab down", heard, seconds=0.3):
+        pass
+
+
+def test_family_choices(full: Cluster, memory: MemoryBackend) -> None:
+    heard = Heard()
+    assert resolve.family(full, memory.observe(), memory, heard) == "debian"
+    assert "no registry" in heard.lines[0]
+    up(full, memory, Silent())
+    assert resolve.family(full, memory.observe(), CentosBreaks("golden"), heard) == "debian", "what is there stays"
+
+
+def test_a_free_subnet_is_found_and_a_taken_one_refused() -> None:
+    taken = Capabilities("memory", subnets={"10.90.0.0/23": "the Docker network other"})
+    cluster = parse("web:\n")
+    made = resolve.places(cluster, MemoryBackend("x").observe(), taken)
+    assert str(made.network) == "10.90.2.0/24"
+    with pytest.raises(HostError, match=r"10.90.1.0/24 collides with 10.90.0.0/23, the Docker network other"):
+        resolve.places(parse("network: 10.90.1.0/24\nweb:"), MemoryBackend("x").observe(), taken)
+    all_taken = Capabilities("memory", subnets={"10.90.0.0/16": "a route"})
+    with pytest.raises(HostError, match="no subnet"):
+        resolve.places(cluster, MemoryBackend("x").observe(), all_taken)
+
+
+def test_what_the_engine_can_not_do_is_refused_by_name() -> None:
+    with pytest.raises(HostError, match="no 'ip_vs'"):
+        resolve.admit(("ip_vs",), 3, Capabilities("memory"))
+    resolve.admit(("ip_vs",), 3, Capabilities("memory", kernel=frozenset({"ip_vs"})))
+    with pytest.raises(SpecError, match="8 nodes are more than the 5"):
+        resolve.admit((), 8, Capabilities("Xen", max_nodes=5))
+
+
+def test_one_error_for_all_that_failed() -> None:
+    def work(item: int) -> None:
+        if item:
+            raise BackendError(f"number {item}")
+
+    one_by_thread([0, 0], work)
+    with pytest.raises(BackendError, match="number 1"):
+        one_by_thread([0, 1], work)
+    with pytest.raises(NotReady, match="number 1\nnumber 2"):
+        one_by_thread([1, 2], work)
+
+
+def test_the_doctor_gives_reason_and_way_round() -> None:
+    found = {finding.subject: finding for finding in engine(Capabilities("Docker", kernel=frozenset({"fuse"})))}
+    assert found["kernel: fuse"].good
+    assert not found["kernel: ip_vs"].good
+    assert "haproxy" in found["kernel: ip_vs"].way_round
+    assert {"disk", "memory"} <= {finding.subject for finding in host()}
+
+
+def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    assert sorted(memory.built) == sorted(recipe(role, "debian").tag for role in ("web", "http-lb", "tcp-lb", "client"))
