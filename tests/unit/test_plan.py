@@ -34,7 +34,7 @@ def test_nodes_addresses_and_the_vip(full: Cluster) -> None:
         "client": "10.90.0.81",
     }
     assert made.vip == made.entry == "10.90.0.100"
-    assert [endpoint.url for endpoint in made.endpoints][0] == "https://localhost:8443/"
+    assert made.endpoints[0].url == "https://localhost:8443/"
 
 
 @given(web=st.integers(1, 150), http=st.integers(1, 9), tcp=st.integers(1, 9))

@@ -77,7 +77,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="there is no topology file nowhere.yaml") as caught:
+    with pytest.raises(SpecError, match=r"there is no topology file nowhere\.yaml") as caught:
         find("nowhere.yaml")
     assert "full" in caught.value.next_step
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
@@ -113,7 +113,8 @@ def test_shipped_topologies_are_valid_and_fit_the_schema(name: str) -> None:
 def test_the_schema_knows_what_the_models_refuse() -> None:
     known = json.loads(schema())
     jsonschema.validate({"web": None, "http-lb": {"count": 2}}, known)
-    for bad in ({"wbe": {}}, {"web": {"count": 0}}, {"family": "ubuntu"}):
+    wrong: list[dict[str, object]] = [{"wbe": {}}, {"web": {"count": 0}}, {"family": "ubuntu"}]
+    for bad in wrong:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, known)
 

@@ -1,0 +1,57 @@
+"""One role in one container, with the files that the smallest cluster with that role would give it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from testcontainers.core.container import DockerContainer
+
+from lab.backends.docker.container import TMPFS, archive
+from lab.lifecycle import secrets
+from lab.lifecycle.resolve import offline
+from lab.plan import plan
+from lab.spec import parse
+
+if TYPE_CHECKING:
+    from lab.plan import NodePlan
+
+TOPOLOGY = "name: labtest-alone\nnetwork: 10.90.0.0/24\nweb: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
+
+
+class Alone:
+    """A context manager: the role's container, started."""
+
+    def __init__(self, role: str, family: str) -> None:
+        made = plan(offline(parse(TOPOLOGY))[0], family)
+        self.node: NodePlan = made.role(role)[0]
+        self._secrets = secrets.ensure(made)
+        self.container = DockerContainer(self.node.image).with_kwargs(
+            cap_drop=["ALL"],
+            cap_add=list(self.node.capabilities),
+            security_opt=["no-new-privileges"],
+            sysctls=dict(self.node.sysctls),
+            tmpfs=TMPFS,
+        )
+
+    def __enter__(self) -> Self:
+        # The plan's files have to be there before PID 1 starts, and testcontainers has no step in between.
+        client = self.container.get_docker_client().client
+        settings = self.container._kwargs  # noqa: SLF001
+        made = client.containers.create(self.node.image, **settings)
+        made.put_archive("/", archive(self.node.reveal(self._secrets)))
+        made.start()
+        self.container._container = made  # noqa: SLF001
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.container.stop()
+        self.container.get_docker_client().client.close()
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Exit code and output of a shell command in the node."""
+        done = self.container.exec(["sh", "-c", command])
+        return done.exit_code or 0, done.output.decode(errors="replace")
+
+    def logs(self) -> str:
+        """All that the node printed."""
+        return b"".join(self.container.get_logs()).decode(errors="replace")

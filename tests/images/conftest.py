@@ -1,0 +1,22 @@
+"""Each role alone, as a container of its own, through testcontainers: no cluster, no network of the lab."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.backends.docker import DockerBackend
+from lab.lifecycle import resolve
+from lab.lifecycle.report import Silent
+from lab.recipes import Family, family, recipe, roles
+from lab.spec import Cluster
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Family:
+    """The family that can be built here, its images built."""
+    engine = DockerBackend("labtest-images")
+    asked = Cluster.model_validate({"web": {}, "family": request.config.getoption("--family") or "auto"})
+    chosen = resolve.family(asked, engine.observe(), engine, Silent())
+    engine.build([recipe(role, chosen) for role in roles()], lambda *_: None)
+    engine.api.close()
+    return family(chosen)

@@ -1,0 +1,69 @@
+"""Every role starts alone, is as small as promised, logs by service, stops cleanly, and starts again after a kill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import until
+from lab.recipes import manifest, roles
+from tests.images.alone import Alone
+
+if TYPE_CHECKING:
+    from lab.recipes import Family
+
+MEGABYTES = 350
+START_SECONDS = 30
+# A balancer alone has nothing to lead to: it runs, and says itself that its pool is empty.
+ALONE_SAYS = {"web": "", "client": "", "http-lb": "no server in the pool", "tcp-lb": "no server in the pool"}
+
+
+@pytest.mark.parametrize("role", roles())
+def test_the_role_starts_alone_and_stops_cleanly(role: str, table: Family) -> None:
+    with Alone(role, table.family) as node:
+        until(
+            f"{role} to be what it can be alone",
+            START_SECONDS,
+            lambda: node.run("/usr/lib/lab/ready"),
+            lambda said: said[0] == 0 if not ALONE_SAYS[role] else ALONE_SAYS[role] in said[1],
+        )
+        wrapped = node.container.get_wrapped_container()
+        wrapped.kill(signal="SIGTERM")
+        assert wrapped.wait(timeout=30)["StatusCode"] == 0
+        said = node.logs()
+        for service in manifest(role).services:
+            assert "supervisor | " in said
+            assert f"stopped: {service} " in said
+        assert "SIGKILL" not in said, said
+        assert all(" | " in line for line in said.splitlines()), "every line is behind its service's name"
+
+
+@pytest.mark.parametrize("role", roles())
+def test_a_killed_role_starts_again(role: str, table: Family) -> None:
+    """With /run as it was, keepalived would find its own old pid file and refuse."""
+    with Alone(role, table.family) as node:
+        services = manifest(role).services
+        running = " && ".join(f"supervisorctl -c /etc/lab/supervisord.conf status {name}" for name in services)
+        until("the services to run", START_SECONDS, lambda: node.run(running)[0] == 0)
+        wrapped = node.container.get_wrapped_container()
+        wrapped.kill(signal="SIGKILL")
+        wrapped.wait(timeout=30)
+        wrapped.start()
+        until("the services to run again", START_SECONDS, lambda: node.run(running)[0] == 0)
+
+
+@pytest.mark.parametrize("role", roles())
+def test_the_image_is_small(role: str, table: Family) -> None:
+    with Alone(role, table.family) as node:
+        size = node.container.get_docker_client().client.images.get(node.node.image).attrs["Size"]
+    if table.family == "debian":
+        assert size < MEGABYTES * 1_000_000, f"{size / 1e6:.0f} MB"
+
+
+def test_pid_1_reaps_and_services_are_not_its_children_twice(table: Family) -> None:
+    with Alone("web", table.family) as node:
+        until("httpd", START_SECONDS, lambda: node.run("/usr/lib/lab/ready")[0] == 0)
+        node.run("for i in 1 2 3 4 5; do (sleep 0.1 &) ; done")
+        until("no zombie", 10, lambda: node.run("ps -eo stat= | grep -c ^Z")[1].strip() == "0")
+        assert node.run("cat /proc/1/comm")[1].strip() == "dumb-init"
