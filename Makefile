@@ -25,8 +25,9 @@ lint: .venv/ready
 unit: .venv/ready
 	.venv/bin/pytest -q tests/unit
 
-test: lint unit engine
-	.venv/bin/pytest tests/images tests/cluster
+test: lint engine
+	@scripts/need docker-compose docker-compose
+	.venv/bin/pytest tests/unit tests/images tests/compose tests/cluster
 
 bench: .venv/ready engine
 	.venv/bin/python -m bench

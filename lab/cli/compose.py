@@ -31,8 +31,12 @@ def compose(
     from lab.lifecycle.resolve import offline
     from lab.plan import compose as writer
     from lab.plan import plan
+    from lab.spec import AUTO
 
-    made = plan(*offline(options.cluster(file, name, family, None, None)))
+    cluster = options.cluster(file, name, family, None, None)
+    if cluster.network == AUTO:
+        cluster = cluster.model_copy(update={"network": writer.NETWORK})
+    made = plan(*offline(cluster))
     wanted = writer.secret_files(made, store.ensure(made)) if secrets else writer.files(made)
     for place, text in wanted.items():
         path = folder / place

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Existing
     from lab.spec import Cluster
 
 DEFAULT_NAME = "www"
@@ -81,6 +81,17 @@ def cluster(
     from lab.spec.changes import ported, scaled
 
     return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
+
+
+def existing(name: str, kind: str) -> Existing | None:
+    """The cluster as it exists; None where no engine can be asked."""
+    from lab.backends import backend as make
+    from lab.errors import HostError
+
+    try:
+        return make(kind, name).observe()
+    except HostError:
+        return None
 
 
 def known_node(made: Backend, name: str) -> str:

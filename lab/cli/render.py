@@ -21,14 +21,16 @@ def render(
     name: options.Name = None,
     family: options.FamilyName = None,
     scale: options.Scale = None,
+    backend: options.BackendName = "docker",
 ) -> None:
-    """Prints a node's files exactly as it runs them, secrets masked. Needs no engine."""
+    """Prints a node's files exactly as it runs them, secrets masked. Needs no engine and no running cluster."""
     from lab.errors import SpecError
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
     from lab.spec.changes import nearest
 
-    made = plan(*offline(options.cluster(file, name, family, scale, None)))
+    cluster = options.cluster(file, name, family, scale, None)
+    made = plan(*offline(cluster, options.existing(cluster.name, backend)))
     found = next((entry for entry in made.nodes if entry.name == node), None)
     if found is None:
         raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in made.nodes])}")

@@ -6,13 +6,14 @@ import socket
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from lab.backends.base import Existing
 from lab.errors import HostError, SpecError
 from lab.spec import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.backends.base import Backend, Capabilities, Existing
+    from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
     from lab.spec import Cluster
 
@@ -123,12 +124,18 @@ def _any_free() -> int:
         return int(probe.getsockname()[1])
 
 
-def offline(cluster: Cluster) -> tuple[Cluster, str]:
-    """The cluster with the usual choices and its family, asking no engine: for files and pictures of it."""
-    network = cluster.network if isinstance(cluster.network, IPv4Network) else POOL[0]
+def offline(cluster: Cluster, existing: Existing | None = None) -> tuple[Cluster, str]:
+    """The cluster with its subnet and ports, and its family, changing and refusing nothing: for files and pictures.
+
+    What an existing cluster has is taken; else the usual.
+    """
+    there = existing or Existing()
+    network = cluster.network
+    if network == AUTO:
+        network = IPv4Network(there.network) if there.network else POOL[0]
     chosen = {
-        name.replace("-", "_"): USUAL_PORTS[name] if wanted == AUTO else wanted
+        name.replace("-", "_"): there.ports.get(name, USUAL_PORTS[name]) if wanted == AUTO else wanted
         for name, wanted in cluster.ports.model_dump(by_alias=True).items()
     }
     filled = cluster.model_copy(update={"network": network, "ports": cluster.ports.model_copy(update=chosen)})
-    return filled, "debian" if cluster.family == AUTO else cluster.family
+    return filled, (there.family or "debian") if cluster.family == AUTO else cluster.family

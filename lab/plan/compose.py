@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from lab.plan.model import File, NodePlan, Plan
 
+NETWORK = IPv4Network("10.91.0.0/24")
+"""The subnet unless one is written: not one that `lab up` takes, so that both can run on one machine."""
+
 OPEN, CLOSED = "nodes", "secrets"
 """Folders beside the document: what may be committed, and what holds secrets and is made on each machine."""
 
@@ -22,6 +26,14 @@ HEADER = """\
 # The cluster for Docker Compose, written by 'lab compose > compose/compose.yaml'; a test keeps it fresh. Before the
 # first 'up': 'lab build' makes the images, 'lab compose --secrets' the certificates and passwords.
 """
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal lists twice instead of by reference: a person reads this."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
 
 
 def place(node: NodePlan, file: File) -> str:
@@ -43,14 +55,13 @@ def document(plan: Plan) -> str:
     """The Compose document."""
     volumes = {f"{node.name}-{key}": None for node in plan.nodes for key in node.volumes}
     made = {
-        "name": plan.cluster,
         "services": {node.name: _service(plan, node) for node in plan.nodes},
         "networks": {
             "cluster": {"ipam": {"config": [{"subnet": str(plan.network.cidr), "gateway": str(plan.network.gateway)}]}}
         },
         "volumes": volumes,
     }
-    return HEADER + yaml.safe_dump(made, sort_keys=False, width=120)
+    return HEADER + yaml.dump(made, Dumper=_Plain, sort_keys=False, width=120)
 
 
 def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
@@ -70,7 +81,7 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
             "test": ["CMD", "/usr/lib/lab/ready"],
             "interval": f"{HEALTH_SECONDS}s",
             "timeout": "5s",
-            "retries": 60,
+            "retries": 60,  # Compose gives up at the first "unhealthy"
         },
     }
     if node.devices:

@@ -50,7 +50,7 @@ class Alone:
     def run(self, command: str) -> tuple[int, str]:
         """Exit code and output of a shell command in the node."""
         done = self.container.exec(["sh", "-c", command])
-        return done.exit_code or 0, done.output.decode(errors="replace")
+        return -1 if done.exit_code is None else done.exit_code, done.output.decode(errors="replace")
 
     def logs(self) -> str:
         """All that the node printed."""

@@ -1,0 +1,100 @@
+"""The cluster under Docker Compose: the committed document is fresh, and a real Compose brings it up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.backends.docker import DockerBackend
+from lab.evidence import until
+from lab.lifecycle import secrets
+from lab.lifecycle.resolve import offline
+from lab.plan import Plan, compose, plan
+from lab.recipes import recipe
+from lab.spec import find, load
+
+COMMITTED = Path(__file__).parents[2] / "compose"
+FRESHEN = "run: lab compose --file full --family debian > compose/compose.yaml"
+PROJECT = f"labtest-{os.getpid()}"
+UP_SECONDS = 120
+
+
+def _plan() -> Plan:
+    spec = load(find("full")).model_copy(update={"network": compose.NETWORK, "family": "debian"})
+    return plan(*offline(spec))
+
+
+def test_the_committed_document_is_fresh() -> None:
+    made = _plan()
+    assert (COMMITTED / "compose.yaml").read_text(encoding="utf-8") == compose.document(made), FRESHEN
+    wanted = compose.files(made)
+    there = {str(path.relative_to(COMMITTED)) for path in (COMMITTED / compose.OPEN).rglob("*") if path.is_file()}
+    assert there == set(wanted), FRESHEN
+    for place, text in wanted.items():
+        assert (COMMITTED / place).read_text(encoding="utf-8") == text, FRESHEN
+
+
+def test_nothing_secret_is_committed() -> None:
+    ignored = (COMMITTED.parent / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert f"compose/{compose.CLOSED}/" in ignored
+    for path in (COMMITTED / compose.OPEN).rglob("*"):
+        assert not path.is_file() or "PRIVATE KEY" not in path.read_text(encoding="utf-8")
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _command() -> list[str]:
+    """Whichever Compose is here: the package `docker-compose`, or the engine's plugin."""
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    plugin = subprocess.run(["docker", "compose", "version"], check=False, capture_output=True)
+    if plugin.returncode != 0:
+        pytest.skip("no Compose on this machine: apt-get install docker-compose")
+    return ["docker", "compose"]
+
+
+def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = _command()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    made = _plan()
+    engine = DockerBackend("labtest-images")
+    engine.build([recipe(role, made.family) for role in made.images], lambda *_: None)
+    engine.api.close()
+    folder = tmp_path / "compose"
+    shutil.copytree(COMMITTED, folder, ignore=shutil.ignore_patterns(compose.CLOSED))
+    for place, text in compose.secret_files(made, secrets.ensure(made)).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    ports = {f"LAB_{name}_PORT": _free_port() for name in ("SITE", "SITE_HTTP", "STATS")}
+
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, "-p", PROJECT, *argv],
+            cwd=folder,
+            env={**os.environ, **ports},
+            check=False,
+            text=True,
+            capture_output=True,
+            timeout=UP_SECONDS,
+        )
+
+    try:
+        began = run("up", "-d")
+        assert began.returncode == 0, began.stderr
+        check = ("exec", "-T", "client", "/usr/lib/lab/ready", "check.d")
+        until(
+            "the site on the VIP, without any lab command", 60, lambda: run(*check), lambda done: done.returncode == 0
+        )
+        said = run("exec", "-T", "client", "curl", "-sS", "--cacert", "/etc/lab/ca.crt", "https://www.www.test/whoami")
+        assert '"client":"10.91.0.81"' in said.stdout, said.stderr
+    finally:
+        run("down", "-v", "--timeout", "2")
