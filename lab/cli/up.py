@@ -36,4 +36,4 @@ def up(
     with screen.report() as report, held(cluster.name, "lab up", report):
         prepared = bring_up(cluster, made, report, wait=wait, seconds=timeout)
     tables.summary(prepared.changes)
-    tables.status(status(made))
+    tables.status(status(made, {node.name for node in prepared.plan.nodes} if wait else ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError, LabError, NotReady
@@ -22,12 +23,13 @@ def node(backend: Backend, name: str, seconds: float, directory: str = "ready.d"
     Raises:
         NotReady: it did not within `seconds`; carries its reason and its last log lines.
     """
+    begun = time.monotonic()
     try:
         said = backend.run(name, ["/usr/lib/lab/await", str(int(seconds)), directory], seconds=seconds + 10)
     except BackendError as error:
-        raise _not_ready(backend, name, seconds, error.what) from error
+        raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
     if not said.ok:
-        raise _not_ready(backend, name, seconds, said.said)
+        raise _not_ready(backend, name, time.monotonic() - begun, said.said)
 
 
 def promises(backend: Backend, plan: Plan, seconds: float, report: Report) -> None:

@@ -124,7 +124,7 @@ class DockerBackend:
         bounded = ["timeout", "-k", "2", str(seconds), *argv]
         with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
             made = self.api.exec_create(self._id(node), bounded)
-            with engine.connected(int(seconds) + engine.REQUEST_SECONDS) as client:
+            with engine.connected(int(seconds) + engine.REQUEST_SECONDS, self.api.api_version) as client:
                 out, err = client.exec_start(made["Id"], demux=True)
             rc = self.api.exec_inspect(made["Id"])["ExitCode"]
         return Result(

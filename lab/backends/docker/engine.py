@@ -45,7 +45,7 @@ def _context_host() -> str | None:
     return context.Host if context.name != "default" else None
 
 
-def connect(seconds: int = REQUEST_SECONDS) -> docker.APIClient:
+def connect(seconds: int = REQUEST_SECONDS, version: str = "auto") -> docker.APIClient:
     """A client of the engine.
 
     Raises:
@@ -53,7 +53,7 @@ def connect(seconds: int = REQUEST_SECONDS) -> docker.APIClient:
     """
     where = address()
     try:
-        return docker.APIClient(base_url=where, timeout=seconds, version="auto", max_pool_size=CONNECTIONS)
+        return docker.APIClient(base_url=where, timeout=seconds, version=version, max_pool_size=CONNECTIONS)
     except (DockerException, requests.exceptions.RequestException) as error:
         raise _unreachable(where, error) from error
 
@@ -74,9 +74,9 @@ def _unreachable(where: str, error: Exception) -> HostError:
 
 
 @contextmanager
-def connected(seconds: int) -> Iterator[docker.APIClient]:
-    """A client with its own time limit for the span of a `with`."""
-    client = connect(seconds)
+def connected(seconds: int, version: str = "auto") -> Iterator[docker.APIClient]:
+    """A client with its own time limit for the span of a `with`; a known API `version` saves a question."""
+    client = connect(seconds, version)
     try:
         yield client
     finally:

@@ -1,0 +1,62 @@
+"""The command: `python -m bench [SECTION …] [--runs N]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from bench import failover, lifecycle, scale, traffic
+from bench.figures import Figure, keep, show
+from lab.backends import backend
+from lab.lifecycle.down import down
+from lab.lifecycle.report import Silent
+from lab.spec import find, load
+from lab.testing import LabCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TITLES = {
+    "lifecycle": "Up, down, status",
+    "traffic": "Requests a second",
+    "failover": "Out of the pool and back, and the VIP",
+    "scale": "Many web nodes",
+}
+
+
+def main() -> int:
+    """Takes the figures of the chosen sections, shows and keeps them. Exits 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[[], *TITLES], default=[], help="all of them unless said")
+    parser.add_argument("--runs", type=int, default=0, help="runs of each figure; 5, of a failover 10, unless said")
+    chosen = parser.parse_args()
+    sections = chosen.sections or list(TITLES)
+    taken: dict[str, list[Figure]] = {}
+    if "lifecycle" in sections:
+        taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
+    if set(sections) - {"lifecycle"}:
+        made = backend("docker", lifecycle.NAME)
+        cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
+        work: dict[str, Callable[[], list[Figure]]] = {
+            "traffic": lambda: traffic.run(cluster, chosen.runs or 5),
+            "failover": lambda: failover.run(cluster, chosen.runs or 10),
+            "scale": lambda: scale.run(cluster),
+        }
+        try:
+            taken |= {name: _section(name, work[name]) for name in sections if name in work}
+        finally:
+            down(made, Silent(), volumes=True)
+    print(f"kept in {keep(taken)}")
+    return int(any(entry.held is False for rows in taken.values() for entry in rows))
+
+
+def _section(name: str, take: Callable[[], list[Figure]]) -> list[Figure]:
+    print(f"taking: {TITLES[name]} …", file=sys.stderr)
+    rows = take()
+    show(TITLES[name], rows)
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

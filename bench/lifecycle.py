@@ -1,0 +1,123 @@
+"""`lab up`, `down`, `status`, `--help`, beside Docker Compose v2 and beside the engine's own floor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench import compose_v2
+from bench.figures import Figure, figure, seconds
+from lab.backends.docker import DockerBackend
+from lab.backends.docker.container import TMPFS
+from lab.lifecycle import secrets
+from lab.lifecycle.each import WORKERS
+from lab.lifecycle.resolve import offline
+from lab.plan import Plan, compose, plan
+from lab.spec import find, load
+
+LAB = str(Path(sys.executable).with_name("lab"))
+NAME = "labbench"
+COMMITTED = Path(__file__).parents[1] / "compose"
+UP_RATIO, UP_ABOVE_FLOOR, STATUS_SECONDS, HELP_SECONDS = 1.2, 2.0, 0.5, 0.3
+
+
+def run(runs: int) -> list[Figure]:
+    """Each round takes every figure once, so that a slow minute of the machine hits all of them."""
+    compose_command = compose_v2.command()
+    rounds: dict[str, list[float]] = {}
+
+    def take(name: str, value: float) -> None:
+        rounds.setdefault(name, []).append(value)
+
+    with tempfile.TemporaryDirectory(prefix="lab-bench-") as scratch:
+        made = _document(Path(scratch))
+        for _ in range(runs):
+            take("floor", _floor(made))
+            take("up", seconds(lambda: _lab("up")))
+            take("again", seconds(lambda: _lab("up")))
+            take("status", seconds(lambda: _lab("status")))
+            take("down", seconds(lambda: _lab("down", "--volumes")))
+            take("help", seconds(lambda: _lab("--help")))
+            if compose_command:
+                take("compose up", seconds(lambda: _compose(compose_command, scratch, "up", "-d", "--wait")))
+                take("compose down", seconds(lambda: _compose(compose_command, scratch, "down", "-v", "-t", "0")))
+    return _figures(rounds)
+
+
+def _figures(rounds: dict[str, list[float]]) -> list[Figure]:
+    up, floor = rounds["up"], rounds["floor"]
+    above = [mine - least for mine, least in zip(up, floor, strict=True)]
+    rows = [
+        figure("engine's floor: as many idle containers", "s", floor),
+        figure("lab up, images built, ready", "s", up),
+        figure("lab up above the floor", "s", above, f"≤ {UP_ABOVE_FLOOR:g} s", UP_ABOVE_FLOOR),
+        figure("lab up again, nothing to change", "s", rounds["again"]),
+        figure("lab down", "s", rounds["down"]),
+        figure("lab status", "s", rounds["status"], f"≤ {STATUS_SECONDS:g} s", STATUS_SECONDS),
+        figure("lab --help", "s", rounds["help"], f"≤ {HELP_SECONDS:g} s", HELP_SECONDS),
+    ]
+    if "compose up" not in rounds:
+        return rows
+    ratio = [mine / theirs for mine, theirs in zip(up, rounds["compose up"], strict=True)]
+    down_ratio = [mine / theirs for mine, theirs in zip(rounds["down"], rounds["compose down"], strict=True)]
+    return [
+        *rows,
+        figure("Compose v2 up --wait", "s", rounds["compose up"]),
+        figure("lab up / Compose v2 up", "×", ratio, f"≤ {UP_RATIO:g} ×", UP_RATIO),
+        figure("Compose v2 down", "s", rounds["compose down"]),
+        figure("lab down / Compose v2 down", "×", down_ratio, f"≤ {UP_RATIO:g} ×", UP_RATIO),
+    ]
+
+
+def _lab(*argv: str) -> None:
+    subprocess.run(
+        [LAB, *argv], check=True, capture_output=True, env={**os.environ, "LAB_NAME": NAME, "LAB_FILE": "full"}
+    )
+
+
+def _compose(command: list[str], folder: str, *argv: str) -> None:
+    ports = {"LAB_SITE_PORT": "18443", "LAB_SITE_HTTP_PORT": "18080", "LAB_STATS_PORT": "18404"}
+    subprocess.run(
+        [*command, "-p", NAME, *argv], cwd=folder, check=True, capture_output=True, env={**os.environ, **ports}
+    )
+
+
+def _document(folder: Path) -> Plan:
+    """The committed Compose document with its secrets, in a scratch folder; and its plan."""
+    spec = load(find("full")).model_copy(update={"network": compose.NETWORK, "family": "debian"})
+    made = plan(*offline(spec))
+    shutil.copytree(COMMITTED, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(compose.CLOSED))
+    for place, text in compose.secret_files(made, secrets.ensure(made)).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    subprocess.run([LAB, "build", "--family", made.family], check=True, capture_output=True)
+    return made
+
+
+def _floor(made: Plan) -> float:
+    """As many containers of the same images on a network of their own, that do nothing, started as parallel as `up`."""
+    engine = DockerBackend(f"{NAME}-floor")
+    api = engine.api
+    network = api.create_network(f"{NAME}-floor")["Id"]
+    names = [f"{NAME}-floor-{node.name}" for node in made.nodes]
+
+    def begin(index: int) -> None:
+        host = api.create_host_config(tmpfs=TMPFS, network_mode=network)
+        created = api.create_container(
+            made.nodes[index].image, name=names[index], host_config=host, entrypoint=["sleep", "3600"]
+        )
+        api.start(created["Id"])
+
+    try:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return seconds(lambda: list(pool.map(begin, range(len(names)))))
+    finally:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda name: api.remove_container(name, force=True), names))
+        api.remove_network(network)
+        api.close()
