@@ -33,6 +33,8 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
         backend.clear(volumes=False)
         each.one_by_thread([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
         return
+    # First those that hold the VIP: they have the longest way until they serve.
+    by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
     each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + [a for a in by_kind[Kind.UPDATE] if a.start], work)
     each.one_by_thread([action for action in by_kind[Kind.UPDATE] if not action.start], work)
     for wave in _waves(by_kind[Kind.RECREATE], prepared):
@@ -75,7 +77,8 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         backend.start(name)
     if seconds:
         report.step(name, "waiting until it is ready")
-        ready.node(backend, name, seconds)
+        promising = prepared.at_once and name in prepared.plan.promising
+        ready.node(backend, name, seconds, (ready.READY, ready.PROMISES) if promising else (ready.READY,))
         report.step(name, "ready", done=True)
 
 

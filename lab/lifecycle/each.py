@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WORKERS = 16
+SHOWN = 2  # failures told whole; of more, one line each fits on the screen
 
 
 def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
@@ -34,4 +35,5 @@ def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
     unforeseen = [error for error in failed if not isinstance(error, LabError)]
     if unforeseen or len(failed) == 1:
         raise (unforeseen or failed)[0]
-    raise NotReady("\n".join(str(error) for error in failed))
+    told, brief = failed[:SHOWN], failed[SHOWN:]
+    raise NotReady("\n".join([*map(str, told), *(str(error).splitlines()[0] for error in brief)]))

@@ -33,6 +33,11 @@ class Prepared:
         """The actions that do something."""
         return [action for action in self.actions if action.kind is not Kind.KEEP]
 
+    @property
+    def at_once(self) -> bool:
+        """Whether nodes are only made and started: then all can be awaited together, their promises too."""
+        return all(action.kind in (Kind.CREATE, Kind.START) for action in self.changes)
+
 
 def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | None = None) -> Prepared:
     """Plans the cluster and compares it with what exists. Changes nothing but making missing secrets."""

@@ -9,37 +9,40 @@ from lab.errors import BackendError, LabError, NotReady
 from lab.lifecycle import each
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.backends.base import Backend
-    from lab.lifecycle.report import Report
-    from lab.plan import Plan
 
 READY_SECONDS = 120.0
 LAST_LINES = 8
 
 
-def node(backend: Backend, name: str, seconds: float, directory: str = "ready.d") -> None:
-    """Waits until a node says that it is ready.
+READY, PROMISES = "ready.d", "check.d"
+"""What a node is asked: whether it serves, and whether what it promises to the cluster holds."""
+
+
+def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (READY,)) -> None:
+    """Waits until a node is content with all that it is asked.
 
     Raises:
         NotReady: it did not within `seconds`; carries its reason and its last log lines.
     """
     begun = time.monotonic()
     try:
-        said = backend.run(name, ["/usr/lib/lab/await", str(int(seconds)), directory], seconds=seconds + 10)
+        said = backend.run(name, ["/usr/lib/lab/await", str(int(seconds)), *asked], seconds=seconds + 10)
     except BackendError as error:
         raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
     if not said.ok:
         raise _not_ready(backend, name, time.monotonic() - begun, said.said)
 
 
-def promises(backend: Backend, plan: Plan, seconds: float, report: Report) -> None:
-    """Waits until every check of the plan holds.
+def promises(backend: Backend, names: Sequence[str], seconds: float) -> None:
+    """Waits until what these nodes promise to the cluster holds.
 
     Raises:
         NotReady: one does not; says which, and what was last seen.
     """
-    report.say("waiting until the cluster's promises hold")
-    each.one_by_thread([check.node for check in plan.checks], lambda name: node(backend, name, seconds, "check.d"))
+    each.one_by_thread(names, lambda name: node(backend, name, seconds, (PROMISES,)))
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab import names
 from lab.backends.base import Existing, Observed, State
 from lab.errors import LabError
 from lab.lifecycle import each
-from lab.plan.model import URLS
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -77,7 +77,7 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
 
 def endpoints(existing: Existing) -> list[dict[str, str]]:
     """The addresses on this machine that lead to the cluster, by name."""
-    return [{"name": name, "url": URLS[name].format(port)} for name, port in existing.ports.items()]
+    return [{"name": name, "url": names.url(name, port)} for name, port in existing.ports.items()]
 
 
 def vip_holders(backend: Backend, existing: Existing) -> list[str]:

@@ -39,7 +39,9 @@ def up(
         build(prepared.plan, backend, report)
     apply(prepared, backend, report, seconds if wait else 0)
     if wait:
-        ready.promises(backend, prepared.plan, seconds, report)
+        report.say("waiting until the cluster's promises hold")
+        held = {action.node for action in prepared.changes} if prepared.at_once else set()
+        ready.promises(backend, [name for name in prepared.plan.promising if name not in held], seconds)
     return prepared
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lab.recipes import NAMESPACE
+from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

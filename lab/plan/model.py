@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 MANIFEST = "/etc/lab/manifest.json"
 """Where a node keeps the digests of the files that it was given."""
 
-URLS = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
-"""What a browser opens for each published port, by its name."""
-
 _SECRET = re.compile(r"@@secret:([a-z0-9-]+)@@")
 
 
@@ -90,14 +87,6 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Check:
-    """A promise of the cluster, asked of one node: `argv` exits 0 when it holds, else prints why not."""
-
-    node: str
-    argv: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class NodePlan:
     """One machine, wherever it is placed.
 
@@ -139,6 +128,8 @@ class Plan:
     """A whole cluster, down to the bytes of its nodes' files.
 
     Attributes:
+        promising: the nodes that can be asked whether what they promise to the cluster holds.
+        needs: features that the nodes' kernel must have.
         entry: the address by which clients reach the site: the VIP, or without tcp-lb the first balancer or web node.
     """
 
@@ -150,7 +141,7 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     gateways: tuple[Gateway, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
-    checks: tuple[Check, ...] = ()
+    promising: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
     def role(self, name: str) -> list[NodePlan]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab import names
 from lab.plan.addresses import addresses, network_of, vip_of
-from lab.plan.model import URLS, Check, Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
+from lab.plan.model import Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
 
@@ -37,8 +38,7 @@ def plan(cluster: Cluster, family: str) -> Plan:
         needs=("ip_vs",) if cluster.tcp_lb and cluster.tcp_lb.engine == "ipvs" else (),
     )
     nodes = tuple(replace(node, files=_files(cluster, bare, node)) for node in bare.nodes)
-    checks = tuple(Check(node.name, ("/usr/lib/lab/ready", "check.d")) for node in nodes if _has_checks(node.role))
-    return replace(bare, nodes=nodes, checks=checks)
+    return replace(bare, nodes=nodes, promising=tuple(node.name for node in nodes if _has_checks(node.role)))
 
 
 def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
@@ -101,11 +101,12 @@ def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
 
 
 def _publish(cluster: Cluster) -> tuple[Publish, ...]:
-    inside = {"site-http": 80} | ({"site": 443, "stats": 8500} if cluster.http_lb else {})
+    inside = (
+        ({"site": 443} if cluster.http_lb else {}) | {"site-http": 80} | ({"stats": 8500} if cluster.http_lb else {})
+    )
     wanted = cluster.ports.model_dump(by_alias=True)
     return tuple(Publish(name, wanted[name], port) for name, port in inside.items() if isinstance(wanted[name], int))
 
 
 def _endpoints(cluster: Cluster) -> tuple[Endpoint, ...]:
-    published = {entry.name: entry.host_port for entry in _publish(cluster)}
-    return tuple(Endpoint(name, url.format(published[name])) for name, url in URLS.items() if name in published)
+    return tuple(Endpoint(entry.name, names.url(entry.name, entry.host_port)) for entry in _publish(cluster))

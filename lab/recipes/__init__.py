@@ -2,6 +2,6 @@
 
 from lab.recipes.family import Family, families, family
 from lab.recipes.manifest import Manifest, manifest, roles
-from lab.recipes.recipe import NAMESPACE, Recipe, recipe
+from lab.recipes.recipe import Recipe, recipe
 
-__all__ = ["NAMESPACE", "Family", "Manifest", "Recipe", "families", "family", "manifest", "recipe", "roles"]
+__all__ = ["Family", "Manifest", "Recipe", "families", "family", "manifest", "recipe", "roles"]

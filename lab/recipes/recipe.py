@@ -15,11 +15,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab import assets
+from lab.names import LABEL, NAMESPACE
 from lab.recipes.family import Directory, Family, family
 from lab.recipes.manifest import Manifest, manifest
-
-NAMESPACE = "www-cluster-lab"
-LABEL = "www-cluster-lab"
 
 
 @dataclass(frozen=True)

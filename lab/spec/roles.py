@@ -21,6 +21,7 @@ class HealthCheck(Model):
     """How a balancer watches a server. Out of the pool within `inter × fall`, back within `inter × rise`."""
 
     inter: Seconds = Field(0.5, description="seconds between two checks")
+    fastinter: Seconds = Field(0.1, description="seconds between two checks while a server is changing")
     fall: int = Field(3, ge=1, le=100, description="failed checks in a row until the server is out")
     rise: int = Field(2, ge=1, le=100, description="good checks in a row until it is back")
 

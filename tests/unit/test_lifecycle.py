@@ -126,9 +126,10 @@ def test_what_is_not_ready_is_named_with_its_last_lines(full: Cluster, memory: M
     memory.answers["await"] = (1, "httpd: /healthz says 503")
     with pytest.raises(NotReady) as caught:
         up(full, memory, Silent(), seconds=1)
-    assert "web1 is not ready after 1 s: httpd: /healthz says 503" in str(caught.value)
-    assert "| create web1" in str(caught.value)
-    assert "lab logs web1" in str(caught.value)
+    assert "tcp-lb1 is not ready after 0 s: httpd: /healthz says 503" in str(caught.value)
+    assert "| create tcp-lb1" in str(caught.value)
+    assert "lab logs tcp-lb1" in str(caught.value)
+    assert str(caught.value).count("\n") < 25, "eight nodes that fail fit on one screen"
 
 
 class CentosBreaks(MemoryBackend):

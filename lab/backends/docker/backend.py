@@ -10,7 +10,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.base import Capabilities, Existing, Result, State
-from lab.backends.docker import builder, container, engine, labels, origin
+from lab.backends.docker import container, engine, labels
 from lab.backends.kernel import features, routes
 from lab.errors import BackendError, HostError, SpecError
 
@@ -47,9 +47,13 @@ class DockerBackend:
             return labels.existing(self.api.containers(all=True, filters=labels.ours(self.cluster)))
 
     def origin(self, family: str, seconds: float) -> bool:
+        from lab.backends.docker import origin
+
         return origin.available(self.api, family, seconds)
 
     def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        from lab.backends.docker import builder
+
         builder.build(self.api, recipes, report)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:

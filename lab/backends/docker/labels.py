@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import Existing, Observed, State
-from lab.recipes.recipe import LABEL
+from lab.names import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

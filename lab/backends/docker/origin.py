@@ -14,7 +14,8 @@ from docker.errors import APIError, ImageNotFound
 
 from lab.backends.docker import engine
 from lab.errors import BuildError, HostError
-from lab.recipes import NAMESPACE, family
+from lab.names import NAMESPACE
+from lab.recipes import family
 
 if TYPE_CHECKING:
     from collections.abc import Callable

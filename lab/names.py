@@ -1,0 +1,16 @@
+"""Names that everything agrees on: of images, labels and the addresses that a person opens."""
+
+from __future__ import annotations
+
+NAMESPACE = "www-cluster-lab"
+"""What all images of the lab are called first."""
+
+LABEL = "www-cluster-lab"
+"""What all labels of the lab begin with."""
+
+_URLS = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
+
+
+def url(name: str, port: int) -> str:
+    """What a browser opens for a published port."""
+    return _URLS[name].format(port)
