@@ -94,7 +94,7 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
 def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
     held = existing.ports.get(name)
     if isinstance(wanted, int):
-        if wanted != held and not _free(wanted):
+        if wanted != held and not free(wanted):
             raise HostError(
                 f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken",
                 where=f"ports.{name}",
@@ -105,10 +105,11 @@ def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
         return wanted
     if held:
         return held
-    return USUAL_PORTS[name] if _free(USUAL_PORTS[name]) else _any_free()
+    return USUAL_PORTS[name] if free(USUAL_PORTS[name]) else _any_free()
 
 
-def _free(port: int) -> bool:
+def free(port: int) -> bool:
+    """Whether a port of 127.0.0.1 can be had."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from lab.spec.roles import Client, HttpLb, Model, RoleOptions, TcpLb, Web
 
 AUTO = "auto"
 OFF = "off"
-Port = Annotated[int, Field(ge=1, le=65535)] | Literal["auto", "off"]
+Port = Annotated[
+    Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto", "off"],
+    BeforeValidator(lambda value: "off" if value is False else value),  # a bare `off` is false to YAML
+]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 

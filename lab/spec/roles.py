@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Count = Annotated[int, Field(ge=1, strict=True)]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
@@ -22,47 +23,47 @@ class HealthCheck(Model):
 
     inter: Seconds = Field(0.5, description="seconds between two checks")
     fastinter: Seconds = Field(0.1, description="seconds between two checks while a server is changing")
-    fall: int = Field(3, ge=1, le=100, description="failed checks in a row until the server is out")
-    rise: int = Field(2, ge=1, le=100, description="good checks in a row until it is back")
+    fall: Count = Field(3, le=100, description="failed checks in a row until the server is out")
+    rise: Count = Field(2, le=100, description="good checks in a row until it is back")
 
 
 class RoleOptions(Model):
     """What every role has."""
 
-    count: int = Field(1, ge=1, description="how many nodes of this role")
+    count: Count = Field(1, description="how many nodes of this role")
 
 
 class Web(RoleOptions):
     """Apache httpd and PHP-FPM with the guest book."""
 
-    count: int = Field(3, ge=1, description="how many web nodes")
+    count: Count = Field(3, description="how many web nodes")
     sticky: bool = Field(default=False, description="keep a visitor on one node, by a cookie")
-    php_children: int = Field(16, ge=4, le=500, description="PHP processes a node, at most")
+    php_children: Count = Field(16, ge=4, le=500, description="PHP processes a node, at most")
 
 
 class HttpLb(RoleOptions):
     """The HTTP/HTTPS load balancer."""
 
-    count: int = Field(2, ge=1, description="how many HTTP balancers")
+    count: Count = Field(2, description="how many HTTP balancers")
     check: HealthCheck = Field(default_factory=HealthCheck, description="how web nodes are watched")
     answer_timeout: Seconds = Field(5, description="seconds a web node has for an answer; then another is asked")
     slow_start: Seconds = Field(5, description="seconds over which a returning node gets its full share")
-    web_connections: int = Field(100, ge=1, le=10000, description="requests at once to a web node; more are queued")
+    web_connections: Count = Field(100, le=10000, description="requests at once to a web node; more are queued")
 
 
 class TcpLb(RoleOptions):
     """The TCP/IP load balancer in front of everything, holder of the VIP."""
 
-    count: int = Field(2, ge=1, description="how many TCP balancers")
+    count: Count = Field(2, description="how many TCP balancers")
     engine: Literal["haproxy", "ipvs"] = Field("haproxy", description="ipvs needs ip_vs in the nodes' kernel")
     check: HealthCheck = Field(
         default_factory=lambda: HealthCheck(fall=2), description="how the balancers behind are watched"
     )
     advert_int: float = Field(0.2, ge=0.05, le=40, description="seconds between two VRRP adverts")
-    router_id: int = Field(51, ge=1, le=255, description="VRRP's virtual_router_id")
+    router_id: Count = Field(51, le=255, description="VRRP's virtual_router_id")
 
 
 class Client(RoleOptions):
     """The author's laptop: load, probes, and the gateway behind the published ports."""
 
-    count: Literal[1] = 1
+    count: Literal[1] = Field(1, description="one laptop")

@@ -1,4 +1,4 @@
-"""No engine, and no folder of the person's: secrets and locks go to a temporary place."""
+"""No engine, no folder of the person's, no port of this machine: what happens to be here changes no result."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends.memory import MemoryBackend
+from lab.lifecycle import resolve
 from lab.spec import Cluster, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+TAKEN = {8080, 9999}
+"""Ports that somebody else has."""
+
 FULL = """
 name: golden
 network: 10.90.0.0/24
-ports: {site: 8443, site-http: 8080, stats: 8404}
+ports: {site: 8443, site-http: 8081, stats: 8404}
 web: {count: 3}
 http-lb: {count: 2}
 tcp-lb: {count: 2}
@@ -26,6 +30,7 @@ tcp-lb: {count: 2}
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(resolve, "free", lambda port: port not in TAKEN)
 
 
 @pytest.fixture

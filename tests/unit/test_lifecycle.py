@@ -23,7 +23,7 @@ from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.recipes import recipe
 from lab.spec import Cluster, parse
-from tests.unit.conftest import FULL
+from tests.unit.conftest import FULL, TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,6 +241,20 @@ def test_a_free_subnet_is_found_and_a_taken_one_refused() -> None:
     all_taken = Capabilities("memory", subnets={"10.90.0.0/16": "a route"})
     with pytest.raises(HostError, match="no subnet"):
         resolve.places(cluster, MemoryBackend("x").observe(), all_taken)
+
+
+def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, memory: MemoryBackend) -> None:
+    nowhere = Capabilities("memory")
+    made = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports
+    assert made.site == 8443
+    assert isinstance(made.site_http, int)
+    assert made.site_http not in TAKEN, "the usual one is taken"
+    up(full, memory, Silent())
+    assert resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.site_http == 8081, "it stays"
+    with pytest.raises(HostError, match=r"port 9999 of 127.0.0.1, wanted for 'site', is taken") as caught:
+        resolve.places(parse("web:\nports: {site: 9999}"), memory.observe(), nowhere)
+    assert "--port site=NUMBER" in caught.value.next_step
+    assert resolve.places(parse("web:\nports: {site: 'off'}"), memory.observe(), nowhere).ports.site == "off"
 
 
 def test_what_the_engine_can_not_do_is_refused_by_name() -> None:

@@ -37,6 +37,7 @@ BAD = {
     "unknown option": ("web: {cuont: 3}", "did you mean 'count'?"),
     "count of zero": ("web: {count: 0}", "line 1, web.count: input should be greater than or equal to 1, not 0"),
     "count in words": ("web: {count: three}", "not 'three'"),
+    "count that is no number": ("web: {count: true}", "line 1, web.count: input should be a valid integer, not True"),
     "empty": ("", "the topology is empty"),
     "only a comment": ("# nothing", "the topology is empty"),
     "a list": ("- web", "not a mapping"),
@@ -69,6 +70,12 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
     assert caught.value.exit_code == 2
     assert "cluster.yaml" in caught.value.where
     assert str(caught.value).count("\n") < 20, "one screen"
+
+
+def test_a_bare_off_is_off() -> None:
+    assert parse("web:\nports: {site: off}").ports.site == "off"
+    with pytest.raises(SpecError, match=r"ports\.site"):
+        parse("web:\nports: {site: on}")
 
 
 def test_all_problems_are_told_at_once() -> None:
