@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure, figure
@@ -20,6 +21,9 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
         "one web node, directly": "http://web1/healthz",
         "VIP, TLS, both balancers": f"https://{cluster.site}/healthz",
     }
+    if not cluster.run("client", "command -v wrk").ok:
+        print("skipped: this family has no wrk", file=sys.stderr)
+        return []
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, url in ways.items():

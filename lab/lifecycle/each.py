@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from lab.errors import LabError, NotReady
+from lab.errors import LabError, NotReady, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
     """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
 
     Raises:
-        LabError: the one failure, or all of them in one `NotReady`; anything else that was raised goes first.
+        LabError: the one failure, or all of them in one `NotReady`. What nobody foresaw goes first, then a refusal.
     """
     if not items:
         return
@@ -33,7 +33,9 @@ def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
     if not failed:
         return
     unforeseen = [error for error in failed if not isinstance(error, LabError)]
-    if unforeseen or len(failed) == 1:
-        raise (unforeseen or failed)[0]
+    refused = [error for error in failed if isinstance(error, UserError)]
+    first = [*unforeseen, *refused] or failed
+    if unforeseen or refused or len(failed) == 1:
+        raise first[0]
     told, brief = failed[:SHOWN], failed[SHOWN:]
     raise NotReady("\n".join([*map(str, told), *(str(error).splitlines()[0] for error in brief)]))

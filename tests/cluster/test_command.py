@@ -123,6 +123,27 @@ def test_a_subnet_in_use_is_refused_and_nothing_is_made(person: Person, cluster:
     assert not person.nodes()
 
 
+def test_a_subnet_of_ones_own_is_kept(person: Person) -> None:
+    """The second time the subnet is in use: by the cluster itself, as a network and as a route."""
+    (person.folder / "cluster.yaml").write_text(f"network: 10.123.45.0/24\n{SMALL}", encoding="utf-8")
+    person.lab("up")
+    assert "nothing to change" in person.lab("up")
+    assert "10.123.45.101" in person.lab("status")
+    (person.folder / "cluster.yaml").write_text(f"network: 10.123.46.0/24\n{SMALL}", encoding="utf-8")
+    assert "3 recreated" in person.lab("up")
+    assert "10.123.46.101" in person.lab("status")
+
+
+def test_without_an_engine_the_screen_says_what_to_do(person: Person) -> None:
+    environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    done = subprocess.run(
+        [*LAB, "status"], env=environment, capture_output=True, text=True, check=False, cwd=person.folder
+    )
+    assert done.returncode == 2
+    assert "no Docker engine answers" in done.stderr
+    assert "lab doctor --fix" in done.stderr
+
+
 def test_ipvs_is_refused_by_name_where_the_kernel_has_none(person: Person) -> None:
     if "ip_vs" in person.backend.capabilities().kernel:
         pytest.skip("this kernel has ip_vs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
@@ -35,12 +35,21 @@ class DockerBackend:
         with engine.asking("asking the engine what it is"):
             version = self.api.version()
             networks = self.api.networks()
-        subnets = dict(routes()) if engine.address().startswith("unix://") else {}
+        local = engine.address().startswith("unix://")
+        return Capabilities(
+            f"Docker {version['Version']} (API {version['ApiVersion']})", features(), self._taken(networks, local=local)
+        )
+
+    def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
+        """The subnets of other networks and of this machine's routes; the cluster's own is in nobody's way."""
+        taken, own = dict(routes()) if local else {}, set()
         for network in networks:
             for pool in (network.get("IPAM") or {}).get("Config") or []:
-                if network["Name"] != self.cluster:
-                    subnets[pool["Subnet"]] = f"the Docker network {network['Name']}"
-        return Capabilities(f"Docker {version['Version']} (API {version['ApiVersion']})", features(), subnets)
+                if network["Name"] == self._network:
+                    own.add(pool["Subnet"])
+                else:
+                    taken[pool["Subnet"]] = f"the Docker network {network['Name']}"
+        return {subnet: owner for subnet, owner in taken.items() if subnet not in own}
 
     def observe(self) -> Existing:
         with engine.asking(f"listing the nodes of {self.cluster}"):
@@ -61,19 +70,19 @@ class DockerBackend:
             self._make_network(plan)
             for which in node.volumes:
                 self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
-            container.create(self.api, plan, node, self.cluster)
+            container.create(self.api, plan, node, self._network)
             self.api.put_archive(self._id(node.name), "/", container.archive(files))
 
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; made anew when the subnet changed, which no node can survive anyway."""
         with self._network_lock:
             wanted = str(plan.network.cidr)
-            for network in self.api.networks(names=[self.cluster]):
-                if network["Name"] != self.cluster:
+            for network in self.api.networks(names=[self._network]):
+                if network["Name"] != self._network:
                     continue
                 if labels.CLUSTER not in (network["Labels"] or {}):
                     raise HostError(
-                        f"a Docker network called '{self.cluster}' is there and is not the lab's",
+                        f"a Docker network called '{self._network}' is there and is not the lab's",
                         next_step="choose another name with --name",
                     )
                 if network["IPAM"]["Config"][0]["Subnet"] == wanted:
@@ -82,7 +91,7 @@ class DockerBackend:
             reserved = {"vip": plan.vip} if plan.vip else None
             pool = IPAMPool(subnet=wanted, gateway=str(plan.network.gateway), aux_addresses=reserved)
             self.api.create_network(
-                self.cluster,
+                self._network,
                 driver="bridge",
                 ipam=IPAMConfig(pool_configs=[pool]),
                 labels=self._mark,
@@ -173,6 +182,10 @@ class DockerBackend:
         if not found:
             raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
         return f"{found[0]['HostIp']}:{found[0]['HostPort']}"
+
+    @property
+    def _network(self) -> str:
+        return f"lab-{self.cluster}"
 
     @property
     def _mark(self) -> dict[str, str]:

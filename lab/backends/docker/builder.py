@@ -47,7 +47,7 @@ def build(api: docker.APIClient, recipes: Sequence[Recipe], report: Callable[[st
 
 def _one(wanted: Recipe, report: Callable[[str, str], None]) -> None:
     """One image, each step reported as it begins."""
-    begun, step = time.monotonic(), "sending the files"
+    begun, step, failure = time.monotonic(), "sending the files", ""
     log: list[str] = [wanted.dockerfile]
     report(wanted.role, step)
     with engine.connected(STEP_SECONDS) as api, engine.asking(f"building {wanted.tag}"):
@@ -60,16 +60,17 @@ def _one(wanted: Recipe, report: Callable[[str, str], None]) -> None:
             forcerm=True,
             buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},
         )
-        for event in stream:
+        for event in stream:  # to its end, failed or not: the connection is the engine's until then
             text = str(event.get("stream") or event.get("status") or event.get("error") or "")
             log.append(text)
+            failure = text.strip() if "error" in event else failure
             if text.startswith("Step "):
                 step = " ".join(text.split())[:100]
                 report(wanted.role, step)
-            if "error" in event:
-                kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
-                kept.write_text("".join(log), encoding="utf-8")
-                raise BuildError(
-                    f"the image {wanted.role} ({wanted.family}) did not build: {text.strip()}", step=step, log=str(kept)
-                )
+    if failure:
+        kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
+        kept.write_text("".join(log), encoding="utf-8")
+        raise BuildError(
+            f"the image {wanted.role} ({wanted.family}) did not build: {failure}", step=step, log=str(kept)
+        )
     report(wanted.role, f"built in {time.monotonic() - begun:.0f} s")

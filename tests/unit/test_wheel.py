@@ -1,0 +1,44 @@
+"""The wheel carries the images' sources: the same recipes and files from any folder, without the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from lab.recipes import recipe
+
+PROJECT = Path(__file__).parents[2]
+ASK = "from lab import assets; from lab.recipes import recipe; print(assets.images(), recipe('http-lb', 'centos').tag)"
+
+
+def test_recipes_are_the_same_from_the_wheel(tmp_path: Path) -> None:
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(PROJECT),
+    ]
+    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "installed")},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    where, tag = done.stdout.split()
+    assert where.startswith(str(tmp_path))
+    assert tag == recipe("http-lb", "centos").tag
