@@ -20,29 +20,54 @@ def register(app: typer.Typer) -> None:
         app.command()(verb)
 
 
-def stop(nodes: options.Nodes, name: options.Name = None, backend: options.BackendName = "docker") -> None:
+def stop(
+    nodes: options.Nodes,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+) -> None:
     """Stops nodes cleanly: requests in flight are finished first."""
-    _each(nodes, name, backend, "stopped", lambda made, node: made.stop(node))
+    _each(nodes, options.backend(file, name, backend), "stopped", lambda made, node: made.stop(node))
 
 
-def start(nodes: options.Nodes, name: options.Name = None, backend: options.BackendName = "docker") -> None:
+def start(
+    nodes: options.Nodes,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+) -> None:
     """Starts nodes, or wakes paused ones, and waits until they are ready."""
-    _each(nodes, name, backend, "ready", _start)
+    _each(nodes, options.backend(file, name, backend), "ready", _start)
 
 
-def restart(nodes: options.Nodes, name: options.Name = None, backend: options.BackendName = "docker") -> None:
+def restart(
+    nodes: options.Nodes,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+) -> None:
     """Stops nodes cleanly and starts them again, one after the other."""
-    _each(nodes, name, backend, "ready again", _restart)
+    _each(nodes, options.backend(file, name, backend), "ready again", _restart)
 
 
-def kill(nodes: options.Nodes, name: options.Name = None, backend: options.BackendName = "docker") -> None:
+def kill(
+    nodes: options.Nodes,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+) -> None:
     """Ends nodes without warning, as a power cut does."""
-    _each(nodes, name, backend, "killed", lambda made, node: made.kill(node))
+    _each(nodes, options.backend(file, name, backend), "killed", lambda made, node: made.kill(node))
 
 
-def pause(nodes: options.Nodes, name: options.Name = None, backend: options.BackendName = "docker") -> None:
+def pause(
+    nodes: options.Nodes,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = "docker",
+) -> None:
     """Freezes nodes: they keep their connections and answer nothing. 'lab start' wakes them."""
-    _each(nodes, name, backend, "paused", lambda made, node: made.pause(node))
+    _each(nodes, options.backend(file, name, backend), "paused", lambda made, node: made.pause(node))
 
 
 def _start(made: Backend, node: str) -> None:
@@ -57,8 +82,7 @@ def _restart(made: Backend, node: str) -> None:
     _start(made, node)
 
 
-def _each(nodes: list[str], name: str | None, kind: str, done: str, act: Callable[[Backend, str], None]) -> None:
-    made = options.backend(None, name, kind)
+def _each(nodes: list[str], made: Backend, done: str, act: Callable[[Backend, str], None]) -> None:
     known = [options.known_node(made, node) for node in nodes]
     for node in known:
         act(made, node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import SpecError
+from lab.lifecycle.resolve import offline
 from lab.plan import MANIFEST, plan
 from lab.plan.addresses import addresses
-from lab.plan.graph import FORMATS
-from lab.spec import Cluster, parse
+from lab.plan.graph import FORMATS, svg
+from lab.spec import Cluster, find, load, parse
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:
@@ -121,6 +123,12 @@ def test_pictures_name_every_node(form: str, full: Cluster) -> None:
         assert node.address in text
     if form == "svg":
         ET.fromstring(text)  # noqa: S314  our own text
+
+
+def test_the_picture_in_the_readme_is_fresh() -> None:
+    """Else run: lab graph --file full --format svg > docs/cluster.svg."""
+    drawn = svg(plan(*offline(load(find("full")))))
+    assert (Path(__file__).parents[2] / "docs" / "cluster.svg").read_text(encoding="utf-8") == drawn + "\n"
 
 
 def test_the_network_knows_its_gateway(full: Cluster) -> None:

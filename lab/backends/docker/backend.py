@@ -44,11 +44,12 @@ class DockerBackend:
         """The subnets of other networks and of this machine's routes; the cluster's own is in nobody's way."""
         taken, own = dict(routes()) if local else {}, set()
         for network in networks:
-            for pool in (network.get("IPAM") or {}).get("Config") or []:
+            pools = (network.get("IPAM") or {}).get("Config") or []
+            for subnet in (pool["Subnet"] for pool in pools if "." in pool.get("Subnet", "")):  # IPv4 is all there is
                 if network["Name"] == self._network:
-                    own.add(pool["Subnet"])
+                    own.add(subnet)
                 else:
-                    taken[pool["Subnet"]] = f"the Docker network {network['Name']}"
+                    taken[subnet] = f"the Docker network {network['Name']}"
         return {subnet: owner for subnet, owner in taken.items() if subnet not in own}
 
     def observe(self) -> Existing:
