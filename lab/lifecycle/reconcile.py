@@ -66,6 +66,9 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
         return Action(Kind.CREATE, node.name, "does not exist")
     if found.fixed != node.fixed:
         return Action(Kind.RECREATE, node.name, _difference(found, node))
+    if found.state is State.CREATED:
+        # An `up` was cut short, or the engine was: what it half made is not to be trusted, and holds no data.
+        return Action(Kind.RECREATE, node.name, "was never started")
     changed = tuple(path for path, digest in wanted.items() if present.get(path) != digest)
     stale = tuple(path for path in present if path not in wanted)
     asleep = found.state is not State.RUNNING

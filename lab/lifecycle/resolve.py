@@ -6,7 +6,7 @@ import socket
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from lab.backends.base import Existing
+from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
 from lab.spec import AUTO
 
@@ -93,8 +93,9 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
 
 def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
     held = existing.ports.get(name)
+    serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
     if isinstance(wanted, int):
-        if wanted != held and not free(wanted):
+        if not (serving and wanted == held) and not free(wanted):
             raise HostError(
                 f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken",
                 where=f"ports.{name}",
@@ -103,7 +104,7 @@ def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
         return wanted
     if wanted != AUTO:
         return wanted
-    if held:
+    if held and (serving or free(held)):
         return held
     return USUAL_PORTS[name] if free(USUAL_PORTS[name]) else _any_free()
 

@@ -107,7 +107,7 @@ def test_up_cut_short_before_its_files_is_repaired(full: Cluster, memory: Memory
     made = plan(full, "debian")
     memory.create(made, made.node("web1"), {})
     changes = {action.node: action for action in prepare(full, memory, Silent()).changes}
-    assert (changes["web1"].kind, changes["web1"].start) == (Kind.UPDATE, True)
+    assert (changes["web1"].kind, changes["web1"].why) == (Kind.RECREATE, "was never started")
     up(full, memory, Silent())
     assert _kinds(full, memory) == {}
 
@@ -251,6 +251,13 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
     assert made.site_http not in TAKEN, "the usual one is taken"
     up(full, memory, Silent())
     assert resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.site_http == 8081, "it stays"
+    memory.kill("client")
+    TAKEN.add(8081)
+    try:
+        moved = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.site_http
+    finally:
+        TAKEN.remove(8081)
+    assert moved not in (8080, 8081), "somebody else took it while the client was down"
     with pytest.raises(HostError, match=r"port 9999 of 127.0.0.1, wanted for 'site', is taken") as caught:
         resolve.places(parse("web:\nports: {site: 9999}"), memory.observe(), nowhere)
     assert "--port site=NUMBER" in caught.value.next_step

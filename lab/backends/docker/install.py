@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 INSTALL_SECONDS = 600
 REGISTRY_SECONDS = 3.0
+POLL_SECONDS = 0.2
+ATTEMPTS = 3
 PID_FILE = Path("/var/run/docker.pid")
 BY_HAND = "install Docker (https://docs.docker.com/engine/install/), start it, and run this again"
 
@@ -71,41 +73,58 @@ def _install(packages: Sequence[str], why: str, say: Callable[[str], None]) -> N
 
 
 def _start(say: Callable[[str], None]) -> None:
-    """Starts the installed engine: by systemd where that runs, else as a process of its own."""
+    """Starts the installed engine, more than once: beside the remains of one that was killed the first try may fail."""
     if os.geteuid() != 0:
         raise HostError("the Docker engine is installed and not running", next_step="as root: systemctl start docker")
     log = paths.logs() / "dockerd.log"
+    if not any(_comes_up(_launch(say, log)) for _ in range(ATTEMPTS)):
+        tail = log.read_text(errors="replace")[-800:] if log.is_file() else ""
+        raise BackendError(f"the Docker engine did not start:\n{tail}", next_step=f"read {log}")
+
+
+def _launch(say: Callable[[str], None], log: Path) -> subprocess.Popen[bytes]:
+    """By systemd where that runs, else as a process of its own."""
     if Path("/run/systemd/system").is_dir():
         say("starting the Docker engine (systemctl start docker)")
-        subprocess.run(["systemctl", "start", "docker"], check=False, timeout=START_SECONDS)  # noqa: S607
-    else:
-        _drop_stale_pid(say)
-        say(f"starting the Docker engine (dockerd, log in {log})")
-        with log.open("ab") as output:
-            subprocess.Popen(
-                ["dockerd"],  # noqa: S607  found on the PATH before
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        return subprocess.Popen(["systemctl", "start", "docker"])  # noqa: S607  systemd runs, so it is there
+    _drop_stale_pid(say)
+    say(f"starting the Docker engine (dockerd, log in {log})")
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            ["dockerd"],  # noqa: S607  found on the PATH before
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _comes_up(started: subprocess.Popen[bytes]) -> bool:
+    """Whether the engine answers before it ends or the time is over."""
     deadline = time.monotonic() + START_SECONDS
     while not _answers():
-        if time.monotonic() > deadline:
-            tail = log.read_text(errors="replace")[-800:] if log.is_file() else ""
-            raise BackendError(
-                f"the Docker engine did not answer within {START_SECONDS} s:\n{tail}", next_step=f"read {log}"
-            )
-        time.sleep(0.2)
+        if started.poll() or time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
-def _drop_stale_pid(say: Callable[[str], None]) -> None:
-    """Dockerd refuses to start while its pid file names a living process, whatever that process is by now."""
-    if not PID_FILE.is_file():
+def _drop_stale_pid(say: Callable[[str], None], file: Path = PID_FILE) -> None:
+    """A dockerd refuses to start while its pid file names any process, be it another program's or a dead one's."""
+    if not file.is_file():
         return
-    pid = PID_FILE.read_text(encoding="ascii").strip()
-    name = Path(f"/proc/{pid}/comm")
-    if name.is_file() and name.read_text(encoding="utf-8").strip() == "dockerd":
+    pid = file.read_text(encoding="ascii").strip()
+    if _runs_dockerd(pid):
         return
-    say(f"removing the stale pid file {PID_FILE} (process {pid} is no dockerd)")
-    PID_FILE.unlink()
+    say(f"removing the stale pid file {file} (process {pid} is no running dockerd)")
+    file.unlink()
+
+
+def _runs_dockerd(pid: str) -> bool:
+    """Whether a process is a dockerd that lives: one that was killed is there until its parent has noticed."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return fields["Name"].strip() == "dockerd" and not fields["State"].strip().startswith("Z")
