@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from lab import assets
+from lab import assets, yamls
 from lab.errors import SpecError
 
 
@@ -69,4 +68,4 @@ def family(name: str) -> Family:
     path = assets.images() / "families" / f"{name}.yaml"
     if not path.is_file():
         raise SpecError(f"there is no family {name!r}", next_step=f"choose one of: auto, {', '.join(families())}")
-    return Family.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Family.model_validate(yamls.read(path.read_text(encoding="utf-8")))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from lab import assets
+from lab import assets, yamls
 from lab.errors import SpecError
 from lab.recipes.family import Directory
 
@@ -86,7 +85,7 @@ def roles() -> list[str]:
 
 
 def _fragment(path: Path) -> Fragment:
-    return Fragment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Fragment.model_validate(yamls.read(path.read_text(encoding="utf-8")))
 
 
 @cache

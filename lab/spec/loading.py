@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lab import assets
+from lab import assets, yamls
 from lab.errors import SpecError
 from lab.spec.cluster import Cluster
 
@@ -59,8 +59,8 @@ def load(path: Path, **overrides: Any) -> Cluster:
 def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
     """The cluster that a YAML text describes; see `load`."""
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=yamls.LOADER)
+        data = yamls.read(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = error.problem or error.context or "it can't be parsed"
@@ -89,7 +89,7 @@ def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
 def name_in(path: Path) -> str | None:
     """The cluster's name in a file that may be anything: used where the topology must not matter."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yamls.read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     name = data.get("name") if isinstance(data, dict) else None

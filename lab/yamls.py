@@ -1,0 +1,18 @@
+"""YAML, by the C parser where there is one: ten times as quick, and reading is a part of every command's start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read(text: str) -> Any:  # noqa: ANN401  a document can hold anything
+    """The plain values of a document.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, Loader=LOADER)  # noqa: S506  both loaders are the safe one
