@@ -89,6 +89,12 @@ def asking(what: str, node: str = "") -> Iterator[None]:
     try:
         yield
     except APIError as error:
+        if "port is already allocated" in str(error.explanation):
+            raise HostError(
+                f"{what}: a port of 127.0.0.1 is taken, in the engine's own books at least: {error.explanation}",
+                where=node,
+                next_step="choose others with '--port NAME=NUMBER'; an engine that was killed forgets when it restarts",
+            ) from error
         raise BackendError(f"{what}: the engine says: {error.explanation or error}", where=node) from error
     except requests.exceptions.Timeout as error:
         raise BackendError(

@@ -1,5 +1,8 @@
 <?php
 /** The guest book's one page. Expects $settings and $posts. */
+// Without shared storage the node that is asked for a picture may be another than the one that has it.
+$picture = static fn (string $name): string => $settings['shared'] ? "/uploads/$name"
+    : 'data:;base64,' . base64_encode((string) file_get_contents("{$settings['uploads']}/$name"));
 $safe = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES | ENT_SUBSTITUTE);
 ?>
 <!doctype html>
@@ -34,7 +37,7 @@ $safe = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES |
   <strong><?= $safe($post['author']) ?></strong>
   <small><?= gmdate('Y-m-d H:i:s', (int) $post['at']) ?> UTC, kept by <?= $safe($post['node']) ?></small>
   <p><?= $safe($post['message']) ?></p>
-  <?php if ($post['upload']): ?><img src="/uploads/<?= $safe($post['upload']) ?>" alt="picture left by <?= $safe($post['author']) ?>"><?php endif ?>
+  <?php if ($post['upload']): ?><img src="<?= $safe($picture($post['upload'])) ?>" alt="picture left by <?= $safe($post['author']) ?>"><?php endif ?>
 </article>
 <?php endforeach ?>
 </html>
