@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import failover, lifecycle, scale, traffic
+from bench import cold, failover, lifecycle, scale, traffic
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TITLES = {
+    "cold": "From a fresh clone",
     "lifecycle": "Up, down, status",
     "traffic": "Requests a second",
     "failover": "Out of the pool and back, and the VIP",
@@ -33,9 +34,11 @@ def main() -> int:
     chosen = parser.parse_args()
     sections = chosen.sections or list(TITLES)
     taken: dict[str, list[Figure]] = {}
+    if "cold" in sections:
+        taken["cold"] = _section("cold", cold.run)
     if "lifecycle" in sections:
         taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
-    if set(sections) - {"lifecycle"}:
+    if set(sections) - {"cold", "lifecycle"}:
         made = backend("docker", lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
         work: dict[str, Callable[[], list[Figure]]] = {

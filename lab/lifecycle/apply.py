@@ -77,8 +77,7 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         backend.start(name)
     if seconds:
         report.step(name, "waiting until it is ready")
-        promising = prepared.at_once and name in prepared.plan.promising
-        ready.node(backend, name, seconds, (ready.READY, ready.PROMISES) if promising else (ready.READY,))
+        ready.node(backend, name, seconds, ready.ALL if prepared.at_once else (ready.READY,))
         report.step(name, "ready", done=True)
 
 

@@ -17,8 +17,11 @@ READY_SECONDS = 120.0
 LAST_LINES = 8
 
 
-READY, PROMISES = "ready.d", "check.d"
-"""What a node is asked: whether it serves, and whether what it promises to the cluster holds."""
+READY = "ready.d"
+"""What a node is asked: whether it serves."""
+
+ALL = (READY, "check.d")
+"""And whether what it promises to the cluster holds: that its pool is full, that the site answers on the VIP."""
 
 
 def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (READY,)) -> None:
@@ -36,13 +39,13 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
         raise _not_ready(backend, name, time.monotonic() - begun, said.said)
 
 
-def promises(backend: Backend, names: Sequence[str], seconds: float) -> None:
-    """Waits until what these nodes promise to the cluster holds.
+def nodes(backend: Backend, names: Sequence[str], seconds: float) -> None:
+    """Waits until these nodes serve and what they promise to the cluster holds.
 
     Raises:
         NotReady: one does not; says which, and what was last seen.
     """
-    each.one_by_thread(names, lambda name: node(backend, name, seconds, (PROMISES,)))
+    each.one_by_thread(names, lambda name: node(backend, name, seconds, ALL))
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:
@@ -54,5 +57,5 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
     return NotReady(
         f"{name} is not ready after {seconds:.0f} s: {reason}{shown}",
         where=name,
-        next_step=f"'lab logs {name}' shows all of it; 'lab enter {name}' looks inside",
+        next_step=f"'lab logs {name}' shows all of it; 'lab enter {name}' looks inside; 'lab restart {name}' boots it",
     )

@@ -41,7 +41,7 @@ def up(
     if wait:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
-        ready.promises(backend, [name for name in prepared.plan.promising if name not in held], seconds)
+        ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
     return prepared
 
 

@@ -128,7 +128,6 @@ class Plan:
     """A whole cluster, down to the bytes of its nodes' files.
 
     Attributes:
-        promising: the nodes that can be asked whether what they promise to the cluster holds.
         needs: features that the nodes' kernel must have.
         entry: the address by which clients reach the site: the VIP, or without tcp-lb the first balancer or web node.
     """
@@ -141,7 +140,6 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     gateways: tuple[Gateway, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
-    promising: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
     def role(self, name: str) -> list[NodePlan]:

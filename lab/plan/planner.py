@@ -38,7 +38,7 @@ def plan(cluster: Cluster, family: str) -> Plan:
         needs=("ip_vs",) if cluster.tcp_lb and cluster.tcp_lb.engine == "ipvs" else (),
     )
     nodes = tuple(replace(node, files=_files(cluster, bare, node)) for node in bare.nodes)
-    return replace(bare, nodes=nodes, promising=tuple(node.name for node in nodes if _has_checks(node.role)))
+    return replace(bare, nodes=nodes)
 
 
 def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
@@ -75,10 +75,6 @@ def _files(cluster: Cluster, bare: Plan, node: NodePlan) -> tuple[File, ...]:
         options=cluster.roles()[node.role],
         index=siblings.index(node),
     )
-
-
-def _has_checks(role: str) -> bool:
-    return any("usr/lib/lab/check.d/" in name for name in recipe(role, "debian").context)
 
 
 def _entrance(cluster: Cluster, found: dict[str, str]) -> list[str]:

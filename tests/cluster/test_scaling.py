@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import until
-from lab.lifecycle.ready import promises
+from lab.lifecycle import ready
 from lab.spec import Web
 
 if TYPE_CHECKING:
@@ -47,6 +47,6 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
         getattr(cluster.backend, ending)(name)
     for name in order.sample(names, len(names)):
         cluster.backend.start(name)
-    promises(cluster.backend, cluster.plan.promising, 60)
+    ready.nodes(cluster.backend, names, 60)
     until("a ready cluster", 20, cluster.status, lambda found: found.ready)
     assert cluster.ask("/healthz") == "ok\n"

@@ -112,6 +112,15 @@ def test_up_cut_short_before_its_files_is_repaired(full: Cluster, memory: Memory
     assert _kinds(full, memory) == {}
 
 
+def test_up_does_not_succeed_beside_a_node_that_it_left_alone_and_that_is_not_ready(
+    full: Cluster, memory: MemoryBackend
+) -> None:
+    up(full, memory, Silent())
+    memory.answers["await"] = (1, "httpd: httpd does not answer")
+    with pytest.raises(NotReady, match="web1 is not ready"):
+        up(full, memory, Silent())
+
+
 def test_a_reload_that_fails_is_an_error_and_is_tried_again(full: Cluster, memory: MemoryBackend) -> None:
     up(full, memory, Silent())
     memory.answers["reload"] = (1, "the new haproxy.cfg is not valid")
