@@ -22,7 +22,7 @@ class HealthCheck(Model):
     """How a balancer watches a server. Out of the pool within `inter × fall`, back within `inter × rise`."""
 
     inter: Seconds = Field(0.5, description="seconds between two checks")
-    fastinter: Seconds = Field(0.1, description="seconds between two checks while a server is changing")
+    fastinter: Seconds = Field(0.1, description="the same while a server is changing or out")
     fall: Count = Field(3, le=100, description="failed checks in a row until the server is out")
     rise: Count = Field(2, le=100, description="good checks in a row until it is back")
 
