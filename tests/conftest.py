@@ -1,8 +1,29 @@
-"""What all suites share."""
+"""What all suites share: folders of their own, so that a person's secrets and locks are neither seen nor added to."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
 
-# The reaper's image can't be pulled where there is no container registry; every test removes what it made itself.
-os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+if TYPE_CHECKING:
+    import pytest
+
+_HOME = "LAB_TEST_HOME"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is imported that could look."""
+    del config
+    os.environ[_HOME] = tempfile.mkdtemp(prefix="labtest-")
+    os.environ["XDG_DATA_HOME"] = f"{os.environ[_HOME]}/data"
+    os.environ["XDG_STATE_HOME"] = f"{os.environ[_HOME]}/state"
+    # The reaper's image can't be pulled where there is no container registry; every test removes what it made itself.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """When everything is over."""
+    del config
+    shutil.rmtree(os.environ.pop(_HOME), ignore_errors=True)

@@ -24,7 +24,7 @@ def backend(name: str, cluster: str) -> Backend:
         HostError: its engine can't be used from here.
     """
     if name not in BACKENDS:
-        raise SpecError(f"there is no backend {name!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
+        raise SpecError(f"there is no backend {name!r}", next_step="choose: docker")
     module, _, attribute = BACKENDS[name].partition(":")
     made: Backend = getattr(import_module(module), attribute)(cluster)
     return made

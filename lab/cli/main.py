@@ -32,7 +32,7 @@ app = typer.Typer(
     help="A whole dumb web cluster, real, on one machine. Begin with 'lab up'; 'lab down' removes it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 for module in (up, down, status, plan, enter, logs, power, render, build, graph, opened, doctor, schema, compose):
     module.register(app)

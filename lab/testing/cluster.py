@@ -93,13 +93,13 @@ class LabCluster:
         """A shell command in a node."""
         return self.backend.run(node, ["sh", "-c", command], seconds=seconds)
 
-    def ask(self, path: str = "/", *options: str, scheme: str = "https") -> str:
+    def ask(self, path: str = "/", *options: str, scheme: str | None = None) -> str:
         """What the site answers to the client, by its entrance and with the cluster's CA.
 
         Raises:
             BackendError: curl failed.
         """
-        url = f"{scheme}://{self.site}{path}"
+        url = f"{scheme or self.scheme}://{self.site}{path}"
         argv = ["curl", "-sS", "--max-time", "10", "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
@@ -108,7 +108,7 @@ class LabCluster:
 
     def load(self, rate: float, path: str = "/whoami") -> Load:
         """Constant load on the site, as a context manager."""
-        return Load(self.backend, f"https://{self.site}{path}", rate)
+        return Load(self.backend, f"{self.scheme}://{self.site}{path}", rate)
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""
@@ -116,6 +116,11 @@ class LabCluster:
         up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
         rows = (line for line in said.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
         return {row.split('server="')[1].split('"')[0] for row in rows}
+
+    @property
+    def scheme(self) -> str:
+        """How the site is spoken to: by TLS where there is an HTTP balancer."""
+        return "https" if self.plan.role("http-lb") else "http"
 
     @property
     def site(self) -> str:

@@ -197,6 +197,29 @@ def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
     assert "kept" not in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
 
 
+def test_the_stages_of_the_series_one_after_the_other(person: Person) -> None:
+    """Each part is added to what is there; what visitors left stays."""
+    whoami = (
+        "exec",
+        "client",
+        "--",
+        "sh",
+        "-c",
+        ". /etc/lab/site.env; curl -sS --cacert /etc/lab/ca.crt $SCHEME://$SITE/whoami",
+    )
+    person.lab("up", "-f", "stage1")
+    person.lab("exec", "client", "--", "curl", "-sS", "--form-string", "message=part one", "http://web1/api/posts")
+    assert '"scheme":"http"' in person.lab(*whoami)
+    person.lab("up", "-f", "stage3")
+    assert '"scheme":"https"' in person.lab(*whoami)
+    person.lab("up", "-f", "stage8")
+    assert "holds the VIP" in person.lab("status")
+    assert '"scheme":"https"' in person.lab(*whoami)
+    assert "part one" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+    person.lab("up", "-f", "stage1")
+    assert person.nodes() == ["client", "web1"]
+
+
 def test_exec_logs_and_power_verbs(person: Person) -> None:
     person.lab("up")
     assert person.lab("exec", "web1", "--", "sh", "-c", "echo out; exit 3", code=3) == "out\n"

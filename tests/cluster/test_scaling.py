@@ -23,12 +23,13 @@ def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
         spec = cluster.spec.model_copy(update={"web": cluster.options(Web).model_copy(update={"count": count})})
         cluster.apply(spec)
 
+    balancers = cluster.require("http-lb", 1)
     with cluster.load(RATE) as load:
         web(6)
         until(
-            "all six to be in both pools",
+            "all six to be in every pool",
             10,
-            lambda: all(len(cluster.pool(lb)) == 6 for lb in ("http-lb1", "http-lb2")),
+            lambda: all(len(cluster.pool(lb)) == 6 for lb in balancers),
         )
         until("a new node to answer", 10, lambda: '"web6"' in cluster.ask("/whoami"))
         web(2)
