@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab import assets
 from lab.plan.model import File
 from lab.recipes import family, manifest
 from lab.recipes.recipe import environment
@@ -18,18 +19,25 @@ GENERATION = "@@generation@@"
 
 
 @cache
-def _templates(role: str) -> tuple[Environment, tuple[str, ...]]:
-    """The template environment of a role and the paths of its templates; a role's own shadow those of its parts."""
-    folders = [Path(folder) for folder in reversed(manifest(role).folders)]
-    roots = [folder / kind for folder in folders for kind in ("rootfs", "templates")]
-    jinja = environment(*(str(root) for root in roots if root.is_dir()))
+def _jinja() -> Environment:
+    """One environment for all roles, so that what they share is compiled once; its root is `images/`."""
+    jinja = environment(str(assets.images()))
     jinja.filters["duration"] = lambda seconds: f"{round(float(seconds) * 1000)}ms"
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
     jinja.globals["generation"] = GENERATION
-    found = {
-        str(path.relative_to(folder / "rootfs")) for folder in folders for path in (folder / "rootfs").rglob("*.j2")
-    }
-    return jinja, tuple(sorted(found))
+    return jinja
+
+
+@cache
+def _templates(role: str) -> dict[str, str]:
+    """The templates of a role by the path at which they land; a role's own shadow those of its parts and the base."""
+    root = assets.images()
+    found = {}
+    for folder in map(Path, manifest(role).folders):
+        for path in (folder / "rootfs").rglob("*.j2"):
+            lands = f"/{path.relative_to(folder / 'rootfs')}".removesuffix(".j2")
+            found[lands] = path.relative_to(root).as_posix()
+    return dict(sorted(found.items()))
 
 
 def files(role: str, family_name: str, **context: Any) -> tuple[File, ...]:
@@ -40,13 +48,12 @@ def files(role: str, family_name: str, **context: Any) -> tuple[File, ...]:
         family_name: whose paths and users the files speak of.
         context: what the templates see besides the family's software: `plan`, `cluster`, `node`, `options`, `index`.
     """
-    jinja, names = _templates(role)
     software = {key.replace("-", "_"): value for key, value in family(family_name).software.items()}
     made = []
-    for name in names:
-        text = jinja.get_template(name).render(software | context).lstrip("\n")
+    for path, template in _templates(role).items():
+        text = _jinja().get_template(template).render(software | context).lstrip("\n")
         # Lets a node see whether it serves this very configuration: a digest of the text itself.
         text = text.replace(GENERATION, hashlib.sha256(text.encode()).hexdigest()[:12])
-        file = File("/" + name.removesuffix(".j2"), text)
+        file = File(path, text)
         made.append(File(file.path, file.text, 0o600) if file.secrets else file)
     return tuple(made)
