@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from lab.lifecycle.report import Report
     from lab.plan import NodePlan
 
-ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is recreated at a time
+ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is replaced or reloaded at a time
 
 
 def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
-    """New nodes first, then those that lead to them, then replacements a few at a time, at last what goes away."""
+    """New nodes first; then replacements and reloads, a few at a time; at last what goes away."""
     by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
     work = partial(_perform, prepared, backend, report, seconds)
     if prepared.existing.network not in (None, str(prepared.plan.network.cidr)):
@@ -35,20 +35,24 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
         return
     # First those that hold the VIP: they have the longest way until they serve.
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
-    each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + [a for a in by_kind[Kind.UPDATE] if a.start], work)
-    each.one_by_thread([action for action in by_kind[Kind.UPDATE] if not action.start], work)
-    for wave in _waves(by_kind[Kind.RECREATE], prepared):
+    asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
+    awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
+    each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, work)
+    for number, wave in enumerate([*_waves(by_kind[Kind.RECREATE], prepared), *_waves(awake, prepared)]):
+        if number and seconds and not prepared.moves:
+            # The balancers must lead to the wave before again, or the next one could take the last that serves.
+            ready.nodes(backend, [node.name for node in prepared.plan.nodes], seconds)
         each.one_by_thread(wave, work)
     each.one_by_thread(by_kind[Kind.REMOVE], work)
 
 
-def _waves(recreate: list[Action], prepared: Prepared) -> list[list[Action]]:
+def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
     """At most a third of a role's nodes, and at least one, at a time; all at once when nothing is serving."""
     if not any(node.state is State.RUNNING for node in prepared.existing.nodes):
-        return [recreate]
+        return [actions]
     waves: list[list[Action]] = []
     for role in prepared.plan.images:
-        mine = [action for action in recreate if prepared.plan.node(action.node).role == role]
+        mine = [action for action in actions if prepared.plan.node(action.node).role == role]
         size = max(1, len(prepared.plan.role(role)) // ROLLING_SHARE)
         for number, begin in enumerate(range(0, len(mine), size)):
             waves += [[]] * (number + 1 - len(waves))

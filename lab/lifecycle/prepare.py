@@ -38,6 +38,12 @@ class Prepared:
         """Whether nodes are only made and started: then all can be awaited together, their promises too."""
         return all(action.kind in (Kind.CREATE, Kind.START) for action in self.changes)
 
+    @property
+    def moves(self) -> bool:
+        """Whether a node gets another address: until the balancers are told, they can't lead there."""
+        old = {node.name: node.address for node in self.existing.nodes}
+        return any(old.get(node.name, node.address) != node.address for node in self.plan.nodes)
+
 
 def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | None = None) -> Prepared:
     """Plans the cluster and compares it with what exists. Changes nothing but making missing secrets."""

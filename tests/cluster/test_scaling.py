@@ -9,7 +9,7 @@ import pytest
 
 from lab.evidence import until
 from lab.lifecycle import ready
-from lab.spec import Web
+from lab.spec import NodeOverride, Web
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -37,6 +37,20 @@ def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
         until("answers from the two", 5, lambda: cluster.ask("/whoami"))
     assert not load.failed
     assert {"web4", "web5", "web6"} <= load.served()
+
+
+def test_replacing_nodes_and_reloading_the_rest_costs_no_request(cluster: LabCluster) -> None:
+    """Other addresses: two nodes are made anew, everything that leads to them is told, while visitors go on asking."""
+    cluster.require("web", 2)
+    cluster.require("http-lb", 2)
+    free = cluster.plan.network.cidr
+    moved = {"web2": NodeOverride(address=free[250]), "http-lb2": NodeOverride(address=free[29])}
+    with cluster.load(RATE) as load:
+        with cluster.changed(cluster.spec.model_copy(update={"nodes": moved})):
+            assert cluster.plan.node("web2").address == str(free[250])
+            load.more(RATE)
+        load.more(RATE)
+    assert not load.failed
 
 
 @pytest.mark.parametrize("ending", ["kill", "stop"])

@@ -91,8 +91,17 @@ def test_replacements_come_a_few_at_a_time(full: Cluster, memory: MemoryBackend)
     memory.done.clear()
     up(full, memory, Silent())
     removed = [memory.done.index(f"remove web{number}") for number in (1, 2, 3)]
-    ready = [memory.done.index(f"run web{number} await") for number in (1, 2, 3)]
-    assert removed[0] < ready[0] < removed[1] < ready[1] < removed[2]
+    started = [memory.done.index(f"start web{number}") for number in (1, 2, 3)]
+    assert removed[0] < started[0] < removed[1] < started[1] < removed[2]
+    assert "run http-lb1 await" in memory.done[started[0] : removed[1]], "the pools are full again in between"
+
+
+def test_reloads_come_a_few_at_a_time_and_wait_for_the_pools(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), memory, Silent())
+    reloads = [memory.done.index(f"run http-lb{number} reload") for number in (1, 2)]
+    assert "run tcp-lb1 await" in memory.done[reloads[0] : reloads[1]]
 
 
 def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
@@ -125,7 +134,7 @@ def test_a_reload_that_fails_is_an_error_and_is_tried_again(full: Cluster, memor
     up(full, memory, Silent())
     memory.answers["reload"] = (1, "the new haproxy.cfg is not valid")
     sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
-    with pytest.raises(NotReady, match=r"http-lb1 did not take its new files: the new haproxy.cfg is not valid"):
+    with pytest.raises(BackendError, match=r"http-lb1 did not take its new files: the new haproxy.cfg is not valid"):
         up(sticky, memory, Silent())
     del memory.answers["reload"]
     assert set(_kinds(sticky, memory)) == {"http-lb1", "http-lb2"}
