@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,62 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.backends.base import Backend
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the verbs."""
-    for verb in (stop, start, restart, kill, pause):
-        app.command()(verb)
-
-
-def stop(
-    nodes: options.Nodes,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = "docker",
-) -> None:
-    """Stops nodes cleanly: requests in flight are finished first."""
-    _each(nodes, options.backend(file, name, backend), "stopped", lambda made, node: made.stop(node))
-
-
-def start(
-    nodes: options.Nodes,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = "docker",
-) -> None:
-    """Starts nodes, or wakes paused ones, and waits until they are ready."""
-    _each(nodes, options.backend(file, name, backend), "ready", _start)
-
-
-def restart(
-    nodes: options.Nodes,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = "docker",
-) -> None:
-    """Stops nodes cleanly and starts them again, one after the other."""
-    _each(nodes, options.backend(file, name, backend), "ready again", _restart)
-
-
-def kill(
-    nodes: options.Nodes,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = "docker",
-) -> None:
-    """Ends nodes without warning, as a power cut does."""
-    _each(nodes, options.backend(file, name, backend), "killed", lambda made, node: made.kill(node))
-
-
-def pause(
-    nodes: options.Nodes,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = "docker",
-) -> None:
-    """Freezes nodes: they keep their connections and answer nothing. 'lab start' wakes them."""
-    _each(nodes, options.backend(file, name, backend), "paused", lambda made, node: made.pause(node))
 
 
 def _start(made: Backend, node: str) -> None:
@@ -82,8 +27,46 @@ def _restart(made: Backend, node: str) -> None:
     _start(made, node)
 
 
-def _each(nodes: list[str], made: Backend, done: str, act: Callable[[Backend, str], None]) -> None:
-    known = [options.known_node(made, node) for node in nodes]
-    for node in known:
-        act(made, node)
-        print(f"{node}: {done}")
+@dataclass(frozen=True)
+class Verb:
+    """A verb on nodes: its help, what is said of a node afterwards, and what it does."""
+
+    text: str
+    done: str
+    act: Callable[[Backend, str], None]
+
+
+VERBS = {
+    "stop": Verb(
+        "Stops nodes cleanly: requests in flight are finished first.", "stopped", lambda made, node: made.stop(node)
+    ),
+    "start": Verb("Starts nodes, or wakes paused ones, and waits until they are ready.", "ready", _start),
+    "restart": Verb("Stops nodes cleanly and starts them again, one after the other.", "ready again", _restart),
+    "kill": Verb("Ends nodes without warning, as a power cut does.", "killed", lambda made, node: made.kill(node)),
+    "pause": Verb(
+        "Freezes nodes: they keep their connections and answer nothing. 'lab start' wakes them.",
+        "paused",
+        lambda made, node: made.pause(node),
+    ),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    for name, verb in VERBS.items():
+        app.command(name, help=verb.text)(_command(verb))
+
+
+def _command(verb: Verb) -> Callable[..., None]:
+    def run(
+        nodes: options.Nodes,
+        file: options.File = None,
+        name: options.Name = None,
+        backend: options.BackendName = "docker",
+    ) -> None:
+        made = options.backend(file, name, backend)
+        for node in [options.known_node(made, node) for node in nodes]:
+            verb.act(made, node)
+            print(f"{node}: {verb.done}")
+
+    return run
