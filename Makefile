@@ -6,6 +6,7 @@ LAB := .venv/bin/lab
 
 up: .venv/ready engine
 	@$(LAB) up
+	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(LAB) up' mends it, 'make down' removes all"
 
 down: .venv/ready
 	@$(LAB) down

@@ -77,7 +77,7 @@ def _web(cluster: LabCluster, fault: str) -> tuple[float, float]:
 
 def _moment(cluster: LabCluster, node: str, condition: str) -> Callable[..., float]:
     """Measures, with the node's own eyes, how long after an event a condition comes true in it."""
-    loop = f"echo watching >&2; until {condition}; do sleep {LOOK_SECONDS}; done; date +%s.%N"
+    loop = f"until {condition}; do sleep {LOOK_SECONDS}; done; date +%s.%N"
 
     def measure(event: Callable[[], object], *, from_end: bool = False) -> float:
         before = time.time()

@@ -13,12 +13,11 @@ from pathlib import Path
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
 from lab.backends.docker import DockerBackend
-from lab.backends.docker.container import TMPFS
 from lab.evidence import until
 from lab.lifecycle import secrets
 from lab.lifecycle.each import WORKERS
 from lab.lifecycle.resolve import offline
-from lab.plan import Plan, compose, plan
+from lab.plan import TMPFS, Plan, compose, plan
 from lab.spec import find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))

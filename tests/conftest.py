@@ -19,8 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[_HOME] = tempfile.mkdtemp(prefix="labtest-")
     os.environ["XDG_DATA_HOME"] = f"{os.environ[_HOME]}/data"
     os.environ["XDG_STATE_HOME"] = f"{os.environ[_HOME]}/state"
-    # The reaper's image can't be pulled where there is no container registry; every test removes what it made itself.
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

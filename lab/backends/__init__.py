@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 BACKENDS = {
     "docker": "lab.backends.docker:DockerBackend",
-    "memory": "lab.backends.memory:MemoryBackend",
 }
 
 
@@ -24,7 +23,7 @@ def backend(name: str, cluster: str) -> Backend:
         HostError: its engine can't be used from here.
     """
     if name not in BACKENDS:
-        raise SpecError(f"there is no backend {name!r}", next_step="choose: docker")
+        raise SpecError(f"there is no backend {name!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
     module, _, attribute = BACKENDS[name].partition(":")
     made: Backend = getattr(import_module(module), attribute)(cluster)
     return made

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.lifecycle.status import Status
 
 WATCH_SECONDS = 1.0
 
@@ -43,12 +48,12 @@ def status(
         raise typer.Exit(1)
 
 
-def _watch(look: object) -> None:
+def _watch(look: Callable[[], Status]) -> NoReturn:
     from rich.live import Live
 
     from lab.cli import tables
 
     with Live(refresh_per_second=4) as live:
-        while callable(look):
+        while True:
             live.update(tables.rendered(look()))
             time.sleep(WATCH_SECONDS)

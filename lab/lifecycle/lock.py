@@ -13,6 +13,7 @@ from lab.errors import Locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab.lifecycle.report import Report
 
@@ -29,7 +30,7 @@ def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS)
     """
     path = paths.locks() / cluster
     with path.open("a+", encoding="utf-8") as file:
-        _acquire(file.fileno(), path.read_text, cluster, report, seconds)
+        _acquire(file.fileno(), path, report, seconds)
         file.truncate(0)
         file.write(f"'{what}' (process {os.getpid()})")
         file.flush()
@@ -39,13 +40,13 @@ def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS)
             file.truncate(0)
 
 
-def _acquire(fd: int, holder: object, cluster: str, report: Report, seconds: float) -> None:
-    deadline, told = time.monotonic() + seconds, False
+def _acquire(fd: int, path: Path, report: Report, seconds: float) -> None:
+    cluster, deadline, told = path.name, time.monotonic() + seconds, False
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            who = (holder() if callable(holder) else "") or "another command"
+            who = path.read_text(encoding="utf-8") or "another command"
             if time.monotonic() >= deadline:
                 raise Locked(
                     f"the cluster {cluster} is busy with {who}", next_step="let it finish, or end that process"

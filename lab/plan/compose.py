@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.names import NAMESPACE
+from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ OPEN, CLOSED = "nodes", "secrets"
 """Folders beside the document: what may be committed, and what holds secrets and is made on each machine."""
 
 HEALTH_SECONDS = 1  # Compose knows readiness by this check alone, so it is made often
-TMPFS = ["/run:rw,nosuid,nodev,mode=755,size=64m", "/tmp:rw,nosuid,nodev,mode=1777,size=256m"]  # noqa: S108
 HEADER = """\
 # The cluster for Docker Compose, written by 'lab compose > compose/compose.yaml'; a test keeps it fresh. Before the
 # first 'up': 'lab build' makes the images, 'lab compose --secrets' the certificates and passwords.
@@ -74,7 +74,7 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "cap_add": list(node.capabilities),
         "security_opt": ["no-new-privileges"],
-        "tmpfs": TMPFS,
+        "tmpfs": [f"{path}:{options}" for path, options in TMPFS.items()],
         "volumes": mounts,
         "stop_grace_period": f"{node.stop_seconds}s",
         "healthcheck": {

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MANIFEST = "/etc/lab/manifest.json"
 """Where a node keeps the digests of the files that it was given."""
 
+TMPFS = {"/run": "rw,nosuid,nodev,mode=755,size=64m", "/tmp": "rw,nosuid,nodev,mode=1777,size=256m"}  # noqa: S108
+"""What of a node is memory, with the options of its mount: a node that was killed starts without stale pid files."""
+
 _SECRET = re.compile(r"@@secret:([a-z0-9-]+)@@")
 
 
@@ -152,7 +155,7 @@ class Plan:
         Raises:
             KeyError: the plan has no such node.
         """
-        return next((node for node in self.nodes if node.name == name), None) or _missing(name)
+        return {node.name: node for node in self.nodes}[name]
 
     @property
     def images(self) -> list[str]:
@@ -163,7 +166,3 @@ class Plan:
     def secrets(self) -> list[str]:
         """The names of all secrets in the nodes' files."""
         return sorted({name for node in self.nodes for file in node.files for name in file.secrets})
-
-
-def _missing(name: str) -> NodePlan:
-    raise KeyError(name)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from testcontainers.core.container import DockerContainer
 
-from lab.backends.docker.container import TMPFS, archive
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
-from lab.plan import plan
+from lab.plan import TMPFS, plan
 from lab.spec import parse
 
 if TYPE_CHECKING:
@@ -24,28 +23,24 @@ class Alone:
     def __init__(self, role: str, family: str) -> None:
         made = plan(offline(parse(TOPOLOGY))[0], family)
         self.node: NodePlan = made.role(role)[0]
-        self._secrets = secrets.ensure(made)
+        known = secrets.ensure(made)
         self.container = DockerContainer(self.node.image).with_kwargs(
             cap_drop=["ALL"],
             cap_add=list(self.node.capabilities),
             security_opt=["no-new-privileges"],
             sysctls=dict(self.node.sysctls),
-            tmpfs=TMPFS,
         )
+        self.container.tmpfs.update(TMPFS)
+        # Copied between create and start: the plan's files have to be there before PID 1 is.
+        for path, (content, mode) in self.node.reveal(known).items():
+            self.container.with_copy_into_container(content, path, mode)
 
     def __enter__(self) -> Self:
-        # The plan's files have to be there before PID 1 starts, and testcontainers has no step in between.
-        client = self.container.get_docker_client().client
-        settings = self.container._kwargs  # noqa: SLF001
-        made = client.containers.create(self.node.image, **settings)
-        made.put_archive("/", archive(self.node.reveal(self._secrets)))
-        made.start()
-        self.container._container = made  # noqa: SLF001
+        self.container.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.container.stop()
-        self.container.get_docker_client().client.close()
 
     def run(self, command: str) -> tuple[int, str]:
         """Exit code and output of a shell command in the node."""

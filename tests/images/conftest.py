@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
-from lab.backends.docker import DockerBackend
+from lab.backends.docker import DockerBackend, origin
 from lab.lifecycle import resolve
 from lab.lifecycle.report import Silent
 from lab.recipes import Family, family, recipe, roles
@@ -18,5 +19,7 @@ def table(request: pytest.FixtureRequest) -> Family:
     asked = Cluster.model_validate({"web": {}, "family": request.config.getoption("--family") or "auto"})
     chosen = resolve.family(asked, engine.observe(), engine, Silent())
     engine.build([recipe(role, chosen) for role in roles()], lambda *_: None)
+    # The reaper needs an image of its own; where that can't be had, each test's own clean-up has to do.
+    testcontainers_config.ryuk_disabled = not origin.obtainable(engine.api, testcontainers_config.ryuk_image, 3)
     engine.api.close()
     return family(chosen)

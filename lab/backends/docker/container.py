@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
+from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 HEALTH_SECONDS = 5
 NANO = 1_000_000_000
-TMPFS = {"/run": "rw,nosuid,nodev,mode=755,size=64m", "/tmp": "rw,nosuid,nodev,mode=1777,size=256m"}  # noqa: S108
 
 
 def name(cluster: str, node: str) -> str:

@@ -42,13 +42,17 @@ def here(api: docker.APIClient, image: str) -> bool:
 
 def available(api: docker.APIClient, name: str, seconds: float) -> bool:
     """Whether the origin of a family is here, or its registry knows it within `seconds`."""
-    table = family(name)
-    with engine.asking(f"looking for {table.origin}"):
-        if here(api, tag(name)) or here(api, table.origin):
-            return True
+    with engine.asking(f"looking for {tag(name)}"):
+        return here(api, tag(name)) or obtainable(api, family(name).origin, seconds)
+
+
+def obtainable(api: docker.APIClient, image: str, seconds: float) -> bool:
+    """Whether an image is here, or its registry knows it within `seconds`."""
+    if here(api, image):
+        return True
     try:
         with engine.connected(max(1, int(seconds))) as client:
-            client.inspect_distribution(table.origin)  # type: ignore[no-untyped-call]
+            client.inspect_distribution(image)  # type: ignore[no-untyped-call]
     except (APIError, requests.exceptions.RequestException):
         return False
     return True
