@@ -11,7 +11,7 @@ from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.spec import find, load
+from lab.spec import Placement, find, load
 from lab.testing import LabCluster
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def main() -> int:
     if "lifecycle" in sections:
         taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
     if set(sections) - {"cold", "lifecycle"}:
-        made = backend("docker", lifecycle.NAME)
+        made = backend(Placement(), lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
         work: dict[str, Callable[[], list[Figure]]] = {
             "traffic": lambda: traffic.run(cluster, chosen.runs or 5),

@@ -19,3 +19,10 @@ def images() -> Path:
 def topologies() -> dict[str, Path]:
     """The topologies that ship with the lab, by name."""
     return {path.stem: path for path in sorted((_PACKAGE / "topologies").glob("*.yaml"))}
+
+
+@cache
+def xen() -> Path:
+    """The folder of what turns images into domains: kernel, initrd, the verbs of the host, and the nested host."""
+    packaged = _PACKAGE / "_xen"
+    return packaged if packaged.is_dir() else _PACKAGE.parent / "xen"

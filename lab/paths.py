@@ -1,4 +1,4 @@
-"""The lab's own folders on the person's machine (XDG): secrets, logs, locks. Nothing else is kept there."""
+"""The lab's own folders on the person's machine (XDG): secrets, logs, locks, and what the Xen backend keeps."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ def logs() -> Path:
 def locks() -> Path:
     """Where the lock files are."""
     return _folder("XDG_STATE_HOME", ".local/state", "locks")
+
+
+def sockets() -> Path:
+    """Where connections to Xen hosts are shared: short, since a socket's path may have 107 characters."""
+    root = os.environ.get("XDG_RUNTIME_DIR")
+    made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
+    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if made.stat().st_uid != os.getuid() or made.stat().st_mode & 0o077:
+        raise PermissionError(f"{made} belongs to somebody else, or others may enter it")
+    return made
+
+
+def disks() -> Path:
+    """Where images are kept as disks for domains: made anew when they are missing."""
+    return _folder("XDG_CACHE_HOME", ".cache", "xen")
+
+
+def xen_host() -> Path:
+    """Where the nested Xen host keeps its keys, its store and its log."""
+    return _folder("XDG_STATE_HOME", ".local/state", "xen-host")

@@ -9,21 +9,23 @@ from lab.errors import SpecError
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
+    from lab.spec import Placement
 
 BACKENDS = {
     "docker": "lab.backends.docker:DockerBackend",
+    "xen": "lab.backends.xen:XenBackend",
 }
 
 
-def backend(name: str, cluster: str) -> Backend:
-    """The backend of a name, bound to one cluster.
+def backend(place: Placement, cluster: str) -> Backend:
+    """The backend of a placement, bound to one cluster.
 
     Raises:
         SpecError: there is no such backend.
         HostError: its engine can't be used from here.
     """
-    if name not in BACKENDS:
-        raise SpecError(f"there is no backend {name!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
-    module, _, attribute = BACKENDS[name].partition(":")
-    made: Backend = getattr(import_module(module), attribute)(cluster)
+    if place.backend not in BACKENDS:
+        raise SpecError(f"there is no backend {place.backend!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
+    module, _, attribute = BACKENDS[place.backend].partition(":")
+    made: Backend = getattr(import_module(module), attribute)(cluster, place)
     return made

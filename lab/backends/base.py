@@ -86,13 +86,19 @@ class Capabilities:
         engine: name and version, for a person.
         kernel: the features of the nodes' kernel, by module name (`ip_vs`, `sch_netem`, …).
         subnets: subnets that are taken, and by whom.
-        max_nodes: how many nodes at once; None for no limit.
+        max_nodes: how many nodes of a cluster at once; None for no limit.
+        memory, disk: MiB that are free; None where nobody has to ask.
+        node_memory, node_disk: MiB of them that one more node takes.
     """
 
     engine: str
     kernel: frozenset[str] = frozenset()
     subnets: Mapping[str, str] = field(default_factory=dict)
     max_nodes: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    node_memory: int = 0
+    node_disk: int = 0
 
 
 class Backend(Protocol):
@@ -147,11 +153,13 @@ class Backend(Protocol):
     def get(self, node: str, path: str) -> bytes | None:
         """A file of a node, running or not; None when it is not there."""
 
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """What a node printed, line by line."""
+    def logs(
+        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
+    ) -> Iterator[str]:
+        """What a node's services printed, line by line; with `console`, all that its machine did."""
 
     def shell(self, node: str, argv: Sequence[str]) -> list[str]:
         """The command on this machine that runs `argv` in a node on this terminal."""
 
     def endpoint(self, port: int) -> str:
-        """`host:port` on this machine that reaches a port of the client."""
+        """`host:port` on this machine that reaches a published port of the client; the way there is made if need be."""

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 def build(
     roles: Annotated[list[str] | None, typer.Argument(help="The roles; all that have an image unless said.")] = None,
     family: options.FamilyName = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
 ) -> None:
     """Builds the images that are missing, and prints their names."""
     from lab.backends import backend as make
@@ -27,7 +28,7 @@ def build(
     from lab.recipes import roles as known
     from lab.spec import Cluster
 
-    made = make(backend, options.DEFAULT_NAME)
+    made = make(options.place(None, backend, host), options.DEFAULT_NAME)
     with screen.report() as report:
         asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
         chosen = resolve.family(asked, made.observe(), made, report)

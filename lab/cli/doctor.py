@@ -16,7 +16,8 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")
     ] = False,
@@ -35,7 +36,7 @@ def doctor(
         ensure(lambda line: print(line, file=sys.stderr))
     found = findings.host()
     try:
-        found += findings.engine(make(backend, options.DEFAULT_NAME).capabilities())
+        found += findings.engine(make(options.place(None, backend, host), options.DEFAULT_NAME).capabilities())
     except LabError as error:
         found.append(findings.missing_engine(error))
     lacking = any(finding.vital and not finding.good for finding in found)

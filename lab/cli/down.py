@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 def down(
     file: options.File = None,
     name: options.Name = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data and the secrets too.")] = False,
 ) -> None:
     """Removes the cluster: what carries its label, whatever became of the topology."""
@@ -25,7 +26,7 @@ def down(
     from lab.lifecycle.down import down as take_down
     from lab.lifecycle.lock import held
 
-    made = options.backend(file, name, backend)
+    made = options.backend(file, name, backend, host)
     with screen.report() as report, held(made.cluster, "lab down", report):
         count = take_down(made, report, volumes=volumes)
     kept = "" if volumes else "; its data is kept ('--volumes' removes it too)"

@@ -24,10 +24,11 @@ def execute(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
     file: options.File = None,
     name: options.Name = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
 ) -> None:
     """Runs a command in a node; its output and exit code are passed on."""
-    made = options.backend(file, name, backend)
+    made = options.backend(file, name, backend, host)
     argv = command[1:] if command[:1] == ["--"] else command
     done = made.run(options.known_node(made, node), argv, seconds=HOUR)
     sys.stdout.write(done.stdout)
@@ -39,9 +40,10 @@ def enter(
     node: options.Node,
     file: options.File = None,
     name: options.Name = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
 ) -> None:
     """Opens a shell in a node. Its own configuration lies in /etc/lab."""
-    made = options.backend(file, name, backend)
+    made = options.backend(file, name, backend, host)
     argv = made.shell(options.known_node(made, node), ["/bin/bash"])
     os.execvp(argv[0], argv)  # noqa: S606

@@ -22,6 +22,7 @@ from lab.cli import (
     schema,
     status,
     up,
+    xen,
 )
 from lab.errors import LabError
 
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-for module in (up, down, status, plan, enter, logs, power, render, build, graph, opened, doctor, schema, compose):
+for module in (up, down, status, plan, enter, logs, power, render, build, graph, opened, doctor, schema, compose, xen):
     module.register(app)
 
 

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 def addresses(
     file: options.File = None,
     name: options.Name = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
     ca: Annotated[bool, typer.Option("--ca", help="Print the certificate of the CA to trust, as PEM.")] = False,
 ) -> None:
     """Prints the addresses of the cluster, for a browser on this machine, and the statistics page's password."""
@@ -32,7 +33,7 @@ def addresses(
             raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' makes one")
         print(certificate)
         return
-    found = endpoints(options.backend(file, name, backend).observe())
+    found = endpoints(options.backend(file, name, backend, host).observe())
     if not found:
         raise SpecError(f"there is no cluster '{cluster}', or it publishes no port", next_step="run 'lab up'")
     for entry in found:

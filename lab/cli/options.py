@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend, Existing
-    from lab.spec import Cluster
+    from lab.spec import Cluster, Placement
 
 DEFAULT_NAME = "www"
 
@@ -24,7 +24,17 @@ File = Annotated[
 Name = Annotated[
     str | None, typer.Option("--name", "-n", envvar="LAB_NAME", help="The cluster's name, over the topology's own.")
 ]
-BackendName = Annotated[str, typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run.")]
+BackendName = Annotated[
+    str | None, typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run: docker (unless said) or xen.")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        envvar="LAB_HOST",
+        help="The Xen host, such as ssh://root@dom0. Unsaid: the one that 'lab xen host up' boots here.",
+    ),
+]
 FamilyName = Annotated[
     str | None, typer.Option("--family", envvar="LAB_FAMILY", help="centos, debian or auto: the nodes' system.")
 ]
@@ -38,7 +48,7 @@ Port = Annotated[
 def _nodes(incomplete: str) -> list[str]:
     """Shell completion: the nodes of the default cluster."""
     try:
-        names = [node.name for node in backend(None, None, "docker").observe().nodes]
+        names = [node.name for node in backend(None, None, None, None).observe().nodes]
         return [name for name in names if name.startswith(incomplete)]
     except Exception:  # noqa: BLE001  a completion must never print an error into the command line
         return []
@@ -62,11 +72,24 @@ def cluster_name(file: str | None, name: str | None) -> str:
     return DEFAULT_NAME
 
 
-def backend(file: str | None, name: str | None, kind: str) -> Backend:
+def place(file: str | None, kind: str | None, host: str | None) -> Placement:
+    """Where the cluster is: as the command line says, else the topology; that may be broken or gone.
+
+    Raises:
+        SpecError: what is said of it is not valid.
+    """
+    from pathlib import Path
+
+    from lab.spec.loading import placement
+
+    return placement(Path(file or "cluster.yaml"), kind, host)
+
+
+def backend(file: str | None, name: str | None, kind: str | None, host: str | None) -> Backend:
     """The backend, bound to the cluster that is meant."""
     from lab.backends import backend as make
 
-    return make(kind, cluster_name(file, name))
+    return make(place(file, kind, host), cluster_name(file, name))
 
 
 def cluster(
@@ -83,13 +106,13 @@ def cluster(
     return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
 
 
-def existing(name: str, kind: str) -> Existing | None:
+def existing(name: str, where: Placement) -> Existing | None:
     """The cluster as it exists; None where no engine can be asked."""
     from lab.backends import backend as make
     from lab.errors import HostError
 
     try:
-        return make(kind, name).observe()
+        return make(where, name).observe()
     except HostError:
         return None
 

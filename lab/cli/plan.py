@@ -18,7 +18,8 @@ def plan(
     family: options.FamilyName = None,
     scale: options.Scale = None,
     port: options.Port = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
 ) -> None:
     """Shows what 'up' would do, and why; changes nothing."""
     from lab.backends import backend as make
@@ -27,7 +28,7 @@ def plan(
 
     cluster = options.cluster(file, name, family, scale, port)
     with screen.report() as report:
-        prepared = prepare(cluster, make(backend, cluster.name), report)
+        prepared = prepare(cluster, make(options.place(file, backend, host), cluster.name), report)
     tables.actions(prepared.actions)
     if not prepared.changes:
         print("nothing to change")

@@ -62,9 +62,10 @@ def _command(verb: Verb) -> Callable[..., None]:
         nodes: options.Nodes,
         file: options.File = None,
         name: options.Name = None,
-        backend: options.BackendName = "docker",
+        backend: options.BackendName = None,
+        host: options.Host = None,
     ) -> None:
-        made = options.backend(file, name, backend)
+        made = options.backend(file, name, backend, host)
         for node in [options.known_node(made, node) for node in nodes]:
             verb.act(made, node)
             print(f"{node}: {verb.done}")

@@ -21,7 +21,8 @@ def render(
     name: options.Name = None,
     family: options.FamilyName = None,
     scale: options.Scale = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
 ) -> None:
     """Prints a node's files exactly as it runs them, secrets masked. Needs no engine and no running cluster."""
     from lab.errors import SpecError
@@ -30,7 +31,7 @@ def render(
     from lab.spec.changes import nearest
 
     cluster = options.cluster(file, name, family, scale, None)
-    made = plan(*offline(cluster, options.existing(cluster.name, backend)))
+    made = plan(*offline(cluster, options.existing(cluster.name, options.place(file, backend, host))))
     found = next((entry for entry in made.nodes if entry.name == node), None)
     if found is None:
         raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in made.nodes])}")

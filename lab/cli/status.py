@@ -27,14 +27,15 @@ def register(app: typer.Typer) -> None:
 def status(
     file: options.File = None,
     name: options.Name = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
     as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,
 ) -> None:
     """Shows every node: what it is, whether it is ready, and why not. Exits 1 when the cluster is not ready."""
     from lab.lifecycle.status import status as look
 
-    made = options.backend(file, name, backend)
+    made = options.backend(file, name, backend, host)
     if watch:
         _watch(lambda: look(made))
     found = look(made)

@@ -20,7 +20,8 @@ def up(
     family: options.FamilyName = None,
     scale: options.Scale = None,
     port: options.Port = None,
-    backend: options.BackendName = "docker",
+    backend: options.BackendName = None,
+    host: options.Host = None,
     wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
 ) -> None:
@@ -32,7 +33,7 @@ def up(
     from lab.lifecycle.up import up as bring_up
 
     cluster = options.cluster(file, name, family, scale, port)
-    made = make(backend, cluster.name)
+    made = make(options.place(file, backend, host), cluster.name)
     with screen.report() as report, held(cluster.name, "lab up", report):
         prepared = bring_up(cluster, made, report, wait=wait, seconds=timeout)
     tables.summary(prepared.changes)

@@ -51,7 +51,7 @@ def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | No
     capabilities = backend.capabilities()
     chosen = family or resolve.family(cluster, existing, backend, report)
     made = plan(resolve.places(cluster, existing, capabilities), chosen)
-    resolve.admit(made.needs, len(made.nodes), capabilities)
+    resolve.admit(made, existing, capabilities)
     known = secrets.ensure(made)
     files = {node.name: node.reveal(known) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}

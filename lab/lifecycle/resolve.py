@@ -6,15 +6,17 @@ import socket
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from lab import assets
 from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
-from lab.spec import AUTO
+from lab.spec import AUTO, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
+    from lab.plan import Plan
     from lab.spec import Cluster
 
 POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
@@ -51,21 +53,53 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     )
 
 
-def admit(needs: tuple[str, ...], count: int, capabilities: Capabilities) -> None:
+def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
     """Refuses, by name, what the backend can't do here.
 
     Raises:
-        HostError: a kernel feature is missing, or there are too many nodes.
+        HostError: a kernel feature, memory or disk is missing.
+        SpecError: there are too many nodes; names the topologies that fit.
     """
-    for feature in needs:
+    for feature in made.needs:
         if feature not in capabilities.kernel:
             raise HostError(
                 f"the nodes' kernel has no '{feature}', which 'engine: ipvs' needs",
                 where="tcp-lb.engine",
                 next_step="use 'engine: haproxy', or a kernel with IPVS ('lab doctor' tells which features are here)",
             )
-    if capabilities.max_nodes is not None and count > capabilities.max_nodes:
-        raise SpecError(f"{count} nodes are more than the {capabilities.max_nodes} that {capabilities.engine} allows")
+    if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
+        raise SpecError(
+            f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may be at once on"
+            f" {capabilities.engine}",
+            where="xen.max-domains",
+            next_step=f"of those that ship, these fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
+            " or raise 'max-domains'",
+        )
+    awake = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
+    there = {node.name for node in existing.nodes}
+    _refuse_without("memory", capabilities.memory, capabilities.node_memory, made, awake, capabilities.engine)
+    _refuse_without("disk", capabilities.disk, capabilities.node_disk, made, there, capabilities.engine)
+
+
+def _refuse_without(
+    what: str, free_there: int | None, each: int, made: Plan, has_it: Container[str], engine: str
+) -> None:
+    wanted = each * sum(node.name not in has_it for node in made.nodes)
+    if free_there is not None and wanted > free_there:
+        raise HostError(
+            f"{wanted} MiB of {what} are wanted for the nodes, {free_there} MiB are free on {engine}",
+            where=what,
+            next_step="take a smaller topology, or free some: 'lab down' removes a cluster",
+        )
+
+
+def _that_fit(count: int) -> list[str]:
+    """The shipped topologies of at most so many nodes."""
+    return [
+        name
+        for name, path in assets.topologies().items()
+        if sum(role.count for role in load(path).roles().values()) <= count
+    ]
 
 
 def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> IPv4Network:

@@ -42,6 +42,8 @@ def up(
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
+        for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
+            backend.endpoint(entry.port)
     return prepared
 
 

@@ -1,7 +1,8 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
 from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
-from lab.spec.loading import find, load, name_in, parse, schema
+from lab.spec.loading import find, load, name_in, parse, placement, schema
+from lab.spec.placement import Placement, Xen
 from lab.spec.roles import Client, HealthCheck, HttpLb, RoleOptions, TcpLb, Web
 
 __all__ = [
@@ -12,13 +13,16 @@ __all__ = [
     "HealthCheck",
     "HttpLb",
     "NodeOverride",
+    "Placement",
     "Ports",
     "RoleOptions",
     "TcpLb",
     "Web",
+    "Xen",
     "find",
     "load",
     "name_in",
     "parse",
+    "placement",
     "schema",
 ]

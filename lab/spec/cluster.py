@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from lab.spec.placement import Placement, Xen
 from lab.spec.roles import Client, HttpLb, Model, RoleOptions, TcpLb, Web
 
 AUTO = "auto"
@@ -38,6 +39,8 @@ class Cluster(Model):
     name: Name = Field("www", description="what the cluster is called; several can run side by side")
     family: Literal["auto", "centos", "debian"] = Field("auto", description="the operating system of the nodes")
     network: IPv4Network | Literal["auto"] = Field("auto", description="the cluster's subnet; auto takes a free one")
+    backend: Literal["docker", "xen"] = Field("docker", description="where the nodes run")
+    xen: Xen = Field(default_factory=Xen, description="the Xen host, for 'backend: xen'")
     vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
     ports: Ports = Field(default_factory=Ports)
     web: Web | None = None
@@ -81,6 +84,11 @@ class Cluster(Model):
         """The options of the roles that are in the cluster, by the role's name."""
         found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()}
         return {key: options for key, options in found.items() if options is not None}
+
+    @property
+    def placement(self) -> Placement:
+        """Where it is placed, as the topology says."""
+        return Placement(self.backend, self.xen)
 
     @property
     def site(self) -> str:

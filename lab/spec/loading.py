@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from lab import assets, yamls
 from lab.errors import SpecError
 from lab.spec.cluster import Cluster
+from lab.spec.placement import Placement, Xen
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -88,12 +89,34 @@ def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
 
 def name_in(path: Path) -> str | None:
     """The cluster's name in a file that may be anything: used where the topology must not matter."""
+    name = _anything_in(path).get("name")
+    return name if isinstance(name, str) else None
+
+
+def placement(path: Path, backend: str | None, host: str | None) -> Placement:
+    """Where a cluster is placed, by a file that may be anything, and what the command line puts over it.
+
+    Raises:
+        SpecError: what is said of it is not valid.
+    """
+    said = _anything_in(path)
+    xen = said.get("xen") if isinstance(said.get("xen"), dict) else {}
+    try:
+        settings = Xen.model_validate({**(xen or {}), **({"host": host} if host else {})})
+    except ValidationError as error:
+        where = "--host" if host else str(path)
+        raise SpecError(f"the Xen host is not valid: {_problem(error.errors()[0], ())}", where=where) from None
+    chosen = backend or said.get("backend") or ("xen" if host else "docker")
+    return Placement(str(chosen), settings)
+
+
+def _anything_in(path: Path) -> dict[str, Any]:
+    """The top level of a file that may be anything; empty where it is not a mapping, or not there."""
     try:
         data = yamls.read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return None
-    name = data.get("name") if isinstance(data, dict) else None
-    return name if isinstance(name, str) else None
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def schema() -> str:

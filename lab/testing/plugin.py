@@ -14,6 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.spec import Placement
     from lab.testing.cluster import LabCluster
 
 
@@ -21,9 +22,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which cluster the tests run on."""
     group = parser.getgroup("lab", "the www cluster lab")
     group.addoption("--backend", default="docker", help="where the cluster runs (default: docker)")
+    group.addoption("--host", default=None, help="the Xen host (default: the nested one)")
     group.addoption("--topology", default="full", help="a topology file, or the name of one that ships (default: full)")
     group.addoption("--family", default=None, help="the nodes' system: centos, debian or auto")
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster running at the end")
+
+
+def place(config: pytest.Config) -> Placement:
+    """Where the tests' clusters run."""
+    from lab.spec import Placement, Xen
+
+    return Placement(config.getoption("--backend"), Xen(host=config.getoption("--host")))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +45,7 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
 
     option = request.config.getoption
     spec = load(find(option("--topology")), name=f"labtest-{os.getpid()}", family=option("--family"))
-    made = backend(option("--backend"), spec.name)
+    made = backend(place(request.config), spec.name)
     try:
         yield LabCluster(spec, made)
     finally:

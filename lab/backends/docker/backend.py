@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
+    from lab.spec import Placement
 
 
 class DockerBackend:
@@ -26,7 +27,7 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, _place: Placement | None = None) -> None:
         self.cluster = cluster
         self.api = engine.connect()
         self._network_lock = threading.Lock()
@@ -157,7 +158,11 @@ class DockerBackend:
                 return None
             return container.unpacked(chunks)
 
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+    def logs(
+        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
+    ) -> Iterator[str]:
+        if console:
+            raise SpecError("a container has no console", next_step=f"'lab logs {node}' shows what its services print")
         with engine.asking(f"reading the log of {node}", node):
             wanted: Literal["all"] | int = "all" if tail is None else tail
             if not follow:

@@ -1,0 +1,279 @@
+"""`Backend` on a Xen host: xl in dom0 by ssh for the machines, ssh into a domain for what is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.backends.xen import cpio, domain, guest, host, keys, trouble
+from lab.errors import BackendError, HostError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.plan import NodePlan, Plan
+    from lab.recipes import Recipe
+    from lab.spec import Placement
+
+BOOT_SECONDS = 120
+STOP_SECONDS = 30  # where nothing is known of the node
+RUN_MARGIN = 15  # seconds for the way to a domain and back, above what the command itself may take
+CONSOLE_LINES = 25  # of a domain that did not boot
+SERVICE_LINE = re.compile(r"^[a-z][\w.-]* \| ")
+GONE, SILENT, NOTHING = 3, 4, 5  # exit codes of the verbs (xen/verbs)
+
+
+class XenBackend:
+    """One cluster on one Xen host."""
+
+    name = "xen"
+
+    def __init__(self, cluster: str, place: Placement) -> None:
+        self.cluster = cluster
+        self.settings = place.xen
+        self.dom0 = host.find(self.settings, cluster)
+        self.nodes = host.Nodes(self.dom0, cluster)
+        self._images: dict[str, str] = {}
+        self._network_lock = threading.Lock()
+
+    def capabilities(self) -> Capabilities:
+        facts = host.facts(self.dom0)
+        own = domain.bridge(self.cluster, self.settings)
+        return Capabilities(
+            f"Xen {facts.version} ({self.dom0.link.where})",
+            guest.features(),
+            {subnet: f"a route of the Xen host ({device})" for subnet, device in facts.routes if device != own},
+            max_nodes=self.settings.max_domains,
+            memory=facts.memory,
+            disk=facts.disk,
+            node_memory=self.settings.memory + host.DOMAIN_OVERHEAD,
+            node_disk=host.DOMAIN_DISK,
+        )
+
+    def observe(self) -> Existing:
+        return domain.existing(self.cluster, self.dom0.do("observe"))
+
+    def origin(self, family: str, seconds: float) -> bool:
+        from lab.backends.docker import engine, origin
+
+        return origin.available(engine.connect(), family, seconds)
+
+    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+        from lab.backends.docker import builder, engine
+        from lab.backends.xen import toolbox
+
+        api = engine.connect()
+        builder.build(api, recipes, report)
+        files = guest.files(report)
+        for recipe in recipes:
+            made = toolbox.disk(api, recipe.tag, recipe.role, report)
+            self._images[recipe.tag] = made.name
+            files.append(made)
+        host.place(self.dom0, files, report)
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        bridge = domain.bridge(self.cluster, self.settings)
+        own = "no" if self.settings.bridge else "yes"
+        with self._network_lock:
+            self.dom0.do("network", bridge, own, f"{plan.network.gateway}/{plan.network.prefixlen}")
+        image = self._image(node)
+        kernel = guest.name(guest.KERNEL)
+        configuration = domain.config(plan, node, self.settings, self.dom0.store, image, kernel)
+        made = keys.keys(self.cluster)
+        inbox = domain.letter(files) | {
+            "/lab/node": (domain.told(plan, node).encode(), 0o600),
+            "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
+            "/lab/key/host": (made.host.read_bytes(), 0o600),
+        }
+        self._ask(
+            "create",
+            node.name,
+            self.settings.volume,
+            domain.memory(plan, node, image, bridge, started=False),
+            *node.volumes,
+            stdin=domain.folder(configuration, inbox),
+        )
+
+    def _image(self, node: NodePlan) -> str:
+        if node.image not in self._images:
+            from lab.backends.docker import engine
+            from lab.backends.xen import toolbox
+
+            self._images[node.image] = toolbox.disk_name(engine.connect(), node.image, node.role)
+        return self._images[node.image]
+
+    def start(self, node: str) -> None:
+        known = self._known(node)
+        address = known["fixed"]["address"]
+        self._ask(
+            "start",
+            node,
+            guest.name(guest.INITRD),
+            address,
+            domain.PORT,
+            BOOT_SECONDS,
+            json.dumps({**known, "started": True}, separators=(",", ":"), sort_keys=True),
+            seconds=BOOT_SECONDS * 2,
+        )
+        if known["fixed"]["publish"]:
+            host.forward(self.dom0, address, known["fixed"]["publish"])
+
+    def stop(self, node: str) -> None:
+        seconds = int(self._known(node).get("stop", STOP_SECONDS))
+        self._ask("stop", node, seconds, seconds=seconds + host.VERB_SECONDS)
+        self.nodes.forget(node)
+
+    def kill(self, node: str) -> None:
+        self._ask("kill", node)
+        self.nodes.forget(node)
+
+    def pause(self, node: str) -> None:
+        self._ask("pause", node)
+
+    def remove(self, node: str) -> None:
+        self._ask("remove", node)
+        self.nodes.forget(node)
+
+    def clear(self, *, volumes: bool) -> None:
+        own = "no" if self.settings.bridge else "yes"
+        self.dom0.do("clear", domain.bridge(self.cluster, self.settings), own, "yes" if volumes else "no")
+        self.nodes.close()
+        host.forward_end(self.dom0)
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        bounded = shlex.join(["timeout", "-k", "2", str(seconds), *argv])
+        done = self._inside(node, bounded, seconds)
+        return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        if self._state(node) is State.RUNNING:
+            done = self._inside(node, "/run/lab/bin/tar -x -o -f - -C / && sync", stdin=host.archive(files))
+            if done.rc:
+                raise BackendError(f"copying files into {node}: {done.err}", where=node)
+        else:
+            self._ask("append", node, stdin=cpio.archive(domain.letter(files)))
+
+    def get(self, node: str, path: str) -> bytes | None:
+        if self._state(node) is State.RUNNING:
+            done = self._inside(node, f"cat {shlex.quote(path)}")
+            return None if done.rc else done.stdout
+        done = self._ask("dig", node, str(self._known(node)["disk"]), path, good=(0, NOTHING))
+        laid, _, content = done.stdout.partition(b"\n\n")
+        inbox = cpio.files(self._ask("inbox", node).stdout)
+        if inbox.get("/lab/letter") != laid.strip() and f"/lab/files{path}" in inbox:
+            return inbox[f"/lab/files{path}"]
+        return None if done.rc else content
+
+    def logs(
+        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
+    ) -> Iterator[str]:
+        if follow:
+            lines: Iterator[str] = self._followed(node, tail)
+        else:
+            done = self._ask("console", node, "+1", "no", good=(0, NOTHING))
+            if done.rc:
+                self._say_why_silent(node)
+            kept = [line for line in _lines(done.stdout) if console or SERVICE_LINE.match(line)]
+            yield from kept if tail is None else kept[max(0, len(kept) - tail) :]
+            return
+        yield from (line for line in lines if console or SERVICE_LINE.match(line))
+
+    def _followed(self, node: str, tail: int | None) -> Iterator[str]:
+        first = "+1" if tail is None else str(tail)
+        self.dom0.link.connect()
+        line = self.dom0.line("console", first, "yes", node=node, uuid=self._uuid(node), seconds=None)
+        with subprocess.Popen(self.dom0.link.command(line), stdout=subprocess.PIPE) as reader:  # noqa: S603
+            try:
+                assert reader.stdout  # noqa: S101  it is a pipe
+                for raw in reader.stdout:
+                    yield from _lines(raw)
+            finally:
+                reader.terminate()
+
+    def _say_why_silent(self, node: str) -> None:
+        if not host.facts(self.dom0).keeps_consoles:
+            raise HostError(
+                f"{self.dom0.link.where} keeps no log of its domains' consoles, so that {node} has none",
+                next_step="there: XENCONSOLED_TRACE=guest in /etc/default/xen, then restart xenconsoled",
+            )
+
+    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+        link = self.nodes.link(node, self._address(node))
+        link.connect()
+        return link.command(shlex.join(argv), terminal=True)
+
+    def endpoint(self, port: int) -> str:
+        client = next((node for node in self.observe().nodes if node.role == "client"), None)
+        if client is None or client.state is not State.RUNNING:
+            raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
+        published = json.loads(client.fixed)["publish"]
+        found = next((entry for entry in published if entry["port"] == port), None)
+        if found is None:
+            raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
+        host.forward(self.dom0, client.address, published)
+        return f"127.0.0.1:{found['host_port']}"
+
+    def _ask(  # noqa: PLR0913  the words of one question
+        self,
+        verb: str,
+        node: str,
+        *arguments: str | int,
+        stdin: bytes = b"",
+        seconds: float = host.VERB_SECONDS,
+        good: Sequence[int] = (0,),
+    ) -> host.Completed:
+        """A verb on a node; what goes wrong with a domain is told with its console's last lines."""
+        done = self.dom0.ask(verb, *arguments, node=node, uuid=self._uuid(node), stdin=stdin, seconds=seconds)
+        if done.rc in good:
+            return done
+        if done.rc in (GONE, SILENT):
+            what = "ended while it booted" if done.rc == GONE else f"did not let the lab in within {BOOT_SECONDS} s"
+            said = self.dom0.ask("console", CONSOLE_LINES, "no", node=node, uuid=self._uuid(node)).stdout
+            shown = "".join(f"\n    | {line}" for line in _lines(said)[-CONSOLE_LINES:])
+            raise BackendError(
+                f"the domain of {node} {what}; its console:{shown or ' (nothing)'}",
+                where=node,
+                next_step=f"'lab logs --console {node}' shows all of it",
+            )
+        raise trouble.refused(self.dom0.link.where, f"{verb} {node}", done.err or done.out)
+
+    def _inside(self, node: str, command: str, seconds: float = 30, stdin: bytes = b"") -> host.Completed:
+        """A shell command in a running node."""
+        try:
+            return self.nodes.link(node, self._address(node)).run(command, seconds=seconds + RUN_MARGIN, stdin=stdin)
+        except (BackendError, HostError) as error:
+            self.nodes.forget(node)
+            state = self._state(node)
+            what = f"{node} is {state.value}" if state is not State.RUNNING else f"{node} does not answer: {error.what}"
+            raise BackendError(what, where=node, next_step=f"'lab logs --console {node}'; 'lab start {node}'") from error
+
+    def _observed(self, node: str) -> Observed:
+        found = self.observe().node(node)
+        if found is None:
+            raise BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
+        return found
+
+    def _state(self, node: str) -> State:
+        return self._observed(node).state
+
+    def _address(self, node: str) -> str:
+        """Asked once: a node that gets another address is another domain."""
+        return self.nodes.address(node) or self._observed(node).address
+
+    def _known(self, node: str) -> dict[str, Any]:
+        found = domain.known(self.dom0.do("observe")).get(node)
+        if found is None:
+            raise BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
+        return found
+
+    def _uuid(self, node: str) -> str:
+        return domain.identity(self.cluster, node)
+
+
+def _lines(raw: bytes) -> list[str]:
+    return raw.decode(errors="replace").replace("\r", "").splitlines()

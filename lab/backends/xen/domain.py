@@ -1,0 +1,174 @@
+"""A node as a domain: its name, its configuration for xl, what its initrd is given, and what Xen remembers of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import tarfile
+import uuid
+from typing import TYPE_CHECKING
+
+from lab.backends.base import Existing, Observed, State
+from lab.backends.xen import cpio
+from lab.names import LABEL
+from lab.plan.model import TMPFS
+from lab.recipes import manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.plan import NodePlan, Plan
+    from lab.spec import Xen
+
+PORT = 7022
+"""Where a domain lets the lab in, on the cluster's own network; 22 may be a role's."""
+
+DATA_DISKS = "cdefghijklmnop"
+COMMAND_LINE = "console=hvc0 quiet mitigations=off random.trust_cpu=on net.ifnames=0 panic=1"
+OWN = uuid.uuid5(uuid.NAMESPACE_DNS, LABEL)
+
+
+def name(cluster: str, node: str) -> str:
+    """The domain's name, such as `www-web1`."""
+    return f"{cluster}-{node}"
+
+
+def identity(cluster: str, node: str) -> str:
+    """The domain's UUID: always the same for a node, and by it the domain is known to be the lab's."""
+    return str(uuid.uuid5(OWN, name(cluster, node)))
+
+
+def bridge(cluster: str, settings: Xen) -> str:
+    """The bridge's name: as asked, or one of the cluster's own, of at most 15 characters."""
+    return settings.bridge or f"lab{uuid.uuid5(OWN, cluster).hex[:10]}"
+
+
+def mac(address: str) -> str:
+    """The network card's address, of Xen's own range (00:16:3e), from the node's."""
+    return "00:16:3e:" + ":".join(f"{int(part):02x}" for part in address.split(".")[1:])
+
+
+def config(plan: Plan, node: NodePlan, settings: Xen, store: str, image: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
+    """The domain's configuration; see xl.cfg(5)."""
+    home = f"{store}/clusters/{plan.cluster}/{node.name}"
+    data = [f"{store}/volumes/{plan.cluster}/{node.name}-{key}.ext4" for key in node.volumes]
+    disks = [("xvda", "r", f"{store}/images/{image}"), ("xvdb", "w", f"{home}/own.ext4")]
+    disks += [(f"xvd{letter}", "w", path) for letter, path in zip(DATA_DISKS, data, strict=False)]
+    marks = {"cluster": plan.cluster, "node": node.name, "role": node.role}
+    extra = " ".join([COMMAND_LINE, *(f"lab.{key}={value}" for key, value in marks.items())])
+    values: dict[str, object] = {
+        "name": name(plan.cluster, node.name),
+        "uuid": identity(plan.cluster, node.name),
+        "type": "pv",
+        "memory": settings.memory,
+        "vcpus": 1,
+        "kernel": f"{store}/images/{kernel}",
+        "ramdisk": f"{home}/ramdisk",
+        "extra": extra,
+        "disk": [f"format=raw,vdev={device},access={access},target={path}" for device, access, path in disks],
+        "vif": [f"mac={mac(node.address)},bridge={bridge(plan.cluster, settings)}"],
+        "on_poweroff": "destroy",
+        "on_reboot": "destroy",
+        "on_crash": "destroy",
+    }
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+
+
+def told(plan: Plan, node: NodePlan) -> str:
+    """What the initrd is told of the node, as assignments for its shell (xen/guest/init)."""
+    volumes = [f"xvd{which}:{path}" for which, path in zip(DATA_DISKS, node.volumes.values(), strict=False)]
+    said = {
+        "NAME": node.name,
+        "ADDRESS": node.address,
+        "PREFIX": plan.network.prefixlen,
+        "PORT": PORT,
+        "ENTRYPOINT": manifest("base").own.entrypoint,
+        "VOLUMES": " ".join(volumes),
+        "SYSCTLS": " ".join(f"{key}={value}" for key, value in node.sysctls.items()),
+        "DEVICES": " ".join(node.devices),
+        "TMPFS": "\n".join(f"{path} {options}" for path, options in TMPFS.items()),
+    }
+    return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in said.items())
+
+
+def letter(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
+    """Files for a node as they lie in its initrd, with a number by which it knows whether it took them over."""
+    number = uuid.uuid4().hex.encode()
+    return {f"/lab/files{path}": entry for path, entry in given.items()} | {"/lab/letter": (number, 0o600)}
+
+
+def folder(configuration: str, inbox: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """What lies in a node's folder on the host, as a tar archive: readable by root alone."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, content in (("domain.cfg", configuration.encode()), ("inbox.cpio", cpio.archive(inbox, 0o755))):
+            info = tarfile.TarInfo(path)
+            info.size, info.mode = len(content), 0o600
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def memory(plan: Plan, node: NodePlan, image: str, bridge_name: str, *, started: bool) -> str:
+    """What Xen is told to remember of a node, on one line."""
+    return json.dumps(
+        {
+            "fixed": json.loads(node.fixed),
+            "family": plan.family,
+            "network": str(plan.network.cidr),
+            "vip": plan.vip,
+            "stop": node.stop_seconds,
+            "disk": image,
+            "bridge": bridge_name,
+            "started": started,
+        },
+        separators=(",", ":"),
+        sort_keys=True,
+    )
+
+
+def known(printed: str) -> dict[str, dict[str, object]]:
+    """What is remembered, by node, from the second half of what `observe` prints."""
+    lines = printed.partition("\n---\n")[2].splitlines()
+    return {name: json.loads(value) for name, _, value in (line.partition(" ") for line in lines)}
+
+
+def states(printed: str) -> dict[str, State]:
+    """The state of every domain by its UUID, from `xl list -v`; see xl(1) for its letters."""
+    found = {}
+    for line in printed.partition("\n---")[0].splitlines()[1:]:
+        columns = line.split()
+        if len(columns) > 6 and "d" not in columns[4]:  # noqa: PLR2004  a dying one is no more
+            found[columns[6]] = State.PAUSED if "p" in columns[4] else State.RUNNING
+    return found
+
+
+def existing(cluster: str, printed: str) -> Existing:
+    """The cluster from what `observe` prints."""
+    alive, remembered = states(printed), known(printed)
+    nodes = []
+    for node, said in remembered.items():
+        fixed = said["fixed"]
+        assert isinstance(fixed, dict)  # noqa: S101  `memory` wrote it
+        state = alive.get(identity(cluster, node), State.STOPPED if said["started"] else State.CREATED)
+        nodes.append(
+            Observed(
+                name=node,
+                role=fixed["role"],
+                state=state,
+                address=fixed["address"],
+                image=fixed["image"],
+                fixed=json.dumps(fixed, sort_keys=True),
+                holds_vip=fixed["holds_vip"],
+            )
+        )
+    nodes.sort(key=lambda node: [int(part) for part in node.address.split(".")])
+    first = next(iter(remembered.values()), {})
+    ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
+    return Existing(
+        nodes=tuple(nodes),
+        network=str(first["network"]) if first else None,
+        vip=str(first["vip"]) if first.get("vip") else None,
+        family=str(first["family"]) if first else None,
+        ports=ports,
+    )

@@ -1,0 +1,159 @@
+"""Ways: to the Xen host, from there into each domain, and for the published ports from this machine to the client."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shlex
+import tarfile
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lab.backends.xen import dom0, domain, keys, ssh
+from lab.backends.xen.dom0 import VERB_SECONDS, Dom0
+from lab.backends.xen.ssh import Completed, Link
+from lab.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from lab.spec import Xen
+
+__all__ = ["VERB_SECONDS", "Completed", "Nodes", "archive", "facts", "find", "forward", "forward_end", "place"]
+
+CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
+DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
+DOMAIN_DISK = 384  # MiB: what a node writes beside its image, at first
+UPLOAD_SECONDS = 900
+LEVEL = 1  # of gzip: the network is near, the other side's processor may be emulated
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a Xen host is and has; memory and disk in MiB."""
+
+    version: str
+    memory: int
+    disk: int
+    keeps_consoles: bool
+    routes: tuple[tuple[str, str], ...]
+
+
+def find(settings: Xen, cluster: str) -> Dom0:
+    """The host that is meant: as said, else the nested one of this machine.
+
+    Raises:
+        HostError: none is said, and the nested one is not running.
+    """
+    if settings.host:
+        told = dom0.address(settings.host)
+        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster)
+    from lab.nested import machine
+
+    running = machine.running()
+    if running is None:
+        raise HostError(
+            "no Xen host is said, and none runs here",
+            next_step="'lab xen host up' boots one on this machine; or --host ssh://root@dom0 (docs/xen.md)",
+        )
+    return Dom0(Link("the nested Xen host", (*CHECKED, *running.ssh)), running.store, cluster)
+
+
+def facts(host: Dom0) -> Facts:
+    """Asks a host what it is and has."""
+    told = [line.partition(":") for line in host.do("facts").splitlines()]
+    said = {key.strip(): value.strip() for key, _, value in told}
+    routes = [value.split() for key, _, value in told if key.strip() == "lab_route"]
+    return Facts(
+        said["xen_version"],
+        int(said["free_memory"]),
+        int(said["lab_disk"]),
+        said["lab_console"] != "0",
+        tuple((route[0], route[1]) for route in routes),
+    )
+
+
+def place(host: Dom0, files: Sequence[Path], report: Callable[[str, str], None]) -> None:
+    """Copies to the host's store what it lacks; a nested host sees this machine's own."""
+    missing = host.do("placed", *[path.name for path in files]).split()
+    for path in (path for path in files if path.name in missing):
+        report(path.name.split("-")[0], f"copying {path.name} to {host.link.where}")
+        host.do("place", path.name, stdin=gzip.compress(path.read_bytes(), LEVEL), seconds=UPLOAD_SECONDS)
+
+
+def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """Files as a tar archive for the node's root."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, (content, mode) in files.items():
+            info = tarfile.TarInfo(path.lstrip("/"))
+            info.size, info.mode = len(content), mode
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@dataclass
+class Nodes:
+    """The ways into a cluster's domains, through its host; each is made when it is first used."""
+
+    host: Dom0
+    cluster: str
+    _links: dict[str, tuple[str, Link]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def address(self, node: str) -> str | None:
+        """The address by which a node was reached before."""
+        return self._links[node][0] if node in self._links else None
+
+    def link(self, node: str, address: str) -> Link:
+        """The way into a node."""
+        with self._lock:
+            if node not in self._links:
+                self._links[node] = (address, self._made(node, address))
+            way = self._links[node][1]
+        self.host.link.connect()
+        return way
+
+    def _made(self, node: str, address: str) -> Link:
+        own, through = keys.keys(self.cluster), self.host.link
+        *options, destination = through.arguments
+        jump = shlex.join(["ssh", "-S", str(through.socket), *options, "-W", "%h:%p", destination])
+        arguments = ("-F", "/dev/null", "-i", str(own.identity), "-o", "IdentitiesOnly=yes", *CHECKED)
+        arguments += ("-o", f"UserKnownHostsFile={own.known_hosts}", "-o", f"HostKeyAlias={keys.ALIAS}")
+        arguments += ("-o", f"ProxyCommand={jump}", "-p", str(domain.PORT), f"root@{address}")
+        return Link(node, arguments)
+
+    def forget(self, node: str) -> None:
+        """A node is down, or another one now: its way is closed."""
+        with self._lock:
+            _, way = self._links.pop(node, ("", None))
+        if way:
+            way.close()
+
+    def close(self) -> None:
+        """Closes all ways, also those that another command of the same cluster left open."""
+        for node in list(self._links):
+            self.forget(node)
+
+
+def forward(host: Dom0, address: str, publish: Sequence[Mapping[str, object]]) -> None:
+    """Leaves the published ports of this machine leading to the client, by a connection that stays with the cluster.
+
+    Raises:
+        HostError: a port is taken.
+    """
+    ways = [f"127.0.0.1:{entry['host_port']}:{address}:{entry['port']}" for entry in publish]
+    extra = ("-o", "ExitOnForwardFailure=yes", *(word for way in ways for word in ("-L", way)))
+    link = Link(host.link.where, host.link.arguments, extra, persist=0, label=host.cluster)
+    for other in ssh.sockets(host.cluster):
+        if other != link.socket:
+            ssh.end(other)
+    link.connect()
+
+
+def forward_end(host: Dom0) -> None:
+    """Ends the connection behind a cluster's published ports."""
+    for socket in ssh.sockets(host.cluster):
+        ssh.end(socket)

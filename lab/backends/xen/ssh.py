@@ -1,0 +1,167 @@
+"""One multiplexed connection by the system's own ssh: its configuration, its agent and its known hosts are respected.
+
+The master is started on purpose and has no pipe of ours: one that a command starts by itself keeps that command's
+output open, and a reader that waits for its end waits for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lab import paths
+from lab.backends.xen import trouble
+from lab.errors import BackendError, HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CONNECT_SECONDS = 15
+IDLE_SECONDS = 300  # a master that nobody uses ends by itself
+ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6")
+LOST = 255  # ssh's own exit code
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command on the other side did."""
+
+    rc: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def out(self) -> str:
+        """Its output as text."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def err(self) -> str:
+        """Its complaints as text."""
+        return self.stderr.decode(errors="replace").replace("\r", "").strip()
+
+
+@dataclass
+class Link:
+    """A connection that many commands share.
+
+    Attributes:
+        where: what it leads to, for a person.
+        arguments: ssh's options and the destination at their end.
+        extra: options of the master alone, such as forwarded ports.
+        persist: seconds without use after which the master ends; 0 for never.
+        label: what its socket is found again by, see `sockets`.
+    """
+
+    where: str
+    arguments: Sequence[str]
+    extra: Sequence[str] = ()
+    persist: int = IDLE_SECONDS
+    label: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _connected: bool = False
+
+    @property
+    def socket(self) -> Path:
+        """Where its master listens; one for each way to connect. Short, as such paths have to be."""
+        digest = hashlib.sha256("\0".join([*self.arguments, *self.extra]).encode()).hexdigest()[:16]
+        return paths.sockets() / (f"{digest}.{self.label}" if self.label else digest)
+
+    def run(self, command: str, *, seconds: float, stdin: bytes = b"") -> Completed:
+        """Runs a shell command there.
+
+        Raises:
+            HostError: there is no way in; says why.
+            BackendError: it did not end within `seconds`, or the connection was lost.
+        """
+        self.connect()
+        try:
+            done = subprocess.run(  # noqa: S603
+                self.command(command), input=stdin, capture_output=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BackendError(
+                f"{self.where} did not answer within {seconds:.0f} s: {command[:80]}", where=self.where
+            ) from error
+        if done.returncode == LOST and not self._answers():
+            self._connected = False
+            raise BackendError(f"the connection to {self.where} was lost", where=self.where)
+        return Completed(done.returncode, done.stdout, done.stderr)
+
+    def command(self, command: str, *, terminal: bool = False) -> list[str]:
+        """The command line on this machine that runs a shell command there."""
+        return ["ssh", *(["-t"] if terminal else ["-T"]), "-S", str(self.socket), *self.arguments, command]
+
+    def connect(self) -> None:
+        """Leaves a master that answers.
+
+        Raises:
+            HostError: there is no way in; says why.
+        """
+        with self._lock:
+            if self._connected and self.socket.exists():
+                return
+            if not self._answers():
+                self._start()
+            self._connected = True
+
+    def close(self) -> None:
+        """Ends the master, if there is one."""
+        with self._lock:
+            self._connected = False
+            end(self.socket)
+
+    def _start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        persist = f"ControlPersist={self.persist or 'yes'}"
+        argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), "-o", persist, *ALIVE, *self.extra, *self.arguments]
+        with tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(  # noqa: S603
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    timeout=CONNECT_SECONDS,
+                    check=False,
+                )
+            except FileNotFoundError as error:
+                raise HostError("'ssh' is missing", next_step="install OpenSSH's client (openssh-client)") from error
+            except subprocess.TimeoutExpired as error:
+                raise trouble.unreachable(self.where, f"no answer within {CONNECT_SECONDS} s") from error
+            said.seek(0)
+            if done.returncode:
+                raise trouble.unreachable(self.where, said.read().decode(errors="replace").strip())
+
+    def _answers(self) -> bool:
+        return self.socket.exists() and _control(self.socket, "check")
+
+
+def sockets(label: str) -> list[Path]:
+    """The sockets of masters with a label, whoever started them."""
+    return list(paths.sockets().glob(f"*.{label}"))
+
+
+def end(socket: Path) -> None:
+    """Ends a master, if there is one."""
+    if socket.exists():
+        _control(socket, "exit")
+        socket.unlink(missing_ok=True)
+
+
+def _control(socket: Path, verb: str) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired, FileNotFoundError):
+        done = subprocess.run(  # noqa: S603
+            ["ssh", "-S", str(socket), "-O", verb, "any"],  # noqa: S607
+            capture_output=True,
+            timeout=CONNECT_SECONDS,
+            check=False,
+        )
+        return done.returncode == 0
+    return False

@@ -1,0 +1,152 @@
+"""What is made with Docker for Xen: kernel and initrd, the nested host's disk, and each role's image as a disk.
+
+All of it is made in a container, so that this machine needs neither root nor a tool for it; the results are kept, named
+by what went in.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from lab import assets, paths
+from lab.backends.docker import builder, engine, origin
+from lab.errors import BackendError
+from lab.names import NAMESPACE
+from lab.recipes import Recipe
+from lab.recipes.recipe import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import docker
+
+FAMILY = "debian"  # the kernel of every domain, whatever its own family
+GUEST, HOST = "xen-guest", "xen-host"
+PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
+BLOCK = 1 << 20
+MAKE_SECONDS = 300
+MAKE_DISK = (
+    "rm -rf /tree/.dockerenv /tree/dev /tree/proc /tree/sys && mkdir /tree/dev /tree/proc /tree/sys &&"
+    # No journal and no checksums: it is only ever read.
+    " mke2fs -q -t ext4 -O ^has_journal,^metadata_csum -m 0 -d /tree /disk.ext4"
+    ' "$(($(du -sm /tree | cut -f 1) * 11 / 10 + 32))M"'
+)
+
+
+def recipe(kind: str) -> Recipe:
+    """The recipe of what is made from `xen/`: its content names it."""
+    folder = assets.xen()
+    context = {}
+    for part in PARTS[kind]:
+        for path in sorted((folder / part).rglob("*")):
+            if path.is_file() and path.name != "Dockerfile":
+                content = path.read_bytes()
+                mode = 0o755 if content.startswith(b"#!") else 0o644
+                context[str(path.relative_to(folder))] = Entry(content, mode)
+    text = (folder / PARTS[kind][1] / "Dockerfile").read_text(encoding="utf-8")
+    parent = origin.tag(FAMILY)
+    return Recipe(kind, FAMILY, parent, text.replace("ARG ORIGIN\nFROM $ORIGIN", f"FROM {parent}"), context)
+
+
+def outputs(kind: str, names: Iterable[str], report: Callable[[str, str], None]) -> dict[str, Path]:
+    """Files that the build of `xen-guest` or `xen-host` leaves in /out; built and taken out unless they are kept."""
+    wanted = recipe(kind)
+    found = {name: paths.disks() / f"{kind}-{wanted.digest}-{name}" for name in names}
+    missing = {name: path for name, path in found.items() if not path.is_file()}
+    if missing:
+        api = engine.connect(MAKE_SECONDS)
+        builder.build(api, [wanted], report)
+        with engine.asking(f"reading {kind}"):
+            made = api.create_container(wanted.tag, ["true"], labels={f"{NAMESPACE}.tool": kind})["Id"]
+            try:
+                for name, path in missing.items():
+                    report(kind, f"keeping {name}")
+                    _take_out(api, made, f"/out/{name}", path)
+            finally:
+                api.remove_container(made, force=True)
+    return found
+
+
+def disk(api: docker.APIClient, image: str, role: str, report: Callable[[str, str], None]) -> Path:
+    """A role's image as an ext4 disk, named by the image's own digest; made unless it is kept."""
+    path = paths.disks() / disk_name(api, image, role)
+    if path.is_file():
+        return path
+    report(role, "making a disk of its image")
+    tools = recipe(GUEST)
+    with engine.asking(f"making a disk of {image}"), engine.connected(MAKE_SECONDS) as client:
+        source = client.create_container(image, ["true"])["Id"]
+        maker = client.create_container(tools.tag, ["sleep", str(MAKE_SECONDS)], labels={f"{NAMESPACE}.tool": role})["Id"]
+        try:
+            client.start(maker)
+            _run(client, maker, "mkdir /tree")
+            client.put_archive(maker, "/tree", client.export(source))
+            _run(client, maker, MAKE_DISK)
+            _take_out(client, maker, "/disk.ext4", path)
+        finally:
+            client.remove_container(source, force=True)
+            client.remove_container(maker, force=True)
+    report(role, f"disk made: {path.stat().st_size >> 20} MiB")
+    return path
+
+
+def disk_name(api: docker.APIClient, image: str, role: str) -> str:
+    """What an image's disk is called.
+
+    Raises:
+        BackendError: the image is not there.
+    """
+    with engine.asking(f"looking at {image}"):
+        found = api.inspect_image(image)  # type: ignore[no-untyped-call]
+    return f"{role}-{found['Id'].removeprefix('sha256:')[:16]}.ext4"
+
+
+def _run(api: docker.APIClient, container: str, script: str) -> None:
+    made = api.exec_create(container, ["sh", "-c", script])["Id"]
+    said = api.exec_start(made)
+    if api.exec_inspect(made)["ExitCode"]:
+        raise BackendError(f"making a disk failed: {said.decode(errors='replace').strip()[-600:]}")
+
+
+def _take_out(api: docker.APIClient, container: str, inside: str, path: Path) -> None:
+    """A file of a container, whole or not at all; empty blocks take no space."""
+    stream, _ = api.get_archive(container, inside, chunk_size=BLOCK)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
+        try:
+            with tarfile.open(fileobj=_Reader(stream), mode="r|") as tar:
+                member = tar.next()
+                content = tar.extractfile(member) if member else None
+                if content is None:
+                    raise BackendError(f"{inside} is not there")
+                _sparse(content, draft.file)
+            Path(draft.name).replace(path)
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
+
+
+def _sparse(source: BinaryIO | object, target: BinaryIO | object) -> None:
+    empty = bytes(BLOCK)
+    while block := source.read(BLOCK):  # type: ignore[union-attr]
+        if block == empty[: len(block)]:
+            target.seek(len(block), os.SEEK_CUR)  # type: ignore[union-attr]
+        else:
+            target.write(block)  # type: ignore[union-attr]
+    target.truncate()  # type: ignore[union-attr]
+
+
+class _Reader:
+    """Chunks as a file to read from."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+            self._rest += chunk
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken

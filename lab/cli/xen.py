@@ -1,0 +1,88 @@
+"""`lab xen host up|status|enter|down`: a real Xen on this machine, inside QEMU."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lab.nested.machine import Running
+
+app = typer.Typer(help="Xen: the nested host.", no_args_is_help=True)
+host = typer.Typer(help="A real Xen host inside QEMU, where this machine is none.", no_args_is_help=True)
+app.add_typer(host, name="host")
+
+
+def register(root: typer.Typer) -> None:
+    """Adds the verbs."""
+    root.add_typer(app, name="xen")
+
+
+@host.command()
+def up(
+    memory: Annotated[int, typer.Option(help="MiB for the host and its domains.")] = 4096,
+    cpus: Annotated[int, typer.Option(help="Processors; no more than this machine has.")] = min(2, os.cpu_count() or 1),
+    disk: Annotated[int, typer.Option(help="GiB that its store may grow to; taken when it is first made.")] = 20,
+    cpu: Annotated[str | None, typer.Option(help="QEMU's processor model, over the one known to be right.")] = None,
+) -> None:
+    """Boots it, and returns when it answers. The first time its disk is made; its store is kept from boot to boot."""
+    from lab.cli import screen
+    from lab.nested import machine, qemu
+
+    with screen.report() as report:
+        machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, lambda what, step: report.step(what, step))
+    print("'lab up --backend xen --file five' places a cluster there; 'lab xen host down' ends it")
+
+
+@host.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Shows whether it runs, by which accelerator, and what Xen says. Exits 1 when it does not."""
+    from lab.nested import machine
+
+    found = machine.running()
+    if found is None:
+        print("null" if as_json else "no nested Xen host runs; 'lab xen host up' boots one")
+        raise typer.Exit(1)
+    if as_json:
+        print(json.dumps(machine.described(found)))
+        return
+    print(f"pid {found.pid}, {found.cpus} processors, {found.memory} MiB, accelerator {found.accelerator}")
+    sys.stdout.write(found.link.run("xl info | grep -E '^(xen_version|xen_caps|free_memory)'; xl list", seconds=30).out)
+
+
+@host.command()
+def enter() -> None:
+    """Opens a shell on it (dom0), with xl."""
+    found = _running()
+    found.link.connect()
+    argv = found.link.command("exec bash -l", terminal=True)
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+@host.command()
+def down() -> None:
+    """Stops its domains cleanly and ends it. Its store, with the clusters' data, stays."""
+    from lab.nested import machine
+
+    found = machine.running()
+    if found is None:
+        print("no nested Xen host runs")
+        return
+    machine.down(found)
+    print("the nested Xen host is down")
+
+
+def _running() -> Running:
+    from lab.errors import HostError
+    from lab.nested import machine
+
+    found = machine.running()
+    if found is None:
+        raise HostError("no nested Xen host runs", next_step="'lab xen host up' boots one")
+    return found

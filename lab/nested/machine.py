@@ -1,0 +1,251 @@
+"""The nested Xen host as a process: begun, found again, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lab import paths
+from lab.backends.xen import cpio, keys, toolbox
+from lab.backends.xen.ssh import Link
+from lab.errors import BackendError, HostError
+from lab.nested import qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lab.nested.qemu import Machine, Media
+
+STORE = "/srv/lab"
+ALIAS = "lab-xen-host"
+FIRST_LINE_SECONDS = 10  # until the hypervisor prints: after that it does not run under this accelerator
+BOOT_SECONDS = 180
+STOP_SECONDS = 90
+POLL_SECONDS = 0.1
+READY = "lab: the Xen host is ready"
+DEAD = ("Dom0 crashed", "Panic on CPU", "FATAL TRAP", "Kernel panic", "lab: the host could not")
+SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Running:
+    """A nested host that runs."""
+
+    pid: int
+    port: int
+    accelerator: str
+    memory: int
+    cpus: int
+    store: str = STORE
+
+    @property
+    def ssh(self) -> tuple[str, ...]:
+        """ssh's arguments that lead to it."""
+        folder = paths.xen_host()
+        return (
+            *("-F", "/dev/null", "-i", str(folder / "identity"), "-o", "IdentitiesOnly=yes"),
+            *("-o", f"UserKnownHostsFile={folder / 'known-hosts'}", "-o", f"HostKeyAlias={ALIAS}"),
+            *("-p", str(self.port), "root@127.0.0.1"),
+        )
+
+    @property
+    def link(self) -> Link:
+        """A connection to it."""
+        return Link("the nested Xen host", ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", *self.ssh))
+
+
+def running() -> Running | None:
+    """The nested host of this user, if it lives. What a killed one left is taken away."""
+    folder = paths.xen_host()
+    told = folder / "machine.json"
+    if not told.is_file():
+        return None
+    if _alive(folder / "qemu.pid"):
+        return Running(pid=int((folder / "qemu.pid").read_text()), **json.loads(told.read_text(encoding="utf-8")))
+    told.unlink()
+    return None
+
+
+def up(machine: Machine, say: Callable[[str], None], report: Callable[[str, str], None]) -> Running:
+    """Boots a nested host, unless one runs.
+
+    Raises:
+        UserError: it can't be as asked.
+        BackendError: it did not boot; the end of its console is shown.
+    """
+    machine.check()
+    with _only_one():
+        found = running()
+        if found:
+            say("the nested Xen host runs already")
+            return found
+        media = _media(machine, report)
+        for accelerator, why in _accelerators(say):
+            begun = time.monotonic()
+            try:
+                made = _boot(machine, media, accelerator)
+            except BackendError as error:
+                if accelerator == "tcg":
+                    raise
+                say(f"Xen does not boot under {accelerator} here ({error.what.splitlines()[0]})")
+                _remember_refusal()
+                continue
+            say(f"QEMU runs Xen by {why}; it answered after {time.monotonic() - begun:.0f} s")
+            return made
+    raise AssertionError("plain emulation is always tried")
+
+
+def down(found: Running, *, seconds: float = STOP_SECONDS) -> None:
+    """Ends a nested host: its domains cleanly first; by force where it does not answer."""
+    pid_file = paths.xen_host() / "qemu.pid"
+    with contextlib.suppress(HostError, BackendError):
+        found.link.run("kill -TERM 1", seconds=10)
+        _wait_for_end(pid_file, seconds)
+    found.link.close()
+    if _alive(pid_file):
+        os.kill(found.pid, signal.SIGKILL)
+        _wait_for_end(pid_file, 10)
+    (paths.xen_host() / "machine.json").unlink(missing_ok=True)
+
+
+def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
+    """One try with one accelerator."""
+    port = _free_port()
+    media.serial.unlink(missing_ok=True)
+    argv = qemu.arguments(machine, media, accelerator, port)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    if done.returncode:
+        raise BackendError(f"QEMU does not start: {(done.stderr or done.stdout).strip()[-600:]}")
+    told = {"port": port, "accelerator": accelerator, "memory": machine.memory, "cpus": machine.cpus}
+    made = Running(pid=int(media.pid.read_text()), **told)
+    try:
+        _wait_until_ready(media)
+        made.link.connect()
+    except BaseException:
+        os.kill(made.pid, signal.SIGKILL)
+        _wait_for_end(media.pid, 10)
+        raise
+    (media.state / "machine.json").write_text(json.dumps(told), encoding="utf-8")
+    return made
+
+
+def _wait_until_ready(media: Media) -> None:
+    """Until the host says so on its serial line.
+
+    Raises:
+        BackendError: it ended, panicked or fell silent; with the last lines.
+    """
+    begun = time.monotonic()
+    while True:
+        said = media.serial.read_text(errors="replace") if media.serial.is_file() else ""
+        waited = time.monotonic() - begun
+        if READY in said:
+            return
+        if not _alive(media.pid):
+            raise _not_booted("QEMU ended", said)
+        if any(sign in said for sign in DEAD):
+            raise _not_booted("the host crashed", said)
+        if waited > BOOT_SECONDS or (waited > FIRST_LINE_SECONDS and "Xen" not in said):
+            raise _not_booted(f"no more was seen after {waited:.0f} s", said)
+        time.sleep(POLL_SECONDS)
+
+
+def _not_booted(why: str, said: str) -> BackendError:
+    tail = "".join(f"\n    | {line}" for line in said.splitlines()[-SHOWN:]) or " (nothing)"
+    return BackendError(f"the nested Xen host did not boot: {why}; its console:{tail}")
+
+
+def _media(machine: Machine, report: Callable[[str, str], None]) -> Media:
+    """All files; the initrd is this boot's own, since it brings the keys."""
+    folder = paths.xen_host()
+    made = toolbox.outputs(toolbox.HOST, ("xen", "vmlinux", "initrd", "root.ext4"), report)
+    toolbox.outputs(toolbox.GUEST, ("vmlinux", "initrd"), report)
+    given = {"host": f"ADDRESS={qemu.ADDRESS}/24\nSTORE={STORE}\n".encode(), **_keys(folder)}
+    initrd = folder / "initrd"
+    initrd.touch(mode=0o600)
+    letter = cpio.archive({f"/lab/{name}": (content, 0o600) for name, content in given.items()})
+    initrd.write_bytes(made["initrd"].read_bytes() + letter)
+    store = folder / "store.img"
+    if not store.is_file():
+        store.touch(mode=0o600)
+        os.truncate(store, machine.disk << 30)
+    return qemu.Media(made["xen"], made["vmlinux"], initrd, made["root.ext4"], store, paths.disks(), folder)
+
+
+def _keys(folder: Path) -> dict[str, bytes]:
+    """This boot's keys: the host's own, and the lab's for it."""
+    own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    for name, content in {
+        "identity": keys.private(own),
+        "known-hosts": f"{ALIAS} ".encode() + keys.public(host) + b"\n",
+    }.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(content)
+    return {"authorized_keys": keys.public(own) + b"\n", "host_key": keys.private(host)}
+
+
+def _accelerators(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """What to try, in order, with words for it. Whether KVM can carry Xen only a boot tells; a refusal is remembered."""
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        if _refusal().is_file() and _refusal().read_text(encoding="utf-8") == platform.release():
+            say("KVM was tried before on this kernel and can't carry Xen")
+        else:
+            yield "kvm", "KVM with nested virtualisation"
+    yield "tcg", "plain emulation"
+
+
+def _refusal() -> Path:
+    return paths.xen_host() / "kvm-refused"
+
+
+def _remember_refusal() -> None:
+    _refusal().write_text(platform.release(), encoding="utf-8")
+
+
+def _alive(pid_file: Path) -> bool:
+    """Whether QEMU lives: it holds a lock on its pid file until it ends, however it ends."""
+    try:
+        with pid_file.open("r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _wait_for_end(pid_file: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while _alive(pid_file) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[None]:
+    """Two commands at once boot one host."""
+    with (paths.locks() / "xen-host").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def described(found: Running) -> dict[str, object]:
+    """For `lab xen host status`."""
+    return asdict(found)

@@ -1,0 +1,49 @@
+"""Where a cluster is placed: the part of `cluster.yaml` (and of the command line) that the nodes know nothing of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from lab.spec.roles import Count, Model
+
+
+def _valid_host(url: str) -> str:
+    """The URL as it was given.
+
+    Raises:
+        ValueError: it is not of the form `ssh://[user@]host[:port][/folder]`.
+    """
+    parts = urlsplit(url)
+    try:
+        good = parts.scheme == "ssh" and bool(parts.hostname) and (parts.port or 22) > 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or (parts.hostname or "-").startswith("-"):
+        raise ValueError(f"a Xen host is written ssh://[user@]host[:port][/folder], not {url!r}")
+    return url
+
+
+class Xen(Model):
+    """A Xen host and how much of it is used."""
+
+    host: Annotated[str, AfterValidator(_valid_host)] | None = Field(
+        None, description="ssh://root@dom0[:port][/folder for disks]; unset: the host that 'lab xen host up' boots here"
+    )
+    bridge: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,15}$")] | None = Field(
+        None, description="a bridge that is there; unset: one of the cluster's own is made"
+    )
+    max_domains: Count = Field(5, description="domains of the cluster at a time, at most; five, as in the series")
+    memory: Annotated[int, Field(ge=128, le=65536, strict=True)] = Field(256, description="MiB a domain")
+    volume: Annotated[int, Field(ge=64, strict=True)] = Field(4096, description="MiB a disk may grow to")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A backend's name and its settings."""
+
+    backend: str = "docker"
+    xen: Xen = field(default_factory=Xen)
