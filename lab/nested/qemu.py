@@ -96,9 +96,9 @@ def arguments(machine: Machine, media: Media, accelerator: str, port: int) -> li
     }
     return [
         *(PROGRAM, "-name", NAME, "-daemonize", "-pidfile", str(media.pid)),
-        *("-machine", "q35", "-accel", "tcg,thread=multi" if emulated else accelerator),
+        *("-machine", "q35", "-accel", "tcg,thread=multi,tb-size=2047" if emulated else accelerator),
         *("-cpu", cpu, "-smp", str(machine.cpus), "-m", f"{machine.memory}M"),
-        *("-display", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-serial", f"file:{media.serial}"),
+        *("-display", "none", "-monitor", f"unix:{media.state}/monitor,server=on,wait=off", "-nodefaults", "-no-reboot", "-serial", f"file:{media.serial}"),
         *("-kernel", str(media.xen), "-append", XEN.format(memory=DOM0_MEMORY)),
         *("-initrd", f"{media.vmlinux} {LINUX},{media.initrd}"),
         *("-netdev", network, "-device", "virtio-net-pci,netdev=n0,romfile="),

@@ -23,6 +23,7 @@ class HealthCheck(Model):
 
     inter: Seconds = Field(0.5, description="seconds between two checks")
     fastinter: Seconds = Field(0.1, description="the same while a server is changing or out")
+    timeout: Seconds = Field(0.5, description="seconds for a connection, and for the answer to a check")
     fall: Count = Field(3, le=100, description="failed checks in a row until the server is out")
     rise: Count = Field(2, le=100, description="good checks in a row until it is back")
 

@@ -7,9 +7,10 @@ import re
 import shlex
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.backends.base import Capabilities, Existing, Result, State
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
 from lab.errors import BackendError, HostError, SpecError
 
@@ -39,10 +40,14 @@ class XenBackend:
         self.dom0 = host.find(self.settings, cluster)
         self.nodes = host.Nodes(self.dom0, cluster)
         self._images: dict[str, str] = {}
+        self._memory: dict[str, dict[str, Any]] = {}
+        self._network: str | None = None
         self._network_lock = threading.Lock()
+        self._starts: threading.Semaphore | None = None
 
     def capabilities(self) -> Capabilities:
         facts = host.facts(self.dom0)
+        self._starts = self._starts or threading.Semaphore(facts.processors)
         own = domain.bridge(self.cluster, self.settings)
         return Capabilities(
             f"Xen {facts.version} ({self.dom0.link.where})",
@@ -56,7 +61,9 @@ class XenBackend:
         )
 
     def observe(self) -> Existing:
-        return domain.existing(self.cluster, self.dom0.do("observe"))
+        printed = self.dom0.do("observe")
+        self._memory = domain.known(printed)
+        return domain.existing(self.cluster, printed)
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import engine, origin
@@ -70,17 +77,14 @@ class XenBackend:
         api = engine.connect()
         builder.build(api, recipes, report)
         files = guest.files(report)
-        for recipe in recipes:
-            made = toolbox.disk(api, recipe.tag, recipe.role, report)
-            self._images[recipe.tag] = made.name
-            files.append(made)
-        host.place(self.dom0, files, report)
+        with ThreadPoolExecutor(builder.PARALLEL) as pool:
+            disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), recipes))
+        self._images |= {recipe.tag: made.name for recipe, made in zip(recipes, disks, strict=True)}
+        host.place(self.dom0, [*files, *disks], report)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         bridge = domain.bridge(self.cluster, self.settings)
-        own = "no" if self.settings.bridge else "yes"
-        with self._network_lock:
-            self.dom0.do("network", bridge, own, f"{plan.network.gateway}/{plan.network.prefixlen}")
+        self._make_network(bridge, f"{plan.network.gateway}/{plan.network.prefixlen}")
         image = self._image(node)
         kernel = guest.name(guest.KERNEL)
         configuration = domain.config(plan, node, self.settings, self.dom0.store, image, kernel)
@@ -90,14 +94,17 @@ class XenBackend:
             "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
             "/lab/key/host": (made.host.read_bytes(), 0o600),
         }
-        self._ask(
-            "create",
-            node.name,
-            self.settings.volume,
-            domain.memory(plan, node, image, bridge, started=False),
-            *node.volumes,
-            stdin=domain.folder(configuration, inbox),
-        )
+        memory = domain.memory(plan, node, image, bridge, started=False)
+        letter = domain.folder(configuration, inbox)
+        self._ask("create", node.name, self.settings.volume, memory, *node.volumes, stdin=letter)
+        self._memory[node.name] = json.loads(memory)
+
+    def _make_network(self, bridge: str, address: str) -> None:
+        """Once for all nodes."""
+        with self._network_lock:
+            if self._network != address:
+                self.dom0.do("network", bridge, "no" if self.settings.bridge else "yes", address)
+                self._network = address
 
     def _image(self, node: NodePlan) -> str:
         if node.image not in self._images:
@@ -108,18 +115,14 @@ class XenBackend:
         return self._images[node.image]
 
     def start(self, node: str) -> None:
-        known = self._known(node)
+        known = {**self._known(node), "started": True}
         address = known["fixed"]["address"]
-        self._ask(
-            "start",
-            node,
-            guest.name(guest.INITRD),
-            address,
-            domain.PORT,
-            BOOT_SECONDS,
-            json.dumps({**known, "started": True}, separators=(",", ":"), sort_keys=True),
-            seconds=BOOT_SECONDS * 2,
-        )
+        memory = json.dumps(known, separators=(",", ":"), sort_keys=True)
+        # More at once than the host has processors take longer in all (measured, docs/figures.md).
+        self._starts = self._starts or threading.Semaphore(host.facts(self.dom0).processors)
+        with self._starts:
+            initrd = guest.name(guest.INITRD)
+            self._ask("start", node, initrd, address, domain.PORT, BOOT_SECONDS, memory, seconds=BOOT_SECONDS * 2)
         if known["fixed"]["publish"]:
             host.forward(self.dom0, address, known["fixed"]["publish"])
 
@@ -138,12 +141,14 @@ class XenBackend:
     def remove(self, node: str) -> None:
         self._ask("remove", node)
         self.nodes.forget(node)
+        self._memory.pop(node, None)
 
     def clear(self, *, volumes: bool) -> None:
         own = "no" if self.settings.bridge else "yes"
         self.dom0.do("clear", domain.bridge(self.cluster, self.settings), own, "yes" if volumes else "no")
         self.nodes.close()
         host.forward_end(self.dom0)
+        self._network = None
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         bounded = shlex.join(["timeout", "-k", "2", str(seconds), *argv])
@@ -252,24 +257,25 @@ class XenBackend:
             what = f"{node} is {state.value}" if state is not State.RUNNING else f"{node} does not answer: {error.what}"
             raise BackendError(what, where=node, next_step=f"'lab logs --console {node}'; 'lab start {node}'") from error
 
-    def _observed(self, node: str) -> Observed:
+    def _state(self, node: str) -> State:
         found = self.observe().node(node)
         if found is None:
-            raise BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
-        return found
-
-    def _state(self, node: str) -> State:
-        return self._observed(node).state
+            raise self._no_such(node)
+        return found.state
 
     def _address(self, node: str) -> str:
-        """Asked once: a node that gets another address is another domain."""
-        return self.nodes.address(node) or self._observed(node).address
+        return str(self._known(node)["fixed"]["address"])
 
     def _known(self, node: str) -> dict[str, Any]:
-        found = domain.known(self.dom0.do("observe")).get(node)
-        if found is None:
-            raise BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
-        return found
+        """What the host remembers of a node; asked once, since nothing of it changes but by making it anew."""
+        if node not in self._memory:
+            self.observe()
+        if node not in self._memory:
+            raise self._no_such(node)
+        return self._memory[node]
+
+    def _no_such(self, node: str) -> BackendError:
+        return BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
 
     def _uuid(self, node: str) -> str:
         return domain.identity(self.cluster, node)

@@ -129,8 +129,8 @@ def memory(plan: Plan, node: NodePlan, image: str, bridge_name: str, *, started:
 
 def known(printed: str) -> dict[str, dict[str, object]]:
     """What is remembered, by node, from the second half of what `observe` prints."""
-    lines = printed.partition("\n---\n")[2].splitlines()
-    return {name: json.loads(value) for name, _, value in (line.partition(" ") for line in lines)}
+    told = (json.loads(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
+    return {said["fixed"]["name"]: said for said in told}
 
 
 def states(printed: str) -> dict[str, State]:

@@ -35,6 +35,7 @@ class Facts:
     """What a Xen host is and has; memory and disk in MiB."""
 
     version: str
+    processors: int
     memory: int
     disk: int
     keeps_consoles: bool
@@ -68,6 +69,7 @@ def facts(host: Dom0) -> Facts:
     routes = [value.split() for key, _, value in told if key.strip() == "lab_route"]
     return Facts(
         said["xen_version"],
+        int(said["nr_cpus"]),
         int(said["free_memory"]),
         int(said["lab_disk"]),
         said["lab_console"] != "0",
@@ -103,14 +105,10 @@ class Nodes:
     _links: dict[str, tuple[str, Link]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def address(self, node: str) -> str | None:
-        """The address by which a node was reached before."""
-        return self._links[node][0] if node in self._links else None
-
     def link(self, node: str, address: str) -> Link:
         """The way into a node."""
         with self._lock:
-            if node not in self._links:
+            if node not in self._links or self._links[node][0] != address:
                 self._links[node] = (address, self._made(node, address))
             way = self._links[node][1]
         self.host.link.connect()

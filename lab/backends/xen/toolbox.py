@@ -7,6 +7,8 @@ by what went in.
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import tarfile
 import tempfile
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lab import assets, paths
 from lab.backends.docker import builder, engine, origin
 from lab.errors import BackendError
-from lab.names import NAMESPACE
+from lab.names import LABEL
 from lab.recipes import Recipe
 from lab.recipes.recipe import Entry
 
@@ -29,6 +31,7 @@ GUEST, HOST = "xen-guest", "xen-host"
 PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
 BLOCK = 1 << 20
 MAKE_SECONDS = 300
+UNPACK = "tar --numeric-owner --xattrs --xattrs-include='*' -xp -C /tree"
 MAKE_DISK = (
     "rm -rf /tree/.dockerenv /tree/dev /tree/proc /tree/sys && mkdir /tree/dev /tree/proc /tree/sys &&"
     # No journal and no checksums: it is only ever read.
@@ -61,7 +64,7 @@ def outputs(kind: str, names: Iterable[str], report: Callable[[str, str], None])
         api = engine.connect(MAKE_SECONDS)
         builder.build(api, [wanted], report)
         with engine.asking(f"reading {kind}"):
-            made = api.create_container(wanted.tag, ["true"], labels={f"{NAMESPACE}.tool": kind})["Id"]
+            made = api.create_container(wanted.tag, ["true"], labels=_mark(kind))["Id"]
             try:
                 for name, path in missing.items():
                     report(kind, f"keeping {name}")
@@ -73,18 +76,21 @@ def outputs(kind: str, names: Iterable[str], report: Callable[[str, str], None])
 
 def disk(api: docker.APIClient, image: str, role: str, report: Callable[[str, str], None]) -> Path:
     """A role's image as an ext4 disk, named by the image's own digest; made unless it is kept."""
-    path = paths.disks() / disk_name(api, image, role)
-    if path.is_file():
-        return path
+    kept = _kept(api, image, role)
+    if kept:
+        return kept
+    # Never the same name twice: a host that has read the old file need not notice that there is a new one.
+    path = paths.disks() / f"{_stem(api, image, role)}-{secrets.token_hex(3)}.ext4"
     report(role, "making a disk of its image")
-    tools = recipe(GUEST)
     with engine.asking(f"making a disk of {image}"), engine.connected(MAKE_SECONDS) as client:
-        source = client.create_container(image, ["true"])["Id"]
-        maker = client.create_container(tools.tag, ["sleep", str(MAKE_SECONDS)], labels={f"{NAMESPACE}.tool": role})["Id"]
+        source = client.create_container(image, ["true"], labels=_mark(role))["Id"]
+        host = client.create_host_config(tmpfs={"/tree": "size=8g"})
+        maker = client.create_container(
+            recipe(GUEST).tag, ["sleep", str(MAKE_SECONDS)], labels=_mark(role), host_config=host
+        )["Id"]
         try:
             client.start(maker)
-            _run(client, maker, "mkdir /tree")
-            client.put_archive(maker, "/tree", client.export(source))
+            _run(client, maker, UNPACK, client.export(source))
             _run(client, maker, MAKE_DISK)
             _take_out(client, maker, "/disk.ext4", path)
         finally:
@@ -98,16 +104,38 @@ def disk_name(api: docker.APIClient, image: str, role: str) -> str:
     """What an image's disk is called.
 
     Raises:
-        BackendError: the image is not there.
+        BackendError: the image, or its disk, is not there.
     """
+    kept = _kept(api, image, role)
+    if kept is None:
+        raise BackendError(f"there is no disk of {image}", next_step="'lab up' makes it")
+    return kept.name
+
+
+def _kept(api: docker.APIClient, image: str, role: str) -> Path | None:
+    return next(iter(sorted(paths.disks().glob(f"{_stem(api, image, role)}-*.ext4"))), None)
+
+
+def _stem(api: docker.APIClient, image: str, role: str) -> str:
     with engine.asking(f"looking at {image}"):
         found = api.inspect_image(image)  # type: ignore[no-untyped-call]
-    return f"{role}-{found['Id'].removeprefix('sha256:')[:16]}.ext4"
+    return f"{role}-{found['Id'].removeprefix('sha256:')[:16]}"
 
 
-def _run(api: docker.APIClient, container: str, script: str) -> None:
-    made = api.exec_create(container, ["sh", "-c", script])["Id"]
-    said = api.exec_start(made)
+def _mark(what: str) -> dict[str, str]:
+    """The label of a container that lives for one task."""
+    return {f"{LABEL}.tool": what}
+
+
+def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[bytes] = ()) -> None:
+    """A command in a container, fed with `stdin`: several times as fast as the engine's own way to copy many files."""
+    made = api.exec_create(container, ["sh", "-c", script], stdin=True)["Id"]
+    answer = api.exec_start(made, socket=True)
+    connection: socket.socket = getattr(answer, "_sock", answer)
+    for chunk in stdin:
+        connection.sendall(chunk)
+    connection.shutdown(socket.SHUT_WR)
+    said = b"".join(iter(lambda: answer.read(BLOCK), b""))
     if api.exec_inspect(made)["ExitCode"]:
         raise BackendError(f"making a disk failed: {said.decode(errors='replace').strip()[-600:]}")
 
