@@ -153,9 +153,7 @@ class Backend(Protocol):
     def get(self, node: str, path: str) -> bytes | None:
         """A file of a node, running or not; None when it is not there."""
 
-    def logs(
-        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
-    ) -> Iterator[str]:
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         """What a node's services printed, line by line; with `console`, all that its machine did."""
 
     def shell(self, node: str, argv: Sequence[str]) -> list[str]:

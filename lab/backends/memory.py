@@ -97,9 +97,7 @@ class MemoryBackend:
     def get(self, node: str, path: str) -> bytes | None:
         return self.files.get(node, {}).get(path)
 
-    def logs(
-        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
-    ) -> Iterator[str]:
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow and not console]
         yield from lines if tail is None else lines[-tail:]
 

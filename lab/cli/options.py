@@ -25,7 +25,8 @@ Name = Annotated[
     str | None, typer.Option("--name", "-n", envvar="LAB_NAME", help="The cluster's name, over the topology's own.")
 ]
 BackendName = Annotated[
-    str | None, typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run: docker (unless said) or xen.")
+    str | None,
+    typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run: docker or xen."),
 ]
 Host = Annotated[
     str | None,

@@ -34,7 +34,7 @@ def up(
     from lab.nested import machine, qemu
 
     with screen.report() as report:
-        machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, lambda what, step: report.step(what, step))
+        machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, report.step)
     print("'lab up --backend xen --file five' places a cluster there; 'lab xen host down' ends it")
 
 

@@ -12,7 +12,7 @@ from lab.errors import HostError, SpecError
 from lab.spec import AUTO, load
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
 
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
@@ -77,20 +77,17 @@ def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
         )
     awake = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
     there = {node.name for node in existing.nodes}
-    _refuse_without("memory", capabilities.memory, capabilities.node_memory, made, awake, capabilities.engine)
-    _refuse_without("disk", capabilities.disk, capabilities.node_disk, made, there, capabilities.engine)
-
-
-def _refuse_without(
-    what: str, free_there: int | None, each: int, made: Plan, has_it: Container[str], engine: str
-) -> None:
-    wanted = each * sum(node.name not in has_it for node in made.nodes)
-    if free_there is not None and wanted > free_there:
-        raise HostError(
-            f"{wanted} MiB of {what} are wanted for the nodes, {free_there} MiB are free on {engine}",
-            where=what,
-            next_step="take a smaller topology, or free some: 'lab down' removes a cluster",
-        )
+    names = {node.name for node in made.nodes}
+    for what, left, wanted in (
+        ("memory", capabilities.memory, capabilities.node_memory * len(names - awake)),
+        ("disk", capabilities.disk, capabilities.node_disk * len(names - there)),
+    ):
+        if left is not None and wanted > left:
+            raise HostError(
+                f"{wanted} MiB of {what} are wanted for the nodes, {left} MiB are free on {capabilities.engine}",
+                where=what,
+                next_step="take a smaller topology, or free some: 'lab down' removes a cluster",
+            )
 
 
 def _that_fit(count: int) -> list[str]:

@@ -52,7 +52,7 @@ class Running:
 
     @property
     def ssh(self) -> tuple[str, ...]:
-        """ssh's arguments that lead to it."""
+        """Ssh's arguments that lead to it."""
         folder = paths.xen_host()
         return (
             *("-F", "/dev/null", "-i", str(folder / "identity"), "-o", "IdentitiesOnly=yes"),
@@ -73,7 +73,7 @@ def running() -> Running | None:
     if not told.is_file():
         return None
     if _alive(folder / "qemu.pid"):
-        return Running(pid=int((folder / "qemu.pid").read_text()), **json.loads(told.read_text(encoding="utf-8")))
+        return Running(**json.loads(told.read_text(encoding="utf-8")))
     told.unlink()
     return None
 
@@ -128,8 +128,7 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     if done.returncode:
         raise BackendError(f"QEMU does not start: {(done.stderr or done.stdout).strip()[-600:]}")
-    told = {"port": port, "accelerator": accelerator, "memory": machine.memory, "cpus": machine.cpus}
-    made = Running(pid=int(media.pid.read_text()), **told)
+    made = Running(int(media.pid.read_text()), port, accelerator, machine.memory, machine.cpus)
     try:
         _wait_until_ready(media)
         made.link.connect()
@@ -137,7 +136,7 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
         os.kill(made.pid, signal.SIGKILL)
         _wait_for_end(media.pid, 10)
         raise
-    (media.state / "machine.json").write_text(json.dumps(told), encoding="utf-8")
+    (media.state / "machine.json").write_text(json.dumps(asdict(made)), encoding="utf-8")
     return made
 
 
@@ -197,7 +196,7 @@ def _keys(folder: Path) -> dict[str, bytes]:
 
 
 def _accelerators(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """What to try, in order, with words for it. Whether KVM can carry Xen only a boot tells; a refusal is remembered."""
+    """What to try, in order, with words for it. Only a boot tells whether KVM carries Xen; a refusal is remembered."""
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
         if _refusal().is_file() and _refusal().read_text(encoding="utf-8") == platform.release():
             say("KVM was tried before on this kernel and can't carry Xen")

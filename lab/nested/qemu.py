@@ -89,20 +89,28 @@ def arguments(machine: Machine, media: Media, accelerator: str, port: int) -> li
     emulated = accelerator == "tcg"
     cpu = machine.cpu or (CPU_EMULATED if emulated else "host")
     network = f"user,id=n0,net={SUBNET},restrict=on,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22"
-    drives = {
-        # The host's own disk is thrown away with every boot; what domains leave stays.
-        "root": f"file={_escaped(media.root)},format=raw,if=none,id=root,snapshot=on,cache=unsafe",
-        "store": f"file={_escaped(media.store)},format=raw,if=none,id=store,cache=writeback,discard=unmap",
-    }
+    # The host's own disk is thrown away with every boot; what domains leave stays.
+    root = f"file={_escaped(media.root)},format=raw,if=none,id=root,snapshot=on,cache=unsafe"
+    store = f"file={_escaped(media.store)},format=raw,if=none,id=store,cache=writeback,discard=unmap"
     return [
         *(PROGRAM, "-name", NAME, "-daemonize", "-pidfile", str(media.pid)),
         *("-machine", "q35", "-accel", "tcg,thread=multi,tb-size=2047" if emulated else accelerator),
         *("-cpu", cpu, "-smp", str(machine.cpus), "-m", f"{machine.memory}M"),
-        *("-display", "none", "-monitor", f"unix:{media.state}/monitor,server=on,wait=off", "-nodefaults", "-no-reboot", "-serial", f"file:{media.serial}"),
+        *(
+            "-display",
+            "none",
+            "-monitor",
+            f"unix:{media.state}/monitor,server=on,wait=off",
+            "-nodefaults",
+            "-no-reboot",
+            "-serial",
+            f"file:{media.serial}",
+        ),
         *("-kernel", str(media.xen), "-append", XEN.format(memory=DOM0_MEMORY)),
         *("-initrd", f"{media.vmlinux} {LINUX},{media.initrd}"),
         *("-netdev", network, "-device", "virtio-net-pci,netdev=n0,romfile="),
-        *(word for key, drive in drives.items() for word in ("-drive", drive, "-device", f"virtio-blk-pci,drive={key}")),
+        *("-drive", root, "-device", "virtio-blk-pci,drive=root"),
+        *("-drive", store, "-device", "virtio-blk-pci,drive=store"),
         *("-fsdev", f"local,id=images,path={_escaped(media.images)},security_model=none,readonly=on"),
         *("-device", "virtio-9p-pci,fsdev=images,mount_tag=images", "-device", "virtio-rng-pci"),
     ]

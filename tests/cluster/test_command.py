@@ -18,11 +18,13 @@ from lab.backends import backend
 from lab.evidence import until
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.testing.plugin import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
+    from lab.spec import Placement
     from lab.testing import LabCluster
 
 UP_SECONDS = 120
@@ -33,10 +35,12 @@ SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
 class Person:
     """Somebody in a folder of their own, with a small topology and a cluster name of their own."""
 
-    def __init__(self, folder: Path, name: str, kind: str) -> None:
+    def __init__(self, folder: Path, name: str, place: Placement) -> None:
         self.folder = folder
-        self.backend: Backend = backend(kind, name)
-        self._environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": kind}
+        self.backend: Backend = backend(place, name)
+        self._environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": place.backend}
+        if place.xen.host:
+            self._environment["LAB_HOST"] = place.xen.host
         (folder / "cluster.yaml").write_text(SMALL, encoding="utf-8")
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
@@ -65,7 +69,7 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
     """A person whose cluster is removed at the end, whatever happened."""
-    made = Person(tmp_path, f"labtest-{os.getpid()}-p", request.config.getoption("--backend"))
+    made = Person(tmp_path, f"labtest-{os.getpid()}-p", place(request.config))
     yield made
     down(made.backend, Silent(), volumes=True)
 

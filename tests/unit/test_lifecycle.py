@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.base import Capabilities, State
+from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
-from lab.errors import BackendError, BuildError, HostError, Locked, NotReady, SpecError
+from lab.errors import BackendError, BuildError, HostError, Locked, NotReady
 from lab.lifecycle import resolve, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
@@ -282,12 +283,11 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
     assert resolve.places(parse("web:\nports: {site: 'off'}"), memory.observe(), nowhere).ports.site == "off"
 
 
-def test_what_the_engine_can_not_do_is_refused_by_name() -> None:
+def test_what_the_engine_can_not_do_is_refused_by_name(full: Cluster) -> None:
+    made = replace(plan(full, "debian"), needs=("ip_vs",))
     with pytest.raises(HostError, match="no 'ip_vs'"):
-        resolve.admit(("ip_vs",), 3, Capabilities("memory"))
-    resolve.admit(("ip_vs",), 3, Capabilities("memory", kernel=frozenset({"ip_vs"})))
-    with pytest.raises(SpecError, match="8 nodes are more than the 5"):
-        resolve.admit((), 8, Capabilities("Xen", max_nodes=5))
+        resolve.admit(made, Existing(), Capabilities("memory"))
+    resolve.admit(made, Existing(), Capabilities("memory", kernel=frozenset({"ip_vs"})))
 
 
 def test_one_error_for_all_that_failed() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +17,13 @@ from lab.backends.xen import cpio, dom0, domain, guest, keys, toolbox, trouble
 from lab.backends.xen.ssh import Link
 from lab.errors import BackendError, HostError, SpecError
 from lab.lifecycle import resolve
-from lab.nested import machine, qemu
+from lab.nested import qemu
+from lab.nested.machine import running
 from lab.plan import Plan, plan
 from lab.spec import Cluster, Placement, Xen, load, parse, placement
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LISTED = """\
 Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code
@@ -256,7 +261,7 @@ def test_memory_and_disk_are_checked_before_anything_is_made(made: Plan, what: s
 def test_qemus_command_line_is_the_measured_one(tmp_path: Path) -> None:
     paths = {name: tmp_path / name for name in ("xen", "vmlinux", "initrd", "root", "store", "images", "state")}
     argv = qemu.arguments(qemu.Machine(), qemu.Media(**paths), "tcg", 2222)
-    pairs = dict(zip(argv, argv[1:], strict=False))
+    pairs = dict(itertools.pairwise(argv))
     assert pairs["-cpu"] == "Nehalem,+svm"
     assert pairs["-m"] == "4096M"
     assert "restrict=on" in pairs["-netdev"]
@@ -267,30 +272,34 @@ def test_qemus_command_line_is_the_measured_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"memory": 1024}, "--memory 1024"), ({"cpus": 4096}, "--cpus 4096"), ({"disk": 0}, "--disk 0")],
+    ("machine", "message"),
+    [
+        (qemu.Machine(memory=1024), "--memory 1024"),
+        (qemu.Machine(cpus=4096), "--cpus 4096"),
+        (qemu.Machine(disk=0), "--disk 0"),
+    ],
 )
 def test_a_machine_that_can_not_work_is_refused(
-    options: dict[str, int], message: str, monkeypatch: pytest.MonkeyPatch
+    machine: qemu.Machine, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(qemu.shutil, "which", lambda _: "/bin/true")
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/true")
     with pytest.raises(SpecError, match=message):
-        qemu.Machine(**options).check()
+        machine.check()
 
 
 def test_without_qemu_the_screen_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qemu.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(HostError, match="missing") as caught:
         qemu.Machine().check()
     assert "doctor" in caught.value.next_step
 
 
 def test_a_machine_that_was_killed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.paths, "xen_host", lambda: tmp_path)
-    told = {"port": 1, "accelerator": "tcg", "memory": 1, "cpus": 1}
+    monkeypatch.setattr("lab.paths.xen_host", lambda: tmp_path)
+    told = {"pid": 1, "port": 1, "accelerator": "tcg", "memory": 1, "cpus": 1}
     (tmp_path / "machine.json").write_text(json.dumps(told), encoding="utf-8")
     (tmp_path / "qemu.pid").write_text("1\n", encoding="utf-8")  # lives, and is no QEMU of ours: it holds no lock
-    assert machine.running() is None
+    assert running() is None
     assert not (tmp_path / "machine.json").exists()
 
 

@@ -158,9 +158,7 @@ class DockerBackend:
                 return None
             return container.unpacked(chunks)
 
-    def logs(
-        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
-    ) -> Iterator[str]:
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         if console:
             raise SpecError("a container has no console", next_step=f"'lab logs {node}' shows what its services print")
         with engine.asking(f"reading the log of {node}", node):

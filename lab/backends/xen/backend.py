@@ -174,9 +174,7 @@ class XenBackend:
             return inbox[f"/lab/files{path}"]
         return None if done.rc else content
 
-    def logs(
-        self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False
-    ) -> Iterator[str]:
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         if follow:
             lines: Iterator[str] = self._followed(node, tail)
         else:
@@ -223,7 +221,7 @@ class XenBackend:
         host.forward(self.dom0, client.address, published)
         return f"127.0.0.1:{found['host_port']}"
 
-    def _ask(  # noqa: PLR0913  the words of one question
+    def _ask(
         self,
         verb: str,
         node: str,
@@ -254,8 +252,9 @@ class XenBackend:
         except (BackendError, HostError) as error:
             self.nodes.forget(node)
             state = self._state(node)
-            what = f"{node} is {state.value}" if state is not State.RUNNING else f"{node} does not answer: {error.what}"
-            raise BackendError(what, where=node, next_step=f"'lab logs --console {node}'; 'lab start {node}'") from error
+            what = f"does not answer: {error.what}" if state is State.RUNNING else f"is {state.value}"
+            next_step = f"'lab logs --console {node}' shows what it did; 'lab start {node}' boots or wakes it"
+            raise BackendError(f"{node} {what}", where=node, next_step=next_step) from error
 
     def _state(self, node: str) -> State:
         found = self.observe().node(node)

@@ -51,7 +51,7 @@ class Dom0:
     store: str
     cluster: str
 
-    def ask(  # noqa: PLR0913  the words of one question
+    def ask(
         self,
         verb: str,
         *arguments: str | int,
@@ -65,8 +65,9 @@ class Dom0:
         Raises:
             BackendError: the host (its xl, as a rule) did not answer in time.
         """
+        line = self.line(verb, *arguments, node=node, uuid=uuid, seconds=seconds)
         try:
-            return self.link.run(self.line(verb, *arguments, node=node, uuid=uuid, seconds=seconds), seconds=seconds + MARGIN, stdin=stdin)
+            return self.link.run(line, seconds=seconds + MARGIN, stdin=stdin)
         except BackendError as error:
             raise BackendError(
                 f"'{verb}' {node or self.cluster}: {error.what.splitlines()[0][:120]}",
@@ -74,7 +75,7 @@ class Dom0:
                 next_step="look there: does 'xl list' answer? 'lab xen host down' and 'up' boot a nested one anew",
             ) from error
 
-    def do(  # noqa: PLR0913
+    def do(
         self,
         verb: str,
         *arguments: str | int,

@@ -118,10 +118,10 @@ class Nodes:
         own, through = keys.keys(self.cluster), self.host.link
         *options, destination = through.arguments
         jump = shlex.join(["ssh", "-S", str(through.socket), *options, "-W", "%h:%p", destination])
-        arguments = ("-F", "/dev/null", "-i", str(own.identity), "-o", "IdentitiesOnly=yes", *CHECKED)
-        arguments += ("-o", f"UserKnownHostsFile={own.known_hosts}", "-o", f"HostKeyAlias={keys.ALIAS}")
-        arguments += ("-o", f"ProxyCommand={jump}", "-p", str(domain.PORT), f"root@{address}")
-        return Link(node, arguments)
+        known = ("-o", f"UserKnownHostsFile={own.known_hosts}", "-o", f"HostKeyAlias={keys.ALIAS}")
+        identity = ("-F", "/dev/null", "-i", str(own.identity), "-o", "IdentitiesOnly=yes")
+        way = ("-o", f"ProxyCommand={jump}", "-p", str(domain.PORT), f"root@{address}")
+        return Link(node, (*identity, *CHECKED, *known, *way))
 
     def forget(self, node: str) -> None:
         """A node is down, or another one now: its way is closed."""
