@@ -106,10 +106,15 @@ class Backend(Protocol):
 
     Every method raises `BackendError` when the engine refuses or fails. Verbs on nodes that are already as asked do
     nothing.
+
+    Attributes:
+        pace: how many times as long as on a processor of this machine things may take in a node: 1, or more where its
+            processor is emulated. Limits are stretched by it, never what is promised.
     """
 
     name: str
     cluster: str
+    pace: float
 
     def capabilities(self) -> Capabilities:
         """What can be done here."""

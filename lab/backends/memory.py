@@ -23,6 +23,7 @@ class MemoryBackend:
     """
 
     name = "memory"
+    pace = 1.0
 
     def __init__(self, cluster: str, capabilities: Capabilities | None = None) -> None:
         self.cluster = cluster

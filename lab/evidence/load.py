@@ -54,14 +54,18 @@ class Load:
         self._skew = there - (before + time.time()) / 2
         command = f"/usr/lib/lab/load '{self._url}' {self._rate} {LONGEST_SECONDS} {ANSWER_SECONDS} {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
-        until("the load to begin", 10, lambda: self._backend.run(self._client, ["test", "-s", self._file]).ok)
+        until(
+            "the load to begin",
+            10 * self._backend.pace,
+            lambda: self._backend.run(self._client, ["test", "-s", self._file]).ok,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
         self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
         until(
             "the load's last answers",
-            ANSWER_SECONDS + 5,
+            ANSWER_SECONDS + 5 * self._backend.pace,
             lambda: not self._backend.run(self._client, ["kill", "-0", self._pid]).ok,
         )
         rows = (self._backend.get(self._client, self._file) or b"").decode().splitlines()
@@ -74,7 +78,7 @@ class Load:
     def more(self, count: int, seconds: float = 30) -> None:
         """Waits until `count` more requests have been answered or have failed."""
         begun = self._rows()
-        until(f"{count} more answers", seconds, self._rows, lambda now: now >= begun + count)
+        until(f"{count} more answers", seconds * self._backend.pace, self._rows, lambda now: now >= begun + count)
 
     def _rows(self) -> int:
         return int(self._run("sh", "-c", f"wc -l < {self._file}"))

@@ -30,7 +30,7 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
     Raises:
         NotReady: it did not within `seconds`; carries its reason and its last log lines.
     """
-    begun = time.monotonic()
+    begun, seconds = time.monotonic(), seconds * backend.pace
     try:
         said = backend.run(name, ["/usr/lib/lab/await", str(int(seconds)), *asked], seconds=seconds + 10)
     except BackendError as error:

@@ -55,6 +55,12 @@ class LabCluster:
             pytest.skip(f"needs {count} {role} nodes, the topology has {len(names)}")
         return names
 
+    def room(self, count: int) -> None:
+        """A test that needs more nodes at once than the backend takes is skipped."""
+        most = self.backend.capabilities().max_nodes
+        if most is not None and count > most:
+            pytest.skip(f"needs {count} nodes, {self.backend.name} takes {most} at once")
+
     def apply(self, spec: Cluster) -> None:
         """Reconciles to another topology, as `lab up` does."""
         self.plan = up(spec, self.backend, Silent()).plan
@@ -76,7 +82,7 @@ class LabCluster:
         self.apply(self.spec)
         until(
             "one node to hold the VIP",
-            HEAL_SECONDS,
+            HEAL_SECONDS * self.backend.pace,
             self.vip_holders,
             lambda found: len(found) == 1 or not self.plan.vip,
         )
@@ -100,19 +106,19 @@ class LabCluster:
             BackendError: curl failed.
         """
         url = f"{scheme or self.scheme}://{self.site}{path}"
-        argv = ["curl", "-sS", "--max-time", "10", "--cacert", "/etc/lab/ca.crt", *options, url]
+        argv = ["curl", "-sS", "--max-time", str(10 * self.backend.pace), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
             raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
         return done.stdout
 
     def load(self, rate: float, path: str = "/whoami") -> Load:
-        """Constant load on the site, as a context manager."""
-        return Load(self.backend, f"{self.scheme}://{self.site}{path}", rate)
+        """Constant load on the site, as a context manager; less of it where the processor is emulated."""
+        return Load(self.backend, f"{self.scheme}://{self.site}{path}", rate / self.backend.pace)
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""
-        said = self.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8404/metrics").stdout
+        said = self.run(balancer, f"curl -fsS --max-time {self.backend.pace} http://127.0.0.1:8404/metrics").stdout
         up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
         rows = (line for line in said.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
         return {row.split('server="')[1].split('"')[0] for row in rows}

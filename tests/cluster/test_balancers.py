@@ -25,7 +25,11 @@ def _holder(cluster: LabCluster) -> str:
 def _moved(cluster: LabCluster, old: str, seconds: float) -> str:
     """Waits until another node alone holds the VIP and the site answers there."""
     (new,) = until("the VIP on another node", seconds, cluster.vip_holders, lambda now: len(now) == 1 and now != [old])
-    until("the site to answer on the VIP", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    until(
+        "the site to answer on the VIP",
+        bounds.slack(cluster),
+        lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
+    )
     return new
 
 
@@ -34,7 +38,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
     with cluster.load(RATE) as load:
         killed = time.time()
         cluster.backend.kill(old)
-        _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
+        _moved(cluster, old, bounds.vip_moved(cluster, cluster.options(TcpLb)))
         moved = time.time()
         load.more(RATE)
     # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
@@ -47,7 +51,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
 def test_a_returning_tcp_balancer_does_not_take_the_vip_back(cluster: LabCluster) -> None:
     old = _holder(cluster)
     cluster.backend.kill(old)
-    new = _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
+    new = _moved(cluster, old, bounds.vip_moved(cluster, cluster.options(TcpLb)))
     with cluster.load(RATE) as load:
         cluster.heal()
     assert _holder(cluster) == new
@@ -58,7 +62,7 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster) -> None:
     old = _holder(cluster)
     try:
         assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
-        _moved(cluster, old, bounds.SCRIPT_INTERVAL + bounds.vip_moved(cluster.options(TcpLb)))
+        _moved(cluster, old, bounds.WATCH_INTERVAL + bounds.vip_moved(cluster, cluster.options(TcpLb)))
     finally:
         cluster.run(old, f"{SUPERVISOR} start haproxy")
 
@@ -69,19 +73,27 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: La
     others = [node.name for node in cluster.plan.role("tcp-lb") if node.name != old]
     until(
         "the VIP on another node",
-        bounds.vip_moved(cluster.options(TcpLb)),
+        bounds.vip_moved(cluster, cluster.options(TcpLb)),
         cluster.vip_holders,
         lambda now: now == others[:1],
     )
-    until("the site to answer", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    until(
+        "the site to answer",
+        bounds.slack(cluster),
+        lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
+    )
     cluster.backend.start(old)
     # It wakes believing that it holds the VIP: two holders, for at most two seconds.
-    until("one holder", 2 + bounds.SLACK, cluster.vip_holders, lambda now: len(now) == 1)
-    until("the site to answer", 3, lambda: cluster.ask("/whoami", "--max-time", "1"))
+    until("one holder", 2 + bounds.slack(cluster), cluster.vip_holders, lambda now: len(now) == 1)
+    until(
+        "the site to answer",
+        bounds.slack(cluster),
+        lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
+    )
     # No lasting split brain: it stays one holder while visitors go on asking.
     with cluster.load(RATE) as load:
         for _ in range(5):
-            load.more(RATE // 5)
+            load.more(RATE // 10)
             assert len(cluster.vip_holders()) == 1
     assert not load.failed
 
@@ -95,7 +107,7 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: L
         cluster.backend.kill("http-lb1")
         until(
             "http-lb1 to leave the TCP balancer's pool",
-            bounds.out_of_pool(check),
+            bounds.out_of_pool(cluster, check),
             lambda: cluster.pool(holder, "https"),
             lambda pool: "http-lb1" not in pool,
         )
@@ -104,7 +116,7 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: L
         cluster.backend.start("http-lb1")
         until(
             "http-lb1 to be back",
-            10 + bounds.back_in_pool(check),
+            10 * cluster.backend.pace + bounds.back_in_pool(cluster, check),
             lambda: cluster.pool(holder, "https"),
             lambda pool: "http-lb1" in pool,
         )

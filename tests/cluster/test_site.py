@@ -66,7 +66,7 @@ def test_the_clients_address_reaches_the_application_and_the_logs(balanced: LabC
     assert said["scheme"] == "https"
     until(
         "the request in the web node's log",
-        5,
+        5 * balanced.backend.pace,
         lambda: any(
             f"httpd | {client} " in line and "address-test" in line for line in balanced.backend.logs(said["node"])
         ),

@@ -26,6 +26,7 @@ class DockerBackend:
     """One cluster on one Docker engine."""
 
     name = "docker"
+    pace = 1.0
 
     def __init__(self, cluster: str, _place: Placement | None = None) -> None:
         self.cluster = cluster

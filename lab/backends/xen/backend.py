@@ -37,7 +37,7 @@ class XenBackend:
     def __init__(self, cluster: str, place: Placement) -> None:
         self.cluster = cluster
         self.settings = place.xen
-        self.dom0 = host.find(self.settings, cluster)
+        self.dom0, self.pace = host.find(self.settings, cluster)
         self.nodes = host.Nodes(self.dom0, cluster)
         self._images: dict[str, str] = {}
         self._memory: dict[str, dict[str, Any]] = {}
@@ -151,8 +151,9 @@ class XenBackend:
         self._network = None
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        bounded = shlex.join(["timeout", "-k", "2", str(seconds), *argv])
-        done = self._inside(node, bounded, seconds)
+        limit = seconds * self.pace
+        bounded = shlex.join(["timeout", "-k", "2", str(limit), *argv])
+        done = self._inside(node, bounded, limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:

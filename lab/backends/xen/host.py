@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "archive", "facts", "find", "forward", "forward_end", "place"]
 
 CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
+EMULATED_PACE = 6.0  # an emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing
 DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
 DOMAIN_DISK = 384  # MiB: what a node writes beside its image, at first
 UPLOAD_SECONDS = 900
@@ -42,15 +43,15 @@ class Facts:
     routes: tuple[tuple[str, str], ...]
 
 
-def find(settings: Xen, cluster: str) -> Dom0:
-    """The host that is meant: as said, else the nested one of this machine.
+def find(settings: Xen, cluster: str) -> tuple[Dom0, float]:
+    """The host that is meant (as said, else the nested one of this machine), and its pace: see `Backend`.
 
     Raises:
         HostError: none is said, and the nested one is not running.
     """
     if settings.host:
         told = dom0.address(settings.host)
-        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster)
+        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster), 1.0
     from lab.nested import machine
 
     running = machine.running()
@@ -59,7 +60,8 @@ def find(settings: Xen, cluster: str) -> Dom0:
             "no Xen host is said, and none runs here",
             next_step="'lab xen host up' boots one on this machine; or --host ssh://root@dom0 (docs/xen.md)",
         )
-    return Dom0(Link("the nested Xen host", (*CHECKED, *running.ssh)), running.store, cluster)
+    link = Link("the nested Xen host", (*CHECKED, *running.ssh))
+    return Dom0(link, running.store, cluster), EMULATED_PACE if running.accelerator == "tcg" else 1.0
 
 
 def facts(host: Dom0) -> Facts:
