@@ -1,8 +1,11 @@
 # The two commands: 'make up' gives a cluster, 'make test' proves it. Both do all their own set-up.
 PYTHON ?= python3
 LAB := .venv/bin/lab
+PARITY := runs/parity.json
+XEN_FIVE := xen or killing_the_active or paused or (off_and_on and kill) or lvs
+XEN_WEB := round_robin or (dead_web_node and kill)
 
-.PHONY: up down test unit lint bench clean engine
+.PHONY: up down test test-xen nightly unit lint bench clean engine xen
 
 up: .venv/ready engine
 	@$(LAB) up
@@ -28,7 +31,28 @@ unit: .venv/ready
 
 test: lint engine
 	@scripts/need docker-compose docker-compose
-	.venv/bin/pytest tests/unit tests/images tests/compose tests/cluster
+	.venv/bin/pytest tests/unit tests/images tests/compose tests/cluster --parity $(PARITY)
+	@$(MAKE) --no-print-directory test-xen
+
+# A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
+xen: .venv/ready
+	@$(LAB) doctor --backend xen --fix --quiet
+	@$(LAB) xen host up
+
+# What has to hold on Xen at every change: five domains at a time, in two parts.
+test-xen: xen
+	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py --backend xen --topology five -k "$(XEN_FIVE)" --parity $(PARITY)
+	.venv/bin/pytest tests/cluster/test_web_nodes.py --backend xen --topology stage3 -k "$(XEN_WEB)" --parity $(PARITY)
+
+# Everything, stage by stage, and what became of it on both backends.
+nightly: .venv/ready engine xen
+	@mkdir -p runs
+	.venv/bin/pytest tests/cluster --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
+	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
+	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \
+	    --backend xen --topology stage3 --parity $(PARITY) --junitxml runs/xen-stage3.xml; stage3=$$?; \
+	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
+	[ $$docker = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ]
 
 bench: .venv/ready engine
 	.venv/bin/python -m bench

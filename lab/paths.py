@@ -46,5 +46,9 @@ def disks() -> Path:
 
 
 def xen_host() -> Path:
-    """Where the nested Xen host keeps its keys, its store and its log."""
+    """Where the nested Xen host keeps its keys, its store and its log; `LAB_XEN_FOLDER` says otherwise."""
+    said = os.environ.get("LAB_XEN_FOLDER")
+    if said:
+        Path(said).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(said)
     return _folder("XDG_STATE_HOME", ".local/state", "xen-host")

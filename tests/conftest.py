@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+from lab import paths
+
 if TYPE_CHECKING:
     import pytest
 
@@ -16,6 +18,8 @@ _HOME = "LAB_TEST_HOME"
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is imported that could look."""
     del config
+    # The nested Xen host is the machine's, booted before the tests; only what clusters leave is theirs alone.
+    os.environ.setdefault("LAB_XEN_FOLDER", str(paths.xen_host()))
     os.environ[_HOME] = tempfile.mkdtemp(prefix="labtest-")
     os.environ["XDG_DATA_HOME"] = f"{os.environ[_HOME]}/data"
     os.environ["XDG_STATE_HOME"] = f"{os.environ[_HOME]}/state"

@@ -30,13 +30,20 @@ def doctor(
     from lab.errors import LabError
     from lab.lifecycle import doctor as findings
 
+    place = options.place(None, backend, host)
     if fix:
         from lab.backends.docker.install import ensure
 
         ensure(lambda line: print(line, file=sys.stderr))
     found = findings.host()
+    if place.backend == "xen":
+        from lab.nested import tools
+
+        if fix:
+            tools.ensure(lambda line: print(line, file=sys.stderr))
+        found += tools.findings()
     try:
-        found += findings.engine(make(options.place(None, backend, host), options.DEFAULT_NAME).capabilities())
+        found += findings.engine(make(place, options.DEFAULT_NAME).capabilities())
     except LabError as error:
         found.append(findings.missing_engine(error))
     lacking = any(finding.vital and not finding.good for finding in found)

@@ -25,7 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--host", default=None, help="the Xen host (default: the nested one)")
     group.addoption("--topology", default="full", help="a topology file, or the name of one that ships (default: full)")
     group.addoption("--family", default=None, help="the nodes' system: centos, debian or auto")
+    group.addoption("--parity", default=None, help="a JSON file that compares the backends, run by run")
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster running at the end")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps a column of the comparison, if that is asked for."""
+    file = config.getoption("--parity")
+    if file:
+        from pathlib import Path
+
+        from lab.testing.parity import Parity
+
+        config.pluginmanager.register(Parity(Path(file), config.getoption("--backend")))
 
 
 def place(config: pytest.Config) -> Placement:

@@ -9,15 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import paths
+from lab import packages, paths
 from lab.backends.docker import engine, origin
 from lab.errors import BackendError, HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 START_SECONDS = 60
-INSTALL_SECONDS = 600
 REGISTRY_SECONDS = 3.0
 POLL_SECONDS = 0.2
 ATTEMPTS = 3
@@ -39,12 +38,13 @@ def ensure(say: Callable[[str], None]) -> None:
                 next_step="start it, or unset DOCKER_HOST",
             )
         if not shutil.which("dockerd"):
-            _install(["docker.io"], "no Docker engine is installed", say)
+            packages.install(["docker.io"], "no Docker engine is installed", say, BY_HAND)
         _start(say)
     with engine.connected(engine.REQUEST_SECONDS) as api:
         base = origin.here(api, origin.tag("debian")) or origin.available(api, "debian", REGISTRY_SECONDS)
     if not base and not shutil.which("mmdebstrap"):
-        _install(["mmdebstrap"], "no container registry answers, and the base has to be made here", say)
+        why = "no container registry answers, and the base has to be made here"
+        packages.install(["mmdebstrap"], why, say, BY_HAND)
 
 
 def _answers() -> bool:
@@ -54,22 +54,6 @@ def _answers() -> bool:
     except HostError:
         return False
     return True
-
-
-def _install(packages: Sequence[str], why: str, say: Callable[[str], None]) -> None:
-    """Installs the distribution's packages, on Debian and Ubuntu as root; elsewhere says what to do."""
-    apt = shutil.which("apt-get")
-    if not apt or os.geteuid() != 0:
-        asked = f"as root: apt-get install {' '.join(packages)}" if apt else BY_HAND
-        raise HostError(why, next_step=asked)
-    say(f"{why}: installing {', '.join(packages)} from this machine's package sources")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ([apt, "update", "-q"], [apt, "install", "-qy", "--no-install-recommends", *packages]):
-        done = subprocess.run(  # noqa: S603  the packages are this module's own
-            command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-        )
-        if done.returncode != 0:
-            raise HostError(f"'{' '.join(command)}' failed:\n{(done.stdout + done.stderr)[-800:]}", next_step=BY_HAND)
 
 
 def _start(say: Callable[[str], None]) -> None:

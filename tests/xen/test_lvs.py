@@ -1,0 +1,67 @@
+"""Real LVS: `engine: ipvs` of tcp-lb, by keepalived's virtual servers in the domain's kernel, direct routing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import until
+from lab.spec import TcpLb
+from tests.cluster import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.testing import LabCluster
+
+RATE = 20  # requests a second
+
+
+@pytest.fixture
+def lvs(cluster: LabCluster) -> Iterator[LabCluster]:
+    """The cluster with IPVS in front, where the nodes' kernel has it."""
+    if "ip_vs" not in cluster.backend.capabilities().kernel:
+        pytest.skip("the nodes' kernel has no ip_vs")
+    cluster.require("tcp-lb", 2)
+    engine = cluster.options(TcpLb).model_copy(update={"engine": "ipvs"})
+    with cluster.changed(cluster.spec.model_copy(update={"tcp_lb": engine})):
+        yield cluster
+
+
+def _table(cluster: LabCluster, node: str) -> str:
+    """The kernel's own table of virtual servers."""
+    return cluster.run(node, "cat /proc/net/ip_vs").stdout
+
+
+def _hexadecimal(address: str, port: int) -> str:
+    return "".join(f"{int(part):02X}" for part in address.split(".")) + f":{port:04X}"
+
+
+def test_lvs_leads_to_the_site_and_its_failover_is_like_the_others(lvs: LabCluster) -> None:
+    (old,) = until("one holder", bounds.slack(lvs), lvs.vip_holders, lambda found: len(found) == 1)
+    assert lvs.plan.vip
+    service = f"TCP  {_hexadecimal(lvs.plan.vip, 443)} wlc"
+    real = _hexadecimal(lvs.plan.role("http-lb")[0].address, 443)
+    table = until(
+        "the real servers in the kernel's table", bounds.slack(lvs), lambda: _table(lvs, old), lambda t: real in t
+    )
+    print(table)
+    assert service in table
+    assert re.search(rf"-> {real} +Route +1", table), "direct routing"
+    assert "haproxy" not in lvs.run(old, "ss -Hltnp 'sport = :443'").stdout, "nothing but the kernel serves the site"
+    client = lvs.plan.node("client").address
+    assert f'"{client}"' in lvs.ask("/whoami"), "the client's address arrives with no PROXY protocol"
+    with lvs.load(RATE) as load:
+        lvs.backend.kill(old)
+        until(
+            "the VIP on the other node",
+            bounds.vip_moved(lvs, lvs.options(TcpLb)),
+            lvs.vip_holders,
+            lambda now: len(now) == 1 and now != [old],
+        )
+        until("the site to answer", bounds.slack(lvs), lambda: lvs.ask("/whoami", "--max-time", bounds.patience(lvs)))
+        load.more(5)
+    assert load.answers[-1].status == 200
+    lvs.heal()
