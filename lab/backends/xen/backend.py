@@ -41,6 +41,7 @@ class XenBackend:
         self.nodes = host.Nodes(self.dom0, cluster)
         self._images: dict[str, str] = {}
         self._memory: dict[str, dict[str, Any]] = {}
+        self._believed: dict[str, State] = {}
         self._network: str | None = None
         self._network_lock = threading.Lock()
         self._starts: threading.Semaphore | None = None
@@ -63,7 +64,9 @@ class XenBackend:
     def observe(self) -> Existing:
         printed = self.dom0.do("observe")
         self._memory = domain.known(printed)
-        return domain.existing(self.cluster, printed)
+        found = domain.existing(self.cluster, printed)
+        self._believed = {node.name: node.state for node in found.nodes}
+        return found
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import engine, origin
@@ -137,6 +140,7 @@ class XenBackend:
 
     def pause(self, node: str) -> None:
         self._ask("pause", node)
+        self._believed.pop(node, None)
 
     def remove(self, node: str) -> None:
         self._ask("remove", node)
@@ -157,7 +161,7 @@ class XenBackend:
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
-        if self._state(node) is State.RUNNING:
+        if self._runs(node):
             done = self._inside(node, "/run/lab/bin/tar -x -o -f - -C / && sync", stdin=host.archive(files))
             if done.rc:
                 raise BackendError(f"copying files into {node}: {done.err}", where=node)
@@ -165,7 +169,7 @@ class XenBackend:
             self._ask("append", node, stdin=cpio.archive(domain.letter(files)))
 
     def get(self, node: str, path: str) -> bytes | None:
-        if self._state(node) is State.RUNNING:
+        if self._runs(node):
             done = self._inside(node, f"cat {shlex.quote(path)}")
             return None if done.rc else done.stdout
         done = self._ask("dig", node, str(self._known(node)["disk"]), path, good=(0, NOTHING))
@@ -262,6 +266,12 @@ class XenBackend:
         if found is None:
             raise self._no_such(node)
         return found.state
+
+    def _runs(self, node: str) -> bool:
+        """Whether a node runs: as when it was last seen running and still answers, else as the host says now."""
+        if self._believed.get(node) is State.RUNNING and self.nodes.answers(node):
+            return True
+        return self._state(node) is State.RUNNING
 
     def _address(self, node: str) -> str:
         return str(self._known(node)["fixed"]["address"])

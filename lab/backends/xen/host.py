@@ -116,6 +116,10 @@ class Nodes:
         self.host.link.connect()
         return way
 
+    def answers(self, node: str) -> bool:
+        """Whether the way into a node was used before and still is one."""
+        return node in self._links and self._links[node][1].answers()
+
     def _made(self, node: str, address: str) -> Link:
         own, through = keys.keys(self.cluster), self.host.link
         *options, destination = through.arguments

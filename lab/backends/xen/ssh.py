@@ -89,7 +89,7 @@ class Link:
             raise BackendError(
                 f"{self.where} did not answer within {seconds:.0f} s: {command[:80]}", where=self.where
             ) from error
-        if done.returncode == LOST and not self._answers():
+        if done.returncode == LOST and not self.answers():
             self._connected = False
             raise BackendError(f"the connection to {self.where} was lost", where=self.where)
         return Completed(done.returncode, done.stdout, done.stderr)
@@ -107,7 +107,7 @@ class Link:
         with self._lock:
             if self._connected and self.socket.exists():
                 return
-            if not self._answers():
+            if not self.answers():
                 self._start()
             self._connected = True
 
@@ -139,7 +139,8 @@ class Link:
             if done.returncode:
                 raise trouble.unreachable(self.where, said.read().decode(errors="replace").strip())
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether there is a master, and it answers."""
         return self.socket.exists() and _control(self.socket, "check")
 
 
