@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import cold, failover, lifecycle, scale, traffic
+from bench import cold, failover, lifecycle, scale, traffic, xen
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -23,6 +23,7 @@ TITLES = {
     "traffic": "Requests a second",
     "failover": "Out of the pool and back, and the VIP",
     "scale": "Many web nodes",
+    "xen": "Five domains on the nested Xen host",
 }
 
 
@@ -38,7 +39,9 @@ def main() -> int:
         taken["cold"] = _section("cold", cold.run)
     if "lifecycle" in sections:
         taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
-    if set(sections) - {"cold", "lifecycle"}:
+    if "xen" in sections:
+        taken["xen"] = _section("xen", lambda: xen.run(chosen.runs or 5))
+    if set(sections) - {"cold", "lifecycle", "xen"}:
         made = backend(Placement(), lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
         work: dict[str, Callable[[], list[Figure]]] = {

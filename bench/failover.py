@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.02  # between two looks inside a node
 LONGEST_SECONDS = 60
-CHECK_TIMEOUT = 0.5  # `timeout check` of the balancers
 
 
 def run(cluster: LabCluster, runs: int) -> list[Figure]:
@@ -24,7 +23,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
     check, vrrp = cluster.options(HttpLb).check, cluster.options(TcpLb)
     # RFC 5798: Master_Down_Interval = 3 × Advertisement_Interval + Skew_Time, skew = (256 - priority) / 256 × interval.
     takeover = 3 * vrrp.advert_int + (256 - 199) / 256 * vrrp.advert_int
-    out, back = check.inter * check.fall + CHECK_TIMEOUT, check.inter * check.rise
+    out, back = check.inter * check.fall + check.timeout, check.inter * check.rise
     moves = {fault: [_vip_move(cluster, fault) for _ in range(runs)] for fault in ("kill", "pause")}
     webs = {fault: [_web(cluster, fault) for _ in range(runs)] for fault in ("kill", "pause")}
     rows = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 ALIAS = "lab-node"
 """The name under which all domains of a cluster are known hosts: they share one host key."""
 
+_MAKING = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -31,7 +34,11 @@ class Keys:
 
 def keys(cluster: str) -> Keys:
     """The keys of a cluster; those that are missing are made now."""
-    folder = paths.secrets(cluster)
+    with _MAKING:  # nodes are made in parallel, and one set of keys is right
+        return _ensured(paths.secrets(cluster))
+
+
+def _ensured(folder: Path) -> Keys:
     found = Keys(*(folder / f"xen-{name}" for name in ("identity", "authorized", "host", "known-hosts")))
     if not found.known_hosts.is_file():
         own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
