@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lab.errors import HostError
+
 _NAME = "www-cluster-lab"
 
 
@@ -36,7 +38,11 @@ def sockets() -> Path:
     made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
     made.mkdir(mode=0o700, parents=True, exist_ok=True)
     if made.stat().st_uid != os.getuid() or made.stat().st_mode & 0o077:
-        raise PermissionError(f"{made} belongs to somebody else, or others may enter it")
+        raise HostError(
+            f"{made} belongs to somebody else, or others may enter it",
+            where=str(made),
+            next_step="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+        )
     return made
 
 

@@ -216,15 +216,21 @@ class XenBackend:
         return link.command(shlex.join(argv), terminal=True)
 
     def endpoint(self, port: int) -> str:
-        client = next((node for node in self.observe().nodes if node.role == "client"), None)
-        if client is None or client.state is not State.RUNNING:
+        client = self._client()
+        if client is None or not self._runs(client):
             raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
-        published = json.loads(client.fixed)["publish"]
-        found = next((entry for entry in published if entry["port"] == port), None)
+        fixed = self._known(client)["fixed"]
+        found = next((entry for entry in fixed["publish"] if entry["port"] == port), None)
         if found is None:
             raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
-        host.forward(self.dom0, client.address, published)
+        host.forward(self.dom0, fixed["address"], fixed["publish"])
         return f"127.0.0.1:{found['host_port']}"
+
+    def _client(self) -> str | None:
+        """The node that holds the published ports."""
+        if not self._memory:
+            self.observe()
+        return next((name for name, known in self._memory.items() if known["fixed"]["role"] == "client"), None)
 
     def _ask(
         self,
