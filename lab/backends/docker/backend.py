@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from lab.backends.archive import archive
 from lab.backends.base import Capabilities, Existing, Result, State
 from lab.backends.docker import container, engine, labels
 from lab.backends.kernel import features, routes
@@ -74,7 +75,7 @@ class DockerBackend:
             for which in node.volumes:
                 self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
             container.create(self.api, plan, node, self._network)
-            self.api.put_archive(self._id(node.name), "/", container.archive(files))
+            self.api.put_archive(self._id(node.name), "/", archive(files))
 
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; made anew when the subnet changed, which no node can survive anyway."""
@@ -149,7 +150,7 @@ class DockerBackend:
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"copying files into {node}", node):
-            self.api.put_archive(self._id(node), "/", container.archive(files))
+            self.api.put_archive(self._id(node), "/", archive(files))
 
     def get(self, node: str, path: str) -> bytes | None:
         with engine.asking(f"reading {path} of {node}", node):

@@ -12,7 +12,7 @@ from lab.backends.docker import labels
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import docker
 
@@ -64,17 +64,6 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         },
     )
     return str(made["Id"])
-
-
-def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
-    """Files as the tar archive that the engine unpacks at the node's root."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, (content, mode) in files.items():
-            info = tarfile.TarInfo(path.lstrip("/"))
-            info.size, info.mode = len(content), mode
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def unpacked(chunks: Iterable[bytes]) -> bytes:

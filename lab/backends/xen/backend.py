@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from lab.backends.archive import archive
 from lab.backends.base import Capabilities, Existing, Result, State
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
 from lab.errors import BackendError, HostError, SpecError
@@ -162,7 +163,7 @@ class XenBackend:
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         if self._runs(node):
-            done = self._inside(node, "/run/lab/bin/tar -x -o -f - -C / && sync", stdin=host.archive(files))
+            done = self._inside(node, "/run/lab/bin/tar -x -o -f - -C / && sync", stdin=archive(files))
             if done.rc:
                 raise BackendError(f"copying files into {node}: {done.err}", where=node)
         else:

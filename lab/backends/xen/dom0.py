@@ -75,24 +75,16 @@ class Dom0:
                 next_step="look there: does 'xl list' answer? 'lab xen host down' and 'up' boot a nested one anew",
             ) from error
 
-    def do(
-        self,
-        verb: str,
-        *arguments: str | int,
-        node: str = "",
-        uuid: str = "",
-        stdin: bytes = b"",
-        seconds: float = VERB_SECONDS,
-    ) -> str:
-        """Runs a verb that must succeed, and returns what it printed.
+    def do(self, verb: str, *arguments: str | int, stdin: bytes = b"", seconds: float = VERB_SECONDS) -> str:
+        """Runs a verb of the whole cluster or host, which must succeed, and returns what it printed.
 
         Raises:
             HostError: the host lacks something; says what.
             BackendError: it failed otherwise.
         """
-        done = self.ask(verb, *arguments, node=node, uuid=uuid, stdin=stdin, seconds=seconds)
+        done = self.ask(verb, *arguments, stdin=stdin, seconds=seconds)
         if done.rc:
-            raise trouble.refused(self.link.where, f"{verb} {node or self.cluster}", done.err or done.out)
+            raise trouble.refused(self.link.where, f"{verb} {self.cluster}", done.err or done.out)
         return done.out
 
     def line(

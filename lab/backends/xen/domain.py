@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
-import tarfile
 import uuid
 from typing import TYPE_CHECKING
 
+from lab.backends.archive import archive
 from lab.backends.base import Existing, Observed, State
 from lab.backends.xen import cpio
 from lab.names import LABEL
@@ -100,13 +99,8 @@ def letter(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int
 
 def folder(configuration: str, inbox: Mapping[str, tuple[bytes, int]]) -> bytes:
     """What lies in a node's folder on the host, as a tar archive: readable by root alone."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, content in (("domain.cfg", configuration.encode()), ("inbox.cpio", cpio.archive(inbox, 0o755))):
-            info = tarfile.TarInfo(path)
-            info.size, info.mode = len(content), 0o600
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    letter = cpio.archive(inbox)
+    return archive({"domain.cfg": (configuration.encode(), 0o600), "inbox.cpio": (letter, 0o600)})
 
 
 def memory(plan: Plan, node: NodePlan, image: str, bridge_name: str, *, started: bool) -> str:

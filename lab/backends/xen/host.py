@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import io
 import shlex
-import tarfile
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
     from lab.spec import Xen
 
-__all__ = ["VERB_SECONDS", "Completed", "Nodes", "archive", "facts", "find", "forward", "forward_end", "place"]
+__all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place"]
 
 CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
 EMULATED_PACE = 6.0  # an emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing
@@ -85,17 +83,6 @@ def place(host: Dom0, files: Sequence[Path], report: Callable[[str, str], None])
     for path in (path for path in files if path.name in missing):
         report(path.name.split("-")[0], f"copying {path.name} to {host.link.where}")
         host.do("place", path.name, stdin=gzip.compress(path.read_bytes(), LEVEL), seconds=UPLOAD_SECONDS)
-
-
-def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
-    """Files as a tar archive for the node's root."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, (content, mode) in files.items():
-            info = tarfile.TarInfo(path.lstrip("/"))
-            info.size, info.mode = len(content), mode
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @dataclass
