@@ -123,3 +123,14 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: L
     unexplained = [answer for answer in load.failed if not killed - 1 <= answer.sent <= killed + 0.5]
     assert not unexplained
     assert load.served(since=out), "nothing was asked afterwards"
+
+
+def test_a_changed_vrrp_is_taken_into_use_where_it_runs(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    options = cluster.options(TcpLb)
+    changed = options.model_copy(update={"advert_int": options.advert_int + 0.1})
+    with cluster.changed(cluster.spec.model_copy(update={"tcp_lb": changed})):
+        assert f"advert_int {round(changed.advert_int, 2)}" in cluster.run(old, "cat /etc/lab/keepalived.conf").stdout
+        log = "\n".join(cluster.backend.logs(old))
+        assert "Reloading" in log.rpartition("Starting Keepalived")[2] or "reload" in log.lower()
+        assert _holder(cluster) == old

@@ -112,7 +112,7 @@ def test_a_domain_that_does_not_boot_shows_its_console(cluster: LabCluster, xen:
     broken = paths.disks() / f"{bad.cluster}.ext4"
     broken.write_bytes(bytes(1 << 20))
     plan = replace(cluster.plan, cluster=bad.cluster)
-    node = plan.node("web1")
+    node = replace(plan.node("web1"), address=str(plan.network.cidr[250]))
     try:
         host.place(bad.dom0, [broken], lambda _, step: print(step))
         bad._images[node.image] = broken.name  # noqa: SLF001  as if the image had been made so
@@ -146,7 +146,7 @@ def test_the_store_may_lie_elsewhere_and_images_are_copied_there(xen: XenBackend
         answer = far.link.run(f"md5sum < {there}; md5sum < /srv/lab/images/{file.name}; du -k {there}", seconds=60).out
         sums = answer.split()
         assert sums[0] == sums[2]
-        assert int(sums[4]) < 1024, "empty blocks take no space"
+        assert int(sums[4]) < 2048, "empty blocks take no space"
     finally:
         file.unlink()
         far.link.run(f"rm -rf {far.store}", seconds=30)
