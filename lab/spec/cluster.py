@@ -94,8 +94,3 @@ class Cluster(Model):
     def site(self) -> str:
         """The site's host name."""
         return f"www.{self.name}.test"
-
-    @property
-    def proxy_protocol(self) -> bool:
-        """Whether the HTTP balancers are told the client's address by the PROXY protocol."""
-        return self.tcp_lb is not None and self.tcp_lb.engine == "haproxy"

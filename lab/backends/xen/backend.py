@@ -72,16 +72,16 @@ class XenBackend:
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import engine, origin
 
-        return origin.available(engine.connect(), family, seconds)
+        with engine.connected(engine.REQUEST_SECONDS) as api:
+            return origin.available(api, family, seconds)
 
     def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
         from lab.backends.docker import builder, engine
         from lab.backends.xen import toolbox
 
-        api = engine.connect()
-        builder.build(api, recipes, report)
-        files = guest.files(report)
-        with ThreadPoolExecutor(builder.PARALLEL) as pool:
+        with engine.connected(engine.REQUEST_SECONDS) as api, ThreadPoolExecutor(builder.PARALLEL) as pool:
+            builder.build(api, recipes, report)
+            files = guest.files(report)
             disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), recipes))
         self._images |= {recipe.tag: made.name for recipe, made in zip(recipes, disks, strict=True)}
         host.place(self.dom0, [*files, *disks], report)
@@ -115,7 +115,8 @@ class XenBackend:
             from lab.backends.docker import engine
             from lab.backends.xen import toolbox
 
-            self._images[node.image] = toolbox.disk_name(engine.connect(), node.image, node.role)
+            with engine.connected(engine.REQUEST_SECONDS) as api:
+                self._images[node.image] = toolbox.disk_name(api, node.image, node.role)
         return self._images[node.image]
 
     def start(self, node: str) -> None:

@@ -62,9 +62,8 @@ def outputs(kind: str, names: Iterable[str], report: Callable[[str, str], None])
     found = {name: paths.disks() / f"{kind}-{wanted.digest}-{name}" for name in names}
     missing = {name: path for name, path in found.items() if not path.is_file()}
     if missing:
-        api = engine.connect(MAKE_SECONDS)
-        builder.build(api, [wanted], report)
-        with engine.asking(f"reading {kind}"):
+        with engine.connected(MAKE_SECONDS) as api, engine.asking(f"reading {kind}"):
+            builder.build(api, [wanted], report)
             made = api.create_container(wanted.tag, ["true"], labels=_mark(kind))["Id"]
             try:
                 for name, path in missing.items():
@@ -136,7 +135,8 @@ def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[byt
     for chunk in stdin:
         connection.sendall(chunk)
     connection.shutdown(socket.SHUT_WR)
-    said = b"".join(iter(lambda: answer.read(BLOCK), b""))
+    with answer:
+        said = b"".join(iter(lambda: answer.read(BLOCK), b""))
     if api.exec_inspect(made)["ExitCode"]:
         raise BackendError(f"making a disk failed: {said.decode(errors='replace').strip()[-600:]}")
 
