@@ -80,9 +80,9 @@ def _file(cluster: Cluster, node: str, name: str) -> str:
 
 def test_without_tcp_balancers_nobody_speaks_the_proxy_protocol() -> None:
     one = parse("network: 10.90.0.0/24\nweb:\nhttp-lb:")
-    assert "accept-proxy" not in _file(one, "http-lb1", "haproxy.cfg")
+    assert "expect-proxy" not in _file(one, "http-lb1", "haproxy.cfg")
     assert plan(one, "debian").entry == "10.90.0.21"
-    assert "accept-proxy" in _file(parse(FULL), "http-lb1", "haproxy.cfg")
+    assert "expect-proxy layer4 if { src 10.90.0.11 10.90.0.12 }" in _file(parse(FULL), "http-lb1", "haproxy.cfg")
 
 
 def test_ipvs_configures_keepalived_and_takes_haproxy_out_of_the_way() -> None:
@@ -93,7 +93,7 @@ def test_ipvs_configures_keepalived_and_takes_haproxy_out_of_the_way() -> None:
     assert "lb_kind DR" in said
     assert "listen https" not in _file(ipvs, "tcp-lb1", "haproxy.cfg")
     assert _file(ipvs, "http-lb1", "direct-routing").strip() == "10.90.0.100"
-    assert "accept-proxy" not in _file(ipvs, "http-lb1", "haproxy.cfg")
+    assert _file(ipvs, "http-lb1", "haproxy.cfg") == _file(parse(FULL), "http-lb1", "haproxy.cfg")
 
 
 def test_secrets_stay_markers_until_they_are_revealed(full: Cluster) -> None:
