@@ -41,7 +41,7 @@ xen: .venv/ready
 
 # What has to hold on Xen at every change: five domains at a time, in two parts.
 test-xen: xen
-	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py --backend xen --topology five -k "$(XEN_FIVE)" --parity $(PARITY)
+	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py --backend xen --topology five -k "$(XEN_FIVE)" --parity $(PARITY) --durations 15
 	.venv/bin/pytest tests/cluster/test_web_nodes.py --backend xen --topology stage3 -k "$(XEN_WEB)" --parity $(PARITY)
 
 # Everything, stage by stage, and what became of it on both backends.
