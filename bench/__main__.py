@@ -24,6 +24,7 @@ TITLES = {
     "failover": "Out of the pool and back, and the VIP",
     "scale": "Many web nodes",
     "xen": "Five domains on the nested Xen host",
+    "xen-failover": "The same faults on Xen",
 }
 
 
@@ -41,7 +42,9 @@ def main() -> int:
         taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
     if "xen" in sections:
         taken["xen"] = _section("xen", lambda: xen.run(chosen.runs or 5))
-    if set(sections) - {"cold", "lifecycle", "xen"}:
+    if "xen-failover" in sections:
+        taken["xen-failover"] = _section("xen-failover", lambda: xen.faults(chosen.runs or 3))
+    if set(sections) - {"cold", "lifecycle", "xen", "xen-failover"}:
         made = backend(Placement(), lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
         work: dict[str, Callable[[], list[Figure]]] = {

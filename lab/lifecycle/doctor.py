@@ -82,9 +82,9 @@ def engine(capabilities: Capabilities) -> list[Finding]:
     return [*found, Finding("subnets in use", good=True, found=taken or "none")]
 
 
-def missing_engine(error: LabError) -> Finding:
+def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
     """The engine can't be reached."""
-    return Finding("engine", good=False, found=error.what, way_round=error.next_step, vital=True)
+    return Finding("engine", good=False, found=error.what, way_round=error.next_step, vital=vital)
 
 
 def _memory() -> float:
