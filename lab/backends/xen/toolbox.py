@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import tarfile
+from contextlib import closing
 from typing import IO, TYPE_CHECKING, cast
 
 from lab import assets, paths
@@ -132,10 +133,11 @@ def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[byt
     made = api.exec_create(container, ["sh", "-c", script], stdin=True)["Id"]
     answer = cast("io.RawIOBase", api.exec_start(made, socket=True))
     connection = cast("socket.socket", getattr(answer, "_sock", answer))
-    for chunk in stdin:
-        connection.sendall(chunk)
-    connection.shutdown(socket.SHUT_WR)
-    with answer:
+    # The SDK hands out the inside of its answer: the answer has to be closed first, the connection then.
+    with connection, closing(getattr(answer, "_response", answer)):
+        for chunk in stdin:
+            connection.sendall(chunk)
+        connection.shutdown(socket.SHUT_WR)
         said = b"".join(iter(lambda: answer.read(BLOCK), b""))
     if api.exec_inspect(made)["ExitCode"]:
         raise BackendError(f"making a disk failed: {said.decode(errors='replace').strip()[-600:]}")
