@@ -7,10 +7,16 @@ import sys
 import zipfile
 from pathlib import Path
 
+from lab.backends.xen import toolbox
 from lab.recipes import recipe
 
 PROJECT = Path(__file__).parents[2]
-ASK = "from lab import assets; from lab.recipes import recipe; print(assets.images(), recipe('http-lb', 'centos').tag)"
+ASK = """
+from lab import assets
+from lab.backends.xen.toolbox import GUEST, recipe as xen
+from lab.recipes import recipe
+print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag)
+"""
 
 
 def test_recipes_are_the_same_from_the_wheel(tmp_path: Path) -> None:
@@ -39,6 +45,7 @@ def test_recipes_are_the_same_from_the_wheel(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    where, tag = done.stdout.split()
+    where, tag, guest = done.stdout.split()
     assert where.startswith(str(tmp_path))
     assert tag == recipe("http-lb", "centos").tag
+    assert guest == toolbox.recipe(toolbox.GUEST).tag
