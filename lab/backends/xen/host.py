@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place"]
 
 CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
-EMULATED_PACE = 6.0  # an emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing
+EMULATED_PACE = 10.0  # an emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing
 DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
 DOMAIN_DISK = 384  # MiB: what a node writes beside its image, at first
 UPLOAD_SECONDS = 900
