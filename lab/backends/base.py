@@ -89,6 +89,8 @@ class Capabilities:
         max_nodes: how many nodes of a cluster at once; None for no limit.
         memory, disk: MiB that are free; None where nobody has to ask.
         node_memory, node_disk: MiB of them that one more node takes.
+        own_clocks: whether each node has a clock of its own.
+        sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
     """
 
     engine: str
@@ -99,6 +101,8 @@ class Capabilities:
     disk: int | None = None
     node_memory: int = 0
     node_disk: int = 0
+    own_clocks: bool = False
+    sized_volumes: bool = False
 
 
 class Backend(Protocol):
@@ -149,14 +153,23 @@ class Backend(Protocol):
     def clear(self, *, volumes: bool) -> None:
         """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone."""
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        """Runs a command in a node; killed after `seconds`, with exit code 124."""
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        """Runs a command in a node; killed after `seconds`, with exit code 124.
+
+        With `network`: in the node's network, with the right to change it, which the node itself may not have.
+        """
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Copies files into a node, running or not."""
 
     def get(self, node: str, path: str) -> bytes | None:
         """A file of a node, running or not; None when it is not there."""
+
+    def note(self, key: str, text: str | None) -> None:
+        """Keeps a short text with the cluster in the engine, or forgets it; it is gone when the cluster is."""
+
+    def notes(self) -> Mapping[str, str]:
+        """The texts that are kept, by key."""
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         """What a node's services printed, line by line; with `console`, all that its machine did."""

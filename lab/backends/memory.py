@@ -34,6 +34,7 @@ class MemoryBackend:
         self._capabilities = capabilities or Capabilities("memory")
         self._nodes: dict[str, Observed] = {}
         self._shared = Existing()
+        self._notes: dict[str, str] = {}
 
     def capabilities(self) -> Capabilities:
         return self._capabilities
@@ -82,9 +83,11 @@ class MemoryBackend:
         self.done.append(f"remove {node}")
 
     def clear(self, *, volumes: bool) -> None:
+        self._notes.clear()
         self.done.append(f"clear volumes={volumes}")
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        del network  # there is none
         if self._nodes[node].state is not State.RUNNING:
             raise BackendError(f"{node} is not running", where=node)
         self.done.append(f"run {node} {argv[0].rpartition('/')[2]}")
@@ -97,6 +100,14 @@ class MemoryBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         return self.files.get(node, {}).get(path)
+
+    def note(self, key: str, text: str | None) -> None:
+        self._notes.pop(key, None)
+        if text is not None:
+            self._notes[key] = text
+
+    def notes(self) -> Mapping[str, str]:
+        return dict(self._notes)
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow and not console]

@@ -13,7 +13,9 @@ from lab.cli import (
     doctor,
     down,
     enter,
+    fault,
     graph,
+    heal,
     logs,
     opened,
     plan,
@@ -35,7 +37,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-for module in (up, down, status, plan, enter, logs, power, render, build, graph, opened, doctor, schema, compose, xen):
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, opened)
+BENEATH = (render, build, graph, doctor, schema, compose, xen)
+for module in EVERY_DAY + BENEATH:
     module.register(app)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import functools
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.backends.base import Backend, Existing
     from lab.spec import Cluster, Placement
 
@@ -91,6 +95,25 @@ def backend(file: str | None, name: str | None, kind: str | None, host: str | No
     from lab.backends import backend as make
 
     return make(place(file, kind, host), cluster_name(file, name))
+
+
+def on_cluster(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb on a cluster that exists: its first parameter is the backend, and the options that say which are added."""
+    which = {"file": File, "name": Name, "backend": BackendName, "host": Host}
+
+    @functools.wraps(verb)
+    def run(**said: Any) -> None:
+        verb(backend(*(said.pop(option) for option in which)), **said)
+
+    first, *own = inspect.signature(verb).parameters.values()
+    hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True) | which
+    hints.pop(first.name)
+    added = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None) for option in which]
+    own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+    typed = [each.replace(annotation=hints[each.name]) for each in [*own, *added]]
+    run.__signature__ = inspect.Signature(typed)  # type: ignore[attr-defined]
+    run.__annotations__ = hints
+    return run
 
 
 def cluster(

@@ -54,14 +54,19 @@ def rendered(found: Status) -> Group:
     return Group(heading, grid, *lines)
 
 
+def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:
+    """Any table of texts."""
+    grid = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in titles:
+        grid.add_column(title, overflow="fold")
+    for row in found:
+        grid.add_row(*map(Text, row))
+    Console().print(grid)
+
+
 def actions(planned: Sequence[Action]) -> None:
     """What `up` would do."""
-    grid = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in ("ACTION", "NODE", "WHY"):
-        grid.add_column(title, overflow="fold")
-    for action in planned:
-        grid.add_row(action.kind.value, action.node, action.why)
-    Console().print(grid)
+    rows(("ACTION", "NODE", "WHY"), [(action.kind.value, action.node, action.why) for action in planned])
 
 
 def findings(found: Sequence[Finding]) -> None:

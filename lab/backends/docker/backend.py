@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any, Literal
@@ -133,20 +134,23 @@ class DockerBackend:
         with engine.asking(f"removing what {self.cluster} shares"):
             for network in self.api.networks(filters=labels.ours(self.cluster)):
                 self.api.remove_network(network["Id"])
-            if volumes:
-                for volume in self.api.volumes(filters=labels.ours(self.cluster))["Volumes"] or []:
+            for volume in self._volumes():
+                if volumes or labels.NOTE in volume["Labels"]:
                     self.api.remove_volume(volume["Name"], force=True)
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        bounded = ["timeout", "-k", "2", str(seconds), *argv]
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
         with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
-            made = self.api.exec_create(self._id(node), bounded)
-            with engine.connected(int(seconds) + engine.REQUEST_SECONDS, self.api.api_version) as client:
-                out, err = client.exec_start(made["Id"], demux=True)
-            rc = self.api.exec_inspect(made["Id"])["ExitCode"]
-        return Result(
-            node, tuple(argv), rc, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
-        )
+            if network:
+                rc, out, err = container.beside(self.api, self._id(node), argv, seconds)
+            else:
+                rc, out, err = self._inside(node, ["timeout", "-k", "2", str(seconds), *argv], seconds)
+        return Result(node, tuple(argv), rc, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _inside(self, node: str, argv: list[str], seconds: float) -> tuple[int, bytes, bytes]:
+        made = self.api.exec_create(self._id(node), argv)
+        with engine.connected(int(seconds) + engine.REQUEST_SECONDS, self.api.api_version) as client:
+            out, err = client.exec_start(made["Id"], demux=True)
+        return self.api.exec_inspect(made["Id"])["ExitCode"], out or b"", err or b""
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"copying files into {node}", node):
@@ -159,6 +163,24 @@ class DockerBackend:
             except NotFound:
                 return None
             return container.unpacked(chunks)
+
+    def note(self, key: str, text: str | None) -> None:
+        # An empty volume: the one thing of the engine's that carries a text, belongs to no node and costs nothing.
+        name = f"{self._network}-note-{key}"
+        with engine.asking(f"keeping a note of {self.cluster}"):
+            if text is None:
+                with contextlib.suppress(NotFound):
+                    self.api.remove_volume(name, force=True)
+            else:
+                self.api.create_volume(name, labels=self._mark | {labels.NOTE: key, labels.TEXT: text})
+
+    def notes(self) -> Mapping[str, str]:
+        with engine.asking(f"reading the notes of {self.cluster}"):
+            marks = [volume["Labels"] for volume in self._volumes()]
+        return {mark[labels.NOTE]: mark[labels.TEXT] for mark in marks if labels.NOTE in mark}
+
+    def _volumes(self) -> list[dict[str, Any]]:
+        return self.api.volumes(filters=labels.ours(self.cluster))["Volumes"] or []
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         if console:

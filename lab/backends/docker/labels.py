@@ -20,6 +20,8 @@ FIXED = f"{LABEL}.fixed"
 FAMILY = f"{LABEL}.family"
 NETWORK = f"{LABEL}.network"
 VIP = f"{LABEL}.vip"
+NOTE = f"{LABEL}.note"
+TEXT = f"{LABEL}.text"
 
 _STATES = {"running": State.RUNNING, "paused": State.PAUSED, "created": State.CREATED, "restarting": State.RUNNING}
 

@@ -1,0 +1,183 @@
+"""`lab fault …`: breaks something on purpose, shows that it is broken, and mends it again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.faults import Fault
+
+SEEDS = 10_000
+
+Targets = Annotated[
+    str,
+    typer.Argument(
+        help="Nodes or roles with commas between, or a meaning: vip-holder, primary, random, random:web, "
+        "minority:web, all."
+    ),
+]
+For = Annotated[str | None, typer.Option("--for", help="Take it back after this long, such as 10s; else it stays.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="What 'random' and 'minority' choose by; printed.")]
+
+fault = typer.Typer(help="Breaks something on purpose: proven to bite, undone by 'lab heal'.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.add_typer(fault, name="fault")
+
+
+def _simple(kind: str, text: str) -> None:
+    def run(
+        made: Backend,
+        targets: Targets,
+        span: For = None,
+        seed: Seed = None,
+    ) -> None:
+        _do(made, {"kind": kind}, targets, span, seed)
+
+    fault.command(kind, help=text)(options.on_cluster(run))
+
+
+_simple("kill", "Cuts the power of nodes.")
+_simple("stop", "Stops nodes cleanly.")
+_simple("pause", "Freezes nodes: they keep their connections and answer nothing.")
+_simple("restart", "Kills nodes and starts them again at once.")
+
+
+@fault.command()
+@options.on_cluster
+def cut(
+    made: Backend,
+    targets: Targets,
+    others: Annotated[str | None, typer.Option("--from", help="From whom; unsaid: from everybody.")] = None,
+    way: Annotated[str, typer.Option(help="in: they don't hear; out: they aren't heard; both.")] = "both",
+    span: For = None,
+    seed: Seed = None,
+) -> None:
+    """Cuts nodes off by a packet filter in their networks; addresses and names stay."""
+    _do(made, {"kind": "cut", "others": others, "way": way}, targets, span, seed)
+
+
+@fault.command()
+@options.on_cluster
+def slow(
+    made: Backend,
+    targets: Targets,
+    delay: Annotated[str, typer.Option(help="What they send is this late, such as 100ms.")] = "0s",
+    jitter: Annotated[str, typer.Option(help="And up to this much more or less.")] = "0s",
+    loss: Annotated[str, typer.Option(help="How much of it is lost, such as 5%.")] = "0%",
+    rate: Annotated[str, typer.Option(help="How much goes through, such as 1mbit.")] = "0bit",
+    span: For = None,
+    seed: Seed = None,
+) -> None:
+    """Makes the network of nodes slow, lossy or narrow, on their way out."""
+    from lab.spec import units
+
+    told = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
+    told |= {"loss": units.percent(loss), "rate": units.bits(rate)}
+    _do(made, told, targets, span, seed)
+
+
+@fault.command()
+@options.on_cluster
+def fill(
+    made: Backend,
+    targets: Targets,
+    where: Annotated[str, typer.Option(help="A volume of the node by name, or /tmp or /run.")] = "/tmp",  # noqa: S108
+    span: For = None,
+    seed: Seed = None,
+) -> None:
+    """Fills a volume to the last byte, where that fills nothing else."""
+    _do(made, {"kind": "fill", "where": where}, targets, span, seed)
+
+
+@fault.command()
+@options.on_cluster
+def clock(
+    made: Backend,
+    targets: Targets,
+    skew: Annotated[str, typer.Option(help="Ahead by this much, such as 60s; behind with a minus.")] = "60s",
+    span: For = None,
+    seed: Seed = None,
+) -> None:
+    """Sets the clock of nodes wrong, where they have their own."""
+    from lab.spec import units
+
+    told = {"kind": "clock", "skew": round(units.seconds(skew))}
+    _do(made, told, targets, span, seed)
+
+
+@fault.command()
+@options.on_cluster
+def freeze(
+    made: Backend,
+    targets: Targets,
+    service: Annotated[str, typer.Argument(help="The service, such as haproxy, httpd or php-fpm.")],
+    span: For = None,
+    seed: Seed = None,
+) -> None:
+    """Makes one service hang inside nodes that do not."""
+    _do(made, {"kind": "freeze", "service": service}, targets, span, seed)
+
+
+@fault.command("list")
+@options.on_cluster
+def listed(
+    made: Backend,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Shows the faults that are on, by whomever."""
+    from lab.cli import tables
+    from lab.faults import present
+
+    found = present(made)
+    if as_json:
+        rows = [{"mark": one.mark, **one.fault.told(), "begun": one.begun, "proof": one.proof} for one in found]
+        print(json.dumps(rows, indent=2))
+    elif found:
+        now = time.time()
+        tables.rows(
+            ("MARK", "FAULT", "FOR", "PROOF"),
+            [(o.mark, str(o.fault), f"{now - o.begun:.0f} s", o.proof) for o in found],
+        )
+    else:
+        print("no fault is on")
+
+
+def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: int | None) -> None:
+    """Chooses the nodes, does it, and waits for its end if it has one."""
+    import random
+
+    from lab.faults import fault as build
+    from lab.faults import inject, targets
+    from lab.spec import units
+
+    seconds = None if span is None else units.seconds(span)
+    chosen = secrets.randbelow(SEEDS) if seed is None else seed
+    chance = random.Random(chosen)  # noqa: S311  a seed makes a choice that can be repeated
+    nodes = targets(made, said, chance)
+    if told.get("others"):
+        told = {**told, "others": targets(made, told["others"], chance)}
+    wanted: Fault = build({key: value for key, value in {**told, "nodes": nodes}.items() if value is not None})
+    if "random" in said or "minority" in said:
+        print(f"seed {chosen}")
+    injected = inject(made, wanted)
+    print(f"{wanted}: {injected.proof}")
+    if not wanted.lasting:
+        return
+    if seconds is None:
+        print(f"'lab heal {injected.mark}' takes it back")
+        return
+    with injected:
+        threading.Event().wait(seconds)
+    print(f"{wanted}: taken back, and gone")

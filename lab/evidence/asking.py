@@ -1,0 +1,161 @@
+"""Questions at constant rates from the client node, with a row for every answer. See images/client/…/lab/ask."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from lab.errors import BackendError
+from lab.evidence.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lab.backends.base import Backend
+
+LONGEST_SECONDS = 3600  # of what nobody ends
+ANSWER_SECONDS = 20.0  # how long a question waits for its answer
+CLOCK_QUESTIONS = 3
+BEGIN_SECONDS = 10.0
+END_SECONDS = 10.0  # above the patience of the last question
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Questions of one kind.
+
+    Attributes:
+        rate: a second.
+        keep: whether connections are kept; without, each question is a new visitor.
+        post: a form to send, with `{n}` for the question's number.
+        value: what of an answer is kept: the node that served it, its first line, or its size.
+    """
+
+    name: str
+    url: str
+    rate: float
+    http: Literal["1.1", "2"] = "1.1"
+    keep: bool = True
+    post: str | None = None
+    value: Literal["served", "body", "size"] = "served"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One answer: when its question was due (Unix seconds of this machine), how many seconds later it was there.
+
+    `status` is 0 when nothing came; `error` then says why.
+    """
+
+    number: int
+    due: float
+    seconds: float
+    status: int
+    value: str
+    error: str
+
+
+class Asking:
+    """A context manager: questions are asked inside it; `rows` holds every answer, by stream, afterwards."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        streams: Sequence[Stream],
+        *,
+        seconds: float = LONGEST_SECONDS,
+        patience: float = ANSWER_SECONDS,
+        client: str = "client",
+    ) -> None:
+        self.streams = tuple(streams)
+        self.rows: dict[str, list[Row]] = {stream.name: [] for stream in streams}
+        self._backend, self._client, self._seconds, self._patience = backend, client, seconds, patience
+        self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
+        self._pid = ""
+        self._skew = self._began = 0.0
+        self._read = 0
+
+    def __enter__(self) -> Self:
+        self._skew = self._clock()
+        plan = {"seconds": self._seconds, "timeout": self._patience, "ca": "/etc/lab/ca.crt"}
+        plan["streams"] = [asdict(stream) for stream in self.streams]
+        self._backend.put(self._client, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
+        command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
+        self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
+        until("the first question", BEGIN_SECONDS * self._backend.pace, self._begun)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.end()
+        finally:
+            self._run("sh", "-c", f"kill -KILL {self._pid} 2>/dev/null; rm -f {self._file} {self._file}.*")
+
+    def end(self) -> None:
+        """Asks no more, waits for the answers that are due, and reads them all."""
+        self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
+        seconds = self._patience + END_SECONDS * self._backend.pace
+        until("the last answers", seconds, lambda: not self._backend.run(self._client, ["kill", "-0", self._pid]).ok)
+        content = self._backend.get(self._client, self._file) or b""
+        said = self._run("cat", f"{self._file}.err").strip()
+        if said or b"\n" not in content:
+            raise BackendError(f"what asks failed: {said or 'it wrote nothing'}", where=self._client)
+        self.rows = {stream.name: [] for stream in self.streams}
+        for index, row in self._parse(content.decode().splitlines()[1:]):
+            self.rows[self.streams[index].name].append(row)
+        for rows in self.rows.values():
+            rows.sort(key=lambda row: row.due)
+
+    def fresh(self) -> list[tuple[str, Row]]:
+        """The answers since the last call, while it goes on, with the names of their streams."""
+        new = self._run("tail", "-c", f"+{self._read + 1}", self._file)
+        whole = new[: new.rfind("\n") + 1]
+        self._read += len(whole.encode())
+        return [(self.streams[index].name, row) for index, row in self._parse(whole.splitlines())]
+
+    def running(self) -> bool:
+        """Whether it still asks, or waits for answers."""
+        return self._backend.run(self._client, ["kill", "-0", self._pid]).ok
+
+    def count(self) -> int:
+        """How many answers are written down so far."""
+        return max(0, int(self._run("sh", "-c", f"wc -l < {self._file}")) - 1)
+
+    def processor_seconds(self) -> float:
+        """How much processor what asks has used so far."""
+        ticks = self._run("cut", "-d", " ", "-f", "14,15", f"/proc/{self._pid}/stat").split()
+        return sum(map(int, ticks)) / int(self._run("getconf", "CLK_TCK"))
+
+    def _parse(self, lines: Sequence[str]) -> Iterator[tuple[int, Row]]:
+        for index, number, due, took, status, value, error in json.loads(f"[{','.join(lines)}]"):
+            yield index, Row(number, self._began + due / 1e6, took / 1e6, status, value, error)
+
+    def _begun(self) -> bool:
+        head = self._backend.run(self._client, ["head", "-n", "1", self._file])
+        if not head.stdout.endswith("\n"):
+            said = self._backend.run(self._client, ["cat", f"{self._file}.err"]).stdout
+            if said.strip():
+                raise BackendError(f"what asks could not begin: {said.strip().splitlines()[-1]}", where=self._client)
+            return False
+        told: dict[str, Any] = json.loads(head.stdout)
+        self._began, self._read = told["unix"] - self._skew, len(head.stdout)
+        return True
+
+    def _clock(self) -> float:
+        """How far the client's clock is ahead of this machine's, by the quickest of a few questions."""
+        seen = []
+        for _ in range(CLOCK_QUESTIONS):
+            before = time.time()
+            there = float(self._run("date", "+%s.%N"))
+            after = time.time()
+            seen.append((after - before, there - (before + after) / 2))
+        return min(seen)[1]
+
+    def _run(self, *argv: str) -> str:
+        done = self._backend.run(self._client, argv)
+        if not done.ok:
+            raise BackendError(f"the client can't ask: {done.said}", where=self._client)
+        return done.stdout

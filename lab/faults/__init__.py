@@ -1,0 +1,17 @@
+"""Faults: each is proven to bite, and always undone. Nothing here knows Docker, Xen or a role."""
+
+from lab.faults.clock import Clock
+from lab.faults.cut import Cut
+from lab.faults.fault import Fault, Look
+from lab.faults.fill import Fill
+from lab.faults.freeze import Freeze
+from lab.faults.injection import Injected, heal, inject, present
+from lab.faults.kinds import KINDS, fault
+from lab.faults.power import Kill, Pause, Restart, Stop
+from lab.faults.slow import Slow
+from lab.faults.targets import targets
+
+__all__ = [
+    "KINDS", "Clock", "Cut", "Fault", "Fill", "Freeze", "Injected", "Kill", "Look", "Pause", "Restart", "Slow", "Stop",
+    "fault", "heal", "inject", "present", "targets",
+]  # fmt: skip
