@@ -26,3 +26,9 @@ def xen() -> Path:
     """The folder of what turns images into domains: kernel, initrd, the verbs of the host, and the nested host."""
     packaged = _PACKAGE / "_xen"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "xen"
+
+
+@cache
+def scenarios() -> dict[str, Path]:
+    """The scenarios that ship with the lab, by name."""
+    return {path.stem: path for path in sorted((_PACKAGE / "scenarios").glob("*.yaml"))}

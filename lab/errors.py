@@ -3,6 +3,7 @@
 LabError
 ├── UserError          the request can't be carried out as asked: exit code 2, nothing was made
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
+│   ├── Unable         this backend can't do it, and says why
 │   └── HostError      this machine lacks something, or something of it is in the way
 ├── BackendError       the engine refused or failed
 │   └── BuildError     an image did not build; carries the step and the log's path
@@ -49,6 +50,10 @@ class UserError(LabError):
 
 class SpecError(UserError):
     """The topology, an option or a name is wrong."""
+
+
+class Unable(UserError):
+    """The backend can't do what was asked; what needs it is skipped, with the reason."""
 
 
 class HostError(UserError):

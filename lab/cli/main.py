@@ -9,6 +9,7 @@ import typer
 
 from lab.cli import (
     build,
+    chaos,
     compose,
     doctor,
     down,
@@ -16,11 +17,13 @@ from lab.cli import (
     fault,
     graph,
     heal,
+    load,
     logs,
     opened,
     plan,
     power,
     render,
+    runs,
     schema,
     status,
     up,
@@ -37,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, opened)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, opened)
 BENEATH = (render, build, graph, doctor, schema, compose, xen)
 for module in EVERY_DAY + BENEATH:
     module.register(app)

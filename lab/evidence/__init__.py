@@ -1,6 +1,10 @@
-"""What the cluster did, measured from its client: load with a record of every request, and waits on conditions."""
+"""What the cluster did, measured from its client: load, probes, a ledger of what was acknowledged, and verdicts."""
 
+from lab.evidence.asking import Stream
+from lab.evidence.ledger import Judgement, Ledger, Verdict
 from lab.evidence.load import Answer, Load
+from lab.evidence.probes import Probes, outages
+from lab.evidence.register import Register
 from lab.evidence.waiting import until
 
-__all__ = ["Answer", "Load", "until"]
+__all__ = ["Answer", "Judgement", "Ledger", "Load", "Probes", "Register", "Stream", "Verdict", "outages", "until"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
-from lab.evidence.asking import ANSWER_SECONDS, Asking, Stream
+from lab.evidence.asking import LONGEST_SECONDS, Asking
 from lab.evidence.waiting import until
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.evidence.asking import Row
+    from lab.evidence.asking import Row, Stream
 
 SERVER_ERRORS = 500
 MORE_SECONDS = 30.0
@@ -42,11 +42,9 @@ class Load:
     Open loop: every request has its own time, and its latency counts from that, whatever became of the others.
     """
 
-    def __init__(
-        self, backend: Backend, url: str, rate: float, *, http: Literal["1.1", "2"] = "1.1", keep: bool = True
-    ) -> None:
-        self._backend = backend
-        self.asking = Asking(backend, [Stream("load", url, rate, http, keep)], patience=ANSWER_SECONDS)
+    def __init__(self, backend: Backend, stream: Stream, seconds: float = LONGEST_SECONDS) -> None:
+        self._backend, self._name = backend, stream.name
+        self.asking = Asking(backend, [stream], seconds=seconds)
         self.answers: list[Answer] = []
 
     def __enter__(self) -> Self:
@@ -56,7 +54,7 @@ class Load:
 
     def __exit__(self, *said: object) -> None:
         self.asking.__exit__(*said)
-        self.answers = [answer(row) for row in self.asking.rows["load"]]
+        self.answers = [answer(row) for row in self.asking.rows[self._name]]
         if not self.answers:
             raise BackendError("the load asked nothing", where="client")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.backends.base import State
-from lab.errors import BackendError, LabError, NotReady, SpecError
+from lab.errors import BackendError, LabError, NotReady, SpecError, Unable
 from lab.evidence.waiting import until
 from lab.faults.kinds import fault as made
 
@@ -90,7 +90,8 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     """Does a fault and proves that it bites; what did not bite is taken back.
 
     Raises:
-        SpecError: the backend can't, or a node is down already; nothing was done.
+        Unable: the backend can't; nothing was done.
+        SpecError: a node is down already; nothing was done.
         BackendError: it was refused, or did not bite.
     """
     admit(backend, fault)
@@ -119,11 +120,11 @@ def admit(backend: Backend, fault: Fault) -> None:
     """Whether a fault can be done here and now.
 
     Raises:
-        SpecError: says why not.
+        Unable, SpecError: it can't; says why.
     """
     lacking = fault.needs(backend.capabilities())
     if lacking:
-        raise SpecError(f"'{fault}' can't be done on {backend.name}: {lacking}")
+        raise Unable(f"'{fault}' can't be done on {backend.name}: {lacking}")
     states = {node.name: node.state for node in backend.observe().nodes}
     for name in (*fault.nodes, *getattr(fault, "others", ())):
         if name not in states:

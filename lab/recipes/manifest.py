@@ -29,6 +29,27 @@ class Service(BaseModel):
     order: int = 50
 
 
+class Promise(BaseModel):
+    """What is promised of a role when something happens.
+
+    Attributes:
+        check: how it is judged, by the name of a check in `lab/evidence/verdicts.py`.
+        of: the options that the formula's names are of, such as `http-lb.check`.
+        formula: the bound in seconds, over those options.
+        service: whose acknowledged operations it speaks of.
+        when: the kinds of faults that it speaks of; all that make a node dark unless said.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    event: str
+    says: str
+    check: str
+    of: str = ""
+    formula: str = ""
+    service: str = ""
+    when: list[str] = []
+
+
 class Fragment(BaseModel):
     """What `role.yaml` and `part.yaml` hold; see CONTRIBUTING.md for the meaning of each key."""
 
@@ -47,6 +68,7 @@ class Fragment(BaseModel):
     capabilities: dict[str, str] = {}
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
+    promises: dict[str, Promise] = {}
 
 
 class Manifest(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends.base import State
 from lab.errors import BackendError, LabError
-from lab.evidence import Load, until
+from lab.evidence import Load, Stream, until
 from lab.lifecycle import each, ready
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import Status, status, vip_holders
@@ -36,6 +36,7 @@ class LabCluster:
         plan: what it became.
         applied: the topology that it was made to be last.
         backend: where it runs; kill, pause, start and so on are its own.
+        loads: those of the test that runs.
     """
 
     def __init__(self, spec: Cluster, backend: Backend) -> None:
@@ -43,6 +44,7 @@ class LabCluster:
         self.backend = backend
         self.plan: Plan = up(spec, backend, Silent()).plan
         self.applied: Cluster | None = spec
+        self.loads: list[Load] = []
 
     def options(self, kind: type[T]) -> T:
         """The options of a role by their class; a test that needs a role which the topology lacks is skipped."""
@@ -133,7 +135,10 @@ class LabCluster:
 
     def load(self, rate: float, path: str = "/whoami") -> Load:
         """Constant load on the site, as a context manager; less of it where the processor is emulated."""
-        return Load(self.backend, f"{self.scheme}://{self.site}{path}", rate / self.backend.pace / self._emulated)
+        slower = rate / self.backend.pace / self._emulated
+        made = Load(self.backend, Stream("load", f"{self.scheme}://{self.site}{path}", slower))
+        self.loads.append(made)
+        return made
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""

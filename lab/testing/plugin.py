@@ -1,7 +1,8 @@
-"""The pytest plugin: options, and the `cluster` fixture for this project's suites and for anybody's own tests.
+"""The pytest plugin: options, and fixtures for this project's suites and for anybody's own tests.
 
 `cluster` is a cluster of its own for the whole session, made at the first use and removed at the end; every test finds
-it whole, whatever the one before did to it.
+it whole, whatever the one before did to it. `faults` breaks it, `probe` and `ledger` measure it; what a failing test
+measured is kept with a report.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+    from lab.evidence import Ledger, Probes
     from lab.spec import Placement
     from lab.testing.cluster import LabCluster
+    from lab.testing.evidence import Evidence
+    from lab.testing.faults import Faults
+
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--topology", default="full", help="a topology file, or the name of one that ships (default: full)")
     group.addoption("--family", default=None, help="the nodes' system: centos, debian or auto")
     group.addoption("--parity", default=None, help="a JSON file that compares the backends, run by run")
+    group.addoption("--runs", default="runs", help="where what failing tests measured is kept (default: runs)")
     group.addoption("--keep-cluster", action="store_true", help="leave the cluster running at the end")
 
 
@@ -65,8 +72,75 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
             down(made, Silent(), volumes=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remembers whether the test itself failed, for the fixtures that end after it."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
 def cluster(_session_cluster: LabCluster) -> LabCluster:
     """A cluster that is up and whole."""
     _session_cluster.heal()
     return _session_cluster
+
+
+@pytest.fixture
+def _evidence(request: pytest.FixtureRequest, cluster: LabCluster) -> Iterator[Evidence]:
+    from pathlib import Path
+
+    from lab.errors import LabError
+    from lab.testing.evidence import Evidence
+
+    made = Evidence(cluster)
+    cluster.loads = made.loads
+    yield made
+    if request.node.stash.get(FAILED, False):
+        try:
+            kept = f"what it measured: {made.keep(Path(request.config.getoption('--runs')), request.node.name)}"
+        except LabError as error:
+            kept = f"what it measured could not be kept: {error}"
+        request.node.add_report_section("teardown", "lab", kept)
+        print(kept)
+
+
+@pytest.fixture
+def faults(_evidence: Evidence, cluster: LabCluster) -> Iterator[Faults]:
+    """Breaks the cluster: `with faults.kill("web1"): ...`; whatever is still on is taken back at the end."""
+    from lab.testing.faults import Faults
+
+    made = _evidence.faults = Faults(cluster)
+    yield made
+    made.heal()
+
+
+@pytest.fixture
+def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
+    """Asks every address inside `with probe() as seen`; then `outages(seen.rows["site"])`."""
+
+    def make() -> Probes:
+        from lab.evidence import Probes
+
+        made = Probes(cluster.backend, cluster.plan, cluster.site)
+        _evidence.probes.append(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
+    """Writes inside `with ledger("guestbook") as book`; then `book.judge()`."""
+
+    def make(service: str, rate: float = 20.0) -> Ledger:
+        from lab.evidence import Ledger
+        from lab.evidence.ledger import SERVICES
+
+        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate)
+        _evidence.ledgers.append(made)
+        return made
+
+    return make

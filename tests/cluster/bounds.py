@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.evidence.verdicts import SLACK
+
 if TYPE_CHECKING:
     from lab.spec import HealthCheck, TcpLb
     from lab.testing import LabCluster
-
-SLACK = 2.5
-"""Added to every bound: the machine is shared, and each look at a pool or an address is a process of its own."""
 
 WATCH_INTERVAL = 1.0
 """How often a tcp-lb looks whether its HAProxy is alive."""

@@ -27,6 +27,14 @@ final class Store
         return $query->fetchAll(PDO::FETCH_ASSOC);
     }
 
+    /** All that one author wrote, the oldest first, each as id and message. */
+    public function by(string $author): array
+    {
+        $query = $this->db->prepare('SELECT id, message FROM posts WHERE author = ? ORDER BY at');
+        $query->execute([$author]);
+        return $query->fetchAll(PDO::FETCH_ASSOC);
+    }
+
     /** Keeps a post and returns its id. $file is an entry of $_FILES or null; throws InvalidArgumentException. */
     public function add(string $author, string $message, ?array $file): string
     {

@@ -40,7 +40,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     header('Location: /', true, 303);
     exit;
 }
-$posts = $store->newest();
+$posts = isset($_GET['author']) && $wantsJson ? $store->by((string) $_GET['author']) : $store->newest();
 if ($wantsJson) {
     answer(200, ['node' => $settings['node'], 'posts' => $posts]);
 }

@@ -1,0 +1,7 @@
+"""Scenarios: a cluster, load, faults on a schedule, and the promises that have to hold."""
+
+from lab.chaos.run import Stage, run
+from lab.chaos.scenario import Scenario, find, load
+from lab.chaos.schedule import Planned, schedule
+
+__all__ = ["Planned", "Scenario", "Stage", "find", "load", "run", "schedule"]

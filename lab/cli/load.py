@@ -1,0 +1,163 @@
+"""`lab load`: visitors at a constant rate, with honest response times; or the highest rate that is served well."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lab.backends.base import Backend
+    from lab.evidence import Answer, Load
+    from lab.evidence.latency import Bucket
+
+LOOK_SECONDS = 1.0
+BLOCKS = "▁▂▃▄▅▆▇█"
+COLUMNS = 60
+MOST, LONGEST = 5000, 3600  # requests a second, seconds
+
+Rate = Annotated[float, typer.Option(help="Requests a second.")]
+Http = Annotated[str, typer.Option(help="1.1 or 2.")]
+Keep = Annotated[bool, typer.Option(help="Keep connections open; without, each request is a new visitor.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(options.on_cluster(load))
+
+
+def load(
+    made: Backend,
+    rate: Rate = 50.0,
+    span: Annotated[str, typer.Option("--for", help="How long, such as 60s.")] = "10s",
+    path: Annotated[str, typer.Option(help="What is asked for.")] = "/whoami",
+    http: Http = "1.1",
+    keep: Keep = True,
+    search: Annotated[
+        str | None, typer.Option(help="Find the highest rate whose 99 % are within this, such as 100ms; --rate begins.")
+    ] = None,
+) -> None:
+    """Asks the site at a constant rate from the client, whatever becomes of the answers."""
+    from lab.errors import SpecError
+    from lab.spec import units
+
+    if not 0 < rate <= MOST:
+        raise SpecError(f"a rate of {rate:g} can't be asked", next_step=f"take more than 0 and at most {MOST} a second")
+    if http not in ("1.1", "2"):
+        raise SpecError(f"there is no HTTP/{http} here", next_step="take 1.1 or 2")
+    seconds = units.seconds(span)
+    if not 0 < seconds <= LONGEST:
+        raise SpecError(f"{span} is no length of a load", next_step="take more than 0 s and at most an hour")
+    wanted: Literal["1.1", "2"] = "2" if http == "2" else "1.1"
+    where = _url(made, path)
+
+    def running(rate: float, longest: float = LONGEST) -> Load:
+        from lab.evidence import Load, Stream
+
+        return Load(made, Stream("load", where, rate, wanted, keep), longest)
+
+    if search is None:
+        _constant(running(rate, seconds), rate, seconds)
+    else:
+        _searched(running, rate, seconds, units.seconds(search))
+
+
+def _url(made: Backend, path: str) -> str:
+    """The site of the cluster that is there: by TLS where it has an HTTP balancer."""
+    from lab.errors import SpecError
+
+    roles = {node.role for node in made.observe().nodes}
+    if "client" not in roles:
+        raise SpecError(f"there is no cluster '{made.cluster}'", next_step="'lab up' makes one; --name chooses another")
+    if not path.startswith("/"):
+        raise SpecError(f"'{path}' is no path of the site", next_step="begin it with /")
+    return f"{'https' if 'http-lb' in roles else 'http'}://www.{made.cluster}.test{path}"
+
+
+def _constant(load: Load, rate: float, seconds: float) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    with load as running, Live(console=console, transient=True) as live:
+        _watched(running, seconds, live.update if console.is_terminal else lambda line: print(line, flush=True))
+    _table(running.answers, rate)
+    _drawn(running.answers)
+    if running.failed:
+        raise typer.Exit(1)
+
+
+def _watched(running: Load, seconds: float, tell: Callable[[str], None]) -> None:
+    """Tells every second what came in it."""
+    from lab.evidence.load import answer
+
+    begun, ended = time.monotonic(), threading.Event()
+    while (passed := time.monotonic() - begun) < seconds:
+        ended.wait(min(LOOK_SECONDS, seconds - passed))
+        fresh = [answer(row) for _, row in running.asking.fresh()]
+        good = sorted(one.seconds for one in fresh if not one.failed)
+        median = f"{good[len(good) // 2] * 1000:.1f} ms" if good else "–"
+        failed = sum(one.failed for one in fresh)
+        tell(f"{time.monotonic() - begun:5.0f} s  {len(fresh):5d} answers  median {median}  {failed} failed")
+
+
+def _table(answers: Sequence[Answer], rate: float) -> None:
+    from collections import Counter
+
+    from lab.cli import tables
+    from lab.evidence.latency import percentiles
+
+    failed = [one for one in answers if one.failed]
+    served = Counter(one.node for one in answers if one.node)
+    rows = [("asked", f"{len(answers)}, {rate:g} a second"), ("failed", str(len(failed)))]
+    rows += [(f"{share:g} % within", f"{value * 1000:.1f} ms") for share, value in percentiles(answers).items()]
+    rows += [(f"served by {node}", str(count)) for node, count in sorted(served.items())]
+    rows += [(f"error: {text}", str(count)) for text, count in Counter(_why(one) for one in failed).most_common(5)]
+    tables.rows(("", ""), rows)
+
+
+def _why(answer: Answer) -> str:
+    return answer.error or f"status {answer.status}"
+
+
+def _drawn(answers: Sequence[Answer]) -> None:
+    """The slowest answer of each stretch of time, as a row of blocks on a logarithmic scale."""
+    import math
+
+    from lab.evidence.latency import buckets
+
+    begun, ended = answers[0].sent, answers[-1].sent + 1e-6
+    made = buckets(answers, begun, ended, (ended - begun) / COLUMNS)
+    slow = [bucket.slowest for bucket in made if bucket.slowest]
+    if not slow:
+        return
+    low, high = math.log(min(slow)), math.log(max(slow) * 1.001)
+    line = "".join(_block(bucket, low, high) for bucket in made)
+    print(f"slowest  {line}  {min(slow) * 1000:.1f} to {max(slow) * 1000:.1f} ms; ✗ failed")
+
+
+def _block(bucket: Bucket, low: float, high: float) -> str:
+    import math
+
+    if bucket.failed:
+        return "✗"
+    if not bucket.slowest:
+        return " "
+    return BLOCKS[int((math.log(bucket.slowest) - low) / max(high - low, 1e-9) * (len(BLOCKS) - 1))]
+
+
+def _searched(load: Callable[[float], Load], rate: float, seconds: float, limit: float) -> None:
+    from lab.evidence.search import highest
+
+    def tell(tried: float, p99: float | None, *, good: bool) -> None:
+        said = "no answers" if p99 is None else f"99 % within {p99 * 1000:.1f} ms"
+        print(f"{tried:7.0f} a second: {said}{'' if good else ', or some failed: too much'}", flush=True)
+
+    found = highest(load, rate, seconds, limit, tell)
+    print(f"the highest rate whose 99 % are within {limit * 1000:g} ms: {found:.0f} a second")

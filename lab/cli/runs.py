@@ -1,0 +1,110 @@
+"""`lab runs list|show|compare`: what earlier runs saw."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lab.cli.chaos import RUNS, Runs
+
+runs = typer.Typer(help="Looks at runs that were kept.", no_args_is_help=True)
+Which = Annotated[
+    str, typer.Argument(help="A run's folder, or the beginning or end of its name; 'last' for the newest.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.add_typer(runs, name="runs")
+
+
+@runs.command("list")
+def listed(folder: Runs = RUNS) -> None:
+    """Shows the runs that were kept, the newest last."""
+    from lab.cli import tables
+
+    rows = []
+    for path in _kept(folder):
+        told = _results(path)
+        verdict = "not finished" if told is None else "holds" if told["holds"] else "does not hold"
+        failed = "" if told is None else f"{told['requests']['failed']} of {told['requests']['count']} failed"
+        rows.append((path.name, verdict, failed))
+    tables.rows(("RUN", "VERDICT", "REQUESTS"), rows)
+
+
+@runs.command()
+def show(which: Which = "last", folder: Runs = RUNS) -> None:
+    """Shows what a run saw of each promise."""
+    from lab.cli import tables
+
+    path = _find(folder, which)
+    told = _whole(path)
+    when = datetime.fromtimestamp(told["begun"], tz=UTC)
+    print(f"{told['name']} on {told['versions']['backend']}, {when:%Y-%m-%d %H:%M:%S} UTC, seed {told['seed']}")
+    tables.rows(("VERDICT", "PROMISE", "SEEN"), [(p["result"], p["promise"], p["figure"]) for p in told["promises"]])
+    print(f"{path / 'report.html'}: open it in a browser")
+
+
+@runs.command()
+def compare(first: Which, second: Which, folder: Runs = RUNS) -> None:
+    """Shows two runs beside each other: promises, their figures, response times."""
+    from lab.cli import tables
+
+    paths = _find(folder, first), _find(folder, second)
+    one, other = (_whole(path) for path in paths)
+    verdicts = [{p["promise"]: p for p in told["promises"]} for told in (one, other)]
+    names = dict.fromkeys([*verdicts[0], *verdicts[1]])
+    rows = [(name, *(_figure(told.get(name)) for told in verdicts)) for name in names]
+    rows.append(("requests failed", *(f"{t['requests']['failed']} of {t['requests']['count']}" for t in (one, other))))
+    shares = one["requests"]["percentiles"]
+    rows += [(f"{share} % answered in", *(_within(told, share) for told in (one, other))) for share in shares]
+    tables.rows(("", *(path.name for path in paths)), rows)
+
+
+def _within(told: dict[str, Any], share: str) -> str:
+    time = told["requests"]["percentiles"].get(share)
+    return "" if time is None else f"{time * 1000:.1f} ms"
+
+
+def _figure(told: dict[str, Any] | None) -> str:
+    return "not asked" if told is None else f"{told['result']}: {told['figure']}"
+
+
+def _kept(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/run.json"))
+
+
+def _find(folder: Path, which: str) -> Path:
+    from lab.errors import SpecError
+
+    if (Path(which) / "run.json").is_file():
+        return Path(which)
+    kept = _kept(folder)
+    if not kept:
+        raise SpecError("no run is kept", where=str(folder), next_step="'lab chaos run web-node-dies' makes one")
+    if which == "last":
+        return kept[-1]
+    found = [path for path in kept if path.name == which or path.name.startswith(which) or path.name.endswith(which)]
+    if len(found) != 1:
+        raise SpecError(
+            f"{len(found)} runs are called '{which}'", where=str(folder), next_step="'lab runs list' shows all"
+        )
+    return found[0]
+
+
+def _results(path: Path) -> dict[str, Any] | None:
+    file = path / "results.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    from lab.errors import SpecError
+
+    told = _results(path)
+    if told is None:
+        raise SpecError("that run did not come to its end", where=str(path), next_step="play its scenario again")
+    return told

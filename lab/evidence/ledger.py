@@ -1,0 +1,218 @@
+"""The ledger: what was written with an id of its own, what became of it, and what every replica has at the end."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, Self
+
+from lab.errors import BackendError
+from lab.evidence.asking import Asking, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.backends.base import Backend
+    from lab.evidence.asking import Row
+    from lab.plan import Plan
+
+ENOUGH = 20
+"""Acknowledged writes without which nothing is said of a service."""
+
+WRITE_PATIENCE = 10.0
+READ_SECONDS = 30.0
+REFUSED = range(400, 500)
+ACKNOWLEDGED = range(200, 400)
+
+
+class Outcome(StrEnum):
+    """What a client knows of its operation."""
+
+    ACKNOWLEDGED = "acknowledged"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Verdict(StrEnum):
+    """What is known of a service; `UNKNOWN` is never success."""
+
+    HOLDS = "holds"
+    LOST = "lost"
+    DUPLICATED = "duplicated"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One write. `invoked`, `completed`: Unix seconds of this machine; `said` is what came back."""
+
+    id: str
+    invoked: float
+    completed: float
+    outcome: Outcome
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a service's acknowledged writes.
+
+    Attributes:
+        ids: those that are lost, duplicated or stale.
+        counts: operations by outcome.
+        replicas: how many of the ids each replica has; those that could not be read are missing here.
+    """
+
+    service: str
+    verdict: Verdict
+    why: str
+    ids: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
+
+
+class Service(Protocol):
+    """Something that acknowledges writes.
+
+    Attributes:
+        everywhere: whether every replica has to have all of them, or each of them only one.
+    """
+
+    name: str
+    everywhere: bool
+
+    def stream(self, run: str, rate: float) -> Stream:
+        """The writes of a run, as questions whose number makes their id `run-number`."""
+
+    def replicas(self) -> Sequence[str]:
+        """The nodes that have what was written."""
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        """The ids of a run that a replica has, twice where it has one twice.
+
+        Raises:
+            BackendError: it can't be read.
+        """
+
+
+class GuestBook:
+    """Posts in the guest book; each is on the web node that took it, until the cluster has a database."""
+
+    name = "guestbook"
+    everywhere = False
+
+    def __init__(self, plan: Plan, site: str) -> None:
+        self._nodes = {node.name: node.address for node in plan.role("web")}
+        self._url = f"{'https' if plan.role('http-lb') else 'http'}://{site}/api/posts"
+
+    def stream(self, run: str, rate: float) -> Stream:
+        # Each on a connection of its own: on one that was used before, a client may send a form again by itself when
+        # the balancer closes without an answer, and there would be two posts where the ledger knows of one.
+        return Stream(self.name, self._url, rate, keep=False, post=f"author={run}&message={run}-{{n}}")
+
+    def replicas(self) -> Sequence[str]:
+        return list(self._nodes)
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        url = f"http://{self._nodes[replica]}/api/posts?author={run}"
+        done = backend.run("client", ["curl", "-fsS", "--max-time", str(READ_SECONDS), url], seconds=READ_SECONDS)
+        if not done.ok:
+            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+        return [str(post["message"]) for post in json.loads(done.stdout)["posts"]]
+
+
+SERVICES = {"guestbook": GuestBook}
+"""What a ledger can be kept of, by name; a role that acknowledges writes adds one line."""
+
+
+class Ledger:
+    """A context manager: writes go on inside it; afterwards `judge` reads everything back."""
+
+    def __init__(self, backend: Backend, services: Sequence[Service], rate: float) -> None:
+        self.run = f"ledger-{uuid.uuid4().hex[:8]}"
+        self.services = {service.name: service for service in services}
+        self.operations: dict[str, list[Operation]] = {}
+        self._backend = backend
+        made = [service.stream(self.run, rate / backend.pace) for service in services]
+        self._asking = Asking(backend, made, patience=WRITE_PATIENCE * backend.pace)
+
+    def __enter__(self) -> Self:
+        self._asking.__enter__()
+        return self
+
+    def __exit__(self, *said: object) -> None:
+        self._asking.__exit__(*said)
+        rows = self._asking.rows
+        self.operations = {name: [operation(self.run, row) for row in rows[name]] for name in self.services}
+
+    def judge(self) -> list[Judgement]:
+        """Reads every service back from every replica, and says what became of what was acknowledged."""
+        return [self._judge(service) for service in self.services.values()]
+
+    def _judge(self, service: Service) -> Judgement:
+        found: dict[str, list[str]] = {}
+        unread = []
+        for replica in service.replicas():
+            try:
+                found[replica] = service.read(self._backend, replica, self.run)
+            except BackendError as error:
+                unread.append(error.what)
+        return judge(service.name, self.operations[service.name], found, unread, everywhere=service.everywhere)
+
+
+def operation(run: str, row: Row) -> Operation:
+    """A row of a ledger's stream as an operation."""
+    refused = row.status in REFUSED
+    done = Outcome.ACKNOWLEDGED if row.status in ACKNOWLEDGED else Outcome.FAILED if refused else Outcome.UNKNOWN
+    return Operation(f"{run}-{row.number}", row.due, row.due + row.seconds, done, row.error or str(row.status))
+
+
+def judge(
+    service: str,
+    operations: Sequence[Operation],
+    found: Mapping[str, Sequence[str]],
+    unread: Sequence[str] = (),
+    *,
+    everywhere: bool,
+) -> Judgement:
+    """What became of acknowledged writes, by what every replica has.
+
+    Args:
+        service: its name.
+        operations: all writes.
+        found: the ids in each replica that could be read.
+        unread: why the others could not be.
+        everywhere: whether every replica has to have all of them.
+    """
+    counts = dict(Counter(one.outcome.value for one in operations))
+    acknowledged = [one.id for one in operations if one.outcome is Outcome.ACKNOWLEDGED]
+    refused = {one.id for one in operations if one.outcome is Outcome.FAILED}
+    everything = Counter(one for ids in found.values() for one in ids)
+    most = {one: max(list(ids).count(one) for ids in found.values()) for one, n in everything.items() if n > 1}
+    twice = sorted(one for one in most if not everywhere or most[one] > 1)
+    lost = [one for one in acknowledged if not everything[one]]
+    stale = [
+        one for one in acknowledged if everywhere and everything[one] and any(one not in set(i) for i in found.values())
+    ]
+    ghosts = sorted(refused & set(everything))
+    replicas = {name: len(ids) for name, ids in found.items()}
+
+    def said(verdict: Verdict, why: str, ids: Sequence[str] = ()) -> Judgement:
+        return Judgement(service, verdict, why, tuple(ids), counts, replicas)
+
+    if lost and not unread:
+        return said(Verdict.LOST, f"{len(lost)} of {len(acknowledged)} acknowledged are nowhere", lost)
+    if twice or ghosts:
+        why = f"{len(twice)} are there more than once" if twice else f"{len(ghosts)} were refused and are there"
+        return said(Verdict.DUPLICATED, why, twice or ghosts)
+    if stale:
+        return said(Verdict.STALE, f"{len(stale)} are missing on one replica at least", stale)
+    if unread or not found:
+        return said(Verdict.UNKNOWN, unread[0] if unread else "there is no replica to read")
+    if len(acknowledged) < ENOUGH:
+        return said(Verdict.UNKNOWN, f"only {len(acknowledged)} writes were acknowledged, {ENOUGH} are needed")
+    return said(Verdict.HOLDS, f"all {len(acknowledged)} acknowledged are there once")

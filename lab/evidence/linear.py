@@ -1,0 +1,81 @@
+"""Is a history of a register linearizable? The search of Wing and Gong, with Lowe's memory of what was tried.
+
+J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, J. Parallel Distrib. Comput. 17 (1993);
+G. Lowe: Testing for Linearizability, Concurrency Computat. Pract. Exper. 29 (2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_STATES = 200_000
+INITIAL = ""
+
+
+class Answer(StrEnum):
+    """Whether some order explains a history; `UNKNOWN` when too many had to be tried."""
+
+    YES = "linearizable"
+    NO = "not linearizable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Access:
+    """One operation on a register.
+
+    Attributes:
+        value: what was written, or what was read.
+        invoked, completed: on one clock; `completed` None when nobody knows whether it was done: it may take effect at
+            any time after it was invoked, or never.
+    """
+
+    kind: Literal["read", "write"]
+    value: str
+    invoked: float
+    completed: float | None
+
+
+def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = MOST_STATES) -> Answer:
+    """Whether one order of all completed operations, within their times, is what one register would do."""
+    # A read of which nobody knows what came back says nothing.
+    told = [access for access in history if access.completed is not None or access.kind == "write"]
+    ordered = sorted(told, key=lambda access: access.invoked)
+    ends = [float("inf") if access.completed is None else access.completed for access in ordered]
+    must = sum(1 << index for index, access in enumerate(ordered) if access.completed is not None)
+    stack: list[tuple[int, str]] = [(0, initial)]  # which are done, and what the register holds then
+    seen = {(0, initial)}
+    while stack:
+        done, value = stack.pop()
+        if done & must == must:
+            return Answer.YES
+        if len(seen) > most:
+            return Answer.UNKNOWN
+        for index in _next(ordered, ends, done):
+            access = ordered[index]
+            if access.kind == "read" and access.value != value:
+                continue
+            state = done | 1 << index, access.value if access.kind == "write" else value
+            if state not in seen:
+                seen.add(state)
+                stack.append(state)
+    return Answer.NO
+
+
+def _next(ordered: Sequence[Access], ends: Sequence[float], done: int) -> list[int]:
+    """The operations that could be the next: invoked before any other that is left has completed."""
+    found = []
+    earliest = float("inf")
+    for index, access in enumerate(ordered):
+        if done >> index & 1:
+            continue
+        if access.invoked > earliest:
+            break
+        found.append(index)
+        earliest = min(earliest, ends[index])
+    return found

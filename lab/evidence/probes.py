@@ -1,0 +1,116 @@
+"""Probes: every address of the cluster, asked at 20 Hz by new connections, and what can be read from the answers.
+
+Open loop as the load is: a probe that hangs does not hold up the next, so an outage is measured to one interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lab.evidence.asking import Asking, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lab.backends.base import Backend
+    from lab.evidence.asking import Row
+    from lab.plan import Plan
+
+RATE = 20.0  # a second, of each probe
+PATIENCE = 1.0  # seconds that a probe waits
+SITE, VIP = "site", "vip"
+STATUS_PORT = 8404
+OK = range(200, 400)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time, Unix seconds, in which something was so."""
+
+    begun: float
+    ended: float
+    value: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.ended - self.begun
+
+
+def streams(plan: Plan, site: str, rate: float = RATE) -> list[Stream]:
+    """A probe for each address of a cluster: the site as a visitor has it, the VIP's holder, and every node."""
+    scheme = "https" if plan.role("http-lb") else "http"
+    made = [Stream(SITE, f"{scheme}://{site}/whoami", rate, keep=False)]
+    if plan.vip:
+        made.append(Stream(VIP, f"http://{plan.vip}:{STATUS_PORT}/node", rate, keep=False, value="body"))
+    balancers = [*plan.role("tcp-lb"), *plan.role("http-lb")]
+    made += [_node(node.name, f"{node.address}:{STATUS_PORT}/servers", rate) for node in balancers]
+    return made + [_node(node.name, f"{node.address}/healthz", rate) for node in plan.role("web")]
+
+
+def _node(name: str, where: str, rate: float) -> Stream:
+    return Stream(name, f"http://{where}", rate, keep=False, value="body")
+
+
+class Probes:
+    """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
+
+    def __init__(self, backend: Backend, plan: Plan, site: str, rate: float = RATE) -> None:
+        self.interval = backend.pace / rate
+        self.asking = Asking(backend, streams(plan, site, rate / backend.pace), patience=PATIENCE * backend.pace)
+        self.rows: dict[str, list[Row]] = {}
+
+    def __enter__(self) -> Self:
+        self.asking.__enter__()
+        return self
+
+    def __exit__(self, *said: object) -> None:
+        self.asking.__exit__(*said)
+        self.rows = self.asking.rows
+
+
+def good(row: Row) -> bool:
+    """Whether a probe was answered as it should be."""
+    return row.status in OK
+
+
+def outages(rows: Sequence[Row]) -> list[Span]:
+    """The stretches without a good answer: from the first bad probe to the next good one, each when it was due."""
+    found: list[Span] = []
+    begun: float | None = None
+    why = ""
+    for row in rows:
+        if good(row):
+            if begun is not None:
+                found.append(Span(begun, row.due, why))
+            begun = None
+        elif begun is None:
+            begun, why = row.due, row.error or f"status {row.status}"
+    if begun is not None:
+        found.append(Span(begun, rows[-1].due, why))
+    return found
+
+
+def lane(rows: Sequence[Row]) -> list[Span]:
+    """What the answers said over time, as stretches of the same value; bad ones are left out, and end a stretch."""
+    found: list[Span] = []
+    for row in rows:
+        value = row.value.strip() if good(row) else ""
+        if found and found[-1].value == value:
+            found[-1] = Span(found[-1].begun, row.due, value)
+        else:
+            if found:
+                found[-1] = Span(found[-1].begun, row.due, found[-1].value)
+            found.append(Span(row.due, row.due, value))
+    return [span for span in found if span.value]
+
+
+def members(value: str) -> set[str]:
+    """The servers that a balancer sends to, of an answer such as `web1=1 web2=0`."""
+    return {name for name, _, state in (word.partition("=") for word in value.split()) if state == "1"}
+
+
+def first(rows: Iterable[Row], since: float, wanted: bool) -> float | None:  # noqa: FBT001  read with its name's sense
+    """When the first probe due at `since` or later was good (or was not)."""
+    return next((row.due for row in rows if row.due >= since and good(row) is wanted), None)

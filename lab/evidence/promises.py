@@ -1,0 +1,83 @@
+"""The promises of a cluster's roles, by name, with the bound that its own options give them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import SpecError
+from lab.recipes import manifest, roles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.recipes.manifest import Promise as Declared
+    from lab.spec import Cluster
+
+EVERY_ROLE = "base"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A promise of one role.
+
+    Attributes:
+        role: whose `role.yaml` declares it.
+        declared: what stands there.
+    """
+
+    name: str
+    role: str
+    declared: Declared
+
+    def bound(self, cluster: Cluster) -> float | None:
+        """The formula's value in seconds, by the topology's options; None where there is no formula.
+
+        Raises:
+            SpecError: the topology lacks the role whose options it speaks of.
+        """
+        if not self.declared.formula:
+            return None
+        return round(float(_evaluated(self.declared.formula, _options(cluster, self.declared.of, self.name))), 3)
+
+
+@cache
+def promises() -> Mapping[str, Promise]:
+    """All promises that any role declares, by name."""
+    found = {}
+    for role in (EVERY_ROLE, *roles()):
+        for name, declared in manifest(role).own.promises.items():
+            found[name] = Promise(name, role, declared)
+    return found
+
+
+def promise(name: str) -> Promise:
+    """The promise of a name.
+
+    Raises:
+        SpecError: no role declares it; names the nearest.
+    """
+    found = promises()
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(found)}"
+    raise SpecError(f"there is no promise '{name}'", next_step=hint)
+
+
+def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
+    """The options at a place such as `http-lb.check`, by name."""
+    role, *inner = path.split(".")
+    of_role = cluster.roles().get(role)
+    if of_role is None:
+        raise SpecError(f"the promise '{name}' speaks of '{role}', which the topology lacks")
+    model = reduce(getattr, inner, of_role)
+    return {field: getattr(model, field) for field in type(model).model_fields}
+
+
+def _evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment().compile_expression(formula, undefined_to_none=False)(**options)

@@ -1,0 +1,89 @@
+"""A register in a file: read and written by several clients on one or more nodes, for the checker of `linear`.
+
+On one node it shows what that node's disk does; on several that share a filesystem, what the filesystem promises.
+"""
+
+from __future__ import annotations
+
+import random
+import shlex
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from lab.errors import BackendError
+from lab.evidence.linear import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.backends.base import Backend
+
+# The new value is on the disk before it has the register's name, and so is the name before it is acknowledged.
+WRITE = "echo {value} > {path}.{value} && sync {path}.{value} && mv {path}.{value} {path} && sync {folder}"
+READ = "cat {path} 2>/dev/null || true"
+OPERATION_SECONDS = 10.0
+
+
+class Register:
+    """A context manager: clients use the register inside it; `history` holds what they saw, on this machine's clock."""
+
+    def __init__(self, backend: Backend, nodes: Sequence[str], folder: str, *, clients: int = 4, seed: int = 0) -> None:
+        self.history: list[Access] = []
+        self._backend, self._folder = backend, folder
+        self._path = f"{folder}/.register-{uuid.uuid4().hex[:8]}"
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        at = [nodes[index % len(nodes)] for index in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._client, args=(index, node, random.Random(seed * 1000 + index)))  # noqa: S311
+            for index, node in enumerate(at)
+        ]
+        self._nodes = nodes
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        for node in self._nodes:
+            self._backend.run(node, ["sh", "-c", f"rm -f {shlex.quote(self._path)}*"])
+
+    def _client(self, index: int, node: str, chance: random.Random) -> None:
+        count = 0
+        while not self._ended.is_set():
+            count += 1
+            if chance.random() < 0.5:  # noqa: PLR2004  as often one as the other
+                self._write(node, f"{index}-{count}")
+            else:
+                self._read(node)
+
+    def _write(self, node: str, value: str) -> None:
+        command = WRITE.format(value=value, path=self._path, folder=self._folder)
+        begun = time.monotonic()
+        done = self._said(node, command)
+        self._keep(Access("write", value, begun, time.monotonic() if done is not None else None))
+
+    def _read(self, node: str) -> None:
+        begun = time.monotonic()
+        done = self._said(node, READ.format(path=self._path))
+        if done is not None:
+            self._keep(Access("read", done.strip(), begun, time.monotonic()))
+
+    def _said(self, node: str, command: str) -> str | None:
+        """What a command printed; None when nobody knows what it did."""
+        try:
+            done = self._backend.run(node, ["sh", "-c", command], seconds=OPERATION_SECONDS)
+        except BackendError:
+            self._ended.wait(0.1)  # the node is down: the next question has time
+            return None
+        return done.stdout if done.ok else None
+
+    def _keep(self, access: Access) -> None:
+        with self._lock:
+            self.history.append(access)

@@ -1,0 +1,1 @@
+"""One page about a run, for a browser: no network, no script, nothing beside it."""

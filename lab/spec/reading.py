@@ -1,0 +1,188 @@
+"""From a YAML text to a model, or to an error that names the line and the nearest valid word."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lab import yamls
+from lab.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+SHOWN = 8  # problems on one screen
+
+Location = tuple[str | int, ...]
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a kind of file is called, how the shortest one looks, and where what is valid can be read."""
+
+    noun: str
+    shortest: str
+    valid: str
+
+
+def text(path: Path, kind: Document) -> str:
+    """What a file says.
+
+    Raises:
+        SpecError: it can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"the {kind.noun} can't be read: {error}", where=str(path)) from error
+
+
+def model(made: type[T], said: str, kind: Document, source: str, overrides: Mapping[str, Any] | None = None) -> T:
+    """The model that a YAML text describes, with top-level `overrides` put over it; those that are None are left out.
+
+    Raises:
+        SpecError: it is not valid.
+    """
+    data, tree = _mapping(said, kind, source)
+    data |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        return made.model_validate(data)
+    except ValidationError as error:
+        raise _explained(made, error, kind, source, _lines(tree)) from None
+
+
+def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], yaml.Node | None]:
+    """The values of a document, and where they stand."""
+    try:
+        tree = yaml.compose(said, Loader=yamls.LOADER)
+        data = yamls.read(said)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpecError(
+            f"this is not valid YAML: {error.problem or error.context or 'it can not be parsed'}",
+            where=f"{source}, line {line}",
+            next_step="check the indentation, the colons and the quotes near that line",
+        ) from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"this is not valid YAML: {error}", where=source) from error
+    if data is None:
+        raise SpecError(f"the {kind.noun} is empty", where=source, next_step=kind.shortest)
+    if not isinstance(data, dict):
+        raise SpecError(
+            f"the {kind.noun} is not a mapping of keys to values",
+            where=source,
+            next_step=f"for example: {kind.shortest}",
+        )
+    _refuse_twice(tree, source)
+    return data, tree
+
+
+def _lines(node: yaml.Node | None, at: Location = ()) -> dict[Location, int]:
+    """The line, counted from 1, of every key and item of a document."""
+    found: dict[Location, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            found[*at, key.value] = key.start_mark.line + 1
+            found |= _lines(value, (*at, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found[*at, index] = value.start_mark.line + 1
+            found |= _lines(value, (*at, index))
+    return found
+
+
+def _refuse_twice(node: yaml.Node | None, source: str) -> None:
+    """YAML lets the last of two equal keys win in silence; a person wants to know."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            raise SpecError(
+                f"'{key.value}' stands twice",
+                where=f"{source}, lines {seen[key.value]} and {line}",
+                next_step="keep one of them",
+            )
+        seen[key.value] = line
+        _refuse_twice(value, source)
+
+
+def _valid_keys(root: type[BaseModel], at: Location) -> list[str]:
+    """The keys that are valid at a place of the document."""
+    model: type[BaseModel] | None = root
+    for step in at:
+        fields = model.model_fields if model else {}
+        field = next((f for key, f in fields.items() if step in (key, f.alias)), None)
+        if field is None:
+            # The names of single nodes are free; behind each stands an override.
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return [field.alias or key for key, field in model.model_fields.items()] if model else []
+
+
+def _explained(
+    made: type[BaseModel], error: ValidationError, kind: Document, source: str, lines: dict[Location, int]
+) -> SpecError:
+    """All problems of a document as one error; what the members of a union say of one value is one problem."""
+    found: dict[Location, list[str]] = {}
+    for detail in error.errors():
+        at = tuple(detail["loc"])
+        while at and at not in lines:
+            at = at[:-1]
+        found.setdefault(at, []).append(_problem(detail, made, at))
+    problems = []
+    for at, said in found.items():
+        given = _given(error, at)
+        place = f"line {lines[at]}, {'.'.join(map(str, at))}" if at else "the whole document"
+        problems.append(f"{place}: {' or '.join(dict.fromkeys(said))}{given}")
+    shown = problems[:SHOWN] + ([f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
+    title = f"the {kind.noun} is not valid" if len(problems) == 1 else f"the {kind.noun} has {len(problems)} problems"
+    return SpecError(
+        f"{title}:\n" + "\n".join(f"  - {text}" for text in shown),
+        where=source,
+        next_step=f"mend it; {kind.valid}",
+    )
+
+
+def _given(error: ValidationError, at: Location) -> str:
+    """What stands at a place, as an end of the sentence; nothing for whole mappings and unknown keys."""
+    for detail in error.errors():
+        plain = not isinstance(detail["input"], dict | list) and detail["type"] not in (
+            "extra_forbidden",
+            "value_error",
+        )
+        if plain and tuple(detail["loc"][: len(at)]) == at:
+            return f", not {detail['input']!r}"
+    return ""
+
+
+def problem(detail: ErrorDetails) -> str:
+    """One problem of a model that stands in no document, in words."""
+    return _problem(detail, BaseModel, ())
+
+
+def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
+    """One problem in words, with the nearest valid key or what was expected."""
+    kind, message = detail["type"], str(detail["msg"])
+    if kind == "extra_forbidden":
+        valid = _valid_keys(made, at[:-1])
+        near = difflib.get_close_matches(str(at[-1] if at else ""), valid, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
+        return f"unknown key '{detail['loc'][-1]}'; {hint}"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    if kind in ("model_type", "model_attributes_type"):
+        return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
+    if detail["loc"][-1] == "name" and kind == "string_pattern_mismatch":
+        return "a name has lower-case letters, digits and dashes, begins with a letter, and is at most 31 long"
+    return f"{message[0].lower()}{message[1:]}"

@@ -1,0 +1,66 @@
+"""What a test measured; kept as a run with its report when the test fails."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lab.chaos.record import Record, versions
+from lab.evidence.probes import RATE
+from lab.evidence.verdicts import SLACK, Happened, Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.evidence import Ledger, Load, Probes
+    from lab.faults import Injected
+    from lab.testing.cluster import LabCluster
+    from lab.testing.faults import Faults
+
+
+class Evidence:
+    """Collects what a test's fixtures made."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self.loads: list[Load] = []
+        self.probes: list[Probes] = []
+        self.ledgers: list[Ledger] = []
+        self.faults: Faults | None = None
+        self._cluster = cluster
+        self._begun = time.time()
+
+    def seen(self) -> Seen:
+        """All of it as one run."""
+        rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
+        backend, plan = self._cluster.backend, self._cluster.plan
+        return Seen(
+            plan=plan,
+            answers=sorted((one for load in self.loads for one in load.answers), key=lambda one: one.sent),
+            rows=rows,
+            faults=[_happened(one) for one in (self.faults.done if self.faults else [])],
+            judgements={},
+            interval=backend.pace / RATE,
+            slack=SLACK * backend.pace,
+            begun=self._begun,
+            ended=time.time(),
+        )
+
+    def keep(self, runs: Path, name: str) -> Path:
+        """Writes it down as a run, and returns its report."""
+        seen = self.seen()
+        seed = self.faults.seed if self.faults else 0
+        backend = self._cluster.backend
+        told = {"summary": f"a test that failed: {name}", "versions": versions(backend, seen.plan)}
+        record = Record.begin(runs, _as_file(name), seed, told, len(seen.answers))
+        operations = {key: done for ledger in self.ledgers for key, done in ledger.operations.items()}
+        record.keep(seen, [], operations, backend, self._cluster.spec)
+        return record.folder / "report.html"
+
+
+def _happened(one: Injected) -> Happened:
+    ended = one.ended or time.time()
+    return Happened(one.fault.kind, str(one.fault), one.fault.nodes, one.begun, one.begun, ended, ended)
+
+
+def _as_file(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)[:60].strip("-")
