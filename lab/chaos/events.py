@@ -30,7 +30,7 @@ def events(seen: Seen) -> list[Event]:
     """Faults, silences, pools and the VIP, in order."""
     found = [event for fault in seen.faults for event in _of_fault(fault)]
     for name, rows in seen.rows.items():
-        found += _silences(name, rows)
+        found += _silences(name, rows, probes.LATE * seen.pace)
     found += [Event(span.begun, span.value, "holds the VIP") for span in probes.lane(seen.rows.get(probes.VIP, ()))]
     for node in seen.plan.nodes:
         found += _pools(node.name, seen.rows.get(node.name, ()))
@@ -43,9 +43,9 @@ def _of_fault(fault: Any) -> list[Event]:  # noqa: ANN401  a `Happened`, by its 
     return [begun, Event(fault.mending, who, f"mended: {fault.text}"), Event(fault.mended, who, "whole again")]
 
 
-def _silences(name: str, rows: Sequence[Any]) -> list[Event]:
+def _silences(name: str, rows: Sequence[Any], late: float) -> list[Event]:
     found = []
-    for span in probes.outages(rows):
+    for span in probes.outages(rows, late):
         found.append(Event(span.begun, name, f"answers no more ({span.value})"))
         if span.ended < rows[-1].due:
             found.append(Event(span.ended, name, f"answers again, after {span.seconds:.2f} s"))

@@ -171,13 +171,13 @@ def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: 
     wanted: Fault = build({key: value for key, value in {**told, "nodes": nodes}.items() if value is not None})
     if "random" in said or "minority" in said:
         print(f"seed {chosen}")
-    injected = inject(made, wanted)
-    print(f"{wanted}: {injected.proof}")
-    if not wanted.lasting:
+    if seconds is None or not wanted.lasting:
+        injected = inject(made, wanted)
+        print(f"{wanted}: {injected.proof}")
+        if wanted.lasting:
+            print(f"'lab heal {injected.mark}' takes it back")
         return
-    if seconds is None:
-        print(f"'lab heal {injected.mark}' takes it back")
-        return
-    with injected:
+    with inject(made, wanted) as injected:
+        print(f"{wanted}: {injected.proof}", flush=True)
         threading.Event().wait(seconds)
     print(f"{wanted}: taken back, and gone")

@@ -65,7 +65,8 @@ def main() -> None:
         show()
         code = getattr(error, "exit_code", 2)
     if code == INTERRUPTED:
-        print("lab: interrupted; 'lab up' goes on from here, 'lab down' removes what was made", file=sys.stderr)
+        after = "'lab up' goes on from here, 'lab heal' takes faults back, 'lab down' removes what was made"
+        print(f"lab: interrupted; {after}", file=sys.stderr)
         # Threads that still wait for the engine must not hold the terminal.
         sys.stdout.flush()
         os._exit(code)

@@ -149,6 +149,10 @@ class Ledger:
         rows = self._asking.rows
         self.operations = {name: [operation(self.run, row) for row in rows[name]] for name in self.services}
 
+    def count(self) -> int:
+        """How many writes have ended so far."""
+        return self._asking.count()
+
     def judge(self) -> list[Judgement]:
         """Reads every service back from every replica, and says what became of what was acknowledged."""
         return [self._judge(service) for service in self.services.values()]

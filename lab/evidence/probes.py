@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RATE = 20.0  # a second, of each probe
 PATIENCE = 1.0  # seconds that a probe waits
+LATE = 0.3  # seconds after which an answer tells that something hung
 SITE, VIP = "site", "vip"
 STATUS_PORT = 8404
 OK = range(200, 400)
@@ -57,7 +58,6 @@ class Probes:
     """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
 
     def __init__(self, backend: Backend, plan: Plan, site: str, rate: float = RATE) -> None:
-        self.interval = backend.pace / rate
         self.asking = Asking(backend, streams(plan, site, rate / backend.pace), patience=PATIENCE * backend.pace)
         self.rows: dict[str, list[Row]] = {}
 
@@ -75,20 +75,19 @@ def good(row: Row) -> bool:
     return row.status in OK
 
 
-def outages(rows: Sequence[Row]) -> list[Span]:
-    """The stretches without a good answer: from the first bad probe to the next good one, each when it was due."""
+def outages(rows: Sequence[Row], late: float = LATE) -> list[Span]:
+    """The stretches without an answer: from when the first bad or late probe was due, until an answer came again.
+
+    A probe that is answered after more than `late` seconds was held up by something that hung: it is part of an outage,
+    and tells by its answer when that was over.
+    """
     found: list[Span] = []
-    begun: float | None = None
-    why = ""
-    for row in rows:
-        if good(row):
-            if begun is not None:
-                found.append(Span(begun, row.due, why))
-            begun = None
-        elif begun is None:
-            begun, why = row.due, row.error or f"status {row.status}"
-    if begun is not None:
-        found.append(Span(begun, rows[-1].due, why))
+    for index, row in enumerate(rows):
+        if (found and row.due < found[-1].ended) or (good(row) and row.seconds <= late):
+            continue
+        arrivals = (later.due + later.seconds for later in rows[index:] if good(later))
+        why = "late" if good(row) else row.error or f"status {row.status}"
+        found.append(Span(row.due, min(arrivals, default=rows[-1].due), why))
     return found
 
 

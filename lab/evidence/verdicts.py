@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lab.evidence.probes import RATE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -48,8 +50,7 @@ class Seen:
 
     Attributes:
         rows: the probes' answers by probe.
-        interval: seconds between two probes of one address.
-        slack: seconds added to every bound.
+        pace: how many times as long as here things take there.
         holders: who held the VIP at the end, as the nodes themselves say.
     """
 
@@ -58,11 +59,20 @@ class Seen:
     rows: Mapping[str, Sequence[Row]]
     faults: Sequence[Happened]
     judgements: Mapping[str, Judgement]
-    interval: float
-    slack: float
+    pace: float
     begun: float
     ended: float
     holders: Sequence[str] = ()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two probes of one address."""
+        return self.pace / RATE
+
+    @property
+    def slack(self) -> float:
+        """Seconds added to every bound."""
+        return SLACK * self.pace
 
 
 @dataclass(frozen=True)

@@ -97,13 +97,12 @@ def _plots(frame: svg.Frame, seen: Seen) -> list[Markup]:
 
 def _answering(seen: Seen) -> dict[str, list[svg.Bar]]:
     """Where each address answered, and in another colour and lower where it did not."""
-    found = {}
+    found, late = {}, probes.LATE * seen.pace
     for name, rows in seen.rows.items():
         if rows:
-            good = [svg.Bar(span.begun, span.ended, "up", f"{name} answers") for span in _alive(rows)]
-            bad = [
-                svg.Bar(o.begun, o.ended, "down", f"{name}: {o.value}, {o.seconds:.2f} s") for o in probes.outages(rows)
-            ]
+            good = [svg.Bar(span.begun, span.ended, "up", f"{name} answers") for span in _alive(rows, late)]
+            silent = probes.outages(rows, late)
+            bad = [svg.Bar(o.begun, o.ended, "down", f"{name}: {o.value}, {o.seconds:.2f} s") for o in silent]
             found[name] = good + bad
     return found
 
@@ -112,9 +111,9 @@ def _silent(name: str, outage: probes.Span) -> svg.Bar:
     return svg.Bar(outage.begun, outage.ended, "down", f"{name}: {outage.value}, {outage.seconds:.2f} s")
 
 
-def _alive(rows: Sequence[Any]) -> list[probes.Span]:
+def _alive(rows: Sequence[Any], late: float) -> list[probes.Span]:
     found, begun = [], rows[0].due
-    for outage in probes.outages(rows):
+    for outage in probes.outages(rows, late):
         if outage.begun > begun:
             found.append(probes.Span(begun, outage.begun))
         begun = outage.ended

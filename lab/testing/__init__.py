@@ -1,5 +1,6 @@
-"""For tests: the pytest plugin with its `cluster` fixture, on any backend."""
+"""For tests: the pytest plugin with its fixtures, on any backend."""
 
 from lab.testing.cluster import LabCluster
+from lab.testing.faults import Faults
 
-__all__ = ["LabCluster"]
+__all__ = ["Faults", "LabCluster"]

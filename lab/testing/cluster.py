@@ -11,6 +11,7 @@ import pytest
 from lab.backends.base import State
 from lab.errors import BackendError, LabError
 from lab.evidence import Load, Stream, until
+from lab.faults import heal
 from lab.lifecycle import each, ready
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import Status, status, vip_holders
@@ -83,6 +84,7 @@ class LabCluster:
 
     def heal(self) -> None:
         """Makes the cluster whole again, whatever a test did to it."""
+        heal(self.backend)
         for node in self.backend.observe().nodes:
             if node.state is State.PAUSED:
                 self.backend.start(node.name)

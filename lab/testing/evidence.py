@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.chaos.record import Record, versions
-from lab.evidence.probes import RATE
-from lab.evidence.verdicts import SLACK, Happened, Seen
+from lab.evidence.verdicts import Happened, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +38,7 @@ class Evidence:
             rows=rows,
             faults=[_happened(one) for one in (self.faults.done if self.faults else [])],
             judgements={},
-            interval=backend.pace / RATE,
-            slack=SLACK * backend.pace,
+            pace=backend.pace,
             begun=self._begun,
             ended=time.time(),
         )

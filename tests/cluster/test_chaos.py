@@ -1,0 +1,210 @@
+"""Scenarios from the command line on a real cluster: verdicts, exit codes, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from lab.evidence import Register, Verdict, until
+from lab.evidence.linear import Answer, linearizable
+from lab.faults import present
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence import Ledger
+    from lab.testing import Faults, LabCluster
+
+LAB = str(Path(sys.executable).with_name("lab"))
+BROKEN = """
+summary: All web nodes die at once, which nothing can answer.
+load: {rate: 30}
+for: 10s
+faults:
+  - {at: 3s, for: 4s, kill: web}
+promises: [web-node-dies, cluster-heals]
+"""
+IDLE = """
+for: 4s
+faults:
+  - {at: 1s, for: 2s, freeze: client, service: haproxy}
+promises: [web-node-dies]
+"""
+
+
+class Player:
+    """Plays scenarios on the tests' cluster, in a folder of its own."""
+
+    def __init__(self, cluster: LabCluster, folder: Path, topology: str) -> None:
+        self.folder = folder
+        self._which = ["--name", cluster.spec.name, "--backend", cluster.backend.name, "--file", topology]
+
+    def argv(self, scenario: str, *more: str) -> list[str]:
+        """The command that plays a scenario: the name of one that ships, or the text of one."""
+        name = scenario
+        if "\n" in scenario:
+            path = self.folder / "own.yaml"
+            path.write_text(scenario, encoding="utf-8")
+            name = str(path)
+        return [LAB, "chaos", "run", name, "--runs", str(self.folder / "runs"), *self._which, *more]
+
+    def __call__(self, scenario: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Plays it to its end."""
+        return subprocess.run(self.argv(scenario, *more), capture_output=True, text=True, check=False, timeout=300)
+
+    def kept(self) -> Path:
+        """The newest run's folder."""
+        return max((self.folder / "runs").iterdir())
+
+
+@pytest.fixture
+def play(cluster: LabCluster, tmp_path: Path, request: pytest.FixtureRequest) -> Player:
+    """Plays scenarios on the tests' cluster."""
+    return Player(cluster, tmp_path, request.config.getoption("--topology"))
+
+
+def test_a_scenario_is_played_judged_and_kept(cluster: LabCluster, play: Player) -> None:
+    cluster.require("web", 2)
+    done = play("web-node-dies", "--seed", "7")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "seed 7" in done.stderr
+    kept = play.kept()
+    told = json.loads((kept / "results.json").read_text())
+    assert {one["promise"]: one["result"] for one in told["promises"]} == {
+        "web-node-dies": "holds",
+        "web-node-leaves": "holds",
+        "web-node-returns": "holds",
+        "cluster-heals": "holds",
+    }
+    out = next(one for one in told["promises"] if one["promise"] == "web-node-leaves")
+    assert out["bound"] == pytest.approx(2.0)
+    assert 0.3 < out["seconds"] <= out["allowed"]
+    suite = ET.fromstring((kept / "junit.xml").read_text())  # noqa: S314  our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "0", "0")
+    happened = [json.loads(line) for line in (kept / "events.jsonl").read_text().splitlines()]
+    said = [event["what"] for event in happened if event["node"] == "web1"]
+    order = ["fault: kill web1", "answers no more", "out of the pool", "mended", "answers again", "in the pool"]
+    at = [next(i for i, what in enumerate(said) if what.startswith(part)) for part in order]
+    assert at == sorted(at)
+    assert (kept / "rendered/http-lb1/etc/lab/haproxy.cfg").read_text() == _masked(cluster, "http-lb1")
+    assert "httpd" in (kept / "logs/web2.log").read_text()
+    assert len((kept / "requests.csv").read_text().splitlines()) == told["requests"]["count"] + 1
+    assert not present(cluster.backend)
+    shown = subprocess.run(
+        [LAB, "runs", "show", "--runs", str(play.folder / "runs")], capture_output=True, text=True, check=True
+    )
+    assert "web-node-leaves" in shown.stdout
+
+
+def _masked(cluster: LabCluster, node: str) -> str:
+    return next(file.masked for file in cluster.plan.node(node).files if file.path == "/etc/lab/haproxy.cfg")
+
+
+def test_a_promise_that_is_broken_is_said_and_the_cluster_is_whole(cluster: LabCluster, play: Player) -> None:
+    done = play(BROKEN)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = json.loads((play.kept() / "results.json").read_text())
+    results = {one["promise"]: one["result"] for one in told["promises"]}
+    assert results == {"web-node-dies": "broken", "cluster-heals": "holds"}
+    assert told["requests"]["failed"] > 0
+    assert cluster.status().ready
+
+
+def test_what_was_not_tested_is_unknown_and_no_success(play: Player) -> None:
+    done = play(IDLE)
+    assert done.returncode == 1
+    told = json.loads((play.kept() / "results.json").read_text())
+    assert [one["result"] for one in told["promises"]] == ["unknown"]
+
+
+def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Player) -> None:
+    argv = play.argv(BROKEN)
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as first:
+        until("the first run's fault", 60 * cluster.backend.pace, lambda: bool(present(cluster.backend)))
+        second = play(BROKEN)
+        first.send_signal(signal.SIGINT)
+        assert first.wait(timeout=120 * cluster.backend.pace) == 130
+    assert second.returncode == 2
+    assert "busy with 'lab chaos run own'" in second.stderr
+    assert not present(cluster.backend)
+    assert cluster.status().ready
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        ("for: 5s\nfaults: [{at: 1s, for: 1s, kill: web9}]\npromises: [cluster-heals]\n", "no node or role 'web9'"),
+        ("for: 5s\nfaults: [{at: 1s, for: 9s, kill: web1}]\npromises: [cluster-heals]\n", "after the scenario"),
+    ],
+)
+def test_a_scenario_that_can_not_be_played_changes_nothing(play: Player, scenario: str, said: str) -> None:
+    done = play(scenario)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (play.folder / "runs").exists()
+
+
+def test_a_full_disk_under_runs_is_said_before_anything_is_broken(cluster: LabCluster, play: Player) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    small = play.folder / "runs"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+    try:
+        done = play(BROKEN)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert done.returncode == 2
+    assert "MB are free" in done.stderr
+    assert cluster.status().ready
+
+
+def test_the_guest_book_keeps_what_it_acknowledged(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    with ledger("guestbook") as book:
+        until("some posts", 30 * cluster.backend.pace, book.count, lambda count: count > 20)
+        with faults.kill("web1"):
+            before = book.count()
+            until("more posts", 30 * cluster.backend.pace, book.count, lambda count: count > before + 20)
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement
+    assert sum(judgement.replicas.values()) >= judgement.counts["acknowledged"]
+
+
+def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    with ledger("guestbook") as book:
+        until("some posts", 30 * cluster.backend.pace, book.count, lambda count: count > 30)
+    gone = book.operations["guestbook"][5].id
+    script = "import sqlite3, sys; d = sqlite3.connect('/var/lib/guestbook/posts.db'); "
+    script += "d.execute('DELETE FROM posts WHERE message = ?', sys.argv[1:]); d.commit()"
+    for node in cluster.plan.role("web"):
+        assert cluster.backend.run(node.name, ["python3", "-c", script, gone]).ok
+    (judgement,) = book.judge()
+    assert (judgement.verdict, judgement.ids) == (Verdict.LOST, (gone,))
+
+
+def test_a_register_on_one_disk_is_linearizable_though_its_node_dies(cluster: LabCluster, faults: Faults) -> None:
+    with Register(cluster.backend, ["web1"], "/var/lib/guestbook", seed=3) as register:
+        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 15)
+        with faults.kill("web1"):
+            pass
+        before = len(register.history)
+        until("more use", 60 * cluster.backend.pace, lambda: len(register.history) > before + 15)
+    assert linearizable(register.history) is Answer.YES
+
+
+def test_a_register_that_two_disks_pretend_to_be_is_not(cluster: LabCluster) -> None:
+    """The checker finds a real fault: two nodes with disks of their own are no shared filesystem."""
+    nodes = cluster.require("web", 2)[:2]
+    with Register(cluster.backend, nodes, "/var/lib/guestbook", clients=2, seed=3) as register:
+        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 80)
+    assert linearizable(register.history) is Answer.NO
