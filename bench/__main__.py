@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import cold, failover, lifecycle, scale, traffic, xen
+from bench import cold, evidence, failover, lifecycle, scale, traffic, xen
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -22,6 +22,7 @@ TITLES = {
     "lifecycle": "Up, down, status",
     "traffic": "Requests a second",
     "failover": "Out of the pool and back, and the VIP",
+    "evidence": "What measuring costs, and how far it can be trusted",
     "scale": "Many web nodes",
     "xen": "Five domains on the nested Xen host",
     "xen-failover": "The same faults on Xen",
@@ -50,6 +51,7 @@ def main() -> int:
         work: dict[str, Callable[[], list[Figure]]] = {
             "traffic": lambda: traffic.run(cluster, chosen.runs or 5),
             "failover": lambda: failover.run(cluster, chosen.runs or 10),
+            "evidence": lambda: evidence.run(cluster, chosen.runs or 5),
             "scale": lambda: scale.run(cluster),
         }
         try:

@@ -208,7 +208,7 @@ def judge(
     def said(verdict: Verdict, why: str, ids: Sequence[str] = ()) -> Judgement:
         return Judgement(service, verdict, why, tuple(ids), counts, replicas)
 
-    if lost and not unread:
+    if lost and found and not unread:
         return said(Verdict.LOST, f"{len(lost)} of {len(acknowledged)} acknowledged are nowhere", lost)
     if twice or ghosts:
         why = f"{len(twice)} are there more than once" if twice else f"{len(ghosts)} were refused and are there"

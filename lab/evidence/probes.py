@@ -83,7 +83,7 @@ def outages(rows: Sequence[Row], late: float = LATE) -> list[Span]:
     """
     found: list[Span] = []
     for index, row in enumerate(rows):
-        if (found and row.due < found[-1].ended) or (good(row) and row.seconds <= late):
+        if (found and row.due <= found[-1].ended) or (good(row) and row.seconds <= late):
             continue
         arrivals = (later.due + later.seconds for later in rows[index:] if good(later))
         why = "late" if good(row) else row.error or f"status {row.status}"

@@ -1,0 +1,132 @@
+"""What measuring costs and how far it can be trusted: the generator beside wrk, probes beside a known outage, the page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.figures import Figure, figure
+from lab.backends.memory import MemoryBackend
+from lab.chaos.record import Record
+from lab.evidence import Load, Probes, Stream, outages, until
+from lab.evidence.latency import percentiles
+from tests.unit import runs as plain
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+RATE, SECONDS = 500.0, 8.0
+ONE_CORE, CLOSE, OFF, OPEN_SECONDS, MEGABYTES = 10.0, 1.1, 50.0, 2.0, 5.0
+# The node itself stops its web server and says for how long, to the nanosecond.
+FREEZE = """
+tree() { echo "$1"; for child in $(pgrep -P "$1"); do tree "$child"; done; }
+pids=$(tree "$(supervisorctl -c /etc/lab/supervisord.conf pid httpd)")
+kill -STOP $pids; begun=$(date +%s.%N); sleep 2; kill -CONT $pids; echo "$begun $(date +%s.%N)"
+"""
+
+
+def run(cluster: LabCluster, runs: int) -> list[Figure]:
+    """Everything of one cluster."""
+    load, probing = [], []
+    off, ratio = [], []
+    for _ in range(runs):
+        load.append(_generator(cluster))
+        probing.append(_probes(cluster))
+        off.append(_outage(cluster))
+        ratio += _beside_wrk(cluster)
+    size, opening = _page(runs)
+    whole = f"≤ {ONE_CORE:g} %"
+    rows = [
+        figure(f"generator at {RATE:g} requests/s, TLS: of one core", "%", load, whole, ONE_CORE),
+        figure("probes of every address at 20 Hz: of one core", "%", probing, whole, ONE_CORE),
+        figure("an outage of 2 s, as probed: off by", "ms", off, f"≤ {OFF:g} ms", OFF),
+        figure("the page of 10 minutes at 500/s", "MB", [size], f"≤ {MEGABYTES:g} MB", MEGABYTES),
+    ]
+    if ratio:
+        rows.append(figure("median response time, the generator's / wrk's", "×", ratio, f"≤ {CLOSE:g}", CLOSE))
+    if opening:
+        rows.append(figure("the same page, opened in Chromium", "s", opening, f"≤ {OPEN_SECONDS:g} s", OPEN_SECONDS))
+    return rows
+
+
+def _load(cluster: LabCluster, rate: float) -> Load:
+    return Load(cluster.backend, Stream("load", f"https://{cluster.site}/whoami", rate))
+
+
+def _generator(cluster: LabCluster) -> float:
+    """Percent of one core."""
+    with _load(cluster, RATE) as load:
+        before, begun = load.asking.processor_seconds(), time.monotonic()
+        load.more(round(RATE * SECONDS))
+        used = load.asking.processor_seconds() - before
+        return 100 * used / (time.monotonic() - begun)
+
+
+def _probes(cluster: LabCluster) -> float:
+    with Probes(cluster.backend, cluster.plan, cluster.site) as probes:
+        before, begun, count = probes.asking.processor_seconds(), time.monotonic(), probes.asking.count()
+        until("many answers", 60, probes.asking.count, lambda now: now > count + 1000)
+        used = probes.asking.processor_seconds() - before
+        return 100 * used / (time.monotonic() - begun)
+
+
+def _outage(cluster: LabCluster) -> float:
+    """Milliseconds between what the probes saw and what the node did."""
+    with Probes(cluster.backend, cluster.plan, cluster.site) as probes:
+        until("a first answer", 10, probes.asking.count, lambda now: now > 100)
+        begun, ended = map(float, cluster.run("web1", FREEZE).stdout.split())
+        now = probes.asking.count()
+        until("more answers", 10, probes.asking.count, lambda count: count > now + 100)
+    (seen,) = outages(probes.rows["web1"])
+    return abs(seen.seconds - (ended - begun)) * 1000
+
+
+def _beside_wrk(cluster: LabCluster) -> list[float]:
+    """Median response times at one request at a time: wrk asks as fast as it is answered, the generator nearly."""
+    command = f"wrk --latency -t1 -c1 -d4s https://{cluster.site}/whoami"
+    said = cluster.run("client", command).stdout
+    found, rate = re.search(r"\s50%\s+([\d.]+)(us|ms)", said), re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if not found or not rate:
+        print("skipped: this family has no wrk", file=sys.stderr)
+        return []
+    theirs = float(found[1]) / (1e6 if found[2] == "us" else 1e3)
+    with _load(cluster, float(rate[1]) * 0.7) as load:
+        load.more(round(float(rate[1]) * 2))
+    return [percentiles(load.answers)[50.0] / theirs]
+
+
+def _page(runs: int) -> tuple[float, list[float]]:
+    """Megabytes, and the seconds of each opening; none where there is no browser."""
+    from tests.browser import NAMES, opened
+
+    folder = Path(tempfile.mkdtemp(prefix="labbench-"))
+    try:
+        page = _written(folder)
+        size = page.stat().st_size / 1e6
+        opening = []
+        for _ in range(runs if any(map(shutil.which, NAMES)) else 0):
+            with opened(page) as made:
+                timing = "performance.getEntriesByType('navigation')[0].loadEventEnd / 1000"
+                opening.append(float(made.page.evaluate(timing)))
+        return size, opening
+    finally:
+        shutil.rmtree(folder)
+
+
+def _written(folder: Path) -> Path:
+    """A run of ten minutes with a fault every ten seconds."""
+    from lab.spec import parse
+    from tests.unit.conftest import FULL
+
+    probed = {name: plain.rows(lambda at: "ok" if at % 10 > 1 else None, 600) for name in ("site", "web1", "web2")}
+    faults = [plain.happened("kill", "web1", at, at + 3) for at in range(5, 590, 10)]
+    seen = plain.seen(probed, faults, plain.load(rate=500, seconds=600), seconds=600)
+    told = {"summary": "ten minutes", "versions": plain.VERSIONS}
+    record = Record.begin(folder, "long", 1, told, 1000)
+    record.keep(seen, [], {}, MemoryBackend("golden"), parse(FULL))
+    return record.folder / "report.html"

@@ -1,0 +1,157 @@
+"""Each check of a promise on runs that hold, that break it, and that show nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.errors import SpecError
+from lab.evidence.checks import CHECKS, judged
+from lab.evidence.ledger import Judgement, Verdict
+from lab.evidence.promises import promise, promises
+from lab.evidence.verdicts import SLACK, Judged, Result
+from lab.spec import Cluster, parse
+from tests.unit.conftest import FULL
+from tests.unit.runs import happened, load, rows, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence.asking import Row
+    from lab.evidence.verdicts import Seen
+
+WEB = "web1={} web2=1 web3=1 "
+
+
+def _judged(name: str, run: Seen) -> Judged:
+    return judged(promise(name), promise(name).bound(parse(FULL)), run)
+
+
+def _dead(begin: float, end: float) -> Callable[[float], str | None]:
+    return lambda at: None if begin <= at < end else "ok"
+
+
+def _pool(out: float, back: float) -> list[Row]:
+    return rows(lambda at: WEB.format(0 if out <= at < back else 1))
+
+
+def _web(out: float, back: float = 13.0, *, died: float = 5.1) -> Seen:
+    probed = {"web1": rows(_dead(died, 12.4)), "http-lb1": _pool(out, back), "http-lb2": _pool(out, back)}
+    return seen(probed, [happened("kill", "web1")])
+
+
+def test_formulas_have_the_topologys_figures(full: Cluster) -> None:
+    bounds = {name: one.bound(full) for name, one in promises().items()}
+    assert bounds["web-node-leaves"] == pytest.approx(0.5 * 3 + 0.5)
+    assert bounds["http-lb-leaves"] == pytest.approx(0.5 * 2 + 0.5)
+    # RFC 5798, 6.1: 3 × 0.2 + (256 - 199) / 256 × 0.2
+    assert bounds["vip-moves"] == pytest.approx(0.645, abs=0.001)
+    assert bounds["cluster-heals"] is None
+    slower = parse(FULL.replace("tcp-lb: {count: 2}", "tcp-lb: {count: 2, advert-int: 1}"))
+    assert promise("vip-moves").bound(slower) == pytest.approx(3.223, abs=0.001)
+
+
+def test_a_promise_of_a_role_that_is_not_there_is_explained() -> None:
+    with pytest.raises(SpecError, match="which the topology lacks"):
+        promise("vip-moves").bound(parse("web:\n"))
+    with pytest.raises(SpecError) as caught:
+        promise("web-node-dyes")
+    assert "did you mean 'web-node-dies'?" in str(caught.value)
+
+
+def test_every_promise_has_a_check() -> None:
+    assert {one.declared.check for one in promises().values()} == set(CHECKS)
+
+
+def test_out_of_the_pool_in_time_late_and_never() -> None:
+    good = _judged("web-node-leaves", _web(out=6.5))
+    assert good.result is Result.HOLDS
+    assert good.seconds == pytest.approx(1.4, abs=0.06)
+    assert good.allowed == pytest.approx(2.0 + 0.05 + SLACK)
+    assert _judged("web-node-leaves", _web(out=10.5)).result is Result.BROKEN
+    assert _judged("web-node-leaves", _web(out=99)).result is Result.BROKEN
+
+
+def test_out_of_the_pool_is_unknown_where_nothing_died() -> None:
+    assert _judged("web-node-leaves", seen({})).result is Result.UNKNOWN
+    assert _judged("web-node-leaves", _web(out=6.5, died=99)).result is Result.UNKNOWN
+
+
+def test_back_in_the_pool() -> None:
+    good = _judged("web-node-returns", _web(out=6.5, back=13.0))
+    assert good.result is Result.HOLDS
+    assert good.seconds == pytest.approx(0.6, abs=0.06)
+    assert _judged("web-node-returns", _web(out=6.5, back=19.5)).result is Result.BROKEN
+    assert _judged("web-node-returns", _web(out=6.5, back=99)).result is Result.BROKEN
+
+
+def test_no_failed_request() -> None:
+    fault = [happened("kill", "web1")]
+    assert _judged("web-node-dies", seen({}, fault)).result is Result.HOLDS
+    broken = _judged("web-node-dies", seen({}, fault, load(lambda at: 5.2 < at < 5.3)))
+    assert broken.result is Result.BROKEN
+    assert broken.figure.startswith("4 of 1000")
+    assert _judged("web-node-dies", seen({}, fault, load(rate=1))).result is Result.UNKNOWN
+    assert _judged("web-node-dies", seen({}, [happened("kill", "http-lb1")])).result is Result.UNKNOWN
+
+
+def test_only_what_was_in_flight() -> None:
+    probed = {"http-lb1": rows(_dead(5.1, 12.4))}
+    fault = [happened("kill", "http-lb1")]
+    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 5.0 < at < 5.4))).result is Result.HOLDS
+    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 14 < at < 14.2))).result is Result.BROKEN
+    assert _judged("http-lb-dies", seen({}, fault)).result is Result.UNKNOWN
+
+
+def _vip(moved: float, until: float = 99.0) -> list[Row]:
+    def value(at: float) -> str | None:
+        if at < 5.1:
+            return "tcp-lb1"
+        return None if at < moved else "tcp-lb2" if at < until else "tcp-lb1"
+
+    return rows(value)
+
+
+def test_the_vip_moves() -> None:
+    fault, dead = [happened("kill", "tcp-lb1")], rows(_dead(5.1, 12.4))
+    good = _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, fault))
+    assert good.result is Result.HOLDS
+    assert good.seconds == pytest.approx(0.6, abs=0.06)
+    assert _judged("vip-moves", seen({"vip": _vip(11), "tcp-lb1": dead}, fault)).result is Result.BROKEN
+    other = [happened("kill", "tcp-lb2")]
+    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb2": dead}, other)).result is Result.UNKNOWN
+    frozen = [happened("freeze", "tcp-lb1")]
+    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, frozen)).result is Result.UNKNOWN
+
+
+def test_one_holder_and_it_stays() -> None:
+    fault = [happened("pause", "tcp-lb1", 5, 8)]
+    assert _judged("vip-has-one-holder", seen({"vip": _vip(5.7)}, fault)).result is Result.HOLDS
+    moving = seen({"vip": _vip(5.7, until=15)}, fault)
+    assert _judged("vip-has-one-holder", moving).result is Result.BROKEN
+    two = seen({"vip": _vip(5.7)}, fault, holders=("tcp-lb1", "tcp-lb2"))
+    assert _judged("vip-has-one-holder", two).result is Result.BROKEN
+    assert _judged("vip-has-one-holder", seen({"vip": _vip(5.7)})).result is Result.UNKNOWN
+
+
+def test_the_site_heals() -> None:
+    fault = [happened("kill", "web1")]
+    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 12.8))}, fault)).result is Result.HOLDS
+    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 99))}, fault)).result is Result.BROKEN
+    assert _judged("cluster-heals", seen({"site": rows(_dead(99, 99))})).result is Result.UNKNOWN
+    assert _judged("cluster-heals", seen({}, fault)).result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_was_acknowledged(verdict: Verdict) -> None:
+    book = {"guestbook": Judgement("guestbook", verdict, "why", ("run-1",))}
+    found = _judged("guestbook-keeps", seen({}, [happened("kill", "web1")], judgements=book))
+    assert found.result.value == verdict.value
+    assert found.holds is (verdict is Verdict.HOLDS)
+
+
+def test_a_ledger_that_was_not_kept_or_saw_no_fault_is_unknown() -> None:
+    book = {"guestbook": Judgement("guestbook", Verdict.HOLDS, "all there")}
+    assert _judged("guestbook-keeps", seen({}, judgements=book)).result is Result.UNKNOWN
+    assert _judged("guestbook-keeps", seen({}, [happened("kill", "web1")])).result is Result.UNKNOWN

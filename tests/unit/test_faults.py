@@ -1,0 +1,238 @@
+"""Faults on an engine of plain values: whom they hit, that they are noted first, proven, and taken back."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import Capabilities, State
+from lab.backends.memory import MemoryBackend
+from lab.errors import BackendError, SpecError, Unable
+from lab.faults import KINDS, Clock, Cut, Fault, Fill, Freeze, Kill, Look, Slow, fault, heal, inject, present, targets
+from lab.lifecycle.report import Silent
+from lab.lifecycle.up import up
+from lab.spec import units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.backends.base import Backend
+    from lab.spec import Cluster
+
+EVERYTHING = Capabilities(
+    "memory", frozenset({"nf_tables", "sch_netem", "sch_tbf"}), own_clocks=True, sized_volumes=True
+)
+
+
+@pytest.fixture
+def made(full: Cluster) -> MemoryBackend:
+    """A cluster that is up, whose nodes answer no ping."""
+    backend = MemoryBackend("golden", EVERYTHING)
+    up(full, backend, Silent())
+    backend.answers["ping"] = (1, "")
+    return backend
+
+
+@dataclass(frozen=True)
+class Switch(Fault):
+    """A fault that bites as `bites` says, and is on from `apply` to `undo`."""
+
+    kind = "switch"
+    bites: bool = True
+    heals: bool = True
+
+    def apply(self, backend: Backend, mark: str) -> dict[str, str]:
+        noted = json.loads(backend.notes()[f"fault-{mark}"])
+        assert noted["fault"]["kind"] == "switch", "it is noted before it is done"
+        backend.put(self.nodes[0], {"/switch": (b"on", 0o644)})
+        return {"saw": "before"}
+
+    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+        del mark, facts
+        return Look(self.bites and backend.get(self.nodes[0], "/switch") == b"on", "the switch")
+
+    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        del mark, facts
+        if self.heals:
+            backend.put(self.nodes[0], {"/switch": (b"off", 0o644)})
+
+
+def test_a_fault_is_noted_proven_and_gone(made: MemoryBackend) -> None:
+    with inject(made, Switch(("web1",))) as injected:
+        assert injected.proof == "the switch"
+        assert made.get("web1", "/switch") == b"on"
+    assert made.get("web1", "/switch") == b"off"
+    assert not made.notes()
+
+
+def test_a_fault_that_does_not_bite_is_an_error_and_taken_back(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.faults.injection.PROOF_SECONDS", 0.0)
+    with pytest.raises(BackendError, match="does not bite"):
+        inject(made, Switch(("web1",), bites=False))
+    assert made.get("web1", "/switch") == b"off"
+    assert not made.notes()
+
+
+def test_a_fault_that_does_not_heal_keeps_its_note(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.faults.injection.GONE_SECONDS", 0.0)
+    monkeypatch.setitem(KINDS, "switch", Switch)
+    injected = inject(made, Switch(("web1",), heals=False))
+    with pytest.raises(Exception, match="to be gone"):
+        injected.heal()
+    assert [one.mark for one in present(made)] == [injected.mark]
+
+
+def test_another_process_heals_by_the_notes_the_newest_first(made: MemoryBackend) -> None:
+    first, second = inject(made, Kill(("web1",))), inject(made, Kill(("web2",)))
+    assert [one.fault for one in present(made)] == [Kill(("web1",)), Kill(("web2",))]
+    assert [one.mark for one in heal(made)] == [second.mark, first.mark]
+    assert {node.state for node in made.observe().nodes} == {State.RUNNING}
+    assert heal(made) == []
+
+
+def test_heal_takes_one_by_its_mark_and_no_strangers_note(made: MemoryBackend) -> None:
+    made.note("theirs", "something else")
+    first = inject(made, Kill(("web1",)))
+    inject(made, Kill(("web2",)))
+    heal(made, [first.mark])
+    assert [one.fault.nodes for one in present(made)] == [("web2",)]
+    assert made.notes()["theirs"] == "something else"
+    with pytest.raises(SpecError, match="no fault 'ffff'"):
+        heal(made, ["ffff"])
+
+
+def test_what_can_not_be_done_is_refused_before_anything_is(made: MemoryBackend) -> None:
+    made.kill("web1")
+    done = list(made.done)
+    with pytest.raises(SpecError, match="web1 is stopped already"):
+        inject(made, Kill(("web1",)))
+    with pytest.raises(SpecError, match="no node 'web9'"):
+        inject(made, Kill(("web9",)))
+    assert (made.done, made.notes()) == (done, {})
+    inject(made, Kill(("web2",)))
+    made.start("web2")
+    with pytest.raises(SpecError, match="is on already"):
+        inject(made, Kill(("web2",)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Cut(("web1",)), "nf_tables"),
+        (Slow(("web1",), delay=0.1), "sch_netem"),
+        (Slow(("web1",), rate=1000), "sch_tbf"),
+        (Fill(("web1",), "guestbook"), "this machine's disk"),
+        (Clock(("web1",)), "share this machine's clock"),
+    ],
+)
+def test_what_a_backend_can_not_do_it_says(full: Cluster, wanted: Fault, why: str) -> None:
+    poor = MemoryBackend("golden")
+    up(full, poor, Silent())
+    with pytest.raises(Unable, match=why):
+        inject(poor, wanted)
+    assert wanted.needs(EVERYTHING) == ""
+    assert not poor.notes()
+
+
+def test_memory_may_be_filled_anywhere() -> None:
+    assert Fill(("web1",), "/tmp").needs(Capabilities("poor")) == ""
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Kill(("web1", "web2")),
+        Cut(("web1",), ("http-lb1",), "in"),
+        Slow(("web1",), 0.1, 0.01, 1.0, 1000),
+        Fill(("web1",), "/tmp"),
+        Clock(("web1",), -60),
+        Freeze(("web1",), "httpd"),
+    ],
+)
+def test_a_fault_survives_being_written_down(wanted: Fault) -> None:
+    assert fault(json.loads(json.dumps(wanted.told()))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"kind": "kil"}, "did you mean 'kill'"),
+        ({"kind": "kill", "nodes": ["web1"], "delay": 1}, "has no setting 'delay'"),
+        ({"kind": "cut", "nodes": ["web1"], "way": "up"}, "no way 'up'"),
+        ({"kind": "slow", "nodes": ["web1"]}, "needs a delay"),
+        ({"kind": "slow", "nodes": ["web1"], "loss": 100.0}, "or use 'cut'"),
+        ({"kind": "slow", "nodes": ["web1"], "delay": 0.1, "jitter": 0.2}, "jitter is larger"),
+        ({"kind": "clock", "nodes": ["web1"], "skew": 1}, "10 s or more"),
+    ],
+)
+def test_a_bad_fault_is_explained(told: dict[str, object], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        fault(told)
+    assert said in str(caught.value)
+
+
+def test_a_cut_drops_where_it_would_arrive() -> None:
+    groups = Cut(("a", "b"), ("c",))
+    assert groups.edges() == [("a", "c"), ("b", "c"), ("c", "a"), ("c", "b")]
+    assert Cut(("a",), ("c",), "in").edges() == [("c", "a")]
+    assert Cut(("a",), ("c",), "out").edges() == [("a", "c")]
+    assert len(Cut(("a", "b", "c"), ("a", "b", "c")).edges()) == 6
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("web2", ["web2"]),
+        ("web", ["web1", "web2", "web3"]),
+        ("web1,http-lb", ["web1", "http-lb1", "http-lb2"]),
+        ("web1, web1", ["web1"]),
+        ("all", ["tcp-lb1", "tcp-lb2", "http-lb1", "http-lb2", "web1", "web2", "web3"]),
+    ],
+)
+def test_targets_by_name_and_role(made: MemoryBackend, said: str, found: list[str]) -> None:
+    assert sorted(targets(made, said, random.Random(1))) == sorted(found)
+
+
+def test_targets_by_chance_follow_the_seed(made: MemoryBackend) -> None:
+    drawn = [targets(made, "random", random.Random(seed)) for seed in range(40)]
+    assert drawn == [targets(made, "random", random.Random(seed)) for seed in range(40)]
+    assert len(set(drawn)) > 3
+    assert ("client",) not in drawn
+    assert len(targets(made, "minority:web", random.Random(1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("web9", "did you mean"),
+        ("wep", "did you mean 'web'"),
+        ("random:wep", "no role 'wep'"),
+        ("minority:http-lb", "no minority"),
+        ("primary", "'mysql' has one"),
+        ("vip-holder", "holders just now"),
+    ],
+)
+def test_a_target_that_is_none_is_explained(made: MemoryBackend, said: str, why: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        targets(made, said, random.Random(1))
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("100ms", 0.1), ("5s", 5.0), ("2m", 120.0), ("1.5", 1.5), ("1h", 3600.0), ("-60s", -60.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert units.seconds(text) == pytest.approx(seconds)
+
+
+def test_rates_and_shares() -> None:
+    assert (units.bits("500kbit"), units.bits("1mbit"), units.percent("5%")) == (500_000, 1_000_000, 5.0)
+    for wrong in ("5 apples", "", "fast"):
+        with pytest.raises(SpecError, match="can't be read"):
+            units.seconds(wrong)
