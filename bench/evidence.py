@@ -1,4 +1,4 @@
-"""What measuring costs and how far it can be trusted: the generator beside wrk, probes beside a known outage, the page."""
+"""What measuring costs, and how far it is to be trusted: beside wrk, beside an outage that is known, in a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit import runs as plain
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
-RATE, SECONDS = 500.0, 8.0
+RATE, SECONDS, FIRST = 500.0, 8.0, 100
 ONE_CORE, CLOSE, OFF, OPEN_SECONDS, MEGABYTES = 10.0, 1.1, 50.0, 2.0, 5.0
 # The node itself stops its web server and says for how long, to the nanosecond.
 FREEZE = """
@@ -78,10 +78,10 @@ def _probes(cluster: LabCluster) -> float:
 def _outage(cluster: LabCluster) -> float:
     """Milliseconds between what the probes saw and what the node did."""
     with Probes(cluster.backend, cluster.plan, cluster.site) as probes:
-        until("a first answer", 10, probes.asking.count, lambda now: now > 100)
+        until("a first answer", 10, probes.asking.count, lambda now: now > FIRST)
         begun, ended = map(float, cluster.run("web1", FREEZE).stdout.split())
         now = probes.asking.count()
-        until("more answers", 10, probes.asking.count, lambda count: count > now + 100)
+        until("more answers", 10, probes.asking.count, lambda count: count > now + FIRST)
     (seen,) = outages(probes.rows["web1"])
     return abs(seen.seconds - (ended - begun)) * 1000
 

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
 
 HOUR = 3600.0
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(execute)
-    app.command()(enter)
+    app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
+        options.on_cluster(execute)
+    )
+    app.command()(options.on_cluster(enter))
 
 
 def execute(
+    made: Backend,
     node: options.Node,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Runs a command in a node; its output and exit code are passed on."""
-    made = options.backend(file, name, backend, host)
     argv = command[1:] if command[:1] == ["--"] else command
     done = made.run(options.known_node(made, node), argv, seconds=HOUR)
     sys.stdout.write(done.stdout)
@@ -37,13 +38,9 @@ def execute(
 
 
 def enter(
+    made: Backend,
     node: options.Node,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Opens a shell in a node. Its own configuration lies in /etc/lab."""
-    made = options.backend(file, name, backend, host)
     argv = made.shell(options.known_node(made, node), ["/bin/bash"])
     os.execvp(argv[0], argv)  # noqa: S606

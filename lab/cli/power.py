@@ -58,16 +58,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(verb: Verb) -> Callable[..., None]:
-    def run(
-        nodes: options.Nodes,
-        file: options.File = None,
-        name: options.Name = None,
-        backend: options.BackendName = None,
-        host: options.Host = None,
-    ) -> None:
-        made = options.backend(file, name, backend, host)
+    def run(made: Backend, nodes: options.Nodes) -> None:
         for node in [options.known_node(made, node) for node in nodes]:
             verb.act(made, node)
             print(f"{node}: {verb.done}")
 
-    return run
+    return options.on_cluster(run)

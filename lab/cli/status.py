@@ -13,6 +13,7 @@ from lab.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lab.backends.base import Backend
     from lab.lifecycle.status import Status
 
 WATCH_SECONDS = 1.0
@@ -20,22 +21,18 @@ WATCH_SECONDS = 1.0
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    app.command()(status)
-    app.command("ps", hidden=True)(status)
+    app.command()(options.on_cluster(status))
+    app.command("ps", hidden=True)(options.on_cluster(status))
 
 
 def status(
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
+    made: Backend,
     as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,
 ) -> None:
     """Shows every node: what it is, whether it is ready, and why not. Exits 1 when the cluster is not ready."""
     from lab.lifecycle.status import status as look
 
-    made = options.backend(file, name, backend, host)
     if watch:
         _watch(lambda: look(made))
     found = look(made)

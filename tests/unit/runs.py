@@ -51,7 +51,7 @@ def happened(kind: str, node: str, at: float = 5.0, mending: float = 12.0) -> Ha
     )
 
 
-def seen(
+def seen(  # noqa: PLR0913  what a test leaves out is as on any day
     probed: Mapping[str, Sequence[Row]],
     faults: Sequence[Happened] = (),
     answers: Sequence[Answer] | None = None,

@@ -15,7 +15,10 @@ ASK = """
 from lab import assets
 from lab.backends.xen.toolbox import GUEST, recipe as xen
 from lab.recipes import recipe
-print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag)
+from lab.chaos import find, load
+from lab.report import page
+page._environment().get_template("page.html.j2")
+print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag, load(find("web-node-dies")).name)
 """
 
 
@@ -45,7 +48,8 @@ def test_recipes_are_the_same_from_the_wheel(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    where, tag, guest = done.stdout.split()
+    where, tag, guest, scenario = done.stdout.split()
+    assert scenario == "web-node-dies"
     assert where.startswith(str(tmp_path))
     assert tag == recipe("http-lb", "centos").tag
     assert guest == toolbox.recipe(toolbox.GUEST).tag
