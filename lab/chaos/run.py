@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 4.0  # watched after the last mending, above the slack of the promises
 HEALTH_SECONDS = 60.0
 FIRST_ANSWERS = 10
+LEFT_OVER_SECONDS = 600  # after the scenario's own time: a lab that was killed leaves a load that ends by itself
 PROBES_A_SECOND = 400  # of a large cluster
 
 
@@ -126,8 +127,9 @@ def _able(backend: Backend, planned: list[Planned]) -> None:
 def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planned: list[Planned]) -> None:
     """Everything that is measured, around everything that is broken; then the verdicts."""
     backend, site = stage.backend, stage.cluster.site
-    probes, load = Probes(backend, plan, site), _load(scenario, backend, plan, site)
-    ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate) for name, rate in scenario.ledger.items()]
+    longest = scenario.span + LEFT_OVER_SECONDS
+    probes, load = Probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
+    ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
     lives = Lives(backend, planned, record.seed, stage.report)
     try:
         with ExitStack() as stack:
@@ -161,8 +163,8 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
 
 def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str) -> Load:
     scheme, wanted = "https" if plan.role("http-lb") else "http", scenario.load
-    rate = wanted.rate / backend.pace
-    return Load(backend, Stream("load", f"{scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep))
+    rate, longest = wanted.rate / backend.pace, scenario.span + LEFT_OVER_SECONDS
+    return Load(backend, Stream("load", f"{scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep), longest)
 
 
 def _lived(lives: Lives, begun: float, ends: float, backend: Backend, plan: Plan) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from lab.errors import BackendError
-from lab.evidence.asking import Asking, Stream
+from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,13 +132,15 @@ SERVICES = {"guestbook": GuestBook}
 class Ledger:
     """A context manager: writes go on inside it; afterwards `judge` reads everything back."""
 
-    def __init__(self, backend: Backend, services: Sequence[Service], rate: float) -> None:
+    def __init__(
+        self, backend: Backend, services: Sequence[Service], rate: float, seconds: float = LONGEST_SECONDS
+    ) -> None:
         self.run = f"ledger-{uuid.uuid4().hex[:8]}"
         self.services = {service.name: service for service in services}
         self.operations: dict[str, list[Operation]] = {}
         self._backend = backend
         made = [service.stream(self.run, rate / backend.pace) for service in services]
-        self._asking = Asking(backend, made, patience=WRITE_PATIENCE * backend.pace)
+        self._asking = Asking(backend, made, seconds=seconds, patience=WRITE_PATIENCE * backend.pace)
 
     def __enter__(self) -> Self:
         self._asking.__enter__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lab.evidence.asking import Asking, Stream
+from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +57,9 @@ def _node(name: str, where: str, rate: float) -> Stream:
 class Probes:
     """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
 
-    def __init__(self, backend: Backend, plan: Plan, site: str, rate: float = RATE) -> None:
-        self.asking = Asking(backend, streams(plan, site, rate / backend.pace), patience=PATIENCE * backend.pace)
+    def __init__(self, backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS) -> None:
+        made = streams(plan, site, RATE / backend.pace)
+        self.asking = Asking(backend, made, seconds=seconds, patience=PATIENCE * backend.pace)
         self.rows: dict[str, list[Row]] = {}
 
     def __enter__(self) -> Self:

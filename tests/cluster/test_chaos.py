@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from lab.evidence import Register, Verdict, until
 from lab.evidence.linear import Answer, linearizable
 from lab.faults import present
+from tests.browser import NAMES, bands, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,11 +99,26 @@ def test_a_scenario_is_played_judged_and_kept(cluster: LabCluster, play: Player)
     assert (kept / "rendered/http-lb1/etc/lab/haproxy.cfg").read_text() == _masked(cluster, "http-lb1")
     assert "httpd" in (kept / "logs/web2.log").read_text()
     assert len((kept / "requests.csv").read_text().splitlines()) == told["requests"]["count"] + 1
+    _drawn(kept, told)
     assert not present(cluster.backend)
     shown = subprocess.run(
         [LAB, "runs", "show", "--runs", str(play.folder / "runs")], capture_output=True, text=True, check=True
     )
     assert "web-node-leaves" in shown.stdout
+
+
+def _drawn(kept: Path, told: dict[str, Any]) -> None:
+    """The page of a real run in a real browser, where there is one: the fault's band is where the fault was."""
+    if not any(map(shutil.which, NAMES)):
+        return
+    (fault,) = told["faults"]
+    with opened(kept / "report.html") as shown:
+        assert shown.errors == []
+        for plot in ("times", "rates", "served", "answers", "vip", "pools"):
+            left, right = bands(shown.page, plot)["kill web1"]
+            assert (right - left) / left == pytest.approx(
+                (fault["mended"] - fault["begun"]) / (fault["begun"] - told["begun"]), rel=0.02
+            )
 
 
 def _masked(cluster: LabCluster, node: str) -> str:
