@@ -3,6 +3,7 @@ PYTHON ?= python3
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
 XEN_FIVE := xen or killing_the_active or paused or (off_and_on and kill) or lvs
+XEN_FAULTS := cut_off_from_all or late_line or lossy_line or clock or volume_that_is_full or before_it_was_killed
 XEN_WEB := round_robin or (dead_web_node and kill)
 
 .PHONY: up down test test-xen nightly unit lint bench clean engine xen
@@ -42,7 +43,7 @@ xen: .venv/ready
 
 # What has to hold on Xen at every change: five domains at a time, in two parts.
 test-xen: xen
-	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py --backend xen --topology five -k "$(XEN_FIVE)" --parity $(PARITY) --durations 15
+	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py tests/cluster/test_faults.py --backend xen --topology five -k "$(XEN_FIVE) or $(XEN_FAULTS)" --parity $(PARITY) --durations 15
 	.venv/bin/pytest tests/cluster/test_web_nodes.py --backend xen --topology stage3 -k "$(XEN_WEB)" --parity $(PARITY)
 
 # Everything, stage by stage, and what became of it on both backends.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.chaos.scenario import Scenario
     from lab.chaos.schedule import Planned
+    from lab.lifecycle.prepare import Prepared
     from lab.lifecycle.report import Report
     from lab.plan import Plan
     from lab.spec import Cluster
@@ -65,11 +66,15 @@ def run(scenario: Scenario, stage: Stage, seed: int, runs: Path) -> Record:
     """
     try:
         with held(stage.cluster.name, f"lab chaos run {scenario.name}", stage.report, seconds=0):
-            plan = _admitted(scenario, stage)
-            planned = schedule(scenario, seed, plan)
+            prepared = _admitted(scenario, stage)
+            planned = schedule(scenario, seed, prepared.plan)
             _able(stage.backend, planned)
-            record = Record.begin(runs, scenario.name, seed, _told(scenario, planned, stage, plan), _asked(scenario))
-            _played(record, scenario, stage, plan, planned)
+            told = _told(scenario, planned, stage, prepared.plan)
+            record = Record.begin(runs, scenario.name, seed, told, _asked(scenario))
+            if not prepared.existing.nodes:
+                stage.report.say(f"there is no cluster '{stage.cluster.name}': making it")
+                prepared = up(stage.cluster, stage.backend, stage.report)
+            _played(record, scenario, stage, prepared.plan, planned)
             return record
     except Locked as error:
         raise SpecError(error.what, next_step=error.next_step) from None
@@ -90,24 +95,25 @@ def _asked(scenario: Scenario) -> float:
     return (scenario.load.rate + sum(scenario.ledger.values()) + PROBES_A_SECOND) * scenario.span
 
 
-def _admitted(scenario: Scenario, stage: Stage) -> Plan:
-    """A whole cluster: the one that is there, if it is as its topology says and nothing is wrong, or a new one."""
+def _admitted(scenario: Scenario, stage: Stage) -> Prepared:
+    """The cluster that is there, as its topology says and nothing wrong with it; or none, where one can be made.
+
+    Raises:
+        SpecError: it is there and is not so.
+    """
     for name in scenario.promises:
         promise(name).bound(stage.cluster)
     left = present(stage.backend)
     if left:
         raise SpecError(f"'{left[0].fault}' is on already", next_step="'lab heal' takes it back")
     prepared = prepare(stage.cluster, stage.backend, stage.report)
-    if not prepared.existing.nodes:
-        stage.report.say(f"there is no cluster '{stage.cluster.name}': making it")
-        return up(stage.cluster, stage.backend, stage.report).plan
-    if prepared.changes:
+    if prepared.existing.nodes and prepared.changes:
         first = prepared.changes[0]
         raise SpecError(
             f"'{stage.cluster.name}' is not as its topology says: {first.kind.value} {first.node} ({first.why})",
             next_step="'lab up' makes it so; --name plays the scenario on a cluster of its own",
         )
-    return prepared.plan
+    return prepared
 
 
 def _able(backend: Backend, planned: list[Planned]) -> None:

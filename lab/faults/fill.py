@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from lab.faults.fault import Facts
 
 FILL_SECONDS = 120
-# The second writes what the first left, down to a page.
-WRITE = "dd if=/dev/zero of={0} bs=1M; dd if=/dev/zero of={0}.rest bs=4k; sync; true"
+# What is free is taken at once where the filesystem can; then whatever is left, down to a page.
+WRITE = """
+fallocate -l "$(df -P -B1 "$(dirname {0})" | awk 'NR == 2 {{ print $4 }}')" {0} 2>/dev/null
+dd if=/dev/zero of={0}.more bs=1M
+dd if=/dev/zero of={0}.rest bs=4k
+sync
+"""
 PROBE = "head -c 65536 /dev/zero > {0}.probe; rc=$?; rm -f {0}.probe; exit $rc"
 
 
@@ -65,7 +70,7 @@ class Fill(Fault):
         del facts
         for node in self.nodes:
             file = shlex.quote(self._file(backend, node, mark))
-            done = backend.run(node, ["sh", "-c", f"rm -f {file} {file}.rest {file}.probe"])
+            done = backend.run(node, ["sh", "-c", f"rm -f {file} {file}.more {file}.rest {file}.probe"])
             if not done.ok:
                 raise BackendError(f"what filled {node} can't be removed: {done.said}", where=node)
 

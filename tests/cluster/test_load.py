@@ -1,0 +1,89 @@
+"""Load as the command line gives it: each way of asking, honest response times, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import Load, Stream, until
+
+if TYPE_CHECKING:
+    from lab.testing import Faults, LabCluster
+
+LAB = str(Path(sys.executable).with_name("lab"))
+STALL_SECONDS = 2.0
+
+
+def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str]:
+    which = ["--name", cluster.spec.name, "--backend", cluster.backend.name]
+    return subprocess.run([LAB, "load", *options, *which], capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("options", "spoken"), [((), "HTTP/1.1"), (("--http", "2"), "HTTP/2.0"), (("--no-keep",), "HTTP/1.1")]
+)
+def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoken: str) -> None:
+    balancers = cluster.require("http-lb", 1)
+    path = f"/whoami?way={'-'.join(options) or 'kept'}"
+    done = _load(cluster, "--rate", "30", "--for", "3s", "--path", path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "99 % within" in done.stdout
+    assert "slowest" in done.stdout
+    logged = [line for name in balancers for line in cluster.backend.logs(name) if path in line]
+    assert len(logged) == pytest.approx(90, abs=2)
+    assert all(spoken in line for line in logged)
+    connections = {line.split(" | ")[1].split()[0] for line in logged}
+    assert (len(connections) > 80) is (options == ("--no-keep",))
+
+
+def test_a_stall_is_seen_by_every_request_that_it_held_up(cluster: LabCluster, faults: Faults) -> None:
+    """Open loop: with a closed one, each connection would have one slow answer, and the stall would hide."""
+    rate = 40 / cluster.backend.pace
+    url = f"http://{cluster.plan.node('web1').address}/whoami"
+    with Load(cluster.backend, Stream("load", url, rate)) as load:
+        load.more(10)
+        with faults.pause("web1"):
+            threading.Event().wait(STALL_SECONDS)
+        load.more(20)
+    slow = sorted(answer.seconds for answer in load.answers if answer.seconds > STALL_SECONDS / 10)
+    assert len(slow) >= rate * STALL_SECONDS * 0.8
+    # The first waited for all of the stall, the last for hardly any: their times are spread over it evenly.
+    assert slow[len(slow) // 2] == pytest.approx(slow[-1] / 2, rel=0.4)
+    assert not load.failed
+
+
+def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluster) -> None:
+    done = _load(cluster, "--rate", "20", "--for", "1s", "--search", "1ms")
+    assert done.returncode == 0, done.stderr
+    assert "too much" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("the highest rate whose 99 % are within 1 ms:")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--rate", "0"), "a rate of 0"),
+        (("--rate", "-5"), "a rate of -5"),
+        (("--for", "soon"), "'soon' can't be read"),
+        (("--for", "0s"), "no length of a load"),
+        (("--http", "3"), "no HTTP/3"),
+        (("--path", "whoami"), "is no path"),
+        (("--name", "nobody"), "there is no cluster 'nobody'"),
+    ],
+)
+def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[str, ...], said: str) -> None:
+    base = [LAB, "load", "--backend", cluster.backend.name, "--name", cluster.spec.name, *options]
+    done = subprocess.run(base, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_nothing_goes_on_asking_afterwards(cluster: LabCluster) -> None:
+    _load(cluster, "--rate", "10", "--for", "1s")
+    until("the client to ask nothing", 10, lambda: not cluster.run("client", "pgrep -f /usr/lib/lab/[a]sk").stdout)
+    assert not cluster.run("client", "ls /var/tmp").stdout
