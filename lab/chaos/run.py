@@ -67,7 +67,7 @@ def run(scenario: Scenario, stage: Stage, seed: int, runs: Path) -> Record:
     try:
         with held(stage.cluster.name, f"lab chaos run {scenario.name}", stage.report, seconds=0):
             prepared = _admitted(scenario, stage)
-            planned = schedule(scenario, seed, prepared.plan)
+            planned = schedule(scenario, seed, prepared.plan, stage.backend.pace)
             _able(stage.backend, planned)
             told = _told(scenario, planned, stage, prepared.plan)
             record = Record.begin(runs, scenario.name, seed, told, _asked(scenario))
@@ -133,7 +133,7 @@ def _able(backend: Backend, planned: list[Planned]) -> None:
 def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planned: list[Planned]) -> None:
     """Everything that is measured, around everything that is broken; then the verdicts."""
     backend, site = stage.backend, stage.cluster.site
-    longest = scenario.span + LEFT_OVER_SECONDS
+    longest = scenario.span * backend.pace + LEFT_OVER_SECONDS
     probes, load = Probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
     ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
     lives = Lives(backend, planned, record.seed, stage.report)
@@ -145,7 +145,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
                 stack.enter_context(ledger)
             load.more(FIRST_ANSWERS)
             begun = time.time()
-            _lived(lives, begun, begun + scenario.span, backend, plan)
+            _lived(lives, begun, begun + scenario.span * backend.pace, backend, plan)
             ended = time.time()
     finally:
         _mended(stage, plan)
@@ -169,7 +169,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
 
 def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str) -> Load:
     scheme, wanted = "https" if plan.role("http-lb") else "http", scenario.load
-    rate, longest = wanted.rate / backend.pace, scenario.span + LEFT_OVER_SECONDS
+    rate, longest = wanted.rate / backend.pace, scenario.span * backend.pace + LEFT_OVER_SECONDS
     return Load(backend, Stream("load", f"{scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep), longest)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import SpecError
@@ -31,8 +31,8 @@ class Planned:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def schedule(scenario: Scenario, seed: int, plan: Plan) -> list[Planned]:
-    """All faults of a run in order.
+def schedule(scenario: Scenario, seed: int, plan: Plan, pace: float = 1.0) -> list[Planned]:
+    """All faults of a run in order; where things take `pace` times as long, so do they.
 
     Raises:
         SpecError: one of them is for a node or role that the cluster has not.
@@ -45,7 +45,8 @@ def schedule(scenario: Scenario, seed: int, plan: Plan) -> list[Planned]:
         for said in filter(None, (step.target, step.others)):
             _known(said, plan)
     drawn = _drawn(scenario.chance, scenario.span, random.Random(seed), plan) if scenario.chance else []  # noqa: S311
-    return sorted([*fixed, *drawn], key=lambda planned: planned.at)
+    stretched = [replace(one, at=one.at * pace, end=one.end and one.end * pace) for one in (*fixed, *drawn)]
+    return sorted(stretched, key=lambda planned: planned.at)
 
 
 def _known(said: str, plan: Plan) -> None:
