@@ -90,7 +90,7 @@ class Record:
         self.results = results
         happened = events.events(seen)
         document = self._document(seen, cluster)
-        self.write(RESULTS, json.dumps(document, indent=2))
+        self.write(RESULTS, json.dumps(document, indent=2, allow_nan=False))
         self.write("junit.xml", _junit(self.name, results))
         self._lines("events.jsonl", [asdict(event) for event in happened])
         self._lines("history.jsonl", events.history(seen, operations))

@@ -39,19 +39,8 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
     if result is None:
         late = found.seconds is None or (allowed is not None and found.seconds > allowed)
         result = Result.BROKEN if late else Result.HOLDS
-    said = promise.declared
-    return Judged(
-        promise.name,
-        result,
-        found.figure,
-        found.seconds,
-        bound,
-        allowed,
-        said.formula,
-        said.says,
-        said.event,
-        found.ids,
-    )
+    said, figures = promise.declared, (found.figure, found.seconds, bound, allowed)
+    return Judged(promise.name, result, *figures, said.formula, said.says, said.event, found.ids)
 
 
 def _unknown(why: str) -> Finding:
@@ -76,6 +65,8 @@ def _slowest(times: Sequence[float], what: str) -> Finding:
     if not times:
         return _unknown(f"no fault of this run showed {what}")
     worst = max(times)
+    if worst == float("inf"):
+        return Finding(Result.BROKEN, f"{times.count(worst)} of {len(times)} times not while it was looked at")
     count = f" (the slowest of {len(times)})" if len(times) > 1 else ""
     return Finding(None, f"{worst:.2f} s{count}", worst)
 
@@ -92,9 +83,11 @@ def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
     return Finding(Result.BROKEN if failed else Result.HOLDS, figure)
 
 
-def _watchers(promise: Promise, run: Seen) -> list[str]:
-    """The balancers that watch a role."""
-    return [node.name for node in run.plan.role(promise.declared.of.partition(".")[0])]
+def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> list[str]:
+    """The balancers that watch a role, and were not broken themselves in a span of time."""
+    names = [node.name for node in run.plan.role(promise.declared.of.partition(".")[0])]
+    broken = {node for fault in run.faults if fault.begun < ended and fault.mended > begun for node in fault.nodes}
+    return [name for name in names if name not in broken]
 
 
 def _changed(rows: Sequence[Row], node: str, since: float, until: float, *, member: bool) -> float | None:
@@ -116,24 +109,22 @@ def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
         died = _died(run, fault, node)
         if died is None or fault.kind in ("stop", "restart") or fault.mending - died < bound:
             continue  # a clean stop has no such bound, and what is too short shows nothing
-        for balancer in _watchers(promise, run):
-            out = _changed(
-                run.rows.get(balancer, ()), node, died - run.interval, fault.mended + run.slack, member=False
-            )
+        since, until = died - run.interval, fault.mended + run.slack
+        for balancer in _watchers(promise, run, since, until):
+            out = _changed(run.rows.get(balancer, ()), node, since, until, member=False)
             if out is not None:
                 times.append(max(0.0, out - died))
     return _slowest(times, f"a {promise.role} node out of a pool")
 
 
 def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
-    del bound
     times = []
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
         ready = None if died is None else seen.first(run.rows[node], fault.mending, wanted=True)
         if ready is None:
             continue
-        for balancer in _watchers(promise, run):
+        for balancer in _watchers(promise, run, ready - run.slack, ready + bound + run.slack):
             back = _changed(run.rows.get(balancer, ()), node, ready, run.ended, member=True)
             if back is not None:
                 times.append(max(0.0, back - ready))

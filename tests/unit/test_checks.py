@@ -86,6 +86,13 @@ def test_back_in_the_pool() -> None:
     assert _judged("web-node-returns", _web(out=6.5, back=99)).result is Result.BROKEN
 
 
+def test_a_balancer_that_was_broken_itself_is_no_witness() -> None:
+    probed = {"web1": rows(_dead(5.1, 12.4)), "http-lb1": _pool(6.5, 13.0), "http-lb2": _pool(6.5, 19.5)}
+    both = [happened("kill", "web1"), happened("cut", "http-lb2", 11, 14)]
+    found = _judged("web-node-returns", seen(probed, both))
+    assert (found.result, found.figure) == (Result.HOLDS, "0.60 s")
+
+
 def test_no_failed_request() -> None:
     fault = [happened("kill", "web1")]
     assert _judged("web-node-dies", seen({}, fault)).result is Result.HOLDS
