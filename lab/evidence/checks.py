@@ -83,51 +83,46 @@ def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
     return Finding(Result.BROKEN if failed else Result.HOLDS, figure)
 
 
-def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> list[str]:
-    """The balancers that watch a role, and were not broken themselves in a span of time."""
-    names = [node.name for node in run.plan.role(promise.declared.of.partition(".")[0])]
+def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterator[Sequence[Row]]:
+    """What the balancers that watch a role said, of those that were not broken themselves in a span of time."""
     broken = {node for fault in run.faults if fault.begun < ended and fault.mended > begun for node in fault.nodes}
-    return [name for name in names if name not in broken]
+    for node in run.plan.role(promise.declared.of.partition(".")[0]):
+        if node.name not in broken:
+            yield run.rows.get(node.name, ())
 
 
-def _changed(rows: Sequence[Row], node: str, since: float, until: float, *, member: bool) -> float | None:
-    """When a balancer's pool first had a node (or had it no more).
+def _changed(rows: Sequence[Row], node: str, since: float, until: float, *, member: bool) -> Iterator[float]:
+    """When a balancer's pool first had a node (or had it no more); nothing where the balancer could not be asked.
 
-    Infinity for not before `until`; None where the balancer itself could not be asked.
+    Infinity for not before `until`.
     """
     told = [row for row in rows if row.due >= since and seen.good(row) and "=" in row.value]
-    if not told:
-        return None
-    times = (row.due for row in told if (node in seen.members(row.value)) is member)
-    found = next(times, float("inf"))
-    return found if found <= until else float("inf")
+    if told:
+        times = (row.due for row in told if (node in seen.members(row.value)) is member)
+        found = next(times, float("inf"))
+        yield found if found <= until else float("inf")
 
 
 def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
-    times = []
+    times: list[float] = []
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
         if died is None or fault.kind in ("stop", "restart") or fault.mending - died < bound:
             continue  # a clean stop has no such bound, and what is too short shows nothing
         since, until = died - run.interval, fault.mended + run.slack
-        for balancer in _watchers(promise, run, since, until):
-            out = _changed(run.rows.get(balancer, ()), node, since, until, member=False)
-            if out is not None:
-                times.append(max(0.0, out - died))
+        for rows in _watchers(promise, run, since, until):
+            times += [max(0.0, out - died) for out in _changed(rows, node, since, until, member=False)]
     return _slowest(times, f"a {promise.role} node out of a pool")
 
 
 def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
-    times = []
+    times: list[float] = []
     for fault, node in _faults(run, promise):
-        died = _died(run, fault, node)
-        ready = None if died is None else seen.first(run.rows[node], fault.mending, wanted=True)
-        if ready is None:
+        ready = seen.first(run.rows.get(node, ()), fault.mending, wanted=True)
+        if _died(run, fault, node) is None or ready is None:
             continue
-        for balancer in _watchers(promise, run, ready - run.slack, ready + bound + run.slack):
-            back = _changed(run.rows.get(balancer, ()), node, ready, run.ended, member=True)
-            if back is not None:
-                times.append(max(0.0, back - ready))
+        for rows in _watchers(promise, run, ready - run.slack, ready + bound + run.slack):
+            times += [max(0.0, back - ready) for back in _changed(rows, node, ready, run.ended, member=True)]
     return _slowest(times, f"a {promise.role} node coming back")
 
 

@@ -194,31 +194,36 @@ def judge(
         unread: why the others could not be.
         everywhere: whether every replica has to have all of them.
     """
-    counts = dict(Counter(one.outcome.value for one in operations))
-    acknowledged = [one.id for one in operations if one.outcome is Outcome.ACKNOWLEDGED]
-    refused = {one.id for one in operations if one.outcome is Outcome.FAILED}
-    everything = Counter(one for ids in found.values() for one in ids)
-    most = {one: max(list(ids).count(one) for ids in found.values()) for one, n in everything.items() if n > 1}
-    twice = sorted(one for one in most if not everywhere or most[one] > 1)
-    lost = [one for one in acknowledged if not everything[one]]
-    stale = [
-        one for one in acknowledged if everywhere and everything[one] and any(one not in set(i) for i in found.values())
-    ]
-    ghosts = sorted(refused & set(everything))
-    replicas = {name: len(ids) for name, ids in found.items()}
+    ids = {outcome: [one.id for one in operations if one.outcome is outcome] for outcome in Outcome}
+    counts = {outcome.value: len(of) for outcome, of in ids.items()}
+    verdict, why, which = _verdict(ids, found, unread, everywhere=everywhere)
+    return Judgement(service, verdict, why, tuple(which), counts, {name: len(of) for name, of in found.items()})
 
-    def said(verdict: Verdict, why: str, ids: Sequence[str] = ()) -> Judgement:
-        return Judgement(service, verdict, why, tuple(ids), counts, replicas)
 
+def _verdict(
+    ids: Mapping[Outcome, Sequence[str]],
+    found: Mapping[str, Sequence[str]],
+    unread: Sequence[str],
+    *,
+    everywhere: bool,
+) -> tuple[Verdict, str, Sequence[str]]:
+    """The worst that is certain; then what is not known; then that it holds."""
+    acknowledged = ids[Outcome.ACKNOWLEDGED]
+    replicas = [Counter(of) for of in found.values()]
+    somewhere = sum(replicas, Counter[str]())
+    lost = [one for one in acknowledged if not somewhere[one]]
     if lost and found and not unread:
-        return said(Verdict.LOST, f"{len(lost)} of {len(acknowledged)} acknowledged are nowhere", lost)
+        return Verdict.LOST, f"{len(lost)} of {len(acknowledged)} acknowledged are nowhere", lost
+    twice = sorted({one for of in (replicas if everywhere else [somewhere]) for one, count in of.items() if count > 1})
+    ghosts = [one for one in ids[Outcome.FAILED] if somewhere[one]]
     if twice or ghosts:
         why = f"{len(twice)} are there more than once" if twice else f"{len(ghosts)} were refused and are there"
-        return said(Verdict.DUPLICATED, why, twice or ghosts)
+        return Verdict.DUPLICATED, why, twice or ghosts
+    stale = [one for one in acknowledged if everywhere and somewhere[one] and not all(of[one] for of in replicas)]
     if stale:
-        return said(Verdict.STALE, f"{len(stale)} are missing on one replica at least", stale)
+        return Verdict.STALE, f"{len(stale)} are missing on one replica at least", stale
     if unread or not found:
-        return said(Verdict.UNKNOWN, unread[0] if unread else "there is no replica to read")
+        return Verdict.UNKNOWN, unread[0] if unread else "there is no replica to read", ()
     if len(acknowledged) < ENOUGH:
-        return said(Verdict.UNKNOWN, f"only {len(acknowledged)} writes were acknowledged, {ENOUGH} are needed")
-    return said(Verdict.HOLDS, f"all {len(acknowledged)} acknowledged are there once")
+        return Verdict.UNKNOWN, f"only {len(acknowledged)} writes were acknowledged, {ENOUGH} are needed", ()
+    return Verdict.HOLDS, f"all {len(acknowledged)} acknowledged are there once", ()
