@@ -82,29 +82,29 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def cluster(_session_cluster: LabCluster) -> LabCluster:
-    """A cluster that is up and whole."""
-    _session_cluster.heal()
-    return _session_cluster
-
-
-@pytest.fixture
-def _evidence(request: pytest.FixtureRequest, cluster: LabCluster) -> Iterator[Evidence]:
+def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> Iterator[Evidence]:
     from pathlib import Path
 
     from lab.errors import LabError
     from lab.testing.evidence import Evidence
 
-    made = Evidence(cluster)
-    cluster.loads = made.loads
+    _session_cluster.heal()
+    made = Evidence(_session_cluster)
     yield made
-    if request.node.stash.get(FAILED, False):
+    if request.node.stash.get(FAILED, False) and made.measured:
         try:
             kept = f"what it measured: {made.keep(Path(request.config.getoption('--runs')), request.node.name)}"
         except LabError as error:
             kept = f"what it measured could not be kept: {error}"
         request.node.add_report_section("teardown", "lab", kept)
         print(kept)
+
+
+@pytest.fixture
+def cluster(_evidence: Evidence, _session_cluster: LabCluster) -> LabCluster:
+    """A cluster that is up and whole."""
+    _session_cluster.loads = _evidence.loads
+    return _session_cluster
 
 
 @pytest.fixture
