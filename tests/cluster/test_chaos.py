@@ -161,6 +161,7 @@ def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Pla
         ("for: 5s\nfaults: [{at: 1s, for: 1s, kill: web9}]\npromises: [cluster-heals]\n", "no node or role 'web9'"),
         ("for: 5s\nfaults: [{at: 1s, for: 9s, kill: web1}]\npromises: [cluster-heals]\n", "after the scenario"),
     ],
+    ids=["an unknown node", "a time after its end"],
 )
 def test_a_scenario_that_can_not_be_played_changes_nothing(play: Player, scenario: str, said: str) -> None:
     done = play(scenario)
