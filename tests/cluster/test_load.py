@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import Load, Stream, until
+from tests.cluster import bounds
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
@@ -34,7 +35,11 @@ def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoke
     assert done.returncode == 0, done.stdout + done.stderr
     assert "99 % within" in done.stdout
     assert "slowest" in done.stdout
-    logged = [line for name in balancers for line in cluster.backend.logs(name) if path in line]
+
+    def lines() -> list[str]:
+        return [line for name in balancers for line in cluster.backend.logs(name) if path in line]
+
+    logged = until("all requests in the balancers' logs", bounds.slack(cluster), lines, lambda found: len(found) >= 88)
     assert len(logged) == pytest.approx(90, abs=2)
     assert all(spoken in line for line in logged)
     connections = {line.split(" | ")[1].split()[0] for line in logged}
