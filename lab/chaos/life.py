@@ -67,9 +67,7 @@ class Lives:
         with inject(self._backend, wanted) as injected:
             bitten = mending = time.time()
             self._report.say(f"{begun - self._begun:5.1f} s  {wanted}: {injected.proof}")
-            if planned.end is None:
-                injected.ended = bitten
-            else:
+            if planned.end is not None:
                 self._until(planned.end)
                 mending = time.time()
         mended = time.time() if planned.end is not None else bitten

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 3600  # of what nobody ends
 ANSWER_SECONDS = 20.0  # how long a question waits for its answer
+CLIENT = "client"
 CLOCK_QUESTIONS = 3
 BEGIN_SECONDS = 10.0
 END_SECONDS = 10.0  # above the patience of the last question
@@ -31,7 +32,7 @@ class Stream:
         rate: a second.
         keep: whether connections are kept; without, each question is a new visitor.
         post: a form to send, with `{n}` for the question's number.
-        value: what of an answer is kept: the node that served it, its first line, or its size.
+        value: what of an answer is kept: the node that served it, or its first line.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Stream:
     http: Literal["1.1", "2"] = "1.1"
     keep: bool = True
     post: str | None = None
-    value: Literal["served", "body", "size"] = "served"
+    value: Literal["served", "body"] = "served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,10 @@ class Asking:
         *,
         seconds: float = LONGEST_SECONDS,
         patience: float = ANSWER_SECONDS,
-        client: str = "client",
     ) -> None:
         self.streams = tuple(streams)
         self.rows: dict[str, list[Row]] = {stream.name: [] for stream in streams}
-        self._backend, self._client, self._seconds, self._patience = backend, client, seconds, patience
+        self._backend, self._seconds, self._patience = backend, seconds, patience
         self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._pid = ""
         self._skew = self._began = 0.0
@@ -82,7 +82,7 @@ class Asking:
         self._skew = self._clock()
         plan = {"seconds": self._seconds, "timeout": self._patience, "ca": "/etc/lab/ca.crt"}
         plan["streams"] = [asdict(stream) for stream in self.streams]
-        self._backend.put(self._client, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
+        self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
         command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
         until("the first question", BEGIN_SECONDS * self._backend.pace, self._begun)
@@ -98,11 +98,11 @@ class Asking:
         """Asks no more, waits for the answers that are due, and reads them all."""
         self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
         seconds = self._patience + END_SECONDS * self._backend.pace
-        until("the last answers", seconds, lambda: not self._backend.run(self._client, ["kill", "-0", self._pid]).ok)
-        content = self._backend.get(self._client, self._file) or b""
+        until("the last answers", seconds, lambda: not self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok)
+        content = self._backend.get(CLIENT, self._file) or b""
         said = self._run("cat", f"{self._file}.err").strip()
         if said or b"\n" not in content:
-            raise BackendError(f"what asks failed: {said or 'it wrote nothing'}", where=self._client)
+            raise BackendError(f"what asks failed: {said or 'it wrote nothing'}", where=CLIENT)
         self.rows = {stream.name: [] for stream in self.streams}
         for index, row in self._parse(content.decode().splitlines()[1:]):
             self.rows[self.streams[index].name].append(row)
@@ -115,10 +115,6 @@ class Asking:
         whole = new[: new.rfind("\n") + 1]
         self._read += len(whole.encode())
         return [(self.streams[index].name, row) for index, row in self._parse(whole.splitlines())]
-
-    def running(self) -> bool:
-        """Whether it still asks, or waits for answers."""
-        return self._backend.run(self._client, ["kill", "-0", self._pid]).ok
 
     def count(self) -> int:
         """How many answers are written down so far."""
@@ -134,11 +130,11 @@ class Asking:
             yield index, Row(number, self._began + due / 1e6, took / 1e6, status, value, error)
 
     def _begun(self) -> bool:
-        head = self._backend.run(self._client, ["head", "-n", "1", self._file])
+        head = self._backend.run(CLIENT, ["head", "-n", "1", self._file])
         if not head.stdout.endswith("\n"):
-            said = self._backend.run(self._client, ["cat", f"{self._file}.err"]).stdout
+            said = self._backend.run(CLIENT, ["cat", f"{self._file}.err"]).stdout
             if said.strip():
-                raise BackendError(f"what asks could not begin: {said.strip().splitlines()[-1]}", where=self._client)
+                raise BackendError(f"what asks could not begin: {said.strip().splitlines()[-1]}", where=CLIENT)
             return False
         told: dict[str, Any] = json.loads(head.stdout)
         self._began, self._read = told["unix"] - self._skew, len(head.stdout)
@@ -155,7 +151,7 @@ class Asking:
         return min(seen)[1]
 
     def _run(self, *argv: str) -> str:
-        done = self._backend.run(self._client, argv)
+        done = self._backend.run(CLIENT, argv)
         if not done.ok:
-            raise BackendError(f"the client can't ask: {done.said}", where=self._client)
+            raise BackendError(f"the client can't ask: {done.said}", where=CLIENT)
         return done.stdout

@@ -50,7 +50,8 @@ class Injected:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.heal()
+        if self.ended is None:
+            self.heal()
 
     def heal(self) -> Look:
         """Undoes it, shows that it is gone, and forgets the note.
@@ -68,10 +69,14 @@ class Injected:
         """Waits until a probe shows that it bites.
 
         Raises:
-            NotReady: it does not.
+            BackendError: it does not.
         """
-        look = until(f"'{self.fault}' to bite", PROOF_SECONDS * self.backend.pace, self._look, lambda now: now.bites)
-        self.proof = look.seen
+        what, seconds = f"'{self.fault}' to bite", PROOF_SECONDS * self.backend.pace
+        try:
+            self.proof = until(what, seconds, self._look, lambda now: now.bites).seen
+        except NotReady as error:
+            next_step = "'lab status' tells whether the cluster is whole; if it is, this machine can't be broken so"
+            raise BackendError(f"the fault was done and does not bite: {error.what}", next_step=next_step) from error
 
     def keep(self) -> None:
         """Writes it down in the engine."""
@@ -100,20 +105,26 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     try:
         injected.facts = fault.apply(backend, injected.mark)
         injected.prove()
-        if fault.lasting:
-            injected.keep()
-        else:
-            backend.note(PREFIX + injected.mark, None)
-            injected.ended = time.time()
-    except NotReady as error:
-        injected.heal()
-        raise BackendError(
-            f"the fault was done and does not bite: {error.what}", next_step="it was taken back"
-        ) from error
-    except BaseException:
-        injected.heal()
+    except BaseException as error:
+        left = _take_back(injected)
+        if isinstance(error, LabError) and left:
+            error.next_step = f"{error.next_step}; {left}" if error.next_step else left
         raise
+    if fault.lasting:
+        injected.keep()
+    else:
+        backend.note(PREFIX + injected.mark, None)
+        injected.ended = time.time()
     return injected
+
+
+def _take_back(injected: Injected) -> str:
+    """After a failure, which is what is told; says what is left where that can't be undone."""
+    try:
+        injected.heal()
+    except LabError as error:
+        return f"and 'lab heal {injected.mark}', since it could not be taken back: {error.what}"
+    return ""
 
 
 def admit(backend: Backend, fault: Fault) -> None:

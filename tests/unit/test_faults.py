@@ -79,6 +79,37 @@ def test_a_fault_that_does_not_bite_is_an_error_and_taken_back(
     assert not made.notes()
 
 
+@dataclass(frozen=True)
+class Stuck(Switch):
+    """Fails when it is done, and when it is taken back."""
+
+    def apply(self, backend: Backend, mark: str) -> dict[str, str]:
+        del backend, mark
+        raise BackendError("it can't be done", next_step="ask somebody")
+
+    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        del backend, mark, facts
+        raise BackendError("the wire is stuck")
+
+
+def test_what_failed_is_told_though_taking_back_fails_too(made: MemoryBackend) -> None:
+    with pytest.raises(BackendError, match="it can't be done") as caught:
+        inject(made, Stuck(("web1",)))
+    (note,) = made.notes()
+    mark = note.removeprefix("fault-")
+    assert caught.value.next_step == (
+        f"ask somebody; and 'lab heal {mark}', since it could not be taken back: the wire is stuck"
+    )
+
+
+def test_a_fault_that_is_over_is_not_undone_again(made: MemoryBackend) -> None:
+    with inject(made, Kill(("web1",))) as injected:
+        injected.heal()
+        starts = made.done.count("start web1")
+    assert made.done.count("start web1") == starts
+    assert not made.notes()
+
+
 def test_a_fault_that_does_not_heal_keeps_its_note(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.faults.injection.GONE_SECONDS", 0.0)
     monkeypatch.setitem(KINDS, "switch", Switch)
