@@ -47,9 +47,20 @@ def test_power(cluster: LabCluster, faults: Faults, kind: str) -> None:
     with faults.do(kind, "web1") as injected:
         assert _state(cluster, "web1") is wanted
         assert not _answers(cluster, "web1")
-        assert injected.mark in {one.mark for one in present(cluster.backend)}
+        (noted,) = present(cluster.backend)
+        assert (noted.mark, noted.proof) == (injected.mark, injected.proof)
     assert _answers(cluster, "web1")
     assert not present(cluster.backend)
+
+
+def test_a_note_is_kept_changed_and_forgotten(cluster: LabCluster) -> None:
+    backend = cluster.backend
+    for text in ("one", "another", "another"):
+        backend.note("theirs", text)
+        assert backend.notes()["theirs"] == text
+    backend.note("theirs", None)
+    backend.note("theirs", None)
+    assert "theirs" not in backend.notes()
 
 
 def test_a_restarted_node_is_another_boot(cluster: LabCluster, faults: Faults) -> None:

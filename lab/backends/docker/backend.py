@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any, Literal
@@ -165,14 +166,17 @@ class DockerBackend:
             return container.unpacked(chunks)
 
     def note(self, key: str, text: str | None) -> None:
-        # An empty volume: the one thing of the engine's that carries a text, belongs to no node and costs nothing.
-        name = f"{self._network}-note-{key}"
+        # An empty volume: the one thing of the engine's that carries a text, belongs to no node and costs nothing. Its
+        # labels can't be changed: a new text is a new one, which is there before the old one goes.
         with engine.asking(f"keeping a note of {self.cluster}"):
-            if text is None:
+            old = [volume["Name"] for volume in self._volumes() if volume["Labels"].get(labels.NOTE) == key]
+            if text is not None:
+                name = f"{self._network}-note-{key}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+                self.api.create_volume(name, labels=self._mark | {labels.NOTE: key, labels.TEXT: text})
+                old = [other for other in old if other != name]
+            for name in old:
                 with contextlib.suppress(NotFound):
                     self.api.remove_volume(name, force=True)
-            else:
-                self.api.create_volume(name, labels=self._mark | {labels.NOTE: key, labels.TEXT: text})
 
     def notes(self) -> Mapping[str, str]:
         with engine.asking(f"reading the notes of {self.cluster}"):
