@@ -43,8 +43,10 @@ class Access:
 
 def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = MOST_STATES) -> Answer:
     """Whether one order of all completed operations, within their times, is what one register would do."""
-    # A read of which nobody knows what came back says nothing.
-    told = [access for access in history if access.completed is not None or access.kind == "write"]
+    # A read of which nobody knows what came back says nothing; nor does such a write whose value nobody read: an order
+    # that holds with it holds without it. Each one left would double what there is to try.
+    read = {access.value for access in history if access.kind == "read" and access.completed is not None}
+    told = [access for access in history if access.completed is not None or _seen(access, read)]
     ordered = sorted(told, key=lambda access: access.invoked)
     ends = [float("inf") if access.completed is None else access.completed for access in ordered]
     must = sum(1 << index for index, access in enumerate(ordered) if access.completed is not None)
@@ -65,6 +67,10 @@ def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = 
                 seen.add(state)
                 stack.append(state)
     return Answer.NO
+
+
+def _seen(access: Access, read: set[str]) -> bool:
+    return access.kind == "write" and access.value in read
 
 
 def _next(ordered: Sequence[Access], ends: Sequence[float], done: int) -> list[int]:

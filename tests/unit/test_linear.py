@@ -61,6 +61,14 @@ def test_too_many_to_try_is_unknown_and_not_good() -> None:
     assert linearizable([*crowd, read("nobody", 200, 201)], most=1000) is Answer.UNKNOWN
 
 
+def test_what_was_asked_of_a_dead_node_again_and_again_hides_nothing() -> None:
+    """Each such write may have been done; those that nobody saw are no more to try, and a fault among them is found."""
+    asked = [write(f"unheard-{index}", 10 + index, None) for index in range(200)]
+    after = [read("1", 300, 301), write("2", 302, 303), read("2", 304, 305)]
+    assert linearizable([write("1", 0, 1), *asked, *after]) is Answer.YES
+    assert linearizable([write("1", 0, 1), *asked, *after, read("1", 306, 307)]) is Answer.NO
+
+
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=25)
 
 
