@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ def _jinja() -> Environment:
     """One environment for all roles, so that what they share is compiled once; its root is `images/`."""
     jinja = environment(str(assets.images()))
     jinja.filters["duration"] = lambda seconds: f"{round(float(seconds) * 1000)}ms"
+    jinja.filters["identity"] = lambda words: str(uuid.uuid5(uuid.NAMESPACE_DNS, ".".join([*reversed(words), "test"])))
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
     jinja.globals["generation"] = GENERATION
     return jinja

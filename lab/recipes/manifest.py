@@ -12,6 +12,7 @@ from lab.errors import SpecError
 from lab.recipes.family import Directory
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
 
@@ -56,6 +57,7 @@ class Fragment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     summary: str
     parts: list[str] = []
+    beside: str = ""
     software: list[str] = []
     packages: dict[str, list[str]] = {}
     slots: tuple[int, int] | None = None
@@ -86,9 +88,10 @@ class Manifest(BaseModel):
     layers: tuple[Fragment, ...]
     folders: tuple[str, ...]
 
-    def merged(self, field: str) -> dict[str, str]:
-        """A mapping field of all layers, later ones winning."""
-        return {key: value for layer in self.layers for key, value in getattr(layer, field).items()}
+    def merged(self, field: str, beside: Container[str] | None = None) -> dict[str, str]:
+        """A mapping field of all layers, later ones winning; of those layers only that are wanted `beside` these roles."""
+        layers = [layer for layer in self.layers if beside is None or not layer.beside or layer.beside in beside]
+        return {key: value for layer in layers for key, value in getattr(layer, field).items()}
 
     @property
     def services(self) -> dict[str, Service]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HttpLb, Model, RoleOptions, TcpLb, Web
+from lab.spec.roles import Client, HttpLb, Model, RoleOptions, Storage, TcpLb, Web
 
 AUTO = "auto"
 OFF = "off"
@@ -46,6 +46,7 @@ class Cluster(Model):
     web: Web | None = None
     http_lb: HttpLb | None = None
     tcp_lb: TcpLb | None = None
+    storage: Storage | None = None
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
@@ -76,6 +77,13 @@ class Cluster(Model):
             raise ValueError("'http-lb' needs a 'web' role behind it")
         if self.tcp_lb and not self.http_lb:
             raise ValueError("'tcp-lb' needs an 'http-lb' role behind it")
+        for role, options in self.roles().items():
+            volume = getattr(options, "volume", None)
+            if self.storage and volume and volume not in self.storage.volumes:
+                raise ValueError(
+                    f"'{role}' uses the volume '{volume}', which 'storage.volumes' does not have: "
+                    + ", ".join(self.storage.volumes)
+                )
         if self.vip and self.network != AUTO and self.vip not in IPv4Network(self.network):
             raise ValueError(f"vip {self.vip} is outside the network {self.network}")
         return self

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Count = Annotated[int, Field(ge=1, strict=True)]
+VolumeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
@@ -39,6 +40,7 @@ class Web(RoleOptions):
 
     count: Count = Field(3, description="how many web nodes")
     sticky: bool = Field(default=False, description="keep a visitor on one node, by a cookie")
+    volume: VolumeName = Field("www", description="the shared volume for uploads, where the cluster has storage")
     php_children: Count = Field(16, ge=4, le=500, description="PHP processes a node, at most")
 
 
@@ -62,6 +64,24 @@ class TcpLb(RoleOptions):
     )
     advert_int: float = Field(0.2, ge=0.05, le=40, description="seconds between two VRRP adverts")
     router_id: Count = Field(51, le=255, description="VRRP's virtual_router_id")
+
+
+class Storage(RoleOptions):
+    """The shared filesystem: every volume has a copy on every storage node."""
+
+    count: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(3, description="how many nodes, and so how many copies")
+    engine: Literal["glusterfs"] = Field("glusterfs", description="what keeps the copies alike")
+    volumes: list[VolumeName] = Field(["www", "home", "mail"], min_length=1, description="one for each purpose")
+    ping_timeout: Annotated[int, Field(ge=1, le=120, strict=True)] = Field(
+        5, description="seconds until a storage node that does not answer is left out; GlusterFS delivers 42"
+    )
+
+    @field_validator("count")
+    @classmethod
+    def _odd(cls, count: int) -> int:
+        if count % 2 == 0:
+            raise ValueError(f"{count} copies have no majority when they are cut in halves; use {count + 1} or {count - 1}")
+        return count
 
 
 class Client(RoleOptions):
