@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lab.plan import Plan
 
 MADE_BY_CA = ("ca-certificate", "ca-key", "site-certificate")
+NODE = "certificate-"
+"""Before a node's name: the certificate by which it is known to other nodes."""
 
 
 def folder(cluster: str) -> Path:
@@ -26,6 +28,9 @@ def ensure(plan: Plan) -> dict[str, str]:
     """All secrets that the plan's files name; those that are missing are made now."""
     where = folder(plan.cluster)
     _ensure_certificates(where, _names(plan))
+    for node in plan.nodes:
+        if f"{NODE}{node.name}" in plan.secrets and not (where / f"{NODE}{node.name}").is_file():
+            _write(where / f"{NODE}{node.name}", _issued(where, [node.name, node.address]))
     return {name: _ensure(where, name) for name in plan.secrets}
 
 
@@ -71,12 +76,17 @@ def _ensure_certificates(where: Path, names: Iterable[str]) -> None:
         return
     import trustme
 
-    if (where / "ca-key").is_file():
-        ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
-    else:
+    if not (where / "ca-key").is_file():
         ca = trustme.CA(organization_name="www cluster lab")
         _write(where / "ca-certificate", ca.cert_pem.bytes().decode())
         _write(where / "ca-key", ca.private_key_pem.bytes().decode())
-    issued = ca.issue_cert(*wanted.splitlines())
-    _write(where / "site-certificate", issued.private_key_and_cert_chain_pem.bytes().decode())
+    _write(where / "site-certificate", _issued(where, wanted.splitlines()))
     _write(marker, wanted)
+
+
+def _issued(where: Path, names: Iterable[str]) -> str:
+    """A key with its certificate for these names, by the cluster's own CA."""
+    import trustme
+
+    ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
+    return ca.issue_cert(*names).private_key_and_cert_chain_pem.bytes().decode()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lab.spec import Cluster
 
 STATUS_PORT = 8404
+ENTRANCES = ("http-lb", "web", "mysql")
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
 
@@ -78,16 +79,19 @@ def _files(cluster: Cluster, bare: Plan, node: NodePlan) -> tuple[File, ...]:
 
 
 def _entrance(cluster: Cluster, found: dict[str, str]) -> list[str]:
-    """The addresses at which the site is reached: the VIP, else the balancers, else the web nodes."""
+    """The addresses at which the cluster is reached: the VIP, else what is nearest to visitors."""
     vip = vip_of(cluster)
     if vip:
         return [vip]
-    role = "http-lb" if cluster.http_lb else "web"
-    return [found[f"{role}{number + 1}"] for number in range(cluster.roles()[role].count)]
+    roles = cluster.roles()
+    role = next(role for role in (*ENTRANCES, *roles) if role in roles)
+    return [address for name, address in found.items() if name.rstrip("0123456789") == role]
 
 
 def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
     """What the client forwards."""
+    if not cluster.web:
+        return ()
     entrance = tuple(_entrance(cluster, found))
     gateways = [Gateway("site-http", 80, entrance, 80)]
     if cluster.http_lb:
@@ -97,9 +101,9 @@ def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
 
 
 def _publish(cluster: Cluster) -> tuple[Publish, ...]:
-    inside = (
-        ({"site": 443} if cluster.http_lb else {}) | {"site-http": 80} | ({"stats": 8500} if cluster.http_lb else {})
-    )
+    inside = {"site": 443} if cluster.http_lb else {}
+    inside |= {"site-http": 80} if cluster.web else {}
+    inside |= {"stats": 8500} if cluster.http_lb else {}
     wanted = cluster.ports.model_dump(by_alias=True)
     return tuple(Publish(name, wanted[name], port) for name, port in inside.items() if isinstance(wanted[name], int))
 

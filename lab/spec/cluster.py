@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HttpLb, Model, RoleOptions, Storage, TcpLb, Web
+from lab.spec.roles import Client, HttpLb, Model, Mysql, RoleOptions, Storage, TcpLb, Web
 
 AUTO = "auto"
 OFF = "off"
@@ -47,6 +47,7 @@ class Cluster(Model):
     http_lb: HttpLb | None = None
     tcp_lb: TcpLb | None = None
     storage: Storage | None = None
+    mysql: Mysql | None = None
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
@@ -75,8 +76,8 @@ class Cluster(Model):
             raise ValueError("the cluster has no role; write at least 'web:'")
         if self.http_lb and not self.web:
             raise ValueError("'http-lb' needs a 'web' role behind it")
-        if self.tcp_lb and not self.http_lb:
-            raise ValueError("'tcp-lb' needs an 'http-lb' role behind it")
+        if self.tcp_lb and not (self.http_lb or self.mysql):
+            raise ValueError("'tcp-lb' needs an 'http-lb' or 'mysql' role behind it")
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:

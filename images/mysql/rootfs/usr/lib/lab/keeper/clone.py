@@ -1,0 +1,62 @@
+"""A copy of one node's data on another, by mariadb-backup: streamed by the donor, made ready by who receives it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from server import HOME, SOCKET
+from wire import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wire import Peers
+
+QUIET = {"stderr": subprocess.PIPE}
+
+
+def donated() -> Iterator[bytes]:
+    """What mariadb-backup streams of this node."""
+    backup = subprocess.Popen(
+        ["mariadb-backup", "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root",
+         f"--socket={SOCKET}"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert backup.stdout is not None
+    try:
+        while piece := backup.stdout.read(CHUNK):
+            yield piece
+        if backup.wait():
+            raise OSError(f"mariadb-backup ended with {backup.returncode}")
+    finally:
+        backup.kill()
+        backup.wait()
+
+
+def cloned(peers: Peers, donor: str) -> Path:
+    """A data directory with the donor's data, not yet in place.
+
+    Raises:
+        OSError: the donor can't, or broke off.
+        subprocess.SubprocessError: what came can't be used.
+    """
+    fresh = HOME / "data.clone"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    unpack = subprocess.Popen(["mbstream", "-x", "-C", str(fresh)], stdin=subprocess.PIPE)
+    assert unpack.stdin is not None
+    try:
+        for piece in peers.stream(donor, "/clone"):
+            unpack.stdin.write(piece)
+        unpack.stdin.close()
+        if unpack.wait():
+            raise OSError("what the donor sent can't be unpacked")
+    finally:
+        unpack.kill()
+        unpack.wait()
+    subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={fresh}"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
+    return fresh

@@ -1,0 +1,214 @@
+"""What is asked of mariadbd in SQL, by root over the local socket."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pymysql.cursors
+
+import rules
+from server import CA, DATA, SOCKET, TLS
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+WORK_SECONDS = 30.0
+DRAIN_SECONDS = 10.0
+NUDGE_SECONDS = 0.5
+ALL_READ = "Slave has read all relay log"
+
+
+class Trouble(Exception):
+    """The database does not do what it was asked."""
+
+
+def number(gtid: str) -> int:
+    """The sequence number of a position such as `0-1-1000000000004`; 0 of none."""
+    return max((int(one.rpartition("-")[2]) for one in (gtid or "").split(",") if one), default=0)
+
+
+class Database:
+    """A connection that is made again when it broke; every method raises `Trouble` when it can't be done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connections: dict[float, Any] = {}  # by how long an answer may take
+        self._lock = threading.RLock()
+        self._nudging: threading.Thread | None = None
+        self._waiting_since: float | None = None
+
+    def ask(self, statement: str, *values: object, seconds: float = WORK_SECONDS) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        with self._lock:
+            try:
+                if seconds not in self._connections:
+                    self._connections[seconds] = self.connect(seconds)
+                with self._connections[seconds].cursor() as cursor:
+                    cursor.execute(statement, values or None)
+                    return list(cursor.fetchall())
+            except (pymysql.MySQLError, OSError) as error:
+                if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
+                    self.forget()
+                raise Trouble(f"{statement.split(' TO ')[0]}: {error.args[-1] if error.args else error}") from None
+
+    def connect(self, seconds: float | None) -> Any:
+        """A new connection of its own; `seconds`: for an answer, None for as long as it takes."""
+        return pymysql.connect(
+            unix_socket=SOCKET, user="root", autocommit=True, connect_timeout=3, read_timeout=seconds,
+            write_timeout=seconds, cursorclass=pymysql.cursors.DictCursor,
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """The connections are of no more use."""
+        for connection in self._connections.values():
+            try:
+                connection.close()
+            except (pymysql.MySQLError, OSError):
+                pass
+        self._connections = {}
+
+    def value(self, name: str, seconds: float = WORK_SECONDS) -> str:
+        """A global variable."""
+        return str(self.ask(f"SELECT @@GLOBAL.{name} AS value", seconds=seconds)[0]["value"])
+
+    def set(self, **values: object) -> None:
+        """Global variables."""
+        for name, value in values.items():
+            self.ask(f"SET GLOBAL {name} = %s", value)
+
+    def counter(self, name: str) -> str:
+        """A status value."""
+        return str(self.ask("SHOW GLOBAL STATUS LIKE %s", name)[0]["Value"])
+
+    def position(self) -> int:
+        """The number of the last transaction in this node's log."""
+        return number(self.value("gtid_binlog_pos", self._settings.patience))
+
+    def slave(self) -> dict[str, Any]:
+        """What replication says; empty where there is none."""
+        rows = self.ask("SHOW SLAVE STATUS")
+        return rows[0] if rows else {}
+
+    def history(self) -> tuple[tuple[int, int], ...]:
+        """Each epoch of this node's log, with the position after which it began."""
+        return tuple((row["epoch"], row["began_after"]) for row in self.ask("SELECT epoch, began_after FROM lab.epochs"))
+
+    def replay(self) -> None:
+        """Applies what was received before a restart and not applied: it is acknowledged, and it is in no other place.
+
+        MariaDB itself throws its relay logs away when it starts to replicate by GTID after a restart.
+        """
+        index = DATA / "relay.index"
+        files = [str(DATA / name) for name in index.read_text().split()] if index.exists() else []
+        if not files:
+            return
+        begin = self.value("gtid_binlog_pos")
+        skip = [f"--start-position={begin}"] if begin else []
+        reader = subprocess.Popen(["mariadb-binlog", *skip, *files], stdout=subprocess.PIPE)
+        done = subprocess.run(
+            ["mariadb", f"--socket={SOCKET}"], stdin=reader.stdout, capture_output=True, text=True, check=False
+        )
+        reader.wait()
+        if done.returncode:
+            raise Trouble(f"the relay log can't be applied: {done.stderr.strip()}")
+
+    def stop_receiving(self) -> int:
+        """Receives nothing more, applies what is there, and returns the position that this gives."""
+        if self.slave():
+            self.ask("STOP SLAVE IO_THREAD")
+            deadline = time.monotonic() + DRAIN_SECONDS
+            while number((said := self.slave()).get("Gtid_IO_Pos", "")) > self.position():
+                if said["Slave_SQL_Running"] != "Yes":
+                    raise Trouble(f"replication stands still: {said['Last_SQL_Error']}")
+                if time.monotonic() > deadline:
+                    raise Trouble(f"what was received is not applied within {DRAIN_SECONDS:.0f} s")
+                time.sleep(0.02)
+        return self.position()
+
+    def follow(self, host: str, *, acknowledging: bool) -> None:
+        """Replicates from a host, from where this log ends; all that was received is applied before."""
+        self.ask("STOP SLAVE")
+        self.set(rpl_semi_sync_slave_enabled=acknowledging)
+        self.set(gtid_slave_pos=self.value("gtid_binlog_pos"))
+        self.ask(
+            "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
+            "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
+            "MASTER_SSL_CA=%s, MASTER_SSL_CERT=%s, MASTER_SSL_KEY=%s, MASTER_SSL_VERIFY_SERVER_CERT=1",
+            host, self._settings.replication_password, str(CA), str(TLS), str(TLS),
+        )  # fmt: skip
+        self.ask("START SLAVE")
+
+    def begin_epoch(self, epoch: int, after: int, *, alone: bool) -> None:
+        """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
+        if self.slave():
+            self.ask("STOP SLAVE")
+            self.ask("RESET SLAVE ALL")
+        self.set(rpl_semi_sync_master_enabled=not alone)
+        connection = self.connect(None)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION gtid_seq_no = %s", (epoch * rules.SPAN,))
+                cursor.execute(
+                    "INSERT INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)",
+                    (epoch, self._settings.node, after),
+                )
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
+        finally:
+            connection.close()
+
+    def nudge(self) -> None:
+        """Writes something where a writer waits although a replica is connected.
+
+        A replica that lost its connection after it had received a transaction does not acknowledge that one again; but
+        the next one, and with it all before.
+        """
+        waits, clients = self.counter("Rpl_semi_sync_master_wait_sessions"), self.counter("Rpl_semi_sync_master_clients")
+        if waits == "0" or clients == "0":
+            self._waiting_since = None
+            return
+        self._waiting_since = self._waiting_since or time.monotonic()
+        if time.monotonic() - self._waiting_since < NUDGE_SECONDS or (self._nudging and self._nudging.is_alive()):
+            return
+        self._waiting_since = None
+        self._nudging = threading.Thread(target=self._nudge, daemon=True)
+        self._nudging.start()
+
+    def _nudge(self) -> None:
+        try:
+            connection = self.connect(None)
+            with connection, connection.cursor() as cursor:
+                cursor.execute("REPLACE INTO lab.nudges VALUES (1, NOW(6))")
+        except (pymysql.MySQLError, OSError):
+            pass  # there is always a next one
+
+    def open(self) -> None:
+        """Lets everybody write."""
+        self.set(read_only=False)
+
+    def close_to_writers(self) -> None:
+        """Lets nobody write, and waits for those who are writing; undone where they don't end."""
+        connection = self.connect(WORK_SECONDS)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION lock_wait_timeout = 2")
+                cursor.execute("SET GLOBAL read_only = ON")
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"writers don't end: {error.args[-1]}") from None
+        finally:
+            connection.close()
+
+    def demote(self) -> None:
+        """From a primary that nobody waits for to a node that could replicate."""
+        if self.counter("Rpl_semi_sync_master_wait_sessions") != "0":
+            raise Trouble("writers still wait for a replica")
+        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user NOT IN ('root', 'system user')"):
+            try:
+                self.ask(f"KILL CONNECTION {row['id']}")
+            except Trouble:
+                pass  # it has gone by itself
+        self.set(rpl_semi_sync_master_enabled=False)
