@@ -19,6 +19,7 @@ from lab.cli import (
     heal,
     load,
     logs,
+    mysql,
     opened,
     plan,
     power,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, opened)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, mysql, opened)
 BENEATH = (render, build, graph, doctor, schema, compose, xen)
 for module in EVERY_DAY + BENEATH:
     module.register(app)

@@ -31,7 +31,8 @@ class Stream:
     Attributes:
         rate: a second.
         keep: whether connections are kept; without, each question is a new visitor.
-        post: a form to send, with `{n}` for the question's number.
+        post: a form to send, with `{n}` for the question's number; to `mysql://USER@HOST:PORT/DATABASE` a statement.
+        upload: the name of a form's file: a small picture, different for each question.
         value: what of an answer is kept: the node that served it, or its first line.
     """
 
@@ -41,6 +42,7 @@ class Stream:
     http: Literal["1.1", "2"] = "1.1"
     keep: bool = True
     post: str | None = None
+    upload: str | None = None
     value: Literal["served", "body"] = "served"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -100,14 +100,14 @@ class Service(Protocol):
 
 
 class GuestBook:
-    """Posts in the guest book; each is on the web node that took it, until the cluster has a database."""
+    """Posts in the guest book: in the database, or, where there is none, each on the web node that took it."""
 
     name = "guestbook"
-    everywhere = False
 
     def __init__(self, plan: Plan, site: str) -> None:
         self._nodes = {node.name: node.address for node in plan.role("web")}
         self._url = f"{'https' if plan.role('http-lb') else 'http'}://{site}/api/posts"
+        self.everywhere = bool(plan.role("mysql"))
 
     def stream(self, run: str, rate: float) -> Stream:
         # Each on a connection of its own: on one that was used before, a client may send a form again by itself when
@@ -117,15 +117,66 @@ class GuestBook:
     def replicas(self) -> Sequence[str]:
         return list(self._nodes)
 
-    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+    def posts(self, backend: Backend, replica: str, run: str) -> list[dict[str, str]]:
+        """The posts of a run that a web node shows."""
         url = f"http://{self._nodes[replica]}/api/posts?author={run}"
         done = backend.run("client", ["curl", "-fsS", "--max-time", str(READ_SECONDS), url], seconds=READ_SECONDS)
         if not done.ok:
             raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
-        return [str(post["message"]) for post in json.loads(done.stdout)["posts"]]
+        return list(json.loads(done.stdout)["posts"])
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        return [post["message"] for post in self.posts(backend, replica, run)]
 
 
-SERVICES = {"guestbook": GuestBook}
+class Uploads(GuestBook):
+    """Posts with a picture: there is a post where its picture is whole, by its name, which is its checksum."""
+
+    name = "uploads"
+
+    def stream(self, run: str, rate: float) -> Stream:
+        return replace(super().stream(run, rate), upload="upload")
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        settings = "sed -n 's/^uploads = \"\\(.*\\)\"/\\1/p' /etc/lab/guestbook.ini"
+        done = backend.run(replica, ["sh", "-c", f'cd "$({settings})" && sha256sum *.png'], seconds=READ_SECONDS)
+        lines = (line.split() for line in done.stdout.splitlines())
+        whole = {file for digest, file in lines if file == f"{digest}.png"}
+        return [post["message"] for post in self.posts(backend, replica, run) if post["upload"] in whole]
+
+
+class Mysql:
+    """Rows in the database, each inserted by a new visitor through the writable address."""
+
+    name = "mysql"
+    everywhere = True
+
+    def __init__(self, plan: Plan, site: str) -> None:
+        del site
+        self._nodes = [node.name for node in plan.role("mysql")]
+        self._url = database(plan)
+
+    def stream(self, run: str, rate: float) -> Stream:
+        insert = f"INSERT INTO ledger (run, id) VALUES ('{run}', '{run}-{{n}}')"  # noqa: S608  both are this module's
+        return Stream(self.name, self._url, rate, keep=False, post=insert)
+
+    def replicas(self) -> Sequence[str]:
+        return self._nodes
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        select = f"SELECT id FROM evidence.ledger WHERE run = '{run}'"  # noqa: S608
+        done = backend.run(replica, ["mariadb", "--skip-column-names", "--execute", select], seconds=READ_SECONDS)
+        if not done.ok:
+            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+        return done.stdout.split()
+
+
+def database(plan: Plan, port: int = 3306) -> str:
+    """Where the client finds the database: at the VIP, or where there is none at its first node."""
+    return f"mysql://evidence@{plan.vip or plan.role('mysql')[0].address}:{port}/evidence"
+
+
+SERVICES: dict[str, type[GuestBook] | type[Mysql]] = {"guestbook": GuestBook, "uploads": Uploads, "mysql": Mysql}
 """What a ledger can be kept of, by name; a role that acknowledges writes adds one line."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.lifecycle.mysql import members
 from lab.lifecycle.status import vip_holders
 from lab.spec.changes import nearest
 
@@ -55,7 +56,7 @@ def _one(backend: Backend, existing: Existing, said: str, chance: random.Random)
     if word == "minority" and role:
         return _minority(role, others, chance)
     if said == "primary":
-        raise SpecError("no role of this cluster has a primary", next_step="a topology with 'mysql' has one")
+        return _primary(backend, roles)
     raise SpecError(
         f"there is no node or role '{said}'; {nearest(said, [*names, *roles])}",
         next_step=f"meanings are: {', '.join(MEANINGS)}",
@@ -76,6 +77,15 @@ def _holder(backend: Backend, existing: Existing) -> Sequence[str]:
     if len(holders) != 1:
         raise SpecError(f"the VIP has {len(holders)} holders just now", next_step="'lab up' makes the cluster whole")
     return holders
+
+
+def _primary(backend: Backend, roles: dict[str, list[str]]) -> Sequence[str]:
+    if "mysql" not in roles:
+        raise SpecError("no role of this cluster has a primary", next_step="a topology with 'mysql' has one")
+    serving = [member.name for member in members(backend) if member.serves]
+    if len(serving) != 1:
+        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
+    return serving
 
 
 def _minority(role: str, names: list[str], chance: random.Random) -> Sequence[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import settings
 import wire
 from keeper import Keeper
+from rules import Role
 
 
 def main() -> None:
@@ -22,6 +23,8 @@ def main() -> None:
 
     def public(path: str, values: dict[str, Any]) -> wire.Answer:
         del values
+        if path == "/role":
+            return 200, {"role": keeper.role.value if keeper.role is not Role.PRIMARY or keeper.serves else "alone"}
         here = {"/primary": keeper.serves, "/replica": keeper.fresh, "/state": True}.get(path)
         return (404 if here is None else 200 if here else 503), keeper.state()
 

@@ -45,6 +45,7 @@ class Keeper:
         self.because = "starting"
         self.lagging: float | None = None
         self.following = ""
+        self.semi_sync = False
         self.size = len(settings.nodes)
         self._lock = threading.RLock()
         now = time.monotonic()
@@ -69,7 +70,7 @@ class Keeper:
         return {
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
-            "following": self.following, "because": self.because,
+            "following": self.following, "because": self.because, "semi_sync": self.semi_sync,
         }  # fmt: skip
 
     @property
@@ -176,7 +177,7 @@ class Keeper:
             return
         if rules.outdated(self.me(), views):
             self._fall("another node was promised a newer epoch")
-        elif self.size > 1 and self.database.counter("Rpl_semi_sync_master_status") != "ON":
+        elif self.size > 1 and not self._is_on("master"):
             self._fall("semi-synchronous replication is off")
         elif not self._in_contact():
             self._say("too few other nodes are reached: nothing would be acknowledged")
@@ -193,6 +194,10 @@ class Keeper:
             self._stand(views)
         else:
             self._say("no primary is heard")
+
+    def _is_on(self, side: str) -> bool:
+        self.semi_sync = self.database.counter(f"Rpl_semi_sync_{side}_status") == "ON"
+        return self.semi_sync
 
     def _share(self, me: View, views: list[View]) -> float:
         """How much of the patience a node has before it stands: nothing while everybody is there and agrees."""
@@ -328,6 +333,8 @@ class Keeper:
             self._say(f"replication is connecting: {slave['Last_IO_Error'] or slave['Slave_IO_State']}")
         elif not self.promise.member:
             self._say("its disk is new: it counts when it has everything and all other nodes are there")
+        elif not self._is_on("slave"):
+            self._say("it does not acknowledge")
         else:
             self._say("")
 

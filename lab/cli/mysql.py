@@ -1,0 +1,90 @@
+"""`lab mysql`: who takes writes, a planned change of that, a shell, and a new copy for a node that lost its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.lifecycle.mysql import Member
+
+To = Annotated[str, typer.Option("--to", help="The replica that takes over; unsaid, the one with the longest log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="The MySQL cluster: who takes writes, and a planned change.", no_args_is_help=True)
+    for verb in (status, switchover, reclone, shell):
+        verbs.command()(options.on_cluster(verb))
+    app.add_typer(verbs, name="mysql")
+
+
+def status(
+    made: Backend, as_json: Annotated[bool, typer.Option("--json", help="For programs, one object a node.")] = False
+) -> None:
+    """Shows each node's role, epoch, position, lag and semi-sync. Exits 1 when no node takes writes."""
+    from lab.cli import tables
+
+    found = _members(made)
+    if as_json:
+        print(json.dumps([asdict(member) for member in found], indent=2))
+    else:
+        tables.rows(("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", ""), [_row(member) for member in found])
+    if not any(member.serves for member in found):
+        raise typer.Exit(1)
+
+
+def switchover(made: Backend, to: To = "") -> None:
+    """Makes another node the primary: writers are refused for a moment, none of them half-way."""
+    from lab.lifecycle import mysql
+
+    _members(made)
+    chosen = mysql.switchover(made, options.known_node(made, to) if to else "")
+    print(f"{chosen} takes writes now")
+
+
+def reclone(made: Backend, node: options.Node) -> None:
+    """Has a node throw its data away for a copy of the primary's. 'lab mysql status' shows when it is a replica again."""
+    from lab.lifecycle import mysql
+
+    mysql.reclone(made, options.known_node(made, node))
+    print(f"{node} is being made anew")
+
+
+def shell(
+    made: Backend,
+    node: Annotated[str, typer.Argument(help="The node; unsaid, the one that takes writes.")] = "",
+) -> None:
+    """Opens MariaDB's own shell in a node, as its root."""
+    found = _members(made)
+    serving = next((member.name for member in found if member.serves), found[0].name)
+    argv = made.shell(options.known_node(made, node or serving), ["mariadb"])
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+def _members(made: Backend) -> list[Member]:
+    from lab.errors import SpecError
+    from lab.lifecycle.mysql import members
+
+    found = members(made)
+    if not found:
+        raise SpecError(
+            f"the cluster '{made.cluster}' has no mysql node", next_step="a topology with 'mysql' has; --name chooses"
+        )
+    return found
+
+
+def _row(member: Member) -> tuple[str, ...]:
+    from lab.lifecycle.mysql import EPOCH
+
+    lag = "" if member.lag is None else f"{member.lag:.0f} s"
+    role = member.role if member.role != "primary" or member.serves else "primary, closed"
+    number = f"{member.position % EPOCH}" if member.position else ""
+    return member.name, role, str(member.epoch or ""), number, lag, "on" if member.semi_sync else "", member.because

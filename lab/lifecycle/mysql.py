@@ -1,0 +1,103 @@
+"""What the mysql nodes say of themselves, and what can be asked of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import State
+from lab.errors import BackendError, LabError, SpecError
+from lab.lifecycle import each
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+ROLE = "mysql"
+STATE = ["curl", "-sS", "--max-time", "3", "http://127.0.0.1:9104/state"]
+CONTROL = ["curl", "-sS", "--max-time", "60", "--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
+EPOCH = 10**12
+"""Each epoch's transactions are numbered from its own multiple of this (docs/decisions/024)."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A mysql node.
+
+    Attributes:
+        role: `primary`, `replica`, `promoting`, `down`; `gone` where nobody answers.
+        serves: whether it is the one to write to.
+        position: the number of the last transaction in its log.
+        lag: of a replica, seconds behind the primary.
+        semi_sync: of a primary, whether it waits for a replica; of a replica, whether it answers.
+        because: what is not as it should be.
+    """
+
+    name: str
+    role: str
+    serves: bool = False
+    epoch: int = 0
+    position: int = 0
+    lag: float | None = None
+    semi_sync: bool = False
+    because: str = ""
+
+
+def members(backend: Backend) -> list[Member]:
+    """All mysql nodes of the cluster, each asked now."""
+    nodes = [node for node in backend.observe().nodes if node.role == ROLE]
+    found: dict[str, Member] = {}
+
+    def ask(name: str) -> None:
+        found[name] = _member(backend, name)
+
+    each.one_by_thread([node.name for node in nodes if node.state is State.RUNNING], ask)
+    return [found.get(node.name, Member(node.name, "gone", because=f"is {node.state.value}")) for node in nodes]
+
+
+def _member(backend: Backend, name: str) -> Member:
+    try:
+        said = backend.run(name, STATE, seconds=5 * backend.pace)
+        told: dict[str, Any] = json.loads(said.stdout)
+    except (LabError, ValueError):
+        return Member(name, "gone", because="its keeper does not answer")
+    epoch = int(told["epoch"]) or int(told["position"]) // EPOCH
+    return Member(
+        name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"]
+    )
+
+
+def switchover(backend: Backend, to: str) -> str:
+    """Makes another node the primary, as planned; returns its name.
+
+    Raises:
+        BackendError: the nodes refused, and say why.
+        SpecError: there is no primary now.
+    """
+    serving = [member.name for member in members(backend) if member.serves]
+    if len(serving) != 1:
+        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
+    told = _control(backend, serving[0], f"/switchover?to={to}")
+    if not told["done"]:
+        raise BackendError(
+            f"{serving[0]} stays the primary: {told['because']}", where="mysql", next_step="'lab mysql status'"
+        )
+    return str(told["primary"])
+
+
+def reclone(backend: Backend, name: str) -> None:
+    """Has a node throw its data away for a copy of the primary's.
+
+    Raises:
+        BackendError: it refused, and says why.
+    """
+    told = _control(backend, name, "/reclone")
+    if not told["done"]:
+        raise BackendError(f"{name} is not cloned: {told['because']}", where=name)
+
+
+def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
+    said = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60 * backend.pace)
+    if not said.ok:
+        raise BackendError(f"the keeper of {name} does not answer: {said.said}", where=name)
+    return dict(json.loads(said.stdout))
