@@ -3,7 +3,7 @@
 from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
 from lab.spec.loading import find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HealthCheck, HttpLb, RoleOptions, TcpLb, Web
+from lab.spec.roles import Client, HealthCheck, HttpLb, Mysql, RoleOptions, Storage, TcpLb, Web
 
 __all__ = [
     "AUTO",
@@ -12,10 +12,12 @@ __all__ = [
     "Cluster",
     "HealthCheck",
     "HttpLb",
+    "Mysql",
     "NodeOverride",
     "Placement",
     "Ports",
     "RoleOptions",
+    "Storage",
     "TcpLb",
     "Web",
     "Xen",

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from database import ADOPT
 from server import HOME, SOCKET
 from wire import CHUNK
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from wire import Peers
 
-QUIET = {"stderr": subprocess.PIPE}
+POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")  # the name depends on the version
 
 
 def donated() -> Iterator[bytes]:
@@ -58,5 +59,8 @@ def cloned(peers: Peers, donor: str) -> Path:
         unpack.kill()
         unpack.wait()
     subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={fresh}"], check=True, stderr=subprocess.DEVNULL)
+    # The copy comes without a binary log: where the donor's was is told to it at its first start.
+    told = next(path for name in POSITIONS if (path := fresh / name).exists())
+    (fresh / ADOPT).write_text(told.read_text().split()[2])
     subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
     return fresh

@@ -16,6 +16,7 @@ from server import CA, DATA, SOCKET, TLS
 if TYPE_CHECKING:
     from settings import Settings
 
+ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
 DRAIN_SECONDS = 10.0
 NUDGE_SECONDS = 0.5
@@ -96,6 +97,15 @@ class Database:
     def history(self) -> tuple[tuple[int, int], ...]:
         """Each epoch of this node's log, with the position after which it began."""
         return tuple((row["epoch"], row["began_after"]) for row in self.ask("SELECT epoch, began_after FROM lab.epochs"))
+
+    def adopt(self) -> None:
+        """Of a copy that was just made: the log goes on where the donor's was."""
+        told = DATA / ADOPT
+        if told.exists():
+            gtid = told.read_text().strip()
+            self.ask("RESET MASTER")
+            self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
+            told.unlink()
 
     def replay(self) -> None:
         """Applies what was received before a restart and not applied: it is acknowledged, and it is in no other place.

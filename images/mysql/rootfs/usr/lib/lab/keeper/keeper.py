@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import threading
 import time
@@ -53,6 +54,8 @@ class Keeper:
         self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
         self._contact = now  # enough others
         self._answered = now  # this node's own database
+        self._follow_at = now
+        self._receives = False
         self._reclone = ""
         self._handing = False
         self._told = ""
@@ -107,8 +110,11 @@ class Keeper:
     def _say(self, because: str) -> None:
         self.because = because
         if because != self._told:
-            print(because or f"{self.role.value} of epoch {self.epoch or rules.epoch_of(self.position)}", flush=True)
+            self._log(because or f"{self.role.value} of epoch {self.epoch or rules.epoch_of(self.position)}")
             self._told = because
+
+    def _log(self, text: str) -> None:
+        print(f"{datetime.datetime.now(datetime.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
 
     def _step(self, views: list[View], now: float) -> None:
         if not self.server.running:
@@ -117,7 +123,9 @@ class Keeper:
         if not self._alive(now):
             return
         if self.role is Role.DOWN:
+            self.database.adopt()
             self.database.replay()
+            self.position = self.database.position()
             self.history = self.database.history()
             self.role = Role.REPLICA
             self._since = now  # a primary has its time to be heard of
@@ -125,10 +133,11 @@ class Keeper:
             self._lead(views)
             return
         primary = rules.leader(self.me(), views)
-        if primary:
+        if primary and now >= self._follow_at:
             self._follow(primary, views)
+        elif primary:
+            self._say("the primary broke off")
         else:
-            self.following = ""
             self.lagging = None
             self._maybe_stand(views, now)
 
@@ -187,6 +196,10 @@ class Keeper:
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()
+        if self.following and now >= self._since + self.settings.patience / 2:
+            # Early, and before anybody asks: it takes as long as a connection to a dead host is waited for.
+            self.following = ""
+            self.database.stop_receiving()
         if not rules.may_stand(me, views, self.size):
             self._say("no primary, and no election could be won: " + self._short_of(views))
             return
@@ -224,7 +237,7 @@ class Keeper:
         voters = self._voters(epoch, handover)
         if not voters:
             return False
-        print(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}", flush=True)
+        self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
         self.promise.keep(member=True)
         self._promote(epoch)
         return True
@@ -304,7 +317,7 @@ class Keeper:
             return
         if self.following != wanted:
             self.database.follow(primary.name, acknowledging=self.promise.member)
-            self.following, self.history = wanted, primary.history
+            self.following, self.history, self._receives = wanted, primary.history, False
             return
         if not self.promise.member and rules.joins(self.me(), primary, views, self.size):
             self.promise.keep(member=True)
@@ -329,6 +342,13 @@ class Keeper:
         receiving = slave["Slave_IO_Running"] == "Yes"
         behind = slave["Seconds_Behind_Master"]
         self.lagging = float(behind) if receiving and behind is not None else None
+        if self._receives and not receiving:
+            # Before it tries again: a thread that waits for a dead host is long in stopping, and a vote waits for that.
+            self.database.ask("STOP SLAVE IO_THREAD")
+            self.following, self._receives = "", False
+            self._follow_at = time.monotonic() + self.settings.patience / 2
+            return
+        self._receives = receiving
         if not receiving:
             self._say(f"replication is connecting: {slave['Last_IO_Error'] or slave['Slave_IO_State']}")
         elif not self.promise.member:
@@ -401,6 +421,7 @@ class Keeper:
         self._since = time.monotonic()
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
+        self._heard = self._since  # whom it voted for has its time to begin
         return self._granted()
 
     def switchover(self, to: str = "") -> dict[str, Any]:

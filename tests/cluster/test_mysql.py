@@ -1,0 +1,314 @@
+"""The MySQL cluster: nothing acknowledged is lost, one node at a time acknowledges, and nobody's help is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import State
+from lab.evidence import until
+from lab.evidence.ledger import Verdict
+from lab.lifecycle import each
+from lab.lifecycle.mysql import Member, members, reclone, switchover
+from lab.spec import Mysql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lab.backends.base import Result
+    from lab.evidence import Ledger
+    from lab.testing import Faults, LabCluster
+
+RATE = 20.0  # inserts a second, each by a new visitor
+SOME = 40  # inserts before and after something happens
+AGAIN_SECONDS = 10.0  # as promised: until there is a node that takes writes
+WHOLE_SECONDS = 60.0
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.options(Mysql)
+    cluster.require("mysql", 3)
+
+
+def _primary(cluster: LabCluster) -> str:
+    return _serving(members(cluster.backend))[0]
+
+
+def _serving(found: list[Member]) -> list[str]:
+    return [member.name for member in found if member.serves]
+
+
+def _whole(cluster: LabCluster) -> list[Member]:
+    """One primary that takes writes, two replicas that follow it, semi-sync on everywhere, nothing to be said."""
+
+    def good(found: list[Member]) -> bool:
+        fine = all(member.semi_sync and not member.because for member in found) and len(_serving(found)) == 1
+        return fine and sorted(member.role for member in found) == ["primary", "replica", "replica"]
+
+    seconds = WHOLE_SECONDS * cluster.backend.pace
+    return until("the mysql nodes to be whole", seconds, lambda: members(cluster.backend), good)
+
+
+def _takes_writes(cluster: LabCluster, *, than: str = "") -> str:
+    """The node that takes writes, other than one, within what is promised."""
+    seconds = AGAIN_SECONDS * cluster.backend.pace
+    found = until(
+        "a node that takes writes",
+        seconds,
+        lambda: _serving([one for one in members(cluster.backend) if one.name != than]),
+        lambda serving: len(serving) == 1,
+    )
+    return found[0]
+
+
+def _more(book: Ledger, cluster: LabCluster, count: int = SOME) -> None:
+    """As many writes as have ended, and some."""
+    before = book.count()
+    until("more writes", 60 * cluster.backend.pace, book.count, lambda now: now >= before + count)
+
+
+@contextlib.contextmanager
+def _hung(cluster: LabCluster, node: str) -> Iterator[None]:
+    """Only the database hangs; its keeper ends it."""
+    cluster.run(node, "pkill -STOP -x mariadbd")
+    yield
+
+
+def _written(cluster: LabCluster, node: str) -> Result:
+    """An insert straight into a node, as a user who may write, on that node itself."""
+    password = cluster.run("client", "cat /etc/lab/passwords/evidence").stdout.strip()
+    login = f"--host=127.0.0.1 --user=evidence --password={password}"
+    insert = "INSERT INTO evidence.ledger (run, id) VALUES ('straight', 'one')"
+    return cluster.run(node, f'timeout 5 mariadb {login} -e "{insert}"')
+
+
+def _holds(cluster: LabCluster, book: Ledger) -> None:
+    """Every acknowledged insert is on every node, once, and the nodes are identical."""
+    found = _whole(cluster)
+    until("the replicas to have all", 20, lambda: members(cluster.backend), lambda f: len({m.position for m in f}) == 1)
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement
+    sums = {member.name: cluster.run(member.name, CHECKSUM).stdout for member in found}
+    assert len(set(sums.values())) == 1, sums
+
+
+CHECKSUM = "mariadb -N -e 'CHECKSUM TABLE evidence.ledger, evidence.probes, lab.epochs'"
+
+
+def test_replicas_follow_and_refuse_writes(cluster: LabCluster) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    assert _written(cluster, primary).ok
+    replicas = [member for member in _whole(cluster) if member.name != primary]
+    select = "mariadb -N -e \"SELECT COUNT(*) FROM evidence.ledger WHERE run = 'straight'\""
+    for node in [member.name for member in replicas]:
+        until("the row on a replica", 5, lambda node=node: int(cluster.run(node, select).stdout))
+        refused = _written(cluster, node)
+        assert not refused.ok
+        assert "read-only" in refused.said
+
+
+def test_the_balancers_lead_to_the_primary_and_to_replicas(cluster: LabCluster) -> None:
+    cluster.require("tcp-lb", 1)
+    primary = _primary(cluster)
+    ask = (
+        "mariadb --skip-ssl-verify-server-cert --host={vip} --port={port} --user=evidence"
+        ' --password="$(cat /etc/lab/passwords/evidence)" -N -e "SELECT @@hostname" || true'
+    )
+
+    def answers(port: int) -> set[str]:
+        command = ask.format(vip=cluster.plan.vip, port=port)
+        return {cluster.run("client", command).stdout.strip() for _ in range(6)}
+
+    assert answers(3306) == {primary}
+    replicas = {node.name for node in cluster.plan.role("mysql")} - {primary}
+    until("both replicas behind their port", 20 * cluster.backend.pace, lambda: answers(3307), lambda got: got == replicas)
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause", "cut", "hang"])
+def test_the_primary_dies_hangs_or_is_cut_off(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger], fault: str
+) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        with _hung(cluster, primary) if fault == "hang" else faults.do(fault, "primary"):
+            _takes_writes(cluster, than=primary)
+            _more(book, cluster)
+        _whole(cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
+def test_nobody_acknowledges_while_all_are_cut_from_each_other(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    _whole(cluster)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        with faults.cut("mysql", "mysql"):
+            until("no node to serve", 10 * cluster.backend.pace, lambda: _serving(members(cluster.backend)), lambda s: not s)
+            for node in cluster.plan.role("mysql"):
+                assert not _written(cluster, node.name).ok, f"{node.name} acknowledged a write alone"
+        _takes_writes(cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
+def test_a_replica_dies_and_then_the_primary(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    """What was acknowledged while the first was away is on the second replica alone."""
+    _whole(cluster)
+    primary = _primary(cluster)
+    first, second = (node.name for node in cluster.plan.role("mysql") if node.name != primary)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        with faults.kill(first):
+            _more(book, cluster)
+            with faults.kill(primary):
+                pass
+            _takes_writes(cluster)
+            _more(book, cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+    assert second
+
+
+def _orders() -> Iterator[tuple[str, list[int], list[int]]]:
+    """Who starts first (0: the former primary), and who only when the others serve."""
+    yield "primary first", [0, 1, 2], []
+    yield "primary last", [1, 2, 0], []
+    yield "two return, the primary does not", [2, 1], [0]
+    yield "two return, the primary among them", [1, 0], [2]
+
+
+@pytest.mark.parametrize(("first", "later"), [o[1:] for o in _orders()], ids=[o[0].replace(" ", "-") for o in _orders()])
+def test_all_lose_power_at_once(
+    cluster: LabCluster, ledger: Callable[..., Ledger], first: list[int], later: list[int]
+) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    names = [primary, *(node.name for node in cluster.plan.role("mysql") if node.name != primary)]
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        each.one_by_thread(names, cluster.backend.kill)
+        for index in first:
+            cluster.backend.start(names[index])
+        until("a node that takes writes", 60 * cluster.backend.pace, lambda: _serving(members(cluster.backend)), bool)
+        _more(book, cluster)
+        for index in later:
+            cluster.backend.start(names[index])
+        _whole(cluster)
+    _holds(cluster, book)
+
+
+def test_a_node_dies_while_it_is_being_promoted(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    """With one replica dead nobody can take the new epoch: the next one waits in promotion, and is killed there."""
+    _whole(cluster)
+    primary = _primary(cluster)
+    others = [node.name for node in cluster.plan.role("mysql") if node.name != primary]
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        cluster.backend.kill(primary)
+        seconds = AGAIN_SECONDS * cluster.backend.pace
+        promoted = until(
+            "a promotion",
+            seconds,
+            lambda: [one.name for one in members(cluster.backend) if one.role in ("promoting", "primary") and one.name in others],
+            bool,
+        )[0]
+        cluster.backend.kill(promoted)
+        cluster.backend.start(primary)
+        _takes_writes(cluster, than=promoted)
+        _more(book, cluster)
+        cluster.backend.start(promoted)
+        _whole(cluster)
+    _holds(cluster, book)
+
+
+def test_a_planned_switchover_loses_nothing(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        chosen = switchover(cluster.backend, "")
+        assert chosen != primary
+        _more(book, cluster)
+        assert switchover(cluster.backend, primary) == primary
+        _more(book, cluster)
+    _holds(cluster, book)
+    failed = [one for one in book.operations["mysql"] if one.outcome != "acknowledged"]
+    assert len(failed) < 2 * RATE * 3, f"{len(failed)} writes failed in two switchovers"
+
+
+def test_a_stopped_primary_hands_over(cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        with faults.stop("primary"):
+            _takes_writes(cluster, than=primary)
+            _more(book, cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
+def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
+    cluster: LabCluster, ledger: Callable[..., Ledger]
+) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    broken = next(node.name for node in cluster.plan.role("mysql") if node.name != primary)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        cluster.run(broken, "dd if=/dev/urandom of=/var/lib/mysql/data/ibdata1 bs=16k count=64 conv=notrunc 2>&1")
+        cluster.backend.kill(broken)
+        cluster.backend.start(broken)
+        until(
+            "the node to say that it can't start",
+            60 * cluster.backend.pace,
+            lambda: {one.name: one.because for one in members(cluster.backend)}[broken],
+            lambda because: "reclone" in because,
+        )
+        _more(book, cluster)
+        reclone(cluster.backend, broken)
+        _whole(cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
+def test_a_new_disk_counts_only_when_it_has_everything(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    _whole(cluster)
+    primary = _primary(cluster)
+    replaced = next(node.name for node in cluster.plan.role("mysql") if node.name != primary)
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        cluster.run(replaced, "supervisorctl -c /etc/lab/supervisord.conf stop mysql; rm -rf /var/lib/mysql/*")
+        cluster.backend.kill(replaced)
+        cluster.backend.start(replaced)
+        _whole(cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
+@pytest.mark.nightly
+def test_twenty_rounds_at_random(cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]) -> None:
+    """Kill, pause, cut, of any node, again and again, with one ledger over all; the times without a primary are told."""
+    seed = 20
+    print(f"seed {seed}")
+    chance = random.Random(seed)  # noqa: S311
+    with ledger("mysql", RATE) as book:
+        for number in range(20):
+            kind, node = chance.choice(["kill", "pause", "cut"]), chance.choice(["primary", "random:mysql", "mysql2"])
+            _whole(cluster)
+            with faults.do(kind, node) as fault:
+                new = _takes_writes(cluster, than=fault.fault.nodes[0])
+                _more(book, cluster)
+            print(f"round {number}: {kind} {fault.fault.nodes[0]}, {new} takes writes")
+    _holds(cluster, book)
+    assert all(node.state is State.RUNNING for node in cluster.backend.observe().nodes)
