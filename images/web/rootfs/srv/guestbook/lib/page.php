@@ -24,7 +24,7 @@ $safe = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES |
 <h1>Guest book</h1>
 <p>This page was served by <strong class="node"><?= $safe($settings['node']) ?></strong>. Reload it, and another node may answer.
 <?php if (!$settings['shared']): ?>
-  <br><small>The cluster has no database yet: each node keeps its own posts.</small>
+  <br><small>Without a database and shared storage each node keeps its own posts or pictures.</small>
 <?php endif ?></p>
 <form method="post" enctype="multipart/form-data">
   <label>Name <input name="author" maxlength="80" autocomplete="name"></label>

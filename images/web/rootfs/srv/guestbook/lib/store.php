@@ -1,38 +1,77 @@
 <?php
-// The guest book's whole storage: one table and one folder. Both come from /etc/lab/guestbook.ini, so that a cluster
-// with a database and a shared filesystem changes two lines there and nothing here.
+// The guest book's whole storage: one table and one folder. Both come from /etc/lab/guestbook.ini: in a cluster with a
+// database and a shared filesystem they are there, in a smaller one on this node.
 declare(strict_types=1);
 
 final class Store
 {
     private const IMAGES = ['image/png' => 'png', 'image/jpeg' => 'jpg', 'image/gif' => 'gif', 'image/webp' => 'webp'];
-    private PDO $db;
+    private const PATIENCE = 10.0; // seconds for which a statement that was certainly not done is tried again
+    private const PAUSE = 200_000; // microseconds between two tries
+    // What MariaDB says instead of doing something: not connected (2002, 2003), closed to writers (1290), shut down (1053).
+    private const NOT_DONE = [2002, 2003, 1290, 1053];
+    private const NO_SUCH_TABLE = ['42S02', 'HY000'];
+    private const TABLE = 'CREATE TABLE IF NOT EXISTS posts (id VARCHAR(32) PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
+        author VARCHAR(80) NOT NULL, message TEXT NOT NULL, upload VARCHAR(80), node VARCHAR(63) NOT NULL)';
 
     public function __construct(private array $settings)
     {
-        $this->db = new PDO($settings['dsn'], $settings['user'] ?? null, $settings['password'] ?? null, [
+    }
+
+    /** A statement's result. While the database changes its primary a visitor waits, as long as nothing can be done twice. */
+    private function run(string $statement, array $values): PDOStatement
+    {
+        $deadline = microtime(true) + self::PATIENCE;
+        while (true) {
+            try {
+                return $this->once($statement, $values);
+            } catch (PDOException $error) {
+                $code = $error->errorInfo[1] ?? $error->getCode();
+                if (!in_array((int) $code, self::NOT_DONE, true) || microtime(true) > $deadline) {
+                    throw $error;
+                }
+                usleep(self::PAUSE);
+            }
+        }
+    }
+
+    private function once(string $statement, array $values): PDOStatement
+    {
+        $db = new PDO($this->settings['dsn'], $this->settings['user'] ?? null, getenv('GUESTBOOK_PASSWORD') ?: null, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => 5,
         ]);
-        $this->db->exec('CREATE TABLE IF NOT EXISTS posts (id VARCHAR(32) PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
-            author VARCHAR(80) NOT NULL, message TEXT NOT NULL, upload VARCHAR(80), node VARCHAR(63) NOT NULL)');
+        try {
+            $query = $db->prepare($statement);
+            $query->execute($values);
+        } catch (PDOException $error) {
+            if (!in_array($error->getCode(), self::NO_SUCH_TABLE, true) || !$this->lacksTable($error)) {
+                throw $error;
+            }
+            $db->exec(self::TABLE); // the first visitor of all
+            $query = $db->prepare($statement);
+            $query->execute($values);
+        }
+        return $query;
+    }
+
+    private function lacksTable(PDOException $error): bool
+    {
+        return $error->getCode() === '42S02' || str_contains($error->getMessage(), 'no such table');
     }
 
     /** The newest posts first, each as id, at (Unix seconds), author, message, upload (a name or null) and node. */
     public function newest(int $count = 50): array
     {
-        $query = $this->db->prepare('SELECT id, at, author, message, upload, node FROM posts ORDER BY at DESC LIMIT ?');
-        $query->bindValue(1, $count, PDO::PARAM_INT);
-        $query->execute();
-        return $query->fetchAll(PDO::FETCH_ASSOC);
+        $select = 'SELECT id, at, author, message, upload, node FROM posts ORDER BY at DESC LIMIT ' . $count;
+        return $this->run($select, [])->fetchAll(PDO::FETCH_ASSOC);
     }
 
-    /** All that one author wrote, the oldest first, each as id and message. */
+    /** All that one author wrote, the oldest first, each as id, message and upload. */
     public function by(string $author): array
     {
-        $query = $this->db->prepare('SELECT id, message FROM posts WHERE author = ? ORDER BY at');
-        $query->execute([$author]);
-        return $query->fetchAll(PDO::FETCH_ASSOC);
+        $select = 'SELECT id, message, upload FROM posts WHERE author = ? ORDER BY at';
+        return $this->run($select, [$author])->fetchAll(PDO::FETCH_ASSOC);
     }
 
     /** Keeps a post and returns its id. $file is an entry of $_FILES or null; throws InvalidArgumentException. */
@@ -44,8 +83,8 @@ final class Store
         }
         $upload = $file === null ? null : $this->keep($file);
         $id = bin2hex(random_bytes(16));
-        $this->db->prepare('INSERT INTO posts VALUES (?, ?, ?, ?, ?, ?)')
-            ->execute([$id, microtime(true), $author, $message, $upload, $this->settings['node']]);
+        $row = [$id, microtime(true), $author, $message, $upload, $this->settings['node']];
+        $this->run('INSERT INTO posts VALUES (?, ?, ?, ?, ?, ?)', $row);
         return $id;
     }
 
@@ -57,10 +96,15 @@ final class Store
             throw new InvalidArgumentException('an upload is a PNG, JPEG, GIF or WebP of at most 8 MB');
         }
         $name = hash_file('sha256', $file['tmp_name']) . '.' . self::IMAGES[$type];
-        if (!is_dir($this->settings['uploads'])) {
-            mkdir($this->settings['uploads'], 0750, true);
+        $folder = $this->settings['uploads'];
+        if (!is_dir($folder)) {
+            mkdir($folder, 0750, true);
         }
-        if (!move_uploaded_file($file['tmp_name'], $this->settings['uploads'] . '/' . $name)) {
+        // On the disk before it has its name: who sees the name sees all of the picture.
+        $draft = "$folder/." . bin2hex(random_bytes(8));
+        $out = fopen($draft, 'xb');
+        $kept = $out && copy($file['tmp_name'], $draft) && fsync($out) && rename($draft, "$folder/$name");
+        if (!$kept) {
             throw new RuntimeException('the upload could not be kept');
         }
         return $name;

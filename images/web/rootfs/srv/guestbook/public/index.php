@@ -33,6 +33,9 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         $id = $store->add($_POST['author'] ?? '', $_POST['message'] ?? '', $file);
     } catch (InvalidArgumentException $error) {
         answer(400, ['error' => $error->getMessage()]);
+    } catch (PDOException | RuntimeException $error) {
+        error_log($error->getMessage());
+        answer(503, ['error' => 'the guest book can not be written just now; nobody knows whether this was kept']);
     }
     if ($wantsJson) {
         answer(201, ['id' => $id, 'node' => $settings['node']]);
@@ -40,7 +43,12 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     header('Location: /', true, 303);
     exit;
 }
-$posts = isset($_GET['author']) && $wantsJson ? $store->by((string) $_GET['author']) : $store->newest();
+try {
+    $posts = isset($_GET['author']) && $wantsJson ? $store->by((string) $_GET['author']) : $store->newest();
+} catch (PDOException $error) {
+    error_log($error->getMessage());
+    answer(503, ['error' => 'the guest book can not be read just now']);
+}
 if ($wantsJson) {
     answer(200, ['node' => $settings['node'], 'posts' => $posts]);
 }
