@@ -1,0 +1,287 @@
+"""The rules of the MySQL cluster on a model of it: thousands of interleavings, and what must never happen in any.
+
+The model has what a real cluster has: logs, promises on a disk, replication that goes on a transaction at a time, votes
+that arrive late or never, nodes that die, come back, and come back with an empty disk. It plays the very functions that
+the nodes run (images/mysql/rootfs/usr/lib/lab/keeper/rules.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from lab import assets
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SIZE = 3
+NODES = st.integers(0, SIZE - 1)
+EVERYBODY = frozenset(range(SIZE))
+# Whom a node hears: mostly everybody, else all but one of the three.
+HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
+
+
+def _load() -> ModuleType:
+    path = assets.images() / "mysql/rootfs/usr/lib/lab/keeper/rules.py"
+    spec = importlib.util.spec_from_file_location("mysql_rules", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+rules: Any = _load()
+Role = rules.Role
+
+
+@dataclass
+class Node:
+    """A node of the model. `log`, `promised`, `member` are on its disk; the rest is gone with its power."""
+
+    name: str
+    log: list[int] = field(default_factory=list)
+    promised: int = 0
+    member: bool = False
+    role: Any = Role.REPLICA
+    epoch: int = 0
+    follows: int | None = None  # the index of a primary, while replication runs
+    following_epoch: int = 0
+    history: tuple[tuple[int, int], ...] = ()
+    waiting: set[int] = field(default_factory=set)  # of a primary: written, and not acknowledged
+
+    @property
+    def position(self) -> int:
+        return self.log[-1] if self.log else 0
+
+
+class Cluster(RuleBasedStateMachine):
+    """Three nodes; `acknowledged` is what clients were told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = [Node(f"mysql{number + 1}") for number in range(SIZE)]
+        self.acknowledged: set[int] = set()
+        self.opened: dict[int, str] = {}
+        self.history: list[tuple[int, int]] = []
+
+    @initialize(formed=st.booleans())
+    def begin(self, formed: bool) -> None:  # noqa: FBT001
+        """Three new disks, or a cluster that has formed and whose replicas follow."""
+        if formed:
+            self.stand(0, EVERYBODY)
+            for _ in range(2):
+                for index in (1, 2):
+                    self.follow(index, EVERYBODY)
+                    self.receive(index, 1)
+                    self.join(index, EVERYBODY)
+            self.receive(1, 1)
+
+    def view(self, node: Node) -> Any:
+        return rules.View(
+            node.name, node.role, node.promised, node.position, node.member, node.epoch, node.history
+        )
+
+    def others(self, node: Node, heard: frozenset[int]) -> list[Any]:
+        """The views of those that are up and heard."""
+        return [self.view(one) for i, one in enumerate(self.nodes) if one is not node and i in heard and one.role != Role.DOWN]
+
+    # -- elections --
+
+    @rule(candidate=NODES, heard=HEARD)
+    def stand(self, candidate: int, heard: frozenset[int]) -> None:
+        """A node stands at any time, however impatient: only votes make a primary."""
+        me = self.nodes[candidate]
+        if me.role is not Role.REPLICA:
+            return
+        epoch = rules.next_epoch([self.view(me), *self.others(me, heard)])
+        me.promised, me.follows = epoch, None
+        voters = [self.view(me)]
+        for index in sorted(heard - {candidate}):
+            voter = self.nodes[index]
+            if voter.role is not Role.REPLICA or epoch <= voter.promised:
+                continue
+            before, voter.promised, voter.follows = voter.promised, epoch, None
+            if rules.grants(epoch, me.position, before, voter.position):
+                voters.append(self.view(voter))
+        if rules.elected(voters, SIZE):
+            missing = self.acknowledged - set(me.log)
+            assert not missing, f"{me.name} is elected for epoch {epoch} without {missing}"
+            me.member, me.role, me.epoch = True, Role.PROMOTING, epoch
+            self.history = [*self.known(me), (epoch, me.position)]
+            me.history = tuple(self.history)
+            me.log.append(epoch * rules.SPAN)
+            me.waiting = {me.log[-1]}
+
+    def known(self, node: Node) -> list[tuple[int, int]]:
+        """The epochs in a node's log: each with what was before it."""
+        begun = [i for i, number in enumerate(node.log) if number % rules.SPAN == 0]
+        return [(rules.epoch_of(node.log[i]), node.log[i - 1] if i else 0) for i in begun]
+
+    @rule(index=NODES, heard=HEARD)
+    def notice(self, index: int, heard: frozenset[int]) -> None:
+        """A primary that hears of a newer epoch ends, whenever it hears of it."""
+        me = self.nodes[index]
+        if me.role in (Role.PRIMARY, Role.PROMOTING) and rules.outdated(self.view(me), self.others(me, heard)):
+            self.die(index)
+            me.role = Role.REPLICA
+
+    # -- replication --
+
+    @rule(index=NODES, heard=HEARD)
+    def follow(self, index: int, heard: frozenset[int]) -> None:
+        """A replica follows the newest primary that it hears of; a log that has diverged is made anew."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA:
+            return
+        found = rules.leader(self.view(me), self.others(me, heard))
+        if found is None:
+            return
+        leader = next(i for i, node in enumerate(self.nodes) if node.name == found.name)
+        me.promised = max(me.promised, found.epoch)
+        if rules.diverged(me.position, found.history):
+            if found.role is Role.PRIMARY:
+                me.log, me.member = list(self.nodes[leader].log), False
+            return
+        me.follows, me.following_epoch = leader, found.epoch
+
+    @rule(index=NODES, count=st.integers(1, 3))
+    def receive(self, index: int, count: int) -> None:
+        """Transactions arrive at a replica; a member says so, and that is what a writer waits for."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.follows is None:
+            return
+        primary = self.nodes[me.follows]
+        if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
+            me.follows = None
+            return
+        assert me.log == primary.log[: len(me.log)], "a replica follows a log that is not the beginning of its primary's"
+        me.log += primary.log[len(me.log) : len(me.log) + count]
+        if me.member:
+            self.answered(primary, me.position)
+
+    def answered(self, primary: Node, position: int) -> None:
+        done = {number for number in primary.waiting if number <= position}
+        primary.waiting -= done
+        if primary.role is Role.PROMOTING and not primary.waiting:
+            primary.role = Role.PRIMARY
+            assert primary.epoch not in self.opened, "two primaries of one epoch"
+            self.opened[primary.epoch] = primary.name
+            missing = self.acknowledged - set(primary.log)
+            assert not missing, f"{primary.name} opens epoch {primary.epoch} without {missing}"
+        self.acknowledged |= {number for number in done if number % rules.SPAN}
+
+    @rule(index=NODES, heard=HEARD)
+    def join(self, index: int, heard: frozenset[int]) -> None:
+        """A node whose disk was new counts from now on, if it may."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.member or me.follows is None:
+            return
+        primary = self.nodes[me.follows]
+        if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
+            return
+        me.member = rules.joins(self.view(me), self.view(primary), self.others(me, heard), SIZE)
+
+    # -- life --
+
+    @rule(index=NODES)
+    @precondition(lambda self: any(node.role is Role.PRIMARY for node in self.nodes))
+    def write(self, index: int) -> None:
+        """A client writes to whoever calls itself primary, be it the newest one or one that hung and woke."""
+        primaries = [node for node in self.nodes if node.role is Role.PRIMARY]
+        me = primaries[index % len(primaries)]
+        me.log.append(me.position + 1)
+        me.waiting.add(me.position)
+
+    @rule(index=NODES)
+    def die(self, index: int) -> None:
+        """The power goes: what waited for an answer stays in the log, and nobody was told."""
+        me = self.nodes[index]
+        me.role, me.epoch, me.follows, me.waiting, me.history = Role.DOWN, 0, None, set(), ()
+
+    @rule(index=NODES, truncated=st.booleans())
+    def boot(self, index: int, truncated: bool) -> None:  # noqa: FBT001
+        """It comes back as a replica. Where a newer primary is open, it may have dropped what nobody answered."""
+        me = self.nodes[index]
+        if me.role is Role.DOWN:
+            me.role = Role.REPLICA
+            newer = [node for node in self.nodes if node.role is Role.PRIMARY and node.epoch > me.promised]
+            if truncated and newer:
+                me.log = [number for number in me.log if number in newer[0].log]
+
+    @rule(index=NODES)
+    def lose_disk(self, index: int) -> None:
+        """One disk at a time is replaced, while the others have theirs: nobody stands the loss of two of three."""
+        others = [node for i, node in enumerate(self.nodes) if i != index]
+        if not all(node.member for node in others):
+            return
+        self.die(index)
+        me = self.nodes[index]
+        me.log, me.promised, me.member = [], 0, False
+
+    @invariant()
+    def what_was_acknowledged_is_on_a_disk(self) -> None:
+        for number in self.acknowledged:
+            assert any(number in node.log for node in self.nodes), number
+
+
+def walk(seed: int, steps: int = 60) -> None:
+    """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller."""
+    chance = random.Random(seed)
+    model = Cluster()
+    model.begin(formed=True)
+    for _ in range(steps):
+        index = chance.randrange(SIZE)
+        heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
+        kind = chance.choices(("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join"), WEIGHTS)[0]
+        if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
+            model.write(index)
+        elif kind == "receive":
+            model.receive(index, chance.randint(1, 3))
+        elif kind == "boot":
+            model.boot(index, chance.random() < 0.5)
+        elif kind in ("follow", "stand", "notice", "join"):
+            getattr(model, kind)(index, heard)
+        elif kind in ("die", "disk"):
+            (model.die if kind == "die" else model.lose_disk)(index)
+        model.what_was_acknowledged_is_on_a_disk()
+
+
+WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6)
+
+
+def test_thousands_of_interleavings_lose_nothing() -> None:
+    for seed in range(5000):
+        walk(seed)
+
+
+def test_a_search_finds_no_interleaving_that_loses_something() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Cluster, settings=settings(max_examples=200, stateful_step_count=50, deadline=None)
+    )
+
+
+@pytest.mark.parametrize("broken", ["grants", "elected", "diverged", "joins", "leader"])
+def test_the_model_finds_a_rule_that_is_broken(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rule is needed: without it some interleaving loses something, and the model sees it."""
+    without = {
+        "grants": lambda epoch, _candidate, promised, _position: epoch > promised,
+        "elected": lambda voters, _size: len(voters) >= 1,
+        "diverged": lambda _position, _history: False,
+        "joins": lambda _me, _primary, _views, _size: True,
+        "leader": lambda _me, views: next((v for v in views if v.role in (Role.PRIMARY, Role.PROMOTING)), None),
+    }
+    monkeypatch.setattr(rules, broken, without[broken])
+    with pytest.raises(AssertionError):
+        for seed in range(20_000):
+            walk(seed)
