@@ -36,7 +36,9 @@ def status(
     if as_json:
         print(json.dumps([asdict(member) for member in found], indent=2))
     else:
-        tables.rows(("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", ""), [_row(member) for member in found])
+        tables.rows(
+            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", ""), [_row(member) for member in found]
+        )
     if not any(member.serves for member in found):
         raise typer.Exit(1)
 
@@ -51,7 +53,7 @@ def switchover(made: Backend, to: To = "") -> None:
 
 
 def reclone(made: Backend, node: options.Node) -> None:
-    """Has a node throw its data away for a copy of the primary's. 'lab mysql status' shows when it is a replica again."""
+    """Has a node throw its data away for a copy of the primary's; 'lab mysql status' tells when it is one again."""
     from lab.lifecycle import mysql
 
     mysql.reclone(made, options.known_node(made, node))

@@ -176,7 +176,7 @@ def database(plan: Plan, port: int = 3306) -> str:
     return f"mysql://evidence@{plan.vip or plan.role('mysql')[0].address}:{port}/evidence"
 
 
-SERVICES: dict[str, type[GuestBook] | type[Mysql]] = {"guestbook": GuestBook, "uploads": Uploads, "mysql": Mysql}
+SERVICES: dict[str, type[GuestBook | Mysql]] = {"guestbook": GuestBook, "uploads": Uploads, "mysql": Mysql}
 """What a ledger can be kept of, by name; a role that acknowledges writes adds one line."""
 
 

@@ -49,14 +49,12 @@ def _one(backend: Backend, existing: Existing, said: str, chance: random.Random)
         return roles[said]
     if said == "all":
         return others
-    if said == "vip-holder":
-        return _holder(backend, existing)
     if word == "random":
         return [chance.choice(others)]
     if word == "minority" and role:
         return _minority(role, others, chance)
-    if said == "primary":
-        return _primary(backend, roles)
+    if said in ("vip-holder", "primary"):
+        return _holder(backend, existing) if said == "vip-holder" else _primary(backend, roles)
     raise SpecError(
         f"there is no node or role '{said}'; {nearest(said, [*names, *roles])}",
         next_step=f"meanings are: {', '.join(MEANINGS)}",

@@ -89,7 +89,7 @@ class Manifest(BaseModel):
     folders: tuple[str, ...]
 
     def merged(self, field: str, beside: Container[str] | None = None) -> dict[str, str]:
-        """A mapping field of all layers, later ones winning; of those layers only that are wanted `beside` these roles."""
+        """A mapping field of all layers, later ones winning; those not wanted `beside` these roles are left out."""
         layers = [layer for layer in self.layers if beside is None or not layer.beside or layer.beside in beside]
         return {key: value for layer in layers for key, value in getattr(layer, field).items()}
 

@@ -69,7 +69,9 @@ class TcpLb(RoleOptions):
 class Storage(RoleOptions):
     """The shared filesystem: every volume has a copy on every storage node."""
 
-    count: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(3, description="how many nodes, and so how many copies")
+    count: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(
+        3, description="how many nodes, and so how many copies"
+    )
     engine: Literal["glusterfs"] = Field("glusterfs", description="what keeps the copies alike")
     volumes: list[VolumeName] = Field(["www", "home", "mail"], min_length=1, description="one for each purpose")
     ping_timeout: Annotated[int, Field(ge=1, le=120, strict=True)] = Field(
@@ -80,7 +82,9 @@ class Storage(RoleOptions):
     @classmethod
     def _odd(cls, count: int) -> int:
         if count % 2 == 0:
-            raise ValueError(f"{count} copies have no majority when they are cut in halves; use {count + 1} or {count - 1}")
+            raise ValueError(
+                f"{count} copies have no majority when they are cut in halves; use {count + 1} or {count - 1}"
+            )
         return count
 
 

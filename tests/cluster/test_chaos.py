@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from lab.evidence import Register, Verdict, until
 from lab.evidence.linear import Answer, linearizable
-from lab.faults import present
+from lab.faults import present, targets
 from tests.browser import NAMES, bands, opened
 
 if TYPE_CHECKING:
@@ -198,14 +199,24 @@ def test_the_guest_book_keeps_what_it_acknowledged(
     assert sum(judgement.replicas.values()) >= judgement.counts["acknowledged"]
 
 
+def _delete(cluster: LabCluster, message: str) -> None:
+    """Takes a post away: from the database, or where there is none from every web node."""
+    if cluster.plan.role("mysql"):
+        (primary,) = targets(cluster.backend, "primary", random.Random(0))
+        statement = f"DELETE FROM guestbook.posts WHERE message = '{message}'"  # noqa: S608
+        assert cluster.backend.run(primary, ["mariadb", "--execute", statement]).ok
+        return
+    script = "import sqlite3, sys; d = sqlite3.connect('/var/lib/guestbook/posts.db'); "
+    script += "d.execute('DELETE FROM posts WHERE message = ?', sys.argv[1:]); d.commit()"
+    for node in cluster.plan.role("web"):
+        assert cluster.backend.run(node.name, ["python3", "-c", script, message]).ok
+
+
 def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     with ledger("guestbook") as book:
         until("some posts", 30 * cluster.backend.pace, book.count, lambda count: count > 30)
     gone = book.operations["guestbook"][5].id
-    script = "import sqlite3, sys; d = sqlite3.connect('/var/lib/guestbook/posts.db'); "
-    script += "d.execute('DELETE FROM posts WHERE message = ?', sys.argv[1:]); d.commit()"
-    for node in cluster.plan.role("web"):
-        assert cluster.backend.run(node.name, ["python3", "-c", script, gone]).ok
+    _delete(cluster, gone)
     (judgement,) = book.judge()
     assert (judgement.verdict, judgement.ids) == (Verdict.LOST, (gone,))
 

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lab import assets
 
@@ -88,13 +95,15 @@ class Cluster(RuleBasedStateMachine):
             self.receive(1, 1)
 
     def view(self, node: Node) -> Any:
-        return rules.View(
-            node.name, node.role, node.promised, node.position, node.member, node.epoch, node.history
-        )
+        return rules.View(node.name, node.role, node.promised, node.position, node.member, node.epoch, node.history)
 
     def others(self, node: Node, heard: frozenset[int]) -> list[Any]:
         """The views of those that are up and heard."""
-        return [self.view(one) for i, one in enumerate(self.nodes) if one is not node and i in heard and one.role != Role.DOWN]
+        return [
+            self.view(one)
+            for i, one in enumerate(self.nodes)
+            if one is not node and i in heard and one.role != Role.DOWN
+        ]
 
     # -- elections --
 
@@ -165,7 +174,9 @@ class Cluster(RuleBasedStateMachine):
         if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
             me.follows = None
             return
-        assert me.log == primary.log[: len(me.log)], "a replica follows a log that is not the beginning of its primary's"
+        assert me.log == primary.log[: len(me.log)], (
+            "a replica follows a log that is not the beginning of its primary's"
+        )
         me.log += primary.log[len(me.log) : len(me.log) + count]
         if me.member:
             self.answered(primary, me.position)
@@ -243,7 +254,9 @@ def walk(seed: int, steps: int = 60) -> None:
     for _ in range(steps):
         index = chance.randrange(SIZE)
         heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
-        kind = chance.choices(("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join"), WEIGHTS)[0]
+        kind = chance.choices(
+            ("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join"), WEIGHTS
+        )[0]
         if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
             model.write(index)
         elif kind == "receive":
@@ -266,9 +279,7 @@ def test_thousands_of_interleavings_lose_nothing() -> None:
 
 
 def test_a_search_finds_no_interleaving_that_loses_something() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Cluster, settings=settings(max_examples=200, stateful_step_count=50, deadline=None)
-    )
+    run_state_machine_as_test(Cluster, settings=settings(max_examples=200, stateful_step_count=50, deadline=None))
 
 
 @pytest.mark.parametrize("broken", ["grants", "elected", "diverged", "joins", "leader"])

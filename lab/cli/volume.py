@@ -1,0 +1,58 @@
+"""`lab volume`: the shared volumes, brick by brick, and what waits to be healed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="The shared filesystem's volumes.", no_args_is_help=True)
+    verbs.command()(options.on_cluster(status))
+    verbs.command("heal-info")(options.on_cluster(heal_info))
+    app.add_typer(verbs, name="volume")
+
+
+def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Shows each volume's brick on each storage node, and what is to heal. Exits 1 when something is not well."""
+    from lab.cli import tables
+    from lab.errors import SpecError
+    from lab.lifecycle.volumes import ROLE, bricks
+
+    nodes = [node.name for node in made.observe().nodes if node.role == ROLE]
+    if not nodes:
+        raise SpecError(
+            f"the cluster '{made.cluster}' has no storage node",
+            next_step="a topology with 'storage' has; --name chooses",
+        )
+    found = bricks(made)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        volumes = sorted({volume for of in found.values() for volume in of})
+        cell = {(n, v): _said(row) for n, of in found.items() for v, row in of.items()}
+        table = [(volume, *(cell.get((node, volume), "no answer") for node in nodes)) for volume in volumes]
+        tables.rows(("VOLUME", *nodes), table)
+    rows = [row for of in found.values() for row in of.values()]
+    if len(found) < len(nodes) or not all(row["brick"] and not row["heal"] for row in rows):
+        raise typer.Exit(1)
+
+
+def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
+    """Lists what waits to be healed, as GlusterFS tells it."""
+    from lab.lifecycle import volumes
+
+    print(volumes.heal_info(made, volume))
+
+
+def _said(row: dict[str, object]) -> str:
+    brick = "up" if row["brick"] else "down"
+    return f"{brick}, {row['heal']} to heal" if row["heal"] else brick

@@ -1,0 +1,58 @@
+"""What the storage nodes say of the shared volumes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import State
+from lab.errors import BackendError, LabError, SpecError
+from lab.lifecycle import each
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+ROLE = "storage"
+FIGURES = "/run/lab/volumes.json"
+
+
+def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
+    """By storage node and volume: whether its `brick` runs, and how many entries it has noted to `heal` elsewhere.
+
+    A node that is not running, or does not say, is missing.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def ask(name: str) -> None:
+        try:
+            said = backend.run(name, ["cat", FIGURES], seconds=5 * backend.pace)
+            found[name] = json.loads(said.stdout)
+        except (LabError, ValueError):
+            return
+
+    each.one_by_thread([node.name for node in _nodes(backend) if node.state is State.RUNNING], ask)
+    return dict(sorted(found.items()))
+
+
+def heal_info(backend: Backend, volume: str) -> str:
+    """GlusterFS' own list of what waits to be healed.
+
+    Raises:
+        BackendError: no storage node could tell.
+        SpecError: there is no such volume.
+    """
+    known = sorted({name for of in bricks(backend).values() for name in of})
+    if volume not in known:
+        raise SpecError(f"there is no volume '{volume}'", next_step=f"the volumes are: {', '.join(known) or 'none'}")
+    said = "no storage node runs"
+    for node in _nodes(backend):
+        if node.state is State.RUNNING:
+            done = backend.run(node.name, ["gluster", "--mode=script", "volume", "heal", volume, "info"], seconds=60)
+            if done.ok:
+                return done.stdout.strip()
+            said = done.said
+    raise BackendError(f"the volume {volume} can't be asked: {said}", where=volume)
+
+
+def _nodes(backend: Backend) -> list[Any]:
+    return [node for node in backend.observe().nodes if node.role == ROLE]

@@ -1,0 +1,304 @@
+"""The shared filesystem: what one node wrote every other reads, and no storage node that dies takes a byte with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from lab.errors import BackendError
+from lab.evidence import Register, until
+from lab.evidence.ledger import Verdict
+from lab.evidence.linear import Answer, linearizable
+from lab.lifecycle.volumes import bricks
+from lab.spec import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lab.evidence import Ledger
+    from lab.testing import Faults, LabCluster
+
+FOLDER = "/srv/shared/uploads"
+HEAL_SECONDS = 90.0
+# Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
+# disks; one that is refused is tried under the next number.
+WRITER = r"""
+import hashlib, os, sys, time
+folder, name = sys.argv[1:]
+os.makedirs(folder, exist_ok=True)
+number = 0
+with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
+    while not os.path.exists(f"/var/tmp/{name}.stop"):
+        number += 1
+        data = os.urandom(20000)
+        path = f"{folder}/{name}-{number}"
+        try:
+            with open(path, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            print(error, flush=True)
+            time.sleep(0.2)
+            continue
+        kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
+"""
+REPLACE = """
+import os, sys
+path = sys.argv[1]
+for number in range(9):
+    with open(path + ".new", "w") as file:
+        file.write(str(number) * 5000)
+    os.replace(path + ".new", path)
+"""
+LOOK = "import sys; print(max(len(set(open(sys.argv[1]).read())) for _ in range(50)))"
+APPEND = """
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+for _ in range(100):
+    os.write(file, (sys.argv[2] * 99 + chr(10)).encode())
+"""
+
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.options(Storage)
+    cluster.require("storage", 3)
+
+
+@pytest.fixture
+def webs(cluster: LabCluster) -> list[str]:
+    """Two nodes that have the volume mounted; the same one twice where there is no other."""
+    names = cluster.require("web", 1)
+    return [names[0], names[-1]]
+
+
+def _python(cluster: LabCluster, node: str, code: str, *words: str, seconds: float = 30) -> str:
+    done = cluster.backend.run(node, ["python3", "-c", code, *words], seconds=seconds * cluster.backend.pace)
+    if not done.ok:
+        raise BackendError(f"{node}: {done.said}", where=node)
+    return done.stdout.strip()
+
+
+def _healed(cluster: LabCluster) -> None:
+    """Every brick runs, and nothing waits to be healed on any node."""
+
+    def good(found: dict[str, dict[str, dict[str, object]]]) -> bool:
+        rows = [row for of in found.values() for row in of.values()]
+        return len(found) == len(cluster.plan.role("storage")) and all(r["brick"] and not r["heal"] for r in rows)
+
+    until("every volume to be healed", HEAL_SECONDS * cluster.backend.pace, lambda: bricks(cluster.backend), good)
+    volume = cluster.options(Storage).volumes[0]
+    info = f"gluster --mode=script volume heal {volume} info summary | grep 'Total Number of entries: '"
+    for line in cluster.run(cluster.plan.role("storage")[0].name, info, seconds=60).stdout.splitlines():
+        assert line.endswith(": 0"), line
+
+
+def _bricks_are_equal(cluster: LabCluster) -> None:
+    """The files of every volume, by name and content, as they lie in the bricks."""
+    volumes = " ".join(f"/bricks/{name}" for name in cluster.options(Storage).volumes)
+    listing = f"find {volumes} -name .glusterfs* -prune -o -type f -exec sha256sum {{}} + | sort | sha256sum"
+    sums = {node.name: cluster.run(node.name, listing, seconds=60).stdout for node in cluster.plan.role("storage")}
+    assert len(set(sums.values())) == 1, sums
+
+
+@contextlib.contextmanager
+def each_at_once(cluster: LabCluster, work: list[tuple[str, ...]]) -> Iterator[list[str]]:
+    """Programs on several nodes at the same time, and what each printed."""
+    with ThreadPoolExecutor(len(work)) as pool:
+        yield list(pool.map(lambda one: _python(cluster, one[0], *one[1:], seconds=60), work))
+
+
+class Writers:
+    """A context manager: nodes write files inside it; `check` finds every acknowledged one on every node."""
+
+    def __init__(self, cluster: LabCluster, nodes: list[str], name: str) -> None:
+        self._cluster, self._nodes, self._name = cluster, list(dict.fromkeys(nodes)), name
+
+    def __enter__(self) -> Self:
+        for node in self._nodes:
+            self._cluster.backend.put(node, {"/var/tmp/writer.py": (WRITER.encode(), 0o644)})
+            name = f"{self._name}-{node}"
+            command = f"rm -f /var/tmp/{name}.*; setsid python3 /var/tmp/writer.py {FOLDER}/{self._name} {name}"
+            self._cluster.run(node, f"{command} > /var/tmp/{name}.said 2>&1 &")
+        self.more(5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self._nodes:
+            self._cluster.run(node, f"touch /var/tmp/{self._name}-{node}.stop")
+        for node in self._nodes:
+            until("the writer to end", 60 * self._cluster.backend.pace, partial(self._ended, node))
+
+    def _ended(self, node: str) -> bool:
+        return not self._cluster.run(node, "pgrep -f [w]riter.py").ok
+
+    def counts(self) -> list[int]:
+        """How many files each node has had acknowledged."""
+        asked = [f"wc -l < /var/tmp/{self._name}-{node}.kept" for node in self._nodes]
+        said = [self._cluster.run(node, ask).stdout for node, ask in zip(self._nodes, asked, strict=True)]
+        return [int(one or 0) for one in said]
+
+    def more(self, count: int = 20) -> None:
+        """Until each node has written some more."""
+        before = [0] * len(self._nodes) if count == 5 else self.counts()
+        seconds = 60 * self._cluster.backend.pace
+        until(
+            "more files",
+            seconds,
+            self.counts,
+            lambda now: all(n >= b + count for n, b in zip(now, before, strict=True)),
+        )
+
+    def check(self) -> None:
+        """Reads all of them back, on every node."""
+        for writer in self._nodes:
+            kept = self._cluster.backend.get(writer, f"/var/tmp/{self._name}-{writer}.kept") or b""
+            assert kept
+            for reader in self._nodes:
+                self._cluster.backend.put(reader, {"/var/tmp/check": (kept, 0o644)})
+                done = self._cluster.run(reader, "sha256sum --check --quiet /var/tmp/check", seconds=120)
+                assert done.ok, done.said
+        self._cluster.run(self._nodes[0], f"rm -rf {FOLDER}/{self._name}", seconds=60)
+
+
+def test_what_one_node_wrote_the_others_read(cluster: LabCluster, webs: list[str]) -> None:
+    """Close-to-open: after it is closed, every node that opens it reads all of it, again and again."""
+    write = "import sys; f = open(sys.argv[1], 'w'); f.write(sys.argv[2]); f.close()"
+    read = "import sys; print(open(sys.argv[1]).read())"
+    for number in range(20):
+        writer, reader = webs if number % 2 else reversed(webs)
+        _python(cluster, writer, write, f"{FOLDER}/open", f"text {number}" * (number + 1))
+        assert _python(cluster, reader, read, f"{FOLDER}/open") == f"text {number}" * (number + 1)
+
+
+def test_rename_and_append_from_two_nodes(cluster: LabCluster, webs: list[str]) -> None:
+    """A rename replaces at once: who reads sees the old or the new. What is appended by two nodes is all there."""
+    _python(cluster, webs[0], REPLACE, f"{FOLDER}/renamed")
+    with each_at_once(cluster, [(webs[0], REPLACE, f"{FOLDER}/renamed"), (webs[1], LOOK, f"{FOLDER}/renamed")]) as said:
+        assert said[1] == "1", "a reader saw a file that was half the old and half the new"
+    cluster.run(webs[0], f"rm -f {FOLDER}/log")
+    with each_at_once(cluster, [(webs[0], APPEND, f"{FOLDER}/log", "a"), (webs[1], APPEND, f"{FOLDER}/log", "b")]):
+        pass
+    lines = cluster.run(webs[0], f"sort {FOLDER}/log | uniq -c").stdout.split()
+    assert lines == ["100", "a" * 99, "100", "b" * 99]
+
+
+def test_a_lock_is_held_across_nodes(cluster: LabCluster, webs: list[str]) -> None:
+    """A counter that both nodes raise under a POSIX lock loses no step."""
+    count = """
+import fcntl, os, sys
+f = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+for _ in range(100):
+    fcntl.lockf(f, fcntl.LOCK_EX)
+    now = int(os.pread(f, 20, 0) or b"0")
+    os.pwrite(f, b"%d" % (now + 1), 0)
+    os.fsync(f)
+    fcntl.lockf(f, fcntl.LOCK_UN)
+"""
+    cluster.run(webs[0], f"rm -f {FOLDER}/counter")
+    with each_at_once(cluster, [(webs[0], count, f"{FOLDER}/counter"), (webs[1], count, f"{FOLDER}/counter")]):
+        pass
+    assert cluster.run(webs[1], f"cat {FOLDER}/counter").stdout == "200"
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause", "cut", "replace"])
+def test_a_storage_node_is_lost_and_comes_back(
+    cluster: LabCluster, faults: Faults, webs: list[str], fault: str
+) -> None:
+    _healed(cluster)
+    with Writers(cluster, webs, fault) as writers:
+        writers.more()
+        if fault == "replace":
+            _replace(cluster, "storage2")
+        else:
+            with faults.do(fault, "storage2"):
+                writers.more()
+        writers.more()
+    _healed(cluster)
+    writers_checked(cluster, writers)
+
+
+def writers_checked(cluster: LabCluster, writers: Writers) -> None:
+    """Everything acknowledged is there, and the bricks are the same, byte for byte."""
+    _bricks_are_equal(cluster)
+    writers.check()
+
+
+def _replace(cluster: LabCluster, node: str) -> None:
+    """A new machine with an empty disk in the place of one that is gone."""
+    cluster.run(node, "supervisorctl -c /etc/lab/supervisord.conf stop all; pkill -KILL gluster; rm -rf /bricks/*")
+    cluster.backend.kill(node)
+    cluster.backend.start(node)
+
+
+def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: Faults, webs: list[str]) -> None:
+    _healed(cluster)
+    write = "import os, sys; f = open(sys.argv[1], 'w'); f.write('x'); f.flush(); os.fsync(f.fileno())"
+    with Writers(cluster, webs, "two") as writers, faults.kill("storage2"):
+        writers.more()
+        with faults.kill("storage3"):
+            until("writes to be refused", 60 * cluster.backend.pace, lambda: _refused(cluster, webs[0], write), bool)
+        until("writes again", 60 * cluster.backend.pace, lambda: not _refused(cluster, webs[0], write), bool)
+        writers.more()
+    _healed(cluster)
+    writers_checked(cluster, writers)
+
+
+def _refused(cluster: LabCluster, node: str, write: str) -> bool:
+    return not cluster.backend.run(node, ["python3", "-c", write, f"{FOLDER}/refused"], seconds=40).ok
+
+
+def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults, webs: list[str]) -> None:
+    """Read and written from two nodes at once while a brick dies and comes back: as if there were one disk."""
+    with Register(cluster.backend, webs, FOLDER, clients=4, seed=5) as register:
+        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 30)
+        with faults.kill("storage3"):
+            before = len(register.history)
+            until("more use", 60 * cluster.backend.pace, lambda: len(register.history) > before + 30)
+    assert linearizable(register.history) is Answer.YES
+
+
+def test_uploads_are_kept_while_storage_and_database_lose_a_node(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    """The guest book end to end: posted on one web node, read on all, with a picture that is whole."""
+    cluster.require("mysql", 3)
+    with ledger("uploads", 8) as book:
+        until("some posts", 60 * cluster.backend.pace, book.count, lambda count: count > 20)
+        with faults.kill("storage1"):
+            before = book.count()
+            until("more posts", 60 * cluster.backend.pace, book.count, lambda count: count > before + 20)
+        with faults.kill("primary"):
+            middle = book.count()
+            until("more posts", 60 * cluster.backend.pace, book.count, lambda count: count > middle + 40)
+        until("the rest", 60 * cluster.backend.pace, book.count, lambda count: count > middle + 60)
+    _healed(cluster)
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement
+
+
+def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
+    """A mount whose servers were all away serves again by itself."""
+    _healed(cluster)
+    with Writers(cluster, webs, "off") as writers:
+        writers.more()
+        for node in cluster.plan.role("storage"):
+            cluster.backend.kill(node.name)
+        for node in reversed(cluster.plan.role("storage")):
+            cluster.backend.start(node.name)
+        writers.more()
+    _healed(cluster)
+    writers_checked(cluster, writers)
+
+
+def test_status_tells_every_brick(cluster: LabCluster) -> None:
+    _healed(cluster)
+    found = bricks(cluster.backend)
+    assert {volume for of in found.values() for volume in of} == set(cluster.options(Storage).volumes)
+    assert json.dumps(found)
