@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 50  # requests without which nothing is said of them
 MARGIN = 1.0  # seconds before a node's death in which a request that it had may have been sent
+LONGEST_WRITE = 1.0  # seconds: a write that took longer was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
 
@@ -182,6 +183,16 @@ def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
     return Finding(Result.HOLDS, f"every visitor is answered {seconds:.2f} s after the last mending", seconds)
 
 
+def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
+    del bound
+    dark = seen.outages(run.rows.get(seen.MYSQL, ()), late=LONGEST_WRITE)
+    times = []
+    for fault, _ in _faults(run, promise):
+        hit = [span.seconds for span in dark if fault.begun - run.interval <= span.begun <= fault.mended]
+        times += hit
+    return _slowest(times, "writes that nobody took")
+
+
 def _acknowledged(promise: Promise, bound: float, run: Seen) -> Finding:
     del bound
     found = run.judgements.get(promise.declared.service)
@@ -202,5 +213,6 @@ CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
     "vip-moved": _vip_moved,
     "one-holder": _one_holder,
     "site-heals": _site_heals,
+    "writes-again": _writes_again,
     "acknowledged": _acknowledged,
 }

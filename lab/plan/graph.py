@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.plan.model import NodePlan, Plan
 
-TIERS = ["client", "tcp-lb", "http-lb", "web"]
-FILLS = {"client": "#eef2f7", "tcp-lb": "#d7e8fb", "http-lb": "#d5f0e3", "web": "#fdebc8"}
+TIERS = ["client", "tcp-lb", "http-lb", "web", "mysql", "storage"]
+FRONT = TIERS[:4]
+FILLS = {
+    "client": "#eef2f7",
+    "tcp-lb": "#d7e8fb",
+    "http-lb": "#d5f0e3",
+    "web": "#fdebc8",
+    "mysql": "#f3dcee",
+    "storage": "#e6e2f7",
+}
 BOX, GAP, ROW, COLUMN = (150, 44), 20, 64, 230
 
 
@@ -21,8 +29,10 @@ def tiers(plan: Plan) -> list[list[NodePlan]]:
 
 def edges(plan: Plan) -> list[tuple[str, str]]:
     """Who speaks to whom."""
-    columns = tiers(plan)
-    return [(left.name, right.name) for lefts, rights in pairwise(columns) for left in lefts for right in rights]
+    front = [nodes for role in FRONT if (nodes := plan.role(role))]
+    pairs = list(pairwise(front))
+    pairs += [(plan.role("web"), plan.role("storage")), (plan.role("tcp-lb") or front[-1], plan.role("mysql"))]
+    return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
 
 
 def mermaid(plan: Plan) -> str:

@@ -14,19 +14,22 @@ from lab.spec import parse
 if TYPE_CHECKING:
     from lab.plan import NodePlan
 
-TOPOLOGY = "name: labtest-alone\nnetwork: 10.90.0.0/24\nweb: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
+TOPOLOGY = "name: labtest-alone\nnetwork: 10.90.0.0/24\n"
+SITE = "web: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
+OWN = {"storage": "storage:\n", "mysql": "mysql:\n"}  # what others would wait for
 
 
 class Alone:
     """A context manager: the role's container, started."""
 
     def __init__(self, role: str, family: str) -> None:
-        made = plan(offline(parse(TOPOLOGY))[0], family)
+        made = plan(offline(parse(TOPOLOGY + OWN.get(role, SITE)))[0], family)
         self.node: NodePlan = made.role(role)[0]
         known = secrets.ensure(made)
         self.container = DockerContainer(self.node.image).with_kwargs(
             cap_drop=["ALL"],
             cap_add=list(self.node.capabilities),
+            devices=[f"{device}:{device}:rwm" for device in self.node.devices],
             security_opt=["no-new-privileges"],
             sysctls=dict(self.node.sysctls),
         )

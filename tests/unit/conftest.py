@@ -26,6 +26,10 @@ tcp-lb: {count: 2}
 """
 
 
+WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\n"
+"""The same with all roles that there are."""
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))

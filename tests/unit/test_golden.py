@@ -13,10 +13,10 @@ import pytest
 from lab.plan import plan
 from lab.recipes import families, recipe, roles
 from lab.spec import parse
-from tests.unit.conftest import FULL
+from tests.unit.conftest import WHOLE
 
 GOLDEN = Path(__file__).parent / "golden"
-ONE_OF_EACH = ["web1", "http-lb1", "tcp-lb1", "tcp-lb2", "client"]
+ONE_OF_EACH = ["web1", "http-lb1", "tcp-lb1", "tcp-lb2", "storage1", "mysql1", "client"]
 
 
 def _compare(name: str, text: str) -> None:
@@ -29,7 +29,7 @@ def _compare(name: str, text: str) -> None:
 @pytest.mark.parametrize("family", families())
 @pytest.mark.parametrize("node", ONE_OF_EACH)
 def test_rendered_files(node: str, family: str) -> None:
-    files = plan(parse(FULL), family).node(node).files
+    files = plan(parse(WHOLE), family).node(node).files
     _compare(f"{node}-{family}", "".join(f"==> {file.path} {file.mode:o} <==\n{file.masked}\n" for file in files))
 
 

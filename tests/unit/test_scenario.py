@@ -18,13 +18,13 @@ from lab.errors import SpecError
 from lab.evidence.promises import promises
 from lab.plan import plan
 from lab.spec import parse
-from tests.unit.conftest import FULL
+from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:
     from lab.chaos import Scenario
 
 ROOT = Path(__file__).parents[2]
-PLAN = plan(parse(FULL), "debian")
+PLAN = plan(parse(WHOLE), "debian")
 SHORT = "for: 20s\nfaults:\n  - {at: 5s, for: 5s, kill: web1}\npromises: [cluster-heals]\n"
 
 
