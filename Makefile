@@ -33,7 +33,7 @@ unit: .venv/ready
 test: lint engine
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
-	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster --parity $(PARITY)
+	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY)
 	@$(MAKE) --no-print-directory test-xen
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 # The new value is on the disk before it has the register's name, and so is the name before it is acknowledged.
 WRITE = "echo {value} > {path}.{value} && sync {path}.{value} && mv {path}.{value} {path} && sync {folder}"
-READ = "cat {path} 2>/dev/null || true"
+# A read that fails says nothing: on a shared filesystem the file may be replaced between its lookup and its opening.
+READ = "cat {path}"
+BEGIN = ": > {path} && sync {path}"
 OPERATION_SECONDS = 10.0
 
 
@@ -43,6 +45,9 @@ class Register:
         self._nodes = nodes
 
     def __enter__(self) -> Self:
+        begun = self._backend.run(self._nodes[0], ["sh", "-c", BEGIN.format(path=self._path)])
+        if not begun.ok:
+            raise BackendError(f"the register can't be begun: {begun.said}", where=self._nodes[0])
         for thread in self._threads:
             thread.start()
         return self

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
 USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404}
+NEEDED = {
+    "ip_vs": ("'engine: ipvs'", "tcp-lb.engine", "use 'engine: haproxy', or a kernel with IPVS"),
+    "fuse": ("the shared filesystem", "storage", "load the module fuse, or leave 'storage' out"),
+}
+"""Who needs a feature of the kernel, where that is written, and what to do without."""
 REGISTRY_SECONDS = 3.0
 
 
@@ -62,10 +67,11 @@ def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
     """
     for feature in made.needs:
         if feature not in capabilities.kernel:
+            whose, where, instead = NEEDED[feature]
             raise HostError(
-                f"the nodes' kernel has no '{feature}', which 'engine: ipvs' needs",
-                where="tcp-lb.engine",
-                next_step="use 'engine: haproxy', or a kernel with IPVS ('lab doctor' tells which features are here)",
+                f"the nodes' kernel has no '{feature}', which {whose} needs",
+                where=where,
+                next_step=f"{instead} ('lab doctor' tells which features are here)",
             )
     if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
         raise SpecError(

@@ -29,6 +29,8 @@ def up(
         NotReady: a node or a promise did not come within `seconds`.
     """
     prepared = prepare(cluster, backend, report)
+    for warning in cluster.warnings:
+        report.say(f"WARNING: {warning}")
     try:
         build(prepared.plan, backend, report)
     except BuildError as error:

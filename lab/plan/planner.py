@@ -36,10 +36,16 @@ def plan(cluster: Cluster, family: str) -> Plan:
         nodes=tuple(_bare(cluster, family, name, address) for name, address in found.items()),
         gateways=gateways,
         endpoints=_endpoints(cluster),
-        needs=("ip_vs",) if cluster.tcp_lb and cluster.tcp_lb.engine == "ipvs" else (),
+        needs=_needs(cluster),
     )
     nodes = tuple(replace(node, files=_files(cluster, bare, node)) for node in bare.nodes)
     return replace(bare, nodes=nodes)
+
+
+def _needs(cluster: Cluster) -> tuple[str, ...]:
+    """What of the kernel the roles can't do without."""
+    ipvs = cluster.tcp_lb is not None and cluster.tcp_lb.engine == "ipvs"
+    return (*(["ip_vs"] if ipvs else []), *(["fuse"] if cluster.storage else []))
 
 
 def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:

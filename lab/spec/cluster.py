@@ -12,6 +12,7 @@ from lab.spec.roles import Client, HttpLb, Model, Mysql, RoleOptions, Storage, T
 
 AUTO = "auto"
 OFF = "off"
+THREE = 3  # the fewest nodes that have a majority when one is gone
 Port = Annotated[
     Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto", "off"],
     BeforeValidator(lambda value: "off" if value is False else value),  # a bare `off` is false to YAML
@@ -93,6 +94,17 @@ class Cluster(Model):
         """The options of the roles that are in the cluster, by the role's name."""
         found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()}
         return {key: options for key, options in found.items() if options is not None}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is asked for and promises less than one might think."""
+        found = []
+        if self.mysql and self.mysql.count < THREE:
+            lost = "its writes stop" if self.mysql.count > 1 else "what it has is gone with its disk"
+            found.append(f"mysql has {self.mysql.count} of the 3 nodes that stand a loss: when one dies, {lost}")
+        if self.storage and self.storage.count < THREE:
+            found.append("storage has one node: there is no other copy of anything")
+        return found
 
     @property
     def placement(self) -> Placement:

@@ -46,6 +46,7 @@ with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
             print(error, flush=True)
             time.sleep(0.2)
             continue
+        time.sleep(0.05)
         kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
 """
 REPLACE = """
