@@ -26,6 +26,7 @@ lint: .venv/ready
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	cd images/mysql/rootfs/usr/lib/lab/keeper && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/keeper *.py
 
 unit: .venv/ready
 	.venv/bin/pytest -q tests/unit

@@ -1,0 +1,180 @@
+"""Elections: how a node becomes the primary, gives its vote, and hands over. Who may is said in `rules`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import rules
+from database import Trouble
+from node import Node
+from rules import Role, View
+
+PROMOTION_SECONDS = 60.0
+
+
+class Elections(Node):
+    """A node that can stand, vote and hand over."""
+
+    def _stand(self, views: list[View], handover: int = 0) -> bool:
+        """An election with this node as the candidate."""
+        epoch = rules.next_epoch([self.me(), *views])
+        self._since = time.monotonic()  # a next try has its time
+        if not handover and not self._voters(epoch, handover, trial=True):
+            return False  # nothing was promised: a node that only this one does not hear stays primary
+        self.promise.keep(epoch=epoch)
+        self.position = self.database.stop_receiving()
+        voters = self._voters(epoch, handover)
+        if not voters:
+            return False
+        self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
+        self.promise.keep(member=True)
+        self._promote(epoch)
+        return True
+
+    def _voters(self, epoch: int, handover: int, *, trial: bool = False) -> list[View]:
+        """Those who vote for this node, if they are enough."""
+
+        def voters(answers: list[dict[str, Any]]) -> list[View]:
+            given = [one for one in answers if one["granted"]]
+            return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in given)]
+
+        asked = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
+        answers = self.peers.ask_all(
+            "/vote", lambda answers: rules.elected(voters(answers), self.size), trial=trial, **asked
+        )
+        found = voters(answers)
+        if rules.elected(found, self.size):
+            return found
+        said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
+        self._say(f"epoch {epoch}: not elected ({said or 'nobody else answered'})")
+        return []
+
+    def _promote(self, epoch: int) -> None:
+        after = self.position
+        self.history = (*self.database.history(), (epoch, after))
+        self.role, self.epoch = Role.PROMOTING, epoch
+        self.following, self.lagging = "", None
+        self._say("waiting until a replica has the new epoch")
+        begun: list[str] = []
+
+        def begin() -> None:
+            try:
+                self.database.begin_epoch(epoch, after, alone=self.size == 1)
+                begun.append("")
+            except Trouble as error:
+                begun.append(str(error))
+
+        writing = threading.Thread(target=begin, daemon=True)
+        writing.start()
+        deadline = time.monotonic() + PROMOTION_SECONDS
+        while writing.is_alive():
+            writing.join(0.05)
+            self._update_position()
+            self.database.nudge()
+            if time.monotonic() > deadline or rules.outdated(self.me(), self.peers.states()):
+                self._fall(f"epoch {epoch} was not begun: no replica took it, or a newer one was promised")
+                return
+        if begun != [""]:
+            self._fall(begun[0])
+            return
+        self.database.open()
+        self.role, self._contact = Role.PRIMARY, time.monotonic()
+        self._say("")
+
+    def _update_position(self) -> None:
+        """While the epoch is being written: what the others compare themselves with."""
+        try:
+            self.position = self.database.position()
+            self._answered = time.monotonic()
+        except Trouble:
+            pass
+
+    def vote(
+        self, epoch: int, position: int, candidate: str, handover: int = 0, *, trial: bool = False
+    ) -> dict[str, Any]:
+        """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing."""
+        if not self._lock.acquire(timeout=5):
+            return self._refused("busy")
+        try:
+            return self._vote(epoch, position, candidate, handover, trial=trial)
+        except (Trouble, OSError) as error:
+            return self._refused(str(error))
+        finally:
+            self._lock.release()
+
+    def _refused(self, because: str) -> dict[str, Any]:
+        return {"granted": False, "name": self.settings.node, "member": self.promise.member, "because": because}
+
+    def _granted(self) -> dict[str, Any]:
+        return {"granted": True, "name": self.settings.node, "member": self.promise.member, "because": ""}
+
+    def _vote(self, epoch: int, position: int, candidate: str, handover: int, *, trial: bool) -> dict[str, Any]:
+        if epoch <= self.promise.epoch:
+            return self._refused(f"it has promised epoch {self.promise.epoch}")
+        if self.role is Role.DOWN:
+            return self._refused("its database is not there")
+        if not (handover and handover >= max(self.epoch, rules.epoch_of(self.position))):
+            if self.serves or self.role is Role.PROMOTING:
+                return self._refused("it is the primary itself")
+            if self.role is Role.REPLICA and time.monotonic() - self._heard < self.settings.patience / 2:
+                return self._refused("it hears the primary")
+        if self.role is Role.PRIMARY and not self._handing:
+            self._fall(f"{candidate} asks for epoch {epoch}, and this node's writers have no replica")
+            return self._refused("it is stepping down")
+        if trial:
+            longer = self.database.position() > position
+            return self._refused("its log is longer") if longer else self._granted()
+        self.promise.keep(epoch=epoch)
+        if self.role is Role.PRIMARY:
+            self.database.demote()
+            self.role, self.epoch = Role.REPLICA, 0
+        self.position = self.database.stop_receiving()
+        self.following = ""
+        self._since = time.monotonic()
+        if not rules.grants(epoch, position, epoch - 1, self.position):
+            return self._refused(f"its log is longer, {self.position}")
+        self._heard = self._since  # whom it voted for has its time to begin
+        return self._granted()
+
+    def switchover(self, to: str = "") -> dict[str, Any]:
+        """A planned change of the primary: writers wait or are refused, for a moment; none of them fails half-way."""
+        with self._lock:
+            if self.role is not Role.PRIMARY:
+                return {"done": False, "because": f"{self.settings.node} is not the primary"}
+            views = self.peers.states()
+            chosen = self._successor(views, to)
+            if chosen is None:
+                able = [view.name for view in views if view.role is Role.REPLICA and view.member]
+                return {"done": False, "because": f"{to or 'no node'} can't be; replicas are: {', '.join(able) or '-'}"}
+            try:
+                self.database.close_to_writers()
+            except Trouble as error:
+                return {"done": False, "because": str(error)}
+            self._handing, epoch = True, self.epoch
+        answer = self.peers.ask(chosen, "/stand", handover=epoch, position=self.database.position())
+        done = bool(answer and answer.get("elected"))
+        with self._lock:
+            self._handing = False
+            if self.role is Role.PRIMARY:
+                self.database.open()
+        because = "" if done else str((answer or {}).get("because") or f"{chosen} did not answer")
+        return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
+
+    def _successor(self, views: list[View], to: str) -> str | None:
+        able = [view for view in views if view.role is Role.REPLICA and view.member and view.name in (to or view.name)]
+        return max(able, key=lambda view: view.position).name if able else None
+
+    def stand(self, handover: int, position: int) -> dict[str, Any]:
+        """The primary hands over to this node, whose log has to be as long as `position` first."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with self._lock:
+                try:
+                    if self.database.position() >= position:
+                        return {"elected": self._stand(self.peers.states(), handover), "because": self.because}
+                except Trouble as error:
+                    return {"elected": False, "because": str(error)}
+            time.sleep(0.02)
+        return {"elected": False, "because": f"it does not have {position} yet"}

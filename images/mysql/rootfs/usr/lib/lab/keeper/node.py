@@ -1,0 +1,93 @@
+"""What a mysql node is, as it and the others see it."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import rules
+from database import Database
+from promise import Promise
+from rules import Role, View
+from server import HOME, Server
+from wire import Peers
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+class Node:
+    """What a node is, what it has promised, and what it says of itself. One lock: a vote and a step never mix."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.server = Server(settings)
+        new = self.server.prepare()
+        self.database = Database(settings)
+        self.promise = Promise(HOME / "keeper.json")
+        if new:
+            self.promise.keep(member=False)
+        self.peers = Peers(settings)
+        self.role, self.epoch, self.position = Role.DOWN, 0, 0
+        self.history: tuple[tuple[int, int], ...] = ()
+        self.because = "starting"
+        self.lagging: float | None = None
+        self.following = ""
+        self.semi_sync = False
+        self.size = len(settings.nodes)
+        self._lock = threading.RLock()
+        now = time.monotonic()
+        self._heard = now - 3600  # a primary that serves; none yet
+        self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
+        self._contact = now  # enough others
+        self._answered = now  # this node's own database
+        self._follow_at = now
+        self._receives = False
+        self._reclone = ""
+        self._handing = False
+        self._told = ""
+
+    def me(self) -> View:
+        """This node as the rules see it."""
+        member = self.promise.member
+        return View(self.settings.node, self.role, self.promise.epoch, self.position, member, self.epoch, self.history)
+
+    def state(self) -> dict[str, Any]:
+        """The same for the other nodes and for people."""
+        me = self.me()
+        return {
+            "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
+            "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
+            "following": self.following, "because": self.because, "semi_sync": self.semi_sync,
+        }  # fmt: skip
+
+    @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to: a primary that could have a replica's word."""
+        return self.role is Role.PRIMARY and not self._handing and self._in_contact()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this is a replica to read from."""
+        return self.role is Role.REPLICA and self.lagging is not None and self.lagging <= self.settings.lag
+
+    def _in_contact(self) -> bool:
+        return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
+
+    def _say(self, because: str) -> None:
+        self.because = because
+        if because != self._told:
+            self._log(because or f"{self.role.value} of epoch {self.epoch or rules.epoch_of(self.position)}")
+            self._told = because
+
+    def _log(self, text: str) -> None:
+        print(f"{datetime.datetime.now(datetime.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
+
+    def _fall(self, because: str) -> None:
+        """Ends the database at once, so that nobody who waits is told that all is well."""
+        self._say(because)
+        self.role, self.epoch, self._handing = Role.DOWN, 0, False
+        self.server.kill()
+        self.database.forget()
