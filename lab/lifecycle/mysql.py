@@ -72,11 +72,13 @@ def switchover(backend: Backend, to: str) -> str:
 
     Raises:
         BackendError: the nodes refused, and say why.
-        SpecError: there is no primary now.
+        SpecError: there is no primary now, or `to` is it already.
     """
-    serving = [member.name for member in members(backend) if member.serves]
+    serving = _serving(backend)
     if len(serving) != 1:
         raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
+    if to in serving:
+        raise SpecError(f"{to} takes writes already", next_step="--to names another; unsaid, the one with most")
     told = _control(backend, serving[0], f"/switchover?to={to}")
     if not told["done"]:
         raise BackendError(
@@ -90,10 +92,20 @@ def reclone(backend: Backend, name: str) -> None:
 
     Raises:
         BackendError: it refused, and says why.
+        SpecError: it is the primary.
     """
+    if name in _serving(backend):
+        raise SpecError(
+            f"{name} takes writes, and a copy is made from the node that does",
+            next_step=f"'lab mysql switchover', then 'lab mysql reclone {name}'",
+        )
     told = _control(backend, name, "/reclone")
     if not told["done"]:
         raise BackendError(f"{name} is not cloned: {told['because']}", where=name)
+
+
+def _serving(backend: Backend) -> list[str]:
+    return [member.name for member in members(backend) if member.serves]
 
 
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lab.errors import BackendError, LabError, SpecError
 from lab.lifecycle import each
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Observed
 
 ROLE = "storage"
 FIGURES = "/run/lab/volumes.json"
@@ -54,5 +54,5 @@ def heal_info(backend: Backend, volume: str) -> str:
     raise BackendError(f"the volume {volume} can't be asked: {said}", where=volume)
 
 
-def _nodes(backend: Backend) -> list[Any]:
+def _nodes(backend: Backend) -> list[Observed]:
     return [node for node in backend.observe().nodes if node.role == ROLE]

@@ -68,7 +68,8 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
 
 
 def _stop_seconds(kind: Manifest) -> int:
-    return max((service.stop_seconds for service in kind.services.values()), default=10) + STOP_MARGIN
+    """They are stopped one after another."""
+    return sum(service.stop_seconds for service in kind.services.values()) + STOP_MARGIN
 
 
 def _files(cluster: Cluster, bare: Plan, node: NodePlan) -> tuple[File, ...]:

@@ -135,10 +135,13 @@ class LabCluster:
             raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
         return done.stdout
 
-    def load(self, rate: float, path: str = "/whoami") -> Load:
-        """Constant load on the site, as a context manager; less of it where the processor is emulated."""
+    def load(self, rate: float, path: str = "/whoami", *, keep: bool = True) -> Load:
+        """Constant load on the site, as a context manager; less of it where the processor is emulated.
+
+        Without `keep` every question comes on a connection of its own, as from a new visitor.
+        """
         slower = rate / self.backend.pace / self._emulated
-        made = Load(self.backend, Stream("load", f"{self.scheme}://{self.site}{path}", slower))
+        made = Load(self.backend, Stream("load", f"{self.scheme}://{self.site}{path}", slower, keep=keep))
         self.loads.append(made)
         return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lab.evidence import until
@@ -123,6 +124,22 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: L
     unexplained = [answer for answer in load.failed if not killed - 1 <= answer.sent <= killed + 0.5]
     assert not unexplained
     assert load.served(since=out), "nothing was asked afterwards"
+
+
+def test_stopping_an_http_balancer_costs_no_request(cluster: LabCluster) -> None:
+    """It takes leave: visitors that are new go elsewhere, and what it is answering is finished."""
+    cluster.require("http-lb", 2)
+    answer_ms = 3000  # longer than the TCP balancers need to see that it's gone
+    asking = f"ss -Htn state established '( dport = :80 and dst {cluster.plan.node('web1').address} )'"
+    slow = f"curl -sS --max-time 60 --cacert /etc/lab/ca.crt '{cluster.scheme}://{cluster.site}/slow?ms={answer_ms}'"
+    with ThreadPoolExecutor(8) as pool, cluster.load(RATE), cluster.load(RATE, keep=False) as visitors:
+        answers = [pool.submit(cluster.run, "client", slow, seconds=60) for _ in range(4)]
+        until("http-lb2 to be asking", 5 * cluster.backend.pace, lambda: cluster.run("http-lb2", asking).stdout)
+        visitors.more(RATE)
+        cluster.backend.stop("http-lb2")
+        visitors.more(RATE)
+    assert [answer.result().said for answer in answers if not answer.result().ok] == []
+    assert [answer for load in cluster.loads for answer in load.failed] == []
 
 
 def test_a_changed_vrrp_is_taken_into_use_where_it_runs(cluster: LabCluster) -> None:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 LAB = str(Path(sys.executable).with_name("lab"))
 STALL_SECONDS = 2.0
+SHUTDOWN = """import socket, sys
+admin = socket.socket(socket.AF_UNIX)
+admin.connect("/run/haproxy/admin.sock")
+admin.sendall(sys.argv[1].encode() + b"\\n")
+admin.recv(1)"""
 
 
 def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +65,21 @@ def test_a_stall_is_seen_by_every_request_that_it_held_up(cluster: LabCluster, f
     # The first waited for all of the stall, the last for hardly any: their times are spread over it evenly.
     assert slow[len(slow) // 2] == pytest.approx(slow[-1] / 2, rel=0.4)
     assert not load.failed
+
+
+def test_kept_connections_that_a_balancer_ended_fail_no_question(cluster: LabCluster, faults: Faults) -> None:
+    cluster.require("tcp-lb", 1)
+    balancers = cluster.require("http-lb", 1)
+    (holder,) = cluster.vip_holders()
+    with cluster.load(40) as load:
+        load.more(10)
+        with faults.pause("web1"):
+            threading.Event().wait(STALL_SECONDS)  # who waits holds a connection: the others open new ones
+        load.more(10)
+        for name in balancers:
+            cluster.run(holder, f"python3 -c '{SHUTDOWN}' 'shutdown sessions server https/{name}'")
+        load.more(40)
+    assert load.failed == []
 
 
 def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluster) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends.base import State
+from lab.errors import SpecError
 from lab.evidence import until
 from lab.evidence.ledger import Verdict
 from lab.lifecycle import each
@@ -260,6 +261,10 @@ def test_a_planned_switchover_loses_nothing(cluster: LabCluster, ledger: Callabl
         assert chosen != primary
         _more(book, cluster)
         assert switchover(cluster.backend, primary) == primary
+        with pytest.raises(SpecError, match="takes writes already"):
+            switchover(cluster.backend, primary)
+        with pytest.raises(SpecError, match="a copy is made"):
+            reclone(cluster.backend, primary)
         _more(book, cluster)
     _holds(cluster, book)
     failed = [one for one in book.operations["mysql"] if one.outcome != "acknowledged"]

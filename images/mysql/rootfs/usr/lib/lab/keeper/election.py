@@ -163,7 +163,7 @@ class Elections(Node):
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
 
     def _successor(self, views: list[View], to: str) -> str | None:
-        able = [view for view in views if view.role is Role.REPLICA and view.member and view.name in (to or view.name)]
+        able = [view for view in views if view.role is Role.REPLICA and view.member and to in ("", view.name)]
         return max(able, key=lambda view: view.position).name if able else None
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.25
 HUNG_SECONDS = 4.0  # of a replica's database that lives and does not answer
 FAILED_STARTS = 3
+RESTART_SECONDS = 2.0  # between two tries to start what did not start
 EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
 LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
 
@@ -77,8 +78,9 @@ class Keeper(Elections):
             return
         if ended and self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the primary")
-        if self.server.failures >= FAILED_STARTS:
-            time.sleep(1)
+        if time.monotonic() < self._start_at:
+            return
+        self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
         newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
         self.server.start(truncate=bool(newer))
         self._answered = time.monotonic()

@@ -43,7 +43,7 @@ class Node:
         self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
         self._contact = now  # enough others
         self._answered = now  # this node's own database
-        self._follow_at = now
+        self._follow_at = self._start_at = now
         self._receives = False
         self._reclone = ""
         self._handing = False
