@@ -2,6 +2,7 @@
 PYTHON ?= python3
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
+GALERA := kill or cut_off or primary-last or does-not
 XEN_FIVE := xen or killing_the_active or paused or (off_and_on and kill) or lvs
 XEN_FAULTS := cut_off_from_all or late_line or lossy_line or clock or volume_that_is_full or before_it_was_killed
 XEN_WEB := round_robin or (dead_web_node and kill)
@@ -35,6 +36,7 @@ test: lint engine
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY)
+	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera -m "not nightly" -k "$(GALERA)"
 	@$(MAKE) --no-print-directory test-xen
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
@@ -51,11 +53,12 @@ test-xen: xen
 nightly: .venv/ready engine xen
 	@mkdir -p runs
 	.venv/bin/pytest tests/cluster --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
+	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \
 	    --backend xen --topology stage3 --parity $(PARITY) --junitxml runs/xen-stage3.xml; stage3=$$?; \
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
-	[ $$docker = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ]
+	[ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ]
 
 bench: .venv/ready engine
 	.venv/bin/python -m bench

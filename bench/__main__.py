@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import cold, evidence, failover, lifecycle, scale, traffic, xen
+from bench import cold, evidence, failover, lifecycle, mysql, scale, storage, traffic, xen
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -24,6 +24,8 @@ TITLES = {
     "failover": "Out of the pool and back, and the VIP",
     "evidence": "What measuring costs, and how far it can be trusted",
     "scale": "Many web nodes",
+    "storage": "The shared filesystem",
+    "mysql": "The MySQL cluster: one node, replication, Galera",
     "xen": "Five domains on the nested Xen host",
     "xen-failover": "The same faults on Xen",
 }
@@ -41,11 +43,15 @@ def main() -> int:
         taken["cold"] = _section("cold", cold.run)
     if "lifecycle" in sections:
         taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
+    if "storage" in sections:
+        taken["storage"] = _section("storage", lambda: storage.run(chosen.runs or 5))
+    if "mysql" in sections:
+        taken["mysql"] = _section("mysql", lambda: mysql.run(chosen.runs or 10))
     if "xen" in sections:
         taken["xen"] = _section("xen", lambda: xen.run(chosen.runs or 5))
     if "xen-failover" in sections:
         taken["xen-failover"] = _section("xen-failover", lambda: xen.faults(chosen.runs or 3))
-    if set(sections) - {"cold", "lifecycle", "xen", "xen-failover"}:
+    if set(sections) - {"cold", "lifecycle", "storage", "mysql", "xen", "xen-failover"}:
         made = backend(Placement(), lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
         work: dict[str, Callable[[], list[Figure]]] = {

@@ -92,7 +92,7 @@ class Mysql(RoleOptions):
     """MariaDB: one node that takes writes, others that have all of them and take its place."""
 
     count: Annotated[int, Field(ge=1, le=3, strict=True)] = Field(3, description="how many nodes; three stand a loss")
-    topology: Literal["replication"] = Field("replication", description="how the nodes agree")
+    topology: Literal["replication", "galera"] = Field("replication", description="how the nodes agree")
     patience: Annotated[float, Field(ge=0.5, le=600)] = Field(
         2, description="seconds without a word of the primary until another is chosen"
     )

@@ -246,7 +246,7 @@ def _written(file: Path, text: str) -> Path:
 def test_more_domains_than_the_series_ever_runs_are_refused_with_what_fits(made: Plan) -> None:
     with pytest.raises(SpecError, match="8 nodes are more than the 5") as caught:
         resolve.admit(made, Existing(), Capabilities("Xen", max_nodes=5))
-    assert "five, stage1, stage2, stage3, stage6" in caught.value.next_step
+    assert "five, galera, stage1, stage2, stage3, stage6" in caught.value.next_step
     assert "full" not in caught.value.next_step
 
 

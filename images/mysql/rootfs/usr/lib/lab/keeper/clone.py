@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
     from wire import Peers
 
-POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")  # the name depends on the version
+# The names depend on the version.
+POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")
+STATES = ("xtrabackup_galera_info", "mariadb_backup_galera_info")
 
 
-def donated() -> Iterator[bytes]:
+def donated(*options: str) -> Iterator[bytes]:
     """What mariadb-backup streams of this node."""
     backup = subprocess.Popen(
         ["mariadb-backup", "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root",
-         f"--socket={SOCKET}"],
+         f"--socket={SOCKET}", *options],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     assert backup.stdout is not None
@@ -59,8 +61,18 @@ def cloned(peers: Peers, donor: str) -> Path:
         unpack.kill()
         unpack.wait()
     subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={fresh}"], check=True, stderr=subprocess.DEVNULL)
-    # The copy comes without a binary log: where the donor's was is told to it at its first start.
-    told = next(path for name in POSITIONS if (path := fresh / name).exists())
-    (fresh / ADOPT).write_text(told.read_text().split()[2])
     subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
     return fresh
+
+
+def adopted(fresh: Path) -> None:
+    """Tells a copy, which comes without a binary log, where the donor's was; it is read at its first start."""
+    told = next(path for name in POSITIONS if (path := fresh / name).exists())
+    (fresh / ADOPT).write_text(told.read_text().split()[2])
+
+
+def position(fresh: Path) -> tuple[str, int]:
+    """Where in Galera's history a copy was made."""
+    told = next(path for name in STATES if (path := fresh / name).exists())
+    uuid, _, number = told.read_text().split()[0].rpartition(":")
+    return uuid, int(number)

@@ -216,9 +216,13 @@ class Database:
         """From a primary that nobody waits for to a node that could replicate."""
         if self.counter("Rpl_semi_sync_master_wait_sessions") != "0":
             raise Trouble("writers still wait for a replica")
+        self.disconnect()
+        self.set(rpl_semi_sync_master_enabled=False)
+
+    def disconnect(self) -> None:
+        """Ends the connections of everybody but root."""
         for row in self.ask("SELECT id FROM information_schema.processlist WHERE user NOT IN ('root', 'system user')"):
             try:
                 self.ask(f"KILL CONNECTION {row['id']}")
             except Trouble:
                 pass  # it has gone by itself
-        self.set(rpl_semi_sync_master_enabled=False)

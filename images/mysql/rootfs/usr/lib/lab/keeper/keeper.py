@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import rules
-from clone import cloned, donated
+from clone import adopted, cloned, donated
 from database import Trouble
 from election import Elections
 from rules import Role, View
@@ -15,7 +14,6 @@ from rules import Role, View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOK_SECONDS = 0.25
 HUNG_SECONDS = 4.0  # of a replica's database that lives and does not answer
 FAILED_STARTS = 3
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
@@ -26,23 +24,9 @@ LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where
 class Keeper(Elections):
     """What a node does next."""
 
-    def run(self) -> None:
-        """Looks and acts, for ever."""
-        while True:
-            views = self.peers.states()
-            now = time.monotonic()
-            if 2 * (1 + len(views)) > self.size:
-                self._contact = now
-            if any(view.role is Role.PRIMARY and view.epoch >= self.promise.epoch for view in views):
-                self._heard = self._since = now
-            with self._lock:
-                try:
-                    self._step(views, now)
-                except (Trouble, OSError, subprocess.SubprocessError) as error:
-                    self._say(str(error))
-            time.sleep(LOOK_SECONDS)
-
     def _step(self, views: list[View], now: float) -> None:
+        if any(view.role is Role.PRIMARY and view.epoch >= self.promise.epoch for view in views):
+            self._heard = self._since = now
         if not self.server.running:
             self._start(views)
             return
@@ -214,6 +198,7 @@ class Keeper(Elections):
             return False
         self._say(f"cloning {donor.name}: {self._reclone}")
         fresh = cloned(self.peers, donor.name)
+        adopted(fresh)
         self.server.kill()
         self.database.forget()
         self.promise.keep(member=False)
@@ -226,19 +211,13 @@ class Keeper(Elections):
 
     # -- what it is asked --
 
-    def reclone(self) -> dict[str, Any]:
-        """A person asks for a new copy of the primary's data here."""
-        with self._lock:
-            if self.role is Role.PRIMARY:
-                return {"done": False, "because": "this is the primary: 'lab mysql switchover' first"}
-            self._reclone = "asked for"
-            if self.server.running and self.role is Role.DOWN:
-                self.server.kill()
-        return {"done": True, "because": ""}
-
-    def donate(self) -> Iterator[bytes]:
-        """A copy of this node's data, for another."""
-        return donated()
+    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Iterator[bytes] | None:
+        """What other nodes ask."""
+        if path == "/vote":
+            return self.vote(**values)
+        if path == "/stand":
+            return self.stand(**values)
+        return donated() if path == "/clone" else None
 
     def stop(self) -> None:
         """A clean stop: a primary hands over first; if nobody takes it, it ends as if it had been killed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import settings
 import wire
+from galera import Galera
 from keeper import Keeper
 from rules import Role
 
@@ -19,7 +20,7 @@ def main() -> None:
     """Runs until it is told to stop."""
     wanted = settings.read()
     Path("/run/lab").mkdir(exist_ok=True)
-    keeper = Keeper(wanted)
+    keeper = Galera(wanted) if wanted.topology == "galera" else Keeper(wanted)
 
     def public(path: str, values: dict[str, Any]) -> wire.Answer:
         del values
@@ -29,13 +30,8 @@ def main() -> None:
         return (404 if here is None else 200 if here else 503), keeper.state()
 
     def questions(path: str, values: dict[str, Any]) -> wire.Answer:
-        if path == "/vote":
-            return 200, keeper.vote(**values)
-        if path == "/stand":
-            return 200, keeper.stand(**values)
-        if path == "/clone":
-            return 200, keeper.donate()
-        return 404, {"error": path}
+        answer = keeper.questions(path, values)
+        return (404, {"error": path}) if answer is None else (200, answer)
 
     def control(path: str, values: dict[str, Any]) -> wire.Answer:
         if path == "/switchover":

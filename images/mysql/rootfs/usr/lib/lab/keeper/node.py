@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
 import threading
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import rules
-from database import Database
+from database import Database, Trouble
 from promise import Promise
 from rules import Role, View
 from server import HOME, Server
-from wire import Peers
+from wire import Peers, view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from settings import Settings
 
+LOOK_SECONDS = 0.25
 
-class Node:
-    """What a node is, what it has promised, and what it says of itself. One lock: a vote and a step never mix."""
 
-    def __init__(self, settings: Settings) -> None:
+class Base:
+    """What every node has, however the nodes agree. One lock: what others ask and a step never mix."""
+
+    def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
         self.settings = settings
         self.server = Server(settings)
         new = self.server.prepare()
@@ -29,25 +34,82 @@ class Node:
         self.promise = Promise(HOME / "keeper.json")
         if new:
             self.promise.keep(member=False)
-        self.peers = Peers(settings)
-        self.role, self.epoch, self.position = Role.DOWN, 0, 0
+        self.peers = Peers(settings, view)
+        self.role, self.position = Role.DOWN, 0
         self.history: tuple[tuple[int, int], ...] = ()
         self.because = "starting"
-        self.lagging: float | None = None
-        self.following = ""
-        self.semi_sync = False
         self.size = len(settings.nodes)
         self._lock = threading.RLock()
         now = time.monotonic()
-        self._heard = now - 3600  # a primary that serves; none yet
-        self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
         self._contact = now  # enough others
         self._answered = now  # this node's own database
-        self._follow_at = self._start_at = now
-        self._receives = False
+        self._start_at = now
         self._reclone = ""
         self._handing = False
         self._told = ""
+
+    def run(self) -> None:
+        """Looks and acts, for ever."""
+        while True:
+            views = self.peers.states()
+            now = time.monotonic()
+            if 2 * (1 + len(views)) > self.size:
+                self._contact = now
+            with self._lock:
+                try:
+                    self._step(views, now)
+                except (Trouble, OSError, subprocess.SubprocessError) as error:
+                    self._say(str(error))
+            time.sleep(LOOK_SECONDS)
+
+    @abstractmethod
+    def _step(self, views: list[Any], now: float) -> None:
+        """What is to be done now, as far as the others are heard."""
+
+    def reclone(self) -> dict[str, Any]:
+        """A person asks for a new copy of the data here."""
+        with self._lock:
+            if self.role is Role.PRIMARY:
+                return {"done": False, "because": "this is the primary: 'lab mysql switchover' first"}
+            self._reclone = "asked for"
+            if self.server.running and self.role is Role.DOWN:
+                self.server.kill()
+        return {"done": True, "because": ""}
+
+    def _in_contact(self) -> bool:
+        return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
+
+    def _say(self, because: str) -> None:
+        self.because = because
+        if because != self._told:
+            self._log(because or f"{self.role.value} of epoch {max(self.promise.epoch, 1)}")
+            self._told = because
+
+    def _log(self, text: str) -> None:
+        print(f"{datetime.datetime.now(datetime.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
+
+    def _fall(self, because: str) -> None:
+        """Ends the database at once, so that nobody who waits is told that all is well."""
+        self._say(because)
+        self.role, self._handing = Role.DOWN, False
+        self.server.kill()
+        self.database.forget()
+
+
+class Node(Base):
+    """With replication: what a node is, what it has promised, and what it says of itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, view)
+        self.epoch = 0
+        self.lagging: float | None = None
+        self.following = ""
+        self.semi_sync = False
+        now = time.monotonic()
+        self._heard = now - 3600  # a primary that serves; none yet
+        self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
+        self._follow_at = now
+        self._receives = False
 
     def me(self) -> View:
         """This node as the rules see it."""
@@ -73,21 +135,6 @@ class Node:
         """Whether this is a replica to read from."""
         return self.role is Role.REPLICA and self.lagging is not None and self.lagging <= self.settings.lag
 
-    def _in_contact(self) -> bool:
-        return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
-
-    def _say(self, because: str) -> None:
-        self.because = because
-        if because != self._told:
-            self._log(because or f"{self.role.value} of epoch {self.epoch or rules.epoch_of(self.position)}")
-            self._told = because
-
-    def _log(self, text: str) -> None:
-        print(f"{datetime.datetime.now(datetime.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
-
     def _fall(self, because: str) -> None:
-        """Ends the database at once, so that nobody who waits is told that all is well."""
-        self._say(because)
-        self.role, self.epoch, self._handing = Role.DOWN, 0, False
-        self.server.kill()
-        self.database.forget()
+        self.epoch = 0
+        super()._fall(because)

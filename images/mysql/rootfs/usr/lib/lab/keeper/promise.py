@@ -5,25 +5,32 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 class Promise:
-    """The highest epoch that was promised, and whether this node's log counts."""
+    """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         kept = json.loads(path.read_text()) if path.exists() else {}
         self.epoch: int = kept.get("promised", 0)
         self.member: bool = kept.get("member", False)
+        self.begun, self.writer = kept.get("begun", (0, ""))
 
-    def keep(self, *, epoch: int | None = None, member: bool | None = None) -> None:
-        """Raises the epoch (it never goes back), or says whether the log counts; returns when that is durable."""
-        wanted = (max(self.epoch, epoch or 0), self.member if member is None else member)
-        if wanted == (self.epoch, self.member):
+    def keep(self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None) -> None:
+        """Raises the epoch (it never goes back), says whether the log counts, or which epoch began and who writes in
+        it; returns when that is durable."""
+        wanted: dict[str, Any] = {
+            "promised": max(self.epoch, epoch),
+            "member": self.member if member is None else member,
+            "begun": max((self.begun, self.writer), begun or (0, "")),
+        }
+        if wanted == {"promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer)}:
             return
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
-            json.dump({"promised": wanted[0], "member": wanted[1]}, file)
+            json.dump(wanted, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
@@ -32,4 +39,5 @@ class Promise:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self.epoch, self.member = wanted
+        self.epoch, self.member = wanted["promised"], wanted["member"]
+        self.begun, self.writer = wanted["begun"]

@@ -58,11 +58,14 @@ class Server:
             truncate: drop what is in the binary log and was never acknowledged. Only where another primary of a newer
                 epoch is open: until then this copy may be the one that counts.
         """
-        role = ["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else []
+        self.run(["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else [])
+
+    def run(self, options: list[str]) -> None:
+        """Starts mariadbd with some options more."""
         self._began = time.monotonic()
         # It dies with this process: nobody is left who would acknowledge without being watched.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
-        self._process = subprocess.Popen([*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *role])
+        self._process = subprocess.Popen([*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *options])
 
     def ended(self) -> bool:
         """Whether it ended by itself; counts those that did so soon."""

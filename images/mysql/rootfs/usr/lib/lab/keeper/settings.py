@@ -13,6 +13,7 @@ PATH = Path("/etc/lab/mysql.json")
 class Settings:
     """Names, addresses and bounds; see the template for the meaning of each."""
 
+    topology: str
     node: str
     server_id: int
     nodes: dict[str, str]

@@ -38,12 +38,13 @@ def view(said: dict[str, Any]) -> rules.View:
 class Peers:
     """The other nodes: what each said last, and questions to them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
+        self._view = view
         self._others, self._token = settings.others, settings.token
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self._tls = ssl.create_default_context(cafile=CA)
-        self._said: dict[str, tuple[rules.View | None, float]] = {}
+        self._said: dict[str, tuple[Any, float]] = {}
         for name, address in self._others.items():
             threading.Thread(target=self._listen, args=(name, address), daemon=True).start()
 
@@ -52,18 +53,18 @@ class Peers:
             self._said[name] = (self._state(address), time.monotonic())
             time.sleep(LISTEN_SECONDS)
 
-    def states(self) -> list[rules.View]:
+    def states(self) -> list[Any]:
         """What those said just now who could be asked; waits until each was asked once."""
         while len(self._said) < len(self._others):
             time.sleep(0.05)
         oldest = time.monotonic() - self._seconds
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
-    def _state(self, address: str) -> rules.View | None:
+    def _state(self, address: str) -> Any:
         connection = http.client.HTTPConnection(address, STATE_PORT, timeout=self._seconds)
         try:
             connection.request("GET", "/state")
-            return view(json.loads(connection.getresponse().read()))
+            return self._view(json.loads(connection.getresponse().read()))
         except (OSError, ValueError, KeyError, http.client.HTTPException):
             return None
         finally:

@@ -1,0 +1,123 @@
+"""The MySQL cluster as one node, with replication and with Galera: transactions a second, and outages after faults."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from bench.figures import Figure, figure
+from lab.backends import backend
+from lab.evidence import Load, Stream, until
+from lab.evidence.ledger import database
+from lab.lifecycle.down import down
+from lab.lifecycle.mysql import members
+from lab.lifecycle.report import Silent
+from lab.spec import Cluster, Mysql, Placement, TcpLb
+from lab.testing import LabCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "labbench-mysql"
+KINDS = {
+    "one node": Mysql(count=1),
+    "replication": Mysql(),
+    "galera": Mysql(topology="galera"),
+}
+SECONDS, THREADS, ROWS = 10, 8, 10_000
+RATE = 20.0  # writes a second, while a fault is waited for
+SEMI_SYNC_SHARE, OUTAGE_SECONDS, LONGEST_SECONDS = 0.6, 5.0, 10.0
+INSERT = "INSERT INTO ledger (run, id) VALUES ('bench', '{n}')"
+
+
+def run(runs: int) -> list[Figure]:
+    """Each kind of cluster in turn, all of its figures."""
+    rows: list[Figure] = []
+    rates: dict[str, list[float]] = {}
+    for kind, options in KINDS.items():
+        made = backend(Placement(), NAME)
+        spec = Cluster(name=NAME, mysql=options, tcp_lb=TcpLb(count=1))
+        try:
+            begun = time.perf_counter()
+            cluster = LabCluster(spec, made)
+            rows.append(figure(f"{kind}: until all is ready", "s", [time.perf_counter() - begun]))
+            taken = _transactions(cluster, min(runs, 5))
+            rates[kind] = [rate for rate, _ in taken]
+            rows.append(figure(f"{kind}: transactions through the VIP", "/s", rates[kind]))
+            rows.append(figure(f"{kind}: p99 of a transaction", "ms", [p99 for _, p99 in taken]))
+            if options.count > 1:
+                rows += _outages(cluster, kind, runs)
+        finally:
+            down(made, Silent(), volumes=True)
+    for kind in ("replication", "galera"):
+        share = [one / alone for one, alone in zip(rates[kind], rates["one node"], strict=True)]
+        row = figure(f"{kind}: transactions / those of one node", "×", share)
+        if kind == "replication":
+            row = _at_least(row, SEMI_SYNC_SHARE)
+        rows.append(row)
+    return rows
+
+
+def _at_least(row: Figure, goal: float) -> Figure:
+    return Figure(**vars(row) | {"goal": f"≥ {goal:g}", "held": row.median >= goal})
+
+
+def _transactions(cluster: LabCluster, runs: int) -> list[tuple[float, float]]:
+    """Transactions a second and their 99th percentile in ms, of sysbench's OLTP mix of reads and writes."""
+    if not cluster.run("client", "command -v sysbench").ok:
+        print("skipped: this family has no sysbench", file=sys.stderr)
+        return [(float("nan"), float("nan"))] * runs
+    where = f"--mysql-host={cluster.plan.vip or cluster.plan.node('mysql1').address} --mysql-user=evidence"
+    login = f'{where} --mysql-password="$(cat /etc/lab/passwords/evidence)" --mysql-db=evidence --mysql-ssl=off'
+    work = f"sysbench oltp_read_write --table-size={ROWS} --create_secondary=off --threads={THREADS} {login}"
+    _said(cluster, f"{work} prepare")
+    found = []
+    for _ in range(runs):
+        # A conflict between two writers is part of the work, and tried again.
+        said = _said(cluster, f"{work} --time={SECONDS} --percentile=99 --mysql-ignore-errors=1213,1020,1205 run")
+        rate = re.search(r"transactions:\s+\d+\s+\(([\d.]+) per sec", said)
+        percentile = re.search(r"99th percentile:\s+([\d.]+)", said)
+        if rate is None or percentile is None:
+            raise RuntimeError(f"sysbench said:\n{said}")
+        found.append((float(rate[1]), float(percentile[1])))
+    return found
+
+
+def _said(cluster: LabCluster, command: str) -> str:
+    done = cluster.run("client", command, seconds=SECONDS + 60)
+    if not done.ok:
+        raise RuntimeError(f"{command}: {done.said}")
+    return done.stdout
+
+
+def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
+    faults: dict[str, Callable[[str], None]] = {"kill": cluster.backend.kill, "pause": cluster.backend.pause}
+    rows = []
+    for name, fault in faults.items():
+        taken = [_outage(cluster, fault) for _ in range(runs)]
+        row = figure(f"{kind}: nobody writes after a {name}", "s", taken)
+        held = row.median <= OUTAGE_SECONDS and row.most <= LONGEST_SECONDS
+        goal = f"≤ {OUTAGE_SECONDS:g} s, always ≤ {LONGEST_SECONDS:g} s"
+        rows.append(Figure(**vars(row) | {"goal": goal, "held": held}) if name == "kill" else row)
+    return rows
+
+
+def _outage(cluster: LabCluster, fault: Callable[[str], None]) -> float:
+    """The longest time between two acknowledged writes, when the node that takes them is lost."""
+    cluster.heal()
+    (primary,) = until("one node to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster), lambda f: len(f) == 1)
+    stream = Stream("writes", database(cluster.plan), RATE, keep=False, post=INSERT)
+    with Load(cluster.backend, stream) as load:
+        load.more(int(RATE))
+        fault(primary)
+        until("another to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster), lambda now: now - {primary})
+        load.more(2 * int(RATE))
+    times = sorted(answer.sent + answer.seconds for answer in load.answers if not answer.failed)
+    return max(later - earlier for earlier, later in pairwise(times))
+
+
+def _serving(cluster: LabCluster) -> set[str]:
+    return {member.name for member in members(cluster.backend) if member.serves}
