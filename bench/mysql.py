@@ -13,7 +13,7 @@ from lab.backends import backend
 from lab.evidence import Load, Stream, until
 from lab.evidence.ledger import database
 from lab.lifecycle.down import down
-from lab.lifecycle.mysql import members
+from lab.lifecycle.mysql import Member, members
 from lab.lifecycle.report import Silent
 from lab.spec import Cluster, Mysql, Placement, TcpLb
 from lab.testing import LabCluster
@@ -108,12 +108,13 @@ def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
 def _outage(cluster: LabCluster, fault: Callable[[str], None]) -> float:
     """The longest time between two acknowledged writes, when the node that takes them is lost."""
     cluster.heal()
-    (primary,) = until("one node to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster), lambda f: len(f) == 1)
+    until("the nodes to be whole", 6 * LONGEST_SECONDS, lambda: members(cluster.backend), _whole)
+    (primary,) = _serving(cluster)
     stream = Stream("writes", database(cluster.plan), RATE, keep=False, post=INSERT)
     with Load(cluster.backend, stream) as load:
         load.more(int(RATE))
         fault(primary)
-        until("another to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster), lambda now: now - {primary})
+        until("another to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster) - {primary})
         load.more(2 * int(RATE))
     times = sorted(answer.sent + answer.seconds for answer in load.answers if not answer.failed)
     return max(later - earlier for earlier, later in pairwise(times))
@@ -121,3 +122,9 @@ def _outage(cluster: LabCluster, fault: Callable[[str], None]) -> float:
 
 def _serving(cluster: LabCluster) -> set[str]:
     return {member.name for member in members(cluster.backend) if member.serves}
+
+
+def _whole(found: list[Member]) -> bool:
+    """One takes writes, the others follow it; one that was just woken may still believe that it is as before."""
+    agreed = len({member.epoch for member in found}) == 1 and not any(member.because for member in found)
+    return agreed and sorted(member.role for member in found) == ["primary", *["replica"] * (len(found) - 1)]

@@ -252,6 +252,26 @@ def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: 
     writers_checked(cluster, writers)
 
 
+def test_a_full_brick_is_said_and_healed_when_there_is_room(
+    cluster: LabCluster, faults: Faults, webs: list[str]
+) -> None:
+    """The other two take what it can't: nothing is lost, and nothing half written stays."""
+    _healed(cluster)
+    with Writers(cluster, webs, "full") as writers:
+        writers.more()
+        with faults.fill("storage2", "bricks"):
+            until(
+                "the node to say so",
+                30 * cluster.backend.pace,
+                lambda: cluster.run("storage2", "cat /run/lab/volumes").stdout,
+                lambda said: "disk is full" in said,
+            )
+            writers.more()
+        writers.more()
+    _healed(cluster)
+    writers_checked(cluster, writers)
+
+
 def _refused(cluster: LabCluster, node: str, write: str) -> bool:
     return not cluster.backend.run(node, ["python3", "-c", write, f"{FOLDER}/refused"], seconds=40).ok
 
