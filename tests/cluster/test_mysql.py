@@ -352,6 +352,26 @@ def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
     _holds(cluster, book)
 
 
+def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> None:
+    """Which copy is the newest only those know who made them."""
+    _whole(cluster)
+    node = next(member.name for member in members(cluster.backend) if member.role == "replica")
+    kept = "/var/lib/mysql/keeper.json"
+    other = "replication" if _galera(cluster) else "galera"
+    swap = "supervisorctl -c /etc/lab/supervisord.conf stop mysql; sed -i 's/{}/{}/' {}; {}"
+    again = "supervisorctl -c /etc/lab/supervisord.conf start mysql"
+    mine = cluster.options(Mysql).topology
+    cluster.run(node, swap.format(mine, other, kept, again), seconds=90)
+    until(
+        "the node to say whose data it has",
+        WHOLE_SECONDS * cluster.backend.pace,
+        lambda: {one.name: one.because for one in members(cluster.backend)}[node],
+        lambda because: f"made with 'topology: {other}'" in because,
+    )
+    cluster.run(node, swap.format(other, mine, kept, again), seconds=90)
+    _whole(cluster)
+
+
 def test_a_new_disk_counts_only_when_it_has_everything(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     _whole(cluster)
     primary = _primary(cluster)

@@ -31,7 +31,7 @@ class Elections(Node):
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
         self.promise.keep(member=True)
         self._promote(epoch)
-        return True
+        return self.role is Role.PRIMARY
 
     def _voters(self, epoch: int, handover: int, *, trial: bool = False) -> list[View]:
         """Those who vote for this node, if they are enough."""
@@ -95,7 +95,7 @@ class Elections(Node):
         self, epoch: int, position: int, candidate: str, handover: int = 0, *, trial: bool = False
     ) -> dict[str, Any]:
         """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing."""
-        if not self._lock.acquire(timeout=5):
+        if not self._lock.acquire(timeout=self.settings.patience / 2):
             return self._refused("busy")
         try:
             return self._vote(epoch, position, candidate, handover, trial=trial)
@@ -135,7 +135,8 @@ class Elections(Node):
         self._since = time.monotonic()
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
-        self._heard = self._since  # whom it voted for has its time to begin
+        self._heard = self._since
+        self._waits_until = self._since + self.settings.patience  # whom it voted for has its time to begin
         return self._granted()
 
     def switchover(self, to: str = "") -> dict[str, Any]:

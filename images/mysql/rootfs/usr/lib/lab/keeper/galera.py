@@ -53,11 +53,6 @@ class Galera(Base):
         }  # fmt: skip
 
     @property
-    def serves(self) -> bool:
-        """Whether this is the node to write to, in touch with a majority."""
-        return self.role is Role.PRIMARY and not self._handing and self._in_contact()
-
-    @property
     def fresh(self) -> bool:
         """Whether this is another node of the component, and has all that it was sent."""
         return self.role is Role.REPLICA and self._component

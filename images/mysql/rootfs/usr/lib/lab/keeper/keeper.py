@@ -110,7 +110,7 @@ class Keeper(Elections):
         if not rules.may_stand(me, views, self.size):
             self._say("no primary, and no election could be won: " + self._short_of(views))
             return
-        if now >= self._since + self.settings.patience * self._share(me, views):
+        if now >= max(self._waits_until, self._since + self.settings.patience * self._share(me, views)):
             self._stand(views)
         else:
             self._say("no primary is heard")

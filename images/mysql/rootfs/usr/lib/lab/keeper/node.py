@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 LOOK_SECONDS = 0.25
+FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
 class Base:
@@ -31,7 +32,7 @@ class Base:
         self.server = Server(settings)
         new = self.server.prepare()
         self.database = Database(settings)
-        self.promise = Promise(HOME / "keeper.json")
+        self.promise = Promise(HOME / "keeper.json", settings.topology)
         if new:
             self.promise.keep(member=False)
         self.peers = Peers(settings, view)
@@ -57,7 +58,10 @@ class Base:
                 self._contact = now
             with self._lock:
                 try:
-                    self._step(views, now)
+                    if self.promise.made_by == self.settings.topology:
+                        self._step(views, now)
+                    else:
+                        self._say(FOREIGN.format(self.promise.made_by))
                 except (Trouble, OSError, subprocess.SubprocessError) as error:
                     self._say(str(error))
             time.sleep(LOOK_SECONDS)
@@ -75,6 +79,11 @@ class Base:
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
         return {"done": True, "because": ""}
+
+    @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to, in touch with a majority."""
+        return self.role is Role.PRIMARY and not self._handing and self._in_contact()
 
     def _in_contact(self) -> bool:
         return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
@@ -108,7 +117,7 @@ class Node(Base):
         now = time.monotonic()
         self._heard = now - 3600  # a primary that serves; none yet
         self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
-        self._follow_at = now
+        self._follow_at = self._waits_until = now
         self._receives = False
 
     def me(self) -> View:
@@ -124,11 +133,6 @@ class Node(Base):
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "because": self.because, "semi_sync": self.semi_sync,
         }  # fmt: skip
-
-    @property
-    def serves(self) -> bool:
-        """Whether this is the node to write to: a primary that could have a replica's word."""
-        return self.role is Role.PRIMARY and not self._handing and self._in_contact()
 
     @property
     def fresh(self) -> bool:

@@ -9,11 +9,15 @@ from typing import Any
 
 
 class Promise:
-    """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes."""
+    """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
 
-    def __init__(self, path: Path) -> None:
+    `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
+    """
+
+    def __init__(self, path: Path, topology: str) -> None:
         self._path = path
         kept = json.loads(path.read_text()) if path.exists() else {}
+        self.made_by: str = kept.get("made_by", "replication" if kept else topology)
         self.epoch: int = kept.get("promised", 0)
         self.member: bool = kept.get("member", False)
         self.begun, self.writer = kept.get("begun", (0, ""))
@@ -30,7 +34,7 @@ class Promise:
             return
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
-            json.dump(wanted, file)
+            json.dump(wanted | {"made_by": self.made_by}, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
