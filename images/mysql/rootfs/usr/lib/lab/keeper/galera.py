@@ -223,7 +223,9 @@ class Galera(Base):
             self._close()
         self.role = Role.DOWN
         waiting = self._in_contact() and any(not view.running for view in views)
-        if waiting and now > max(self._primary_seen, self._running_since) + self.settings.patience:
+        if not figures.members and now > self._running_since + self.settings.patience:
+            self._fall("Galera has left the group and does not try again: mariadbd is started anew")
+        elif waiting and now > max(self._primary_seen, self._running_since) + self.settings.patience:
             self._fall("no primary component, and those who could make one with it don't run")
         elif figures.primary:
             self._say(f"in the component, and {figures.state.lower()}")
