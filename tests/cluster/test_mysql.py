@@ -352,6 +352,21 @@ def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
     _holds(cluster, book)
 
 
+def test_a_node_that_is_well_is_made_anew_when_asked(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    found = _whole(cluster)
+    node = next(member.name for member in found if member.role == "replica")
+    inode = "stat -c %i /var/lib/mysql/data"
+    before = cluster.run(node, inode).stdout
+    with ledger("mysql", RATE) as book:
+        _more(book, cluster)
+        reclone(cluster.backend, node)
+        seconds = WHOLE_SECONDS * cluster.backend.pace
+        until("another data directory", seconds, lambda: cluster.run(node, inode).stdout, lambda now: now != before)
+        _whole(cluster)
+        _more(book, cluster)
+    _holds(cluster, book)
+
+
 def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> None:
     """Which copy is the newest only those know who made them."""
     _whole(cluster)

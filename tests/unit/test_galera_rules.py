@@ -6,35 +6,19 @@ on the node that took it before it is on any other disk, and a node that dies lo
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from lab import assets
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from tests.unit.keeper import load
 
 SIZE, WALKS, STEPS = 3, 4000, 120
 
 
-def _load(name: str) -> ModuleType:
-    path = assets.images() / f"mysql/rootfs/usr/lib/lab/keeper/{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-rules: Any = _load("rules")
-component: Any = _load("component")
+rules: Any = load("rules")
+component: Any = load("component")
 Role = rules.Role
 
 

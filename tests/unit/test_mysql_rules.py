@@ -7,11 +7,9 @@ the nodes run (images/mysql/rootfs/usr/lib/lab/keeper/rules.py).
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,10 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lab import assets
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from tests.unit.keeper import load
 
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
@@ -37,18 +32,7 @@ EVERYBODY = frozenset(range(SIZE))
 HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
 
 
-def _load() -> ModuleType:
-    path = assets.images() / "mysql/rootfs/usr/lib/lab/keeper/rules.py"
-    spec = importlib.util.spec_from_file_location("mysql_rules", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-rules: Any = _load()
+rules: Any = load("rules")
 Role = rules.Role
 
 

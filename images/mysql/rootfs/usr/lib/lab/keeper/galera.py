@@ -66,6 +66,8 @@ class Galera(Base):
     def _step(self, views: list[Seat], now: float) -> None:
         if any(view.component for view in views):
             self._primary_seen = now
+        if self._reclone and self.server.running and any(view.component for view in views):
+            self._fall(f"to be made anew: {self._reclone}")
         if not self.server.running:
             self._component = False
             self._start(views)
