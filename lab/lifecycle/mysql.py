@@ -78,7 +78,10 @@ def switchover(backend: Backend, to: str) -> str:
     if len(serving) != 1:
         raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
     if to in serving:
-        raise SpecError(f"{to} takes writes already", next_step="--to names another; unsaid, the one with most")
+        raise SpecError(
+            f"{to} takes writes already",
+            next_step="--to names another; without it the replica with the longest log takes over",
+        )
     told = _control(backend, serving[0], f"/switchover?to={to}")
     if not told["done"]:
         raise BackendError(
