@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ PROJECT = f"labtest-{os.getpid()}"
 UP_SECONDS = 120
 
 
-def _plan() -> Plan:
-    spec = load(find("full")).model_copy(update={"network": compose.NETWORK, "family": "debian"})
+def _plan(network: IPv4Network = compose.NETWORK) -> Plan:
+    spec = load(find("full")).model_copy(update={"network": network, "family": "debian"})
     return plan(*offline(spec))
 
 
@@ -44,6 +45,13 @@ def test_nothing_secret_is_committed() -> None:
     assert f"compose/{compose.CLOSED}/" in ignored
     for path in (COMMITTED / compose.OPEN).rglob("*"):
         assert not path.is_file() or "PRIVATE KEY" not in path.read_text(encoding="utf-8")
+
+
+def _free_network(engine: DockerBackend) -> IPv4Network:
+    """The usual one if nobody has it; else, as a person would write it, another."""
+    taken = [IPv4Network(subnet) for subnet in engine.capabilities().subnets]
+    usual = (IPv4Network(f"10.91.{third}.0/24") for third in range(256))
+    return next(network for network in usual if not any(network.overlaps(other) for other in taken))
 
 
 def _free_port() -> str:
@@ -65,13 +73,14 @@ def _command() -> list[str]:
 def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = _command()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    made = _plan()
     engine = DockerBackend("labtest-images")
+    made = _plan(_free_network(engine))
     engine.build([recipe(role, made.family) for role in made.images], lambda *_: None)
     engine.api.close()
     folder = tmp_path / "compose"
-    shutil.copytree(COMMITTED, folder, ignore=shutil.ignore_patterns(compose.CLOSED))
-    for place, text in compose.secret_files(made, secrets.ensure(made)).items():
+    folder.mkdir()
+    (folder / "compose.yaml").write_text(compose.document(made), encoding="utf-8")
+    for place, text in {**compose.files(made), **compose.secret_files(made, secrets.ensure(made))}.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
     ports = {f"LAB_{name}_PORT": _free_port() for name in ("SITE", "SITE_HTTP", "STATS")}
@@ -95,6 +104,7 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
             "the site on the VIP, without any lab command", 60, lambda: run(*check), lambda done: done.returncode == 0
         )
         said = run("exec", "-T", "client", "curl", "-sS", "--cacert", "/etc/lab/ca.crt", "https://www.www.test/whoami")
-        assert '"client":"10.91.0.81"' in said.stdout, said.stderr
+        client = next(node.address for node in made.nodes if node.name == "client")
+        assert f'"client":"{client}"' in said.stdout, said.stderr
     finally:
         run("down", "-v", "--timeout", "2")
