@@ -133,13 +133,13 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
 
 @pytest.fixture
 def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
-    """Writes inside `with ledger("guestbook") as book`; then `book.judge()`."""
+    """Writes inside `with ledger("guestbook") as book`; then `book.judge()`. Slower where processors are emulated."""
 
     def make(service: str, rate: float = 20.0) -> Ledger:
         from lab.evidence import Ledger
         from lab.evidence.ledger import SERVICES
 
-        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate)
+        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate / cluster.backend.pace)
         _evidence.ledgers.append(made)
         return made
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lab.evidence.verdicts import SLACK
 
 if TYPE_CHECKING:
-    from lab.spec import HealthCheck, TcpLb
+    from lab.spec import HealthCheck, Mysql, TcpLb
     from lab.testing import LabCluster
 
 WATCH_INTERVAL = 1.0
@@ -37,3 +37,11 @@ def back_in_pool(cluster: LabCluster, check: HealthCheck) -> float:
 def vip_moved(cluster: LabCluster, options: TcpLb) -> float:
     """From the holder's death until another holds the VIP: RFC 5798's Master_Down_Interval, with the largest skew."""
     return 4 * options.advert_int + slack(cluster)
+
+
+def written_again(cluster: LabCluster, options: Mysql) -> float:
+    """From the primary's death until another takes writes: its silence, the waits of two candidates, a lost election.
+
+    With the patience of 2 s these are the 10 s that are promised.
+    """
+    return (4 * options.patience + 2) * cluster.backend.pace

@@ -14,7 +14,7 @@ from rules import Role, View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HUNG_SECONDS = 4.0  # of a replica's database that lives and does not answer
+HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
 FAILED_STARTS = 3
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
 EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
@@ -75,10 +75,8 @@ class Keeper(Elections):
             self.position = self.database.position()
         except Trouble as error:
             starting = self.role is Role.DOWN and self._answered <= now
-            limit = 30 * HUNG_SECONDS if starting else HUNG_SECONDS
-            if self.role in (Role.PRIMARY, Role.PROMOTING):
-                limit = self.settings.patience
-            if time.monotonic() - self._answered > limit:
+            times = STARTING if starting else 1 if self.role in (Role.PRIMARY, Role.PROMOTING) else HUNG
+            if time.monotonic() - self._answered > times * self.settings.patience:
                 self._fall(f"mariadbd does not answer ({error})")
             elif starting:
                 self._say("mariadbd is starting")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-LOOK_SECONDS = 0.25
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -64,7 +63,7 @@ class Base:
                         self._say(FOREIGN.format(self.promise.made_by))
                 except (Trouble, OSError, subprocess.SubprocessError) as error:
                     self._say(str(error))
-            time.sleep(LOOK_SECONDS)
+            time.sleep(self.settings.interval)
 
     @abstractmethod
     def _step(self, views: list[Any], now: float) -> None:

@@ -24,6 +24,11 @@ class Settings:
     binaries: dict[str, str]
 
     @property
+    def interval(self) -> float:
+        """Seconds between two looks at the others and at this node's own database."""
+        return max(0.1, self.patience / 10)
+
+    @property
     def others(self) -> dict[str, str]:
         """The other nodes' addresses by name."""
         return {name: address for name, address in self.nodes.items() if name != self.node}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 STATE_PORT, QUESTION_PORT = 9104, 9105
 CONTROL = "/run/lab/keeper.sock"
-LISTEN_SECONDS, QUESTION_SECONDS = 0.2, 15.0
+QUESTION_SECONDS = 15.0
+IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 CHUNK = 1 << 18
 
 
@@ -41,6 +42,7 @@ class Peers:
     def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
         self._view = view
         self._others, self._token = settings.others, settings.token
+        self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self._tls = ssl.create_default_context(cafile=CA)
@@ -49,9 +51,10 @@ class Peers:
             threading.Thread(target=self._listen, args=(name, address), daemon=True).start()
 
     def _listen(self, name: str, address: str) -> None:
+        connection = http.client.HTTPConnection(address, STATE_PORT, timeout=self._seconds)
         while True:
-            self._said[name] = (self._state(address), time.monotonic())
-            time.sleep(LISTEN_SECONDS)
+            self._said[name] = (self._state(connection), time.monotonic())
+            time.sleep(self._interval)
 
     def states(self) -> list[Any]:
         """What those said just now who could be asked; waits until each was asked once."""
@@ -60,15 +63,13 @@ class Peers:
         oldest = time.monotonic() - self._seconds
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
-    def _state(self, address: str) -> Any:
-        connection = http.client.HTTPConnection(address, STATE_PORT, timeout=self._seconds)
+    def _state(self, connection: http.client.HTTPConnection) -> Any:
         try:
             connection.request("GET", "/state")
             return self._view(json.loads(connection.getresponse().read()))
         except (OSError, ValueError, KeyError, http.client.HTTPException):
+            connection.close()  # the next question makes it anew
             return None
-        finally:
-            connection.close()
 
     def ask_all(
         self, path: str, enough: Callable[[list[dict[str, Any]]], bool], **values: object
@@ -122,6 +123,7 @@ class Handler(BaseHTTPRequestHandler):
     """Reads a question, has it answered, and writes the answer."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one packet: two would wait for each other on a kept connection
     answer: Callable[[str, dict[str, Any]], Answer]
     token = ""
 
@@ -177,7 +179,7 @@ class Listener(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the question's own thread: a slow handshake holds nobody up."""
-        request.settimeout(QUESTION_SECONDS)
+        request.settimeout(IDLE_SECONDS)
         if self.tls:
             request = self.tls.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
