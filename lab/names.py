@@ -10,9 +10,14 @@ NAMESPACE = os.environ.get("LAB_NAMESPACE", "www-cluster-lab")
 LABEL = "www-cluster-lab"
 """What all labels of the lab begin with."""
 
-_URLS = {"site": "https://localhost:{}/", "site-http": "http://localhost:{}/", "stats": "http://localhost:{}/stats"}
+_URLS = {
+    "site": "https://localhost:{}/",
+    "site-http": "http://localhost:{}/",
+    "stats": "http://localhost:{}/stats",
+    "ssh": "ssh://localhost:{}",
+}
 
 
 def url(name: str, port: int) -> str:
-    """What a browser opens for a published port."""
+    """What a browser, or `ssh`, opens for a published port."""
     return _URLS[name].format(port)

@@ -28,6 +28,7 @@ from lab.cli import (
     schema,
     status,
     up,
+    user,
     volume,
     xen,
 )
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, mysql, volume, opened)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, mysql, volume, user, opened)
 BENEATH = (render, build, graph, doctor, schema, compose, xen)
 for module in EVERY_DAY + BENEATH:
     module.register(app)

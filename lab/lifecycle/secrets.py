@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lab.plan import Plan
 
+HOST_KEY, HOST_PUBLIC = "ssh-host-key", "ssh-host-public"
 MADE_BY_CA = ("ca-certificate", "ca-key", "site-certificate")
 NODE = "certificate-"
 """Before a node's name: the certificate by which it is known to other nodes."""
@@ -31,6 +32,8 @@ def ensure(plan: Plan) -> dict[str, str]:
     for node in plan.nodes:
         if f"{NODE}{node.name}" in plan.secrets and not (where / f"{NODE}{node.name}").is_file():
             _write(where / f"{NODE}{node.name}", _issued(where, [node.name, node.address]))
+    if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not (where / HOST_KEY).is_file():
+        _make_host_key(where)
     return {name: _ensure(where, name) for name in plan.secrets}
 
 
@@ -53,6 +56,18 @@ def _ensure(where: Path, name: str) -> str:
     if not path.is_file():
         _write(path, random.token_urlsafe(18))
     return path.read_text(encoding="utf-8").strip()
+
+
+def _make_host_key(where: Path) -> None:
+    """The key by which clients know the shell servers, and its public half: the secret one last, it marks both."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    _write(where / HOST_PUBLIC, public.decode())
+    _write(where / HOST_KEY, secret.decode())
 
 
 def _write(path: Path, text: str) -> None:

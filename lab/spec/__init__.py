@@ -3,7 +3,7 @@
 from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
 from lab.spec.loading import find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HealthCheck, HttpLb, Mysql, RoleOptions, Storage, TcpLb, Web
+from lab.spec.roles import Client, HealthCheck, HttpLb, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
 __all__ = [
     "AUTO",
@@ -17,6 +17,7 @@ __all__ = [
     "Placement",
     "Ports",
     "RoleOptions",
+    "Shell",
     "Storage",
     "TcpLb",
     "Web",

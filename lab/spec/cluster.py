@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HttpLb, Model, Mysql, RoleOptions, Storage, TcpLb, Web
+from lab.spec.roles import Client, HttpLb, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.spec.users import User, UserName, groups_of, numbered
 
 AUTO = "auto"
 OFF = "off"
@@ -26,6 +27,7 @@ class Ports(Model):
     site: Port = Field("auto", description="https, usually 8443")
     site_http: Port = Field("auto", description="http, usually 8080")
     stats: Port = Field("auto", description="the HTTP balancers' statistics, usually 8404")
+    ssh: Port = Field("auto", description="the shell servers, usually 2222")
 
 
 class NodeOverride(Model):
@@ -49,6 +51,8 @@ class Cluster(Model):
     tcp_lb: TcpLb | None = None
     storage: Storage | None = None
     mysql: Mysql | None = None
+    shell: Shell | None = None
+    users: dict[UserName, User] = Field(default_factory=dict, description="who has a login on the shell servers")
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
@@ -77,8 +81,13 @@ class Cluster(Model):
             raise ValueError("the cluster has no role; write at least 'web:'")
         if self.http_lb and not self.web:
             raise ValueError("'http-lb' needs a 'web' role behind it")
-        if self.tcp_lb and not (self.http_lb or self.mysql):
-            raise ValueError("'tcp-lb' needs an 'http-lb' or 'mysql' role behind it")
+        if self.tcp_lb and not (self.http_lb or self.mysql or self.shell):
+            raise ValueError("'tcp-lb' needs an 'http-lb', 'mysql' or 'shell' role behind it")
+        if self.shell and not self.storage:
+            raise ValueError("'shell' keeps the homes on the shared filesystem: write 'storage:' too")
+        if self.users and not self.shell:
+            raise ValueError("'users' have a login on the shell servers: write 'shell:' too")
+        self.groups  # noqa: B018  refuses numbers that two have
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:
@@ -94,6 +103,16 @@ class Cluster(Model):
         """The options of the roles that are in the cluster, by the role's name."""
         found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()}
         return {key: options for key, options in found.items() if options is not None}
+
+    @property
+    def people(self) -> dict[str, User]:
+        """The users with their numbers, by name."""
+        return numbered(self.users)
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """The users' groups with their numbers."""
+        return groups_of(self.users)
 
     @property
     def warnings(self) -> list[str]:

@@ -179,10 +179,12 @@ def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
         near = difflib.get_close_matches(str(at[-1] if at else ""), valid, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
         return f"unknown key '{detail['loc'][-1]}'; {hint}"
+    if kind == "missing":
+        return f"'{detail['loc'][-1]}' is missing here"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
     if kind in ("model_type", "model_attributes_type"):
         return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
-    if detail["loc"][-1] == "name" and kind == "string_pattern_mismatch":
+    if detail["loc"][-1] in ("name", "[key]") and kind == "string_pattern_mismatch":
         return "a name has lower-case letters, digits and dashes, begins with a letter, and is at most 31 long"
     return f"{message[0].lower()}{message[1:]}"

@@ -99,6 +99,24 @@ class Mysql(RoleOptions):
     lag: Seconds = Field(5, description="seconds that a replica may be behind and still be read from")
 
 
+class Limits(Model):
+    """What one user may have on a shell node."""
+
+    processes: Count = Field(100, ge=10, le=10000, description="processes and threads at once")
+    memory: Count = Field(512, ge=32, description="MiB of all processes together")
+    files: Count = Field(1024, ge=64, le=1_000_000, description="open files of one process")
+    logins: Count = Field(10, le=1000, description="sessions at once")
+
+
+class Shell(RoleOptions):
+    """OpenSSH, with homes on the shared filesystem."""
+
+    volume: VolumeName = Field("home", description="the shared volume that the homes are on")
+    limits: Limits = Field(default_factory=Limits, description="what one user may have")
+    tries: Count = Field(10, description="failed logins from an address within a minute until it is banned")
+    ban: Count = Field(600, description="seconds that it stays banned")
+
+
 class Client(RoleOptions):
     """The author's laptop: load, probes, and the gateway behind the published ports."""
 

@@ -319,6 +319,18 @@ def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
     writers_checked(cluster, writers)
 
 
+@pytest.mark.nightly
+def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: LabCluster) -> None:
+    """Never while they run: a glusterd that begins anew ends them until it has counted its peers."""
+    _healed(cluster)
+    number = "pgrep -ox glusterd"
+    before = cluster.run("storage2", number).stdout
+    cluster.run("storage2", "pkill -STOP -x glusterd; pkill -KILL -x glusterfsd")
+    seconds = 150 * cluster.backend.pace
+    until("another glusterd", seconds, lambda: cluster.run("storage2", number).stdout not in ("", before))
+    _healed(cluster)
+
+
 def test_status_tells_every_brick(cluster: LabCluster) -> None:
     _healed(cluster)
     found = bricks(cluster.backend)

@@ -61,7 +61,7 @@ BAD = {
     ),
     "two copies": ("storage: {count: 2}\nweb:", "2 copies have no majority"),
     "four mysql nodes": ("mysql: {count: 4}", "less than or equal to 3"),
-    "tcp-lb alone": ("web:\ntcp-lb:", "'tcp-lb' needs an 'http-lb' or 'mysql' role"),
+    "tcp-lb alone": ("web:\ntcp-lb:", "'tcp-lb' needs an 'http-lb', 'mysql' or 'shell' role"),
     "a role that is a list": ("web: [3]", "a mapping is expected here, with keys such as count"),
     "two clients": ("web:\nclient: {count: 2}", "input should be 1, not 2"),
     "an address that is none": ("web:\nnodes: {web1: {address: here}}", "line 2, nodes.web1.address"),

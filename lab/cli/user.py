@@ -1,0 +1,127 @@
+"""`lab user`: the people with a login. Each verb changes the topology file, and takes that into use at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.spec import Cluster
+
+Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
+Key = Annotated[list[str] | None, typer.Option("--key", "-k", help="A public key, or a file of some. May be repeated.")]
+Away = Annotated[list[str] | None, typer.Option("--remove", help="The fingerprint of a key to take away.")]
+Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="A group besides the own. May be repeated.")]
+Forward = Annotated[bool, typer.Option("--forwarding", help="May forward ports and the agent.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="The people with a login on the shell servers.", no_args_is_help=True)
+    verbs.command("list")(_list)
+    for verb in (add, remove, keys):
+        verbs.command()(verb)
+    app.add_typer(verbs, name="user")
+
+
+def _list(file: options.File = None, name: options.Name = None) -> None:
+    """Shows the users with their numbers, groups and keys."""
+    from lab.cli import tables
+    from lab.lifecycle.users import fingerprint
+
+    people = options.cluster(file, name, None, None, None).people
+    rows = [
+        (who, str(user.uid), str(len(user.keys)), ", ".join(user.groups), "forwarding" if user.forwarding else "")
+        for who, user in people.items()
+    ]
+    tables.rows(("USER", "NUMBER", "KEYS", "GROUPS", "MAY"), rows)
+    # Below it, since a fingerprint is copied, and a table may break it.
+    for who, user in people.items():
+        for key in user.keys:
+            print(f"  {who}: {fingerprint(key)} {key.partition(' ')[2].partition(' ')[2]}".rstrip())
+
+
+def add(
+    user: Name,
+    key: Key = None,
+    group: Group = None,
+    forwarding: Forward = False,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = None,
+    host: options.Host = None,
+) -> None:
+    """Adds a user, who can log in when this returns; the home is made at the first login."""
+    from lab.errors import SpecError
+    from lab.lifecycle import users
+
+    if not key:
+        raise SpecError(
+            "a user needs a key", where="--key", next_step=f"lab user add {user} --key ~/.ssh/id_ed25519.pub"
+        )
+    work = users.added(user, users.public_keys(key), group or [], forwarding=forwarding)
+    _changed(work, file, name, backend, host)
+
+
+def remove(
+    user: Name,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = None,
+    host: options.Host = None,
+) -> None:
+    """Removes a user: sessions end, files stay."""
+    from lab.lifecycle import users
+
+    _changed(users.removed(user), file, name, backend, host)
+
+
+def keys(
+    user: Name,
+    key: Key = None,
+    away: Away = None,
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = None,
+    host: options.Host = None,
+) -> None:
+    """Gives a user more keys, or takes some away; sessions that run stay."""
+    from lab.errors import SpecError
+    from lab.lifecycle import users
+
+    if not key and not away:
+        raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT takes one away")
+    _changed(users.rekeyed(user, users.public_keys(key or []), away or []), file, name, backend, host)
+
+
+def _changed(
+    work: Callable[[dict[str, Any]], None], file: str | None, name: str | None, backend: str | None, host: str | None
+) -> None:
+    from lab.lifecycle import users
+
+    path, cluster = users.change(file, work)
+    print(f"{path} is changed")
+    _applied(cluster.model_copy(update={"name": name}) if name else cluster, str(path), backend, host)
+
+
+def _applied(cluster: Cluster, file: str, kind: str | None, host: str | None) -> None:
+    """Takes the change into use where the cluster runs, with as many nodes as it has."""
+    from lab.backends import backend as make
+    from lab.cli import screen
+    from lab.lifecycle.lock import held
+    from lab.lifecycle.up import up
+    from lab.spec.changes import scaled
+
+    made = make(options.place(file, kind, host), cluster.name)
+    there = [node.role for node in made.observe().nodes]
+    if not there:
+        print(f"the cluster '{cluster.name}' does not run; 'lab up' makes it with this change")
+        return
+    counts = [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
+    with screen.report() as report, held(cluster.name, "lab user", report):
+        up(scaled(cluster, counts), made, report)

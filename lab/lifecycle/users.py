@@ -1,0 +1,125 @@
+"""The people of a topology: added, removed, given other keys. The file is the only place where they are kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab import assets
+from lab.errors import SpecError
+from lab.spec import find
+from lab.spec.changes import nearest
+from lab.spec.editing import edited
+from lab.spec.loading import DEFAULT_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lab.spec import Cluster
+
+
+def public_keys(said: Sequence[str]) -> list[str]:
+    """Keys as they were given: each the text of one, or the name of a file that holds some.
+
+    Raises:
+        SpecError: a file can't be read.
+    """
+    found: list[str] = []
+    for each in said:
+        if " " in each.strip():
+            found.append(each.strip())
+            continue
+        try:
+            lines = Path(each).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(
+                f"no key in {each}: {getattr(error, 'strerror', None) or error}",
+                where="--key",
+                next_step="name a file that ends in .pub, or write the key itself; 'ssh-keygen' makes one",
+            ) from None
+        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return found
+
+
+def fingerprint(key: str) -> str:
+    """A key's fingerprint, as `ssh-keygen -l` prints it."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> tuple[Path, Cluster]:
+    """Changes the people in the topology that is meant; one that ships is copied to `cluster.yaml` first.
+
+    Args:
+        file: as `--file` says.
+        work: gets the users as the file has them, by name, and changes them in place.
+
+    Returns:
+        The file that was written, and the cluster that it describes now.
+
+    Raises:
+        SpecError: what would come out is not valid; nothing was written.
+    """
+    path = find(file)
+    shipped = path in assets.topologies().values()
+    target = DEFAULT_FILE if shipped else path
+    if shipped and file and target.exists():
+        raise SpecError(
+            f"'{file}' ships with the lab and is not changed, and there is a {target} here already",
+            where="--file",
+            next_step=f"leave --file out to change {target}, or copy {path} to a file of your own",
+        )
+
+    def users(document: Any) -> None:  # noqa: ANN401  ruamel's mapping
+        if document.get("users") is None:
+            document["users"] = {}
+        work(document["users"])
+
+    return target, edited(path, target, users)
+
+
+def added(name: str, keys: list[str], groups: list[str], *, forwarding: bool) -> Callable[[dict[str, Any]], None]:
+    """Adds a person."""
+
+    def work(users: dict[str, Any]) -> None:
+        if name in users:
+            raise SpecError(f"there is a user '{name}' already", next_step=f"'lab user keys {name}' changes the keys")
+        users[name] = {"keys": keys}
+        if groups:
+            users[name]["groups"] = groups
+        if forwarding:
+            users[name]["forwarding"] = True
+
+    return work
+
+
+def removed(name: str) -> Callable[[dict[str, Any]], None]:
+    """Takes a person out."""
+
+    def work(users: dict[str, Any]) -> None:
+        del users[_known(name, users)]
+
+    return work
+
+
+def rekeyed(name: str, more: list[str], less: list[str]) -> Callable[[dict[str, Any]], None]:
+    """Gives a person keys, and takes others away by their fingerprints."""
+
+    def work(users: dict[str, Any]) -> None:
+        keys = users[_known(name, users)]["keys"]
+        held = {fingerprint(key): key for key in keys}
+        for mark in less:
+            if mark not in held:
+                raise SpecError(f"'{name}' has no key {mark}; the keys are: {', '.join(held)}", where="--remove")
+            keys.remove(held[mark])
+        keys.extend(key for key in more if key not in keys)
+
+    return work
+
+
+def _known(name: str, users: dict[str, Any]) -> str:
+    if name not in users:
+        raise SpecError(f"there is no user '{name}'; {nearest(name, list(users)) if users else 'there are none'}")
+    return name

@@ -1,0 +1,220 @@
+"""The shell servers: people log in through the VIP by their keys, publish pages, and stay within their limits."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence import until
+from lab.spec import Shell
+from lab.spec.users import User
+from tests.cluster import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lab.backends.base import Result
+    from lab.spec import Cluster
+    from lab.testing import LabCluster
+
+KEYS = "/root/keys"
+ANN, BOB, GUEST = "student1", "student2", "student3"
+TRIES, PROCESSES, MEGABYTES = 20, 40, 128  # more tries than the refusals that these tests make on the way
+FAILED_LOGIN = 255  # of ssh itself, not of what it ran
+
+
+class School:
+    """Three people with a login, whose keys are on the client."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self._cluster = cluster
+
+    def ssh(self, user: str, command: str = "true", *options: str, key: str = "", seconds: float = 30) -> Result:
+        """Runs a command at the other end of a login from the client, which knows the cluster's host key."""
+        return self._cluster.backend.run("client", [*self._login(user, key, options), command], seconds=seconds)
+
+    def through(self, user: str, target: str) -> Result:
+        """What a target says by HTTP to whom a login forwards there."""
+        asked = f"printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' | {shlex.join(self._login(user, '', ('-W', target)))}"
+        return self._cluster.run("client", asked)
+
+    def _login(self, user: str, key: str, options: Sequence[str]) -> list[str]:
+        argv = [
+            "ssh",
+            "-i",
+            f"{KEYS}/{key or user}",
+            "-o",
+            "UserKnownHostsFile=/etc/lab/known_hosts",
+            "-o",
+            "BatchMode=yes",
+        ]
+        argv += ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=10", *options]
+        return [*argv, f"{user}@{self.door}"]
+
+    @property
+    def door(self) -> str:
+        """Where people knock."""
+        return self._cluster.plan.vip or self._cluster.plan.node("shell1").address
+
+    def logs_in(self, user: str) -> None:
+        """Waits until a user can."""
+        seconds = 30 * self._cluster.backend.pace
+        until(f"{user} to log in", seconds, lambda: self.ssh(user), lambda done: done.ok)
+
+
+@pytest.fixture(scope="module")
+def _people(_session_cluster: LabCluster) -> Iterator[None]:
+    """For these tests the topology has people; the one of the others comes back after them."""
+    cluster = _session_cluster
+    before = cluster.spec
+    shell = cluster.options(Shell)
+    names = (ANN, BOB, GUEST)
+    making = " && ".join(f"ssh-keygen -q -t ed25519 -N '' -f {KEYS}/{name}" for name in (*names, "stranger"))
+    cluster.run("client", f"rm -rf {KEYS} && mkdir -m 700 {KEYS} && {making}")
+    users = {
+        name: User(
+            keys=[cluster.run("client", f"cat {KEYS}/{name}.pub").stdout],
+            groups=["class-a"] if name != GUEST else [],
+            forwarding=name == BOB,
+        )
+        for name in names
+    }
+    limits = shell.limits.model_copy(update={"processes": PROCESSES, "memory": MEGABYTES})
+    own = shell.model_copy(update={"limits": limits, "tries": TRIES})
+    cluster.spec = before.model_copy(update={"users": users, "shell": own})
+    yield
+    cluster.spec = before
+
+
+@pytest.fixture
+def school(_people: None, cluster: LabCluster) -> School:
+    return School(cluster)
+
+
+def _without(cluster: LabCluster, user: str) -> Cluster:
+    return cluster.spec.model_copy(update={"users": {k: v for k, v in cluster.spec.users.items() if k != user}})
+
+
+def test_a_key_opens_the_door_and_the_clients_address_is_known(cluster: LabCluster, school: School) -> None:
+    done = school.ssh(ANN, "echo $SSH_CONNECTION; id; pwd")
+    assert done.ok, done.said
+    address, who, home = done.stdout.splitlines()
+    assert address.split()[0] == cluster.plan.node("client").address
+    assert f"uid={cluster.spec.people[ANN].uid}({ANN})" in who
+    assert "(class-a)" in who
+    assert home == f"/home/{ANN}"
+
+
+@pytest.mark.parametrize(
+    ("user", "key", "options"),
+    [
+        (ANN, "stranger", ()),
+        (ANN, BOB, ()),
+        ("root", ANN, ()),
+        ("nobody", ANN, ()),
+        (ANN, "none", ("-o", "PreferredAuthentications=password,keyboard-interactive", "-o", "BatchMode=no")),
+    ],
+)
+def test_nobody_else_comes_in(school: School, user: str, key: str, options: tuple[str, ...]) -> None:
+    refused = school.ssh(user, "true", *options, key=key)
+    assert refused.rc == FAILED_LOGIN
+    assert "Permission denied (publickey)" in refused.said
+
+
+def test_a_page_is_published_on_every_web_node(cluster: LabCluster, school: School) -> None:
+    webs = cluster.require("web", 1)
+    page = "cd public_html && echo 'made by hand' > index.html && echo '<?php echo 6*7;' > page.php && ls"
+    assert school.ssh(ANN, page).ok
+    for web in webs:
+        site = f"http://127.0.0.1/~{ANN}/"
+        assert cluster.run(web, f"curl -fsS {site}").stdout == "made by hand\n"
+        assert "<?php" in cluster.run(web, f"curl -fsS {site}page.php").stdout, "a person's program is run"
+        assert cluster.run(web, f"stat -c %U:%G:%u /home/{ANN}/public_html/index.html").stdout.split() == [
+            f"{ANN}:{ANN}:{cluster.spec.people[ANN].uid}"
+        ]
+    assert cluster.ask(f"/~{ANN}", "-L") == "made by hand\n"
+    assert "404" in cluster.ask("/~nobody-of-that-name/", "-o", "/dev/null", "-w", "%{http_code}")
+
+
+def test_a_file_sent_by_sftp_is_whole(cluster: LabCluster, school: School) -> None:
+    cluster.run("client", "dd if=/dev/urandom of=/tmp/sent bs=64k count=80 2>/dev/null")
+    ssh = f"-i {KEYS}/{ANN} -o UserKnownHostsFile=/etc/lab/known_hosts -o IdentitiesOnly=yes"
+    sent = cluster.run("client", f"echo 'put /tmp/sent kept' | sftp -b - {ssh} {ANN}@{school.door}", seconds=60)
+    assert sent.ok, sent.said
+    wanted = cluster.run("client", "sha256sum < /tmp/sent").stdout
+    assert school.ssh(ANN, "sha256sum < kept").stdout == wanted
+
+
+def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabCluster, school: School) -> None:
+    for user in (ANN, BOB):
+        school.logs_in(user)
+    many = f"for i in $(seq {2 * PROCESSES}); do sleep 20 & done; wait"
+    greedy = "python3 -c 'import time; held = bytes([1]) * (200 << 20); time.sleep(60)'"
+    bomb = school.ssh(ANN, f"timeout 25 bash -c {shlex.quote(many)}", seconds=60)
+    assert "Resource temporarily unavailable" in bomb.stderr
+    eaten = school.ssh(ANN, greedy, seconds=60)
+    assert not eaten.ok
+    assert school.ssh(BOB, "echo here").stdout == "here\n"
+    said = [line for node in cluster.plan.role("shell") for line in cluster.backend.logs(node.name)]
+    assert any(f"more than {MEGABYTES}" in line for line in said)
+
+
+def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
+    inside = "127.0.0.1:8404"
+    refused = school.through(ANN, inside)
+    assert not refused.ok
+    assert "administratively prohibited" in refused.stderr
+    assert "ready" in school.through(BOB, inside).stdout
+
+
+def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) -> None:
+    shells = [node.name for node in cluster.plan.role("shell")]
+    try:
+        until(
+            "the door to be closed",
+            30 * cluster.backend.pace,
+            lambda: school.ssh(ANN, key="stranger").said,
+            lambda said: "Permission denied" not in said,
+        )
+        assert not school.ssh(ANN).ok, "not even with the right key"
+    finally:
+        for shell in shells:
+            cluster.run(shell, "fail2ban-client unban --all")
+    school.logs_in(ANN)
+
+
+def test_a_removed_users_sessions_end_and_files_stay(cluster: LabCluster, school: School) -> None:
+    assert school.ssh(GUEST, "echo mine > note; nohup sleep 600 > /dev/null 2>&1 &").ok
+    shells = [node.name for node in cluster.plan.role("shell")]
+    number = cluster.spec.people[GUEST].uid
+    with cluster.changed(_without(cluster, GUEST)):
+        for shell in shells:
+            assert not cluster.run(shell, f"pgrep --uid {number}").stdout, "a process of the removed user"
+        assert "Permission denied" in school.ssh(GUEST).said
+        assert cluster.run(shells[0], f"cat /home/{GUEST}/note").stdout == "mine\n"
+        assert school.ssh(ANN).ok
+    assert school.ssh(GUEST, "cat note").stdout == "mine\n"
+
+
+def test_another_shell_node_is_the_same_to_who_comes_back(cluster: LabCluster, school: School) -> None:
+    cluster.require("tcp-lb", 1)
+    cluster.room(len(cluster.plan.nodes) + 1)
+    two = cluster.spec.model_copy(update={"shell": cluster.options(Shell).model_copy(update={"count": 2})})
+    with cluster.changed(two):
+        assert school.ssh(ANN, "echo before > kept-over; sync").ok
+        keys = {
+            cluster.run("client", f"ssh-keyscan -t ed25519 {node.address} 2>/dev/null").stdout.split()[-1]
+            for node in cluster.plan.role("shell")
+        }
+        assert len(keys) == 1
+        for shell in ("shell1", "shell2"):
+            cluster.backend.kill(shell)
+            until(
+                f"a login without {shell}",
+                bounds.out_of_pool(cluster, cluster.spec.tcp_lb.check) + 5 if cluster.spec.tcp_lb else 0,
+                lambda: school.ssh(ANN, "cat kept-over").stdout == "before\n",
+            )
+            cluster.backend.start(shell)
+            cluster.apply(two)
