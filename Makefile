@@ -35,7 +35,7 @@ unit: .venv/ready
 test: lint engine
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
-	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY)
+	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY) --durations 25
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera -m "not nightly" -k "$(GALERA)"
 	@$(MAKE) --no-print-directory test-xen
 

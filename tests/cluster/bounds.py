@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lab.evidence.verdicts import SLACK
 
 if TYPE_CHECKING:
-    from lab.spec import HealthCheck, Mysql, TcpLb
+    from lab.spec import HealthCheck, Mysql, Storage, TcpLb
     from lab.testing import LabCluster
 
 WATCH_INTERVAL = 1.0
@@ -45,3 +45,8 @@ def written_again(cluster: LabCluster, options: Mysql) -> float:
     With the patience of 2 s these are the 10 s that are promised.
     """
     return (4 * options.patience + 2) * cluster.backend.pace
+
+
+def storage_stall(cluster: LabCluster, options: Storage) -> float:
+    """How long a write may wait for a storage node that hangs: GlusterFS' `network.ping-timeout`."""
+    return options.ping_timeout + slack(cluster)

@@ -16,6 +16,7 @@ from lab.evidence.ledger import Verdict
 from lab.evidence.linear import Answer, linearizable
 from lab.lifecycle.volumes import bricks
 from lab.spec import Storage
+from tests.cluster import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,10 +32,10 @@ WRITER = r"""
 import hashlib, os, sys, time
 folder, name = sys.argv[1:]
 os.makedirs(folder, exist_ok=True)
-number = 0
+number, longest = 0, 0.0
 with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
     while not os.path.exists(f"/var/tmp/{name}.stop"):
-        number += 1
+        number, begun = number + 1, time.monotonic()
         data = os.urandom(20000)
         path = f"{folder}/{name}-{number}"
         try:
@@ -46,6 +47,9 @@ with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
             print(error, flush=True)
             time.sleep(0.2)
             continue
+        if time.monotonic() - begun > longest:
+            longest = time.monotonic() - begun
+            open(f"/var/tmp/{name}.longest", "w").write(f"{longest:.2f}")
         time.sleep(0.05)
         kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
 """
@@ -146,6 +150,11 @@ class Writers:
         said = [self._cluster.run(node, ask).stdout for node, ask in zip(self._nodes, asked, strict=True)]
         return [int(one or 0) for one in said]
 
+    def longest(self) -> float:
+        """Seconds that one file took at most."""
+        asked = [f"cat /var/tmp/{self._name}-{node}.longest" for node in self._nodes]
+        return max(float(self._cluster.run(node, ask).stdout) for node, ask in zip(self._nodes, asked, strict=True))
+
     def more(self, count: int = 20) -> None:
         """Until each node has written some more."""
         before = [0] * len(self._nodes) if count == 5 else self.counts()
@@ -222,6 +231,8 @@ def test_a_storage_node_is_lost_and_comes_back(
             with faults.do(fault, "storage2"):
                 writers.more()
         writers.more()
+        stalled = writers.longest()
+    assert stalled <= bounds.storage_stall(cluster, cluster.options(Storage)), "a file took longer than is promised"
     _healed(cluster)
     writers_checked(cluster, writers)
 

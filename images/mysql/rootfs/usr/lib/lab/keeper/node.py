@@ -6,7 +6,7 @@ import datetime
 import subprocess
 import threading
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from database import Database, Trouble
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
-class Base:
+class Base(ABC):
     """What every node has, however the nodes agree. One lock: what others ask and a step never mix."""
 
     def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
