@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.plan.model import NodePlan, Plan
 
-TIERS = ["client", "tcp-lb", "http-lb", "web", "mysql", "storage"]
+TIERS = ["client", "tcp-lb", "http-lb", "web", "shell", "mysql", "storage"]
 FRONT = TIERS[:4]
+BELOW = {"shell": "web"}
+"""Roles that share a column with another, where that is there."""
 FILLS = {
     "client": "#eef2f7",
     "tcp-lb": "#d7e8fb",
     "http-lb": "#d5f0e3",
     "web": "#fdebc8",
+    "shell": "#fbdfd3",
     "mysql": "#f3dcee",
     "storage": "#e6e2f7",
 }
@@ -31,7 +34,8 @@ def edges(plan: Plan) -> list[tuple[str, str]]:
     """Who speaks to whom."""
     front = [nodes for role in FRONT if (nodes := plan.role(role))]
     pairs = list(pairwise(front))
-    pairs += [(plan.role("web"), plan.role("storage")), (plan.role("tcp-lb") or front[-1], plan.role("mysql"))]
+    pairs += [(plan.role(role), plan.role("storage")) for role in ("web", "shell")]
+    pairs += [(plan.role("tcp-lb") or front[-1], plan.role(role)) for role in ("mysql", "shell")]
     return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
 
 
@@ -59,7 +63,7 @@ def dot(plan: Plan) -> str:
 
 def svg(plan: Plan) -> str:
     """A picture that needs no other program: a column a tier."""
-    columns = tiers(plan)
+    columns = _columns(plan)
     tallest = max(len(nodes) for nodes in columns)
     width, height = len(columns) * COLUMN - (COLUMN - BOX[0]) + 2 * GAP, tallest * ROW + 2 * GAP + 24
     spots = {}
@@ -86,6 +90,15 @@ def svg(plan: Plan) -> str:
             f'<text x="{x + BOX[0] / 2}" y="{GAP + 8}" text-anchor="middle" fill="#1f4e8c">VIP {plan.vip}</text>'
         )
     return "\n".join([*parts, "</svg>"])
+
+
+def _columns(plan: Plan) -> list[list[NodePlan]]:
+    found: dict[str, list[NodePlan]] = {}
+    for nodes in tiers(plan):
+        role = nodes[0].role
+        above = BELOW.get(role, role)
+        found.setdefault(above if above in found else role, []).extend(nodes)
+    return list(found.values())
 
 
 def _box(node: NodePlan, at: tuple[float, float]) -> str:

@@ -114,9 +114,10 @@ def test_what_is_fixed_does_not_depend_on_files(full: Cluster) -> None:
     assert before.node("http-lb1").files != after.node("http-lb1").files
 
 
+@pytest.mark.parametrize("topology", ["full", "stage7"])
 @pytest.mark.parametrize("form", FORMATS)
-def test_pictures_name_every_node(form: str, full: Cluster) -> None:
-    made = plan(full, "debian")
+def test_pictures_name_every_node(form: str, topology: str) -> None:
+    made = plan(*offline(load(find(topology))))
     text = FORMATS[form](made)
     for node in made.nodes:
         assert node.name in text
