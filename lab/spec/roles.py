@@ -75,7 +75,7 @@ class Storage(RoleOptions):
     engine: Literal["glusterfs"] = Field("glusterfs", description="what keeps the copies alike")
     volumes: list[VolumeName] = Field(["www", "home", "mail"], min_length=1, description="one for each purpose")
     ping_timeout: Annotated[int, Field(ge=1, le=120, strict=True)] = Field(
-        5, description="seconds until a storage node that does not answer is left out; GlusterFS delivers 42"
+        5, description="seconds, at most twice as many, until a node that hangs is left out; GlusterFS delivers 42"
     )
 
     @field_validator("count")

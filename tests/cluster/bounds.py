@@ -48,5 +48,8 @@ def written_again(cluster: LabCluster, options: Mysql) -> float:
 
 
 def storage_stall(cluster: LabCluster, options: Storage) -> float:
-    """How long a write may wait for a storage node that hangs: GlusterFS' `network.ping-timeout`."""
-    return options.ping_timeout + slack(cluster)
+    """How long a file may wait for a storage node that hangs: twice GlusterFS' `network.ping-timeout`.
+
+    Its timer runs for that long; where something was heard in that time it runs once more (rpc-clnt-ping.c).
+    """
+    return 2 * options.ping_timeout + slack(cluster)
