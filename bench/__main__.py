@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import cold, evidence, failover, lifecycle, mysql, scale, storage, traffic, xen
+from bench import cold, evidence, failover, lifecycle, mysql, scale, shell, storage, traffic, xen
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -26,9 +27,29 @@ TITLES = {
     "scale": "Many web nodes",
     "storage": "The shared filesystem",
     "mysql": "The MySQL cluster: one node, replication, Galera",
+    "shell": "Logins",
     "xen": "Five domains on the nested Xen host",
     "xen-failover": "The same faults on Xen",
 }
+
+ALONE: dict[str, Callable[[int], list[Figure]]] = {
+    "cold": lambda _: cold.run(),
+    "lifecycle": lambda runs: lifecycle.run(runs or 5),
+    "storage": lambda runs: storage.run(runs or 5),
+    "mysql": lambda runs: mysql.run(runs or 10),
+    "shell": lambda runs: shell.run(runs or 5),
+    "xen": lambda runs: xen.run(runs or 5),
+    "xen-failover": lambda runs: xen.faults(runs or 3),
+}
+"""Sections that make clusters of their own, by the runs that were asked for; 0 where that was left open."""
+
+TOGETHER: dict[str, Callable[[LabCluster, int], list[Figure]]] = {
+    "traffic": lambda cluster, runs: traffic.run(cluster, runs or 5),
+    "failover": lambda cluster, runs: failover.run(cluster, runs or 10),
+    "evidence": lambda cluster, runs: evidence.run(cluster, runs or 5),
+    "scale": lambda cluster, _: scale.run(cluster),
+}
+"""Sections that share one."""
 
 
 def main() -> int:
@@ -39,29 +60,16 @@ def main() -> int:
     chosen = parser.parse_args()
     sections = chosen.sections or list(TITLES)
     taken: dict[str, list[Figure]] = {}
-    if "cold" in sections:
-        taken["cold"] = _section("cold", cold.run)
-    if "lifecycle" in sections:
-        taken["lifecycle"] = _section("lifecycle", lambda: lifecycle.run(chosen.runs or 5))
-    if "storage" in sections:
-        taken["storage"] = _section("storage", lambda: storage.run(chosen.runs or 5))
-    if "mysql" in sections:
-        taken["mysql"] = _section("mysql", lambda: mysql.run(chosen.runs or 10))
-    if "xen" in sections:
-        taken["xen"] = _section("xen", lambda: xen.run(chosen.runs or 5))
-    if "xen-failover" in sections:
-        taken["xen-failover"] = _section("xen-failover", lambda: xen.faults(chosen.runs or 3))
-    if set(sections) - {"cold", "lifecycle", "storage", "mysql", "xen", "xen-failover"}:
+    for name in sections:
+        if name in ALONE:
+            taken[name] = _section(name, partial(ALONE[name], chosen.runs))
+    if set(sections) & set(TOGETHER):
         made = backend(Placement(), lifecycle.NAME)
         cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
-        work: dict[str, Callable[[], list[Figure]]] = {
-            "traffic": lambda: traffic.run(cluster, chosen.runs or 5),
-            "failover": lambda: failover.run(cluster, chosen.runs or 10),
-            "evidence": lambda: evidence.run(cluster, chosen.runs or 5),
-            "scale": lambda: scale.run(cluster),
-        }
         try:
-            taken |= {name: _section(name, work[name]) for name in sections if name in work}
+            for name in sections:
+                if name in TOGETHER:
+                    taken[name] = _section(name, partial(TOGETHER[name], cluster, chosen.runs))
         finally:
             down(made, Silent(), volumes=True)
     print(f"kept in {keep(taken)}")

@@ -1,0 +1,56 @@
+"""The shell servers: logins a second, through the VIP and straight at a node."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bench.figures import Figure, figure
+from lab.backends import backend
+from lab.lifecycle.down import down
+from lab.lifecycle.report import Silent
+from lab.spec import Cluster, Placement, Shell, Storage, TcpLb
+from lab.spec.users import User
+from lab.testing import LabCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME, USER, KEY = "labbench-shell", "ann", "/root/bench-key"
+LOGINS, AT_ONCE = 40, 4
+
+
+def run(runs: int) -> list[Figure]:
+    """Both doors in turn, so that a slow minute of the machine hits both."""
+    made = backend(Placement(), NAME)
+    spec = Cluster(name=NAME, storage=Storage(), shell=Shell(), tcp_lb=TcpLb(count=1))
+    try:
+        cluster = LabCluster(spec, made)
+        cluster.run("client", f"rm -f {KEY}*; ssh-keygen -q -t ed25519 -N '' -f {KEY}")
+        key = cluster.run("client", f"cat {KEY}.pub").stdout
+        cluster.apply(spec.model_copy(update={"users": {USER: User(keys=[key])}}))
+        doors = {"through the VIP": cluster.plan.vip or "", "straight": cluster.plan.node("shell1").address}
+        taken: dict[str, list[float]] = {door: [] for door in doors}
+        for _ in range(runs):
+            for door, address in doors.items():
+                taken[door].append(_rate(cluster, address))
+        rows = [figure(f"logins, {AT_ONCE} at once, {door}", "/s", taken[door]) for door in doors]
+        return [*rows, figure("through the VIP / straight", "×", _shares(*taken.values()))]
+    finally:
+        down(made, Silent(), volumes=True)
+
+
+def _shares(led: Sequence[float], straight: Sequence[float]) -> list[float]:
+    return [one / other for one, other in zip(led, straight, strict=True)]
+
+
+def _rate(cluster: LabCluster, address: str) -> float:
+    """Logins a second, each with a key exchange of its own and a command that does nothing."""
+    options = f"-i {KEY} -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes"
+    begun = time.perf_counter()
+    done = cluster.run(
+        "client", f"seq {LOGINS} | xargs -P {AT_ONCE} -I{{}} ssh {options} {USER}@{address} true", seconds=120
+    )
+    if not done.ok:
+        raise RuntimeError(f"a login failed: {done.said}")
+    return LOGINS / (time.perf_counter() - begun)
