@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -416,8 +417,10 @@ def test_twenty_rounds_at_random(cluster: LabCluster, faults: Faults, ledger: Ca
             kind, node = chance.choice(["kill", "pause", "cut"]), chance.choice(["primary", "random:mysql", "mysql2"])
             _whole(cluster)
             with faults.do(kind, node) as fault:
+                begun = time.monotonic()
                 new = _takes_writes(cluster, than=fault.fault.nodes[0])
+                passed = time.monotonic() - begun
                 _more(book, cluster)
-            print(f"round {number}: {kind} {fault.fault.nodes[0]}, {new} takes writes")
+            print(f"round {number}: {kind} {fault.fault.nodes[0]}, {new} takes writes, seen after {passed:.1f} s")
     _holds(cluster, book)
     assert all(node.state is State.RUNNING for node in cluster.backend.observe().nodes)
