@@ -33,6 +33,7 @@ unit: .venv/ready
 	.venv/bin/pytest -q tests/unit
 
 test: lint engine
+	@scripts/need ssh openssh-client
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY) --durations 25
