@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -187,6 +188,7 @@ def test_what_nobody_foresaw_is_told_as_it_was_said() -> None:
     assert "something new" in error.what
 
 
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh here: apt-get install openssh-client")
 def test_a_host_that_is_not_there_is_said_at_once() -> None:
     """Real ssh to a port on which nothing listens."""
     place = Placement("xen", _settings(host="ssh://root@127.0.0.1:1"))
