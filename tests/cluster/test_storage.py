@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "/srv/shared/uploads"
 HEAL_SECONDS = 90.0
+SOME, FEW = 20, 5  # files that each node writes before and after something happens
 # Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
 # disks; one that is refused is tried under the next number.
 WRITER = r"""
@@ -132,7 +133,7 @@ class Writers:
             name = f"{self._name}-{node}"
             command = f"rm -f /var/tmp/{name}.*; setsid python3 /var/tmp/writer.py {FOLDER}/{self._name} {name}"
             self._cluster.run(node, f"{command} > /var/tmp/{name}.said 2>&1 &")
-        self.more(5)
+        self.more(first=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -155,9 +156,10 @@ class Writers:
         asked = [f"cat /var/tmp/{self._name}-{node}.longest" for node in self._nodes]
         return max(float(self._cluster.run(node, ask).stdout) for node, ask in zip(self._nodes, asked, strict=True))
 
-    def more(self, count: int = 20) -> None:
-        """Until each node has written some more."""
-        before = [0] * len(self._nodes) if count == 5 else self.counts()
+    def more(self, *, first: bool = False) -> None:
+        """Until each node has written some more; fewer where an emulated processor needs seconds for one."""
+        count = FEW if first or self._cluster.backend.pace > 1 else SOME
+        before = [0] * len(self._nodes) if first else self.counts()
         seconds = 60 * self._cluster.backend.pace
         until(
             "more files",
