@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 JOINING_SECONDS = 600.0  # for a copy of everything from another node
 SHARED_SECONDS = 10.0  # for the next writer to begin
 FAILED_STARTS = 3
+PATIENCES_TO_JOIN = 6  # Galera's own views take up to four to be settled
 
 
 class Galera(Base):
@@ -32,6 +33,7 @@ class Galera(Base):
         self._component = False
         self._running_since = 0.0
         self._primary_seen = time.monotonic()
+        self._left_out_at: float | None = None  # since when the others have a component, and this node is in none
         self._beginning = 0  # the epoch of a component that this node was elected to begin
         self._read: tuple[str, int] | None = None  # what is on the disk, while nothing runs
 
@@ -80,7 +82,7 @@ class Galera(Base):
         self._answered = time.monotonic()
         self.position = figures.position
         if figures.primary and figures.synced:
-            self._primary_seen = now
+            self._primary_seen, self._left_out_at = now, None
             self._share(figures, views, now)
         else:
             self._out(figures, views, now)
@@ -224,11 +226,18 @@ class Galera(Base):
         if self.role is Role.PRIMARY:
             self._close()
         self.role = Role.DOWN
+        if figures.primary or not any(view.component for view in views):
+            self._left_out_at = None
+        elif self._left_out_at is None:
+            self._left_out_at = now
         waiting = self._in_contact() and any(not view.running for view in views)
         if not figures.members and now > self._running_since + self.settings.patience:
             self._fall("Galera has left the group and does not try again: mariadbd is started anew")
         elif waiting and now > max(self._primary_seen, self._running_since) + self.settings.patience:
             self._fall("no primary component, and those who could make one with it don't run")
+        elif self._left_out_at and now > self._left_out_at + PATIENCES_TO_JOIN * self.settings.patience:
+            # Seen once, after all had been killed: two nodes in a view without a majority, one of them long elsewhere.
+            self._fall("the others have a primary component that does not take it in: mariadbd is started anew")
         elif figures.primary:
             self._say(f"in the component, and {figures.state.lower()}")
         else:
@@ -277,7 +286,7 @@ class Galera(Base):
 
     def _fall(self, because: str) -> None:
         super()._fall(because)
-        self._component, self._read = False, None
+        self._component, self._read, self._left_out_at = False, None, None
 
 
 def _seat(said: dict[str, Any]) -> Seat:
