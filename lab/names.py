@@ -15,6 +15,8 @@ _URLS = {
     "site-http": "http://localhost:{}/",
     "stats": "http://localhost:{}/stats",
     "ssh": "ssh://localhost:{}",
+    "submission": "smtp://localhost:{}",
+    "imaps": "imaps://localhost:{}",
 }
 
 

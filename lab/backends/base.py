@@ -150,8 +150,11 @@ class Backend(Protocol):
     def remove(self, node: str) -> None:
         """Removes a node, running or not; its volumes stay."""
 
-    def clear(self, *, volumes: bool) -> None:
-        """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone."""
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+        """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone.
+
+        The volumes of nodes of the roles in `keep` stay.
+        """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
         """Runs a command in a node; killed after `seconds`, with exit code 124.

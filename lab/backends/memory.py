@@ -82,9 +82,9 @@ class MemoryBackend:
         self.files.pop(node, None)
         self.done.append(f"remove {node}")
 
-    def clear(self, *, volumes: bool) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         self._notes.clear()
-        self.done.append(f"clear volumes={volumes}")
+        self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
         del network  # there is none

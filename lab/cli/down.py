@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
 def down(
     made: Backend,
     volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data and the secrets too.")] = False,
+    keep_backups: Annotated[
+        bool, typer.Option("--keep-backups", help="With --volumes: all but the backups and their secrets.")
+    ] = False,
 ) -> None:
     """Removes the cluster: what carries its label, whatever became of the topology."""
     from lab.cli import screen
@@ -27,6 +30,6 @@ def down(
     from lab.lifecycle.lock import held
 
     with screen.report() as report, held(made.cluster, "lab down", report):
-        count = take_down(made, report, volumes=volumes)
+        count = take_down(made, report, volumes=volumes, keep_backups=keep_backups)
     kept = "" if volumes else "; its data is kept ('--volumes' removes it too)"
     print(f"removed {count} nodes of '{made.cluster}'{kept}")

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from lab.cli import (
+    backup,
     build,
     chaos,
     compose,
@@ -19,6 +20,7 @@ from lab.cli import (
     heal,
     load,
     logs,
+    mail,
     mysql,
     opened,
     plan,
@@ -43,9 +45,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, mysql, volume, user, opened)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
+PARTS = (mysql, volume, mail, user, backup, opened)
 BENEATH = (render, build, graph, doctor, schema, compose, xen)
-for module in EVERY_DAY + BENEATH:
+for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)
 
 

@@ -50,7 +50,7 @@ def rendered(found: Status) -> Group:
     )
     if not found.nodes:
         return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' makes one"))
-    lines = [Text.assemble("  ", (f"{entry['name']:<10}", "bold"), entry["url"]) for entry in found.endpoints]
+    lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in found.endpoints]
     return Group(heading, grid, *lines)
 
 

@@ -7,10 +7,12 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
-from lab.errors import BackendError
+from lab.errors import BackendError, LabError
 from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
+from lab.evidence.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +26,8 @@ ENOUGH = 20
 
 WRITE_PATIENCE = 10.0
 READ_SECONDS = 30.0
+DELIVERY_SECONDS = 90.0
+"""Postfix tries again what it could not deliver after ten to forty seconds (`main.cf`)."""
 REFUSED = range(400, 500)
 ACKNOWLEDGED = range(200, 400)
 
@@ -176,7 +180,51 @@ def database(plan: Plan, port: int = 3306) -> str:
     return f"mysql://evidence@{plan.vip or plan.role('mysql')[0].address}:{port}/evidence"
 
 
-SERVICES: dict[str, type[GuestBook | Mysql]] = {"guestbook": GuestBook, "uploads": Uploads, "mysql": Mysql}
+class Mail:
+    """Messages, each submitted by a new visitor with a login, to the mailbox of the lab's own account."""
+
+    name = "mail"
+    everywhere = True
+
+    def __init__(self, plan: Plan, site: str) -> None:
+        del site
+        self._nodes = [node.name for node in plan.role("mail")]
+        self._address = f"evidence@{plan.cluster}.test"
+        self._url = f"smtp://{self._address.replace('@', '%40')}@{plan.vip or plan.role('mail')[0].address}:587"
+
+    def stream(self, run: str, rate: float) -> Stream:
+        message = f"From: {self._address}\nTo: {self._address}\nSubject: {run}-{{n}}\n\nWritten down.\n"
+        return Stream(self.name, self._url, rate, keep=False, post=message)
+
+    def replicas(self) -> Sequence[str]:
+        return self._nodes
+
+    def read(self, backend: Backend, replica: str, run: str) -> list[str]:
+        self._await_delivery(backend)
+        asked = ["doveadm", "-c", "/etc/lab/dovecot.conf", "-f", "flow", "fetch", "-u", self._address]
+        argv = [*asked, "hdr.subject", "mailbox", "INBOX", "subject", run]
+        done = backend.run(replica, argv, seconds=READ_SECONDS)
+        if not done.ok:
+            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+        return [line.removeprefix("hdr.subject=") for line in done.stdout.split() if line.startswith("hdr.subject=")]
+
+    def _await_delivery(self, backend: Backend) -> None:
+        """What was accepted may wait in any node's queue; it is not lost, and not in the mailbox yet."""
+        for node in self._nodes:
+            until(
+                f"an empty queue on {node}",
+                DELIVERY_SECONDS * backend.pace,
+                partial(backend.run, node, ["postqueue", "-j"], seconds=READ_SECONDS),
+                lambda said: said.ok and not said.stdout.strip(),
+            )
+
+
+SERVICES: dict[str, type[GuestBook | Mysql | Mail]] = {
+    "guestbook": GuestBook,
+    "uploads": Uploads,
+    "mysql": Mysql,
+    "mail": Mail,
+}
 """What a ledger can be kept of, by name; a role that acknowledges writes adds one line."""
 
 
@@ -216,7 +264,7 @@ class Ledger:
         for replica in service.replicas():
             try:
                 found[replica] = service.read(self._backend, replica, self.run)
-            except BackendError as error:
+            except LabError as error:
                 unread.append(error.what)
         return judge(service.name, self.operations[service.name], found, unread, everywhere=service.everywhere)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.lifecycle import each, secrets
+from lab.lifecycle.backup import ROLE as BACKUP
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.report import Report
 
 
-def down(backend: Backend, report: Report, *, volumes: bool = False) -> int:
-    """Removes the cluster; with `volumes` its data and its secrets too. Returns how many nodes there were."""
+def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backups: bool = False) -> int:
+    """Removes the cluster; with `volumes` its data and its secrets too. Returns how many nodes there were.
+
+    With `keep_backups` as well, the backup nodes' volumes stay, and the secrets, without which nobody could read them.
+    """
     nodes = backend.observe().nodes
 
     def remove(name: str) -> None:
@@ -20,7 +24,7 @@ def down(backend: Backend, report: Report, *, volumes: bool = False) -> int:
         report.step(name, "removed", done=True)
 
     each.one_by_thread([node.name for node in nodes], remove)
-    backend.clear(volumes=volumes)
-    if volumes:
+    backend.clear(volumes=volumes, keep=[BACKUP] if keep_backups else [])
+    if volumes and not keep_backups:
         secrets.forget(backend.cluster)
     return len(nodes)

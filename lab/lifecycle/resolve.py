@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lab.spec import Cluster
 
 POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
-USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404, "ssh": 2222}
+USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404, "ssh": 2222, "submission": 1587, "imaps": 1993}
 NEEDED = {
     "ip_vs": ("'engine: ipvs'", "tcp-lb.engine", "use 'engine: haproxy', or a kernel with IPVS"),
     "fuse": ("the shared filesystem", "storage", "load the module fuse, or leave 'storage' out"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets as random
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from lab import paths
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from lab.plan import Plan
+    from lab.plan import NodePlan, Plan
 
 HOST_KEY, HOST_PUBLIC = "ssh-host-key", "ssh-host-public"
+DKIM_KEY, DKIM_RECORD = "dkim-key", "dkim-record"
 MADE_BY_CA = ("ca-certificate", "ca-key", "site-certificate")
 NODE = "certificate-"
 """Before a node's name: the certificate by which it is known to other nodes."""
@@ -31,9 +33,11 @@ def ensure(plan: Plan) -> dict[str, str]:
     _ensure_certificates(where, _names(plan))
     for node in plan.nodes:
         if f"{NODE}{node.name}" in plan.secrets and not (where / f"{NODE}{node.name}").is_file():
-            _write(where / f"{NODE}{node.name}", _issued(where, [node.name, node.address]))
+            _write(where / f"{NODE}{node.name}", _issued(where, _node_names(plan, node)))
     if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not (where / HOST_KEY).is_file():
         _make_host_key(where)
+    if {DKIM_KEY, DKIM_RECORD} & set(plan.secrets) and not (where / DKIM_KEY).is_file():
+        _make_dkim_key(where)
     return {name: _ensure(where, name) for name in plan.secrets}
 
 
@@ -68,6 +72,24 @@ def _make_host_key(where: Path) -> None:
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     _write(where / HOST_PUBLIC, public.decode())
     _write(where / HOST_KEY, secret.decode())
+
+
+def _make_dkim_key(where: Path) -> None:
+    """The key that signs the cluster's mail, and its DNS record: strings of at most 255 bytes (RFC 6376, 3.6.2.2)."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    public = b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    record = f"v=DKIM1; k=rsa; p={public}"
+    _write(where / DKIM_RECORD, ",".join(f'"{record[at : at + 200]}"' for at in range(0, len(record), 200)))
+    _write(where / DKIM_KEY, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode())
+
+
+def _node_names(plan: Plan, node: NodePlan) -> list[str]:
+    """What a node's certificate is for: itself, and of a mail node the name and address by which all are known."""
+    shared = [f"mail.{plan.cluster}.test", *([plan.vip] if plan.vip else []), "localhost"]
+    return [node.name, node.address, *(shared if node.role == "mail" else [])]
 
 
 def _write(path: Path, text: str) -> None:

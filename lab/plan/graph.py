@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.plan.model import NodePlan, Plan
 
-TIERS = ["client", "tcp-lb", "http-lb", "web", "shell", "mysql", "storage"]
+TIERS = ["client", "tcp-lb", "http-lb", "web", "shell", "mail", "mysql", "storage", "backup"]
 FRONT = TIERS[:4]
-BELOW = {"shell": "web"}
+BELOW = {"shell": "web", "mail": "web"}
 """Roles that share a column with another, where that is there."""
 FILLS = {
     "client": "#eef2f7",
@@ -19,8 +19,10 @@ FILLS = {
     "http-lb": "#d5f0e3",
     "web": "#fdebc8",
     "shell": "#fbdfd3",
+    "mail": "#dcefd0",
     "mysql": "#f3dcee",
     "storage": "#e6e2f7",
+    "backup": "#e9e4da",
 }
 BOX, GAP, ROW, COLUMN = (150, 44), 20, 64, 230
 
@@ -34,8 +36,9 @@ def edges(plan: Plan) -> list[tuple[str, str]]:
     """Who speaks to whom."""
     front = [nodes for role in FRONT if (nodes := plan.role(role))]
     pairs = list(pairwise(front))
-    pairs += [(plan.role(role), plan.role("storage")) for role in ("web", "shell")]
-    pairs += [(plan.role("tcp-lb") or front[-1], plan.role(role)) for role in ("mysql", "shell")]
+    pairs += [(plan.role(role), plan.role("storage")) for role in ("web", "shell", "mail")]
+    pairs += [(plan.role("tcp-lb") or front[-1], plan.role(role)) for role in ("mysql", "shell", "mail")]
+    pairs += [(plan.role(role), plan.role("backup")) for role in ("mysql", "storage")]
     return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
 
 

@@ -14,8 +14,8 @@ from lab.recipes import Manifest, manifest, recipe
 if TYPE_CHECKING:
     from lab.spec import Cluster
 
-STATUS_PORT, SSH_PORT = 8404, 22
-ENTRANCES = ("http-lb", "web", "mysql", "shell")
+STATUS_PORT, SSH_PORT, SUBMISSION_PORT, IMAPS_PORT = 8404, 22, 587, 993
+ENTRANCES = ("http-lb", "web", "mysql", "shell", "mail")
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
 
@@ -102,6 +102,11 @@ def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
     if cluster.shell:
         shells = tuple(found[f"shell{number + 1}"] for number in range(cluster.shell.count))
         gateways.append(Gateway("ssh", SSH_PORT, entrance if cluster.tcp_lb else shells, SSH_PORT))
+    if cluster.mail and cluster.tcp_lb:
+        gateways += [
+            Gateway("submission", SUBMISSION_PORT, entrance, SUBMISSION_PORT),
+            Gateway("imaps", IMAPS_PORT, entrance, IMAPS_PORT),
+        ]
     if cluster.http_lb:
         balancers = tuple(found[f"http-lb{number + 1}"] for number in range(cluster.http_lb.count))
         gateways += [Gateway("site", 443, entrance, 443), Gateway("stats", 8500, balancers, STATUS_PORT)]
@@ -113,6 +118,7 @@ def _publish(cluster: Cluster) -> tuple[Publish, ...]:
     inside |= {"site-http": 80} if cluster.web else {}
     inside |= {"stats": 8500} if cluster.http_lb else {}
     inside |= {"ssh": SSH_PORT} if cluster.shell else {}
+    inside |= {"submission": SUBMISSION_PORT, "imaps": IMAPS_PORT} if cluster.mail and cluster.tcp_lb else {}
     wanted = cluster.ports.model_dump(by_alias=True)
     return tuple(Publish(name, wanted[name], port) for name, port in inside.items() if isinstance(wanted[name], int))
 

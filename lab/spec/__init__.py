@@ -3,15 +3,17 @@
 from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
 from lab.spec.loading import find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HealthCheck, HttpLb, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.spec.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
 __all__ = [
     "AUTO",
     "OFF",
+    "Backup",
     "Client",
     "Cluster",
     "HealthCheck",
     "HttpLb",
+    "Mail",
     "Mysql",
     "NodeOverride",
     "Placement",

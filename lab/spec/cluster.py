@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from lab.spec.placement import Placement, Xen
-from lab.spec.roles import Client, HttpLb, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 from lab.spec.users import User, UserName, groups_of, numbered
 
 AUTO = "auto"
@@ -28,6 +28,8 @@ class Ports(Model):
     site_http: Port = Field("auto", description="http, usually 8080")
     stats: Port = Field("auto", description="the HTTP balancers' statistics, usually 8404")
     ssh: Port = Field("auto", description="the shell servers, usually 2222")
+    submission: Port = Field("auto", description="where a mail program sends, usually 1587")
+    imaps: Port = Field("auto", description="where a mail program reads, usually 1993")
 
 
 class NodeOverride(Model):
@@ -51,7 +53,9 @@ class Cluster(Model):
     tcp_lb: TcpLb | None = None
     storage: Storage | None = None
     mysql: Mysql | None = None
+    mail: Mail | None = None
     shell: Shell | None = None
+    backup: Backup | None = None
     users: dict[UserName, User] = Field(default_factory=dict, description="who has a login on the shell servers")
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
@@ -79,14 +83,9 @@ class Cluster(Model):
     def _makes_sense(self) -> Self:
         if not self.roles().keys() - {"client"}:
             raise ValueError("the cluster has no role; write at least 'web:'")
-        if self.http_lb and not self.web:
-            raise ValueError("'http-lb' needs a 'web' role behind it")
-        if self.tcp_lb and not (self.http_lb or self.mysql or self.shell):
-            raise ValueError("'tcp-lb' needs an 'http-lb', 'mysql' or 'shell' role behind it")
-        if self.shell and not self.storage:
-            raise ValueError("'shell' keeps the homes on the shared filesystem: write 'storage:' too")
-        if self.users and not self.shell:
-            raise ValueError("'users' have a login on the shell servers: write 'shell:' too")
+        for lacking, said in self._lacks():
+            if lacking:
+                raise ValueError(said)
         self.groups  # noqa: B018  refuses numbers that two have
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
@@ -98,6 +97,34 @@ class Cluster(Model):
         if self.vip and self.network != AUTO and self.vip not in IPv4Network(self.network):
             raise ValueError(f"vip {self.vip} is outside the network {self.network}")
         return self
+
+    def _lacks(self) -> list[tuple[bool, str]]:
+        """Roles that stand on others: whether those are missing, and what to write."""
+        below = self.http_lb or self.mysql or self.shell
+        return [
+            (bool(self.http_lb and not self.web), "'http-lb' needs a 'web' role behind it"),
+            (bool(self.tcp_lb and not below), "'tcp-lb' needs an 'http-lb', 'mysql' or 'shell' role behind it"),
+            (
+                bool(self.mail and not (self.storage and self.mysql)),
+                "'mail' keeps accounts in 'mysql' and mailboxes on 'storage': write both",
+            ),
+            (
+                bool(self.web and self.web.notify and not self.mail),
+                "'web.notify' is a mailbox on the mail servers: write 'mail:' too",
+            ),
+            (
+                bool(self.shell and not self.storage),
+                "'shell' keeps the homes on the shared filesystem: write 'storage:' too",
+            ),
+            (
+                bool(self.backup and not (self.storage or self.mysql)),
+                "'backup' has nothing to keep: write 'storage:' or 'mysql:' too",
+            ),
+            (
+                bool(self.users and not self.shell),
+                "'users' have a login on the shell servers: write 'shell:' too",
+            ),
+        ]
 
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""
@@ -133,4 +160,9 @@ class Cluster(Model):
     @property
     def site(self) -> str:
         """The site's host name."""
-        return f"www.{self.name}.test"
+        return f"www.{self.domain}"
+
+    @property
+    def domain(self) -> str:
+        """The cluster's domain, behind the @ of its mail addresses."""
+        return f"{self.name}.test"

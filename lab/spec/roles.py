@@ -6,8 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lab.spec.units import Duration
+
 Count = Annotated[int, Field(ge=1, strict=True)]
+Kept = Annotated[int, Field(ge=0, le=1000, strict=True)]
 VolumeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+LocalPart = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
+RelayHost = Annotated[str, Field(pattern=r"^(\[[A-Za-z0-9.-]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
@@ -41,6 +46,7 @@ class Web(RoleOptions):
     count: Count = Field(3, description="how many web nodes")
     sticky: bool = Field(default=False, description="keep a visitor on one node, by a cookie")
     volume: VolumeName = Field("www", description="the shared volume for uploads, where the cluster has storage")
+    notify: LocalPart | None = Field(None, description="the mailbox that is told of each post, such as ann")
     php_children: Count = Field(16, ge=4, le=500, description="PHP processes a node, at most")
 
 
@@ -115,6 +121,37 @@ class Shell(RoleOptions):
     limits: Limits = Field(default_factory=Limits, description="what one user may have")
     tries: Count = Field(10, description="failed logins from an address within a minute until it is banned")
     ban: Count = Field(600, description="seconds that it stays banned")
+
+
+class Mail(RoleOptions):
+    """Postfix and Dovecot; accounts in the database, mailboxes on the shared filesystem."""
+
+    count: Count = Field(2, description="how many mail nodes")
+    volume: VolumeName = Field("mail", description="the shared volume that the mailboxes are on")
+    message_size: Count = Field(20, le=1000, description="MiB of one message, at most")
+    quota: Count = Field(500, description="MiB of one mailbox, unless its account says another")
+    rate: Count = Field(600, description="messages a minute from one address, at most")
+    relayhost: RelayHost | None = Field(
+        None,
+        description="where mail for the rest of the world goes, such as [smtp.example.org]:587",
+    )
+
+
+class Keep(Model):
+    """Which backups stay: the newest ones, and the newest of each of so many days, weeks and months."""
+
+    last: Count = Field(24, description="the newest ones")
+    daily: Kept = Field(7, description="one of each of so many days")
+    weekly: Kept = Field(4, description="one of each of so many weeks")
+    monthly: Kept = Field(0, description="one of each of so many months")
+
+
+class Backup(RoleOptions):
+    """restic: all databases and all shared volumes, in an encrypted repository."""
+
+    count: Literal[1] = Field(1, description="one repository")
+    every: Annotated[Duration, Field(ge=10, le=7 * 86400)] = Field(3600, description="how often, such as 30m or 1h")
+    keep: Keep = Field(default_factory=Keep, description="which backups stay")
 
 
 class Client(RoleOptions):

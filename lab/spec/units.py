@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from lab.errors import SpecError
 
@@ -41,6 +43,23 @@ def percent(text: str | float) -> float:
     return _times(text, {"%": 1.0, "": 1.0}, "a share is written 5%")
 
 
+def moment(text: str, now: float) -> float:
+    """A moment in Unix seconds, such as `2026-03-01T14:05`, `14:05:30` of the day of `now`, or a bare number.
+
+    A time without a zone is this machine's own.
+
+    Raises:
+        SpecError: it is none.
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    today = datetime.fromtimestamp(now).astimezone().date().isoformat()
+    for written in (text, f"{today}T{text}"):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(written).astimezone().timestamp()
+    raise SpecError(f"'{text}' is no moment", next_step="write 2026-03-01T14:05, 14:05:30 (of today), or Unix seconds")
+
+
 def _times(text: str | float, units: dict[str, Any], how: str) -> float:
     found = _NUMBER.fullmatch(str(text).strip())
     factor = units.get(found[2].lower()) if found else None
@@ -56,5 +75,7 @@ def _as_value_error(text: Any) -> float:  # noqa: ANN401  whatever stands in a f
         raise ValueError(f"{error.what}; {error.next_step}") from None
 
 
-Duration = Annotated[float, BeforeValidator(_as_value_error)]
+Duration = Annotated[
+    float, BeforeValidator(_as_value_error), WithJsonSchema({"type": ["number", "string"], "examples": ["30m"]})
+]
 """Seconds in a model, written as a duration."""

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "name: labtest-alone\nnetwork: 10.90.0.0/24\n"
 SITE = "web: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
-OWN = {"storage": "storage:\n", "mysql": "mysql:\n", "shell": "storage:\nshell:\n"}  # what others would wait for
+OWN = {  # what others would wait for
+    "storage": "storage:\n",
+    "mysql": "mysql:\n",
+    "shell": "storage:\nshell:\n",
+    "mail": "storage:\nmysql:\nmail:\n",
+    "backup": "storage:\nmysql:\nbackup:\n",
+}
 
 
 class Alone:

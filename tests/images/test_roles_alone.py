@@ -13,7 +13,7 @@ from tests.images.alone import Alone
 if TYPE_CHECKING:
     from lab.recipes import Family
 
-MEGABYTES = {"storage": 550, "mysql": 850, "client": 450, "web": 450}
+MEGABYTES = {"storage": 550, "mysql": 850, "backup": 850, "client": 450, "web": 450}
 USUALLY = 350
 START_SECONDS = 30
 # A balancer alone has nothing to lead to: it runs, and says itself that its pool is empty.
@@ -25,6 +25,8 @@ ALONE_SAYS = {
     "storage": "waiting for storage2, storage3",
     "mysql": "1 of 3 nodes are there",
     "shell": "the volume home is not mounted yet",
+    "mail": "the volume mail",
+    "backup": "the volume",
 }
 
 

@@ -26,7 +26,7 @@ tcp-lb: {count: 2}
 """
 
 
-WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\n"
+WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\nmail: {{count: 2}}\nbackup: {{every: 1h}}\n"
 """The same with all roles that there are."""
 
 

@@ -1,4 +1,4 @@
-"""The keeper's own modules, which live in the image of mysql and are no part of the package."""
+"""The modules of programs that live in images and are no part of the package: the keeper's, the backup's."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from lab import assets
 
 
-def load(name: str) -> Any:  # noqa: ANN401 - a module that no type checker can see
-    """A module of the keeper; those that it imports are to be loaded before it."""
-    path = assets.images() / f"mysql/rootfs/usr/lib/lab/keeper/{name}.py"
+def load(name: str, program: str = "mysql/rootfs/usr/lib/lab/keeper") -> Any:  # noqa: ANN401 - a module that no type checker can see
+    """A module of a program; those that it imports are to be loaded before it."""
+    path = assets.images() / program / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader

@@ -16,7 +16,7 @@ from lab.spec import parse
 from tests.unit.conftest import WHOLE
 
 GOLDEN = Path(__file__).parent / "golden"
-ONE_OF_EACH = ["web1", "http-lb1", "tcp-lb1", "tcp-lb2", "storage1", "mysql1", "client"]
+ONE_OF_EACH = ["web1", "http-lb1", "tcp-lb1", "tcp-lb2", "storage1", "mysql1", "mail1", "client"]
 
 
 def _compare(name: str, text: str) -> None:

@@ -196,6 +196,9 @@ def test_down_removes_all_and_volumes_only_when_asked(full: Cluster, memory: Mem
     assert down(memory, Silent()) == 8
     assert memory.done[-1] == "clear volumes=False"
     assert secrets.known("golden", "ca-certificate"), "the CA that a browser trusts stays"
+    down(memory, Silent(), volumes=True, keep_backups=True)
+    assert memory.done[-1] == "clear volumes=True backup"
+    assert secrets.known("golden", "ca-certificate"), "without the secrets nobody could read the backups"
     down(memory, Silent(), volumes=True)
     assert secrets.known("golden", "ca-certificate") is None
 

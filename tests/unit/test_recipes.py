@@ -45,7 +45,7 @@ def test_every_capability_says_why() -> None:
         for name, why in manifest(role).merged("capabilities").items():
             assert len(why) > 3, f"{role}: {name}"
             # Only who keeps the shared filesystem or mounts it, and then only where there is one.
-            assert name != "SYS_ADMIN" or role in ("storage", "web", "shell")
+            assert name != "SYS_ADMIN" or role in ("storage", "web", "shell", "mail", "backup")
     assert "SYS_ADMIN" not in manifest("web").merged("capabilities", beside={"web"})
     assert "SYS_ADMIN" in manifest("web").merged("capabilities", beside={"web", "storage"})
 

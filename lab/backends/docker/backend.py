@@ -131,12 +131,13 @@ class DockerBackend:
         with engine.asking(f"removing {node}", node):
             self.api.remove_container(self._id(node), force=True)
 
-    def clear(self, *, volumes: bool) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+        kept = tuple(container.name(self.cluster, role) for role in keep)
         with engine.asking(f"removing what {self.cluster} shares"):
             for network in self.api.networks(filters=labels.ours(self.cluster)):
                 self.api.remove_network(network["Id"])
             for volume in self._volumes():
-                if volumes or labels.NOTE in volume["Labels"]:
+                if (volumes and not volume["Name"].startswith(kept)) or labels.NOTE in volume["Labels"]:
                     self.api.remove_volume(volume["Name"], force=True)
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

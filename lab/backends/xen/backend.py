@@ -151,9 +151,9 @@ class XenBackend:
         self.nodes.forget(node)
         self._memory.pop(node, None)
 
-    def clear(self, *, volumes: bool) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         own = "no" if self.settings.bridge else "yes"
-        self.dom0.do("clear", domain.bridge(self.cluster, self.settings), own, "yes" if volumes else "no")
+        self.dom0.do("clear", domain.bridge(self.cluster, self.settings), own, "yes" if volumes else "no", *keep)
         self.nodes.close()
         host.forward_end(self.dom0)
         self._network = None

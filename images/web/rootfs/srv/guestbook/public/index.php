@@ -1,6 +1,7 @@
 <?php
 declare(strict_types=1);
 require __DIR__ . '/../lib/store.php';
+require __DIR__ . '/../lib/notice.php';
 
 $settings = parse_ini_file('/etc/lab/guestbook.ini', false, INI_SCANNER_TYPED);
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
@@ -37,6 +38,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         error_log($error->getMessage());
         answer(503, ['error' => 'the guest book can not be written just now; nobody knows whether this was kept']);
     }
+    register_shutdown_function(tell(...), $settings, $id, $_POST['author'] ?? '', $_POST['message'] ?? '');
     if ($wantsJson) {
         answer(201, ['id' => $id, 'node' => $settings['node']]);
     }

@@ -1,0 +1,69 @@
+"""When a backup is due, and what this node says of the last one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import backup
+import repository
+import settings
+from command import Failed
+from settings import RUN, write
+
+if TYPE_CHECKING:
+    import threading
+
+    from backup import State
+    from settings import Settings
+
+SAID = RUN / "backup"
+LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 60.0  # until a run that failed is tried again
+LATE = 1.5  # times `every`, after which a backup that is not there is late
+
+
+def stay(ending: threading.Event) -> None:
+    """Looks for ever; one run at a time."""
+    before = None
+    while not ending.is_set():
+        because = look(settings.read())
+        write(SAID, because + "\n")
+        if because != before:
+            print(because or "all backups are as they should be", flush=True)
+            before = because
+        ending.wait(LOOK_SECONDS)
+
+
+def look(wanted: Settings) -> str:
+    """Makes a backup if one is due; what is not as it should be, or ""."""
+    try:
+        if not repository.REPOSITORY.is_dir():
+            with repository.held():
+                repository.ensure()
+        known = backup.state()
+        if due(known, wanted.every, time.time()) and backup.reachable(wanted):
+            backup.run(wanted)
+    except Failed as failed:
+        return failed.what
+    return because(backup.state(), wanted.every, time.time())
+
+
+def due(known: State, every: float, now: float) -> bool:
+    """Whether one has to be made now: the first an `every` after this node began; a failed one again before that."""
+    again = known.because and now - known.tried > min(AGAIN_SECONDS, every)
+    return bool(again) or now - max(known.good, known.began) > every and now - known.tried > min(AGAIN_SECONDS, every)
+
+
+def because(known: State, every: float, now: float) -> str:
+    """What `lab status` says: the last run failed, or one is late."""
+    if known.because:
+        return f"the last backup failed at {_text(known.tried)}: {known.because}"
+    last = max(known.good, known.began)
+    if now - last > LATE * every:
+        return f"the last backup was made at {_text(known.good)}, one is due every {every:g} s" if known.good else "no backup was made yet"
+    return ""
+
+
+def _text(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))

@@ -1,0 +1,136 @@
+"""`lab backup`: made now, listed, checked, restored, and tried for practice."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+At = Annotated[
+    str,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="The database as it was at a moment: 2026-03-01T14:05, 14:05:30 (of today), or Unix seconds.",
+    ),
+]
+Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup; the newest unless said.")]
+Only = Annotated[str, typer.Option("--only", metavar="PART", help="mysql, or a volume such as www, home, mail.")]
+KILO = 1024
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="Backups: databases and shared volumes.", no_args_is_help=True)
+    verbs.command("list")(options.on_cluster(list_))
+    for verb in (now, check, restore, drill):
+        verbs.command()(options.on_cluster(verb))
+    app.add_typer(verbs, name="backup")
+
+
+def now(made: Backend, as_json: Json = False) -> None:
+    """Makes a backup."""
+    from lab.lifecycle import backup
+
+    told = backup.now(made)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    print(f"backup {told['id']} of {_text(told['time'])}: {_has(told['has'])}")
+    print(f"{_size(told['bytes'])}, of which {_size(told['new_bytes'])} were new; {told['seconds']:.1f} s")
+
+
+def list_(made: Backend, as_json: Json = False) -> None:
+    """Shows the backups, and up to when the database's log carries each on."""
+    from lab.cli import tables
+    from lab.lifecycle import backup
+
+    found = backup.backups(made)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    rows = [(one.id, _text(one.time), one.position, _text(one.reach) if one.reach else "") for one in found]
+    tables.rows(("ID", "TIME", "GTID", "LOG UP TO"), rows)
+
+
+def check(made: Backend) -> None:
+    """Reads the whole repository. Exits 1 when something is damaged."""
+    from lab.lifecycle import backup
+
+    told = backup.check(made)
+    print(f"{told['backups']} backups, {_size(told['bytes'])}: all is readable and as it was written")
+
+
+def restore(
+    made: Backend,
+    snapshot: Chosen = "",
+    at: At = "",
+    only: Only = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Puts a backup in the place of what the cluster has. Without --yes it asks first."""
+    from lab.errors import SpecError
+    from lab.lifecycle import backup
+    from lab.lifecycle.lock import held
+
+    moment = _moment(at)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise SpecError("what the cluster has would be lost", where="lab backup restore", next_step="add --yes")
+        part = only or "all databases and volumes"
+        typer.confirm(f"{part} of '{made.cluster}' become what they were; what came since is lost. Go on?", abort=True)
+    from lab.cli import screen
+
+    with screen.report() as report, held(made.cluster, "lab backup restore", report):
+        told = backup.restore(made, snapshot=snapshot, at=moment, only=only)
+    print(f"{_said(told)} are back; {told['seconds']:.1f} s")
+
+
+def drill(made: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
+    """Restores into a scratch place, compares it with the mark that was made with the backup, and cleans up."""
+    from lab.lifecycle import backup
+
+    told = backup.drill(made, snapshot=snapshot, at=_moment(at), only=only)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    points = ", ".join(f"{what} of {seconds:.0f} s ago" for what, seconds in told["recovery_point"].items())
+    print(f"{_said(told)} are as they were")
+    print(f"recovery point: {points}; recovery time: {told['seconds']:.1f} s")
+
+
+def _said(told: dict[str, Any]) -> str:
+    played = f", and {told['played']} transactions since" if told["played"] else ""
+    return f"{_has(told['has'])} of the backup {told['snapshot']}{played}"
+
+
+def _has(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "rows")
+
+
+def _moment(text: str) -> float:
+    from lab.spec import units
+
+    return units.moment(text, time.time()) if text else 0.0
+
+
+def _text(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < KILO:
+            return f"{count:.0f} {unit}"
+        count /= KILO
+    return f"{count:.1f} GiB"

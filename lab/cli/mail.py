@@ -1,0 +1,126 @@
+"""`lab mail`: who has a mailbox, what waits in the queues, and which way a message went."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+
+User = Annotated[str, typer.Argument(metavar="USER", help="The account, such as ann or ann@www.test.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="A file with the password ('-' for standard input)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="Mail: accounts, queues, and a message's way.", no_args_is_help=True)
+    users = typer.Typer(help="The mail accounts.", no_args_is_help=True)
+    users.command("list")(options.on_cluster(list_))
+    for verb in (add, passwd, remove):
+        users.command()(options.on_cluster(verb))
+    verbs.add_typer(users, name="user")
+    verbs.command()(options.on_cluster(queue))
+    verbs.command()(options.on_cluster(trace))
+    app.add_typer(verbs, name="mail")
+
+
+def list_(made: Backend, as_json: Json = False) -> None:
+    """Shows the accounts, with their quotas (MiB) and aliases."""
+    from lab.cli import tables
+    from lab.lifecycle import mail
+
+    mail.nodes(made)
+    found = mail.accounts(made)
+    if as_json:
+        print(json.dumps([asdict(account) for account in found], indent=2))
+        return
+    rows = [(one.address, str(one.quota or "as the topology says"), ", ".join(one.aliases)) for one in found]
+    tables.rows(("ADDRESS", "QUOTA", "ALIASES"), rows)
+
+
+def add(
+    made: Backend,
+    user: User,
+    password_file: PasswordFile = None,
+    alias: Annotated[list[str] | None, typer.Option("--alias", help="Another address. May be repeated.")] = None,
+    quota: Annotated[int, typer.Option(min=0, help="MiB of its mailbox; 0 for the topology's.")] = 0,
+) -> None:
+    """Makes an account, which takes mail when this returns. Without a password one is made, and printed."""
+    from lab.lifecycle import mail
+
+    mail.nodes(made)
+    password, told = _password(password_file)
+    print(f"{mail.add(made, user, password, quota=quota, aliases=alias or [])} is there{told}")
+
+
+def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
+    """Gives an account another password; without one given, one is made, and printed."""
+    from lab.lifecycle import mail
+
+    mail.nodes(made)
+    password, told = _password(password_file)
+    print(f"{mail.passwd(made, user, password)} has another password{told}")
+
+
+def remove(made: Backend, user: User) -> None:
+    """Removes an account and its aliases; its mail stays where it is."""
+    from lab.lifecycle import mail
+
+    mail.nodes(made)
+    print(f"{mail.remove(made, user)} is gone; its mail is kept")
+
+
+def queue(made: Backend, as_json: Json = False) -> None:
+    """Shows what waits to be delivered, on all nodes, and why."""
+    from lab.cli import tables
+    from lab.lifecycle import mail
+
+    found = mail.queues(made)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    rows = [
+        (one.node, one.id, one.queue, one.sender, ", ".join(one.because), "; ".join(filter(None, one.because.values())))
+        for one in found
+    ]
+    tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "BECAUSE"), rows)
+
+
+def trace(
+    made: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
+) -> None:
+    """Shows one message's way over all mail nodes' logs. Exits 1 when none of them knows it."""
+    from lab.lifecycle import mail
+
+    found = mail.trace(made, message_id)
+    print("\n".join(found) if found else f"no mail node has logged {message_id}")
+    if not found:
+        raise typer.Exit(1)
+
+
+def _password(file: Path | None) -> tuple[str, str]:
+    """The password, and what to tell of it."""
+    import secrets
+    import sys
+
+    from lab.errors import SpecError
+
+    if file is None:
+        made = secrets.token_urlsafe(12)
+        return made, f", with the password {made}"
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"no password in {file}: {error}", where="--password-file") from None
+    return (text.splitlines() or [""])[0], ""

@@ -1,0 +1,200 @@
+"""The mail accounts, kept in the database alone; the queues; and one message's way over all nodes' logs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.errors import BackendError, SpecError
+from lab.lifecycle import mysql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lab.backends.base import Backend
+
+ROLE = "mail"
+LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+SHORTEST_PASSWORD = 8
+ROUNDS = 8  # bcrypt's cost, 2^8: a login costs some 20 ms of a node's processor, a guess as much
+TRACED = ("postfix/", "postfix ", "dovecot ", "opendkim", "dkim ")
+
+
+@dataclass(frozen=True)
+class Account:
+    """`quota`: MiB, 0 for the topology's; `aliases`: other addresses whose mail comes here."""
+
+    address: str
+    quota: int
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A message that waits on a node. `arrived`: Unix seconds; `because`: by recipient, what the last try met."""
+
+    node: str
+    id: str
+    queue: str
+    sender: str
+    size: int
+    arrived: float
+    because: Mapping[str, str]
+
+
+def nodes(backend: Backend) -> list[str]:
+    """The mail nodes.
+
+    Raises:
+        SpecError: there is none.
+    """
+    found = [node.name for node in backend.observe().nodes if node.role == ROLE]
+    if not found:
+        raise SpecError(
+            f"the cluster '{backend.cluster}' has no mail node", next_step="a topology with 'mail' has; --name chooses"
+        )
+    return found
+
+
+def accounts(backend: Backend) -> list[Account]:
+    """All accounts, as the node that takes writes has them."""
+    rows = _ask(backend, "SELECT address, quota FROM accounts ORDER BY address")
+    aliases = _ask(backend, "SELECT target, address FROM aliases ORDER BY address")
+    return [Account(a, int(q), tuple(alias for to, alias in aliases if to == a)) for a, q in rows]
+
+
+def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: Sequence[str] = ()) -> str:
+    """Makes an account; returns its address.
+
+    Raises:
+        SpecError: the name or the password can't be, or somebody has the address.
+    """
+    address = _address(backend, user)
+    others = [_address(backend, alias) for alias in aliases]
+    _refuse_weak(password)
+    known = accounts(backend)
+    taken = {account.address for account in known} | {alias for account in known for alias in account.aliases}
+    for one in (address, *others):
+        if one in taken:
+            raise SpecError(f"{one} is there already", next_step=f"'lab mail user list'; 'lab mail user passwd {user}'")
+    insert = f"INSERT INTO accounts VALUES ({_quoted(address)}, {_quoted(_hashed(password))}, {quota:d});"  # noqa: S608
+    insert += "".join(f"INSERT INTO aliases VALUES ({_quoted(one)}, {_quoted(address)});" for one in others)  # noqa: S608
+    _ask(backend, f"START TRANSACTION; {insert} COMMIT")
+    return address
+
+
+def passwd(backend: Backend, user: str, password: str) -> str:
+    """Gives an account another password; sessions that run stay."""
+    address = _known(backend, user)
+    _refuse_weak(password)
+    _ask(backend, f"UPDATE accounts SET password = {_quoted(_hashed(password))} WHERE address = {_quoted(address)}")  # noqa: S608
+    return address
+
+
+def remove(backend: Backend, user: str) -> str:
+    """Removes an account and its aliases; the mail stays where it is."""
+    address = _known(backend, user)
+    both = (("aliases", "target"), ("accounts", "address"))
+    gone = " ".join(f"DELETE FROM {table} WHERE {key} = {_quoted(address)};" for table, key in both)  # noqa: S608
+    _ask(backend, f"START TRANSACTION; {gone} COMMIT")
+    return address
+
+
+def queues(backend: Backend) -> list[Queued]:
+    """What waits on all mail nodes that run, oldest first."""
+    found = []
+    running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
+    for node in nodes(backend):
+        if node not in running:
+            continue
+        said = backend.run(node, ["postqueue", "-j"], seconds=10 * backend.pace)
+        if not said.ok:
+            raise BackendError(f"the queue of {node} can't be read: {said.said}", where=node)
+        for row in map(json.loads, said.stdout.splitlines()):
+            because = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
+            found.append(
+                Queued(
+                    node,
+                    row["queue_id"],
+                    row["queue_name"],
+                    row["sender"],
+                    row["message_size"],
+                    row["arrival_time"],
+                    because,
+                )
+            )
+    return sorted(found, key=lambda one: one.arrived)
+
+
+def trace(backend: Backend, message_id: str) -> list[str]:
+    """All that the mail nodes logged of a message, node by node, each line behind its node's name.
+
+    Args:
+        backend: where the cluster runs.
+        message_id: the text of its Message-ID header, with or without the brackets.
+    """
+    wanted = f"<{message_id.strip().strip('<>')}>"
+    return [f"{node}  {line}" for node in nodes(backend) for line in way(backend.logs(node), wanted)]
+
+
+def way(lines: Iterable[str], message_id: str) -> list[str]:
+    """Those of a node's lines that speak of a message: by its id, or by the queue id that Postfix gave it."""
+    kept = [line for line in lines if any(mark in line for mark in TRACED)]
+    ids = {match[1] for line in kept if message_id in line and (match := re.search(r": (\w{6,}): message-id=", line))}
+    marks = (message_id, *(f" {one}:" for one in ids))
+    return [line for line in kept if any(mark in line for mark in marks)]
+
+
+def _ask(backend: Backend, statement: str) -> list[list[str]]:
+    serving = [member.name for member in mysql.members(backend) if member.serves]
+    if len(serving) != 1:
+        raise BackendError(
+            "no mysql node takes writes just now", where="mysql", next_step="'lab mysql status' says why; then again"
+        )
+    argv = ["mariadb", "--batch", "--skip-column-names", "mail", "--execute", statement]
+    done = backend.run(serving[0], argv, seconds=20 * backend.pace)
+    if not done.ok:
+        raise BackendError(f"the accounts can't be asked: {done.said}", where=serving[0])
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def _address(backend: Backend, user: str) -> str:
+    name, _, domain = user.lower().partition("@")
+    own = f"{backend.cluster}.test"
+    if domain not in ("", own):
+        raise SpecError(f"{user} is not in the cluster's domain, {own}", next_step=f"write '{name}', or '{name}@{own}'")
+    if not LOCAL.fullmatch(name):
+        raise SpecError(f"{name!r} is no name for a mailbox", next_step="letters, digits, '.', '_', '-'")
+    return f"{name}@{own}"
+
+
+def _known(backend: Backend, user: str) -> str:
+    address = _address(backend, user)
+    known = [account.address for account in accounts(backend)]
+    if address not in known:
+        raise SpecError(f"there is no account {address}", next_step=f"the accounts are: {', '.join(known)}")
+    return address
+
+
+def _refuse_weak(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD or not password.isprintable():
+        raise SpecError(
+            f"the password is shorter than {SHORTEST_PASSWORD} characters, or has some that can't be typed",
+            next_step="choose a longer one; without --password-file one is made",
+        )
+
+
+def _hashed(password: str) -> str:
+    import bcrypt
+
+    return "{BLF-CRYPT}" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS)).decode()
+
+
+def _quoted(text: str) -> str:
+    """For SQL. What comes here was checked to be an address, or is a hash."""
+    if "'" in text or "\\" in text:
+        raise ValueError(text)
+    return f"'{text}'"

@@ -1,0 +1,74 @@
+"""What a mail program does, on the client: put there by `test_mail.py` and run with one JSON argument; prints JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import json
+import smtplib
+import ssl
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRUSTED = ssl.create_default_context(cafile="/etc/lab/ca.crt")
+SUBMISSIONS, IMAPS, DONE, REFUSED = 465, 993, 250, 400
+
+
+def send(host: str, port: int, **told: Any) -> dict[str, Any]:
+    """One message; the code and text of the answer that decided."""
+    wrapped = port == SUBMISSIONS
+    made = (
+        smtplib.SMTP_SSL(host, port, timeout=20, context=TRUSTED) if wrapped else smtplib.SMTP(host, port, timeout=20)
+    )
+    with made as door:
+        try:
+            if told.get("tls", True) and not wrapped:
+                door.starttls(context=TRUSTED)
+            if told.get("user"):
+                door.login(told["user"], told["password"])
+            door.ehlo_or_helo_if_needed()
+            answers = _answers(door, told)
+            code, text = next((one for one in answers if one[0] >= REFUSED), (DONE, b""))
+            return {"code": code, "said": text.decode()}
+        except smtplib.SMTPNotSupportedError as error:
+            return {"code": 503, "said": str(error)}
+        except smtplib.SMTPResponseException as error:
+            return {"code": error.smtp_code, "said": str(error.smtp_error)}
+
+
+def _answers(door: smtplib.SMTP, told: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
+    message = told["message"].replace("\n", "\r\n") + "x" * told.get("more", 0)
+    yield door.mail(told["sender"], [f"size={len(message)}"])
+    for to in told["to"]:
+        yield door.rcpt(to)
+    yield door.data(message)
+
+
+def read(host: str, port: int, user: str, password: str, *, tls: bool = True) -> dict[str, Any]:
+    """All messages of the inbox, and the node that gave them."""
+    made = imaplib.IMAP4_SSL(host, port, ssl_context=TRUSTED) if port == IMAPS else imaplib.IMAP4(host, port)
+    with made as door:
+        node = door.welcome.decode().split()[-1]
+        if tls and port != IMAPS:
+            door.starttls(TRUSTED)
+        try:
+            door.login(user, password)
+        except imaplib.IMAP4.error as error:
+            return {"node": node, "refused": str(error), "can": list(door.capabilities)}
+        door.select("INBOX", readonly=True)
+        numbers = door.search(None, "ALL")[1][0].split()
+        found = [door.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]
+        return {"node": node, "messages": [one[1].decode("latin-1") for one in found if isinstance(one, tuple)]}
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    try:
+        done = send(**asked) if asked.pop("do") == "send" else read(**asked)
+    except (OSError, imaplib.IMAP4.abort, smtplib.SMTPException) as caught:
+        done = {"code": 0, "said": f"{type(caught).__name__}: {caught}"}
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(done))

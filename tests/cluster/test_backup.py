@@ -1,0 +1,240 @@
+"""Backups: what was there comes back, after anything; what can't come back is said before anything is touched."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.errors import BackendError, LabError, SpecError
+from lab.evidence import until
+from lab.evidence.ledger import Outcome
+from lab.lifecycle import backup
+from lab.lifecycle.down import down
+from lab.lifecycle.report import Silent
+from lab.spec import Backup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence import Ledger
+    from lab.testing import LabCluster
+
+NODE = "backup1"
+MARK = "/var/lib/backup/staging/mark.json"
+REPOSITORY = "/var/lib/backup/repository"
+RATE = 20.0
+SOME = 30
+OWN = "lab."
+"""The tables that the mysql nodes keep about themselves: no backup brings them back."""
+
+
+@pytest.fixture
+def backend(cluster: LabCluster) -> Any:  # noqa: ANN401  whichever backend
+    cluster.options(Backup)
+    return cluster.backend
+
+
+def _mark(cluster: LabCluster) -> dict[str, Any]:
+    """The mark of the newest backup, without what is not put back."""
+    mark = json.loads(cluster.run(NODE, f"cat {MARK}").stdout)
+    mark["tables"] = {name: of for name, of in mark["tables"].items() if not name.startswith(OWN)}
+    return dict(mark)
+
+
+def _write(cluster: LabCluster, name: str, size: int = 100_000) -> None:
+    """A file on a shared volume, as a node that uses it writes it."""
+    done = cluster.run(NODE, f"head -c {size} /dev/urandom > /srv/home/{name} && chown 20001:20001 /srv/home/{name}")
+    assert done.ok, done.stderr
+
+
+def _more(book: Ledger, some: int = SOME) -> None:
+    before = book.count()
+    until("more rows", 60, book.count, lambda now: now >= before + some)
+
+
+def _rows(cluster: LabCluster, run: str) -> set[str]:
+    node = next(member.name for member in cluster.plan.role("mysql"))
+    select = f"SELECT id FROM evidence.ledger WHERE run = '{run}'"  # noqa: S608  the run's name is the ledger's
+    return set(cluster.backend.run(node, ["mariadb", "--skip-column-names", "--execute", select]).stdout.split())
+
+
+def _reaches(cluster: LabCluster, moment: float) -> None:
+    """Waits until the database's log is archived up to a moment."""
+    until(
+        "the archived log to reach the moment",
+        60 * cluster.backend.pace,
+        lambda: backup.backups(cluster.backend)[-1].reach,
+        lambda reach: reach >= moment,
+    )
+
+
+def _before(book: Ledger, moment: float) -> set[str]:
+    """The ids of the rows that were acknowledged before a moment in which nobody wrote."""
+    ended = [one for one in book.operations["mysql"] if one.completed < moment]
+    return {one.id for one in ended if one.outcome is Outcome.ACKNOWLEDGED}
+
+
+def test_a_backup_is_made_listed_checked_and_tried(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    _write(cluster, "large", 5_000_000)
+    first = backup.now(backend)
+    second = backup.now(backend)
+    assert second["new_bytes"] < first["new_bytes"] / 5, "what is there already is not kept twice"
+    assert [one.id for one in backup.backups(backend)][-2:] == [first["id"], second["id"]]
+    assert backup.check(backend)["backups"] >= 2
+    told = backup.drill(backend)
+    assert told["snapshot"] == second["id"]
+    assert told["has"] == second["has"]
+    assert set(told["recovery_point"]) <= {"files", "mysql"}
+    assert cluster.run(NODE, "ls /var/lib/backup").stdout.split() == ["archive", "repository", "staging", "state.json"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"snapshot": "nosuch"}, "no backup 'nosuch'"),
+        ({"only": "attic"}, "no 'attic' to restore"),
+        ({"at": 1_000_000_000.0}, "no backup from before"),
+        ({"at": 4_000_000_000.0}, "in the future"),
+    ],
+)
+def test_what_can_not_be_restored_is_refused(backend: Any, asked: dict[str, Any], said: str) -> None:  # noqa: ANN401
+    backup.now(backend)
+    with pytest.raises(SpecError, match=said):
+        backup.restore(backend, **asked)
+
+
+def test_files_come_back_as_they_were(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    _write(cluster, "kept")
+    backup.now(backend)
+    before = _mark(cluster)
+    cluster.run(NODE, "echo changed > /srv/home/kept; chmod 600 /srv/home/kept; touch /srv/home/newer")
+    backup.restore(backend, only="home")
+    backup.now(backend)
+    assert _mark(cluster)["files"]["home"] == before["files"]["home"]
+
+
+def test_the_database_of_a_moment_comes_back(
+    cluster: LabCluster,
+    backend: Any,  # noqa: ANN401
+    ledger: Callable[..., Ledger],
+) -> None:
+    cluster.require("mysql", 1)
+    with ledger("mysql", RATE) as book:
+        _more(book)
+        backup.now(backend)
+        _more(book)
+    moment = float(int(time.time()) + 2)  # the log knows seconds
+    until("the moment to be over", 10, time.time, lambda now: now > moment + 1)
+    with ledger("mysql", RATE) as later:
+        _more(later)
+    _reaches(cluster, moment)
+    told = backup.restore(backend, at=moment, only="mysql")
+    assert told["played"] > 0
+    assert _rows(cluster, book.run) >= _before(book, moment)
+    assert _rows(cluster, later.run) == set()
+
+
+def test_everything_comes_back_after_all_disks_are_gone(
+    cluster: LabCluster,
+    backend: Any,  # noqa: ANN401
+    ledger: Callable[..., Ledger],
+) -> None:
+    cluster.require("mysql", 3)
+    cluster.require("storage", 3)
+    _write(cluster, "before")
+    with ledger("mysql", RATE) as book:
+        _more(book)
+    kept = backup.now(backend)["id"]
+    mark = _mark(cluster)
+    with ledger("mysql", RATE) as after:
+        _write(cluster, "after")
+        _more(after)
+    moment = float(int(time.time()) + 2)
+    _reaches(cluster, moment)
+    down(backend, Silent(), volumes=True, keep_backups=True)
+    cluster.apply(cluster.spec)
+    assert _rows(cluster, book.run) == set()
+    backup.restore(backend, snapshot=kept)
+    assert _before(book, moment) <= _rows(cluster, book.run)
+    assert _rows(cluster, after.run) == set()
+    backup.now(backend)
+    assert _mark(cluster) == mark
+    backup.restore(backend, at=moment)
+    assert _rows(cluster, after.run) >= _before(after, moment)
+    backup.now(backend)
+    assert _mark(cluster)["files"] == mark["files"]
+
+
+def test_a_damaged_repository_is_found(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    _write(cluster, "large", 1_000_000)
+    backup.now(backend)
+    pack = cluster.run(NODE, f"find {REPOSITORY}/data -type f -size +100k | head -1").stdout.strip()
+    cluster.run(NODE, f"cp -p {pack} /tmp/pack; printf lab | dd of={pack} bs=1 seek=5000 conv=notrunc")
+    with pytest.raises(BackendError, match="damaged"):
+        backup.check(backend)
+    cluster.run(NODE, f"cp -p /tmp/pack {pack}; rm /tmp/pack")
+    backup.check(backend)
+
+
+def test_a_backup_that_is_killed_leaves_the_others(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    before = backup.now(backend)["id"]
+    _write(cluster, "larger", 60_000_000)
+    known = len(backup.backups(backend))
+    ended: list[LabError] = []
+
+    def run() -> None:
+        try:
+            backup.now(backend)
+        except LabError as error:
+            ended.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    until("restic at work", 60 * backend.pace, lambda: cluster.run(NODE, "pgrep -f 'restic .*backup'").ok)
+    backend.kill(NODE)
+    running.join()
+    assert ended
+    backend.start(NODE)
+    until("the node to be back", 60 * backend.pace, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
+    assert len(backup.backups(backend)) == known
+    assert backup.drill(backend)["snapshot"] == before
+    backup.check(backend)
+    backup.now(backend)
+    cluster.run(NODE, "rm /srv/home/larger")
+
+
+def test_a_wrong_password_is_said_and_nothing_is_lost(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    backup.now(backend)
+    cluster.run(NODE, "cp -p /etc/lab/repository /tmp/repository; echo another > /etc/lab/repository")
+    with pytest.raises(BackendError, match="made with another password"):
+        backup.now(backend)
+    reason = until(
+        "the node to say so",
+        30 * backend.pace,
+        lambda: cluster.run(NODE, "/usr/lib/lab/ready").stdout,
+        lambda said: "failed" in said,
+    )
+    assert "another password" in reason
+    cluster.run(NODE, "cp -p /tmp/repository /etc/lab/repository; rm /tmp/repository")
+    backup.now(backend)
+    until("the node to be ready", 30 * backend.pace, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
+
+
+def test_a_full_disk_is_said_and_the_others_can_be_restored(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    kept = backup.now(backend)["id"]
+    small = f"mount -t tmpfs -o size=$(($(du -sk {REPOSITORY} | cut -f1) + 2048))k tmpfs {REPOSITORY}"
+    done = cluster.run(NODE, f"cp -a {REPOSITORY}/. /var/tmp/kept && {small} && cp -a /var/tmp/kept/. {REPOSITORY}/")
+    assert done.ok, done.stderr
+    try:
+        _write(cluster, "too-large", 20_000_000)
+        with pytest.raises(BackendError, match="disk is full"):
+            backup.now(backend)
+        assert backup.drill(backend)["snapshot"] == kept
+    finally:
+        cluster.run(NODE, f"umount {REPOSITORY}; rm -rf /var/tmp/kept /srv/home/too-large")
+    backup.now(backend)
+    backup.check(backend)

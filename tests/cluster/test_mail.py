@@ -1,0 +1,304 @@
+"""Mail: what is accepted arrives once, whoever dies; what may not be is refused while its sender listens."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from email import message_from_string
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dkim
+import pytest
+
+from lab.errors import SpecError
+from lab.evidence import until
+from lab.evidence.ledger import Verdict
+from lab.lifecycle import mail
+from lab.spec import HealthCheck, Mail, Web
+from tests.cluster import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence import Ledger
+    from lab.testing import Faults, LabCluster
+
+SCRIPT = "/var/tmp/post.py"
+PASSWORD = "correct horse"  # noqa: S105  of accounts that these tests make
+RATE = 6.0  # messages a second
+SOME = 15
+MEGABYTE = 1 << 20
+
+
+class Post:
+    """Two people with a mailbox, and their mail program on the client."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self._cluster = cluster
+        self.domain = cluster.spec.domain
+        self.door = cluster.plan.vip or cluster.plan.role("mail")[0].address
+        cluster.backend.put("client", {SCRIPT: (Path(__file__).with_name("post.py").read_bytes(), 0o644)})
+
+    def address(self, user: str) -> str:
+        return f"{user}@{self.domain}"
+
+    def send(self, who: str, to: str, **more: Any) -> tuple[int, str]:
+        """The answer's code and text; as the sender, by submission, unless said."""
+        to = to if "@" in to else self.address(to)
+        said = {"port": 587, "user": self.address(who), "password": PASSWORD, "sender": self.address(who)} | more
+        subject = said.pop("subject", "a message")
+        message = f"From: {said['sender']}\nTo: {to}\nSubject: {subject}\n\nHello.\n"
+        done = self._ask({"do": "send", "to": [to], "message": message} | said)
+        return done["code"], done["said"]
+
+    def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
+        return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
+
+    def arrived(self, user: str, subject: str) -> str:
+        """Waits for a message, and returns it as it is in the mailbox."""
+
+        def found() -> list[str]:
+            messages = self.read(user).get("messages", [])
+            return [one for one in messages if message_from_string(one)["Subject"] == subject]
+
+        return until(f"{subject!r} in the mailbox of {user}", 30 * self._cluster.backend.pace, found)[0]
+
+    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        told = json.dumps({"host": self.door} | asked)
+        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60 * self._cluster.backend.pace)
+        assert done.ok, done.stderr
+        return dict(json.loads(done.stdout))
+
+
+@pytest.fixture
+def post(cluster: LabCluster) -> Post:
+    cluster.options(Mail)
+    known = {account.address for account in mail.accounts(cluster.backend)}
+    made = Post(cluster)
+    if made.address("ann") not in known:
+        mail.add(cluster.backend, "ann", PASSWORD, aliases=["info"])
+        mail.add(cluster.backend, "bob", PASSWORD, quota=1)
+    return made
+
+
+def _unique(what: str) -> str:
+    return f"{what} {uuid.uuid4().hex[:8]}"
+
+
+def _signed(cluster: LabCluster, message: str) -> bool:
+    """Whether the signature is right, by the key that the cluster's own DNS gives to the client."""
+
+    def record(name: bytes, timeout: int = 5) -> bytes:
+        del timeout
+        said = cluster.run("client", f"dig +short TXT {name.decode()}").stdout
+        return said.replace('" "', "").strip().strip('"').encode()
+
+    return bool(dkim.verify(message.encode("latin-1"), dnsfunc=record))
+
+
+def _holds(book: Ledger) -> None:
+    """Every accepted message is in the mailbox once, whichever node it is read on."""
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement
+
+
+def _more(book: Ledger, cluster: LabCluster, some: int = SOME) -> None:
+    before = book.count()
+    until("more messages", 60 * cluster.backend.pace, book.count, lambda now: now >= before + some)
+
+
+@pytest.mark.parametrize("port", [587, 465])
+def test_what_is_submitted_arrives_signed(cluster: LabCluster, post: Post, port: int) -> None:
+    subject = _unique("submitted")
+    code, said = post.send("ann", "bob", subject=subject, port=port)
+    assert code == 250, said
+    message = post.arrived("bob", subject)
+    assert "DKIM-Signature" in message
+    if cluster.plan.vip:
+        assert _signed(cluster, message)
+        assert not _signed(cluster, message.replace("Hello.", "Hullo."))
+    assert cluster.plan.node("client").address in message, "the client's own address is known"
+
+
+def test_mail_to_an_alias_arrives(post: Post) -> None:
+    subject = _unique("by alias")
+    assert post.send("bob", "info", subject=subject)[0] == 250
+    assert post.arrived("ann", subject)
+
+
+def test_mail_from_outside_arrives_and_its_signature_is_judged(post: Post) -> None:
+    outside = {"port": 25, "user": "", "sender": "stranger@example.org"}
+    subject = _unique("from outside")
+    assert post.send("", "ann", subject=subject, **outside)[0] == 250
+    assert "dkim=none" in post.arrived("ann", subject)
+    signed = _unique("signed")
+    assert post.send("ann", "bob", subject=signed)[0] == 250
+    message = post.arrived("bob", signed)
+    sent = message[message.index("DKIM-Signature") :].replace("\r\n", "\n")
+    assert post.send("", "ann", message=sent, **outside)[0] == 250
+    assert "dkim=pass" in post.arrived("ann", signed)
+
+
+@pytest.mark.parametrize(
+    ("to", "more", "code", "said"),
+    [
+        ("bob", {"password": "wrong horse"}, 535, "authentication fail"),
+        ("nobody", {}, 550, "User unknown"),
+        ("nobody", {"port": 25, "user": ""}, 550, "User unknown"),
+        ("someone@example.org", {}, 550, "outside delivery is off"),
+        ("someone@example.org", {"port": 25, "user": "", "sender": "x@example.net"}, 550, "outside delivery is off"),
+        ("bob", {"more": 21 * MEGABYTE}, 552, "size"),
+        ("bob", {"user": "", "sender": "ann@example.org"}, 554, "Access denied"),
+        ("bob", {"tls": False}, 503, "AUTH extension not supported"),
+        ("bob", {"tls": False, "user": ""}, 530, "STARTTLS"),
+        ("bob", {"port": 25}, 503, "AUTH extension not supported"),
+        ("ann", {"sender": "root@example.org"}, 553, "not owned by user"),
+    ],
+)
+def test_what_may_not_be_is_refused_while_its_sender_listens(
+    post: Post, to: str, more: dict[str, Any], code: int, said: str
+) -> None:
+    got = post.send("ann", to, **more)
+    assert got[0] == code, got
+    assert said in got[1]
+
+
+def test_nobody_reads_without_tls_or_with_a_wrong_password(post: Post) -> None:
+    refused = post.read("ann", port=143, tls=False)
+    assert "LOGINDISABLED" in refused["can"]
+    assert "refused" in refused
+    assert "messages" in post.read("ann", port=143)
+    assert "refused" in post.read("ann", password="wrong horse")  # noqa: S106
+
+
+def test_a_full_mailbox_takes_no_more(post: Post) -> None:
+    """Its sender is told so at once: nothing waits in a queue."""
+    big = 700 * 1024
+
+    def said() -> int:
+        return post.send("ann", "bob", more=big, subject=_unique("large"))[0]
+
+    until("a full mailbox", 60, said, lambda code: code == 552)
+    assert post.send("ann", "ann")[0] == 250
+
+
+def test_who_sends_too_much_is_told_to_wait(cluster: LabCluster, post: Post) -> None:
+    few = cluster.options(Mail).model_copy(update={"rate": 2})
+    with cluster.changed(cluster.spec.model_copy(update={"mail": few})):
+        codes = [post.send("ann", "ann")[0] for _ in range(3 * len(cluster.plan.role("mail")) + 1)]
+        assert 450 in codes, codes
+        assert 250 in codes, codes
+
+
+def test_a_password_is_changed_and_an_account_goes(cluster: LabCluster, post: Post) -> None:
+    mail.add(cluster.backend, "guest", PASSWORD)
+    with pytest.raises(SpecError, match="there already"):
+        mail.add(cluster.backend, "guest", PASSWORD)
+    assert post.send("guest", "ann")[0] == 250
+    mail.passwd(cluster.backend, "guest", "another horse")
+    until("the old password to be refused", 10, lambda: post.send("guest", "ann")[0], lambda code: code == 535)
+    assert post.send("guest", "ann", password="another horse")[0] == 250  # noqa: S106
+    mail.remove(cluster.backend, "guest")
+    until("the account to be gone", 10, lambda: post.send("ann", "guest")[0], lambda code: code == 550)
+
+
+def test_the_guest_book_tells_of_a_post(cluster: LabCluster, post: Post) -> None:
+    """Its visitor's words are in the body; no line of them becomes a header."""
+    cluster.require("web", 1)
+    web = cluster.options(Web).model_copy(update={"notify": "ann"})
+    with cluster.changed(cluster.spec.model_copy(update={"web": web})):
+        mark = uuid.uuid4().hex
+        kept = json.loads(
+            cluster.ask(
+                "/api/posts", "--data-urlencode", f"author=eve\nBcc: bob@{post.domain}", "-d", f"message={mark}"
+            )
+        )
+        found = message_from_string(post.arrived("ann", "A post in the guest book"))
+        assert found["Message-ID"] == f"<{kept['id']}@{post.domain}>"
+        assert found["Bcc"] is None
+        assert mark in found.get_payload()
+        assert all(mark not in one for one in post.read("bob")["messages"])
+
+
+def test_a_messages_way_is_shown(cluster: LabCluster, post: Post) -> None:
+    mark = f"{uuid.uuid4().hex}@{post.domain}"
+    text = f"From: {post.address('ann')}\nMessage-ID: <{mark}>\nSubject: traced\n\nHello.\n"
+    assert post.send("ann", "ann", message=text)[0] == 250
+    until(
+        "its way to the mailbox",
+        30 * cluster.backend.pace,
+        lambda: mail.trace(cluster.backend, mark),
+        lambda lines: any("status=sent" in line for line in lines) and any("sasl_username" in line for line in lines),
+    )
+    assert mail.trace(cluster.backend, "never-sent@example.org") == []
+
+
+def test_the_domains_names_are_served_whoever_holds_the_vip(cluster: LabCluster, post: Post, faults: Faults) -> None:
+    cluster.require("tcp-lb", 2)
+
+    def exchanger() -> str:
+        return cluster.run("client", f"dig +short +time=1 +tries=1 MX {post.domain}").stdout.strip()
+
+    assert exchanger() == f"10 mail.{post.domain}."
+    assert cluster.run("client", f"getent hosts mail.{post.domain}").stdout.split()[0] == cluster.plan.vip
+    assert cluster.run("client", "dig +short example.org").stdout == "", "nothing is asked outside"
+    with faults.kill("vip-holder"):
+        until("the names again", 10 * cluster.backend.pace, exchanger)
+
+
+def test_sending_and_reading_go_on_without_a_node(cluster: LabCluster, post: Post, faults: Faults) -> None:
+    first, *_ = cluster.require("mail", 2)
+    cluster.require("tcp-lb", 1)
+    check = cluster.spec.tcp_lb.check if cluster.spec.tcp_lb else HealthCheck()
+    until(
+        "both to be read from", 30, lambda: {post.read("ann").get("node") for _ in range(4)}, lambda got: len(got) > 1
+    )
+    with faults.kill(first):
+        until(
+            f"the balancers to leave {first} out",
+            bounds.out_of_pool(cluster, check),
+            lambda: [cluster.pool(node.name, "imaps") for node in cluster.plan.role("tcp-lb")],
+            lambda pools: all(first not in pool for pool in pools),
+        )
+        for _ in range(4):
+            subject = _unique("meanwhile")
+            assert post.send("ann", "ann", subject=subject)[0] == 250
+            assert post.arrived("ann", subject)
+
+
+def test_what_was_accepted_arrives_once_though_nodes_are_killed(
+    cluster: LabCluster, post: Post, ledger: Callable[..., Ledger]
+) -> None:
+    del post
+    names = cluster.require("mail", 2)
+    chance = random.Random(6)
+    with ledger("mail", RATE) as book:
+        for _ in range(5):
+            _more(book, cluster, chance.randint(1, SOME))
+            node = chance.choice(names)
+            cluster.backend.kill(node)
+            _more(book, cluster)
+            cluster.backend.start(node)
+            ready = partial(cluster.run, node, "/usr/lib/lab/ready")
+            until(f"{node} to be back", 60 * cluster.backend.pace, ready, lambda done: done.ok)
+        _more(book, cluster)
+    _holds(book)
+
+
+def test_mail_goes_on_while_the_database_and_storage_lose_a_node(
+    cluster: LabCluster, post: Post, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    del post
+    cluster.require("mysql", 3)
+    cluster.require("storage", 3)
+    with ledger("mail", RATE) as book:
+        _more(book, cluster)
+        with faults.kill("primary"):
+            _more(book, cluster)
+        with faults.kill("storage2"):
+            _more(book, cluster)
+        _more(book, cluster)
+    _holds(book)

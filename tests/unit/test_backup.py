@@ -1,0 +1,174 @@
+"""What of backups needs no daemon: when one is due, what is said of the last, what a dump and a mark tell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.memory import MemoryBackend
+from lab.errors import SpecError
+from lab.lifecycle import backup
+from lab.spec import parse, units
+from tests.unit.keeper import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = "backup/rootfs/usr/lib/lab/backup"
+NAMES = ("settings", "command", "repository", "databases", "archive", "files", "mark", "backup", "schedule")
+on_node = {name: load(name, PROGRAM) for name in NAMES}
+State = on_node["backup"].State
+HOUR = 3600.0
+DUMP = """CREATE DATABASE /*!32312 IF NOT EXISTS*/ `mail`;
+
+USE `mail`;
+
+--
+-- Table structure for table `accounts`
+--
+CREATE TABLE `accounts` (
+  `address` varchar(190) NOT NULL
+) ENGINE=InnoDB;
+INSERT INTO `accounts` VALUES
+('ann; and\\n-- bob'),
+('carl');
+CREATE TABLE `empty` (
+  `id` int(11)
+);
+-- SET GLOBAL gtid_slave_pos='0-2-2000000000005';
+-- Dump completed
+"""
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "due"),
+    [
+        (State(began=0), HOUR - 1, False),
+        (State(began=0), HOUR + 1, True),
+        (State(began=0, good=HOUR, tried=HOUR), 1.5 * HOUR, False),
+        (State(began=0, good=HOUR, tried=HOUR), 2 * HOUR + 1, True),
+        (State(began=0, good=HOUR, tried=2 * HOUR, because="full"), 2 * HOUR + 30, False),
+        (State(began=0, good=HOUR, tried=2 * HOUR, because="full"), 2 * HOUR + 61, True),
+    ],
+)
+def test_when_a_backup_is_due(known: object, now: float, due: bool) -> None:  # noqa: FBT001
+    assert on_node["schedule"].due(known, HOUR, now) is due
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "said"),
+    [
+        (State(began=0), HOUR, ""),
+        (State(began=0), 2 * HOUR, "no backup was made yet"),
+        (State(began=0, good=HOUR, tried=HOUR), 2 * HOUR, ""),
+        (State(began=0, good=HOUR, tried=HOUR), 3 * HOUR, "one is due every 3600 s"),
+        (State(began=0, good=HOUR, tried=2 * HOUR, because="no room"), 2 * HOUR, "failed at"),
+    ],
+)
+def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -> None:
+    found = on_node["schedule"].because(known, HOUR, now)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+def test_a_dump_tells_its_tables_and_where_it_is(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.sql"
+    dump.write_text(DUMP)
+    tables = on_node["databases"].tables(dump)
+    assert {name: of[0] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
+    assert on_node["databases"]._gtid(dump) == "0-2-2000000000005"  # noqa: SLF001
+    assert on_node["databases"].number("0-2-2000000000005") == 2_000_000_000_005
+    assert on_node["databases"].number("") == 0
+    dump.write_text(DUMP.replace("carl", "karl"))
+    assert on_node["databases"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
+    assert on_node["databases"].tables(dump)["mail.empty"] == tables["mail.empty"]
+
+
+def test_a_mark_tells_what_is_other_than_it_was(tmp_path: Path) -> None:
+    for name, text in (("one", "1"), ("two", "2")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link").symlink_to("one")
+    made = on_node["mark"].Mark({"mail.accounts": [1, "a"]}, {"www": on_node["files"].figures(tmp_path)})
+    assert made.counts == {"tables": 1, "rows": 1, "files of www": 3}
+    assert made.missed_by(made) == []
+    (tmp_path / "two").write_text("3")
+    (tmp_path / "one").unlink()
+    found = on_node["mark"].Mark({"mail.accounts": [2, "b"]}, {"www": on_node["files"].figures(tmp_path)})
+    assert made.missed_by(found) == ["mail.accounts", "one", "two"]
+    assert made.part([], databases=True).missed_by(found) == ["mail.accounts"]
+
+
+LOG = """\
+# at 4
+#260301 12:00:00 server id 2  end_log_pos 256 CRC32 0x1 \tStart: binlog v 4
+#260301 12:00:00 server id 2  end_log_pos 300 CRC32 0x1 \tGtid list [0-1-1000000000009,
+# 0-2-2000000000004]
+# at 300
+#260301 12:00:01 server id 2  end_log_pos 342 CRC32 0x1 \tGTID 0-2-2000000000005 trans
+BEGIN
+# at 342
+#260301 12:00:02 server id 2  end_log_pos 384 CRC32 0x1 \tGTID 0-2-2000000000006 ddl
+CREATE TABLE t (id INT)
+"""
+
+
+def test_a_log_tells_its_transactions_and_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "mariadb-binlog"
+    program.write_text(f"#!/bin/sh\ncat <<'EOF'\n{LOG}EOF\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    before, first, second = on_node["archive"].transactions([])
+    assert before[:2] == (2_000_000_000_004, b"")
+    assert first[:2] == (2_000_000_000_005, b"260301 12:00:01")
+    assert second[:2] == (2_000_000_000_006, b"260301 12:00:02")
+    assert b"".join(line for _, _, lines in (before, first, second) for line in lines).decode() == LOG
+
+
+def test_a_log_that_ends_before_it_was_heard_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_a_log_tells_its_transactions_and_what_was_before(tmp_path, monkeypatch)
+    monkeypatch.setattr(on_node["archive"], "ARCHIVE", tmp_path / "archive")
+    part = tmp_path / "archive" / "life" / "20260301T120000-mysql2"
+    part.mkdir(parents=True)
+    (part / "binlog.000001").write_text("whatever the program reads")
+    (part / "heard").write_text("1000.5 2000000000006")
+    assert on_node["archive"].reach("life") == 1000.5
+    on_node["archive"].refuse_missing("life")
+    (part / "heard").write_text("1001.5 2000000000007")
+    with pytest.raises(on_node["command"].Failed, match="ends at the transaction 2000000000006"):
+        on_node["archive"].refuse_missing("life")
+
+
+def test_times_of_restic_are_read() -> None:
+    read = on_node["repository"]._seconds  # noqa: SLF001
+    assert read("2026-03-01T12:00:00.123456789Z") == read("2026-03-01T13:00:00+01:00")
+
+
+def test_a_moment_as_a_person_writes_it() -> None:
+    now = datetime(2026, 3, 1, 18, 0).astimezone().timestamp()
+    assert units.moment("14:05:30", now) == datetime(2026, 3, 1, 14, 5, 30).astimezone().timestamp()
+    assert units.moment("2026-02-28T23:00", now) == datetime(2026, 2, 28, 23, 0).astimezone().timestamp()
+    assert units.moment("2026-02-28T23:00Z", now) == units.moment("2026-02-28T22:00-01:00", now)
+    assert units.moment("1700000000.5", now) == 1_700_000_000.5
+    with pytest.raises(SpecError, match="no moment"):
+        units.moment("yesterday", now)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("web:\nbackup:\n", "nothing to keep"),
+        ("storage:\nbackup: {every: often}\n", "duration"),
+        ("storage:\nbackup: {count: 2}\n", "backup.count"),
+    ],
+)
+def test_a_backup_that_can_not_be_is_refused(text: str, said: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        parse(text)
+    assert said in str(refused.value)
+
+
+def test_without_a_backup_node_that_is_said() -> None:
+    with pytest.raises(SpecError, match="no backup node"):
+        backup.backups(MemoryBackend("www"))

@@ -1,0 +1,116 @@
+"""What of mail needs no daemon: a message's way through logs, what a node finds delivered, what accounts can't be."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import assets
+from lab.backends.memory import MemoryBackend
+from lab.errors import SpecError
+from lab.lifecycle import mail
+from lab.plan import plan
+from lab.spec import parse
+from tests.unit.conftest import WHOLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG = """\
+postfix | Nov 23 14:21:17 mail1 postfix/smtpd[292]: 4jY7R12g69zCHcL: client=client[10.90.0.81]
+postfix | Nov 23 14:21:17 mail1 postfix/cleanup[297]: 4jY7R12g69zCHcL: message-id=<one@www.test>
+postfix | Nov 23 14:21:17 mail1 postfix/cleanup[297]: 4jY7R12g69zCHcM: message-id=<two@www.test>
+dovecot | Nov 23 14:21:18 lmtp(ann@www.test): Info: sieve: msgid=<one@www.test>: stored mail into mailbox 'INBOX'
+postfix | Nov 23 14:21:18 mail1 postfix/lmtp[298]: 4jY7R12g69zCHcM: to=<bob@www.test>, status=deferred
+postfix | Nov 23 14:21:18 mail1 postfix/lmtp[298]: 4jY7R12g69zCHcL: to=<ann@www.test>, status=sent
+supervisor | 4jY7R12g69zCHcL: is no line of a mail server
+""".splitlines()
+
+
+@pytest.fixture
+def delivered() -> Any:  # noqa: ANN401  a script that is loaded by its path
+    path = str(assets.images() / "mail/rootfs/usr/lib/lab/delivered")
+    loader = importlib.machinery.SourceFileLoader("delivered", path)
+    spec = importlib.util.spec_from_loader("delivered", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_a_messages_way_is_what_names_it_or_its_queue_id() -> None:
+    found = mail.way(LOG, "<one@www.test>")
+    assert found == [LOG[0], LOG[1], LOG[3], LOG[5]]
+    assert mail.way(LOG, "<three@www.test>") == []
+
+
+def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(delivered: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    delivered.MAILBOXES = tmp_path
+    here = os.uname().nodename
+    for folder, name, head in (
+        ("new", f"1001.M1P1.{here},S=9", "Received: from x\n\tby mail1 (Postfix) with ESMTPSA id AAA111\n"),
+        ("cur", f"1002.M1P1.{here},S=9:2,S", "Received: by mail1 (Postfix) id BBB222\n"),
+        (".Junk/new", f"1003.M1P1.{here}", "Received: by mail1 (Postfix) id CCC333\n"),
+        ("cur", f"1004.M1P1.{here}:2,", "Subject: about id\n\nthe id DDD is not here\n"),
+        ("new", f"0900.M1P1.{here},S=9", "Received: by mail1 (Postfix) id EEE555\n"),  # before it was in the queue
+        ("new", "1004.M1P1.another-node,S=9", "Received: by another-node (Postfix) id EEE555\n"),
+    ):
+        place = tmp_path / "www.test/ann/Maildir" / folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(head)
+    ids = dict.fromkeys(["AAA111", "BBB222", "CCC333", "AAA11", "EEE555"], 1000)
+    place = delivered.mailbox("ann+list@www.test")
+    assert delivered.present(place, ids) - {"AAA11"} == {"AAA111", "BBB222", "CCC333"}
+    assert delivered.present(delivered.mailbox("bob@www.test"), ids) == set()
+    text = delivered.script({("AAA111", "ann@www.test")})
+    assert text.count("discard") == 1
+    assert 'header :contains "received" " id AAA111"' in text
+    assert "discard" not in delivered.script(set())
+
+
+def test_only_what_was_about_to_be_delivered_is_looked_for(delivered: Any) -> None:  # noqa: ANN401
+    to = [{"address": "Ann@www.test"}, {"address": "bob@www.test"}]
+    rows = [{"queue_id": "A", "arrival_time": 5, "recipients": to}]
+    assert delivered.wanted(rows) == {"ann@www.test": {"A": 5}, "bob@www.test": {"A": 5}}
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("ann@example.org", "not in the cluster's domain"),
+        ("../ann", "no name for a mailbox"),
+        ("", "no name for a mailbox"),
+        ("ann'--", "no name for a mailbox"),
+        (".ann", "no name for a mailbox"),
+    ],
+)
+def test_an_account_that_can_not_be_is_refused(user: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        mail.add(MemoryBackend("www"), user, "long enough")
+
+
+def test_a_weak_password_is_refused() -> None:
+    for password in ("short", "", "with\ttab in it"):
+        with pytest.raises(SpecError, match="password"):
+            mail.add(MemoryBackend("www"), "ann", password)
+
+
+@pytest.mark.parametrize("text", ["mail:\nmysql:\n", "mail:\nstorage:\n"])
+def test_mail_without_what_it_needs_is_refused(text: str) -> None:
+    with pytest.raises(SpecError, match="'mail' keeps accounts in 'mysql'"):
+        parse(text)
+
+
+def test_nothing_leaves_the_lab_unless_it_is_said() -> None:
+    def settings(text: str) -> str:
+        files = plan(parse(text), "debian").node("mail1").files
+        return next(file.text for file in files if file.path == "/etc/postfix/main.cf")
+
+    assert "default_transport = error:" in settings(WHOLE)
+    open_to = settings(WHOLE.replace("mail: {count: 2}", "mail: {count: 2, relayhost: '[mx.example.org]:587'}"))
+    assert "default_transport" not in open_to
+    assert "relayhost = [mx.example.org]:587" in open_to
