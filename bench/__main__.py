@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import cold, evidence, failover, lifecycle, mysql, scale, shell, storage, traffic, xen
+from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
 from bench.figures import Figure, keep, show
 from lab.backends import backend
 from lab.lifecycle.down import down
@@ -28,6 +28,8 @@ TITLES = {
     "storage": "The shared filesystem",
     "mysql": "The MySQL cluster: one node, replication, Galera",
     "shell": "Logins",
+    "mail": "Mail",
+    "backup": "Backup and restore",
     "xen": "Five domains on the nested Xen host",
     "xen-failover": "The same faults on Xen",
 }
@@ -38,6 +40,8 @@ ALONE: dict[str, Callable[[int], list[Figure]]] = {
     "storage": lambda runs: storage.run(runs or 5),
     "mysql": lambda runs: mysql.run(runs or 10),
     "shell": lambda runs: shell.run(runs or 5),
+    "mail": lambda runs: mail.run(runs or 5),
+    "backup": lambda runs: backup.run(runs or 3),
     "xen": lambda runs: xen.run(runs or 5),
     "xen-failover": lambda runs: xen.faults(runs or 3),
 }

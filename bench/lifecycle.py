@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
-from lab.backends.docker import DockerBackend
+from lab.backends.docker import DockerBackend, container
 from lab.evidence import until
 from lab.lifecycle import secrets
 from lab.lifecycle.each import WORKERS
@@ -23,7 +23,7 @@ from lab.spec import find, load
 LAB = str(Path(sys.executable).with_name("lab"))
 NAME = "labbench"
 COMMITTED = Path(__file__).parents[1] / "compose"
-UP_RATIO, UP_ABOVE_FLOOR, STATUS_SECONDS, HELP_SECONDS = 1.2, 2.0, 0.5, 0.3
+UP_RATIO, UP_ABOVE_FLOOR, STATUS_SECONDS, HELP_SECONDS, MEMORY_GIB = 1.2, 2.0, 0.5, 0.3, 2.0
 
 
 def run(runs: int) -> list[Figure]:
@@ -45,6 +45,7 @@ def run(runs: int) -> list[Figure]:
             take("status at once", seconds(lambda: _lab("status")))
             _settled()
             take("status", seconds(lambda: _lab("status")))
+            take("memory", _memory())
             take("down", seconds(lambda: _lab("down")))
             take("help", seconds(lambda: _lab("--help")))
             if compose_command:
@@ -63,6 +64,17 @@ def _settled() -> None:
     engine.api.close()
 
 
+def _memory() -> float:
+    """GiB of all nodes together, without what the kernel would give back (inactive pages of files)."""
+    engine = DockerBackend(NAME)
+    total = 0
+    for node in engine.observe().nodes:
+        told = engine.api.stats(container.name(NAME, node.name), stream=False)["memory_stats"]
+        total += told["usage"] - told["stats"].get("inactive_file", 0)
+    engine.api.close()
+    return total / 2**30
+
+
 def _figures(rounds: dict[str, list[float]]) -> list[Figure]:
     up, floor = rounds["up"], rounds["floor"]
     above = [mine - least for mine, least in zip(up, floor, strict=True)]
@@ -74,6 +86,7 @@ def _figures(rounds: dict[str, list[float]]) -> list[Figure]:
         figure("lab down", "s", rounds["down"]),
         figure("lab status just after up", "s", rounds["status at once"]),
         figure("lab status", "s", rounds["status"], f"≤ {STATUS_SECONDS:g} s", STATUS_SECONDS),
+        figure("memory of all nodes at rest", "GiB", rounds["memory"], f"≤ {MEMORY_GIB:g} GiB", MEMORY_GIB),
         figure("lab --help", "s", rounds["help"], f"≤ {HELP_SECONDS:g} s", HELP_SECONDS),
     ]
     if "compose up" not in rounds:

@@ -1,0 +1,70 @@
+"""The mail servers: messages a second through the VIP, and how long one takes from its `250` until it can be read."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from bench.figures import Figure, figure
+from lab.backends import backend
+from lab.evidence import until
+from lab.lifecycle import mail
+from lab.lifecycle.down import down
+from lab.lifecycle.report import Silent
+from lab.spec import Cluster, Mail, Mysql, Placement, Storage, TcpLb
+from lab.testing import LabCluster
+
+NAME = "labbench-mail"
+MESSAGES, AT_ONCE, BYTES = 200, 8, 2000
+ARRIVALS = 40
+WAIT_SECONDS = 300
+SCRIPT = "/var/tmp/arrival.py"  # noqa: S108  in the node, not here
+
+
+def run(runs: int) -> list[Figure]:
+    """Each round takes every figure once."""
+    made = backend(Placement(), NAME)
+    spec = Cluster(name=NAME, storage=Storage(), mysql=Mysql(), mail=Mail(rate=1_000_000), tcp_lb=TcpLb(count=1))
+    try:
+        cluster = LabCluster(spec, made)
+        made.put("client", {SCRIPT: (Path(__file__).with_name("arrival.py").read_bytes(), 0o644)})
+        _arrivals(cluster, 3)  # the first message of all makes the mailbox's folders
+        accepted, delivered, arrivals = [], [], []
+        for _ in range(runs):
+            begun = time.perf_counter()
+            _send(cluster)
+            accepted.append(MESSAGES / (time.perf_counter() - begun))
+            _drained(cluster)
+            delivered.append(MESSAGES / (time.perf_counter() - begun))
+            arrivals += _arrivals(cluster, ARRIVALS)
+        arrivals.sort()
+        return [
+            figure(f"accepted, {AT_ONCE} at once, {BYTES} bytes each", "/s", accepted),
+            figure("delivered, the same ones", "/s", delivered),
+            figure("from 250 to readable by IMAP", "ms", arrivals),
+            figure("the same, 99th percentile", "ms", [arrivals[int(0.99 * (len(arrivals) - 1))]]),
+        ]
+    finally:
+        down(made, Silent(), volumes=True)
+
+
+def _send(cluster: LabCluster) -> None:
+    """As another host would: by Postfix's own source of messages, on a mail node, to the VIP."""
+    sent = f"-s {AT_ONCE} -m {MESSAGES} -l {BYTES} -f bench@example.org -t evidence@{cluster.spec.domain}"
+    done = cluster.run("mail1", f"smtp-source {sent} inet:{cluster.plan.vip}:25", seconds=WAIT_SECONDS)
+    if not done.ok:
+        raise RuntimeError(f"messages were refused: {done.said}")
+
+
+def _drained(cluster: LabCluster) -> None:
+    until("empty queues", WAIT_SECONDS, lambda: mail.queues(cluster.backend), lambda found: not found)
+
+
+def _arrivals(cluster: LabCluster, count: int) -> list[float]:
+    """Milliseconds of each of so many messages, sent one after another."""
+    argv = ["python3", SCRIPT, cluster.plan.vip or "", f"evidence@{cluster.spec.domain}", str(count)]
+    done = cluster.backend.run("client", argv, seconds=WAIT_SECONDS)
+    if not done.ok:
+        raise RuntimeError(f"messages did not arrive: {done.said}")
+    return [float(one) for one in json.loads(done.stdout)]
