@@ -1,4 +1,4 @@
-"""What a mail program does, on the client: put there by `test_mail.py` and run with one JSON argument; prints JSON."""
+"""What a mail program does, on the client: put there by `letters.py` and run with one JSON argument; prints JSON."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from lab.lifecycle import backup
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.spec import Backup
+from tests.cluster.letters import Post, correspondents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ MARK = "/var/lib/backup/staging/mark.json"
 REPOSITORY = "/var/lib/backup/repository"
 RATE = 20.0
 SOME = 30
+LETTER = "from before the disks were gone"
 OWN = "lab."
 """The tables that the mysql nodes keep about themselves: no backup brings them back."""
 
@@ -76,6 +78,15 @@ def _before(book: Ledger, moment: float) -> set[str]:
     """The ids of the rows that were acknowledged before a moment in which nobody wrote."""
     ended = [one for one in book.operations["mysql"] if one.completed < moment]
     return {one.id for one in ended if one.outcome is Outcome.ACKNOWLEDGED}
+
+
+def _letter(cluster: LabCluster) -> str | None:
+    """A message in Bob's mailbox, where the cluster has mail."""
+    if not cluster.plan.role("mail"):
+        return None
+    post = correspondents(cluster)
+    assert post.send("ann", "bob", subject=LETTER)[0] == 250
+    return post.arrived("bob", LETTER)
 
 
 def test_a_backup_is_made_listed_checked_and_tried(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
@@ -148,6 +159,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     _write(cluster, "before")
     with ledger("mysql", RATE) as book:
         _more(book)
+    letter = _letter(cluster)
     kept = backup.now(backend)["id"]
     mark = _mark(cluster)
     with ledger("mysql", RATE) as after:
@@ -163,6 +175,8 @@ def test_everything_comes_back_after_all_disks_are_gone(
     assert _rows(cluster, after.run) == set()
     backup.now(backend)
     assert _mark(cluster) == mark
+    if letter:
+        assert Post(cluster).arrived("bob", LETTER) == letter, "the account, its password and its message are back"
     backup.restore(backend, at=moment)
     assert _rows(cluster, after.run) >= _before(after, moment)
     backup.now(backend)

@@ -7,7 +7,6 @@ import random
 import uuid
 from email import message_from_string
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dkim
@@ -19,69 +18,23 @@ from lab.evidence.ledger import Verdict
 from lab.lifecycle import mail
 from lab.spec import HealthCheck, Mail, Web
 from tests.cluster import bounds
+from tests.cluster.letters import PASSWORD, correspondents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster
+    from tests.cluster.letters import Post
 
-SCRIPT = "/var/tmp/post.py"
-PASSWORD = "correct horse"  # noqa: S105  of accounts that these tests make
 RATE = 6.0  # messages a second
 SOME = 15
 MEGABYTE = 1 << 20
 
 
-class Post:
-    """Two people with a mailbox, and their mail program on the client."""
-
-    def __init__(self, cluster: LabCluster) -> None:
-        self._cluster = cluster
-        self.domain = cluster.spec.domain
-        self.door = cluster.plan.vip or cluster.plan.role("mail")[0].address
-        cluster.backend.put("client", {SCRIPT: (Path(__file__).with_name("post.py").read_bytes(), 0o644)})
-
-    def address(self, user: str) -> str:
-        return f"{user}@{self.domain}"
-
-    def send(self, who: str, to: str, **more: Any) -> tuple[int, str]:
-        """The answer's code and text; as the sender, by submission, unless said."""
-        to = to if "@" in to else self.address(to)
-        said = {"port": 587, "user": self.address(who), "password": PASSWORD, "sender": self.address(who)} | more
-        subject = said.pop("subject", "a message")
-        message = f"From: {said['sender']}\nTo: {to}\nSubject: {subject}\n\nHello.\n"
-        done = self._ask({"do": "send", "to": [to], "message": message} | said)
-        return done["code"], done["said"]
-
-    def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
-        return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
-
-    def arrived(self, user: str, subject: str) -> str:
-        """Waits for a message, and returns it as it is in the mailbox."""
-
-        def found() -> list[str]:
-            messages = self.read(user).get("messages", [])
-            return [one for one in messages if message_from_string(one)["Subject"] == subject]
-
-        return until(f"{subject!r} in the mailbox of {user}", 30 * self._cluster.backend.pace, found)[0]
-
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
-        told = json.dumps({"host": self.door} | asked)
-        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60 * self._cluster.backend.pace)
-        assert done.ok, done.stderr
-        return dict(json.loads(done.stdout))
-
-
 @pytest.fixture
 def post(cluster: LabCluster) -> Post:
-    cluster.options(Mail)
-    known = {account.address for account in mail.accounts(cluster.backend)}
-    made = Post(cluster)
-    if made.address("ann") not in known:
-        mail.add(cluster.backend, "ann", PASSWORD, aliases=["info"])
-        mail.add(cluster.backend, "bob", PASSWORD, quota=1)
-    return made
+    return correspondents(cluster)
 
 
 def _unique(what: str) -> str:

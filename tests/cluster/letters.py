@@ -1,0 +1,69 @@
+"""Two people with a mailbox, for the tests that send them something."""
+
+from __future__ import annotations
+
+import json
+from email import message_from_string
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.evidence import until
+from lab.lifecycle import mail
+from lab.spec import Mail
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+SCRIPT = "/var/tmp/post.py"
+PASSWORD = "correct horse"  # noqa: S105  of accounts that these tests make
+
+
+class Post:
+    """Their mail program, on the client."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self._cluster = cluster
+        self.domain = cluster.spec.domain
+        self.door = cluster.plan.vip or cluster.plan.role("mail")[0].address
+        cluster.backend.put("client", {SCRIPT: (Path(__file__).with_name("post.py").read_bytes(), 0o644)})
+
+    def address(self, user: str) -> str:
+        return f"{user}@{self.domain}"
+
+    def send(self, who: str, to: str, **more: Any) -> tuple[int, str]:
+        """The answer's code and text; as the sender, by submission, unless said."""
+        to = to if "@" in to else self.address(to)
+        said = {"port": 587, "user": self.address(who), "password": PASSWORD, "sender": self.address(who)} | more
+        subject = said.pop("subject", "a message")
+        message = f"From: {said['sender']}\nTo: {to}\nSubject: {subject}\n\nHello.\n"
+        done = self._ask({"do": "send", "to": [to], "message": message} | said)
+        return done["code"], done["said"]
+
+    def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
+        return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
+
+    def arrived(self, user: str, subject: str) -> str:
+        """Waits for a message, and returns it as it is in the mailbox."""
+
+        def found() -> list[str]:
+            messages = self.read(user).get("messages", [])
+            return [one for one in messages if message_from_string(one)["Subject"] == subject]
+
+        return until(f"{subject!r} in the mailbox of {user}", 30 * self._cluster.backend.pace, found)[0]
+
+    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        told = json.dumps({"host": self.door} | asked)
+        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60 * self._cluster.backend.pace)
+        assert done.ok, done.stderr
+        return dict(json.loads(done.stdout))
+
+
+def correspondents(cluster: LabCluster) -> Post:
+    """Ann, who is also `info`, and Bob, whose mailbox is small; skips where the cluster has no mail."""
+    cluster.options(Mail)
+    known = {account.address for account in mail.accounts(cluster.backend)}
+    made = Post(cluster)
+    if made.address("ann") not in known:
+        mail.add(cluster.backend, "ann", PASSWORD, aliases=["info"])
+        mail.add(cluster.backend, "bob", PASSWORD, quota=1)
+    return made
