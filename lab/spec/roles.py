@@ -150,7 +150,7 @@ class Backup(RoleOptions):
     """restic: all databases and all shared volumes, in an encrypted repository."""
 
     count: Literal[1] = Field(1, description="one repository")
-    every: Annotated[Duration, Field(ge=10, le=7 * 86400)] = Field(3600, description="how often, such as 30m or 1h")
+    every: Annotated[Duration, Field(ge=10, le=7 * 86400)] = Field(3600, description="how often, such as 30m, 1h or 1d")
     keep: Keep = Field(default_factory=Keep, description="which backups stay")
 
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from lab.errors import SpecError
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _BITS = {"bit": 1, "kbit": 1000, "mbit": 1_000_000, "gbit": 1_000_000_000}
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-z%]*)", re.IGNORECASE)
 
@@ -22,7 +22,7 @@ def seconds(text: str | float) -> float:
     Raises:
         SpecError: it is none.
     """
-    return _times(text, _SECONDS, "a duration is written 100ms, 5s, 2m or 1h")
+    return _times(text, _SECONDS, "a duration is written 100ms, 5s, 2m, 1h or 7d")
 
 
 def bits(text: str | int) -> int:
