@@ -256,7 +256,8 @@ def test_a_target_that_is_none_is_explained(made: MemoryBackend, said: str, why:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("100ms", 0.1), ("5s", 5.0), ("2m", 120.0), ("1.5", 1.5), ("1h", 3600.0), ("7d", 604800.0), ("-60s", -60.0)]
+    ("text", "seconds"),
+    [("100ms", 0.1), ("5s", 5.0), ("2m", 120.0), ("1.5", 1.5), ("1h", 3600.0), ("7d", 604800.0), ("-60s", -60.0)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert units.seconds(text) == pytest.approx(seconds)
