@@ -154,8 +154,8 @@ def test_everything_comes_back_after_all_disks_are_gone(
     backend: Any,  # noqa: ANN401
     ledger: Callable[..., Ledger],
 ) -> None:
-    cluster.require("mysql", 3)
-    cluster.require("storage", 3)
+    cluster.require("mysql", 1)
+    cluster.require("storage", 1)
     _write(cluster, "before")
     with ledger("mysql", RATE) as book:
         _more(book)
