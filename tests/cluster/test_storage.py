@@ -332,6 +332,52 @@ def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
     writers_checked(cluster, writers)
 
 
+MARK = """
+import os, sys, uuid
+os.makedirs(sys.argv[1] + "/.glusterfs", exist_ok=True)
+os.setxattr(sys.argv[1], "trusted.glusterfs.volume-id", uuid.uuid4().bytes)
+"""
+KNOWS = """
+import json, sys
+from pathlib import Path
+path = Path("/etc/lab/storage.json")
+told = json.loads(path.read_text())
+told["volumes"].append(sys.argv[1])
+path.write_text(json.dumps(told))
+"""
+
+
+def test_a_volume_whose_making_was_broken_off_is_made(cluster: LabCluster) -> None:
+    """One node refused, or died: the others have marked their bricks for a volume that nobody knows."""
+    storage, nodes = cluster.options(Storage), cluster.require("storage", 3)
+    for node in nodes[:2]:
+        _python(cluster, node, MARK, "/bricks/attic")
+    more = storage.model_copy(update={"volumes": [*storage.volumes, "attic"]})
+    with cluster.changed(cluster.spec.model_copy(update={"storage": more})):
+        made = bricks(cluster.backend)
+    away = "gluster --mode=script volume stop attic && gluster --mode=script volume delete attic"
+    assert cluster.run(nodes[0], away, seconds=60 * cluster.backend.pace).ok
+    for node in nodes:
+        assert made[node]["attic"]["brick"], made
+        cluster.run(node, "rm -r /bricks/attic")
+
+
+def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> None:
+    node = cluster.require("storage", 3)[1]
+    reload = "/usr/lib/lab/reload.d/storage.json"
+    cluster.run(node, "cp -p /etc/lab/storage.json /tmp/; mkdir /bricks/cellar; echo wine > /bricks/cellar/kept")
+    _python(cluster, node, MARK, "/bricks/cellar")
+    _python(cluster, node, KNOWS, "cellar")
+    try:
+        cluster.run(node, reload)
+        said = partial(cluster.run, node, "cat /run/lab/volumes")
+        seconds = 30 * cluster.backend.pace
+        until("it to be said", seconds, said, lambda done: "/bricks/cellar holds the data of" in done.stdout)
+        assert cluster.run(node, "cat /bricks/cellar/kept").stdout == "wine\n"
+    finally:
+        cluster.run(node, f"cp -p /tmp/storage.json /etc/lab/ && {reload}; rm -r /bricks/cellar /tmp/storage.json")
+
+
 @pytest.mark.nightly
 def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: LabCluster) -> None:
     """Never while they run: a glusterd that begins anew ends them until it has counted its peers."""
