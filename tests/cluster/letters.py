@@ -42,11 +42,15 @@ class Post:
     def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
         return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
 
-    def arrived(self, user: str, subject: str) -> str:
+    def sift(self, user: str, script: str) -> dict[str, Any]:
+        """Has a user's mail filtered by a Sieve script."""
+        return self._ask({"do": "sift", "user": self.address(user), "password": PASSWORD, "script": script})
+
+    def arrived(self, user: str, subject: str, folder: str = "INBOX") -> str:
         """Waits for a message, and returns it as it is in the mailbox."""
 
         def found() -> list[str]:
-            messages = self.read(user).get("messages", [])
+            messages = self.read(user, folder=folder).get("messages", [])
             return [one for one in messages if message_from_string(one)["Subject"] == subject]
 
         return until(f"{subject!r} in the mailbox of {user}", 30 * self._cluster.backend.pace, found)[0]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import imaplib
 import json
+import re
 import smtplib
+import socket
 import ssl
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TRUSTED = ssl.create_default_context(cafile="/etc/lab/ca.crt")
-SUBMISSIONS, IMAPS, DONE, REFUSED = 465, 993, 250, 400
+SUBMISSIONS, IMAPS, SIEVE, DONE, REFUSED = 465, 993, 4190, 250, 400
 
 
 def send(host: str, port: int, **told: Any) -> dict[str, Any]:
@@ -47,27 +50,55 @@ def _answers(door: smtplib.SMTP, told: dict[str, Any]) -> Iterator[tuple[int, by
     yield door.data(message)
 
 
-def read(host: str, port: int, user: str, password: str, *, tls: bool = True) -> dict[str, Any]:
-    """All messages of the inbox, and the node that gave them."""
+def read(host: str, port: int, user: str, password: str, **told: Any) -> dict[str, Any]:
+    """All messages of a folder, the inbox unless said, and the node that gave them."""
     made = imaplib.IMAP4_SSL(host, port, ssl_context=TRUSTED) if port == IMAPS else imaplib.IMAP4(host, port)
     with made as door:
         node = door.welcome.decode().split()[-1]
-        if tls and port != IMAPS:
+        if told.get("tls", True) and port != IMAPS:
             door.starttls(TRUSTED)
         try:
             door.login(user, password)
         except imaplib.IMAP4.error as error:
             return {"node": node, "refused": str(error), "can": list(door.capabilities)}
-        door.select("INBOX", readonly=True)
+        if door.select(told.get("folder", "INBOX"), readonly=True)[0] != "OK":
+            return {"node": node, "messages": []}
         numbers = door.search(None, "ALL")[1][0].split()
         found = [door.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]
         return {"node": node, "messages": [one[1].decode("latin-1") for one in found if isinstance(one, tuple)]}
 
 
+def sift(host: str, user: str, password: str, script: str) -> dict[str, Any]:
+    """Puts a Sieve script to work by ManageSieve (RFC 5804); what was refused, if anything was."""
+    login = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    commands = [f'AUTHENTICATE "PLAIN" "{login}"', f'PUTSCRIPT "own" {{{len(script)}+}}\r\n{script}', 'SETACTIVE "own"']
+    with socket.create_connection((host, SIEVE), timeout=20) as plain:
+        _sieved(plain)
+        _sieved(plain, "STARTTLS")
+        with TRUSTED.wrap_socket(plain, server_hostname=host) as door:
+            _sieved(door)
+            for command in commands:
+                if not (said := _sieved(door, command)).startswith("OK"):
+                    return {"refused": said}
+    return {}
+
+
+def _sieved(door: socket.socket, command: str = "") -> str:
+    """How the server's answer to a command, or its greeting, ends: `OK`, or why not."""
+    if command:
+        door.sendall(f"{command}\r\n".encode())
+    with door.makefile("rb") as lines:
+        end = next((line for line in lines if line.startswith((b"OK", b"NO", b"BYE"))), b"")
+        length = re.search(rb"\{(\d+)\}", end)
+        return (end + (lines.read(int(length[1])) if length else b"")).decode()
+
+
+DONE_BY = {"send": send, "read": read, "sift": sift}
+
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     try:
-        done = send(**asked) if asked.pop("do") == "send" else read(**asked)
+        done = DONE_BY[asked.pop("do")](**asked)
     except (OSError, imaplib.IMAP4.abort, smtplib.SMTPException) as caught:
         done = {"code": 0, "said": f"{type(caught).__name__}: {caught}"}
     with contextlib.suppress(BrokenPipeError):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RATE = 6.0  # messages a second
 SOME = 15
 MEGABYTE = 1 << 20
+FILTER = """require ["fileinto", "mailbox"];
+if header :contains "subject" "[class]" { fileinto :create "class"; }
+"""
 OUTSIDE: dict[str, Any] = {"port": 25, "user": "", "sender": "stranger@example.org"}
 
 
@@ -129,6 +132,22 @@ def test_nobody_reads_without_tls_or_with_a_wrong_password(post: Post) -> None:
     assert "refused" in refused
     assert "messages" in post.read("ann", port=143)
     assert "refused" in post.read("ann", password="wrong horse")  # noqa: S106
+
+
+def test_a_persons_filter_files_what_arrives(post: Post) -> None:
+    """Put there once, by ManageSieve, it is heeded by whichever node delivers."""
+    assert post.sift("ann", FILTER) == {}
+    try:
+        named, plain = [_unique("[class]") for _ in range(4)], _unique("no class")
+        for subject in (*named, plain):
+            assert post.send("bob", "ann", subject=subject)[0] == 250
+        for subject in named:
+            assert post.arrived("ann", subject, folder="class")
+        assert post.arrived("ann", plain)
+        assert all("[class]" not in one for one in post.read("ann")["messages"])
+        assert "unknown command" in post.sift("ann", "nonsense;")["refused"]
+    finally:
+        post.sift("ann", "keep;")
 
 
 def test_a_full_mailbox_takes_no_more(post: Post) -> None:
