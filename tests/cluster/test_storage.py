@@ -100,8 +100,9 @@ def _healed(cluster: LabCluster) -> None:
 
     seconds = HEAL_SECONDS * cluster.backend.pace
     until("every volume to be healed", seconds, partial(bricks, cluster.backend), good)
-    volume = cluster.options(Storage).volumes[0]
-    info = f"gluster --mode=script volume heal {volume} info summary | sed -n 's/Total Number of entries: //p'"
+    volumes = " ".join(cluster.options(Storage).volumes)
+    summary = "gluster --mode=script volume heal $volume info summary | sed -n 's/Total Number of entries: //p'"
+    info = f"for volume in {volumes}; do {summary}; done"
     ask = partial(cluster.run, cluster.plan.role("storage")[0].name, info, seconds=60)
     until("nothing to heal in GlusterFS' own words", seconds, ask, lambda said: set(said.stdout.split()) == {"0"})
 
