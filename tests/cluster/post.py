@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TRUSTED = ssl.create_default_context(cafile="/etc/lab/ca.crt")
 SUBMISSIONS, IMAPS, SIEVE, DONE, REFUSED = 465, 993, 4190, 250, 400
@@ -93,7 +93,7 @@ def _sieved(door: socket.socket, command: str = "") -> str:
         return (end + (lines.read(int(length[1])) if length else b"")).decode()
 
 
-DONE_BY = {"send": send, "read": read, "sift": sift}
+DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {"send": send, "read": read, "sift": sift}
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
