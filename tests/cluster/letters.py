@@ -14,7 +14,7 @@ from lab.spec import Mail
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
-SCRIPT = "/run/post.py"
+SCRIPT = "/root/post.py"
 PASSWORD = "correct horse"  # noqa: S105  of accounts that these tests make
 
 
