@@ -245,6 +245,19 @@ def test_sending_and_reading_go_on_without_a_node(cluster: LabCluster, post: Pos
             assert post.arrived("ann", subject)
 
 
+def test_a_lock_that_a_dead_node_had_not_signed_is_nobodys(cluster: LabCluster, post: Post, faults: Faults) -> None:
+    """Killed between making a lock and writing its name into it; for Dovecot it would be there for two minutes."""
+    first, *_ = cluster.require("mail", 2)
+    subject = _unique("before the lock")
+    assert post.send("ann", "ann", subject=subject)[0] == 250
+    assert post.arrived("ann", subject)
+    mailbox = f"/srv/mail/accounts/{post.domain}/ann/Maildir"
+    assert cluster.run(first, f"touch {mailbox}/new/1.M1P1.{first} && touch {mailbox}/dovecot-uidlist.lock").ok
+    with faults.kill(first):
+        assert post.arrived("ann", subject)
+    cluster.run("mail2", f"rm -f {mailbox}/*/1.M1P1.{first}*")
+
+
 def test_what_was_accepted_arrives_once_though_nodes_are_killed(
     cluster: LabCluster, post: Post, ledger: Callable[..., Ledger]
 ) -> None:
