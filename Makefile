@@ -59,8 +59,12 @@ nightly: .venv/ready engine xen
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \
 	    --backend xen --topology stage3 --parity $(PARITY) --junitxml runs/xen-stage3.xml; stage3=$$?; \
+	parts=0; for part in shell mail backup; do \
+	    .venv/bin/pytest tests/cluster/test_$$part.py --backend xen --topology tests/cluster/topologies/$$part.yaml \
+	        --parity $(PARITY) --junitxml runs/xen-$$part.xml || parts=1; \
+	done; \
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
-	[ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ]
+	[ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
 
 bench: .venv/ready engine
 	.venv/bin/python -m bench
