@@ -247,7 +247,10 @@ def test_a_full_disk_is_said_and_the_others_can_be_restored(cluster: LabCluster,
         _write(cluster, "too-large", 20_000_000)
         with pytest.raises(BackendError, match="disk is full"):
             backup.now(backend)
+        # To its last byte: nothing that only reads may have to write a lock there.
+        cluster.run(NODE, f"head -c 9999999 /dev/zero > {REPOSITORY}/filler")
         assert backup.drill(backend)["snapshot"] == kept
+        assert [one.id for one in backup.backups(backend)][-1] == kept
     finally:
         cluster.run(NODE, f"umount {REPOSITORY}; rm -rf /var/tmp/kept /srv/home/too-large")
     backup.now(backend)

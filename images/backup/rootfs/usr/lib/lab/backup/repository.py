@@ -1,4 +1,7 @@
-"""The repository: restic's, encrypted, on this node's own volume. Only this node opens it, one command at a time."""
+"""The repository: restic's, encrypted, on this node's own volume. Only this node opens it, one command at a time.
+
+Who only reads leaves no lock of restic's there: a disk that is full is one to restore from.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def ensure() -> None:
         _restic("the repository can't be made", "init", repository=DRAFT)
         DRAFT.rename(REPOSITORY)
     _restic("the repository can't be opened", "unlock", "--remove-all")
-    _restic("the repository can't be opened", "cat", "config")
+    _restic("the repository can't be opened", "cat", "config", "--no-lock")
 
 
 def snapshots() -> list[Snapshot]:
@@ -100,7 +103,7 @@ def add(folder: Path, moment: float, position: str, history: str) -> Added:
 def extract(snapshot: str, target: Path, only: list[str]) -> None:
     """Puts a backup's files, or those below some of its folders, into an empty folder."""
     wanted = [f"--include=/{path}" for path in only]
-    _restic(f"the backup {snapshot} can't be read", "restore", snapshot, f"--target={target}", *wanted)
+    _restic(f"the backup {snapshot} can't be read", "restore", "--no-lock", snapshot, f"--target={target}", *wanted)
 
 
 def forget(keep: dict[str, int]) -> None:
@@ -111,7 +114,7 @@ def forget(keep: dict[str, int]) -> None:
 
 def check() -> str:
     """Reads everything, and says what restic says; the first trouble is a failure."""
-    return _restic("the repository is damaged", "check", "--read-data")
+    return _restic("the repository is damaged", "check", "--no-lock", "--read-data")
 
 
 def size() -> int:
