@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.clock import Clock
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
@@ -112,13 +113,13 @@ class Backend(Protocol):
     nothing.
 
     Attributes:
-        pace: how many times as long as on a processor of this machine things may take in a node: 1, or more where its
-            processor is emulated. Limits are stretched by it, never what is promised.
+        clock: the nodes' time. A limit that is given to a backend is one of an ordinary processor: the backend itself
+            stretches it where its nodes need longer, and nobody else does.
     """
 
     name: str
     cluster: str
-    pace: float
+    clock: Clock
 
     def capabilities(self) -> Capabilities:
         """What can be done here."""
@@ -157,7 +158,7 @@ class Backend(Protocol):
         """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        """Runs a command in a node; killed after `seconds`, with exit code 124.
+        """Runs a command in a node; killed after `seconds` of the nodes' clock, with exit code 124.
 
         With `network`: in the node's network, with the right to change it, which the node itself may not have.
         """

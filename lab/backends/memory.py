@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.clock import REAL
 from lab.errors import BackendError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class MemoryBackend:
     """
 
     name = "memory"
-    pace = 1.0
+    clock = REAL
 
     def __init__(self, cluster: str, capabilities: Capabilities | None = None) -> None:
         self.cluster = cluster

@@ -30,7 +30,7 @@ def events(seen: Seen) -> list[Event]:
     """Faults, silences, pools and the VIP, in order."""
     found = [event for fault in seen.faults for event in _of_fault(fault)]
     for name, rows in seen.rows.items():
-        found += _silences(name, rows, probes.LATE * seen.pace)
+        found += _silences(name, rows, seen.clock.limit(probes.LATE))
     found += [Event(span.begun, span.value, "holds the VIP") for span in probes.lane(seen.rows.get(probes.VIP, ()))]
     for node in seen.plan.nodes:
         found += _pools(node.name, seen.rows.get(node.name, ()))

@@ -19,7 +19,6 @@ from lab.evidence.load import Load
 from lab.evidence.probes import Probes
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import SLACK, Seen
-from lab.evidence.waiting import until
 from lab.faults import heal, present
 from lab.faults.kinds import kind
 from lab.lifecycle import ready
@@ -67,7 +66,7 @@ def run(scenario: Scenario, stage: Stage, seed: int, runs: Path) -> Record:
     try:
         with held(stage.cluster.name, f"lab chaos run {scenario.name}", stage.report, seconds=0):
             prepared = _admitted(scenario, stage)
-            planned = schedule(scenario, seed, prepared.plan, stage.backend.pace)
+            planned = schedule(scenario, seed, prepared.plan, stage.backend.clock)
             _able(stage.backend, planned)
             told = _told(scenario, planned, stage, prepared.plan)
             record = Record.begin(runs, scenario.name, seed, told, _asked(scenario))
@@ -133,7 +132,7 @@ def _able(backend: Backend, planned: list[Planned]) -> None:
 def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planned: list[Planned]) -> None:
     """Everything that is measured, around everything that is broken; then the verdicts."""
     backend, site = stage.backend, stage.cluster.site
-    longest = scenario.span * backend.pace + LEFT_OVER_SECONDS
+    longest = backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
     probes, load = Probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
     ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
     lives = Lives(backend, planned, record.seed, stage.report)
@@ -145,7 +144,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
                 stack.enter_context(ledger)
             load.more(FIRST_ANSWERS)
             begun = time.time()
-            _lived(lives, begun, begun + scenario.span * backend.pace, backend, plan)
+            _lived(lives, begun, begun + backend.clock.limit(scenario.span), backend, plan)
             ended = time.time()
     finally:
         _mended(stage, plan)
@@ -157,7 +156,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
         rows=probes.rows,
         faults=lives.happened,
         judgements={one.service: one for ledger in ledgers for one in ledger.judge()},
-        pace=backend.pace,
+        clock=backend.clock,
         begun=begun,
         ended=ended,
         holders=vip_holders(backend, backend.observe()),
@@ -169,7 +168,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
 
 def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str) -> Load:
     scheme, wanted = "https" if plan.role("http-lb") else "http", scenario.load
-    rate, longest = wanted.rate / backend.pace, scenario.span * backend.pace + LEFT_OVER_SECONDS
+    rate, longest = backend.clock.rate(wanted.rate), backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
     return Load(backend, Stream("load", f"{scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep), longest)
 
 
@@ -179,7 +178,7 @@ def _lived(lives: Lives, begun: float, ends: float, backend: Backend, plan: Plan
     if lives.failed:
         return
     ready.nodes(backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
-    settled = time.time() + SETTLE_SECONDS + SLACK * backend.pace
+    settled = time.time() + SETTLE_SECONDS + backend.clock.limit(SLACK)
     threading.Event().wait(max(ends, settled) - time.time())
 
 
@@ -191,7 +190,7 @@ def _mended(stage: Stage, plan: Plan) -> None:
         ready.nodes(backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
         if plan.vip:
             look = lambda: vip_holders(backend, backend.observe())  # noqa: E731  a question for `until`
-            until("one node to hold the VIP", HEALTH_SECONDS * backend.pace, look, lambda found: len(found) == 1)
+            backend.clock.until("one node to hold the VIP", HEALTH_SECONDS, look, lambda found: len(found) == 1)
     except LabError as error:
         stage.report.say(f"the cluster is not whole again: {error.what}")
         raise

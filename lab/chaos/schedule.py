@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lab.clock import REAL
 from lab.errors import SpecError
 from lab.faults.kinds import kind
 from lab.faults.targets import MEANINGS
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.chaos.scenario import Chance, Scenario
+    from lab.clock import Clock
     from lab.plan import Plan
 
 REST_SECONDS = 3.0  # between two random faults of one role, so that the cluster is whole in between
@@ -31,8 +33,8 @@ class Planned:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def schedule(scenario: Scenario, seed: int, plan: Plan, pace: float = 1.0) -> list[Planned]:
-    """All faults of a run in order; where things take `pace` times as long, so do they.
+def schedule(scenario: Scenario, seed: int, plan: Plan, clock: Clock = REAL) -> list[Planned]:
+    """All faults of a run in order, at the times that its clock makes of the scenario's.
 
     Raises:
         SpecError: one of them is for a node or role that the cluster has not.
@@ -45,7 +47,7 @@ def schedule(scenario: Scenario, seed: int, plan: Plan, pace: float = 1.0) -> li
         for said in filter(None, (step.target, step.others)):
             _known(said, plan)
     drawn = _drawn(scenario.chance, scenario.span, random.Random(seed), plan) if scenario.chance else []  # noqa: S311
-    stretched = [replace(one, at=one.at * pace, end=one.end and one.end * pace) for one in (*fixed, *drawn)]
+    stretched = [replace(one, at=clock.limit(one.at), end=one.end and clock.limit(one.end)) for one in (*fixed, *drawn)]
     return sorted(stretched, key=lambda planned: planned.at)
 
 

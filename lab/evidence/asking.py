@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from lab.errors import BackendError
-from lab.evidence.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +73,8 @@ class Asking:
     ) -> None:
         self.streams = tuple(streams)
         self.rows: dict[str, list[Row]] = {stream.name: [] for stream in streams}
-        self._backend, self._seconds, self._patience = backend, seconds, patience
+        self.patience = patience
+        self._backend, self._seconds = backend, seconds
         self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._pid = ""
         self._skew = self._began = 0.0
@@ -82,12 +82,13 @@ class Asking:
 
     def __enter__(self) -> Self:
         self._skew = self._clock()
-        plan = {"seconds": self._seconds, "timeout": self._patience, "ca": "/etc/lab/ca.crt"}
+        timeout = self._backend.clock.limit(self.patience)
+        plan: dict[str, Any] = {"seconds": self._seconds, "timeout": timeout, "ca": "/etc/lab/ca.crt"}
         plan["streams"] = [asdict(stream) for stream in self.streams]
         self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
         command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
-        until("the first question", BEGIN_SECONDS * self._backend.pace, self._begun)
+        self._backend.clock.until("the first question", BEGIN_SECONDS, self._begun)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,8 +100,8 @@ class Asking:
     def end(self) -> None:
         """Asks no more, waits for the answers that are due, and reads them all."""
         self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
-        seconds = self._patience + END_SECONDS * self._backend.pace
-        until("the last answers", seconds, lambda: not self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok)
+        asking = lambda: self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok  # noqa: E731  a question for `until`
+        self._backend.clock.until("the last answers", self.patience + END_SECONDS, asking, lambda on: not on)
         content = self._backend.get(CLIENT, self._file) or b""
         said = self._run("cat", f"{self._file}.err").strip()
         if said or b"\n" not in content:

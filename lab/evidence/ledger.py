@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from lab.errors import BackendError, LabError
 from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
-from lab.evidence.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ ENOUGH = 20
 
 WRITE_PATIENCE = 10.0
 READ_SECONDS = 30.0
+MORE_SECONDS = 60.0
 DELIVERY_SECONDS = 90.0
 """Postfix tries again what it could not deliver after ten to forty seconds (`main.cf`)."""
 REFUSED = range(400, 500)
@@ -211,9 +211,9 @@ class Mail:
     def _await_delivery(self, backend: Backend) -> None:
         """What was accepted may wait in any node's queue; it is not lost, and not in the mailbox yet."""
         for node in self._nodes:
-            until(
+            backend.clock.until(
                 f"an empty queue on {node}",
-                DELIVERY_SECONDS * backend.pace,
+                DELIVERY_SECONDS,
                 partial(backend.run, node, ["postqueue", "-j"], seconds=READ_SECONDS),
                 lambda said: said.ok and not said.stdout.strip(),
             )
@@ -238,21 +238,26 @@ class Ledger:
         self.services = {service.name: service for service in services}
         self.operations: dict[str, list[Operation]] = {}
         self._backend = backend
-        made = [service.stream(self.run, rate / backend.pace) for service in services]
-        self._asking = Asking(backend, made, seconds=seconds, patience=WRITE_PATIENCE * backend.pace)
+        made = [service.stream(self.run, backend.clock.rate(rate)) for service in services]
+        self.asking = Asking(backend, made, seconds=seconds, patience=WRITE_PATIENCE)
 
     def __enter__(self) -> Self:
-        self._asking.__enter__()
+        self.asking.__enter__()
         return self
 
     def __exit__(self, *said: object) -> None:
-        self._asking.__exit__(*said)
-        rows = self._asking.rows
+        self.asking.__exit__(*said)
+        rows = self.asking.rows
         self.operations = {name: [operation(self.run, row) for row in rows[name]] for name in self.services}
 
     def count(self) -> int:
         """How many writes have ended so far."""
-        return self._asking.count()
+        return self.asking.count()
+
+    def more(self, count: int, seconds: float = MORE_SECONDS) -> None:
+        """Waits until `count` more writes have ended."""
+        begun = self.count()
+        self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= begun + count)
 
     def judge(self) -> list[Judgement]:
         """Reads every service back from every replica, and says what became of what was acknowledged."""

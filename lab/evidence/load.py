@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
 from lab.evidence.asking import LONGEST_SECONDS, Asking
-from lab.evidence.waiting import until
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -60,8 +59,9 @@ class Load:
 
     def more(self, count: int, seconds: float = MORE_SECONDS) -> None:
         """Waits until `count` more requests have been answered or have failed."""
-        begun, limit = self.asking.count(), seconds * self._backend.pace
-        until(f"{count} more answers", limit, self.asking.count, lambda now: now >= begun + count)
+        begun = self.asking.count()
+        what = f"{count} more answers"
+        self._backend.clock.until(what, seconds, self.asking.count, lambda now: now >= begun + count)
 
     @property
     def failed(self) -> list[Answer]:

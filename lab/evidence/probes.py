@@ -65,8 +65,8 @@ class Probes:
     """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
 
     def __init__(self, backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS) -> None:
-        made = streams(plan, site, RATE / backend.pace)
-        self.asking = Asking(backend, made, seconds=seconds, patience=PATIENCE * backend.pace)
+        made = streams(plan, site, backend.clock.rate(RATE))
+        self.asking = Asking(backend, made, seconds=seconds, patience=PATIENCE)
         self.rows: dict[str, list[Row]] = {}
 
     def __enter__(self) -> Self:

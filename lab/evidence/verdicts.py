@@ -11,6 +11,7 @@ from lab.evidence.probes import RATE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lab.clock import Clock
     from lab.evidence.asking import Row
     from lab.evidence.ledger import Judgement
     from lab.evidence.load import Answer
@@ -50,7 +51,7 @@ class Seen:
 
     Attributes:
         rows: the probes' answers by probe.
-        pace: how many times as long as here things take there.
+        clock: the nodes' time.
         holders: who held the VIP at the end, as the nodes themselves say.
     """
 
@@ -59,7 +60,7 @@ class Seen:
     rows: Mapping[str, Sequence[Row]]
     faults: Sequence[Happened]
     judgements: Mapping[str, Judgement]
-    pace: float
+    clock: Clock
     begun: float
     ended: float
     holders: Sequence[str] = ()
@@ -67,12 +68,12 @@ class Seen:
     @property
     def interval(self) -> float:
         """Seconds between two probes of one address."""
-        return self.pace / RATE
+        return self.clock.limit(1 / RATE)
 
     @property
     def slack(self) -> float:
         """Seconds added to every bound."""
-        return SLACK * self.pace
+        return self.clock.limit(SLACK)
 
 
 @dataclass(frozen=True)

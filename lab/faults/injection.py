@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 
 from lab.backends.base import State
 from lab.errors import BackendError, LabError, NotReady, SpecError, Unable
-from lab.evidence.waiting import until
 from lab.faults.kinds import fault as made
 
 if TYPE_CHECKING:
@@ -71,9 +70,9 @@ class Injected:
         Raises:
             BackendError: it does not.
         """
-        what, seconds = f"'{self.fault}' to bite", PROOF_SECONDS * self.backend.pace
+        what = f"'{self.fault}' to bite"
         try:
-            self.proof = until(what, seconds, self._look, lambda now: now.bites).seen
+            self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._look, lambda now: now.bites).seen
         except NotReady as error:
             next_step = "'lab status' tells whether the cluster is whole; if it is, this machine can't be broken so"
             raise BackendError(f"the fault was done and does not bite: {error.what}", next_step=next_step) from error
@@ -88,7 +87,7 @@ class Injected:
 
     def _gone(self) -> Look:
         what = f"'{self.fault}' to be gone"
-        return until(what, GONE_SECONDS * self.backend.pace, self._look, lambda now: not now.bites)
+        return self.backend.clock.until(what, GONE_SECONDS, self._look, lambda now: not now.bites)
 
 
 def inject(backend: Backend, fault: Fault) -> Injected:

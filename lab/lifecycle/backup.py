@@ -76,7 +76,7 @@ def drill(backend: Backend, *, snapshot: str = "", at: float = 0.0, only: str = 
 
 def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
     node = _node(backend)
-    done = backend.run(node, [*PROGRAM, verb, json.dumps(told)], seconds=LONGEST_SECONDS * backend.pace)
+    done = backend.run(node, [*PROGRAM, verb, json.dumps(told)], seconds=LONGEST_SECONDS)
     try:
         said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):

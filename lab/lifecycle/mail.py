@@ -110,7 +110,7 @@ def queues(backend: Backend) -> list[Queued]:
     for node in nodes(backend):
         if node not in running:
             continue
-        said = backend.run(node, ["postqueue", "-j"], seconds=10 * backend.pace)
+        said = backend.run(node, ["postqueue", "-j"], seconds=10)
         if not said.ok:
             raise BackendError(f"the queue of {node} can't be read: {said.said}", where=node)
         for row in map(json.loads, said.stdout.splitlines()):
@@ -155,7 +155,7 @@ def _ask(backend: Backend, statement: str) -> list[list[str]]:
             "no mysql node takes writes just now", where="mysql", next_step="'lab mysql status' says why; then again"
         )
     argv = ["mariadb", "--batch", "--skip-column-names", "mail", "--execute", statement]
-    done = backend.run(serving[0], argv, seconds=20 * backend.pace)
+    done = backend.run(serving[0], argv, seconds=20)
     if not done.ok:
         raise BackendError(f"the accounts can't be asked: {done.said}", where=serving[0])
     return [line.split("\t") for line in done.stdout.splitlines()]

@@ -57,7 +57,7 @@ def members(backend: Backend) -> list[Member]:
 
 def _member(backend: Backend, name: str) -> Member:
     try:
-        said = backend.run(name, STATE, seconds=5 * backend.pace)
+        said = backend.run(name, STATE, seconds=5)
         told: dict[str, Any] = json.loads(said.stdout)
     except (LabError, ValueError):
         return Member(name, "gone", because="its keeper does not answer")
@@ -112,7 +112,7 @@ def _serving(backend: Backend) -> list[str]:
 
 
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
-    said = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60 * backend.pace)
+    said = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60)
     if not said.ok:
         raise BackendError(f"the keeper of {name} does not answer: {said.said}", where=name)
     return dict(json.loads(said.stdout))

@@ -30,9 +30,9 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
     Raises:
         NotReady: it did not within `seconds`; carries its reason and its last log lines.
     """
-    begun, seconds = time.monotonic(), seconds * backend.pace
+    begun, limit = time.monotonic(), int(backend.clock.limit(seconds))
     try:
-        said = backend.run(name, ["/usr/lib/lab/await", str(int(seconds)), *asked], seconds=seconds + 10)
+        said = backend.run(name, ["/usr/lib/lab/await", str(limit), *asked], seconds=seconds + 10)
     except BackendError as error:
         raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
     if not said.ok:

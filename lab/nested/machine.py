@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab import paths
 from lab.backends.xen import cpio, keys, toolbox
 from lab.backends.xen.ssh import Link
+from lab.clock import EMULATED, REAL
 from lab.errors import BackendError, HostError
 from lab.nested import qemu
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from lab.clock import Clock
     from lab.nested.qemu import Machine, Media
 
 STORE = "/srv/lab"
@@ -61,9 +63,15 @@ class Running:
         )
 
     @property
+    def clock(self) -> Clock:
+        """Its time, and its domains'."""
+        return EMULATED if self.accelerator == "tcg" else REAL
+
+    @property
     def link(self) -> Link:
         """A connection to it."""
-        return Link("the nested Xen host", ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", *self.ssh))
+        options = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
+        return Link("the nested Xen host", (*options, *self.ssh), clock=self.clock)
 
 
 def running() -> Running | None:

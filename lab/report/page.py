@@ -97,7 +97,7 @@ def _plots(frame: svg.Frame, seen: Seen) -> list[Markup]:
 
 def _answering(seen: Seen) -> dict[str, list[svg.Bar]]:
     """Where each address answered, and in another colour and lower where it did not."""
-    found, late = {}, probes.LATE * seen.pace
+    found, late = {}, seen.clock.limit(probes.LATE)
     for name, rows in seen.rows.items():
         if rows:
             good = [svg.Bar(span.begun, span.ended, "up", f"{name} answers") for span in _alive(rows, late)]

@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends.base import State
 from lab.errors import BackendError, LabError
-from lab.evidence import Load, Stream, until
+from lab.evidence import Load, Stream
 from lab.faults import heal
 from lab.lifecycle import each, ready
 from lab.lifecycle.report import Silent
@@ -19,13 +19,15 @@ from lab.lifecycle.up import up
 from lab.spec import RoleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab.backends.base import Backend, Result
+    from lab.clock import Clock
     from lab.plan import Plan
     from lab.spec import Cluster
 
 T = TypeVar("T", bound=RoleOptions)
+A = TypeVar("A")
 HEAL_SECONDS = 60.0
 
 
@@ -91,9 +93,9 @@ class LabCluster:
         if self._whole():
             return
         self.apply(self.spec)
-        until(
+        self.until(
             "one node to hold the VIP",
-            HEAL_SECONDS * self.backend.pace,
+            HEAL_SECONDS,
             self.vip_holders,
             lambda found: len(found) == 1 or not self.plan.vip,
         )
@@ -129,7 +131,7 @@ class LabCluster:
             BackendError: curl failed.
         """
         url = f"{scheme or self.scheme}://{self.site}{path}"
-        argv = ["curl", "-sS", "--max-time", str(10 * self.backend.pace), "--cacert", "/etc/lab/ca.crt", *options, url]
+        argv = ["curl", "-sS", "--max-time", str(self.clock.limit(10)), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
             raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
@@ -140,22 +142,26 @@ class LabCluster:
 
         Without `keep` every question comes on a connection of its own, as from a new visitor.
         """
-        slower = rate / self.backend.pace / self._emulated
-        made = Load(self.backend, Stream("load", f"{self.scheme}://{self.site}{path}", slower, keep=keep))
+        url = f"{self.scheme}://{self.site}{path}"
+        made = Load(self.backend, Stream("load", url, self.clock.page_rate(rate), keep=keep))
         self.loads.append(made)
         return made
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""
-        said = self.run(balancer, f"curl -fsS --max-time {self.backend.pace} http://127.0.0.1:8404/metrics").stdout
+        said = self.run(balancer, f"curl -fsS --max-time {self.clock.limit(1)} http://127.0.0.1:8404/metrics").stdout
         up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
         rows = (line for line in said.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
         return {row.split('server="')[1].split('"')[0] for row in rows}
 
     @property
-    def _emulated(self) -> float:
-        """Two emulated processors serve about five pages a second over TLS: what is asked of them is less than half."""
-        return 2.5 if self.backend.pace > 1 else 1.0
+    def clock(self) -> Clock:
+        """The nodes' time."""
+        return self.backend.clock
+
+    def until(self, what: str, seconds: float, ask: Callable[[], A], good: Callable[[A], bool] = bool) -> A:
+        """Waits on a condition by the nodes' clock; see `lab.clock.Clock.until`."""
+        return self.clock.until(what, seconds, ask, good)
 
     @property
     def scheme(self) -> str:

@@ -43,7 +43,7 @@ class Evidence:
             rows=rows,
             faults=[_happened(one) for one in (self.faults.done if self.faults else [])],
             judgements={},
-            pace=backend.pace,
+            clock=backend.clock,
             begun=self._begun,
             ended=time.time(),
         )

@@ -139,7 +139,7 @@ def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
         from lab.evidence import Ledger
         from lab.evidence.ledger import SERVICES
 
-        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate / cluster.backend.pace)
+        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate)
         _evidence.ledgers.append(made)
         return made
 

@@ -7,7 +7,6 @@ from email import message_from_string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.evidence import until
 from lab.lifecycle import mail
 from lab.spec import Mail
 
@@ -53,11 +52,11 @@ class Post:
             messages = self.read(user, folder=folder).get("messages", [])
             return [one for one in messages if message_from_string(one)["Subject"] == subject]
 
-        return until(f"{subject!r} in the mailbox of {user}", 30 * self._cluster.backend.pace, found)[0]
+        return self._cluster.until(f"{subject!r} in the mailbox of {user}", 30, found)[0]
 
     def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         told = json.dumps({"host": self.door} | asked)
-        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60 * self._cluster.backend.pace)
+        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60)
         assert done.ok, done.stderr
         return dict(json.loads(done.stdout))
 

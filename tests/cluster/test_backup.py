@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.errors import BackendError, LabError, SpecError
-from lab.evidence import until
 from lab.evidence.ledger import Outcome
 from lab.lifecycle import backup
 from lab.lifecycle.down import down
@@ -53,11 +52,6 @@ def _write(cluster: LabCluster, name: str, size: int = 100_000) -> None:
     assert done.ok, done.stderr
 
 
-def _more(book: Ledger, some: int = SOME) -> None:
-    before = book.count()
-    until("more rows", 60, book.count, lambda now: now >= before + some)
-
-
 def _rows(cluster: LabCluster, run: str) -> set[str]:
     node = next(member.name for member in cluster.plan.role("mysql"))
     select = f"SELECT id FROM evidence.ledger WHERE run = '{run}'"  # noqa: S608  the run's name is the ledger's
@@ -66,9 +60,9 @@ def _rows(cluster: LabCluster, run: str) -> set[str]:
 
 def _reaches(cluster: LabCluster, moment: float) -> None:
     """Waits until the database's log is archived up to a moment."""
-    until(
+    cluster.until(
         "the archived log to reach the moment",
-        60 * cluster.backend.pace,
+        60,
         lambda: backup.backups(cluster.backend)[-1].reach,
         lambda reach: reach >= moment,
     )
@@ -135,13 +129,13 @@ def test_the_database_of_a_moment_comes_back(
 ) -> None:
     cluster.require("mysql", 1)
     with ledger("mysql", RATE) as book:
-        _more(book)
+        book.more(SOME)
         backup.now(backend)
-        _more(book)
+        book.more(SOME)
     moment = float(int(time.time()) + 2)  # the log knows seconds
-    until("the moment to be over", 10, time.time, lambda now: now > moment + 1)
+    cluster.until("the moment to be over", 10, time.time, lambda now: now > moment + 1)
     with ledger("mysql", RATE) as later:
-        _more(later)
+        later.more(SOME)
     _reaches(cluster, moment)
     told = backup.restore(backend, at=moment, only="mysql")
     assert told["played"] > 0
@@ -158,13 +152,13 @@ def test_everything_comes_back_after_all_disks_are_gone(
     cluster.require("storage", 1)
     _write(cluster, "before")
     with ledger("mysql", RATE) as book:
-        _more(book)
+        book.more(SOME)
     letter = _letter(cluster)
     kept = backup.now(backend)["id"]
     mark = _mark(cluster)
     with ledger("mysql", RATE) as after:
         _write(cluster, "after")
-        _more(after)
+        after.more(SOME)
     moment = float(int(time.time()) + 2)
     _reaches(cluster, moment)
     down(backend, Silent(), volumes=True, keep_backups=True)
@@ -208,12 +202,12 @@ def test_a_backup_that_is_killed_leaves_the_others(cluster: LabCluster, backend:
 
     running = threading.Thread(target=run)
     running.start()
-    until("restic at work", 60 * backend.pace, lambda: cluster.run(NODE, "pgrep -f 'restic .*backup'").ok)
+    cluster.until("restic at work", 60, lambda: cluster.run(NODE, "pgrep -f 'restic .*backup'").ok)
     backend.kill(NODE)
     running.join()
     assert ended
     backend.start(NODE)
-    until("the node to be back", 60 * backend.pace, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
+    cluster.until("the node to be back", 60, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
     assert len(backup.backups(backend)) == known
     assert backup.drill(backend)["snapshot"] == before
     backup.check(backend)
@@ -226,16 +220,16 @@ def test_a_wrong_password_is_said_and_nothing_is_lost(cluster: LabCluster, backe
     cluster.run(NODE, "cp -p /etc/lab/repository /tmp/repository; echo another > /etc/lab/repository")
     with pytest.raises(BackendError, match="made with another password"):
         backup.now(backend)
-    reason = until(
+    reason = cluster.until(
         "the node to say so",
-        30 * backend.pace,
+        30,
         lambda: cluster.run(NODE, "/usr/lib/lab/ready").stdout,
         lambda said: "failed" in said,
     )
     assert "another password" in reason
     cluster.run(NODE, "cp -p /tmp/repository /etc/lab/repository; rm /tmp/repository")
     backup.now(backend)
-    until("the node to be ready", 30 * backend.pace, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
+    cluster.until("the node to be ready", 30, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
 
 
 def test_a_full_disk_is_said_and_the_others_can_be_restored(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401

@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab.evidence import until
 from lab.spec import TcpLb
 from tests.cluster import bounds
 
@@ -26,10 +25,12 @@ def _holder(cluster: LabCluster) -> str:
 
 def _moved(cluster: LabCluster, old: str, seconds: float) -> str:
     """Waits until another node alone holds the VIP and the site answers there."""
-    (new,) = until("the VIP on another node", seconds, cluster.vip_holders, lambda now: len(now) == 1 and now != [old])
-    until(
+    (new,) = cluster.until(
+        "the VIP on another node", seconds, cluster.vip_holders, lambda now: len(now) == 1 and now != [old]
+    )
+    cluster.until(
         "the site to answer on the VIP",
-        bounds.slack(cluster),
+        bounds.slack(),
         lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
     )
     return new
@@ -40,7 +41,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
     with cluster.load(RATE) as load:
         killed = time.time()
         cluster.backend.kill(old)
-        _moved(cluster, old, bounds.vip_moved(cluster, cluster.options(TcpLb)))
+        _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
         moved = time.time()
         load.more(RATE)
     # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
@@ -53,7 +54,7 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> N
 def test_a_returning_tcp_balancer_does_not_take_the_vip_back(cluster: LabCluster) -> None:
     old = _holder(cluster)
     cluster.backend.kill(old)
-    new = _moved(cluster, old, bounds.vip_moved(cluster, cluster.options(TcpLb)))
+    new = _moved(cluster, old, bounds.vip_moved(cluster.options(TcpLb)))
     with cluster.load(RATE) as load:
         cluster.heal()
     assert _holder(cluster) == new
@@ -64,7 +65,7 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster) -> None:
     old = _holder(cluster)
     try:
         assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
-        _moved(cluster, old, bounds.WATCH_INTERVAL + bounds.vip_moved(cluster, cluster.options(TcpLb)))
+        _moved(cluster, old, bounds.WATCH_INTERVAL + bounds.vip_moved(cluster.options(TcpLb)))
     finally:
         cluster.run(old, f"{SUPERVISOR} start haproxy")
 
@@ -73,23 +74,23 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: La
     old = _holder(cluster)
     cluster.backend.pause(old)
     others = [node.name for node in cluster.plan.role("tcp-lb") if node.name != old]
-    until(
+    cluster.until(
         "the VIP on another node",
-        bounds.vip_moved(cluster, cluster.options(TcpLb)),
+        bounds.vip_moved(cluster.options(TcpLb)),
         cluster.vip_holders,
         lambda now: now == others[:1],
     )
-    until(
+    cluster.until(
         "the site to answer",
-        bounds.slack(cluster),
+        bounds.slack(),
         lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
     )
     cluster.backend.start(old)
     # It wakes believing that it holds the VIP: two holders, for at most two seconds.
-    until("one holder", 2 + bounds.slack(cluster), cluster.vip_holders, lambda now: len(now) == 1)
-    until(
+    cluster.until("one holder", 2 + bounds.slack(), cluster.vip_holders, lambda now: len(now) == 1)
+    cluster.until(
         "the site to answer",
-        bounds.slack(cluster),
+        bounds.slack(),
         lambda: cluster.ask("/whoami", "--max-time", bounds.patience(cluster)),
     )
     # No lasting split brain: it stays one holder while visitors go on asking.
@@ -107,25 +108,25 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(cluster: L
     with cluster.load(RATE) as load:
         killed = time.time()
         cluster.backend.kill("http-lb1")
-        until(
+        cluster.until(
             "http-lb1 to leave the TCP balancer's pool",
-            bounds.out_of_pool(cluster, check),
+            bounds.out_of_pool(check),
             lambda: cluster.pool(holder, "https"),
             lambda pool: "http-lb1" not in pool,
         )
         out = time.time()
         load.more(RATE)
         cluster.backend.start("http-lb1")
-        until(
+        cluster.until(
             "http-lb1 to be back",
-            10 * cluster.backend.pace + bounds.back_in_pool(cluster, check),
+            10 + bounds.back_in_pool(check),
             lambda: cluster.pool(holder, "https"),
             lambda pool: "http-lb1" in pool,
         )
 
     def was_on_it(answer: Answer) -> bool:
         """Or was just being led from it to the other one: what a server has is ended when it is taken out."""
-        ended_with_it = answer.sent < out < answer.sent + answer.seconds + 0.5 * cluster.backend.pace
+        ended_with_it = answer.sent < out < answer.sent + answer.seconds + cluster.clock.limit(0.5)
         return killed - 1 <= answer.sent <= killed + 0.5 or ended_with_it
 
     unexplained = [answer for answer in load.failed if not was_on_it(answer)]
@@ -141,7 +142,7 @@ def test_stopping_an_http_balancer_costs_no_request(cluster: LabCluster) -> None
     slow = f"curl -sS --max-time 60 --cacert /etc/lab/ca.crt '{cluster.scheme}://{cluster.site}/slow?ms={answer_ms}'"
     with ThreadPoolExecutor(8) as pool, cluster.load(RATE), cluster.load(RATE, keep=False) as visitors:
         answers = [pool.submit(cluster.run, "client", slow, seconds=60) for _ in range(4)]
-        until("http-lb2 to be asking", 5 * cluster.backend.pace, lambda: cluster.run("http-lb2", asking).stdout)
+        cluster.until("http-lb2 to be asking", 5, lambda: cluster.run("http-lb2", asking).stdout)
         visitors.more(RATE)
         cluster.backend.stop("http-lb2")
         visitors.more(RATE)

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.evidence import Register, Verdict, until
+from lab.evidence import Register, Verdict
 from lab.evidence.linear import Answer, linearizable
 from lab.faults import present, targets
 from tests.browser import NAMES, bands, opened
@@ -146,10 +146,10 @@ def test_what_was_not_tested_is_unknown_and_no_success(play: Player) -> None:
 def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Player) -> None:
     argv = play.argv(BROKEN)
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as first:
-        until("the first run's fault", 60 * cluster.backend.pace, lambda: bool(present(cluster.backend)))
+        cluster.until("the first run's fault", 60, lambda: bool(present(cluster.backend)))
         second = play(BROKEN)
         first.send_signal(signal.SIGINT)
-        assert first.wait(timeout=120 * cluster.backend.pace) == 130
+        assert first.wait(timeout=cluster.clock.limit(120)) == 130
     assert second.returncode == 2
     assert "busy with 'lab chaos run own'" in second.stderr
     assert not present(cluster.backend)
@@ -186,14 +186,11 @@ def test_a_full_disk_under_runs_is_said_before_anything_is_broken(cluster: LabCl
     assert cluster.status().ready
 
 
-def test_the_guest_book_keeps_what_it_acknowledged(
-    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
-) -> None:
+def test_the_guest_book_keeps_what_it_acknowledged(faults: Faults, ledger: Callable[..., Ledger]) -> None:
     with ledger("guestbook") as book:
-        until("some posts", 30 * cluster.backend.pace, book.count, lambda count: count > 20)
+        book.more(20)
         with faults.kill("web1"):
-            before = book.count()
-            until("more posts", 30 * cluster.backend.pace, book.count, lambda count: count > before + 20)
+            book.more(20)
     (judgement,) = book.judge()
     assert judgement.verdict is Verdict.HOLDS, judgement
     assert sum(judgement.replicas.values()) >= judgement.counts["acknowledged"]
@@ -214,7 +211,7 @@ def _delete(cluster: LabCluster, message: str) -> None:
 
 def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     with ledger("guestbook") as book:
-        until("some posts", 30 * cluster.backend.pace, book.count, lambda count: count > 30)
+        book.more(30)
     gone = book.operations["guestbook"][5].id
     _delete(cluster, gone)
     (judgement,) = book.judge()
@@ -223,11 +220,11 @@ def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Ca
 
 def test_a_register_on_one_disk_is_linearizable_though_its_node_dies(cluster: LabCluster, faults: Faults) -> None:
     with Register(cluster.backend, ["web1"], "/var/lib/guestbook", seed=3) as register:
-        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 15)
+        cluster.until("some use of it", 60, lambda: len(register.history) > 15)
         with faults.kill("web1"):
             pass
         before = len(register.history)
-        until("more use", 60 * cluster.backend.pace, lambda: len(register.history) > before + 15)
+        cluster.until("more use", 60, lambda: len(register.history) > before + 15)
     assert linearizable(register.history) is Answer.YES
 
 
@@ -235,5 +232,5 @@ def test_a_register_that_two_disks_pretend_to_be_is_not(cluster: LabCluster) -> 
     """The checker finds a real fault: two nodes with disks of their own are no shared filesystem."""
     nodes = cluster.require("web", 2)[:2]
     with Register(cluster.backend, nodes, "/var/lib/guestbook", clients=2, seed=3) as register:
-        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 80)
+        cluster.until("some use of it", 60, lambda: len(register.history) > 80)
     assert linearizable(register.history) is Answer.NO

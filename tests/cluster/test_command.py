@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends import backend
-from lab.evidence import until
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.testing.plugin import place
@@ -58,7 +57,7 @@ class Person:
     def lab(self, *argv: str, code: int = 0) -> str:
         """Runs a command to its end, which must have the exit code; returns all that it printed."""
         with self.start(*argv) as process:
-            out, err = process.communicate(timeout=UP_SECONDS * self.backend.pace)
+            out, err = process.communicate(timeout=self.backend.clock.limit(UP_SECONDS))
         assert process.returncode == code, f"lab {' '.join(argv)}: {process.returncode}\n{out}\n{err}"
         return out + err
 
@@ -78,7 +77,7 @@ def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
 @pytest.mark.parametrize("nodes", [0, 1, 3])
 def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) -> None:
     with person.start("up") as first:
-        until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
+        person.backend.clock.until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
         first.send_signal(signal.SIGKILL)
         first.communicate()
     person.lab("up")
@@ -89,9 +88,9 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
 
 def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -> None:
     with person.start("up") as first:
-        until("a node to exist", 60, person.nodes)
+        person.backend.clock.until("a node to exist", 60, person.nodes)
         first.send_signal(signal.SIGINT)
-        _, said = first.communicate(timeout=20 * person.backend.pace)
+        _, said = first.communicate(timeout=person.backend.clock.limit(20))
     assert first.returncode == 130
     assert "'lab up' goes on from here" in said
     (person.folder / "cluster.yaml").unlink()
@@ -101,9 +100,9 @@ def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -
 
 def test_two_ups_at_once_one_waits_and_says_for_whom(person: Person) -> None:
     with person.start("up") as first:
-        until("the first to have begun", 60, person.nodes)
+        person.backend.clock.until("the first to have begun", 60, person.nodes)
         said = person.lab("up")
-        first.communicate(timeout=UP_SECONDS * person.backend.pace)
+        first.communicate(timeout=person.backend.clock.limit(UP_SECONDS))
     assert first.returncode == 0
     assert f"busy with 'lab up' (process {first.pid})" in said
     assert "nothing to change" in said
@@ -175,9 +174,9 @@ def test_the_published_ports_lead_to_the_site(person: Person) -> None:
     authority = person.folder / "ca.pem"
     authority.write_text(person.lab("open", "--ca"), encoding="utf-8")
     urls = {entry["name"]: entry["url"] for entry in json.loads(person.lab("status", "--json"))["endpoints"]}
-    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=10 * person.backend.pace)
+    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=person.backend.clock.limit(10))
     assert answer.json()["node"] == "web1"
-    followed = requests.get(urls["site-http"], verify=str(authority), timeout=10 * person.backend.pace)
+    followed = requests.get(urls["site-http"], verify=str(authority), timeout=person.backend.clock.limit(10))
     assert followed.url == urls["site"]
     assert person.backend.endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
 
@@ -264,7 +263,7 @@ def test_enter_opens_a_shell(person: Person) -> None:
         input="hostname; exit\n",
         text=True,
         capture_output=True,
-        timeout=30 * person.backend.pace,
+        timeout=30,
         check=True,
         env=person.environment,
     )

@@ -13,7 +13,7 @@ import pytest
 
 from lab.backends.base import State
 from lab.errors import SpecError
-from lab.evidence import outages, until
+from lab.evidence import outages
 from lab.evidence.probes import LATE
 from lab.faults import heal, inject, present
 from lab.faults.cut import Cut
@@ -80,9 +80,9 @@ def test_a_cut_from_one_node_leaves_the_others(cluster: LabCluster, faults: Faul
     (lb,) = cluster.require("http-lb", 1)[:1]
     with faults.cut("web1", others=lb):
         assert _answers(cluster, "web1")
-        until(
+        cluster.until(
             f"web1 to leave the pool of {lb}",
-            bounds.out_of_pool(cluster, cluster.options(HttpLb).check),
+            bounds.out_of_pool(cluster.options(HttpLb).check),
             lambda: cluster.pool(lb),
             lambda pool: "web1" not in pool,
         )
@@ -180,7 +180,7 @@ def test_ctrl_c_takes_a_fault_back(cluster: LabCluster) -> None:
         assert breaking.stdout
         assert "stand still" in breaking.stdout.readline()
         breaking.send_signal(signal.SIGINT)
-        assert breaking.wait(timeout=60 * cluster.backend.pace) == 130
+        assert breaking.wait(timeout=cluster.clock.limit(60)) == 130
     assert not present(cluster.backend)
     assert _answers(cluster, "web1")
 
@@ -204,20 +204,20 @@ def test_healing_goes_on_when_the_node_is_gone(cluster: LabCluster, faults: Faul
 
 def test_probes_measure_an_outage_to_their_interval(cluster: LabCluster, probe: Callable[[], Probes]) -> None:
     with probe() as seen:
-        until("a first answer of web1", bounds.slack(cluster), seen.asking.count, lambda count: count > 100)
+        cluster.until("a first answer of web1", bounds.slack(), seen.asking.count, lambda count: count > 100)
         cluster.backend.pause("web1")
         begun = time.time()
         before = seen.asking.count()
-        until("many more answers", 60, seen.asking.count, lambda count: count > before + 200)
+        cluster.until("many more answers", 60, seen.asking.count, lambda count: count > before + 200)
         waking = time.time()
         cluster.backend.start("web1")
-        until("it to answer", bounds.slack(cluster), lambda: _answers(cluster, "web1"))
+        cluster.until("it to answer", bounds.slack(), lambda: _answers(cluster, "web1"))
         before = seen.asking.count()
-        until("more answers", 60, seen.asking.count, lambda count: count > before + 100)
-    (outage,) = outages(seen.rows["web1"], LATE * cluster.backend.pace)
+        cluster.until("more answers", 60, seen.asking.count, lambda count: count > before + 100)
+    (outage,) = outages(seen.rows["web1"], cluster.clock.limit(LATE))
     # The freeze is asked of an engine, so its own moment is only known to a few tenths of a second.
-    assert outage.seconds == pytest.approx(waking - begun, abs=0.5 * cluster.backend.pace)
-    assert not outages(seen.rows[cluster.require("http-lb", 1)[0]], cluster.backend.pace)
+    assert outage.seconds == pytest.approx(waking - begun, abs=cluster.clock.limit(0.5))
+    assert not outages(seen.rows[cluster.require("http-lb", 1)[0]], cluster.clock.limit(1))
 
 
 def _which(cluster: LabCluster) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import Load, Stream, until
+from lab.evidence import Load, Stream
 from tests.cluster import bounds
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoke
     def lines() -> list[str]:
         return [line for name in balancers for line in cluster.backend.logs(name) if path in line]
 
-    logged = until("all requests in the balancers' logs", bounds.slack(cluster), lines, lambda found: len(found) >= 88)
+    logged = cluster.until("all requests in the balancers' logs", bounds.slack(), lines, lambda found: len(found) >= 88)
     assert len(logged) == pytest.approx(90, abs=2)
     assert all(spoken in line for line in logged)
     connections = {line.split(" | ")[1].split()[0] for line in logged}
@@ -53,7 +53,7 @@ def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoke
 
 def test_a_stall_is_seen_by_every_request_that_it_held_up(cluster: LabCluster, faults: Faults) -> None:
     """Open loop: with a closed one, each connection would have one slow answer, and the stall would hide."""
-    rate = 40 / cluster.backend.pace
+    rate = cluster.clock.rate(40)
     url = f"http://{cluster.plan.node('web1').address}/whoami"
     with Load(cluster.backend, Stream("load", url, rate)) as load:
         load.more(10)
@@ -110,5 +110,7 @@ def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[st
 
 def test_nothing_goes_on_asking_afterwards(cluster: LabCluster) -> None:
     _load(cluster, "--rate", "10", "--for", "1s")
-    until("the client to ask nothing", 10, lambda: not cluster.run("client", "pgrep -f /usr/lib/lab/[a]sk").stdout)
+    cluster.until(
+        "the client to ask nothing", 10, lambda: not cluster.run("client", "pgrep -f /usr/lib/lab/[a]sk").stdout
+    )
     assert not cluster.run("client", "ls /var/tmp").stdout

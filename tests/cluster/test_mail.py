@@ -13,7 +13,6 @@ import dkim
 import pytest
 
 from lab.errors import SpecError
-from lab.evidence import until
 from lab.evidence.ledger import Verdict
 from lab.lifecycle import mail
 from lab.spec import HealthCheck, Mail, Web
@@ -60,11 +59,6 @@ def _holds(book: Ledger) -> None:
     """Every accepted message is in the mailbox once, whichever node it is read on."""
     (judgement,) = book.judge()
     assert judgement.verdict is Verdict.HOLDS, judgement
-
-
-def _more(book: Ledger, cluster: LabCluster, some: int = SOME) -> None:
-    before = book.count()
-    until("more messages", 60 * cluster.backend.pace, book.count, lambda now: now >= before + some)
 
 
 @pytest.mark.parametrize("port", [587, 465])
@@ -150,14 +144,14 @@ def test_a_persons_filter_files_what_arrives(post: Post) -> None:
         post.sift("ann", "keep;")
 
 
-def test_a_full_mailbox_takes_no_more(post: Post) -> None:
+def test_a_full_mailbox_takes_no_more(cluster: LabCluster, post: Post) -> None:
     """Its sender is told so at once: nothing waits in a queue."""
     big = 700 * 1024
 
     def said() -> int:
         return post.send("ann", "bob", more=big, subject=_unique("large"))[0]
 
-    until("a full mailbox", 60, said, lambda code: code == 552)
+    cluster.until("a full mailbox", 60, said, lambda code: code == 552)
     assert post.send("ann", "ann")[0] == 250
 
 
@@ -175,10 +169,10 @@ def test_a_password_is_changed_and_an_account_goes(cluster: LabCluster, post: Po
         mail.add(cluster.backend, "guest", PASSWORD)
     assert post.send("guest", "ann")[0] == 250
     mail.passwd(cluster.backend, "guest", "another horse")
-    until("the old password to be refused", 10, lambda: post.send("guest", "ann")[0], lambda code: code == 535)
+    cluster.until("the old password to be refused", 10, lambda: post.send("guest", "ann")[0], lambda code: code == 535)
     assert post.send("guest", "ann", password="another horse")[0] == 250  # noqa: S106
     mail.remove(cluster.backend, "guest")
-    until("the account to be gone", 10, lambda: post.send("ann", "guest")[0], lambda code: code == 550)
+    cluster.until("the account to be gone", 10, lambda: post.send("ann", "guest")[0], lambda code: code == 550)
 
 
 def test_the_guest_book_tells_of_a_post(cluster: LabCluster, post: Post) -> None:
@@ -203,9 +197,9 @@ def test_a_messages_way_is_shown(cluster: LabCluster, post: Post) -> None:
     mark = f"{uuid.uuid4().hex}@{post.domain}"
     text = f"From: {post.address('ann')}\nMessage-ID: <{mark}>\nSubject: traced\n\nHello.\n"
     assert post.send("ann", "ann", message=text)[0] == 250
-    until(
+    cluster.until(
         "its way to the mailbox",
-        30 * cluster.backend.pace,
+        30,
         lambda: mail.trace(cluster.backend, mark),
         lambda lines: any("status=sent" in line for line in lines) and any("sasl_username" in line for line in lines),
     )
@@ -222,20 +216,20 @@ def test_the_domains_names_are_served_whoever_holds_the_vip(cluster: LabCluster,
     assert cluster.run("client", f"getent hosts mail.{post.domain}").stdout.split()[0] == cluster.plan.vip
     assert cluster.run("client", "dig +short example.org").stdout == "", "nothing is asked outside"
     with faults.kill("vip-holder"):
-        until("the names again", 10 * cluster.backend.pace, exchanger)
+        cluster.until("the names again", 10, exchanger)
 
 
 def test_sending_and_reading_go_on_without_a_node(cluster: LabCluster, post: Post, faults: Faults) -> None:
     first, *_ = cluster.require("mail", 2)
     cluster.require("tcp-lb", 1)
     check = cluster.spec.tcp_lb.check if cluster.spec.tcp_lb else HealthCheck()
-    until(
+    cluster.until(
         "both to be read from", 30, lambda: {post.read("ann").get("node") for _ in range(4)}, lambda got: len(got) > 1
     )
     with faults.kill(first):
-        until(
+        cluster.until(
             f"the balancers to leave {first} out",
-            bounds.out_of_pool(cluster, check),
+            bounds.out_of_pool(check),
             lambda: [cluster.pool(node.name, "imaps") for node in cluster.plan.role("tcp-lb")],
             lambda pools: all(first not in pool for pool in pools),
         )
@@ -266,14 +260,14 @@ def test_what_was_accepted_arrives_once_though_nodes_are_killed(
     chance = random.Random(6)
     with ledger("mail", RATE) as book:
         for _ in range(5):
-            _more(book, cluster, chance.randint(1, SOME))
+            book.more(chance.randint(1, SOME))
             node = chance.choice(names)
             cluster.backend.kill(node)
-            _more(book, cluster)
+            book.more(SOME)
             cluster.backend.start(node)
             ready = partial(cluster.run, node, "/usr/lib/lab/ready")
-            until(f"{node} to be back", 60 * cluster.backend.pace, ready, lambda done: done.ok)
-        _more(book, cluster)
+            cluster.until(f"{node} to be back", 60, ready, lambda done: done.ok)
+        book.more(SOME)
     _holds(book)
 
 
@@ -284,10 +278,10 @@ def test_mail_goes_on_while_the_database_and_storage_lose_a_node(
     cluster.require("mysql", 3)
     cluster.require("storage", 3)
     with ledger("mail", RATE) as book:
-        _more(book, cluster)
+        book.more(SOME)
         with faults.kill("primary"):
-            _more(book, cluster)
+            book.more(SOME)
         with faults.kill("storage2"):
-            _more(book, cluster)
-        _more(book, cluster)
+            book.more(SOME)
+        book.more(SOME)
     _holds(book)

@@ -12,7 +12,6 @@ import pytest
 
 from lab.backends.base import State
 from lab.errors import SpecError
-from lab.evidence import until
 from lab.evidence.ledger import Verdict
 from lab.lifecycle import each
 from lab.lifecycle.mysql import Member, members, reclone, switchover
@@ -54,8 +53,8 @@ def _whole(cluster: LabCluster) -> list[Member]:
         fine = fine and len(_serving(found)) == 1
         return fine and sorted(member.role for member in found) == ["primary", "replica", "replica"]
 
-    seconds = WHOLE_SECONDS * cluster.backend.pace
-    return until("the mysql nodes to be whole", seconds, lambda: members(cluster.backend), good)
+    seconds = WHOLE_SECONDS
+    return cluster.until("the mysql nodes to be whole", seconds, lambda: members(cluster.backend), good)
 
 
 def _takes_writes(cluster: LabCluster, *, than: str = "", process: str = "") -> str:
@@ -66,8 +65,8 @@ def _takes_writes(cluster: LabCluster, *, than: str = "", process: str = "") -> 
         anew = bool(process) and _process(cluster, than) not in ("", process)
         return [name for name in found if name != than or anew]
 
-    seconds = bounds.written_again(cluster, cluster.options(Mysql))
-    return until("a node that takes writes", seconds, serving, lambda found: len(found) == 1)[0]
+    seconds = bounds.written_again(cluster.options(Mysql))
+    return cluster.until("a node that takes writes", seconds, serving, lambda found: len(found) == 1)[0]
 
 
 def _process(cluster: LabCluster, node: str) -> str:
@@ -77,9 +76,7 @@ def _process(cluster: LabCluster, node: str) -> str:
 
 def _more(book: Ledger, cluster: LabCluster) -> None:
     """As many writes as have ended, and some; fewer where an emulated processor needs seconds for one."""
-    count = SOME if cluster.backend.pace == 1 else FEW
-    before = book.count()
-    until("more writes", 60 * cluster.backend.pace, book.count, lambda now: now >= before + count)
+    book.more(FEW if cluster.clock.emulated else SOME)
 
 
 @contextlib.contextmanager
@@ -109,9 +106,9 @@ def _galera(cluster: LabCluster) -> bool:
 
 def _waits_for(cluster: LabCluster, writer: str) -> None:
     """With Galera a commit may be durable on the node that took it alone: without that one nobody begins."""
-    until(
+    cluster.until(
         f"the others to wait for {writer}",
-        WHOLE_SECONDS * cluster.backend.pace,
+        WHOLE_SECONDS,
         lambda: [member.because for member in members(cluster.backend)],
         lambda said: f"{writer}, which took the writes, is not there" in said,
     )
@@ -121,9 +118,9 @@ def _waits_for(cluster: LabCluster, writer: str) -> None:
 def _holds(cluster: LabCluster, book: Ledger) -> None:
     """Every acknowledged insert is on every node, once, and the nodes are identical."""
     found = _whole(cluster)
-    until(
+    cluster.until(
         "the replicas to have all",
-        20 * cluster.backend.pace,
+        20,
         lambda: members(cluster.backend),
         lambda f: len({m.position for m in f}) == 1,
     )
@@ -142,7 +139,7 @@ def test_replicas_follow_and_refuse_writes(cluster: LabCluster) -> None:
     assert _written(cluster, primary).ok
     replicas = [member for member in _whole(cluster) if member.name != primary]
     for node in [member.name for member in replicas]:
-        until("the row on a replica", 5 * cluster.backend.pace, partial(_rows, cluster, node))
+        cluster.until("the row on a replica", 5, partial(_rows, cluster, node))
         refused = _written(cluster, node)
         assert not refused.ok
         assert "read-only" in refused.said
@@ -164,7 +161,7 @@ def test_the_balancers_lead_to_the_primary_and_to_replicas(cluster: LabCluster) 
     replicas = {node.name for node in cluster.plan.role("mysql")} - {primary}
     for balancer in cluster.require("tcp-lb", 1):
         ask_pool = partial(cluster.pool, balancer, "mysql-replicas")
-        until("both replicas in the pool", 20 * cluster.backend.pace, ask_pool, lambda got: got == replicas)
+        cluster.until("both replicas in the pool", 20, ask_pool, lambda got: got == replicas)
     # The mail servers keep connections: who has fewer of them is asked first.
     assert answers(3307) <= replicas
 
@@ -214,9 +211,9 @@ def test_nobody_acknowledges_while_all_are_cut_from_each_other(
     with ledger("mysql", RATE) as book:
         _more(book, cluster)
         with faults.cut("mysql", "mysql"):
-            until(
+            cluster.until(
                 "no node to serve",
-                10 * cluster.backend.pace,
+                10,
                 lambda: _serving(members(cluster.backend)),
                 lambda s: not s,
             )
@@ -272,7 +269,7 @@ def test_all_lose_power_at_once(
         if later == [0] and _galera(cluster):
             _waits_for(cluster, primary)
             cluster.backend.start(primary)
-        until("a node that takes writes", 60 * cluster.backend.pace, lambda: _serving(members(cluster.backend)), bool)
+        cluster.until("a node that takes writes", 60, lambda: _serving(members(cluster.backend)), bool)
         _more(book, cluster)
         for index in later:
             if not (index == 0 and _galera(cluster)):
@@ -289,9 +286,9 @@ def test_a_node_dies_while_it_is_being_promoted(cluster: LabCluster, ledger: Cal
     with ledger("mysql", RATE) as book:
         _more(book, cluster)
         cluster.backend.kill(primary)
-        promoted = until(
+        promoted = cluster.until(
             "a promotion",
-            bounds.written_again(cluster, cluster.options(Mysql)),
+            bounds.written_again(cluster.options(Mysql)),
             lambda: [
                 one.name
                 for one in members(cluster.backend)
@@ -353,9 +350,9 @@ def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
         cluster.run(broken, "dd if=/dev/urandom of=/var/lib/mysql/data/ibdata1 bs=16k count=64 conv=notrunc 2>&1")
         cluster.backend.kill(broken)
         cluster.backend.start(broken)
-        until(
+        cluster.until(
             "the node to say that it can't start",
-            60 * cluster.backend.pace,
+            60,
             lambda: {one.name: one.because for one in members(cluster.backend)}[broken],
             lambda because: "reclone" in because,
         )
@@ -374,8 +371,10 @@ def test_a_node_that_is_well_is_made_anew_when_asked(cluster: LabCluster, ledger
     with ledger("mysql", RATE) as book:
         _more(book, cluster)
         reclone(cluster.backend, node)
-        seconds = WHOLE_SECONDS * cluster.backend.pace
-        until("another data directory", seconds, lambda: cluster.run(node, inode).stdout, lambda now: now != before)
+        seconds = WHOLE_SECONDS
+        cluster.until(
+            "another data directory", seconds, lambda: cluster.run(node, inode).stdout, lambda now: now != before
+        )
         _whole(cluster)
         _more(book, cluster)
     _holds(cluster, book)
@@ -391,9 +390,9 @@ def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> N
     again = "supervisorctl -c /etc/lab/supervisord.conf start mysql"
     mine = cluster.options(Mysql).topology
     cluster.run(node, swap.format(mine, other, kept, again), seconds=90)
-    until(
+    cluster.until(
         "the node to say whose data it has",
-        WHOLE_SECONDS * cluster.backend.pace,
+        WHOLE_SECONDS,
         lambda: {one.name: one.because for one in members(cluster.backend)}[node],
         lambda because: f"made with 'topology: {other}'" in because,
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import until
 from lab.lifecycle import ready
 from lab.spec import NodeOverride, Web
 
@@ -27,15 +26,15 @@ def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
     cluster.room(len(cluster.plan.nodes) - cluster.options(Web).count + 6)
     with cluster.load(RATE) as load:
         web(6)
-        until(
+        cluster.until(
             "all six to be in every pool",
-            10 * cluster.backend.pace,
+            10,
             lambda: all(len(cluster.pool(lb)) == 6 for lb in balancers),
         )
-        until("a new node to answer", 10 * cluster.backend.pace, lambda: '"web6"' in cluster.ask("/whoami"))
+        cluster.until("a new node to answer", 10, lambda: '"web6"' in cluster.ask("/whoami"))
         web(2)
         assert {node.name for node in cluster.backend.observe().nodes if node.role == "web"} == {"web1", "web2"}
-        until("answers from the two", 5 * cluster.backend.pace, lambda: cluster.ask("/whoami"))
+        cluster.until("answers from the two", 5, lambda: cluster.ask("/whoami"))
     assert not load.failed
     assert {"web4", "web5", "web6"} <= load.served()
 
@@ -64,5 +63,5 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
     for name in order.sample(names, len(names)):
         cluster.backend.start(name)
     ready.nodes(cluster.backend, names, 60)
-    until("a ready cluster", 20 * cluster.backend.pace, cluster.status, lambda found: found.ready)
+    cluster.until("a ready cluster", 20, cluster.status, lambda found: found.ready)
     assert cluster.ask("/healthz") == "ok\n"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import until
 from lab.spec import Shell
 from lab.spec.users import User
 from tests.cluster import bounds
@@ -60,8 +59,7 @@ class School:
 
     def logs_in(self, user: str) -> None:
         """Waits until a user can."""
-        seconds = 30 * self._cluster.backend.pace
-        until(f"{user} to log in", seconds, lambda: self.ssh(user), lambda done: done.ok)
+        self._cluster.until(f"{user} to log in", 30, lambda: self.ssh(user), lambda done: done.ok)
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +170,9 @@ def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
 def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) -> None:
     shells = [node.name for node in cluster.plan.role("shell")]
     try:
-        until(
+        cluster.until(
             "the door to be closed",
-            30 * cluster.backend.pace,
+            30,
             lambda: school.ssh(ANN, key="stranger").said,
             lambda said: "Permission denied" not in said,
         )
@@ -211,9 +209,9 @@ def test_another_shell_node_is_the_same_to_who_comes_back(cluster: LabCluster, s
         assert len(keys) == 1
         for shell in ("shell1", "shell2"):
             cluster.backend.kill(shell)
-            until(
+            cluster.until(
                 f"a login without {shell}",
-                bounds.out_of_pool(cluster, cluster.spec.tcp_lb.check) + 5 if cluster.spec.tcp_lb else 0,
+                bounds.out_of_pool(cluster.spec.tcp_lb.check) + 5 if cluster.spec.tcp_lb else 0,
                 lambda: school.ssh(ANN, "cat kept-over").stdout == "before\n",
             )
             cluster.backend.start(shell)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import until
-
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
@@ -64,9 +62,9 @@ def test_the_clients_address_reaches_the_application_and_the_logs(balanced: LabC
     said = json.loads(balanced.ask("/whoami?address-test", "-H", "X-Forwarded-For: 6.6.6.6"))
     assert said["client"] == client, "what a client claims about itself is not believed"
     assert said["scheme"] == "https"
-    until(
+    balanced.until(
         "the request in the web node's log",
-        5 * balanced.backend.pace,
+        5,
         lambda: any(
             f"httpd | {client} " in line and "address-test" in line for line in balanced.backend.logs(said["node"])
         ),

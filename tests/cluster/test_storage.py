@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from lab.errors import BackendError
-from lab.evidence import Register, until
+from lab.evidence import Register
 from lab.evidence.ledger import Verdict
 from lab.evidence.linear import Answer, linearizable
 from lab.lifecycle.volumes import bricks
@@ -85,7 +85,7 @@ def webs(cluster: LabCluster) -> list[str]:
 
 
 def _python(cluster: LabCluster, node: str, code: str, *words: str, seconds: float = 30) -> str:
-    done = cluster.backend.run(node, ["python3", "-c", code, *words], seconds=seconds * cluster.backend.pace)
+    done = cluster.backend.run(node, ["python3", "-c", code, *words], seconds=seconds)
     if not done.ok:
         raise BackendError(f"{node}: {done.said}", where=node)
     return done.stdout.strip()
@@ -98,13 +98,15 @@ def _healed(cluster: LabCluster) -> None:
         rows = [row for of in found.values() for row in of.values()]
         return len(found) == len(cluster.plan.role("storage")) and all(r["brick"] and not r["heal"] for r in rows)
 
-    seconds = HEAL_SECONDS * cluster.backend.pace
-    until("every volume to be healed", seconds, partial(bricks, cluster.backend), good)
+    seconds = HEAL_SECONDS
+    cluster.until("every volume to be healed", seconds, partial(bricks, cluster.backend), good)
     volumes = " ".join(cluster.options(Storage).volumes)
     summary = "gluster --mode=script volume heal $volume info summary | sed -n 's/Total Number of entries: //p'"
     info = f"for volume in {volumes}; do {summary}; done"
     ask = partial(cluster.run, cluster.plan.role("storage")[0].name, info, seconds=60)
-    until("nothing to heal in GlusterFS' own words", seconds, ask, lambda said: set(said.stdout.split()) == {"0"})
+    cluster.until(
+        "nothing to heal in GlusterFS' own words", seconds, ask, lambda said: set(said.stdout.split()) == {"0"}
+    )
 
 
 def _bricks_are_equal(cluster: LabCluster) -> None:
@@ -141,7 +143,7 @@ class Writers:
         for node in self._nodes:
             self._cluster.run(node, f"touch /var/tmp/{self._name}-{node}.stop")
         for node in self._nodes:
-            until("the writer to end", 60 * self._cluster.backend.pace, partial(self._ended, node))
+            self._cluster.until("the writer to end", 60, partial(self._ended, node))
 
     def _ended(self, node: str) -> bool:
         return not self._cluster.run(node, "pgrep -f [w]riter.py").ok
@@ -159,10 +161,10 @@ class Writers:
 
     def more(self, *, first: bool = False) -> None:
         """Until each node has written some more; fewer where an emulated processor needs seconds for one."""
-        count = FEW if first or self._cluster.backend.pace > 1 else SOME
+        count = FEW if first or self._cluster.clock.emulated else SOME
         before = [0] * len(self._nodes) if first else self.counts()
-        seconds = 60 * self._cluster.backend.pace
-        until(
+        seconds = 60
+        self._cluster.until(
             "more files",
             seconds,
             self.counts,
@@ -235,7 +237,7 @@ def test_a_storage_node_is_lost_and_comes_back(
                 writers.more()
         writers.more()
         stalled = writers.longest()
-    assert stalled <= bounds.storage_stall(cluster, cluster.options(Storage)), "a file took longer than is promised"
+    assert stalled <= bounds.storage_stall(cluster.options(Storage)), "a file took longer than is promised"
     _healed(cluster)
     writers_checked(cluster, writers)
 
@@ -259,8 +261,8 @@ def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: 
     with Writers(cluster, webs, "two") as writers, faults.kill("storage2"):
         writers.more()
         with faults.kill("storage3"):
-            until("writes to be refused", 60 * cluster.backend.pace, lambda: _refused(cluster, webs[0], write), bool)
-        until("writes again", 60 * cluster.backend.pace, lambda: not _refused(cluster, webs[0], write), bool)
+            cluster.until("writes to be refused", 60, lambda: _refused(cluster, webs[0], write), bool)
+        cluster.until("writes again", 60, lambda: not _refused(cluster, webs[0], write), bool)
         writers.more()
     _healed(cluster)
     writers_checked(cluster, writers)
@@ -274,9 +276,9 @@ def test_a_full_brick_is_said_and_healed_when_there_is_room(
     with Writers(cluster, webs, "full") as writers:
         writers.more()
         with faults.fill("storage2", "bricks"):
-            until(
+            cluster.until(
                 "the node to say so",
-                30 * cluster.backend.pace,
+                30,
                 lambda: cluster.run("storage2", "cat /run/lab/volumes").stdout,
                 lambda said: "disk is full" in said,
             )
@@ -293,10 +295,10 @@ def _refused(cluster: LabCluster, node: str, write: str) -> bool:
 def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults, webs: list[str]) -> None:
     """Read and written from two nodes at once while a brick dies and comes back: as if there were one disk."""
     with Register(cluster.backend, webs, FOLDER, clients=4, seed=5) as register:
-        until("some use of it", 60 * cluster.backend.pace, lambda: len(register.history) > 30)
+        cluster.until("some use of it", 60, lambda: len(register.history) > 30)
         with faults.kill("storage3"):
             before = len(register.history)
-            until("more use", 60 * cluster.backend.pace, lambda: len(register.history) > before + 30)
+            cluster.until("more use", 60, lambda: len(register.history) > before + 30)
     assert linearizable(register.history) is Answer.YES
 
 
@@ -306,14 +308,12 @@ def test_uploads_are_kept_while_storage_and_database_lose_a_node(
     """The guest book end to end: posted on one web node, read on all, with a picture that is whole."""
     cluster.require("mysql", 3)
     with ledger("uploads", 8) as book:
-        until("some posts", 60 * cluster.backend.pace, book.count, lambda count: count > 20)
+        book.more(20)
         with faults.kill("storage1"):
-            before = book.count()
-            until("more posts", 60 * cluster.backend.pace, book.count, lambda count: count > before + 20)
+            book.more(20)
         with faults.kill("primary"):
-            middle = book.count()
-            until("more posts", 60 * cluster.backend.pace, book.count, lambda count: count > middle + 40)
-        until("the rest", 60 * cluster.backend.pace, book.count, lambda count: count > middle + 60)
+            book.more(40)
+        book.more(20)
     _healed(cluster)
     (judgement,) = book.judge()
     assert judgement.verdict is Verdict.HOLDS, judgement
@@ -357,7 +357,7 @@ def test_a_volume_whose_making_was_broken_off_is_made(cluster: LabCluster) -> No
     with cluster.changed(cluster.spec.model_copy(update={"storage": more})):
         made = bricks(cluster.backend)
     away = "gluster --mode=script volume stop attic && gluster --mode=script volume delete attic"
-    assert cluster.run(nodes[0], away, seconds=60 * cluster.backend.pace).ok
+    assert cluster.run(nodes[0], away, seconds=60).ok
     for node in nodes:
         assert made[node]["attic"]["brick"], made
         cluster.run(node, "rm -r /bricks/attic")
@@ -372,8 +372,8 @@ def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> No
     try:
         cluster.run(node, reload)
         said = partial(cluster.run, node, "cat /run/lab/volumes")
-        seconds = 30 * cluster.backend.pace
-        until("it to be said", seconds, said, lambda done: "/bricks/cellar holds the data of" in done.stdout)
+        seconds = 30
+        cluster.until("it to be said", seconds, said, lambda done: "/bricks/cellar holds the data of" in done.stdout)
         assert cluster.run(node, "cat /bricks/cellar/kept").stdout == "wine\n"
     finally:
         cluster.run(node, f"cp -p /tmp/storage.json /etc/lab/ && {reload}; rm -r /bricks/cellar /tmp/storage.json")
@@ -386,8 +386,8 @@ def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: La
     number = "pgrep -ox glusterd"
     before = cluster.run("storage2", number).stdout
     cluster.run("storage2", "pkill -STOP -x glusterd; pkill -KILL -x glusterfsd")
-    seconds = 150 * cluster.backend.pace
-    until("another glusterd", seconds, lambda: cluster.run("storage2", number).stdout not in ("", before))
+    seconds = 150
+    cluster.until("another glusterd", seconds, lambda: cluster.run("storage2", number).stdout not in ("", before))
     _healed(cluster)
 
 

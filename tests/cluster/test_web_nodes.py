@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import until
 from lab.lifecycle import ready
 from lab.spec import HttpLb, Web
 from tests.cluster import bounds
@@ -28,11 +27,13 @@ def _all_pools(cluster: LabCluster) -> list[set[str]]:
 
 
 def _gone(cluster: LabCluster, node: str, seconds: float) -> None:
-    until(f"{node} to leave every pool", seconds, lambda: all(node not in pool for pool in _all_pools(cluster)))
+    cluster.until(f"{node} to leave every pool", seconds, lambda: all(node not in pool for pool in _all_pools(cluster)))
 
 
 def _back(cluster: LabCluster, node: str, seconds: float) -> None:
-    until(f"{node} to be back in every pool", seconds, lambda: all(node in pool for pool in _all_pools(cluster)))
+    cluster.until(
+        f"{node} to be back in every pool", seconds, lambda: all(node in pool for pool in _all_pools(cluster))
+    )
 
 
 def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
@@ -49,23 +50,21 @@ def test_a_dead_web_node_costs_no_request_and_comes_back(cluster: LabCluster, fa
     cluster.require("web", 2)
     with cluster.load(RATE) as load:
         getattr(cluster.backend, fault)("web1")
-        _gone(cluster, "web1", bounds.out_of_pool(cluster, check))
+        _gone(cluster, "web1", bounds.out_of_pool(check))
         out = time.time()
         # Something must be asked while it is out, or the claim is empty.
         load.more(RATE)
         returning = time.time()
         cluster.backend.start("web1")
         ready.node(cluster.backend, "web1", 30)
-        _back(cluster, "web1", bounds.back_in_pool(cluster, check))
+        _back(cluster, "web1", bounds.back_in_pool(check))
         back = time.time()
         load.more(3 * RATE)
     assert not load.failed
     assert load.served(out, returning) == _webs(cluster) - {"web1"}
     assert load.served(since=back) == _webs(cluster)
     # A request that hangs is asked of another node after the answer timeout, and of no third one.
-    assert max(answer.seconds for answer in load.answers) < cluster.options(HttpLb).answer_timeout + bounds.slack(
-        cluster
-    )
+    assert max(answer.seconds for answer in load.answers) < cluster.options(HttpLb).answer_timeout + bounds.slack()
 
 
 def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) -> None:
@@ -75,7 +74,7 @@ def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) 
         slow = pool.submit(cluster.run, "client", "curl -sS --max-time 60 'http://web2/slow?ms=2500'")
         client = cluster.plan.node("client").address
         asking = f"ss -Htn state established '( sport = :80 and dst {client} )'"
-        until("web2 to be answering", 5 * cluster.backend.pace, lambda: cluster.run("web2", asking).stdout)
+        cluster.until("web2 to be answering", 5, lambda: cluster.run("web2", asking).stdout)
         cluster.backend.stop("web2")
         answer = slow.result()
     assert answer.ok, answer.said
@@ -88,10 +87,10 @@ def test_a_web_node_without_php_leaves_the_pool(cluster: LabCluster) -> None:
     cluster.require("web", 3)
     cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf stop php-fpm")
     try:
-        _gone(cluster, "web3", bounds.out_of_pool(cluster, cluster.options(HttpLb).check))
+        _gone(cluster, "web3", bounds.out_of_pool(cluster.options(HttpLb).check))
     finally:
         cluster.run("web3", "supervisorctl -c /etc/lab/supervisord.conf start php-fpm")
-    _back(cluster, "web3", 5 * cluster.backend.pace + bounds.back_in_pool(cluster, cluster.options(HttpLb).check))
+    _back(cluster, "web3", 5 + bounds.back_in_pool(cluster.options(HttpLb).check))
 
 
 def test_sticky_sessions_keep_a_visitor_on_one_node(cluster: LabCluster) -> None:

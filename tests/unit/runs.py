@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lab.clock import REAL
 from lab.evidence.asking import Row
 from lab.evidence.load import Answer
 from lab.evidence.verdicts import Happened, Seen
@@ -63,4 +64,4 @@ def seen(  # noqa: PLR0913  what a test leaves out is as on any day
     """A run of the default cluster."""
     made = plan(parse(FULL), "debian")
     said = load() if answers is None else answers
-    return Seen(made, said, probed, faults, judgements or {}, 1.0, BEGUN, BEGUN + seconds, holders)
+    return Seen(made, said, probed, faults, judgements or {}, REAL, BEGUN, BEGUN + seconds, holders)

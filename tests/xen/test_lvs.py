@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.evidence import until
 from lab.spec import TcpLb
 from tests.cluster import bounds
 
@@ -40,12 +39,12 @@ def _hexadecimal(address: str, port: int) -> str:
 
 
 def test_lvs_leads_to_the_site_and_its_failover_is_like_the_others(lvs: LabCluster) -> None:
-    (old,) = until("one holder", bounds.slack(lvs), lvs.vip_holders, lambda found: len(found) == 1)
+    (old,) = lvs.until("one holder", bounds.slack(), lvs.vip_holders, lambda found: len(found) == 1)
     assert lvs.plan.vip
     service = f"TCP  {_hexadecimal(lvs.plan.vip, 443)} wlc"
     real = _hexadecimal(lvs.plan.role("http-lb")[0].address, 443)
-    table = until(
-        "the real servers in the kernel's table", bounds.slack(lvs), lambda: _table(lvs, old), lambda t: real in t
+    table = lvs.until(
+        "the real servers in the kernel's table", bounds.slack(), lambda: _table(lvs, old), lambda t: real in t
     )
     print(table)
     assert service in table
@@ -55,13 +54,13 @@ def test_lvs_leads_to_the_site_and_its_failover_is_like_the_others(lvs: LabClust
     assert f'"{client}"' in lvs.ask("/whoami"), "the client's address arrives with no PROXY protocol"
     with lvs.load(RATE) as load:
         lvs.backend.kill(old)
-        until(
+        lvs.until(
             "the VIP on the other node",
-            bounds.vip_moved(lvs, lvs.options(TcpLb)),
+            bounds.vip_moved(lvs.options(TcpLb)),
             lvs.vip_holders,
             lambda now: len(now) == 1 and now != [old],
         )
-        until("the site to answer", bounds.slack(lvs), lambda: lvs.ask("/whoami", "--max-time", bounds.patience(lvs)))
+        lvs.until("the site to answer", bounds.slack(), lambda: lvs.ask("/whoami", "--max-time", bounds.patience(lvs)))
         load.more(5)
     assert load.answers[-1].status == 200
     lvs.heal()

@@ -15,6 +15,7 @@ from lab.backends.archive import archive
 from lab.backends.base import Capabilities, Existing, Result, State
 from lab.backends.docker import container, engine, labels
 from lab.backends.kernel import features, routes
+from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class DockerBackend:
     """One cluster on one Docker engine."""
 
     name = "docker"
-    pace = 1.0
+    clock = REAL
 
     def __init__(self, cluster: str, _place: Placement | None = None) -> None:
         self.cluster = cluster

@@ -38,8 +38,8 @@ class XenBackend:
     def __init__(self, cluster: str, place: Placement) -> None:
         self.cluster = cluster
         self.settings = place.xen
-        self.dom0, self.pace = host.find(self.settings, cluster)
-        self.nodes = host.Nodes(self.dom0, cluster)
+        self.dom0, self.clock = host.find(self.settings, cluster)
+        self.nodes = host.Nodes(self.dom0, cluster, self.clock)
         self._images: dict[str, str] = {}
         self._memory: dict[str, dict[str, Any]] = {}
         self._believed: dict[str, State] = {}
@@ -160,7 +160,7 @@ class XenBackend:
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
         del network  # a domain's root may do everything in it
-        limit = seconds * self.pace
+        limit = self.clock.limit(seconds)
         bounded = shlex.join(["timeout", "-k", "2", str(limit), *argv])
         done = self._inside(node, bounded, limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))

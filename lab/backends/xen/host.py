@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 from lab.backends.xen import dom0, domain, keys, ssh
 from lab.backends.xen.dom0 import VERB_SECONDS, Dom0
 from lab.backends.xen.ssh import Completed, Link
+from lab.clock import REAL
 from lab.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from lab.clock import Clock
     from lab.spec import Xen
 
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place"]
 
-CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10")
-EMULATED_PACE = 10.0  # an emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing
+CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
 DOMAIN_DISK = 384  # MiB: what a node writes beside its image, at first
 UPLOAD_SECONDS = 900
@@ -41,15 +42,15 @@ class Facts:
     routes: tuple[tuple[str, str], ...]
 
 
-def find(settings: Xen, cluster: str) -> tuple[Dom0, float]:
-    """The host that is meant (as said, else the nested one of this machine), and its pace: see `Backend`.
+def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
+    """The host that is meant (as said, else the nested one of this machine), and its nodes' clock.
 
     Raises:
         HostError: none is said, and the nested one is not running.
     """
     if settings.host:
         told = dom0.address(settings.host)
-        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster), 1.0
+        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster), REAL
     from lab.nested import machine
 
     running = machine.running()
@@ -58,8 +59,8 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, float]:
             "no Xen host is said, and none runs here",
             next_step="'lab xen host up' boots one on this machine; or --host ssh://root@dom0 (docs/xen.md)",
         )
-    link = Link("the nested Xen host", (*CHECKED, *running.ssh))
-    return Dom0(link, running.store, cluster), EMULATED_PACE if running.accelerator == "tcg" else 1.0
+    link = Link("the nested Xen host", (*CHECKED, *running.ssh), clock=running.clock)
+    return Dom0(link, running.store, cluster), running.clock
 
 
 def facts(host: Dom0) -> Facts:
@@ -91,6 +92,7 @@ class Nodes:
 
     host: Dom0
     cluster: str
+    clock: Clock
     _links: dict[str, tuple[str, Link]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,7 +116,7 @@ class Nodes:
         known = ("-o", f"UserKnownHostsFile={own.known_hosts}", "-o", f"HostKeyAlias={keys.ALIAS}")
         identity = ("-F", "/dev/null", "-i", str(own.identity), "-o", "IdentitiesOnly=yes")
         way = ("-o", f"ProxyCommand={jump}", "-p", str(domain.PORT), f"root@{address}")
-        return Link(node, (*identity, *CHECKED, *known, *way))
+        return Link(node, (*identity, *CHECKED, *known, *way), clock=self.clock)
 
     def forget(self, node: str) -> None:
         """A node is down, or another one now: its way is closed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import subprocess
 import tempfile
 import threading
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.xen import trouble
+from lab.clock import REAL
 from lab.errors import BackendError, HostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CONNECT_SECONDS = 15
+    from lab.clock import Clock
+
+CONNECT_SECONDS = 10  # for the way in and the banner of the other side
+CONTROL_SECONDS = 15  # for a question to a master on this machine
+MARGIN_SECONDS = 5  # in which ssh itself says that it had no answer, before it is ended
 IDLE_SECONDS = 300  # a master that nobody uses ends by itself
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6")
 LOST = 255  # ssh's own exit code
@@ -57,6 +63,7 @@ class Link:
         extra: options of the master alone, such as forwarded ports.
         persist: seconds without use after which the master ends; 0 for never.
         label: what its socket is found again by, see `sockets`.
+        clock: the time of the other side.
     """
 
     where: str
@@ -64,6 +71,7 @@ class Link:
     extra: Sequence[str] = ()
     persist: int = IDLE_SECONDS
     label: str = ""
+    clock: Clock = REAL
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _connected: bool = False
 
@@ -120,7 +128,9 @@ class Link:
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
         persist = f"ControlPersist={self.persist or 'yes'}"
-        argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), "-o", persist, *ALIVE, *self.extra, *self.arguments]
+        limit = math.ceil(self.clock.limit(CONNECT_SECONDS))
+        options = ("-o", persist, "-o", f"ConnectTimeout={limit}", *ALIVE, *self.extra)
+        argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), *options, *self.arguments]
         with tempfile.TemporaryFile() as said:
             try:
                 done = subprocess.run(  # noqa: S603
@@ -128,13 +138,13 @@ class Link:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
-                    timeout=CONNECT_SECONDS,
+                    timeout=limit + MARGIN_SECONDS,
                     check=False,
                 )
             except FileNotFoundError as error:
                 raise HostError("'ssh' is missing", next_step="install OpenSSH's client (openssh-client)") from error
             except subprocess.TimeoutExpired as error:
-                raise trouble.unreachable(self.where, f"no answer within {CONNECT_SECONDS} s") from error
+                raise trouble.unreachable(self.where, f"no answer within {limit} s") from error
             said.seek(0)
             if done.returncode:
                 raise trouble.unreachable(self.where, said.read().decode(errors="replace").strip())
@@ -161,7 +171,7 @@ def _control(socket: Path, verb: str) -> bool:
         done = subprocess.run(  # noqa: S603
             ["ssh", "-S", str(socket), "-O", verb, "any"],  # noqa: S607
             capture_output=True,
-            timeout=CONNECT_SECONDS,
+            timeout=CONTROL_SECONDS,
             check=False,
         )
         return done.returncode == 0

@@ -1,0 +1,81 @@
+"""The time of a cluster's nodes: the one place that knows how much longer things take where a processor is emulated.
+
+Callers say seconds of an ordinary processor, and a rate that one serves. A backend's clock turns both into what this
+machine has to wait, or may ask. What is promised is never stretched.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from lab.errors import BackendError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+POLL_SECONDS = 0.1
+TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock on which nodes live.
+
+    Attributes:
+        slowdown: how many times as long as on a processor of this machine a node needs for the same work; 1, or more
+            where its processor is emulated.
+    """
+
+    slowdown: float = 1.0
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the nodes' processors are emulated."""
+        return self.slowdown > 1
+
+    def limit(self, seconds: float) -> float:
+        """How many seconds of this machine a node may have for what an ordinary processor does in `seconds`."""
+        return seconds * self.slowdown
+
+    def rate(self, per_second: float) -> float:
+        """The rate to ask at, where an ordinary processor would be asked `per_second` times a second."""
+        return per_second / self.slowdown
+
+    def page_rate(self, per_second: float) -> float:
+        """The same for whole pages over TLS, which cost an emulated processor more than other work."""
+        return self.rate(per_second) / (TLS_COST if self.emulated else 1.0)
+
+    def until(self, what: str, seconds: float, ask: Callable[[], T], good: Callable[[T], bool] = bool) -> T:
+        """Asks until the answer is good, and returns it.
+
+        Args:
+            what: what is awaited, for the message.
+            seconds: how long at most, on an ordinary processor.
+            ask: asked about ten times a second; an engine's refusal counts as a bad answer.
+            good: which answer is good; by default any that is true.
+
+        Raises:
+            NotReady: it did not come; carries what was awaited and last seen.
+        """
+        limit = self.limit(seconds)
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                seen: T | BackendError = ask()
+            except BackendError as error:
+                seen = error
+            if not isinstance(seen, BackendError) and good(seen):
+                return seen
+            if time.monotonic() >= deadline:
+                raise NotReady(f"after {limit:g} s still waiting for: {what}; last seen: {seen!r}")
+            time.sleep(POLL_SECONDS)
+
+
+REAL = Clock()
+"""The clock of this machine, and of nodes that run on its own processor."""
+
+EMULATED = Clock(slowdown=10.0)
+"""An emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing."""

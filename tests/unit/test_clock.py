@@ -1,0 +1,127 @@
+"""Who stretches time: a backend's clock, once. Everybody else says seconds of an ordinary processor."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.memory import MemoryBackend
+from lab.backends.xen.ssh import Link
+from lab.clock import EMULATED, REAL, Clock
+from lab.errors import BackendError, HostError, NotReady
+from lab.evidence import Ledger, Probes
+from lab.evidence.ledger import SERVICES
+from lab.evidence.probes import PATIENCE, RATE
+from lab.lifecycle import ready
+from lab.plan import plan
+from lab.spec import parse
+from tests.unit.conftest import WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lab.backends.base import Result
+
+ROOT = Path(__file__).parents[2]
+STRETCHING = {"limit", "rate", "page_rate"}
+STRETCHED = {"run", "until", "more", "Ledger", "Probes", "Asking", "ledger"}
+"""Calls whose seconds and rates the backend's clock stretches: what is stretched before is stretched twice."""
+
+
+class Slow(MemoryBackend):
+    """A backend whose nodes need ten times as long; it remembers the limits that it was given."""
+
+    clock = EMULATED
+
+    def __init__(self) -> None:
+        super().__init__("slow")
+        self.limits: list[float] = []
+        self.asked: list[tuple[str, ...]] = []
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        del network
+        self.limits.append(seconds)
+        self.asked.append(tuple(argv))
+        raise BackendError("it does not answer", where=node)
+
+
+def _calls() -> Iterator[tuple[Path, ast.Call]]:
+    for folder in ("lab", "tests", "bench"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    yield path, node
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def test_nobody_but_the_clock_knows_how_slow_nodes_are() -> None:
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("lab", "tests", "bench")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path != ROOT / "lab/clock.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("pace", "slowdown")
+    ]
+    assert asked == []
+
+
+def test_nothing_is_stretched_twice() -> None:
+    """A limit or rate that goes to a call which stretches it is one of an ordinary processor."""
+    twice = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path, call in _calls()
+        if _name(call.func) in STRETCHED
+        if not (isinstance(call.func, ast.Attribute) and _name(call.func.value) == "subprocess")
+        for given in (*call.args, *(keyword.value for keyword in call.keywords))
+        if not isinstance(given, ast.JoinedStr | ast.List)  # a command line that a node runs as it stands
+        for inner in ast.walk(given)
+        if isinstance(inner, ast.Call)
+        and isinstance(inner.func, ast.Attribute)
+        and inner.func.attr in STRETCHING
+        and _name(inner.func.value) == "clock"
+    ]
+    assert twice == []
+
+
+def test_a_limit_and_a_rate_are_stretched_once() -> None:
+    backend = Slow()
+    made = plan(parse(WHOLE), "debian")
+    assert {stream.rate for stream in Probes(backend, made, "www.www.test").asking.streams} == {RATE / 10}
+    ledger = Ledger(backend, [SERVICES["mysql"](made, "www.www.test")], 20.0)
+    assert [stream.rate for stream in ledger.asking.streams] == [2.0]
+    assert Probes(backend, made, "www.www.test").asking.patience == PATIENCE
+
+
+def test_a_node_is_told_the_stretched_limit_and_the_backend_the_plain_one() -> None:
+    backend = Slow()
+    with pytest.raises(NotReady):
+        ready.node(backend, "web1", 60)
+    assert backend.asked == [("/usr/lib/lab/await", "600", "ready.d")]
+    assert backend.limits == [70]
+
+
+def test_a_wait_says_what_it_waited_for_and_what_it_saw_last() -> None:
+    with pytest.raises(NotReady, match=r"after 0\.01 s still waiting for: a miracle; last seen: 7"):
+        Clock(slowdown=10).until("a miracle", 0.001, lambda: 7, lambda seen: seen > 7)
+
+
+@pytest.mark.parametrize(("clock", "seconds"), [(REAL, "10"), (EMULATED, "100")])
+def test_a_slow_host_has_longer_for_the_way_in(
+    clock: Clock, seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real command line, as ssh itself gets it: a stand-in of that name writes it down, and refuses."""
+    written = tmp_path / "argv"
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\necho "$@" > {written}\nexit 255\n', encoding="utf-8")
+    (tmp_path / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(HostError):
+        Link("a host", ("root@192.0.2.1",), clock=clock).connect()
+    assert f"-o ConnectTimeout={seconds} " in written.read_text(encoding="utf-8")
