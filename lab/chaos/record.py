@@ -95,6 +95,7 @@ class Record:
         self._lines("events.jsonl", [asdict(event) for event in happened])
         self._lines("history.jsonl", events.history(seen, operations))
         self._table("requests.csv", ("due", "seconds", "status", "node", "error"), _requests(seen))
+        self._table("stalls.csv", ("where", "begun", "seconds"), _stalled(seen))
         self._table("probes.csv", ("probe", "due", "seconds", "status", "value", "error"), _probed(seen))
         self._nodes(seen.plan, backend)
         self.write("report.html", page.page(document, seen, results, happened))
@@ -209,6 +210,10 @@ def _probed(seen: Seen) -> list[tuple[Any, ...]]:
         for name, rows in seen.rows.items()
         for row in rows
     ]
+
+
+def _stalled(seen: Seen) -> list[tuple[Any, ...]]:
+    return [(stall.where, f"{stall.begun:.6f}", f"{stall.seconds:.6f}") for stall in seen.stalls]
 
 
 def _junit(name: str, results: Sequence[Judged]) -> str:

@@ -18,7 +18,7 @@ from lab.evidence.ledger import SERVICES, Ledger
 from lab.evidence.load import Load
 from lab.evidence.probes import Probes
 from lab.evidence.promises import promise
-from lab.evidence.verdicts import SLACK, Seen
+from lab.evidence.verdicts import Seen
 from lab.faults import heal, present
 from lab.faults.kinds import kind
 from lab.lifecycle import ready
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
-SETTLE_SECONDS = 4.0  # watched after the last mending, above the slack of the promises
+SETTLE_SECONDS = 6.0  # watched after the last mending: promises of what is so again need two and a half
 HEALTH_SECONDS = 60.0
 FIRST_ANSWERS = 10
 LEFT_OVER_SECONDS = 600  # after the scenario's own time: a lab that was killed leaves a load that ends by itself
@@ -160,6 +160,11 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
         begun=begun,
         ended=ended,
         holders=vip_holders(backend, backend.observe()),
+        stalls=[
+            stall
+            for asking in (probes.asking, load.asking, *(one.asking for one in ledgers))
+            for stall in asking.stalls
+        ],
     )
     results = [judged(promise(name), promise(name).bound(stage.cluster), seen) for name in scenario.promises]
     operations = {name: done for ledger in ledgers for name, done in ledger.operations.items()}
@@ -178,7 +183,7 @@ def _lived(lives: Lives, begun: float, ends: float, backend: Backend, plan: Plan
     if lives.failed:
         return
     ready.nodes(backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
-    settled = time.time() + SETTLE_SECONDS + backend.clock.limit(SLACK)
+    settled = time.time() + backend.clock.limit(SETTLE_SECONDS)
     threading.Event().wait(max(ends, settled) - time.time())
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from lab.errors import BackendError
+from lab.evidence.stalls import INTERVAL, SHORTEST, Meter, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +62,12 @@ class Row:
 
 
 class Asking:
-    """A context manager: questions are asked inside it; `rows` holds every answer, by stream, afterwards."""
+    """A context manager: questions are asked inside it; `rows` holds every answer, by stream, afterwards.
+
+    Attributes:
+        patience: how long a question waits for its answer.
+        stalls: when the client node or this machine stood still meanwhile.
+    """
 
     def __init__(
         self,
@@ -74,6 +80,8 @@ class Asking:
         self.streams = tuple(streams)
         self.rows: dict[str, list[Row]] = {stream.name: [] for stream in streams}
         self.patience = patience
+        self.stalls: list[Stall] = []
+        self._meter = Meter()
         self._backend, self._seconds = backend, seconds
         self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._pid = ""
@@ -84,17 +92,20 @@ class Asking:
         self._skew = self._clock()
         timeout = self._backend.clock.limit(self.patience)
         plan: dict[str, Any] = {"seconds": self._seconds, "timeout": timeout, "ca": "/etc/lab/ca.crt"}
+        plan |= {"meter": self._backend.clock.limit(INTERVAL), "shortest": self._backend.clock.limit(SHORTEST)}
         plan["streams"] = [asdict(stream) for stream in self.streams]
         self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
         command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
         self._backend.clock.until("the first question", BEGIN_SECONDS, self._begun)
+        self._meter.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.end()
         finally:
+            self._meter.__exit__()
             self._run("sh", "-c", f"kill -KILL {self._pid} 2>/dev/null; rm -f {self._file} {self._file}.*")
 
     def end(self) -> None:
@@ -103,6 +114,7 @@ class Asking:
         asking = lambda: self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok  # noqa: E731  a question for `until`
         self._backend.clock.until("the last answers", self.patience + END_SECONDS, asking, lambda on: not on)
         content = self._backend.get(CLIENT, self._file) or b""
+        self.stalls = [*self._meter.stalls, *self._stalls()]
         said = self._run("cat", f"{self._file}.err").strip()
         if said or b"\n" not in content:
             raise BackendError(f"what asks failed: {said or 'it wrote nothing'}", where=CLIENT)
@@ -131,6 +143,11 @@ class Asking:
     def _parse(self, lines: Sequence[str]) -> Iterator[tuple[int, Row]]:
         for index, number, due, took, status, value, error in json.loads(f"[{','.join(lines)}]"):
             yield index, Row(number, self._began + due / 1e6, took / 1e6, status, value, error)
+
+    def _stalls(self) -> Iterator[Stall]:
+        for line in (self._backend.get(CLIENT, f"{self._file}.stalls") or b"").splitlines():
+            begun, seconds = (value / 1e6 for value in json.loads(line))
+            yield Stall(CLIENT, self._began + begun, self._began + begun + seconds)
 
     def _begun(self) -> bool:
         head = self._backend.run(CLIENT, ["head", "-n", "1", self._file])

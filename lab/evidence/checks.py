@@ -1,4 +1,4 @@
-"""The checks of promises: each gives a figure of a run, and says `unknown` where nothing was tested."""
+"""The checks of promises: each finds figures in a run, and says `unknown` where nothing was tested."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.evidence import probes as seen
 from lab.evidence.ledger import Verdict as Kept
-from lab.evidence.verdicts import Judged, Result
+from lab.evidence.verdicts import Judged, Result, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,32 +20,73 @@ ENOUGH = 50  # requests without which nothing is said of them
 MARGIN = 1.0  # seconds before a node's death in which a request that it had may have been sent
 LONGEST_WRITE = 1.0  # seconds: a write that took longer was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
+NEVER = float("inf")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, before it is held against the bound."""
+    """What a check found: a result with its figure, or times that are yet to be held against the bound.
+
+    Attributes:
+        ids: the operations that it speaks of.
+        excused: whether it is unknown only because a machine stood still.
+    """
 
     result: Result | None
-    figure: str
-    seconds: float | None = None
+    figure: str = ""
     ids: tuple[str, ...] = ()
+    times: tuple[Timed, ...] = ()
+    excused: bool = False
 
 
 def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
     """A promise held against a run."""
     found = CHECKS[promise.declared.check](promise, bound or 0.0, run)
-    allowed = None if bound is None else bound + run.interval + run.slack
-    result = found.result
-    if result is None:
-        late = found.seconds is None or (allowed is not None and found.seconds > allowed)
-        result = Result.BROKEN if late else Result.HOLDS
-    said, figures = promise.declared, (found.figure, found.seconds, bound, allowed)
-    return Judged(promise.name, result, *figures, said.formula, said.says, said.event, found.ids)
+    measured = tuple(run.measured.get(promise.name, ()))
+    if measured:
+        found = Finding(None, times=(*found.times, *measured))
+    worst = max(found.times, key=lambda time: time.seconds, default=None)
+    if found.result is None:
+        found = _held(found, bound or 0.0, run)
+    return Judged(
+        promise.name,
+        found.result or Result.UNKNOWN,
+        found.figure,
+        seconds=worst.seconds if worst and worst.seconds < NEVER else None,
+        bound=bound,
+        allowed=None if bound is None else bound + run.interval,
+        stalled=run.stalled(worst.begun, min(worst.begun + worst.seconds, run.ended)) if worst else 0.0,
+        formula=promise.declared.formula,
+        says=promise.declared.says,
+        event=promise.declared.event,
+        ids=found.ids,
+        excused=found.excused,
+    )
+
+
+def _held(found: Finding, bound: float, run: Seen) -> Finding:
+    """Whether all times are within the bound and one interval; one that only is so with stalls proves nothing."""
+    times = found.times
+    never = sum(time.seconds == NEVER for time in times)
+    if never:
+        return Finding(Result.BROKEN, f"{never} of {len(times)} times not while it was looked at")
+    worst = max(times, key=lambda time: time.seconds)
+    figure = f"{worst.seconds:.2f} s" + (f" (the slowest of {len(times)})" if len(times) > 1 else "")
+    late = [time for time in times if time.seconds > bound + run.interval]
+    if not late:
+        return Finding(Result.HOLDS, figure)
+    if any(time.seconds > run.allowed(bound, time.begun) for time in late):
+        return Finding(Result.BROKEN, figure)
+    still = run.stalled(worst.begun, worst.begun + worst.seconds)
+    return Finding(Result.UNKNOWN, f"{figure}, of which the machine stood still for {still:.2f} s", excused=True)
 
 
 def _unknown(why: str) -> Finding:
     return Finding(Result.UNKNOWN, why)
+
+
+def _slowest(times: Sequence[Timed], what: str) -> Finding:
+    return Finding(None, times=tuple(times)) if times else _unknown(f"no fault of this run showed {what}")
 
 
 def _faults(run: Seen, promise: Promise) -> Iterator[tuple[Happened, str]]:
@@ -62,16 +103,6 @@ def _died(run: Seen, fault: Happened, node: str) -> float | None:
     return found if found is not None and found <= fault.mended else None
 
 
-def _slowest(times: Sequence[float], what: str) -> Finding:
-    if not times:
-        return _unknown(f"no fault of this run showed {what}")
-    worst = max(times)
-    if worst == float("inf"):
-        return Finding(Result.BROKEN, f"{times.count(worst)} of {len(times)} times not while it was looked at")
-    count = f" (the slowest of {len(times)})" if len(times) > 1 else ""
-    return Finding(None, f"{worst:.2f} s{count}", worst)
-
-
 def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
     del bound
     hit = [fault for fault, _ in _faults(run, promise)]
@@ -82,6 +113,15 @@ def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
     why = f"; the first: {failed[0].error or failed[0].status}" if failed else ""
     figure = f"{len(failed)} of {len(run.answers)} requests failed{why}"
     return Finding(Result.BROKEN if failed else Result.HOLDS, figure)
+
+
+def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
+    del bound
+    hit = [fault for fault, _ in _faults(run, promise)]
+    during = [a for a in run.answers if any(f.begun - MARGIN <= a.sent <= f.mended for f in hit)]
+    if len(during) < ENOUGH:
+        return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
+    return Finding(None, times=tuple(Timed(answer.seconds, answer.sent) for answer in during))
 
 
 def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterator[Sequence[Row]]:
@@ -100,72 +140,84 @@ def _changed(rows: Sequence[Row], node: str, since: float, until: float, *, memb
     told = [row for row in rows if row.due >= since and seen.good(row) and "=" in row.value]
     if told:
         times = (row.due for row in told if (node in seen.members(row.value)) is member)
-        found = next(times, float("inf"))
-        yield found if found <= until else float("inf")
+        found = next(times, NEVER)
+        yield found if found <= until else NEVER
 
 
 def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
-    times: list[float] = []
+    times: list[Timed] = []
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
-        if died is None or fault.kind in ("stop", "restart") or fault.mending - died < bound:
+        if died is None or fault.kind in ("stop", "restart") or fault.mending - died < run.allowed(bound, died):
             continue  # a clean stop has no such bound, and what is too short shows nothing
-        since, until = died - run.interval, fault.mended + run.slack
-        for rows in _watchers(promise, run, since, until):
-            times += [max(0.0, out - died) for out in _changed(rows, node, since, until, member=False)]
+        since = died - run.interval
+        for rows in _watchers(promise, run, since, fault.mending):
+            found = _changed(rows, node, since, fault.mended, member=False)
+            times += [Timed(max(0.0, out - died), died) for out in found]
     return _slowest(times, f"a {promise.role} node out of a pool")
 
 
 def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
-    times: list[float] = []
+    times: list[Timed] = []
     for fault, node in _faults(run, promise):
         ready = seen.first(run.rows.get(node, ()), fault.mending, wanted=True)
         if _died(run, fault, node) is None or ready is None:
             continue
-        for rows in _watchers(promise, run, ready - run.slack, ready + bound + run.slack):
-            times += [max(0.0, back - ready) for back in _changed(rows, node, ready, run.ended, member=True)]
+        for rows in _watchers(promise, run, ready - run.interval, ready + run.allowed(bound, ready)):
+            found = _changed(rows, node, ready - run.interval, run.ended, member=True)
+            times += [Timed(max(0.0, back - ready), ready) for back in found]
     return _slowest(times, f"a {promise.role} node coming back")
 
 
 def _only_in_flight(promise: Promise, bound: float, run: Seen) -> Finding:
-    windows = []
-    for fault, node in _faults(run, promise):
-        died = _died(run, fault, node)
-        if died is not None:
-            windows.append((died - MARGIN, died + bound + run.interval + run.slack))
-    during = sum(any(begin <= answer.sent <= end for begin, end in windows) for answer in run.answers)
-    if not windows or during < ENOUGH:
+    deaths = [died for fault, node in _faults(run, promise) if (died := _died(run, fault, node)) is not None]
+    strict = [(died - MARGIN, died + bound + run.interval) for died in deaths]
+    wide = [(died - MARGIN, died + run.allowed(bound, died)) for died in deaths]
+    during = sum(_within(answer.sent, strict) for answer in run.answers)
+    if not deaths or during < ENOUGH:
         return _unknown(f"{during} requests while a {promise.role} node was broken; {ENOUGH} are needed")
-    failed = [answer for answer in run.answers if answer.failed]
-    late = [a for a in failed if not any(begin <= a.sent <= end for begin, end in windows)]
+    failed = [answer.sent for answer in run.answers if answer.failed]
+    late = [sent for sent in failed if not _within(sent, strict)]
     figure = f"{len(failed)} of {len(run.answers)} requests failed, {len(late)} of them not on the dead node"
-    return Finding(Result.BROKEN if late else Result.HOLDS, figure)
+    if not late:
+        return Finding(Result.HOLDS, figure)
+    if all(_within(sent, wide) for sent in late):
+        return Finding(Result.UNKNOWN, f"{figure}, but in a stall of the machine", excused=True)
+    return Finding(Result.BROKEN, figure)
+
+
+def _within(at: float, windows: Sequence[tuple[float, float]]) -> bool:
+    return any(begin <= at <= end for begin, end in windows)
 
 
 def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:
     del bound
     times = []
-    lane = seen.lane(run.rows.get(seen.VIP, ()))
+    rows = run.rows.get(seen.VIP, ())
+    held = seen.lane(rows)
     for fault, node in _faults(run, promise):
-        before = [span for span in lane if span.begun <= fault.begun]
+        before = [span for span in held if span.begun <= fault.begun]
         died = _died(run, fault, node)
         if died is None or not before or before[-1].value != node:
             continue  # it did not hold the VIP
-        new = next((span.begun for span in lane if span.begun >= died and span.value != node), float("inf"))
-        times.append(new - died)
+        # By its arrival: a question that was sent into the gap may be answered by the new holder after a while.
+        others = (r.due + r.seconds for r in rows if r.due >= died and seen.good(r) and r.value.strip() != node)
+        times.append(Timed(min(others, default=NEVER) - died, died))
     return _slowest(times, "the VIP on another node")
 
 
 def _one_holder(promise: Promise, bound: float, run: Seen) -> Finding:
-    mended = [fault.mended for fault, _ in _faults(run, promise)]
-    if not mended:
+    """The time from a return to the last change of the holder: until then two nodes may have held the VIP."""
+    returns = [fault.mending for fault, _ in _faults(run, promise)]
+    if not returns:
         return _unknown("no tcp-lb came back in this run")
-    settled = max(mended) + bound + run.interval + run.slack
-    values = {span.value for span in seen.lane([row for row in run.rows.get(seen.VIP, ()) if row.due >= settled])}
-    if not values:
-        return _unknown(f"the run ended before it had settled, {settled - max(mended):.1f} s after the last return")
-    figure = f"{len(run.holders)} holder at the end; since it settled the VIP was on {', '.join(sorted(values))}"
-    return Finding(Result.HOLDS if len(values) == len(run.holders) == 1 else Result.BROKEN, figure)
+    back = max(returns)
+    held = [span for span in seen.lane(run.rows.get(seen.VIP, ())) if span.ended >= back]
+    if not held or held[-1].ended < back + run.allowed(bound, back):
+        return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, before it had settled")
+    if list(run.holders) != [held[-1].value]:
+        return Finding(Result.BROKEN, f"{len(run.holders)} holders at the end; visitors met {held[-1].value}")
+    return Finding(None, times=(Timed(max(0.0, held[-1].begun - back), back),))
 
 
 def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
@@ -180,17 +232,25 @@ def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
     if bad and bad[-1] == after[-1].due:
         return Finding(Result.BROKEN, f"a visitor still failed at the end: {after[-1].error or after[-1].status}")
     seconds = bad[-1] - mended + run.interval if bad else 0.0
-    return Finding(Result.HOLDS, f"every visitor is answered {seconds:.2f} s after the last mending", seconds)
+    figure = f"every visitor is answered {seconds:.2f} s after the last mending"
+    return Finding(Result.HOLDS, figure, times=(Timed(seconds, mended),))
 
 
 def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
     del bound
-    dark = seen.outages(run.rows.get(seen.MYSQL, ()), late=LONGEST_WRITE)
+    rows = run.rows.get(seen.MYSQL, ())
+    dark = seen.outages(rows, late=LONGEST_WRITE)
+    on = bool(rows) and not seen.good(rows[-1])  # to the end
     times = []
     for fault, _ in _faults(run, promise):
-        hit = [span.seconds for span in dark if fault.begun - run.interval <= span.begun <= fault.mended]
-        times += hit
+        hit = [span for span in dark if fault.begun - run.interval <= span.begun <= fault.mended]
+        times += [Timed(NEVER if on and span is dark[-1] else span.seconds, span.begun) for span in hit]
     return _slowest(times, "writes that nobody took")
+
+
+def _longest_write(promise: Promise, bound: float, run: Seen) -> Finding:
+    del promise, bound, run
+    return _unknown("only the node that writes can measure it, and none did")
 
 
 def _acknowledged(promise: Promise, bound: float, run: Seen) -> Finding:
@@ -207,6 +267,7 @@ def _acknowledged(promise: Promise, bound: float, run: Seen) -> Finding:
 
 CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
     "no-failed-request": _no_failed_request,
+    "slowest-request": _slowest_request,
     "out-of-pool": _out_of_pool,
     "back-in-pool": _back_in_pool,
     "only-in-flight": _only_in_flight,
@@ -214,5 +275,6 @@ CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
     "one-holder": _one_holder,
     "site-heals": _site_heals,
     "writes-again": _writes_again,
+    "longest-write": _longest_write,
     "acknowledged": _acknowledged,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lab.evidence.probes import RATE
+from lab.evidence.stalls import stalled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     from lab.evidence.asking import Row
     from lab.evidence.ledger import Judgement
     from lab.evidence.load import Answer
+    from lab.evidence.stalls import Stall
     from lab.plan import Plan
-
-SLACK = 2.5
-"""Seconds added to every bound: the machine is shared, and each look at the cluster is a process of its own."""
 
 
 class Result(StrEnum):
@@ -46,6 +45,14 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """How long something took, and when it began (Unix seconds); infinity for what was not over at the end."""
+
+    seconds: float
+    begun: float
+
+
+@dataclass(frozen=True)
 class Seen:
     """All that was seen of a run.
 
@@ -53,6 +60,8 @@ class Seen:
         rows: the probes' answers by probe.
         clock: the nodes' time.
         holders: who held the VIP at the end, as the nodes themselves say.
+        stalls: when the client node or this machine stood still.
+        measured: by promise, what only a node could measure itself.
     """
 
     plan: Plan
@@ -64,16 +73,22 @@ class Seen:
     begun: float
     ended: float
     holders: Sequence[str] = ()
+    stalls: Sequence[Stall] = ()
+    measured: Mapping[str, Sequence[Timed]] = field(default_factory=dict)
 
     @property
     def interval(self) -> float:
         """Seconds between two probes of one address."""
         return self.clock.limit(1 / RATE)
 
-    @property
-    def slack(self) -> float:
-        """Seconds added to every bound."""
-        return self.clock.limit(SLACK)
+    def stalled(self, begun: float, ended: float) -> float:
+        """How many seconds of a span a machine stood still."""
+        return stalled(self.stalls, begun, ended)
+
+    def allowed(self, bound: float, begun: float) -> float:
+        """What a time that began then may be: the bound, one interval of the probes, and the stalls in that window."""
+        seconds = bound + self.interval
+        return seconds + self.stalled(begun, begun + seconds)
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,9 @@ class Judged:
 
     Attributes:
         figure: what was seen, for a person; `seconds` where it is a time.
-        allowed: bound and slack; None where there is no bound.
+        allowed: the bound and one interval of the probes; None where there is no bound.
+        stalled: seconds that a machine stood still in the time of the figure.
+        excused: whether it is unknown only because a machine stood still: another run may tell.
     """
 
     promise: str
@@ -91,10 +108,12 @@ class Judged:
     seconds: float | None = None
     bound: float | None = None
     allowed: float | None = None
+    stalled: float = 0.0
     formula: str = ""
     says: str = ""
     event: str = ""
     ids: tuple[str, ...] = ()
+    excused: bool = False
 
     @property
     def holds(self) -> bool:

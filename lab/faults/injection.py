@@ -33,7 +33,8 @@ class Injected:
 
     Attributes:
         mark: eight hexadecimal digits, carried by all that it left in nodes.
-        begun, ended: Unix seconds; when it was about to be done, and when it was undone.
+        begun, bitten, mending, ended: Unix seconds; when it was about to be done, when it was proven, when it was
+            about to be undone, and when that had taken effect.
         proof: what the probe saw when it bit.
     """
 
@@ -43,6 +44,8 @@ class Injected:
     begun: float
     facts: Mapping[str, str] = field(default_factory=dict)
     proof: str = ""
+    bitten: float | None = None
+    mending: float | None = None
     ended: float | None = None
 
     def __enter__(self) -> Self:
@@ -58,6 +61,7 @@ class Injected:
         Raises:
             NotReady: it still bites.
         """
+        self.mending = time.time()
         self.fault.undo(self.backend, self.mark, self.facts)
         look = self._gone() if self.fault.lasting else self._look()
         self.backend.note(PREFIX + self.mark, None)
@@ -73,6 +77,7 @@ class Injected:
         what = f"'{self.fault}' to bite"
         try:
             self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._look, lambda now: now.bites).seen
+            self.bitten = time.time()
         except NotReady as error:
             next_step = "'lab status' tells whether the cluster is whole; if it is, this machine can't be broken so"
             raise BackendError(f"the fault was done and does not bite: {error.what}", next_step=next_step) from error

@@ -12,7 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lab.evidence import probes
+from lab.evidence.asking import CLIENT
 from lab.evidence.latency import buckets
+from lab.evidence.stalls import HERE
 from lab.report import svg
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 POINTS = 400  # stretches that a run is drawn in, at most
 NARROWEST = 0.25  # seconds of one
 BARS = 160
+STALLS = 1000  # bars of stalls in a lane, at most
 EVENTS = 400  # shown; all are in events.jsonl
 IDS = 200
 CODE = re.compile(r"`([^`]+)`")
@@ -92,6 +95,7 @@ def _plots(frame: svg.Frame, seen: Seen) -> list[Markup]:
         svg.lanes(frame, "who answers the client's probes", "answers", _answering(seen)),
         svg.lanes(frame, "who held the VIP", "vip", _vip(seen)),
         svg.lanes(frame, "who was in which pool", "pools", _pools(seen)),
+        svg.lanes(frame, "when a machine stood still", "stalls", _stalls(seen)),
     ]
 
 
@@ -141,6 +145,20 @@ def _pools(seen: Seen) -> dict[str, list[svg.Bar]]:
                 else:
                     row.append(svg.Bar(span.begun, span.ended, "up", text))
     return dict(sorted(found.items()))
+
+
+def _stalls(seen: Seen) -> dict[str, list[svg.Bar]]:
+    """The stalls of each machine; those that are nearer to each other than the page can show are one bar."""
+    found: dict[str, list[svg.Bar]] = {HERE: [], CLIENT: []}
+    narrowest = (seen.ended - seen.begun) / STALLS
+    for stall in sorted(seen.stalls, key=lambda stall: stall.begun):
+        row = found[stall.where]
+        text = f"{stall.where} stood still for {stall.seconds:.3f} s"
+        if row and stall.begun - row[-1].ended < narrowest:
+            row[-1] = svg.Bar(row[-1].begun, max(row[-1].ended, stall.ended), "down", row[-1].text)
+        else:
+            row.append(svg.Bar(stall.begun, stall.ended, "down", text))
+    return found
 
 
 def _brief(node: str) -> str:

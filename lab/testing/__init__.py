@@ -2,5 +2,6 @@
 
 from lab.testing.cluster import LabCluster
 from lab.testing.faults import Faults
+from lab.testing.rounds import Rounds
 
-__all__ = ["Faults", "LabCluster"]
+__all__ = ["Faults", "LabCluster", "Rounds"]

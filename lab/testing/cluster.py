@@ -11,6 +11,7 @@ import pytest
 from lab.backends.base import State
 from lab.errors import BackendError, LabError
 from lab.evidence import Load, Stream
+from lab.evidence.promises import promise
 from lab.faults import heal
 from lab.lifecycle import each, ready
 from lab.lifecycle.report import Silent
@@ -84,15 +85,20 @@ class LabCluster:
         finally:
             self.apply(self.spec)
 
-    def heal(self) -> None:
-        """Makes the cluster whole again, whatever a test did to it."""
+    def bound(self, name: str) -> float | None:
+        """The bound of a promise in seconds, by the topology that is applied; None where it has no formula."""
+        return promise(name).bound(self.applied or self.spec)
+
+    def heal(self, to: Cluster | None = None) -> None:
+        """Makes the cluster whole again, whatever a test did to it; its own topology, or another."""
+        spec = to or self.spec
         heal(self.backend)
         for node in self.backend.observe().nodes:
             if node.state is State.PAUSED:
                 self.backend.start(node.name)
-        if self._whole():
+        if self._whole(spec):
             return
-        self.apply(self.spec)
+        self.apply(spec)
         self.until(
             "one node to hold the VIP",
             HEAL_SECONDS,
@@ -100,11 +106,11 @@ class LabCluster:
             lambda found: len(found) == 1 or not self.plan.vip,
         )
 
-    def _whole(self) -> bool:
+    def _whole(self, spec: Cluster) -> bool:
         """Whether every node runs, serves, and has all that it promises: then nothing has to be made so."""
         states = {node.name: node.state for node in self.backend.observe().nodes}
         names = [node.name for node in self.plan.nodes]
-        if states != dict.fromkeys(names, State.RUNNING) or self.applied is not self.spec:
+        if states != dict.fromkeys(names, State.RUNNING) or self.applied is not spec:
             return False
         try:
             each.one_by_thread(names, lambda name: ready.node(self.backend, name, 0, ready.ALL))

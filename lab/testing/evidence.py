@@ -9,9 +9,11 @@ from lab.chaos.record import Record, versions
 from lab.evidence.verdicts import Happened, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lab.evidence import Ledger, Load, Probes
+    from lab.evidence.verdicts import Judged, Timed
     from lab.faults import Injected
     from lab.testing.cluster import LabCluster
     from lab.testing.faults import Faults
@@ -25,7 +27,15 @@ class Evidence:
         self.probes: list[Probes] = []
         self.ledgers: list[Ledger] = []
         self.faults: Faults | None = None
+        self.happened: list[Happened] = []
+        self.results: Sequence[Judged] = ()
         self._cluster = cluster
+        self._begun = time.time()
+
+    def begin_round(self) -> None:
+        """Forgets what earlier rounds of the test measured."""
+        for kept in (self.loads, self.probes, self.ledgers, self.happened, self.faults.done if self.faults else []):
+            kept.clear()
         self._begun = time.time()
 
     @property
@@ -33,19 +43,23 @@ class Evidence:
         """Whether there is anything to keep."""
         return bool(self.loads or self.probes or self.ledgers or (self.faults and self.faults.done))
 
-    def seen(self) -> Seen:
+    def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> Seen:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
+        asked = [one.asking for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
         return Seen(
             plan=plan,
             answers=sorted((one for load in self.loads for one in load.answers), key=lambda one: one.sent),
             rows=rows,
-            faults=[_happened(one) for one in (self.faults.done if self.faults else [])],
+            faults=[*map(_happened, self.faults.done if self.faults else ()), *self.happened],
             judgements={},
             clock=backend.clock,
             begun=self._begun,
             ended=time.time(),
+            holders=holders,
+            stalls=[stall for asking in asked for stall in asking.stalls],
+            measured=measured or {},
         )
 
     def keep(self, runs: Path, name: str) -> Path:
@@ -56,13 +70,15 @@ class Evidence:
         told = {"summary": f"a test that failed: {name}", "versions": versions(backend, seen.plan)}
         record = Record.begin(runs, _as_file(name), seed, told, len(seen.answers))
         operations = {key: done for ledger in self.ledgers for key, done in ledger.operations.items()}
-        record.keep(seen, [], operations, backend, self._cluster.spec)
+        record.keep(seen, self.results, operations, backend, self._cluster.spec)
         return record.folder / "report.html"
 
 
 def _happened(one: Injected) -> Happened:
-    ended = one.ended or time.time()
-    return Happened(one.fault.kind, str(one.fault), one.fault.nodes, one.begun, one.begun, ended, ended)
+    now = time.time()
+    ended = one.ended or now
+    times = (one.begun, one.bitten or one.begun, one.mending or ended, ended)
+    return Happened(one.fault.kind, str(one.fault), one.fault.nodes, *times)
 
 
 def _as_file(name: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
     from lab.testing.faults import Faults
+    from lab.testing.rounds import Rounds
 
 FAILED = pytest.StashKey[bool]()
 
@@ -115,6 +116,14 @@ def faults(_evidence: Evidence, cluster: LabCluster) -> Iterator[Faults]:
     made = _evidence.faults = Faults(cluster)
     yield made
     made.heal()
+
+
+@pytest.fixture
+def rounds(_evidence: Evidence, cluster: LabCluster) -> Rounds:
+    """Judges promises: `for round in rounds("vip-moves"): with round, faults.kill("vip-holder"): ...`."""
+    from lab.testing.rounds import Rounds
+
+    return Rounds(cluster, _evidence)
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import Load, Stream
-from tests.cluster import bounds
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
 
 LAB = str(Path(sys.executable).with_name("lab"))
 STALL_SECONDS = 2.0
+LOG_SECONDS = 30.0
 SHUTDOWN = """import socket, sys
 admin = socket.socket(socket.AF_UNIX)
 admin.connect("/run/haproxy/admin.sock")
@@ -44,7 +44,7 @@ def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoke
     def lines() -> list[str]:
         return [line for name in balancers for line in cluster.backend.logs(name) if path in line]
 
-    logged = cluster.until("all requests in the balancers' logs", bounds.slack(), lines, lambda found: len(found) >= 88)
+    logged = cluster.until("all requests in the balancers' logs", LOG_SECONDS, lines, lambda found: len(found) >= 88)
     assert len(logged) == pytest.approx(90, abs=2)
     assert all(spoken in line for line in logged)
     connections = {line.split(" | ")[1].split()[0] for line in logged}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.clock import REAL
 from lab.evidence.asking import Row
 from lab.evidence.load import Answer
-from lab.evidence.verdicts import Happened, Seen
+from lab.evidence.verdicts import Happened, Seen, Timed
 from lab.plan import plan
 from lab.spec import parse
 from tests.unit.conftest import FULL
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lab.evidence.ledger import Judgement
+    from lab.evidence.stalls import Stall
 
 BEGUN = 1_700_000_000.0
 STEP = 0.05
@@ -60,8 +61,13 @@ def seen(  # noqa: PLR0913  what a test leaves out is as on any day
     *,
     holders: Sequence[str] = ("tcp-lb1",),
     seconds: float = 20,
+    stalls: Sequence[Stall] = (),
+    measured: Mapping[str, Sequence[Timed]] | None = None,
+    plan_of: str = FULL,
 ) -> Seen:
     """A run of the default cluster."""
-    made = plan(parse(FULL), "debian")
+    made = plan(parse(plan_of), "debian")
     said = load() if answers is None else answers
-    return Seen(made, said, probed, faults, judgements or {}, REAL, BEGUN, BEGUN + seconds, holders)
+    return Seen(
+        made, said, probed, faults, judgements or {}, REAL, BEGUN, BEGUN + seconds, holders, stalls, measured or {}
+    )

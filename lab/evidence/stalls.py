@@ -1,0 +1,75 @@
+"""Stalls of a machine: a thread sleeps for a short while, again and again, and notes by how much it overslept.
+
+The method is that of jHiccup (Gil Tene): what holds up a thread that only sleeps holds up everything that is measured
+beside it. A meter runs on this machine and one in the client node, beside each load, probe and ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+INTERVAL = 0.01  # seconds that a meter sleeps
+SHORTEST = 0.01  # seconds overslept that count as a stall; what is less is a scheduler's ordinary delay
+HERE = "this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A stretch in which a meter should have run and did not; Unix seconds of this machine."""
+
+    where: str
+    begun: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.ended - self.begun
+
+
+class Meter:
+    """A context manager: this machine's stalls are noted inside it."""
+
+    def __init__(self) -> None:
+        self.stalls: list[Stall] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name="stall meter", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _measure(self) -> None:
+        while not self._ended.is_set():
+            due = time.monotonic() + INTERVAL
+            self._ended.wait(INTERVAL)
+            over = time.monotonic() - due
+            if over >= SHORTEST:
+                now = time.time()
+                self.stalls.append(Stall(HERE, now - over, now))
+
+
+def stalled(stalls: Iterable[Stall], begun: float, ended: float) -> float:
+    """How many seconds of a span at least one machine stood still; what two meters saw at once counts once."""
+    total, reached = 0.0, begun
+    for stall in sorted(stalls, key=lambda stall: stall.begun):
+        first, last = max(stall.begun, reached), min(stall.ended, ended)
+        if last > first:
+            total += last - first
+            reached = last
+    return total
+
+
+def longest(stalls: Sequence[Stall]) -> float:
+    """Seconds of the longest stall; 0 for none."""
+    return max((stall.seconds for stall in stalls), default=0.0)

@@ -1,0 +1,129 @@
+"""Rounds of a test: the cluster is probed in each, and promises are judged after it.
+
+A figure that only holds because a machine stood still proves nothing: its round is repeated, three times at most.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import pytest
+
+from lab.evidence import Probes
+from lab.evidence.checks import judged
+from lab.evidence.promises import promise
+from lab.evidence.verdicts import Happened, Timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.evidence.asking import Row
+    from lab.evidence.verdicts import Judged
+    from lab.testing.cluster import LabCluster
+    from lab.testing.evidence import Evidence
+
+A = TypeVar("A")
+ROUNDS = 3
+WATCH_SECONDS = 30.0
+
+
+class Round:
+    """A context manager: what happens inside it is probed; its promises are judged when the loop goes on.
+
+    Attributes:
+        rows: the probes' answers by probe, afterwards.
+    """
+
+    def __init__(self, cluster: LabCluster, evidence: Evidence) -> None:
+        self._cluster, self._evidence = cluster, evidence
+        self._probes = Probes(cluster.backend, cluster.plan, cluster.site)
+        self._measured: dict[str, list[Timed]] = {}
+
+    def __enter__(self) -> Self:
+        self._evidence.begin_round()
+        self._evidence.probes.append(self._probes)
+        self._probes.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._probes.__exit__(*error)
+
+    @property
+    def rows(self) -> Mapping[str, Sequence[Row]]:
+        """See the class."""
+        return self._probes.rows
+
+    @contextmanager
+    def broken(self, kind: str, node: str) -> Iterator[None]:
+        """What a test breaks by itself, to be judged as that kind of fault; it lasts as long as the `with`."""
+        begun = time.time()
+        yield
+        ended = time.time()
+        self._evidence.happened.append(Happened(kind, f"{kind} {node}", (node,), begun, begun, ended, ended))
+
+    def measured(self, name: str, seconds: float, begun: float) -> None:
+        """Adds a time that the probes can't see, to be held against a promise. `begun`: Unix seconds."""
+        self._measured.setdefault(name, []).append(Timed(seconds, begun))
+
+    def watch(self, name: str, since: float, what: str, ask: Callable[[], A], good: Callable[[A], bool]) -> A:
+        """Waits for what the probes can't see, and adds its time: until the last look that did not see it began.
+
+        So a figure is never longer than the truth, and shorter by one look at most. `since`: Unix seconds.
+        """
+        last = since
+
+        def look() -> A:
+            nonlocal last
+            begun = time.time()
+            seen = ask()
+            if not good(seen):
+                last = begun
+            return seen
+
+        seen = self._cluster.until(what, WATCH_SECONDS, look, good)
+        self.measured(name, last - since, since)
+        return seen
+
+    def judge(self, names: Sequence[str]) -> list[Judged]:
+        """The promises, by all that was seen in the round."""
+        holders = self._cluster.vip_holders() if self._cluster.plan.vip else ()
+        seen = self._evidence.seen(measured=self._measured, holders=holders)
+        return [judged(promise(name), self._cluster.bound(name), seen) for name in names]
+
+
+class Rounds:
+    """Makes the rounds of a test: `for round_ in rounds("vip-moves"): with round_: ...`."""
+
+    def __init__(self, cluster: LabCluster, evidence: Evidence) -> None:
+        self._cluster, self._evidence = cluster, evidence
+
+    def __call__(self, *promises: str) -> Iterator[Round]:
+        """Rounds until every promise was tested and holds.
+
+        One that is broken, or was not tested, fails the test. Where stalls hid it in every round, the test is skipped
+        as unknown. An emulated processor stalls in each: there is one round.
+        """
+        unknown: list[Judged] = []
+        for number in range(1 if self._cluster.clock.emulated else ROUNDS):
+            if number:
+                self._cluster.heal(self._cluster.applied)
+            made = Round(self._cluster, self._evidence)
+            yield made
+            self._evidence.results = results = made.judge(promises)
+            broken = [one for one in results if not (one.holds or one.excused)]
+            if broken:
+                pytest.fail("\n".join(map(told, broken)), pytrace=False)
+            unknown = [one for one in results if not one.holds]
+            if not unknown:
+                return
+        pytest.skip("unknown: " + "; ".join(map(told, unknown)))
+
+
+def told(one: Judged) -> str:
+    """A judged promise in one line, with all that its verdict rests on."""
+    if one.bound is None or one.allowed is None:
+        return f"'{one.promise}' {one.result}: {one.figure}"
+    allowed = f"{one.formula} = {one.bound:.2f} s, with one interval of the probes {one.allowed:.2f} s"
+    return f"'{one.promise}' {one.result}: {one.figure}; {allowed}; the machine stood still for {one.stalled:.2f} s"

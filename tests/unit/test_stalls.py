@@ -1,0 +1,105 @@
+"""The stall meter sees a machine stand still, and a figure that rests on a stall proves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.evidence.checks import judged
+from lab.evidence.promises import promise
+from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
+from lab.evidence.verdicts import Result
+from lab.spec import parse
+from tests.unit.conftest import FULL
+from tests.unit.runs import BEGUN, STEP, happened, rows, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.evidence.verdicts import Judged
+
+STOPPED_SECONDS = 0.4
+PROGRAM = """
+import json, sys
+from lab.evidence.stalls import Meter
+with Meter() as meter:
+    print("on", flush=True)
+    sys.stdin.readline()
+print(json.dumps([[stall.begun, stall.ended] for stall in meter.stalls]), flush=True)
+"""
+
+
+def test_a_meter_sees_that_its_process_stood_still() -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        stopped = time.time()
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(STOPPED_SECONDS)
+        os.kill(process.pid, signal.SIGCONT)
+        woken = time.time()
+        out, _ = process.communicate("\n")
+    found = [Stall(HERE, *pair) for pair in json.loads(out)]
+    assert longest(found) >= STOPPED_SECONDS * 0.9
+    assert stalled(found, stopped, woken) == pytest.approx(woken - stopped, abs=0.1)
+
+
+def test_a_meter_that_is_left_says_nothing_more() -> None:
+    with Meter() as meter:
+        pass
+    before = len(meter.stalls)
+    assert not any(thread.name == "stall meter" for thread in threading.enumerate())
+    assert len(meter.stalls) == before
+
+
+def test_what_two_meters_saw_at_once_counts_once() -> None:
+    both = [Stall("client", 10.0, 12.0), Stall(HERE, 11.0, 13.0), Stall(HERE, 11.5, 11.6), Stall(HERE, 20.0, 21.0)]
+    assert stalled(both, 0.0, 30.0) == pytest.approx(4.0)
+    assert stalled(both, 11.0, 12.5) == pytest.approx(1.5)
+    assert stalled(both, 14.0, 19.0) == 0.0
+    assert stalled([], 0.0, 30.0) == 0.0
+
+
+def _moved(late: float, stalls: Sequence[Stall] = ()) -> Judged:
+    """The VIP moves `late` seconds after the formula's time, counted from the last moment at which it was there."""
+    declared, cluster = promise("vip-moves"), parse(FULL)
+    bound = declared.bound(cluster)
+    assert bound
+    died = 5.0
+    moved = died + bound + late
+    vip = rows(lambda at: "tcp-lb1" if at < died else None if at < moved else "tcp-lb2")
+    probed = {"vip": vip, "tcp-lb1": rows(lambda at: None if died <= at < 12.4 else "ok")}
+    return judged(declared, bound, seen(probed, [happened("kill", "tcp-lb1", at=died)], stalls=stalls))
+
+
+def test_a_vip_that_is_late_on_a_quiet_machine_breaks_its_promise() -> None:
+    assert _moved(late=0.0).result is Result.HOLDS
+    assert _moved(late=0.3).result is Result.BROKEN
+    assert _moved(late=2.5).result is Result.BROKEN
+
+
+def test_a_vip_that_is_late_by_a_stall_is_unknown() -> None:
+    found = _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)])
+    assert (found.result, found.holds, found.excused) == (Result.UNKNOWN, False, True)
+    assert "the machine stood still for 0.40 s" in found.figure
+
+
+def test_a_stall_elsewhere_or_too_short_excuses_nothing() -> None:
+    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 2.0, BEGUN + 4.0)]).result is Result.BROKEN
+    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.3)]).result is Result.BROKEN
+    assert _moved(late=0.0, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)]).result is Result.HOLDS
+
+
+def test_only_one_interval_of_the_probes_is_added_to_a_formula() -> None:
+    found = _moved(late=0.0)
+    assert found.bound is not None
+    assert found.allowed == pytest.approx(found.bound + STEP)
