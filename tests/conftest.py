@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ _HOME = "LAB_TEST_HOME"
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is imported that could look."""
     del config
+    # Who starts the tests in the background may have them ignore an interrupt, and so would all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # The nested Xen host is the machine's, booted before the tests; only what clusters leave is theirs alone.
     os.environ.setdefault("LAB_XEN_FOLDER", str(paths.xen_host()))
     os.environ[_HOME] = tempfile.mkdtemp(prefix="labtest-")

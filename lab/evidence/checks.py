@@ -212,12 +212,14 @@ def _one_holder(promise: Promise, bound: float, run: Seen) -> Finding:
     if not returns:
         return _unknown("no tcp-lb came back in this run")
     back = max(returns)
-    held = [span for span in seen.lane(run.rows.get(seen.VIP, ())) if span.ended >= back]
-    if not held or held[-1].ended < back + run.allowed(bound, back):
+    held = [(row.due, row.value.strip()) for row in run.rows.get(seen.VIP, ()) if row.due >= back and seen.good(row)]
+    if not held or held[-1][0] < back + run.allowed(bound, back):
         return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, before it had settled")
-    if list(run.holders) != [held[-1].value]:
-        return Finding(Result.BROKEN, f"{len(run.holders)} holders at the end; visitors met {held[-1].value}")
-    return Finding(None, times=(Timed(max(0.0, held[-1].begun - back), back),))
+    last = held[-1][1]
+    if list(run.holders) != [last]:
+        return Finding(Result.BROKEN, f"{len(run.holders)} holders at the end; visitors met {last}")
+    others = [due for due, holder in held if holder != last]
+    return Finding(None, times=(Timed(others[-1] + run.interval - back if others else 0.0, back),))
 
 
 def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
