@@ -41,7 +41,7 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
         late = found.seconds is None or (allowed is not None and found.seconds > allowed)
         result = Result.BROKEN if late else Result.HOLDS
     said, figures = promise.declared, (found.figure, found.seconds, bound, allowed)
-    return Judged(promise.name, result, *figures, said.formula, said.says, said.event, found.ids)
+    return Judged(promise.name, result, *figures, promise.formula, said.says, said.event, found.ids)
 
 
 def _unknown(why: str) -> Finding:
@@ -205,6 +205,20 @@ def _acknowledged(promise: Promise, bound: float, run: Seen) -> Finding:
     return Finding(Result(found.verdict.value), found.why, ids=found.ids)
 
 
+def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
+    del bound
+    hit = [fault for fault, _ in _faults(run, promise)]
+    during = [a.seconds for a in run.answers if not a.failed and any(f.begun <= a.sent <= f.mended for f in hit)]
+    if len(during) < ENOUGH:
+        return _unknown(f"{len(during)} answers while a {promise.role} node hung; {ENOUGH} are needed")
+    return _slowest(during, "an answer")
+
+
+def _longest_write(promise: Promise, bound: float, run: Seen) -> Finding:
+    del bound, run
+    return _unknown(f"how long each write of {promise.declared.service} took is not among what was seen")
+
+
 CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
     "no-failed-request": _no_failed_request,
     "out-of-pool": _out_of_pool,
@@ -215,4 +229,6 @@ CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
     "site-heals": _site_heals,
     "writes-again": _writes_again,
     "acknowledged": _acknowledged,
+    "slowest-request": _slowest_request,
+    "longest-write": _longest_write,
 }
