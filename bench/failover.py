@@ -6,8 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bench.figures import Figure, figure
-from lab.spec import HttpLb, TcpLb
+from bench.figures import Figure, figure, promised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +19,10 @@ LONGEST_SECONDS = 60
 
 def run(cluster: LabCluster, runs: int) -> list[Figure]:
     """Kills and pauses, `runs` times each; the cluster is made whole in between."""
-    check, vrrp = cluster.options(HttpLb).check, cluster.options(TcpLb)
-    # RFC 5798: Master_Down_Interval = 3 × Advertisement_Interval + Skew_Time, skew = (256 - priority) / 256 × interval.
-    takeover = 3 * vrrp.advert_int + (256 - 199) / 256 * vrrp.advert_int
-    out, back = check.inter * check.fall + check.timeout, check.inter * check.rise
     moves = {fault: [_vip_move(cluster, fault) for _ in range(runs)] for fault in ("kill", "pause")}
     webs = {fault: [_web(cluster, fault) for _ in range(runs)] for fault in ("kill", "pause")}
     rows = [
-        figure(f"VIP on the other balancer after a {fault}", "s", values, f"3 × advert_int + skew = {takeover:.2f} s")
+        figure(f"VIP on the other balancer after a {fault}", "s", values, *promised("vip-moves", cluster.spec))
         for fault, values in moves.items()
     ]
     for fault, pairs in webs.items():
@@ -36,8 +31,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
                 f"web node out of the pool after a {fault}",
                 "s",
                 [pair[0] for pair in pairs],
-                f"fall × inter + timeout = {out:.2f} s",
-                out,
+                *promised("web-node-leaves", cluster.spec),
             )
         )
         rows.append(
@@ -45,8 +39,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
                 f"web node back after being ready again ({fault})",
                 "s",
                 [pair[1] for pair in pairs],
-                f"rise × inter = {back:.2f} s",
-                back,
+                *promised("web-node-returns", cluster.spec),
             )
         )
     return rows

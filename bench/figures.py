@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from lab.evidence.promises import promise
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from lab.spec import Cluster
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,6 +45,18 @@ def figure(name: str, unit: str, values: Sequence[float], goal: str = "", limit:
     middle = statistics.median(values)
     held = None if limit is None else middle <= limit
     return Figure(name, unit, min(values), middle, max(values), len(values), goal, held)
+
+
+def promised(name: str, cluster: Cluster) -> tuple[str, float]:
+    """What a figure is held against: a promise's formula with its value, as text, and the value in seconds.
+
+    Raises:
+        ValueError: the promise has no formula.
+    """
+    bound = promise(name).bound(cluster)
+    if bound is None:
+        raise ValueError(f"the promise '{name}' has no formula")
+    return f"{promise(name).formula} = {bound:.2f} s", bound
 
 
 def seconds(work: Callable[[], object]) -> float:

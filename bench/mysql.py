@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from bench.figures import Figure, figure
+from bench.figures import Figure, figure, promised
 from lab.backends import backend
 from lab.evidence import Load, Stream, until
 from lab.evidence.ledger import database
@@ -29,7 +29,7 @@ KINDS = {
 }
 SECONDS, THREADS, ROWS = 10, 8, 10_000
 RATE = 20.0  # writes a second, while a fault is waited for
-SEMI_SYNC_SHARE, OUTAGE_SECONDS, LONGEST_SECONDS = 0.6, 5.0, 10.0
+SEMI_SYNC_SHARE, OUTAGE_SECONDS, WAIT_SECONDS = 0.6, 5.0, 60.0
 INSERT = "INSERT INTO ledger (run, id) VALUES ('bench', '{n}')"
 
 
@@ -95,26 +95,27 @@ def _said(cluster: LabCluster, command: str) -> str:
 
 def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
     faults: dict[str, Callable[[str], None]] = {"kill": cluster.backend.kill, "pause": cluster.backend.pause}
+    formula, longest = promised("mysql-fails-over", cluster.spec)
     rows = []
     for name, fault in faults.items():
         taken = [_outage(cluster, fault) for _ in range(runs)]
         row = figure(f"{kind}: nobody writes after a {name}", "s", taken)
-        held = row.median <= OUTAGE_SECONDS and row.most <= LONGEST_SECONDS
-        goal = f"≤ {OUTAGE_SECONDS:g} s, always ≤ {LONGEST_SECONDS:g} s"
-        rows.append(Figure(**vars(row) | {"goal": goal, "held": held}) if name == "kill" else row)
+        held = (name != "kill" or row.median <= OUTAGE_SECONDS) and row.most <= longest
+        goal = (f"≤ {OUTAGE_SECONDS:g} s, always ≤ " if name == "kill" else "always ≤ ") + formula
+        rows.append(Figure(**vars(row) | {"goal": goal, "held": held}))
     return rows
 
 
 def _outage(cluster: LabCluster, fault: Callable[[str], None]) -> float:
     """The longest time between two acknowledged writes, when the node that takes them is lost."""
     cluster.heal()
-    until("the nodes to be whole", 6 * LONGEST_SECONDS, lambda: members(cluster.backend), _whole)
+    until("the nodes to be whole", WAIT_SECONDS, lambda: members(cluster.backend), _whole)
     (primary,) = _serving(cluster)
     stream = Stream("writes", database(cluster.plan), RATE, keep=False, post=INSERT)
     with Load(cluster.backend, stream) as load:
         load.more(int(RATE))
         fault(primary)
-        until("another to take writes", 6 * LONGEST_SECONDS, lambda: _serving(cluster) - {primary})
+        until("another to take writes", WAIT_SECONDS, lambda: _serving(cluster) - {primary})
         load.more(2 * int(RATE))
     times = sorted(answer.sent + answer.seconds for answer in load.answers if not answer.failed)
     return max(later - earlier for earlier, later in pairwise(times))

@@ -7,13 +7,13 @@ machine has to wait, or may ask. What is promised is never stretched.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from lab.errors import BackendError, NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
@@ -27,9 +27,12 @@ class Clock:
     Attributes:
         slowdown: how many times as long as on a processor of this machine a node needs for the same work; 1, or more
             where its processor is emulated.
+        defaults: by role, the options of a topology that nodes so slow need, and their values; they hold where the
+            person wrote none (`lab.spec.defaults`).
     """
 
     slowdown: float = 1.0
+    defaults: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
     @property
     def emulated(self) -> bool:
@@ -77,5 +80,29 @@ class Clock:
 REAL = Clock()
 """The clock of this machine, and of nodes that run on its own processor."""
 
-EMULATED = Clock(slowdown=10.0)
+GENTLE: Mapping[str, Mapping[str, float]] = {
+    # One look of a keeper at another node may take seconds; the checks of the mysql nodes wait for such looks too.
+    "mysql": {
+        "mysql.patience": 15,
+        "tcp-lb.check.inter": 2,
+        "tcp-lb.check.fastinter": 1,
+        "tcp-lb.check.timeout": 8,
+    },
+    "http-lb": {
+        "http-lb.check.inter": 1,
+        "http-lb.check.fastinter": 0.5,
+        "http-lb.check.timeout": 5,
+        "http-lb.answer-timeout": 10,
+    },
+    "tcp-lb": {
+        "tcp-lb.check.inter": 1,
+        "tcp-lb.check.fastinter": 0.5,
+        "tcp-lb.check.timeout": 5,
+        "tcp-lb.advert-int": 0.5,
+    },
+    "storage": {"storage.ping-timeout": 30},
+}
+"""For emulated processors. Earlier roles win: with `mysql`, its values of `tcp-lb.check` are the ones that hold."""
+
+EMULATED = Clock(slowdown=10.0, defaults=GENTLE)
 """An emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing."""

@@ -11,8 +11,9 @@ from lab.evidence.ledger import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
-    from lab.evidence.verdicts import Seen
+    from lab.evidence.verdicts import Happened, Seen
 
 JEPSEN = {Outcome.ACKNOWLEDGED: "ok", Outcome.FAILED: "fail", Outcome.UNKNOWN: "info"}
 
@@ -37,13 +38,13 @@ def events(seen: Seen) -> list[Event]:
     return sorted(found, key=lambda event: event.at)
 
 
-def _of_fault(fault: Any) -> list[Event]:  # noqa: ANN401  a `Happened`, by its fields
+def _of_fault(fault: Happened) -> list[Event]:
     who = " ".join(fault.nodes)
     begun = Event(fault.begun, who, f"fault: {fault.text}")
     return [begun, Event(fault.mending, who, f"mended: {fault.text}"), Event(fault.mended, who, "whole again")]
 
 
-def _silences(name: str, rows: Sequence[Any], late: float) -> list[Event]:
+def _silences(name: str, rows: Sequence[Row], late: float) -> list[Event]:
     found = []
     for span in probes.outages(rows, late):
         found.append(Event(span.begun, name, f"answers no more ({span.value})"))
@@ -52,7 +53,7 @@ def _silences(name: str, rows: Sequence[Any], late: float) -> list[Event]:
     return found
 
 
-def _pools(balancer: str, rows: Sequence[Any]) -> list[Event]:
+def _pools(balancer: str, rows: Sequence[Row]) -> list[Event]:
     found: list[Event] = []
     before: set[str] | None = None
     for span in probes.lane([row for row in rows if "=" in row.value]):

@@ -52,6 +52,7 @@ def run(
     from lab.chaos import Stage, find, load
     from lab.chaos import run as play
     from lab.cli import screen
+    from lab.lifecycle.resolve import timers
     from lab.spec.loading import DEFAULT_FILE
 
     wanted = load(find(scenario))
@@ -59,7 +60,8 @@ def run(
     cluster = options.cluster(topology, name, None, None, None)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     with screen.report() as report:
-        stage = Stage(cluster, make(options.place(topology, backend, host), cluster.name), report)
+        made = make(options.place(topology, backend, host), cluster.name)
+        stage = Stage(timers(cluster, made), made, report)
         report.say(f"{wanted.name}, seed {chosen}")
         kept = play(wanted, stage, chosen, runs)
     _shown(kept)

@@ -46,7 +46,10 @@ FamilyName = Annotated[
 Scale = Annotated[list[str] | None, typer.Option("--scale", help="A role's count, such as web=5. May be repeated.")]
 Port = Annotated[
     list[str] | None,
-    typer.Option("--port", help="A published port, such as site=9443 (site, site-http, stats). May be repeated."),
+    typer.Option(
+        "--port",
+        help="A published port, such as site=9443 (site, site-http, stats, ssh, submission, imaps). May be repeated.",
+    ),
 ]
 
 
@@ -130,15 +133,17 @@ def cluster(
     return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
 
 
-def existing(name: str, where: Placement) -> Existing | None:
-    """The cluster as it exists; None where no engine can be asked."""
+def placed(cluster: Cluster, where: Placement) -> tuple[Cluster, Existing | None]:
+    """The topology as its backend's nodes run it, and the cluster as it exists; plain where no engine can be asked."""
     from lab.backends import backend as make
     from lab.errors import HostError
+    from lab.lifecycle.resolve import timers
 
     try:
-        return make(where, name).observe()
+        made = make(where, cluster.name)
+        return timers(cluster, made), made.observe()
     except HostError:
-        return None
+        return cluster, None
 
 
 def known_node(made: Backend, name: str) -> str:

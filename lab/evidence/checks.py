@@ -56,7 +56,7 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
         bound=bound,
         allowed=None if bound is None else bound + run.interval,
         stalled=run.stalled(worst.begun, min(worst.begun + worst.seconds, run.ended)) if worst else 0.0,
-        formula=promise.declared.formula,
+        formula=promise.formula,
         says=promise.declared.says,
         event=promise.declared.event,
         ids=found.ids,

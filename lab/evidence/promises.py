@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
@@ -36,11 +37,22 @@ class Promise:
         """The formula's value in seconds, by the topology's options; None where there is no formula.
 
         Raises:
-            SpecError: the topology lacks the role whose options it speaks of.
+            SpecError: the topology lacks a role whose options it speaks of.
         """
         if not self.declared.formula:
             return None
-        return round(float(_evaluated(self.declared.formula, _options(cluster, self.declared.of, self.name))), 3)
+        names: dict[str, Any] = {}
+        for place in self.declared.of.split():
+            names |= _options(cluster, place, self.name)
+        for part, expression in self.declared.where.items():
+            names[part] = _evaluated(expression, names)
+        return round(float(_evaluated(self.declared.formula, names)), 3)
+
+    @property
+    def formula(self) -> str:
+        """The formula as text, with its parts written out behind it; empty where there is none."""
+        parts = [f"{part} = {expression}" for part, expression in self.declared.where.items()]
+        return "; ".join([self.declared.formula, *parts])
 
 
 @cache
@@ -80,4 +92,6 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
 def _evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment().compile_expression(formula, undefined_to_none=False)(**options)
+    environment = SandboxedEnvironment()
+    environment.globals = {"max": max, "ceil": math.ceil}
+    return environment.compile_expression(formula, undefined_to_none=False)(**options)

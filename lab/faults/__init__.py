@@ -1,4 +1,4 @@
-"""Faults: each is proven to bite, and always undone. Nothing here knows Docker, Xen or a role."""
+"""Faults: each is proven to bite, and always undone, by the backend protocol; `targets` knows words of some roles."""
 
 from lab.faults.clock import Clock
 from lab.faults.cut import Cut

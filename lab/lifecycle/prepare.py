@@ -49,6 +49,7 @@ def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | No
     """Plans the cluster and compares it with what exists. Changes nothing but making missing secrets."""
     existing = backend.observe()
     capabilities = backend.capabilities()
+    cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
     made = plan(resolve.places(cluster, existing, capabilities), chosen)
     resolve.admit(made, existing, capabilities)

@@ -1,4 +1,4 @@
-"""Fills in what a topology leaves open - family, subnet, ports - from what exists and what this machine has free."""
+"""Fills in what a topology leaves open - timers, family, subnet, ports - from what exists and what this machine has."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lab import assets
 from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
 from lab.spec import AUTO, load
+from lab.spec.defaults import filled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,11 @@ NEEDED = {
 }
 """Who needs a feature of the kernel, where that is written, and what to do without."""
 REGISTRY_SECONDS = 3.0
+
+
+def timers(cluster: Cluster, backend: Backend) -> Cluster:
+    """The cluster with the timers that the backend's nodes need, where the person wrote none."""
+    return filled(cluster, backend.clock.defaults)
 
 
 def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:

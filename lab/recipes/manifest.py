@@ -34,9 +34,10 @@ class Promise(BaseModel):
     """What is promised of a role when something happens.
 
     Attributes:
-        check: how it is judged, by the name of a check in `lab/evidence/verdicts.py`.
-        of: the options that the formula's names are of, such as `http-lb.check`.
-        formula: the bound in seconds, over those options.
+        check: how it is judged, by the name of a check in `lab/evidence/checks.py`.
+        of: the options that the formula's names are of, such as `http-lb.check`; several places with spaces between.
+        where: parts of the formula by name, in order: each an expression over the options and the parts before it.
+        formula: the bound in seconds, a Jinja expression over the options and `where`; it may call `max` and `ceil`.
         service: whose acknowledged operations it speaks of.
         when: the kinds of faults that it speaks of; all that make a node dark unless said.
     """
@@ -46,6 +47,7 @@ class Promise(BaseModel):
     says: str
     check: str
     of: str = ""
+    where: dict[str, str] = {}
     formula: str = ""
     service: str = ""
     when: list[str] = []

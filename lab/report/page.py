@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.chaos.events import Event
+    from lab.evidence.asking import Row
     from lab.evidence.verdicts import Judged, Seen
 
 POINTS = 400  # stretches that a run is drawn in, at most
@@ -111,11 +112,7 @@ def _answering(seen: Seen) -> dict[str, list[svg.Bar]]:
     return found
 
 
-def _silent(name: str, outage: probes.Span) -> svg.Bar:
-    return svg.Bar(outage.begun, outage.ended, "down", f"{name}: {outage.value}, {outage.seconds:.2f} s")
-
-
-def _alive(rows: Sequence[Any], late: float) -> list[probes.Span]:
+def _alive(rows: Sequence[Row], late: float) -> list[probes.Span]:
     found, begun = [], rows[0].due
     for outage in probes.outages(rows, late):
         if outage.begun > begun:
@@ -162,5 +159,5 @@ def _stalls(seen: Seen) -> dict[str, list[svg.Bar]]:
 
 
 def _brief(node: str) -> str:
-    """A node's name for a narrow margin: http-lb1 is h1, tcp-lb2 is t2; what is short stays."""
+    """A node's name for a narrow margin: http-lb1 is http1, tcp-lb2 is tcp2; others stay."""
     return node.replace("http-lb", "http").replace("tcp-lb", "tcp")

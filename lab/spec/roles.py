@@ -25,7 +25,7 @@ class Model(BaseModel):
 
 
 class HealthCheck(Model):
-    """How a balancer watches a server. Out of the pool within `inter × fall`, back within `inter × rise`."""
+    """How a balancer watches a server; `web-node-leaves` and `web-node-returns` promise when one is out and back."""
 
     inter: Seconds = Field(0.5, description="seconds between two checks")
     fastinter: Seconds = Field(0.1, description="the same while a server is changing or out")

@@ -13,7 +13,7 @@ from lab.errors import BackendError, LabError
 from lab.evidence import Load, Stream
 from lab.evidence.promises import promise
 from lab.faults import heal
-from lab.lifecycle import each, ready
+from lab.lifecycle import each, ready, resolve
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
@@ -36,7 +36,7 @@ class LabCluster:
     """A cluster that is up.
 
     Attributes:
-        spec: the topology.
+        spec: the topology, with the timers that the backend's nodes need.
         plan: what it became.
         applied: the topology that it was made to be last.
         backend: where it runs; kill, pause, start and so on are its own.
@@ -44,10 +44,10 @@ class LabCluster:
     """
 
     def __init__(self, spec: Cluster, backend: Backend) -> None:
-        self.spec = spec
+        self.spec = resolve.timers(spec, backend)
         self.backend = backend
-        self.plan: Plan = up(spec, backend, Silent()).plan
-        self.applied: Cluster | None = spec
+        self.plan: Plan = up(self.spec, backend, Silent()).plan
+        self.applied: Cluster | None = self.spec
         self.loads: list[Load] = []
 
     def options(self, kind: type[T]) -> T:

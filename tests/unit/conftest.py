@@ -24,10 +24,10 @@ web: {count: 3}
 http-lb: {count: 2}
 tcp-lb: {count: 2}
 """
-
+"""The web tier: not the topology `full`, which has all roles."""
 
 WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\nmail: {{count: 2}}\nbackup: {{every: 1h}}\n"
-"""The same with all roles that there are."""
+"""The same with storage, mysql, mail and backup: every role that promises something. No shell."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def full() -> Cluster:
-    """The default cluster with everything chosen."""
+    """The web tier with everything chosen."""
     return parse(FULL)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PLAN = plan(parse(WHOLE), "debian")
+NO_SCENARIO = {"storage-stalls"}  # until its check reads the ledger's times, a run could only say `unknown`
 SHORT = "for: 20s\nfaults:\n  - {at: 5s, for: 5s, kill: web1}\npromises: [cluster-heals]\n"
 
 
@@ -46,13 +47,14 @@ def test_every_scenario_that_ships_is_valid_and_ends_whole(path: Path) -> None:
 
 def test_every_promise_has_a_scenario_a_test_and_a_line_in_the_documentation() -> None:
     asked = {name for path in assets.scenarios().values() for name in load(path).promises}
-    assert set(promises()) <= asked
+    assert set(promises()) - NO_SCENARIO <= asked
     documented = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
     tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests/cluster").glob("test_*.py"))
     rows = {name: line for line in documented.splitlines() for name in re.findall(r"^\| `([a-z-]+)` \|", line)}
     assert set(rows) == set(promises())
     for name, one in promises().items():
         assert one.declared.says in rows[name]
+        assert one.declared.event in rows[name]
         for test in re.findall(r"`(test_\w+)`", rows[name]):
             assert f"def {test}(" in tests, f"{name} names a test that is not there"
         assert re.search(r"`test_\w+`", rows[name]), f"{name} names no test"

@@ -82,8 +82,9 @@ class Database:
             self.ask(f"SET GLOBAL {name} = %s", value)
 
     def counter(self, name: str) -> str:
-        """A status value."""
-        return str(self.ask("SHOW GLOBAL STATUS LIKE %s", name)[0]["Value"])
+        """A status value; like `position`, asked in every step, so that one that hangs is noticed as soon."""
+        rows = self.ask("SHOW GLOBAL STATUS LIKE %s", name, seconds=self._settings.patience)
+        return str(rows[0]["Value"])
 
     def position(self) -> int:
         """The number of the last transaction in this node's log."""

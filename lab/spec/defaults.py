@@ -1,0 +1,41 @@
+"""Defaults of a topology that depend on where it is placed: timers for nodes that are slow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from lab.spec.roles import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.spec.cluster import Cluster
+
+M = TypeVar("M", bound=Model)
+
+
+def filled(cluster: Cluster, defaults: Mapping[str, Mapping[str, float]]) -> Cluster:
+    """The cluster with the options that the person left out set to other defaults; what the person wrote stays.
+
+    Args:
+        cluster: the topology.
+        defaults: by role, values by the option's place, such as `tcp-lb.check.inter`. Those of roles that the cluster
+            lacks are left out; of two values for one option the first one holds.
+    """
+    values: dict[str, float] = {}
+    for role, options in defaults.items():
+        if role in cluster.roles():
+            values = {**options, **values}
+    for place, value in values.items():
+        path = [key.replace("-", "_") for key in place.split(".")]
+        if getattr(cluster, path[0]) is not None:
+            cluster = _with(cluster, path, value)
+    return cluster
+
+
+def _with(model: M, path: Sequence[str], value: float) -> M:
+    """A copy with the value at a path, unless it was written there."""
+    name, *inner = path
+    if inner:
+        return model.model_copy(update={name: _with(getattr(model, name), inner, value)})
+    return model if name in model.model_fields_set else model.model_copy(update={name: value})
