@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lab.spec import TcpLb
 from tests.cluster import bounds
 
@@ -36,6 +38,7 @@ def _moved(cluster: LabCluster, old: str, seconds: float) -> str:
     return new
 
 
+@pytest.mark.xen_smoke("VRRP over the bridge: a destroyed domain loses the VIP", topology="five")
 def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster) -> None:
     old = _holder(cluster)
     with cluster.load(RATE) as load:
@@ -70,6 +73,7 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster) -> None:
         cluster.run(old, f"{SUPERVISOR} start haproxy")
 
 
+@pytest.mark.xen_smoke("xl pause and unpause: no lasting second holder", topology="five")
 def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(cluster: LabCluster) -> None:
     old = _holder(cluster)
     cluster.backend.pause(old)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.xen_smoke("IPVS is in the domains' kernel, not in this machine's", topology="five")
 RATE = 20  # requests a second
 
 
