@@ -74,7 +74,20 @@ class BuildError(BackendError):
 
 
 class NotReady(LabError):
-    """A wait ended without what was awaited."""
+    """A wait ended without what was awaited.
+
+    Args:
+        what: as for every error.
+        where: as for every error.
+        next_step: as for every error.
+        awaited: the condition that did not come.
+        seen: what was seen last.
+    """
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "", awaited: str = "", seen: str = "") -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.awaited = awaited
+        self.seen = seen
 
 
 class Locked(LabError):
