@@ -5,6 +5,7 @@ LabError
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
 │   ├── Unable         this backend can't do it, and says why
 │   └── HostError      this machine lacks something, or something of it is in the way
+│       └── Taken      a subnet or port was free when it was chosen, and is not any more
 ├── BackendError       the engine refused or failed
 │   └── BuildError     an image did not build; carries the step and the log's path
 ├── NotReady           a wait ended without what was awaited
@@ -58,6 +59,10 @@ class Unable(UserError):
 
 class HostError(UserError):
     """This machine lacks something that is needed, or something of it is in the way."""
+
+
+class Taken(HostError):
+    """A subnet or port was free when it was chosen, and somebody else has it now."""
 
 
 class BackendError(LabError):
