@@ -2,10 +2,6 @@
 PYTHON ?= python3
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
-GALERA := kill or cut_off or primary-last or does-not
-XEN_FIVE := xen or killing_the_active or paused or (off_and_on and kill) or lvs
-XEN_FAULTS := cut_off_from_all or late_line or lossy_line or clock or volume_that_is_full or before_it_was_killed
-XEN_WEB := round_robin or (dead_web_node and kill)
 
 .PHONY: up down test test-xen nightly unit lint bench clean engine xen
 
@@ -38,7 +34,7 @@ test: lint engine
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY) --durations 25
-	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera -m "not nightly" -k "$(GALERA)"
+	.venv/bin/pytest tests/cluster --topology galera -m "galera and not nightly"
 	@$(MAKE) --no-print-directory test-xen
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
@@ -46,10 +42,10 @@ xen: .venv/ready
 	@$(LAB) doctor --backend xen --fix --quiet
 	@$(LAB) xen host up
 
-# What has to hold on Xen at every change: five domains at a time, in two parts.
+# What has to hold on Xen at every change, marked with its reason: five domains at a time, in two parts.
 test-xen: xen
-	.venv/bin/pytest tests/xen tests/cluster/test_balancers.py tests/cluster/test_scaling.py tests/cluster/test_faults.py --backend xen --topology five -k "$(XEN_FIVE) or $(XEN_FAULTS)" --parity $(PARITY) --durations 15
-	.venv/bin/pytest tests/cluster/test_web_nodes.py --backend xen --topology stage3 -k "$(XEN_WEB)" --parity $(PARITY)
+	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
+	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology stage3 -m 'xen_smoke(topology="stage3")' --parity $(PARITY)
 
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/ready engine xen

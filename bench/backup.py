@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from lab.testing import LabCluster
 if TYPE_CHECKING:
     from lab.evidence import Load
 
-NAME, NODE = "labbench-backup", "backup1"
+NAME, NODE = f"labbench-{os.getpid()}-backup", "backup1"
 FILES, MEBIBYTES, ROWS = 200, 100, 50_000
 RATE, MEBI = 50, 1 << 20
 FILL = f"""

@@ -15,7 +15,7 @@ from bench.figures import Figure, figure, seconds
 from lab.backends.docker import engine
 
 PROJECT = Path(__file__).parents[1]
-NAME = "labbench-cold"
+NAME = f"labbench-{os.getpid()}-cold"
 LIMIT_SECONDS = 240.0
 
 

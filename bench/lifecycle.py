@@ -21,7 +21,7 @@ from lab.plan import TMPFS, Plan, compose, plan
 from lab.spec import find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))
-NAME = "labbench"
+NAME = f"labbench-{os.getpid()}"
 COMMITTED = Path(__file__).parents[1] / "compose"
 UP_RATIO, UP_ABOVE_FLOOR, STATUS_SECONDS, HELP_SECONDS, MEMORY_GIB = 1.2, 2.0, 0.5, 0.3, 2.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lab.lifecycle.report import Silent
 from lab.spec import Cluster, Mail, Mysql, Placement, Storage, TcpLb
 from lab.testing import LabCluster
 
-NAME = "labbench-mail"
+NAME = f"labbench-{os.getpid()}-mail"
 MESSAGES, AT_ONCE, BYTES = 200, 8, 2000
 ARRIVALS = 40
 WAIT_SECONDS = 300

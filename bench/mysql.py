@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -21,7 +22,7 @@ from lab.testing import LabCluster
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAME = "labbench-mysql"
+NAME = f"labbench-{os.getpid()}-mysql"
 KINDS = {
     "one node": Mysql(count=1),
     "replication": Mysql(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from lab.testing import LabCluster
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAME, USER, KEY = "labbench-shell", "ann", "/root/bench-key"
+NAME, USER, KEY = f"labbench-{os.getpid()}-shell", "ann", "/root/bench-key"
 LOGINS, AT_ONCE = 40, 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from lab.testing import LabCluster
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = "labbench-storage"
+NAME = f"labbench-{os.getpid()}-storage"
 FILES, MEGABYTES = 200, 128
 PLACES = {"the mount": "/srv/shared/bench", "its own disk": "/var/lib/bench"}
 DD = "dd status=none"

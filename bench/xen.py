@@ -19,7 +19,7 @@ from lab.spec import Placement, find, load
 from lab.testing import LabCluster
 
 LAB = str(Path(sys.executable).with_name("lab"))
-NAME = "labbench-xen"
+NAME = f"labbench-{os.getpid()}-xen"
 SOURCES = Path(__file__).parents[1]
 HOST_SECONDS, FIVE_SECONDS, CHANGE_SECONDS = 15.0, 60.0, 30.0
 RUN_SECONDS = 600

@@ -73,7 +73,9 @@ class Clock:
             if not isinstance(seen, BackendError) and good(seen):
                 return seen
             if time.monotonic() >= deadline:
-                raise NotReady(f"after {limit:g} s still waiting for: {what}; last seen: {seen!r}")
+                raise NotReady(
+                    f"after {limit:g} s still waiting for: {what}; last seen: {seen!r}", awaited=what, seen=repr(seen)
+                )
             time.sleep(POLL_SECONDS)
 
 

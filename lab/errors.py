@@ -5,6 +5,7 @@ LabError
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
 │   ├── Unable         this backend can't do it, and says why
 │   └── HostError      this machine lacks something, or something of it is in the way
+│       └── Taken      a subnet or port was free when it was chosen, and is not any more
 ├── BackendError       the engine refused or failed
 │   └── BuildError     an image did not build; carries the step and the log's path
 ├── NotReady           a wait ended without what was awaited
@@ -60,6 +61,10 @@ class HostError(UserError):
     """This machine lacks something that is needed, or something of it is in the way."""
 
 
+class Taken(HostError):
+    """A subnet or port was free when it was chosen, and somebody else has it now."""
+
+
 class BackendError(LabError):
     """The engine refused or failed."""
 
@@ -74,7 +79,20 @@ class BuildError(BackendError):
 
 
 class NotReady(LabError):
-    """A wait ended without what was awaited."""
+    """A wait ended without what was awaited.
+
+    Args:
+        what: as for every error.
+        where: as for every error.
+        next_step: as for every error.
+        awaited: the condition that did not come.
+        seen: what was seen last.
+    """
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "", awaited: str = "", seen: str = "") -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.awaited = awaited
+        self.seen = seen
 
 
 class Locked(LabError):

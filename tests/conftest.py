@@ -6,12 +6,11 @@ import os
 import shutil
 import signal
 import tempfile
-from typing import TYPE_CHECKING
+
+import pytest
 
 from lab import paths
-
-if TYPE_CHECKING:
-    import pytest
+from tests import markers
 
 _HOME = "LAB_TEST_HOME"
 
@@ -32,3 +31,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """When everything is over."""
     del config
     shutil.rmtree(os.environ.pop(_HOME), ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before any is deselected: a marker without a reason ends the run."""
+    markers.check(items)

@@ -38,4 +38,9 @@ def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
     if unforeseen or refused or len(failed) == 1:
         raise first[0]
     told, brief = failed[:SHOWN], failed[SHOWN:]
-    raise NotReady("\n".join([*map(str, told), *(str(error).splitlines()[0] for error in brief)]))
+    waits = [error for error in failed if isinstance(error, NotReady) and error.awaited]
+    raise NotReady(
+        "\n".join([*map(str, told), *(str(error).splitlines()[0] for error in brief)]),
+        awaited="; ".join(error.awaited for error in waits),
+        seen="; ".join(error.seen for error in waits),
+    )

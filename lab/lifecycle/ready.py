@@ -58,4 +58,6 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
         f"{name} is not ready after {seconds:.0f} s: {reason}{shown}",
         where=name,
         next_step=f"'lab logs {name}' shows all of it; 'lab enter {name}' looks inside; 'lab restart {name}' boots it",
+        awaited=f"{name} to be ready",
+        seen=reason,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.errors import BuildError
+from lab.errors import BuildError, Taken
 from lab.lifecycle import ready
 from lab.lifecycle.apply import apply
 from lab.lifecycle.prepare import Prepared, prepare
@@ -17,17 +17,31 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
+CHOICES = 5
+"""How often a subnet and ports are chosen: each time another cluster has to be quicker."""
+
 
 def up(
     cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True, seconds: float = ready.READY_SECONDS
 ) -> Prepared:
     """Makes the cluster be as planned, and ready.
 
+    A subnet or port that another cluster takes between choice and use is chosen anew; one that was asked for is not.
+
     Raises:
         UserError: it can't be as asked; nothing was made.
         BuildError: an image did not build.
         NotReady: a node or a promise did not come within `seconds`.
     """
+    for _ in range(CHOICES - 1):
+        try:
+            return _up(cluster, backend, report, wait=wait, seconds=seconds)
+        except Taken as error:
+            report.say(f"choosing again: {error.what}")
+    return _up(cluster, backend, report, wait=wait, seconds=seconds)
+
+
+def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
     prepared = prepare(cluster, backend, report)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")

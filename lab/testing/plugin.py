@@ -38,7 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps a column of the comparison, if that is asked for."""
+    """Closes a failed run with a table, and keeps a column of the comparison, if that is asked for."""
+    from lab.testing.failures import Failures
+
+    config.pluginmanager.register(Failures())
     file = config.getoption("--parity")
     if file:
         from pathlib import Path
@@ -88,13 +91,16 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
 
     from lab.errors import LabError
     from lab.testing.evidence import Evidence
+    from lab.testing.failures import KEPT
 
     _session_cluster.heal()
     made = Evidence(_session_cluster)
     yield made
     if request.node.stash.get(FAILED, False) and made.measured:
         try:
-            kept = f"what it measured: {made.keep(Path(request.config.getoption('--runs')), request.node.name)}"
+            report = made.keep(Path(request.config.getoption("--runs")), request.node.name)
+            request.node.stash[KEPT] = str(report)
+            kept = f"what it measured: {report}"
         except LabError as error:
             kept = f"what it measured could not be kept: {error}"
         request.node.add_report_section("teardown", "lab", kept)

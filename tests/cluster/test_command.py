@@ -18,6 +18,7 @@ from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.testing.plugin import place
+from tests import free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,13 +130,14 @@ def test_a_subnet_in_use_is_refused_and_nothing_is_made(person: Person, cluster:
 
 def test_a_subnet_of_ones_own_is_kept(person: Person) -> None:
     """The second time the subnet is in use: by the cluster itself, as a network and as a route."""
-    (person.folder / "cluster.yaml").write_text(f"network: 10.123.45.0/24\n{SMALL}", encoding="utf-8")
+    first, second = free.networks(person.backend, 2)
+    (person.folder / "cluster.yaml").write_text(f"network: {first}\n{SMALL}", encoding="utf-8")
     person.lab("up")
     assert "nothing to change" in person.lab("up")
-    assert "10.123.45.101" in person.lab("status")
-    (person.folder / "cluster.yaml").write_text(f"network: 10.123.46.0/24\n{SMALL}", encoding="utf-8")
+    assert str(first[101]) in person.lab("status")
+    (person.folder / "cluster.yaml").write_text(f"network: {second}\n{SMALL}", encoding="utf-8")
     assert "3 recreated" in person.lab("up")
-    assert "10.123.46.101" in person.lab("status")
+    assert str(second[101]) in person.lab("status")
 
 
 def test_without_an_engine_the_screen_says_what_to_do(person: Person) -> None:

@@ -68,6 +68,7 @@ def test_a_restarted_node_is_another_boot(cluster: LabCluster, faults: Faults) -
     assert not present(cluster.backend)
 
 
+@pytest.mark.xen_smoke("nftables in the domain's kernel", topology="five")
 def test_a_node_cut_off_from_all_keeps_its_address_and_is_healed(cluster: LabCluster, faults: Faults) -> None:
     with faults.cut("web1"):
         assert not _answers(cluster, "web1")
@@ -109,11 +110,13 @@ def test_a_narrow_line_is_narrow(cluster: LabCluster, faults: Faults) -> None:
     assert "1ab:" not in cluster.backend.run("web1", ["tc", "qdisc", "show", "dev", "eth0"]).stdout
 
 
+@pytest.mark.xen_smoke("netem delay in the domain's kernel", topology="five")
 def test_a_late_line_is_late(faults: Faults) -> None:
     with faults.slow("web1", delay=0.5, jitter=0.05) as injected:
         assert "an answer takes" in injected.proof
 
 
+@pytest.mark.xen_smoke("netem loss in the domain's kernel", topology="five")
 def test_a_lossy_line_loses(faults: Faults) -> None:
     with faults.slow("web1", loss=30.0) as injected:
         assert "packets lost" in injected.proof
@@ -126,6 +129,7 @@ def test_memory_that_is_full_is_emptied_again(cluster: LabCluster, faults: Fault
     assert not cluster.run("web1", "ls -A /tmp | grep lab-fault").stdout
 
 
+@pytest.mark.xen_smoke("volumes are block devices of the domain", topology="five")
 def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: LabCluster, faults: Faults) -> None:
     url = f"http://{cluster.plan.node('web1').address}/api/posts"
     post = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 60 -d author=full -d message=x {url}"
@@ -134,6 +138,7 @@ def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: L
     assert cluster.run("client", post, seconds=60).stdout == "201"
 
 
+@pytest.mark.xen_smoke("each domain has a kernel clock of its own", topology="five")
 def test_a_clock_that_is_wrong_is_set_right(cluster: LabCluster, faults: Faults) -> None:
     with faults.clock("web1", skew=3600):
         assert abs(_clock(cluster, "web1") - _clock(cluster, "client") - 3600) < 60
@@ -151,6 +156,7 @@ def test_a_frozen_service_hangs_in_a_node_that_does_not(cluster: LabCluster, fau
     assert _answers(cluster, "web1")
 
 
+@pytest.mark.xen_smoke("notes on the Xen host outlive the command", topology="five")
 def test_what_lab_did_before_it_was_killed_is_healed_by_the_next(cluster: LabCluster) -> None:
     """SIGKILL in the middle: `lab heal` finds the fault by its note, and takes nothing away that is not the lab's."""
     theirs = "add table inet theirs\nadd chain inet theirs in { type filter hook input priority 5 ; }"

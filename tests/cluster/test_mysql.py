@@ -188,6 +188,7 @@ def test_nobody_gets_in_by_a_wrong_password_or_further_than_is_granted(
     assert said in refused.said
 
 
+@pytest.mark.galera("failover by quorum of the group, not by the keeper's election")
 @pytest.mark.parametrize("fault", ["kill", "pause", "cut", "hang"])
 def test_the_primary_dies_hangs_or_is_cut_off(
     cluster: LabCluster, faults: Faults, rounds: Rounds, ledger: Callable[..., Ledger], fault: str
@@ -246,17 +247,18 @@ def test_a_replica_dies_and_then_the_primary(
     assert second
 
 
-def _orders() -> Iterator[tuple[str, list[int], list[int]]]:
-    """Who starts first (0: the former primary), and who only when the others serve."""
-    yield "primary first", [0, 1, 2], []
-    yield "primary last", [1, 2, 0], []
-    yield "two return, the primary does not", [2, 1], [0]
-    yield "two return, the primary among them", [1, 0], [2]
+LAST = pytest.mark.galera("the group begins anew although the node that took the writes starts last")
+AWAY = pytest.mark.galera("two nodes wait for the one that took the writes: it may have acknowledged alone")
+ORDERS = [
+    pytest.param([0, 1, 2], [], id="primary-first"),
+    pytest.param([1, 2, 0], [], id="primary-last", marks=LAST),
+    pytest.param([2, 1], [0], id="two-return,-the-primary-does-not", marks=AWAY),
+    pytest.param([1, 0], [2], id="two-return,-the-primary-among-them"),
+]
+"""Who starts first (0: the former primary), and who only when the others serve."""
 
 
-@pytest.mark.parametrize(
-    ("first", "later"), [o[1:] for o in _orders()], ids=[o[0].replace(" ", "-") for o in _orders()]
-)
+@pytest.mark.parametrize(("first", "later"), ORDERS)
 def test_all_lose_power_at_once(
     cluster: LabCluster, ledger: Callable[..., Ledger], first: list[int], later: list[int]
 ) -> None:
@@ -416,7 +418,7 @@ def test_a_new_disk_counts_only_when_it_has_everything(cluster: LabCluster, ledg
     _holds(cluster, book)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("twenty faults in a row; each kind alone is in make test")
 def test_twenty_rounds_at_random(cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]) -> None:
     """Kill, pause, cut, of any node, again and again, with one ledger over all."""
     seed = 20

@@ -53,7 +53,12 @@ def test_replacing_nodes_and_reloading_the_rest_costs_no_request(cluster: LabClu
     assert not load.failed
 
 
-@pytest.mark.parametrize("ending", ["kill", "stop"])
+_KILL = pytest.param(
+    "kill", marks=pytest.mark.xen_smoke("all domains are destroyed and boot again in any order", topology="five")
+)
+
+
+@pytest.mark.parametrize("ending", [_KILL, "stop"])
 def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> None:
     """Principle 1: nobody steers the nodes, they find each other."""
     names = [node.name for node in cluster.plan.nodes]

@@ -380,7 +380,7 @@ def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> No
         cluster.run(node, f"cp -p /tmp/storage.json /etc/lab/ && {reload}; rm -r /bricks/cellar /tmp/storage.json")
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("a hung glusterd is seen by questions that time out: up to 150 s")
 def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: LabCluster) -> None:
     """Never while they run: a glusterd that begins anew ends them until it has counted its peers."""
     _healed(cluster)

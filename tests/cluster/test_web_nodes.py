@@ -37,6 +37,7 @@ def _back(cluster: LabCluster, node: str) -> None:
     )
 
 
+@pytest.mark.xen_smoke("load over TLS through every web domain", topology="stage3")
 def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
     cluster.require("http-lb", 1)
     with cluster.load(RATE) as load:
@@ -45,7 +46,12 @@ def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
     assert load.served() == _webs(cluster)
 
 
-@pytest.mark.parametrize("fault", ["kill", "pause"])
+_KILL = pytest.param(
+    "kill", marks=pytest.mark.xen_smoke("out of the pool and back after a reboot, under load", topology="stage3")
+)
+
+
+@pytest.mark.parametrize("fault", [_KILL, "pause"])
 def test_a_dead_web_node_costs_no_request_and_comes_back(
     cluster: LabCluster, faults: Faults, rounds: Rounds, fault: str
 ) -> None:

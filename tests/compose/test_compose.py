@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +17,10 @@ from lab.lifecycle.resolve import offline
 from lab.plan import Plan, compose, plan
 from lab.recipes import recipe
 from lab.spec import find, load
+from tests import free
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
 
 COMMITTED = Path(__file__).parents[2] / "compose"
 FRESHEN = "run: lab compose --file full --family debian > compose/compose.yaml"
@@ -47,19 +50,6 @@ def test_nothing_secret_is_committed() -> None:
         assert not path.is_file() or "PRIVATE KEY" not in path.read_text(encoding="utf-8")
 
 
-def _free_network(engine: DockerBackend) -> IPv4Network:
-    """The usual one if nobody has it; else, as a person would write it, another."""
-    taken = [IPv4Network(subnet) for subnet in engine.capabilities().subnets]
-    usual = (IPv4Network(f"10.91.{third}.0/24") for third in range(256))
-    return next(network for network in usual if not any(network.overlaps(other) for other in taken))
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def _command() -> list[str]:
     """Whichever Compose is here: the package `docker-compose`, or the engine's plugin."""
     if shutil.which("docker-compose"):
@@ -73,17 +63,21 @@ def _command() -> list[str]:
 def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = _command()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    engine = DockerBackend("labtest-images")
-    made = _plan(_free_network(engine))
-    engine.build([recipe(role, made.family) for role in made.images], lambda *_: None)
+    engine = DockerBackend(PROJECT)
+    made = _plan(*free.networks(engine))
+    images = [recipe(role, made.family) for role in made.images]
+    engine.build(images, lambda *_: None)
     engine.api.close()
     folder = tmp_path / "compose"
     folder.mkdir()
-    (folder / "compose.yaml").write_text(compose.document(made), encoding="utf-8")
+    document = compose.document(made)
+    for image in images:  # the short name may be another checkout's by now
+        document = document.replace(f"image: {image.alias}\n", f"image: {image.tag}\n")
+    (folder / "compose.yaml").write_text(document, encoding="utf-8")
     for place, text in {**compose.files(made), **compose.secret_files(made, secrets.ensure(made))}.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
-    ports = {f"LAB_{name}_PORT": _free_port() for name in ("SITE", "SITE_HTTP", "STATS")}
+    ports = {f"LAB_{name}_PORT": str(free.port()) for name in ("SITE", "SITE_HTTP", "STATS")}
 
     def run(*argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Self
 
 from testcontainers.core.container import DockerContainer
@@ -14,7 +15,7 @@ from lab.spec import parse
 if TYPE_CHECKING:
     from lab.plan import NodePlan
 
-TOPOLOGY = "name: labtest-alone\nnetwork: 10.90.0.0/24\n"
+TOPOLOGY = f"name: labtest-{os.getpid()}-alone\n"
 SITE = "web: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
 OWN = {  # what others would wait for
     "storage": "storage:\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from testcontainers.core.config import testcontainers_config
 
@@ -15,7 +17,7 @@ from lab.spec import Cluster
 @pytest.fixture(scope="session")
 def table(request: pytest.FixtureRequest) -> Family:
     """The family that can be built here, its images built."""
-    engine = DockerBackend("labtest-images")
+    engine = DockerBackend(f"labtest-{os.getpid()}-images")
     asked = Cluster.model_validate({"web": {}, "family": request.config.getoption("--family") or "auto"})
     chosen = resolve.family(asked, engine.observe(), engine, Silent())
     engine.build([recipe(role, chosen) for role in roles()], lambda *_: None)

@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
-from lab.errors import BackendError, BuildError, HostError, Locked, NotReady
+from lab.errors import BackendError, BuildError, HostError, Locked, NotReady, Taken
 from lab.lifecycle import resolve, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
@@ -27,8 +27,9 @@ from lab.spec import Cluster, parse
 from tests.unit.conftest import FULL, TAKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
 
@@ -316,3 +317,24 @@ def test_the_doctor_gives_reason_and_way_round() -> None:
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
     up(full, memory, Silent())
     assert sorted(memory.built) == sorted(recipe(role, "debian").tag for role in ("web", "http-lb", "tcp-lb", "client"))
+
+
+class Raced(MemoryBackend):
+    """An engine on which others are quicker, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("golden")
+        self.times = times
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        if self.times:
+            self.times -= 1
+            raise Taken(f"creating {node.name}: another network has the subnet")
+        super().create(plan, node, files)
+
+
+def test_what_was_taken_meanwhile_is_chosen_again_and_not_for_ever() -> None:
+    one = parse("name: golden\nweb: {count: 1}\n")
+    assert {node.name for node in up(one, Raced(3), Silent()).plan.nodes} == {"client", "web1"}
+    with pytest.raises(Taken, match="another network has the subnet"):
+        up(one, Raced(1000), Silent())

@@ -19,6 +19,7 @@ from lab.spec import Placement
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.xen_smoke("what only Xen has: domains, their disks, console and host", topology="five")
 SUMMED = (
     "/usr/sbin /usr/lib/lab /usr/lib/python3.11/json /usr/lib/x86_64-linux-gnu/perl-base /usr/share/zoneinfo/Europe"
 )

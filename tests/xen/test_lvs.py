@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lab.testing import Faults, LabCluster, Rounds
 
+pytestmark = pytest.mark.xen_smoke("IPVS is in the domains' kernel, not in this machine's", topology="five")
 SEEN_SECONDS = 30.0
 RATE = 20  # requests a second
 

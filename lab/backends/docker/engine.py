@@ -11,12 +11,14 @@ import docker
 import requests
 from docker.errors import APIError, DockerException
 
-from lab.errors import BackendError, HostError
+from lab.errors import BackendError, HostError, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REQUEST_SECONDS = 60
+PORT_TAKEN = ("port is already allocated", "address already in use")
+SUBNET_TAKEN = ("Pool overlaps", "networks have overlapping IPv4")
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
@@ -89,11 +91,18 @@ def asking(what: str, node: str = "") -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        if "port is already allocated" in str(error.explanation):
-            raise HostError(
-                f"{what}: a port of 127.0.0.1 is taken, in the engine's own books at least: {error.explanation}",
+        said = str(error.explanation)
+        if any(words in said for words in PORT_TAKEN):
+            raise Taken(
+                f"{what}: a port of 127.0.0.1 is taken, in the engine's own books at least: {said}",
                 where=node,
                 next_step="choose others with '--port NAME=NUMBER'; an engine that was killed forgets when it restarts",
+            ) from error
+        if any(words in said for words in SUBNET_TAKEN):
+            raise Taken(
+                f"{what}: another network has the subnet: {said}",
+                where="network",
+                next_step="choose another subnet, or leave 'network' out and a free one is taken",
             ) from error
         raise BackendError(f"{what}: the engine says: {error.explanation or error}", where=node) from error
     except requests.exceptions.Timeout as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import requests
 from docker.errors import APIError, ImageNotFound
 
+from lab import paths
 from lab.backends.docker import engine
 from lab.errors import BuildError, HostError
 from lab.names import NAMESPACE
@@ -104,7 +105,7 @@ def _bootstrap(api: docker.APIClient, suite: str, wanted: str, report: Callable[
             env={**os.environ, "TMPDIR": folder},
         )
         if done.returncode != 0:
-            log = Path(tempfile.gettempdir()) / "lab-bootstrap.log"
+            log = paths.logs() / "bootstrap.log"
             log.write_text(done.stdout + done.stderr, encoding="utf-8")
             raise BuildError(f"{suite} can't be bootstrapped", step="mmdebstrap", log=str(log))
         report("base", "importing")

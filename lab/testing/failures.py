@@ -1,0 +1,117 @@
+"""What a failed run ends with: for each test what was awaited, what was seen last, and where its run is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.errors import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+KEPT = pytest.StashKey[str]()
+"""Of a test: where its logs and what it measured are kept."""
+
+LETTERS = 300
+"""How much of what was seen is shown; all of it is in the test's own section."""
+
+_ATTRIBUTE = "lab_failure"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed phase of a test.
+
+    Attributes:
+        awaited: the condition that did not come; where nothing was waited for, the statement that failed.
+        seen: what was seen last, or what that statement said.
+        kept: a path; empty where nothing is kept.
+    """
+
+    awaited: str
+    seen: str
+    kept: str = ""
+
+
+class Failures:
+    """A pytest plugin: collects failures from the reports, and closes the run with them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[Failure]] = {}
+        self._kept: dict[str, str] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Notes on the report what is known only where the exception is."""
+        report = yield
+        if report.failed and call.excinfo:
+            setattr(report, _ATTRIBUTE, asdict(_failure(call.excinfo)))
+        if report.when == "teardown":
+            self._kept[item.nodeid] = item.stash.get(KEPT, "")
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keeps what was noted."""
+        noted = getattr(report, _ATTRIBUTE, None)
+        if noted:
+            phase = "" if report.when == "call" else f" ({report.when})"
+            self._rows.setdefault(report.nodeid + phase, []).append(Failure(**noted))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that can't be read is a failure, too."""
+        if report.failed:
+            said = str(report.longrepr).strip().splitlines() or [""]
+            self._rows.setdefault(report.nodeid, []).append(Failure("the file to be collected", said[-1]))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """After everything else that the run says."""
+        yield
+        terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+        if self._rows and terminal:
+            terminal.section("what failed", bold=True)
+            for test, failures in self._rows.items():
+                kept = self._kept.get(test.partition(" (")[0], "")
+                for failure in failures:
+                    terminal.write_line("\n".join(lines(test, failure, kept)))
+
+
+def lines(test: str, failure: Failure, kept: str) -> list[str]:
+    """The rows of one test."""
+    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept or "nothing: no cluster of a fixture"}
+    return [test, *(f"  {name:<10} {_short(text)}" for name, text in rows.items())]
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, LETTERS, placeholder=" …") or "nothing"
+
+
+def _failure(raised: pytest.ExceptionInfo[BaseException]) -> Failure:
+    for error in _chain(raised.value):
+        if isinstance(error, NotReady) and error.awaited:
+            return Failure(error.awaited, error.seen)
+    statement = ""
+    with contextlib.suppress(Exception):  # the source of generated code can't be read
+        statement = str(raised.traceback[-1].statement)
+    return Failure(" ".join(statement.split()), f"{raised.typename}: {raised.value}")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception, the members of a group, and what each came of."""
+    known: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        yield one
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [*members, one.__cause__, None if one.__suppress_context__ else one.__context__]

@@ -1,0 +1,97 @@
+"""A failed run ends with what was awaited, what was seen last, and where its run is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.errors import NotReady
+from lab.lifecycle import each
+from tests.unit.test_clock import Slow
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+import pytest
+from lab.clock import REAL
+from lab.errors import BackendError, NotReady
+from lab.testing.failures import KEPT
+
+@pytest.fixture
+def kept(request):
+    yield
+    request.node.stash[KEPT] = "runs/a-test/report.html"
+
+@pytest.fixture
+def broken():
+    REAL.until("a fixture", 0.01, lambda: "nothing yet", lambda seen: False)
+
+def test_waits(kept):
+    REAL.until("the VIP on another node", 0.01, lambda: ["tcp-lb1"], lambda seen: seen == ["tcp-lb2"])
+
+def test_passes_a_wait_on():
+    try:
+        REAL.until("the fault to bite", 0.01, lambda: 0)
+    except NotReady as error:
+        raise BackendError("the fault was done and does not bite") from error
+
+def test_asserts():
+    count = 3
+    assert count == 4
+
+def test_has_a_broken_fixture(broken):
+    pass
+
+def test_passes():
+    pass
+"""
+
+
+def test_the_closing_table(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SUITE)
+    done = pytester.runpytest("-q")
+    done.assert_outcomes(passed=1, failed=3, errors=1)
+    table = done.outlines[next(at for at, line in enumerate(done.outlines) if "what failed" in line) + 1 :]
+    name = "test_the_closing_table.py"
+    nothing = "  kept       nothing: no cluster of a fixture"
+    assert table == [
+        f"{name}::test_waits",
+        "  awaited    the VIP on another node",
+        "  last seen  ['tcp-lb1']",
+        "  kept       runs/a-test/report.html",
+        f"{name}::test_passes_a_wait_on",
+        "  awaited    the fault to bite",
+        "  last seen  0",
+        nothing,
+        f"{name}::test_asserts",
+        "  awaited    assert count == 4",
+        "  last seen  AssertionError: assert 3 == 4",
+        nothing,
+        f"{name}::test_has_a_broken_fixture (setup)",
+        "  awaited    a fixture",
+        "  last seen  'nothing yet'",
+        nothing,
+    ]
+
+
+def test_a_file_that_can_not_be_collected_is_in_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import nowhere_to_be_found")
+    done = pytester.runpytest("-q")
+    assert done.outlines[-4].endswith(".py")
+    assert done.outlines[-3] == "  awaited    the file to be collected"
+    assert "No module named 'nowhere_to_be_found'" in done.outlines[-2]
+
+
+def test_a_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_passes(): pass")
+    done = pytester.runpytest("-q")
+    assert "what failed" not in done.stdout.str()
+
+
+def test_of_several_waits_each_says_what_it_awaited() -> None:
+    def work(number: int) -> None:
+        Slow().clock.until(f"number {number}", 0.001, lambda: number, lambda seen: seen > number)
+
+    with pytest.raises(NotReady) as caught:
+        each.one_by_thread([1, 2], work)
+    assert caught.value.awaited == "number 1; number 2"
+    assert caught.value.seen == "1; 2"

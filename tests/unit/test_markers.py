@@ -1,0 +1,60 @@
+"""The Makefile chooses tests by markers alone, every marker says why, and every one of Xen has a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import markers
+
+pytest_plugins = ["pytester"]
+
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
+CONFTEST = """
+from tests import markers
+
+def pytest_configure(config):
+    for name in markers.REASONED:
+        config.addinivalue_line("markers", name)
+
+def pytest_collection_modifyitems(items):
+    markers.check(items)
+"""
+
+
+def _collected(pytester: pytest.Pytester, marker: str, *options: str) -> pytest.RunResult:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(f"import pytest\n\n@pytest.mark.{marker}\ndef test_it(): pass\n")
+    return pytester.runpytest("--collect-only", "-q", *options)
+
+
+@pytest.mark.parametrize("marker", ["nightly", "nightly()", "galera(' ')", "xen_smoke(topology='five')"])
+def test_a_marker_without_a_reason_is_refused(pytester: pytest.Pytester, marker: str) -> None:
+    done = _collected(pytester, marker)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*test_it: {re.split('[(]', marker)[0]} needs a reason*"])
+
+
+@pytest.mark.parametrize("marker", ["xen_smoke('why')", "xen_smoke('why', topology='full')"])
+def test_a_marker_of_xen_without_a_run_is_refused(pytester: pytest.Pytester, marker: str) -> None:
+    done = _collected(pytester, marker)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*test_it: xen_smoke needs the topology of its run, one of five, stage3*"])
+
+
+@pytest.mark.parametrize(("topology", "ended"), [("five", pytest.ExitCode.OK), ("stage3", 5)])
+def test_a_run_has_its_own_tests_and_a_run_of_none_fails(pytester: pytest.Pytester, topology: str, ended: int) -> None:
+    done = _collected(pytester, "xen_smoke('why', topology='five')", "-m", f'xen_smoke(topology="{topology}")')
+    assert done.ret == ended
+
+
+def test_the_makefile_selects_by_marker_from_whole_suites() -> None:
+    runs = [line for line in MAKEFILE.read_text(encoding="utf-8").splitlines() if "bin/pytest" in line]
+    assert runs
+    for run in runs:
+        assert not re.search(r"\s(-k|--deselect|--ignore)\b", run), run
+        assert " -m " not in run or "/test_" not in run, f"a marked test of another file would be left out: {run}"
+    chosen = [re.search(r'--topology (\S+) .*xen_smoke\(topology="(\w+)"\)', run) for run in runs]
+    assert [(run[1], run[2]) for run in chosen if run] == [(name, name) for name in markers.SMOKE]
