@@ -2,8 +2,9 @@
 PYTHON ?= python3
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
+PYTEST := .venv/bin/coverage run -m pytest
 
-.PHONY: up down test test-xen nightly unit lint bench clean engine xen
+.PHONY: up down check coverage test test-xen nightly unit lint bench clean engine xen
 
 up: .venv/ready engine
 	@$(LAB) up
@@ -29,13 +30,27 @@ lint: .venv/ready
 unit: .venv/ready
 	.venv/bin/pytest -q tests/unit
 
+# Before each commit: no engine, under two minutes.
+check: lint
+	@.venv/bin/coverage erase
+	$(PYTEST) -q tests/unit
+	@$(MAKE) --no-print-directory coverage
+
+# What of lab/ the runs since the last 'erase' went through, 'lab' as a command included.
+coverage: .venv/ready
+	@.venv/bin/coverage combine -q
+	@.venv/bin/coverage report
+
 test: lint engine
+	@.venv/bin/coverage erase
 	@scripts/need ssh openssh-client
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
-	.venv/bin/pytest tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY) --durations 25
-	.venv/bin/pytest tests/cluster --topology galera -m "galera and not nightly"
+	$(PYTEST) tests/unit tests/report tests/images tests/compose tests/cluster -m "not nightly" --parity $(PARITY) --durations 25
+	$(PYTEST) tests/cluster --topology galera -m "galera and not nightly"
 	@$(MAKE) --no-print-directory test-xen
+	@$(MAKE) --no-print-directory coverage
+	@.venv/bin/python -m tests.covered
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
 xen: .venv/ready
@@ -44,8 +59,8 @@ xen: .venv/ready
 
 # What has to hold on Xen at every change, marked with its reason: five domains at a time, in two parts.
 test-xen: xen
-	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
-	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology stage3 -m 'xen_smoke(topology="stage3")' --parity $(PARITY)
+	$(PYTEST) tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
+	$(PYTEST) tests/xen tests/cluster --backend xen --topology stage3 -m 'xen_smoke(topology="stage3")' --parity $(PARITY)
 
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/ready engine xen
@@ -66,4 +81,4 @@ bench: .venv/ready engine
 	.venv/bin/python -m bench
 
 clean:
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*

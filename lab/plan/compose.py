@@ -13,7 +13,7 @@ from lab.plan.model import TMPFS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.plan.model import File, NodePlan, Plan
+    from lab.plan.model import File, NodePlan, Plan, Publish
 
 NETWORK = IPv4Network("10.91.0.0/24")
 """The subnet unless one is written: not one that `lab up` takes, so that both can run on one machine."""
@@ -39,6 +39,11 @@ class _Plain(yaml.SafeDumper):
 def place(node: NodePlan, file: File) -> str:
     """Where a node's file lies beside the document."""
     return f"{CLOSED if file.secrets else OPEN}/{node.name}{file.path}"
+
+
+def variable(entry: Publish) -> str:
+    """The variable of the environment that says which port of this machine is published, such as `LAB_SITE_PORT`."""
+    return f"LAB_{entry.name.replace('-', '_').upper()}_PORT"
 
 
 def files(plan: Plan) -> dict[str, str]:
@@ -89,6 +94,5 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
     if node.sysctls:
         service["sysctls"] = dict(node.sysctls)
     if node.publish:
-        variable = {entry.name: f"LAB_{entry.name.replace('-', '_').upper()}_PORT" for entry in node.publish}
-        service["ports"] = [f"127.0.0.1:${{{variable[e.name]}:-{e.host_port}}}:{e.port}" for e in node.publish]
+        service["ports"] = [f"127.0.0.1:${{{variable(e)}:-{e.host_port}}}:{e.port}" for e in node.publish]
     return service

@@ -77,7 +77,7 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
     for place, text in {**compose.files(made), **compose.secret_files(made, secrets.ensure(made))}.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
-    ports = {f"LAB_{name}_PORT": str(free.port()) for name in ("SITE", "SITE_HTTP", "STATS")}
+    ports = {compose.variable(entry): str(free.port()) for node in made.nodes for entry in node.publish}
 
     def run(*argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from lab.backends.memory import MemoryBackend
 from lab.lifecycle import resolve
@@ -12,6 +13,9 @@ from lab.spec import Cluster, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+settings.register_profile("lab", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("lab")
 
 TAKEN = {8080, 9999}
 """Ports that somebody else has."""
