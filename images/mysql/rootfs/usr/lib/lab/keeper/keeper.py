@@ -18,6 +18,7 @@ HUNG, STARTING = 2, 60  # times the patience with a replica's database that live
 FAILED_STARTS = 3
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
 EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
+NEW_DISK = "its disk is new"
 LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
 
 
@@ -141,8 +142,9 @@ class Keeper(Elections):
             self.lagging = None
         if rules.diverged(self.position, primary.history):
             self._reclone = "its log goes on where the primary's had ended"
-        elif not self.promise.member and self.position == 0 and self._long(primary):
-            self._reclone = "its disk is new"
+        elif self._reclone in ("", NEW_DISK):
+            new = not self.promise.member and self.position == 0
+            self._reclone = NEW_DISK if new and self._long(primary) and rules.copies(primary, views) else ""
         if self._reclone:
             self._clone([primary])
             return
@@ -157,7 +159,7 @@ class Keeper(Elections):
         self._watch(self.database.slave())
 
     def _long(self, primary: View) -> bool:
-        return primary.epoch > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
+        return len(primary.history) > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
 
     def _watch(self, slave: dict[str, Any]) -> None:
         """A replica as it should be; replication that has stopped is begun again, or says why it can't."""

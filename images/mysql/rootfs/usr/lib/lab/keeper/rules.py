@@ -101,6 +101,16 @@ def diverged(position: int, history: tuple[tuple[int, int], ...]) -> bool:
     return bool(ends) and position > ends[0]
 
 
+def copies(primary: View, views: list[View]) -> bool:
+    """Whether a node whose disk is new may wait for a copy of the primary's data.
+
+    Only an open primary can be copied. One whose epoch no member can take waits for the new nodes themselves: they receive
+    its log from the beginning.
+    """
+    takers = [view for view in views if view.name != primary.name and view.role is Role.REPLICA and view.member]
+    return primary.role is Role.PRIMARY or bool(takers)
+
+
 def joins(me: View, primary: View, views: list[View], size: int) -> bool:
     """Whether a node whose disk was new is a member from now on: it has all of the primary's log, and everybody is
     there to say that no newer epoch was promised, which this node itself may have forgotten."""

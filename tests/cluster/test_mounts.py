@@ -1,0 +1,102 @@
+"""Mounts of the shared filesystem heal by themselves, whatever they met when they began: on every role that has one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.spec import Storage
+
+if TYPE_CHECKING:
+    from lab.testing import Faults, LabCluster
+
+ROLES = ("web", "shell", "mail", "backup")
+SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
+ANSWERS = ". /usr/lib/lab/ready.d/mounts"
+ASKED_SECONDS = 3  # a mount that hangs holds whoever asks, a signal does not free it: it is asked in the background
+FIRST_PATIENCE, SERVING_PATIENCE = 10, 60  # of /usr/lib/lab/mounts
+MOUNT_SECONDS = 10  # a mount that meets nothing in its way
+
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.options(Storage)
+    cluster.require("storage", 3)
+
+
+@pytest.fixture
+def mounting(cluster: LabCluster) -> list[str]:
+    """One node of each role that mounts."""
+    return [cluster.plan.role(role)[0].name for role in ROLES if cluster.plan.role(role)]
+
+
+def _everywhere(cluster: LabCluster, nodes: list[str], command: str) -> list[str]:
+    """Runs a command on all nodes at once; what each printed."""
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        return [done.stdout for done in pool.map(partial(cluster.run, command=command), nodes)]
+
+
+def _silent(cluster: LabCluster, nodes: list[str]) -> dict[str, str]:
+    """The nodes on which some volume does not answer, and what they say."""
+    asked = f"bash -c '({ANSWERS}) > /run/mounts.said 2>&1; echo $? > /run/mounts.rc' > /dev/null 2>&1 &"
+    looked = f"rm -f /run/mounts.rc; {asked} for _ in $(seq {10 * ASKED_SECONDS}); do"
+    looked += " [ -s /run/mounts.rc ] && break; sleep 0.1; done; cat /run/mounts.rc 2> /dev/null || echo hangs"
+    said = _everywhere(cluster, nodes, looked)
+    return {node: one.strip() for node, one in zip(nodes, said, strict=True) if one.strip() != "0"}
+
+
+def _all_answer(cluster: LabCluster, nodes: list[str], seconds: float) -> None:
+    cluster.until("every mount to answer", seconds, lambda: _silent(cluster, nodes), lambda silent: not silent)
+
+
+def _begin_anew(cluster: LabCluster, nodes: list[str]) -> None:
+    _everywhere(cluster, nodes, f"{SUPERVISOR} restart mounts")
+
+
+def test_a_storage_node_that_hangs_keeps_no_mount_from_beginning(
+    cluster: LabCluster, faults: Faults, mounting: list[str]
+) -> None:
+    """The first node that is asked takes the connection and says nothing; the two others serve."""
+    first = cluster.plan.role("storage")[0].name
+    with faults.pause(first):
+        _begin_anew(cluster, mounting)
+        stall = 2 * cluster.options(Storage).ping_timeout
+        _all_answer(cluster, mounting, FIRST_PATIENCE + MOUNT_SECONDS + stall)
+
+
+@pytest.mark.nightly  # it waits for all of the patience with a mount that others work on: a minute
+def test_a_mount_that_hangs_is_made_anew(cluster: LabCluster, mounting: list[str]) -> None:
+    """Its own process, stopped: nothing but another one helps."""
+    node = mounting[0]
+    cluster.run(node, "pkill -STOP -x glusterfs")
+    assert _silent(cluster, [node]), "a stopped process answers"
+    _all_answer(cluster, [node], SERVING_PATIENCE + MOUNT_SECONDS)
+
+
+@pytest.mark.parametrize("bricks", ["KILL", "STOP"])
+def test_a_mount_that_began_without_bricks_serves_when_they_are_there(
+    cluster: LabCluster, mounting: list[str], bricks: str
+) -> None:
+    """Every glusterd answers, no brick does."""
+    storage = [node.name for node in cluster.plan.role("storage")]
+    _everywhere(cluster, storage, f"{SUPERVISOR} stop volumes; pkill -{bricks} -x glusterfsd")
+    try:
+        _begin_anew(cluster, mounting)
+        cluster.until("no mount to answer", MOUNT_SECONDS, lambda: len(_silent(cluster, mounting)) == len(mounting))
+    finally:
+        _everywhere(cluster, storage, f"pkill -CONT -x glusterfsd; {SUPERVISOR} start volumes")
+    _all_answer(cluster, mounting, 3 * MOUNT_SECONDS)
+
+
+def test_mounts_and_storage_begin_in_any_order(cluster: LabCluster, mounting: list[str]) -> None:
+    """All lose power; who mounts is on again before any storage node, and the storage nodes one after another."""
+    storage = [node.name for node in cluster.plan.role("storage")]
+    for node in (*storage, *mounting):
+        cluster.backend.kill(node)
+    for node in (*mounting, *reversed(storage)):
+        cluster.backend.start(node)
+    _all_answer(cluster, mounting, 60)
+    cluster.heal()
