@@ -38,11 +38,6 @@ class Evidence:
             kept.clear()
         self._begun = time.time()
 
-    @property
-    def measured(self) -> bool:
-        """Whether there is anything to keep."""
-        return bool(self.loads or self.probes or self.ledgers or (self.faults and self.faults.done))
-
     def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> Seen:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}

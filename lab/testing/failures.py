@@ -85,7 +85,7 @@ class Failures:
 
 def lines(test: str, failure: Failure, kept: str) -> list[str]:
     """The rows of one test."""
-    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept or "nothing: no cluster of a fixture"}
+    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept or "nothing: the test has no cluster"}
     return [test, *(f"  {name:<10} {_short(text)}" for name, text in rows.items())]
 
 

@@ -96,7 +96,7 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
     _session_cluster.heal()
     made = Evidence(_session_cluster)
     yield made
-    if request.node.stash.get(FAILED, False) and made.measured:
+    if request.node.stash.get(FAILED, False):
         try:
             report = made.keep(Path(request.config.getoption("--runs")), request.node.name)
             request.node.stash[KEPT] = str(report)

@@ -67,7 +67,7 @@ def test_a_storage_node_that_hangs_keeps_no_mount_from_beginning(
         _all_answer(cluster, mounting, FIRST_PATIENCE + MOUNT_SECONDS + stall)
 
 
-@pytest.mark.nightly  # it waits for all of the patience with a mount that others work on: a minute
+@pytest.mark.nightly("waits for all of the patience with a mount that others work on: a minute")
 def test_a_mount_that_hangs_is_made_anew(cluster: LabCluster, mounting: list[str]) -> None:
     """Its own process, stopped: nothing but another one helps."""
     node = mounting[0]

@@ -52,7 +52,7 @@ def test_the_closing_table(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1, failed=3, errors=1)
     table = done.outlines[next(at for at, line in enumerate(done.outlines) if "what failed" in line) + 1 :]
     name = "test_the_closing_table.py"
-    nothing = "  kept       nothing: no cluster of a fixture"
+    nothing = "  kept       nothing: the test has no cluster"
     assert table == [
         f"{name}::test_waits",
         "  awaited    the VIP on another node",
