@@ -106,7 +106,7 @@ def test_verdicts_figures_and_lost_ids_are_there_as_text(shown: Opened) -> None:
         "✗ lost",
         "? unknown",
         "run-<b>7 run-8",
-        "inter * fall + timeout",
+        promise("web-node-leaves").formula,
         "A run of <plain>",
     ):
         assert part in text
