@@ -1,90 +1,119 @@
-"""The command: `python -m bench [SECTION …] [--runs N]`."""
+"""The command: `python -m bench [SECTION …] [--quick] [--runs N]`."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-from functools import partial
+import time
+import traceback
 from typing import TYPE_CHECKING
 
-from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
-from bench.figures import Figure, keep, show
+import pytest
+
+from bench import lifecycle, mail
+from bench.figures import Result, show
+from bench.sections import SECTIONS, Section
 from lab.backends import backend
+from lab.errors import LabError
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.spec import Placement, find, load
+from lab.spec import Mail, Placement, find, load
 from lab.testing import LabCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-TITLES = {
-    "cold": "From a fresh clone",
-    "lifecycle": "Up, down, status",
-    "traffic": "Requests a second",
-    "failover": "Out of the pool and back, and the VIP",
-    "evidence": "What measuring costs, and how far it can be trusted",
-    "scale": "Many web nodes",
-    "storage": "The shared filesystem",
-    "mysql": "The MySQL cluster: one node, replication, Galera",
-    "shell": "Logins",
-    "mail": "Mail",
-    "backup": "Backup and restore",
-    "xen": "Five domains on the nested Xen host",
-    "xen-failover": "The same faults on Xen",
-}
+    from bench.figures import Figure
 
-ALONE: dict[str, Callable[[int], list[Figure]]] = {
-    "cold": lambda _: cold.run(),
-    "lifecycle": lambda runs: lifecycle.run(runs or 5),
-    "storage": lambda runs: storage.run(runs or 5),
-    "mysql": lambda runs: mysql.run(runs or 10),
-    "shell": lambda runs: shell.run(runs or 5),
-    "mail": lambda runs: mail.run(runs or 5),
-    "backup": lambda runs: backup.run(runs or 3),
-    "xen": lambda runs: xen.run(runs or 5),
-    "xen-failover": lambda runs: xen.faults(runs or 3),
-}
-"""Sections that make clusters of their own, by the runs that were asked for; 0 where that was left open."""
-
-TOGETHER: dict[str, Callable[[LabCluster, int], list[Figure]]] = {
-    "traffic": lambda cluster, runs: traffic.run(cluster, runs or 5),
-    "failover": lambda cluster, runs: failover.run(cluster, runs or 10),
-    "evidence": lambda cluster, runs: evidence.run(cluster, runs or 5),
-    "scale": lambda cluster, _: scale.run(cluster),
-}
-"""Sections that share one."""
+QUICK = "a quick look: one run of each figure, on one shared cluster; no figures to quote"
+TAIL_LINES = 12
 
 
-def main() -> int:
-    """Takes the figures of the chosen sections, shows and keeps them. Exits 1 when a goal was missed."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Takes, shows and keeps the figures of the chosen sections; one that fails leaves the others theirs.
+
+    Returns 1 when a section failed or, other than in a quick look, a goal was missed.
+    """
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[[], *TITLES], default=[], help="all of them unless said")
-    parser.add_argument("--runs", type=int, default=0, help="runs of each figure; 5, of a failover 10, unless said")
-    chosen = parser.parse_args()
-    sections = chosen.sections or list(TITLES)
-    taken: dict[str, list[Figure]] = {}
-    for name in sections:
-        if name in ALONE:
-            taken[name] = _section(name, partial(ALONE[name], chosen.runs))
-    if set(sections) & set(TOGETHER):
-        made = backend(Placement(), lifecycle.NAME)
-        cluster = LabCluster(load(find("full"), name=lifecycle.NAME), made)
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], default=[], help="all of them unless said")
+    parser.add_argument("--runs", type=int, default=0, help="runs of each figure; each section has its own number")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK}; without Xen and the fresh clone")
+    chosen = parser.parse_args(argv)
+    names = chosen.sections or [name for name, one in SECTIONS.items() if one.look or not chosen.quick]
+    result = Result(quick=chosen.quick)
+    if chosen.quick:
+        print(QUICK)
+
+    def runs(section: Section) -> int:
+        return int(chosen.runs) or (1 if chosen.quick else section.runs)
+
+    for name in names:
+        section = SECTIONS[name]
+        if section.alone and not section.on_shared(quick=chosen.quick):
+            _take(result, name, lambda section=section: section.alone(runs(section)))  # type: ignore[misc]
+    together = [name for name in names if SECTIONS[name].on_shared(quick=chosen.quick)]
+    if together:
+        _on_one_cluster(result, together, runs)
+    print(f"kept in {result.path}" + (f" ({QUICK})" if chosen.quick else ""))
+    for name, because in result.failed.items():
+        print(f"failed: {name}: {because.splitlines()[0]}")
+    missed = any(entry.held is False for rows in result.taken.values() for entry in rows)
+    return int(bool(result.failed) or (missed and not chosen.quick))
+
+
+def _on_one_cluster(result: Result, names: Sequence[str], runs: Callable[[Section], int]) -> None:
+    """The sections that share a cluster, each on a whole one."""
+    made = backend(Placement(), lifecycle.NAME)
+    spec = load(find("full"), name=lifecycle.NAME)
+    spec = spec.model_copy(update={"mail": (spec.mail or Mail()).model_copy(update={"rate": mail.RATE})})
+    try:
         try:
-            for name in sections:
-                if name in TOGETHER:
-                    taken[name] = _section(name, partial(TOGETHER[name], cluster, chosen.runs))
-        finally:
-            down(made, Silent(), volumes=True)
-    print(f"kept in {keep(taken)}")
-    return int(any(entry.held is False for rows in taken.values() for entry in rows))
+            cluster = LabCluster(spec, made)
+        except LabError as error:
+            result.failed |= dict.fromkeys(names, f"no cluster to take it on: {error}")
+            print(f"failed: {', '.join(names)}\n{error}", file=sys.stderr)
+            return
+        for name in names:
+
+            def take(name: str = name) -> list[Figure]:
+                cluster.heal()
+                section = SECTIONS[name]
+                return section.shared(cluster, runs(section)) if section.shared else []
+
+            _take(result, name, take)
+    finally:
+        down(made, Silent(), volumes=True)
 
 
-def _section(name: str, take: Callable[[], list[Figure]]) -> list[Figure]:
-    print(f"taking: {TITLES[name]} …", file=sys.stderr)
-    rows = take()
-    show(TITLES[name], rows)
-    return rows
+def _take(result: Result, name: str, work: Callable[[], list[Figure]]) -> None:
+    """Takes a section and keeps what it brought, or why it failed."""
+    title = SECTIONS[name].title
+    print(f"taking: {title} …", file=sys.stderr)
+    begun = time.monotonic()
+    try:
+        rows = work()
+    except (Exception, pytest.skip.Exception) as error:  # noqa: BLE001  whatever it is, the other sections go on
+        result.failed[name] = reason(error)
+        print(f"failed: {title}\n{result.failed[name]}", file=sys.stderr)
+    else:
+        result.taken[name] = rows
+        show(f"{title} ({time.monotonic() - begun:.0f} s)", rows)
+    result.seconds[name] = time.monotonic() - begun
+    result.keep()
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, where, and the last that was said: on one screen."""
+    frame = next((one for one in reversed(traceback.extract_tb(error.__traceback__)) if "bench" in one.filename), None)
+    lines = [f"{type(error).__name__}: {error}"]
+    if frame:
+        lines.append(f"  where: {frame.filename.rpartition('/')[2]}:{frame.lineno}, {frame.line}")
+    if isinstance(error, (subprocess.CalledProcessError, subprocess.TimeoutExpired)):
+        for said in (error.stdout, error.stderr):
+            text = said.decode(errors="replace") if isinstance(said, bytes) else said or ""
+            lines += [f"  | {line}" for line in text.strip().splitlines()[-TAIL_LINES:]]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

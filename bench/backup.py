@@ -31,32 +31,38 @@ INSERT = f"INSERT INTO bench.rows SELECT seq, SHA2(seq, 256) FROM seq_1_to_{ROWS
 
 
 def run(runs: int) -> list[Figure]:
-    """The first backup of all once, everything after it in each round."""
+    """A cluster of its own, which is lost and made again at the end."""
     made = backend(Placement(), NAME)
     try:
         cluster = LabCluster(load(find("stage5"), name=NAME), made)
-        _fill(cluster)
-        first = backup.now(made)
-        later, restores, alone, beside = [], [], [], []
-        for _ in range(runs):
-            alone.append(_p99(cluster, working=False))
-            beside.append(_p99(cluster, working=True))
-            later.append(backup.now(made))
-            restores.append(float(backup.restore(made)["seconds"]))
-        whole = [_from_nothing(cluster)]
-        return [
-            figure(f"the first backup, {MEBIBYTES} MiB in {FILES} files, {ROWS} rows", "s", [first["seconds"]]),
-            figure("its throughput", "MiB/s", [first["bytes"] / MEBI / first["seconds"]]),
-            figure("a later backup", "s", [one["seconds"] for one in later]),
-            figure("what it adds, of the first", "%", [100 * one["new_bytes"] / first["new_bytes"] for one in later]),
-            figure("a restore of everything", "s", restores),
-            figure("its throughput", "MiB/s", [first["bytes"] / MEBI / one for one in restores]),
-            figure(f"the site's p99 at {RATE}/s, no backup", "ms", alone),
-            figure("the same while a backup runs", "ms", beside),
-            figure("the cluster from nothing: up, and all restored", "s", whole),
-        ]
+        rows = measure(cluster, runs)
+        return [*rows, figure("the cluster from nothing: up, and all restored", "s", [_from_nothing(cluster)])]
     finally:
         down(made, Silent(), volumes=True)
+
+
+def measure(cluster: LabCluster, runs: int) -> list[Figure]:
+    """The first backup of all once, everything after it in each round."""
+    made = cluster.backend
+    _fill(cluster)
+    first = backup.now(made)
+    later, restores, alone, beside = [], [], [], []
+    for _ in range(runs):
+        alone.append(_p99(cluster, working=False))
+        beside.append(_p99(cluster, working=True))
+        later.append(backup.now(made))
+        restores.append(float(backup.restore(made)["seconds"]))
+    return [
+        figure(f"the first backup, {MEBIBYTES} MiB in {FILES} files, {ROWS} rows", "s", [first["seconds"]]),
+        figure("its throughput", "MiB/s", [first["bytes"] / MEBI / first["seconds"]]),
+        figure("a later backup", "s", [one["seconds"] for one in later]),
+        figure("what it adds, of the first", "%", [100 * one["new_bytes"] / first["new_bytes"] for one in later]),
+        figure("a restore of everything", "s", restores),
+        figure("its throughput", "MiB/s", [first["bytes"] / MEBI / one for one in restores]),
+        figure(f"the site's p99 at {RATE}/s, no backup", "ms", alone),
+        figure("the same while a backup runs", "ms", beside),
+        figure("while it runs / no backup", "×", [busy / idle for busy, idle in zip(beside, alone, strict=True)]),
+    ]
 
 
 def _fill(cluster: LabCluster) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,14 +86,49 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     Console(width=140).print(table)
 
 
-def keep(sections: dict[str, list[Figure]]) -> Path:
-    """Writes all figures as JSON and returns where."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    machine = {"system": platform.platform(), "python": platform.python_version()}
-    body = {
-        "machine": machine,
-        "sections": {name: [asdict(entry) for entry in rows] for name, rows in sections.items()},
+@dataclass
+class Result:
+    """What one call of the bench brings: kept after every section, so that what ends early leaves what it has.
+
+    Attributes:
+        quick: whether it is a quick look; its file is named so, and never that of a whole run.
+        taken: figures by section.
+        failed: by section, why there are none.
+        seconds: how long each section took.
+    """
+
+    quick: bool = False
+    taken: dict[str, list[Figure]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: str = field(default_factory=lambda: time.strftime("%Y%m%d-%H%M%S"))
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept."""
+        return RESULTS / f"{'quick-' if self.quick else ''}{self.began}.json"
+
+    def keep(self) -> None:
+        """Writes all of it as JSON."""
+        RESULTS.mkdir(exist_ok=True)
+        body = {
+            "quick": self.quick,
+            "began": self.began,
+            "machine": machine(),
+            "sections": {name: [asdict(entry) for entry in rows] for name, rows in self.taken.items()},
+            "failed": self.failed,
+            "seconds": {name: round(took, 1) for name, took in self.seconds.items()},
+        }
+        self.path.write_text(json.dumps(body, indent=1), encoding="utf-8")
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were taken on: system, cores, GiB of memory."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system": platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(pages / 2**30),
     }
-    path.write_text(json.dumps(body, indent=1), encoding="utf-8")
-    return path

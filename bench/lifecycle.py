@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from bench import compose_v2
@@ -22,7 +25,6 @@ from lab.spec import find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))
 NAME = f"labbench-{os.getpid()}"
-COMMITTED = Path(__file__).parents[1] / "compose"
 UP_RATIO, UP_ABOVE_FLOOR, STATUS_SECONDS, HELP_SECONDS, MEMORY_GIB = 1.2, 2.0, 0.5, 0.3, 2.0
 
 
@@ -34,10 +36,8 @@ def run(runs: int) -> list[Figure]:
     def take(name: str, value: float) -> None:
         rounds.setdefault(name, []).append(value)
 
-    _lab("up")  # the secrets of both are made before the clock runs
-    _lab("down")
     with tempfile.TemporaryDirectory(prefix="lab-bench-") as scratch:
-        made = _document(Path(scratch))
+        made = _document(Path(scratch))  # and the secrets of both, before the clock runs
         for _ in range(runs):
             take("floor", _floor(made))
             take("up", seconds(lambda: _lab("up")))
@@ -109,22 +109,46 @@ def _lab(*argv: str) -> None:
 
 
 def _compose(command: list[str], folder: str, *argv: str) -> None:
-    ports = {"LAB_SITE_PORT": "18443", "LAB_SITE_HTTP_PORT": "18080", "LAB_STATS_PORT": "18404"}
-    subprocess.run(
-        [*command, "-p", NAME, *argv], cwd=folder, check=True, capture_output=True, env={**os.environ, **ports}
-    )
+    subprocess.run([*command, "-p", NAME, *argv], cwd=folder, check=True, capture_output=True, env=_ports())
+
+
+@cache
+def _ports() -> dict[str, str]:
+    """The environment, with free ports of this machine for all that Compose publishes."""
+    names = sorted({entry.name for node in plan(*offline(load(find("full")))).nodes for entry in node.publish})
+    with ExitStack() as held:
+        doors = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
+        ports = [str(door.getsockname()[1]) for door in doors]
+    variables = [f"LAB_{name.replace('-', '_').upper()}_PORT" for name in names]
+    return {**os.environ, **dict(zip(variables, ports, strict=True))}
 
 
 def _document(folder: Path) -> Plan:
-    """The committed Compose document with its secrets, in a scratch folder; and its plan."""
-    spec = load(find("full")).model_copy(update={"network": compose.NETWORK, "family": "debian"})
+    """The Compose document of the same topology with its secrets, in a scratch folder; and its plan."""
+    spec = load(find("full"), name=NAME).model_copy(update={"network": _free_network(), "family": "debian"})
     made = plan(*offline(spec))
-    shutil.copytree(COMMITTED, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(compose.CLOSED))
+    (folder / "compose.yaml").write_text(compose.document(made), encoding="utf-8")
+    for place, text in compose.files(made).items():
+        _write(folder / place, text, 0o644)
     for place, text in compose.secret_files(made, secrets.ensure(made)).items():
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / place).write_text(text, encoding="utf-8")
+        _write(folder / place, text, 0o600)  # sshd refuses a host key that others may read
     subprocess.run([LAB, "build", "--family", made.family], check=True, capture_output=True)
     return made
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_text(text, encoding="utf-8")
+
+
+def _free_network() -> IPv4Network:
+    """Compose's usual subnet, or the next that nobody on this engine has."""
+    engine = DockerBackend(NAME)
+    taken = [IPv4Network(subnet) for subnet in engine.capabilities().subnets]
+    engine.api.close()
+    usual = (IPv4Network(f"{'.'.join(str(compose.NETWORK).split('.')[:2])}.{third}.0/24") for third in range(256))
+    return next(network for network in usual if not any(network.overlaps(other) for other in taken))
 
 
 def _floor(made: Plan) -> float:

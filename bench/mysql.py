@@ -62,6 +62,16 @@ def run(runs: int) -> list[Figure]:
     return rows
 
 
+def look(cluster: LabCluster, runs: int) -> list[Figure]:
+    """Of a cluster that is there, with replication: transactions, and the outage after each fault."""
+    taken = _transactions(cluster, runs)
+    return [
+        figure("replication: transactions through the VIP", "/s", [rate for rate, _ in taken]),
+        figure("replication: p99 of a transaction", "ms", [p99 for _, p99 in taken]),
+        *_outages(cluster, "replication", runs),
+    ]
+
+
 def _at_least(row: Figure, goal: float) -> Figure:
     return Figure(**vars(row) | {"goal": f"≥ {goal:g}", "held": row.median >= goal})
 

@@ -34,24 +34,29 @@ AMOUNTS: Mapping[str, tuple[float, str]] = {
 
 
 def run(runs: int) -> list[Figure]:
-    """Both places in turn, so that a slow minute of the machine hits both."""
+    """A cluster of its own, from nothing."""
     made = backend(Placement(), NAME)
     try:
         begun = time.perf_counter()
         cluster = LabCluster(Cluster(name=NAME, storage=Storage(), web=Web(count=1)), made)
-        rows = [figure("until all is ready", "s", [time.perf_counter() - begun])]
-        taken: dict[tuple[str, str], list[float]] = {}
-        for _ in range(runs):
-            for what in WORK:
-                for place in PLACES:
-                    taken.setdefault((what, place), []).append(_rate(cluster, what, place))
-        for what in WORK:
-            rows += [figure(f"{what}, {place}", AMOUNTS[what][1], taken[what, place]) for place in PLACES]
-            pairs = zip(*(taken[what, place] for place in PLACES), strict=True)
-            rows.append(figure(f"{what}, the mount / its own disk", "×", [shared / own for shared, own in pairs]))
-        return rows
+        return [figure("until all is ready", "s", [time.perf_counter() - begun]), *measure(cluster, runs)]
     finally:
         down(made, Silent(), volumes=True)
+
+
+def measure(cluster: LabCluster, runs: int) -> list[Figure]:
+    """Both places in turn, so that a slow minute of the machine hits both."""
+    rows = []
+    taken: dict[tuple[str, str], list[float]] = {}
+    for _ in range(runs):
+        for what in WORK:
+            for place in PLACES:
+                taken.setdefault((what, place), []).append(_rate(cluster, what, place))
+    for what in WORK:
+        rows += [figure(f"{what}, {place}", AMOUNTS[what][1], taken[what, place]) for place in PLACES]
+        pairs = zip(*(taken[what, place] for place in PLACES), strict=True)
+        rows.append(figure(f"{what}, the mount / its own disk", "×", [shared / own for shared, own in pairs]))
+    return rows
 
 
 def _rate(cluster: LabCluster, what: str, place: str) -> float:

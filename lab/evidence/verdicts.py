@@ -46,10 +46,15 @@ class Happened:
 
 @dataclass(frozen=True)
 class Timed:
-    """How long something took, and when it began (Unix seconds); infinity for what was not over at the end."""
+    """How long something took, and when it began (Unix seconds).
+
+    Attributes:
+        seen: whether its end was seen; if not, `seconds` is how long it was looked for.
+    """
 
     seconds: float
     begun: float
+    seen: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""The sections: what each is called, and how it is taken, as a whole and for a quick look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.figures import Figure
+    from lab.testing import LabCluster
+
+FEWER_NODES = (5,)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One group of figures.
+
+    Attributes:
+        title: for people.
+        runs: how often each figure is taken unless something else is asked for.
+        alone: takes `runs` of each figure, on clusters of its own; None where it only works on the shared one.
+        shared: takes them on a whole cluster (`full`) that is there; None where that can't be.
+        look: whether a quick look takes it.
+    """
+
+    title: str
+    runs: int
+    alone: Callable[[int], list[Figure]] | None = None
+    shared: Callable[[LabCluster, int], list[Figure]] | None = None
+    look: bool = True
+
+    def on_shared(self, *, quick: bool) -> bool:
+        """Whether it is taken on the shared cluster: where it can't be otherwise, and in a quick look where it can."""
+        return self.shared is not None and (quick or self.alone is None)
+
+
+SECTIONS = {
+    "cold": Section("From a fresh clone", 1, lambda _: cold.run(), look=False),
+    "lifecycle": Section("Up, down, status", 5, lifecycle.run),
+    "traffic": Section("Requests a second", 5, shared=traffic.run),
+    "failover": Section("Out of the pool and back, and the VIP", 5, shared=failover.run),
+    "evidence": Section("What measuring costs, and how far it can be trusted", 5, shared=evidence.run),
+    "scale": Section("Many web nodes", 1, shared=lambda cluster, _: scale.run(cluster)),
+    "storage": Section("The shared filesystem", 5, storage.run, storage.measure),
+    "mysql": Section("The MySQL cluster: one node, replication, Galera", 5, mysql.run, mysql.look),
+    "shell": Section("Logins", 5, shell.run, shell.measure),
+    "mail": Section("Mail", 5, mail.run, mail.measure),
+    "backup": Section("Backup and restore", 3, backup.run, backup.measure),
+    "xen": Section("Five domains on the nested Xen host", 3, xen.run, look=False),
+    "xen-failover": Section("The same faults on Xen", 3, xen.faults, look=False),
+}
