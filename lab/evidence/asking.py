@@ -133,7 +133,10 @@ class Asking:
 
     def count(self) -> int:
         """How many answers are written down so far."""
-        return max(0, int(self._run("sh", "-c", f"wc -l < {self._file}")) - 1)
+        said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
+        if not said.isdecimal():  # an engine that is very busy may lose what a command printed
+            raise BackendError(f"the client does not say how many answers it has: {said!r}", where=CLIENT)
+        return max(0, int(said) - 1)
 
     def processor_seconds(self) -> float:
         """How much processor what asks has used so far."""

@@ -119,14 +119,13 @@ def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
 def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
     del bound
     hit = [fault for fault, _ in _faults(run, promise)]
-    during, before = [], []
-    for answer in run.answers:
-        held = any(f.begun - MARGIN <= answer.sent <= f.mended for f in hit)
-        (during if held else before).append(answer)
-    if min(len(during), len(before)) < ENOUGH:
+    during = [a for a in run.answers if any(f.begun - MARGIN <= a.sent <= f.mended for f in hit)]
+    sent = {answer.sent for answer in during}
+    others = [answer for answer in run.answers if answer.sent not in sent]
+    if min(len(during), len(others)) < ENOUGH:
         return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
     # What the page itself takes is no part of the promise, and is measured in the same run.
-    own = percentiles(before).get(ORDINARY, 0.0)
+    own = percentiles(others).get(ORDINARY, 0.0)
     return Finding(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
 
 
