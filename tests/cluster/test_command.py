@@ -265,7 +265,7 @@ def test_enter_opens_a_shell(person: Person) -> None:
         input="hostname; exit\n",
         text=True,
         capture_output=True,
-        timeout=30,
+        timeout=person.backend.clock.limit(30),
         check=True,
         env=person.environment,
     )

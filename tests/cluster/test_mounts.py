@@ -63,7 +63,7 @@ def test_a_storage_node_that_hangs_keeps_no_mount_from_beginning(
     first = cluster.plan.role("storage")[0].name
     with faults.pause(first):
         _begin_anew(cluster, mounting)
-        stall = 2 * cluster.options(Storage).ping_timeout
+        stall = cluster.bound("storage-stalls") or 0.0
         _all_answer(cluster, mounting, FIRST_PATIENCE + MOUNT_SECONDS + stall)
 
 

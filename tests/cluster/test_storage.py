@@ -97,14 +97,13 @@ def _healed(cluster: LabCluster) -> None:
         rows = [row for of in found.values() for row in of.values()]
         return len(found) == len(cluster.plan.role("storage")) and all(r["brick"] and not r["heal"] for r in rows)
 
-    seconds = HEAL_SECONDS
-    cluster.until("every volume to be healed", seconds, partial(bricks, cluster.backend), good)
+    cluster.until("every volume to be healed", HEAL_SECONDS, partial(bricks, cluster.backend), good)
     volumes = " ".join(cluster.options(Storage).volumes)
     summary = "gluster --mode=script volume heal $volume info summary | sed -n 's/Total Number of entries: //p'"
     info = f"for volume in {volumes}; do {summary}; done"
     ask = partial(cluster.run, cluster.plan.role("storage")[0].name, info, seconds=60)
     cluster.until(
-        "nothing to heal in GlusterFS' own words", seconds, ask, lambda said: set(said.stdout.split()) == {"0"}
+        "nothing to heal in GlusterFS' own words", HEAL_SECONDS, ask, lambda said: set(said.stdout.split()) == {"0"}
     )
 
 
@@ -164,10 +163,9 @@ class Writers:
         """Until each node has written some more; fewer where an emulated processor needs seconds for one."""
         count = FEW if first or self._cluster.clock.emulated else SOME
         before = [0] * len(self._nodes) if first else self.counts()
-        seconds = 60
         self._cluster.until(
             "more files",
-            seconds,
+            60,
             self.counts,
             lambda now: all(n >= b + count for n, b in zip(now, before, strict=True)),
         )
@@ -373,8 +371,7 @@ def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> No
     try:
         cluster.run(node, reload)
         said = partial(cluster.run, node, "cat /run/lab/volumes")
-        seconds = 30
-        cluster.until("it to be said", seconds, said, lambda done: "/bricks/cellar holds the data of" in done.stdout)
+        cluster.until("it to be said", 30, said, lambda done: "/bricks/cellar holds the data of" in done.stdout)
         assert cluster.run(node, "cat /bricks/cellar/kept").stdout == "wine\n"
     finally:
         cluster.run(node, f"cp -p /tmp/storage.json /etc/lab/ && {reload}; rm -r /bricks/cellar /tmp/storage.json")
@@ -387,8 +384,7 @@ def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: La
     number = "pgrep -ox glusterd"
     before = cluster.run("storage2", number).stdout
     cluster.run("storage2", "pkill -STOP -x glusterd; pkill -KILL -x glusterfsd")
-    seconds = 150
-    cluster.until("another glusterd", seconds, lambda: cluster.run("storage2", number).stdout not in ("", before))
+    cluster.until("another glusterd", 150, lambda: cluster.run("storage2", number).stdout not in ("", before))
     _healed(cluster)
 
 

@@ -72,7 +72,7 @@ def test_the_plan_and_the_promises_see_the_same_cluster() -> None:
     backend = Slow("golden", Capabilities("slow", frozenset({"fuse"})))
     made = prepare(parse(WHOLE), backend, Silent())
     (rendered,) = [file for file in made.plan.node("http-lb1").files if file.path == "/etc/lab/haproxy.cfg"]
-    assert "inter 1000ms" in rendered.masked or "inter 1s" in rendered.masked
+    assert "check inter 1000ms fastinter 500ms" in rendered.masked
     assert promise("web-node-leaves").bound(timers(parse(WHOLE), backend)) == pytest.approx(1 + 3 * 5 + 2 * 0.5)
 
 

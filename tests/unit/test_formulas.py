@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = parse(WHOLE)
 WITH_FORMULA = {name: one for name, one in promises().items() if one.declared.formula}
 TIMERS = {"inter", "fastinter", "fall", "rise", "advert_int", "patience", "ping_timeout", "answer_timeout"}
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
