@@ -49,7 +49,7 @@ def figure(name: str, unit: str, values: Sequence[float], goal: str = "", limit:
 
 
 def promised(name: str, cluster: Cluster) -> tuple[str, float]:
-    """What a figure is held against: a promise's formula with its value, as text, and the value in seconds.
+    """What a figure is held against: a promise's bound with its formula, as text, and the bound in seconds.
 
     Raises:
         ValueError: the promise has no formula.
@@ -57,7 +57,7 @@ def promised(name: str, cluster: Cluster) -> tuple[str, float]:
     bound = promise(name).bound(cluster)
     if bound is None:
         raise ValueError(f"the promise '{name}' has no formula")
-    return f"{promise(name).formula} = {bound:.2f} s", bound
+    return f"{bound:.2f} s = {promise(name).formula}", bound
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -115,11 +115,11 @@ def _compose(command: list[str], folder: str, *argv: str) -> None:
 @cache
 def _ports() -> dict[str, str]:
     """The environment, with free ports of this machine for all that Compose publishes."""
-    names = sorted({entry.name for node in plan(*offline(load(find("full")))).nodes for entry in node.publish})
+    nodes = plan(*offline(load(find("full")))).nodes
+    variables = sorted({compose.variable(entry) for node in nodes for entry in node.publish})
     with ExitStack() as held:
-        doors = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        ports = [str(door.getsockname()[1]) for door in doors]
-    variables = [f"LAB_{name.replace('-', '_').upper()}_PORT" for name in names]
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in variables]
+        ports = [str(one.getsockname()[1]) for one in sockets]
     return {**os.environ, **dict(zip(variables, ports, strict=True))}
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from bench.figures import Figure
     from lab.testing import LabCluster
 
-FEWER_NODES = (5,)
-
 
 @dataclass(frozen=True)
 class Section:
