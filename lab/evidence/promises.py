@@ -50,9 +50,9 @@ class Promise:
 
     @property
     def formula(self) -> str:
-        """The formula as text, with its parts written out behind it; empty where there is none."""
-        parts = [f"{part} = {expression}" for part, expression in self.declared.where.items()]
-        return "; ".join([self.declared.formula, *parts])
+        """The formula as text, followed by the definitions of its parts; empty where there is none."""
+        parts = ", ".join(f"{part} = {expression}" for part, expression in self.declared.where.items())
+        return f"{self.declared.formula}, where {parts}" if parts else self.declared.formula
 
 
 @cache

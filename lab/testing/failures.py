@@ -1,4 +1,4 @@
-"""What a failed run ends with: for each test what was awaited, what was seen last, and where its run is kept."""
+"""The closing table of a failed run: for each test what was awaited, what was seen last, and where its run is kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 KEPT = pytest.StashKey[str]()
 """Of a test: where its logs and what it measured are kept."""
 
-LETTERS = 300
-"""How much of what was seen is shown; all of it is in the test's own section."""
+LONGEST_TEXT = 300
+"""Characters of a cell of the table; the test's own section has all of it."""
 
 _ATTRIBUTE = "lab_failure"
 
@@ -39,7 +39,7 @@ class Failure:
 
 
 class Failures:
-    """A pytest plugin: collects failures from the reports, and closes the run with them."""
+    """A pytest plugin: collects failures from the reports, and prints them as a table at the end of the run."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[Failure]] = {}
@@ -49,7 +49,7 @@ class Failures:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Notes on the report what is known only where the exception is."""
+        """Attaches to the report what only the exception knows."""
         report = yield
         if report.failed and call.excinfo:
             setattr(report, _ATTRIBUTE, asdict(_failure(call.excinfo)))
@@ -58,21 +58,21 @@ class Failures:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keeps what was noted."""
+        """Collects what was attached to a report."""
         noted = getattr(report, _ATTRIBUTE, None)
         if noted:
             phase = "" if report.when == "call" else f" ({report.when})"
             self._rows.setdefault(report.nodeid + phase, []).append(Failure(**noted))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that can't be read is a failure, too."""
+        """Collects a file that could not be imported."""
         if report.failed:
             said = str(report.longrepr).strip().splitlines() or [""]
             self._rows.setdefault(report.nodeid, []).append(Failure("the file to be collected", said[-1]))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
-        """After everything else that the run says."""
+        """Prints the table, after all other output of the run."""
         yield
         terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
         if self._rows and terminal:
@@ -85,12 +85,12 @@ class Failures:
 
 def lines(test: str, failure: Failure, kept: str) -> list[str]:
     """The rows of one test."""
-    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept or "nothing: the test has no cluster"}
+    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept}
     return [test, *(f"  {name:<10} {_short(text)}" for name, text in rows.items())]
 
 
 def _short(text: str) -> str:
-    return textwrap.shorten(text, LETTERS, placeholder=" …") or "nothing"
+    return textwrap.shorten(text, LONGEST_TEXT, placeholder=" …") or "nothing"
 
 
 def _failure(raised: pytest.ExceptionInfo[BaseException]) -> Failure:
@@ -104,7 +104,7 @@ def _failure(raised: pytest.ExceptionInfo[BaseException]) -> Failure:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception, the members of a group, and what each came of."""
+    """The exception, the members of exception groups, and the causes of each."""
     known: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,8 +1,8 @@
 """The pytest plugin: options, and fixtures for this project's suites and for anybody's own tests.
 
 `cluster` is a cluster of its own for the whole session, made at the first use and removed at the end; every test finds
-it whole, whatever the one before did to it. `faults` breaks it, `probe` and `ledger` measure it; what a failing test
-measured is kept with a report.
+it whole, whatever the one before did to it. `faults` breaks it, `probe` and `ledger` measure it, `rounds` judges its
+promises; what a failing test measured is kept with a report.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Closes a failed run with a table, and keeps a column of the comparison, if that is asked for."""
+    """Ends a failed run with a table, and records the outcomes for `--parity` where it is given."""
     from lab.testing.failures import Failures
 
     config.pluginmanager.register(Failures())
@@ -103,6 +103,7 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
             kept = f"what it measured: {report}"
         except LabError as error:
             kept = f"what it measured could not be kept: {error}"
+            request.node.stash[KEPT] = f"nothing: {error.what}"
         request.node.add_report_section("teardown", "lab", kept)
         print(kept)
 

@@ -1,4 +1,4 @@
-"""Rounds of a test: the cluster is probed in each, and promises are judged after it.
+"""Rounds of a test: each probes the cluster, and judges promises at its end.
 
 A figure that only holds because a machine stood still proves nothing: its round is repeated, three times at most.
 """
@@ -30,7 +30,7 @@ WATCH_SECONDS = 30.0
 
 
 class Round:
-    """A context manager: what happens inside it is probed; its promises are judged when the loop goes on.
+    """A context manager that probes the cluster; its promises are judged when the loop continues.
 
     Attributes:
         rows: the probes' answers by probe, afterwards.
@@ -57,24 +57,24 @@ class Round:
 
     @contextmanager
     def broken(self, kind: str, node: str) -> Iterator[None]:
-        """What a test breaks by itself, to be judged as that kind of fault; it lasts as long as the `with`."""
+        """Records what a test breaks by itself as a fault of that kind, for as long as the `with` lasts."""
         begun = time.time()
         yield
         ended = time.time()
         self._evidence.happened.append(Happened(kind, f"{kind} {node}", (node,), begun, begun, ended, ended))
 
     def measured(self, name: str, seconds: float, begun: float) -> None:
-        """Adds a time that the probes can't see, to be held against a promise. `begun`: Unix seconds."""
+        """Adds a time that the probes can't measure, to be compared with a promise. `begun`: Unix seconds."""
         self._measured.setdefault(name, []).append(Timed(seconds, begun))
 
     def watch(self, name: str, since: float, what: str, ask: Callable[[], A], good: Callable[[A], bool]) -> A:
-        """Waits for what the probes can't see, and adds its time: until the last look that did not see it began.
+        """Waits for what the probes can't measure, and adds its time: from `since` to the last poll that was not good.
 
-        So a figure is never longer than the truth, and shorter by one look at most. `since`: Unix seconds.
+        The figure is never longer than the real time, and shorter by at most one poll. `since`: Unix seconds.
         """
         last = since
 
-        def look() -> A:
+        def poll() -> A:
             nonlocal last
             begun = time.time()
             seen = ask()
@@ -82,7 +82,7 @@ class Round:
                 last = begun
             return seen
 
-        seen = self._cluster.until(what, WATCH_SECONDS, look, good)
+        seen = self._cluster.until(what, WATCH_SECONDS, poll, good)
         self.measured(name, last - since, since)
         return seen
 
@@ -94,7 +94,7 @@ class Round:
 
 
 class Rounds:
-    """Makes the rounds of a test: `for round_ in rounds("vip-moves"): with round_: ...`."""
+    """Yields the rounds of a test: `for round_ in rounds("vip-moves"): with round_: ...`."""
 
     def __init__(self, cluster: LabCluster, evidence: Evidence) -> None:
         self._cluster, self._evidence = cluster, evidence
@@ -114,16 +114,17 @@ class Rounds:
             self._evidence.results = results = made.judge(promises)
             broken = [one for one in results if not (one.holds or one.excused)]
             if broken:
-                pytest.fail("\n".join(map(told, broken)), pytrace=False)
+                pytest.fail("\n".join(map(summary, broken)), pytrace=False)
             unknown = [one for one in results if not one.holds]
             if not unknown:
                 return
-        pytest.skip("unknown: " + "; ".join(map(told, unknown)))
+        pytest.skip("unknown: " + "; ".join(map(summary, unknown)))
 
 
-def told(one: Judged) -> str:
-    """A judged promise in one line, with all that its verdict rests on."""
+def summary(one: Judged) -> str:
+    """A judged promise in one line: its verdict, the figure, the bound and the stalls."""
     if one.bound is None or one.allowed is None:
         return f"'{one.promise}' {one.result}: {one.figure}"
-    allowed = f"{one.formula} = {one.bound:.2f} s, with one interval of the probes {one.allowed:.2f} s"
-    return f"'{one.promise}' {one.result}: {one.figure}; {allowed}; the machine stood still for {one.stalled:.2f} s"
+    allowed = f"bound {one.bound:.2f} s, with one interval of the probes {one.allowed:.2f} s"
+    stalled = f"the machine stood still for {one.stalled:.2f} s"
+    return f"'{one.promise}' {one.result}: {one.figure}; {allowed}; {stalled}; bound = {one.formula}"

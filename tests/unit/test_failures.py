@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lab.clock import REAL
 from lab.errors import NotReady
 from lab.lifecycle import each
-from tests.unit.test_clock import Slow
 
 pytest_plugins = ["pytester"]
 
@@ -52,7 +52,7 @@ def test_the_closing_table(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1, failed=3, errors=1)
     table = done.outlines[next(at for at, line in enumerate(done.outlines) if "what failed" in line) + 1 :]
     name = "test_the_closing_table.py"
-    nothing = "  kept       nothing: the test has no cluster"
+    nothing = "  kept       nothing"
     assert table == [
         f"{name}::test_waits",
         "  awaited    the VIP on another node",
@@ -89,7 +89,7 @@ def test_a_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
 
 def test_of_several_waits_each_says_what_it_awaited() -> None:
     def work(number: int) -> None:
-        Slow().clock.until(f"number {number}", 0.001, lambda: number, lambda seen: seen > number)
+        REAL.until(f"number {number}", 0.001, lambda: number, lambda seen: seen > number)
 
     with pytest.raises(NotReady) as caught:
         each.one_by_thread([1, 2], work)
