@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from lab.evidence.promises import Promise
     from lab.evidence.verdicts import Happened, Seen
 
-ORDINARY = 99.0  # per cent of the answers of a whole cluster come within what the page takes
-ENOUGH = 50  # requests without which nothing is said of them
-MARGIN = 1.0  # seconds before a node's death in which a request that it had may have been sent
+ORDINARY = 99.0  # percentile of the other answers' times that counts as the page's own time
+ENOUGH = 50  # requests that a verdict needs at least
+MARGIN = 1.0  # seconds before a node's death in which requests that were on it may have been sent
 LONGEST_WRITE = 1.0  # seconds: a write that took longer was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: a result with its figure, or times that are yet to be held against the bound.
+    """What a check found: a result with its figure, or times that remain to be compared with the bound.
 
     Attributes:
-        ids: the operations that it speaks of.
-        excused: whether it is unknown only because a machine stood still.
+        ids: the operations concerned.
+        excused: whether the result is unknown only because a machine stood still.
     """
 
     result: Result | None
@@ -41,14 +41,17 @@ class Finding:
 
 
 def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
-    """A promise held against a run."""
+    """A promise judged by a run.
+
+    Times that a test measured are compared with the bound too; they do not replace a check that found it broken.
+    """
     found = CHECKS[promise.declared.check](promise, bound or 0.0, run)
     measured = tuple(run.measured.get(promise.name, ()))
-    if measured:
+    if measured and found.result is not Result.BROKEN:
         found = Finding(None, times=(*found.times, *measured))
     worst = max(found.times, key=lambda time: time.seconds, default=None)
     if found.result is None:
-        found = _held(found, bound or 0.0, run)
+        found = _compared(found.times, bound or 0.0, run)
     return Judged(
         promise.name,
         found.result or Result.UNKNOWN,
@@ -65,14 +68,13 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
     )
 
 
-def _held(found: Finding, bound: float, run: Seen) -> Finding:
-    """Whether all times are within the bound and one interval; one that only is so with stalls proves nothing."""
-    times = found.times
+def _compared(times: Sequence[Timed], bound: float, run: Seen) -> Finding:
+    """Compares times with the bound and one interval of the probes; one that is within only with stalls is unknown."""
     worst = max(times, key=lambda time: time.seconds)
-    never = sum(not time.seen for time in times)
+    unseen = [time.seconds for time in times if not time.seen]
     figure = f"{worst.seconds:.2f} s" + (f" (the slowest of {len(times)})" if len(times) > 1 else "")
-    if never:
-        figure = f"{never} of {len(times)} times not within the {worst.seconds:.2f} s in which it was looked for"
+    if unseen:
+        figure = f"{len(unseen)} of {len(times)} times not seen to end within {max(unseen):.2f} s"
     late = [time for time in times if time.seconds > bound + run.interval or not time.seen]
     if not late:
         return Finding(Result.HOLDS, figure)
@@ -124,13 +126,13 @@ def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
     others = [answer for answer in run.answers if answer.sent not in sent]
     if min(len(during), len(others)) < ENOUGH:
         return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
-    # What the page itself takes is no part of the promise, and is measured in the same run.
+    # The page's own time is not part of the promise; it is measured in the same run.
     own = percentiles(others).get(ORDINARY, 0.0)
     return Finding(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
 
 
 def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterator[Sequence[Row]]:
-    """What the balancers that watch a role said, of those that were not broken themselves in a span of time."""
+    """The answers of the balancers that watch a role, without those that were broken themselves in a span of time."""
     broken = {node for fault in run.faults if fault.begun < ended and fault.mended > begun for node in fault.nodes}
     for node in run.plan.role(promise.declared.of.partition(".")[0]):
         if node.name not in broken:
@@ -138,9 +140,9 @@ def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterat
 
 
 def _changed(run: Seen, rows: Sequence[Row], node: str, span: tuple[float, float], *, member: bool) -> Iterator[Timed]:
-    """How long it took until a balancer's pool had a node (or had it no more), in a span of time.
+    """How long it took until a node was in a balancer's pool (or out of it), in a span of time.
 
-    Nothing where the balancer could not be asked in that time.
+    Nothing where the balancer did not answer in that time.
     """
     begun, until = span
     since = begun - run.interval
@@ -155,7 +157,7 @@ def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
         if died is None or fault.kind in ("stop", "restart") or fault.mending - died < run.allowed(bound, died):
-            continue  # a clean stop has no such bound, and what is too short shows nothing
+            continue  # a clean stop has no such bound; a fault shorter than the bound shows nothing
         for rows in _watchers(promise, run, died, fault.mending):
             times += _changed(run, rows, node, (died, fault.mending), member=False)
     return _slowest(times, f"a {promise.role} node out of a pool")
@@ -203,7 +205,7 @@ def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:
         died = _died(run, fault, node)
         if died is None or not before or before[-1].value != node:
             continue  # it did not hold the VIP
-        # By its arrival: a question that was sent into the gap may be answered by the new holder after a while.
+        # By arrival: the new holder may answer a probe that was sent while nobody held the VIP.
         others = (r.due + r.seconds for r in rows if r.due >= died and seen.good(r) and r.value.strip() != node)
         moved = min(others, default=None)
         times.append(Timed((run.ended if moved is None else moved) - died, died, seen=moved is not None))

@@ -172,6 +172,13 @@ def test_what_only_a_node_can_measure() -> None:
         assert judged(promise("storage-stalls"), bound, run).result is result
 
 
+def test_a_measured_time_does_not_hide_a_broken_check() -> None:
+    fault = [happened("pause", "tcp-lb1", 5, 8)]
+    measured = {"vip-has-one-holder": [Timed(0.0, BEGUN + 8)]}
+    two = seen({"vip": _vip(5.7)}, fault, holders=("tcp-lb1", "tcp-lb2"), measured=measured)
+    assert _judged("vip-has-one-holder", two).result is Result.BROKEN
+
+
 def test_writes_that_nobody_takes_to_the_end() -> None:
     fault, bound = [happened("kill", "mysql1", 5, 12)], 10.0
     run = seen({"mysql-write": rows(_dead(5.1, 7.6))}, fault, plan_of=WHOLE)
