@@ -1,7 +1,7 @@
-"""The time of a cluster's nodes: the one place that knows how much longer things take where a processor is emulated.
+"""The time of a cluster's nodes: the only place that knows how much longer work takes on an emulated processor.
 
-Callers say seconds of an ordinary processor, and a rate that one serves. A backend's clock turns both into what this
-machine has to wait, or may ask. What is promised is never stretched.
+Callers give limits and rates of an ordinary processor. A backend's clock converts both to those of its nodes. Promises
+are never stretched.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ TLS_COST = 2.5  # two emulated processors serve about five pages a second over T
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock on which nodes live.
+    """The speed of nodes, relative to this machine's processor.
 
     Attributes:
         slowdown: how many times as long as on a processor of this machine a node needs for the same work; 1, or more
             where its processor is emulated.
-        defaults: by role, the options of a topology that nodes so slow need, and their values; they hold where the
-            person wrote none (`lab.spec.defaults`).
+        defaults: by role, the values of a topology's options that nodes so slow need; they apply where the topology
+            writes none (`lab.spec.defaults`).
     """
 
     slowdown: float = 1.0
@@ -40,11 +40,11 @@ class Clock:
         return self.slowdown > 1
 
     def limit(self, seconds: float) -> float:
-        """How many seconds of this machine a node may have for what an ordinary processor does in `seconds`."""
+        """Seconds of this machine that a node may take for what an ordinary processor does in `seconds`."""
         return seconds * self.slowdown
 
     def rate(self, per_second: float) -> float:
-        """The rate to ask at, where an ordinary processor would be asked `per_second` times a second."""
+        """The request rate for these nodes, where an ordinary processor would get `per_second`."""
         return per_second / self.slowdown
 
     def page_rate(self, per_second: float) -> float:
@@ -56,12 +56,12 @@ class Clock:
 
         Args:
             what: what is awaited, for the message.
-            seconds: how long at most, on an ordinary processor.
+            seconds: the limit on an ordinary processor.
             ask: asked about ten times a second; an engine's refusal counts as a bad answer.
             good: which answer is good; by default any that is true.
 
         Raises:
-            NotReady: it did not come; carries what was awaited and last seen.
+            NotReady: no good answer within the limit; carries what was awaited and what was seen last.
         """
         limit = self.limit(seconds)
         deadline = time.monotonic() + limit
@@ -83,7 +83,7 @@ REAL = Clock()
 """The clock of this machine, and of nodes that run on its own processor."""
 
 GENTLE: Mapping[str, Mapping[str, float]] = {
-    # One look of a keeper at another node may take seconds; the checks of the mysql nodes wait for such looks too.
+    # A keeper may take seconds to ask another node for its state; the checks of mysql nodes wait for that as well.
     "mysql": {
         "mysql.patience": 15,
         "tcp-lb.check.inter": 2,
@@ -104,7 +104,7 @@ GENTLE: Mapping[str, Mapping[str, float]] = {
     },
     "storage": {"storage.ping-timeout": 30},
 }
-"""For emulated processors. Earlier roles win: with `mysql`, its values of `tcp-lb.check` are the ones that hold."""
+"""For emulated processors. Earlier roles win: in a cluster with `mysql`, its values of `tcp-lb.check` apply."""
 
 EMULATED = Clock(slowdown=10.0, defaults=GENTLE)
-"""An emulated processor needs 10 to 30 times as long, and most of what is awaited is no computing."""
+"""An emulated processor needs 10 to 30 times as long; 10 is enough, since most waits are not for computing."""

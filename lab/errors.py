@@ -5,7 +5,7 @@ LabError
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
 │   ├── Unable         this backend can't do it, and says why
 │   └── HostError      this machine lacks something, or something of it is in the way
-│       └── Taken      a subnet or port was free when it was chosen, and is not any more
+│       └── Taken      a subnet or port that was free when chosen has been taken since
 ├── BackendError       the engine refused or failed
 │   └── BuildError     an image did not build; carries the step and the log's path
 ├── NotReady           a wait ended without what was awaited
@@ -62,7 +62,7 @@ class HostError(UserError):
 
 
 class Taken(HostError):
-    """A subnet or port was free when it was chosen, and somebody else has it now."""
+    """A subnet or port that was free when chosen has been taken since."""
 
 
 class BackendError(LabError):
@@ -85,7 +85,7 @@ class NotReady(LabError):
         what: as for every error.
         where: as for every error.
         next_step: as for every error.
-        awaited: the condition that did not come.
+        awaited: the condition that was not met.
         seen: what was seen last.
     """
 

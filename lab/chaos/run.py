@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
-SETTLE_SECONDS = 6.0  # watched after the last mending: promises of what is so again need two and a half
+SETTLE_SECONDS = 6.0  # watched after the last mending: promises of a return are judged in this time
 HEALTH_SECONDS = 60.0
 FIRST_ANSWERS = 10
 LEFT_OVER_SECONDS = 600  # after the scenario's own time: a lab that was killed leaves a load that ends by itself
@@ -135,6 +135,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
     longest = backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
     probes, load = Probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
     ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
+    measuring = [probes.asking, load.asking, *(one.asking for one in ledgers)]
     lives = Lives(backend, planned, record.seed, stage.report)
     try:
         with ExitStack() as stack:
@@ -160,11 +161,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
         begun=begun,
         ended=ended,
         holders=vip_holders(backend, backend.observe()),
-        stalls=[
-            stall
-            for asking in (probes.asking, load.asking, *(one.asking for one in ledgers))
-            for stall in asking.stalls
-        ],
+        stalls=[stall for asking in measuring for stall in asking.stalls],
     )
     results = [judged(promise(name), promise(name).bound(stage.cluster), seen) for name in scenario.promises]
     operations = {name: done for ledger in ledgers for name, done in ledger.operations.items()}

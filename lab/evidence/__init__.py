@@ -8,6 +8,6 @@ from lab.evidence.probes import Probes, outages
 from lab.evidence.register import Register
 
 until = REAL.until
-"""Waits on this machine's clock; `cluster.until` waits on the nodes'."""
+"""Waits with limits of this machine's processor; `cluster.until` with those of the nodes'."""
 
 __all__ = ["Answer", "Judgement", "Ledger", "Load", "Probes", "Register", "Stream", "Verdict", "outages", "until"]

@@ -134,8 +134,8 @@ class Asking:
     def count(self) -> int:
         """How many answers are written down so far."""
         said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
-        if not said.isdecimal():  # an engine that is very busy may lose what a command printed
-            raise BackendError(f"the client does not say how many answers it has: {said!r}", where=CLIENT)
+        if not said.isdecimal():  # a very busy engine may lose a command's output
+            raise BackendError(f"the number of answers can't be read: 'wc' printed {said!r}", where=CLIENT)
         return max(0, int(said) - 1)
 
     def processor_seconds(self) -> float:

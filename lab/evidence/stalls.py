@@ -1,7 +1,7 @@
-"""Stalls of a machine: a thread sleeps for a short while, again and again, and notes by how much it overslept.
+"""Stalls of a machine: a thread sleeps for a short interval in a loop, and records by how much it overslept.
 
-The method is that of jHiccup (Gil Tene): what holds up a thread that only sleeps holds up everything that is measured
-beside it. A meter runs on this machine and one in the client node, beside each load, probe and ledger.
+The method is that of jHiccup (Gil Tene): whatever delays a thread that only sleeps delays every measurement beside it.
+One meter runs on this machine and one in the client node, beside each load, probe and ledger.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 INTERVAL = 0.01  # seconds that a meter sleeps
-SHORTEST = 0.01  # seconds overslept that count as a stall; what is less is a scheduler's ordinary delay
+SHORTEST = 0.01  # seconds overslept that count as a stall; shorter delays are ordinary scheduling
 HERE = "this machine"
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A stretch in which a meter should have run and did not; Unix seconds of this machine."""
+    """A span in which a meter should have run and did not; Unix seconds of this machine."""
 
     where: str
     begun: float
@@ -29,12 +29,12 @@ class Stall:
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Its length."""
         return self.ended - self.begun
 
 
 class Meter:
-    """A context manager: this machine's stalls are noted inside it."""
+    """A context manager that records this machine's stalls; `stalls` may be read at any time."""
 
     def __init__(self) -> None:
         self.stalls: list[Stall] = []
@@ -60,7 +60,7 @@ class Meter:
 
 
 def stalled(stalls: Iterable[Stall], begun: float, ended: float) -> float:
-    """How many seconds of a span at least one machine stood still; what two meters saw at once counts once."""
+    """Seconds of a span in which at least one machine stood still; overlapping stalls count once."""
     total, reached = 0.0, begun
     for stall in sorted(stalls, key=lambda stall: stall.begun):
         first, last = max(stall.begun, reached), min(stall.ended, ended)

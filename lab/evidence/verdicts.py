@@ -33,7 +33,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Happened:
-    """A fault of a run, in Unix seconds: when it was begun, proven, taken back, and when that had taken effect."""
+    """A fault of a run, in Unix seconds: when it was begun, proven, reverted, and when the nodes were whole again."""
 
     kind: str
     text: str
@@ -49,7 +49,7 @@ class Timed:
     """How long something took, and when it began (Unix seconds).
 
     Attributes:
-        seen: whether its end was seen; if not, `seconds` is how long it was looked for.
+        seen: whether its end was seen; if not, `seconds` is how long the run waited for it.
     """
 
     seconds: float
@@ -66,7 +66,7 @@ class Seen:
         clock: the nodes' time.
         holders: who held the VIP at the end, as the nodes themselves say.
         stalls: when the client node or this machine stood still.
-        measured: by promise, what only a node could measure itself.
+        measured: by promise, the times that a test measured beside the probes.
     """
 
     plan: Plan
@@ -91,7 +91,7 @@ class Seen:
         return stalled(self.stalls, begun, ended)
 
     def allowed(self, bound: float, begun: float) -> float:
-        """What a time that began then may be: the bound, one interval of the probes, and the stalls in that window."""
+        """The longest time allowed from `begun`: the bound, one probe interval, and the stalls in that window."""
         seconds = bound + self.interval
         return seconds + self.stalled(begun, begun + seconds)
 
@@ -104,7 +104,7 @@ class Judged:
         figure: what was seen, for a person; `seconds` where it is a time.
         allowed: the bound and one interval of the probes; None where there is no bound.
         stalled: seconds that a machine stood still in the time of the figure.
-        excused: whether it is unknown only because a machine stood still: another run may tell.
+        excused: whether it is unknown only because a machine stood still; the run can be repeated.
     """
 
     promise: str

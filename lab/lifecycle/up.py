@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lab.spec import Cluster
 
 CHOICES = 5
-"""How often a subnet and ports are chosen: each time another cluster has to be quicker."""
+"""Attempts at a subnet and ports that no other cluster takes meanwhile; the last error is raised."""
 
 
 def up(
@@ -26,7 +26,7 @@ def up(
 ) -> Prepared:
     """Makes the cluster be as planned, and ready.
 
-    A subnet or port that another cluster takes between choice and use is chosen anew; one that was asked for is not.
+    A subnet or port that another cluster takes between choice and use is chosen again; one that was asked for is not.
 
     Raises:
         UserError: it can't be as asked; nothing was made.

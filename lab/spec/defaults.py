@@ -1,4 +1,4 @@
-"""Defaults of a topology that depend on where it is placed: timers for nodes that are slow."""
+"""Defaults of a topology that depend on its backend: timers for slow nodes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ M = TypeVar("M", bound=Model)
 
 
 def filled(cluster: Cluster, defaults: Mapping[str, Mapping[str, float]]) -> Cluster:
-    """The cluster with the options that the person left out set to other defaults; what the person wrote stays.
+    """The cluster with other defaults for the options that the topology leaves out; options that it writes stay.
 
     Args:
         cluster: the topology.
         defaults: by role, values by the option's place, such as `tcp-lb.check.inter`. Those of roles that the cluster
-            lacks are left out; of two values for one option the first one holds.
+            lacks are ignored; of two values for one option the first applies.
     """
     values: dict[str, float] = {}
     for role, options in defaults.items():
@@ -34,7 +34,7 @@ def filled(cluster: Cluster, defaults: Mapping[str, Mapping[str, float]]) -> Clu
 
 
 def _with(model: M, path: Sequence[str], value: float) -> M:
-    """A copy with the value at a path, unless it was written there."""
+    """A copy with the value at a path, unless the topology writes one there."""
     name, *inner = path
     if inner:
         return model.model_copy(update={name: _with(getattr(model, name), inner, value)})
