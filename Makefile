@@ -36,7 +36,7 @@ check: lint
 	$(PYTEST) -q tests/unit
 	@$(MAKE) --no-print-directory coverage
 
-# What of lab/ the runs since the last 'erase' went through, 'lab' as a command included.
+# Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
 coverage: .venv/ready
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
@@ -57,7 +57,7 @@ xen: .venv/ready
 	@$(LAB) doctor --backend xen --fix --quiet
 	@$(LAB) xen host up
 
-# What has to hold on Xen at every change, marked with its reason: five domains at a time, in two parts.
+# The tests that run on Xen at every change, marked with their reason: five domains at a time, in two parts.
 test-xen: xen
 	$(PYTEST) tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
 	$(PYTEST) tests/xen tests/cluster --backend xen --topology stage3 -m 'xen_smoke(topology="stage3")' --parity $(PARITY)
