@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from dataclasses import dataclass
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
@@ -37,13 +38,17 @@ class Promise:
         """The formula's value in seconds, by the topology's options; None where there is no formula.
 
         Raises:
-            SpecError: the topology lacks a role whose options it speaks of.
+            SpecError: the topology lacks a role whose options it speaks of, or two places give one name.
         """
         if not self.declared.formula:
             return None
         names: dict[str, Any] = {}
         for place in self.declared.of.split():
-            names |= _options(cluster, place, self.name)
+            options = _options(cluster, place, self.name)
+            twice = sorted(names.keys() & options.keys() & _names(self.declared))
+            if twice:
+                raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' from two of: {self.declared.of}")
+            names |= options
         for part, expression in self.declared.where.items():
             names[part] = _evaluated(expression, names)
         return round(float(_evaluated(self.declared.formula, names)), 3)
@@ -87,6 +92,11 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
         raise SpecError(f"the promise '{name}' speaks of '{role}', which the topology lacks")
     model = reduce(getattr, inner, of_role)
     return {field: getattr(model, field) for field in type(model).model_fields}
+
+
+def _names(declared: Declared) -> set[str]:
+    """The names that a formula and its parts read."""
+    return set(re.findall(r"[a-z_]+", " ".join([declared.formula, *declared.where.values()])))
 
 
 def _evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it

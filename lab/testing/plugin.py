@@ -78,34 +78,44 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remembers whether the test itself failed, for the fixtures that end after it."""
+    """Remembers whether the test or its setup failed, for the fixtures that end after it."""
     report = yield
-    if report.when == "call":
-        item.stash[FAILED] = report.failed
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
 
 
 @pytest.fixture
 def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> Iterator[Evidence]:
+    from lab.errors import LabError
+    from lab.testing.evidence import Evidence
+
+    made = Evidence(_session_cluster)
+    try:
+        _session_cluster.heal()
+    except LabError:
+        _keep(request, made)
+        raise
+    yield made
+    if request.node.stash.get(FAILED, False):
+        _keep(request, made)
+
+
+def _keep(request: pytest.FixtureRequest, evidence: Evidence) -> None:
+    """Keeps what a failed test measured, and its nodes' logs, as a run."""
     from pathlib import Path
 
     from lab.errors import LabError
-    from lab.testing.evidence import Evidence
     from lab.testing.failures import KEPT
 
-    _session_cluster.heal()
-    made = Evidence(_session_cluster)
-    yield made
-    if request.node.stash.get(FAILED, False):
-        try:
-            report = made.keep(Path(request.config.getoption("--runs")), request.node.name)
-            request.node.stash[KEPT] = str(report)
-            kept = f"what it measured: {report}"
-        except LabError as error:
-            kept = f"what it measured could not be kept: {error}"
-            request.node.stash[KEPT] = f"nothing: {error.what}"
-        request.node.add_report_section("teardown", "lab", kept)
-        print(kept)
+    try:
+        report = evidence.keep(Path(request.config.getoption("--runs")), request.node.name)
+        request.node.stash[KEPT] = str(report)
+        kept = f"what it measured: {report}"
+    except LabError as error:
+        kept = f"what it measured could not be kept: {error}"
+        request.node.stash[KEPT] = f"nothing: {error.what}"
+    request.node.add_report_section("teardown", "lab", kept)
+    print(kept)
 
 
 @pytest.fixture

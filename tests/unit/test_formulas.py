@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.errors import SpecError
 from lab.evidence.promises import Promise, promise, promises
 from lab.recipes.manifest import Fragment
 from lab.spec import HealthCheck, HttpLb, Mysql, Storage, TcpLb, parse
@@ -118,3 +119,10 @@ def test_every_key_of_a_manifest_is_explained() -> None:
     table = text.partition("| key of role.yaml")[2].partition("\n\n")[0]
     explained = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert explained == set(Fragment.model_fields)
+
+
+def test_a_name_that_two_places_give_is_refused() -> None:
+    """`count` is an option of every role: which one a formula means must not depend on the order of the places."""
+    declared = promise("vip-moves").declared.model_copy(update={"of": "tcp-lb mysql"})
+    with pytest.raises(SpecError, match="reads 'count' from two of: tcp-lb mysql"):
+        Promise("vip-moves", "tcp-lb", declared).bound(parse(WHOLE))
