@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 QUICK = "a quick look: one run of each figure, on one shared cluster; no figures to quote"
 TAIL_LINES = 12
+HERE = str(Path(__file__).parent)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +107,9 @@ def _take(result: Result, name: str, work: Callable[[], list[Figure]]) -> None:
 
 def reason(error: BaseException) -> str:
     """What went wrong, where, and the last that was said: on one screen."""
-    frame = next((one for one in reversed(traceback.extract_tb(error.__traceback__)) if "bench" in one.filename), None)
+    frame = next(
+        (one for one in reversed(traceback.extract_tb(error.__traceback__)) if one.filename.startswith(HERE)), None
+    )
     lines = [f"{type(error).__name__}: {error}"]
     if frame:
         lines.append(f"  where: {frame.filename.rpartition('/')[2]}:{frame.lineno}, {frame.line}")

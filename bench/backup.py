@@ -11,6 +11,7 @@ from lab.backends import backend
 from lab.evidence.latency import percentiles
 from lab.lifecycle import backup
 from lab.lifecycle.down import down
+from lab.lifecycle.mysql import members
 from lab.lifecycle.report import Silent
 from lab.spec import Placement, find, load
 from lab.testing import LabCluster
@@ -27,7 +28,7 @@ mkdir -p /srv/home/bench && cd /srv/home/bench && for n in $(seq {FILES}); do
 done
 """
 TABLE = "CREATE DATABASE IF NOT EXISTS bench; CREATE TABLE bench.rows (id BIGINT PRIMARY KEY, word CHAR(64));"
-INSERT = f"INSERT INTO bench.rows SELECT seq, SHA2(seq, 256) FROM seq_1_to_{ROWS}"  # noqa: S608
+INSERT = f"INSERT INTO bench.rows SELECT seq, SHA2(seq, 256) FROM bench.seq_1_to_{ROWS}"  # noqa: S608
 
 
 def run(runs: int) -> list[Figure]:
@@ -66,7 +67,7 @@ def measure(cluster: LabCluster, runs: int) -> list[Figure]:
 
 
 def _fill(cluster: LabCluster) -> None:
-    primary = cluster.plan.role("mysql")[0].name
+    primary = next(one.name for one in members(cluster.backend) if one.serves)
     for node, command in ((NODE, FILL), (primary, f"mariadb --execute '{TABLE} {INSERT}'")):
         done = cluster.run(node, command, seconds=300)
         if not done.ok:

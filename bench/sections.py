@@ -43,7 +43,7 @@ SECTIONS = {
     "traffic": Section("Requests a second", 5, shared=traffic.run),
     "failover": Section("Out of the pool and back, and the VIP", 5, shared=failover.run),
     "evidence": Section("What measuring costs, and how far it can be trusted", 5, shared=evidence.run),
-    "scale": Section("Many web nodes", 1, shared=lambda cluster, _: scale.run(cluster)),
+    "scale": Section("Many web nodes", 3, shared=scale.run),
     "storage": Section("The shared filesystem", 5, storage.run, storage.measure),
     "mysql": Section("The MySQL cluster: one node, replication, Galera", 5, mysql.run, mysql.look),
     "shell": Section("Logins", 5, shell.run, shell.measure),
