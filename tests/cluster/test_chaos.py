@@ -88,7 +88,7 @@ def test_a_scenario_is_played_judged_and_kept(cluster: LabCluster, play: Player)
         "cluster-heals": "holds",
     }
     out = next(one for one in told["promises"] if one["promise"] == "web-node-leaves")
-    assert out["bound"] == pytest.approx(2.0)
+    assert out["bound"] == cluster.bound("web-node-leaves")
     assert 0.3 < out["seconds"] <= out["allowed"]
     suite = ET.fromstring((kept / "junit.xml").read_text())  # noqa: S314  our own file
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "0", "0")
