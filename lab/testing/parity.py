@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import pytest
 
 SUITE = "tests/cluster/"
+UNKNOWN = "unknown: "
+"""How the reason of a test begins whose promises were hidden by stalls in every round; see `lab.testing.rounds`."""
+
 Table = dict[str, dict[str, str]]
 
 
@@ -72,7 +75,8 @@ def _cell(outcome: str, reasons: list[str]) -> str:
     reason = outcome.removeprefix("skipped: ")
     if reason not in reasons:
         reasons.append(reason)
-    return f"skipped ({reasons.index(reason) + 1})"
+    word = "unknown" if reason.startswith(UNKNOWN) else "skipped"
+    return f"{word} ({reasons.index(reason) + 1})"
 
 
 def _words(name: str) -> str:

@@ -15,6 +15,7 @@ from lab.evidence import Probes
 from lab.evidence.checks import judged
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import Happened, Timed
+from lab.testing.parity import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ class Rounds:
             unknown = [one for one in results if not one.holds]
             if not unknown:
                 return
-        pytest.skip("unknown: " + "; ".join(map(summary, unknown)))
+        pytest.skip(UNKNOWN + "; ".join(map(summary, unknown)))
 
 
 def summary(one: Judged) -> str:
