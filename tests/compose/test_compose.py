@@ -74,9 +74,11 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
     for image in images:  # the short name may be another checkout's by now
         document = document.replace(f"image: {image.alias}\n", f"image: {image.tag}\n")
     (folder / "compose.yaml").write_text(document, encoding="utf-8")
-    for place, text in {**compose.files(made), **compose.secret_files(made, secrets.ensure(made))}.items():
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / place).write_text(text, encoding="utf-8")
+    for mode, files in ((0o644, compose.files(made)), (0o600, compose.secret_files(made, secrets.ensure(made)))):
+        for place, text in files.items():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).touch(mode)  # sshd refuses a host key that others may read
+            (folder / place).write_text(text, encoding="utf-8")
     ports = {compose.variable(entry): str(free.port()) for node in made.nodes for entry in node.publish}
 
     def run(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -97,6 +99,8 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
         until(
             "the site on the VIP, without any lab command", 60, lambda: run(*check), lambda done: done.returncode == 0
         )
+        ready = ("exec", "-T", "shell1", "/usr/lib/lab/ready")
+        until("shell1 to be ready", 60, lambda: run(*ready), lambda done: done.returncode == 0)
         said = run("exec", "-T", "client", "curl", "-sS", "--cacert", "/etc/lab/ca.crt", "https://www.www.test/whoami")
         client = next(node.address for node in made.nodes if node.name == "client")
         assert f'"client":"{client}"' in said.stdout, said.stderr
