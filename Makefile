@@ -57,10 +57,9 @@ xen: .venv/ready
 	@$(LAB) doctor --backend xen --fix --quiet
 	@$(LAB) xen host up
 
-# The tests that run on Xen at every change, marked with their reason: five domains at a time, in two parts.
+# The tests that run on Xen at every change, marked with their reason: five domains at a time.
 test-xen: xen
 	$(PYTEST) tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
-	$(PYTEST) tests/xen tests/cluster --backend xen --topology stage3 -m 'xen_smoke(topology="stage3")' --parity $(PARITY)
 
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/ready engine xen

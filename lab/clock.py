@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
+FEWEST = 10  # requests without which nothing is seen
 TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
 
 
@@ -46,6 +47,10 @@ class Clock:
     def rate(self, per_second: float) -> float:
         """The request rate for these nodes, where an ordinary processor would get `per_second`."""
         return per_second / self.slowdown
+
+    def requests(self, count: int) -> int:
+        """How many requests at a `page_rate` take as long, by the nodes' time, as `count` on an ordinary processor."""
+        return max(min(count, FEWEST), round(count / TLS_COST)) if self.emulated else count
 
     def page_rate(self, per_second: float) -> float:
         """The same for whole pages over TLS, which cost an emulated processor more than other work."""

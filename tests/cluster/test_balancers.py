@@ -47,8 +47,8 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster, faul
             with faults.kill(old):
                 new = _moved(cluster, old)
                 moved = time.time()
-                load.more(RATE)
-            load.more(3 * RATE)
+                load.more(cluster.clock.requests(RATE))
+            load.more(cluster.clock.requests(3 * RATE))
         # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
         late = [answer for answer in load.failed if not killed - 1 <= answer.sent <= moved]
         assert not late
@@ -82,14 +82,15 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(
         with round_:
             with faults.pause(old), cluster.load(RATE) as load:
                 _moved(cluster, old)
-                load.more(2 * RATE)  # one that wakes within a probe's patience would not have been seen hanging
+                # One that wakes within a probe's patience would not have been seen hanging.
+                load.more(cluster.clock.requests(2 * RATE))
             # It wakes believing that it holds the VIP: two holders, for a moment.
             cluster.until("one holder", SEEN_SECONDS, cluster.vip_holders, lambda now: len(now) == 1)
             cluster.until("the site to answer", SEEN_SECONDS, lambda: cluster.ask("/whoami", *_patience(cluster)))
             # No lasting split brain: it stays one holder while visitors go on asking.
             with cluster.load(RATE) as load:
                 for _ in range(5):
-                    load.more(RATE // 2)
+                    load.more(cluster.clock.requests(RATE // 2))
                     assert len(cluster.vip_holders()) == 1
         assert not load.failed
 

@@ -37,7 +37,6 @@ def _back(cluster: LabCluster, node: str) -> None:
     )
 
 
-@pytest.mark.xen_smoke("load over TLS through every web domain", topology="stage3")
 def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
     cluster.require("http-lb", 1)
     with cluster.load(RATE) as load:
@@ -47,12 +46,7 @@ def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
 
 
 PROMISES = ("web-node-dies", "web-node-leaves", "web-node-returns")
-_KILL = pytest.param(
-    "kill",
-    PROMISES,
-    marks=pytest.mark.xen_smoke("out of the pool and back after a reboot, under load", topology="stage3"),
-    id="kill",
-)
+_KILL = pytest.param("kill", PROMISES, id="kill")
 _PAUSE = pytest.param("pause", (*PROMISES, "web-node-hangs"), id="pause")
 
 

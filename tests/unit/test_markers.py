@@ -41,10 +41,12 @@ def test_a_marker_without_a_reason_is_refused(pytester: pytest.Pytester, marker:
 def test_a_marker_of_xen_without_a_run_is_refused(pytester: pytest.Pytester, marker: str) -> None:
     done = _collected(pytester, marker)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*test_it: xen_smoke needs the topology of its run, one of five, stage3*"])
+    done.stderr.fnmatch_lines(["*test_it: xen_smoke needs the topology of its run, one of five*"])
 
 
-@pytest.mark.parametrize(("topology", "ended"), [("five", pytest.ExitCode.OK), ("stage3", 5)])
+@pytest.mark.parametrize(
+    ("topology", "ended"), [("five", pytest.ExitCode.OK), ("stage3", pytest.ExitCode.NO_TESTS_COLLECTED)]
+)
 def test_a_run_has_its_own_tests_and_a_run_of_none_fails(pytester: pytest.Pytester, topology: str, ended: int) -> None:
     done = _collected(pytester, "xen_smoke('why', topology='five')", "-m", f'xen_smoke(topology="{topology}")')
     assert done.ret == ended
