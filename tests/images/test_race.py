@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.docker import DockerBackend
@@ -42,7 +44,8 @@ class Raced(DockerBackend):
                 self.listening[-1].bind(("127.0.0.1", port))
                 self.listening[-1].listen()
             pool = IPAMPool(subnet=str(plan.network.cidr))
-            self.api.create_network(self.rival, ipam=IPAMConfig(pool_configs=[pool]))
+            with contextlib.suppress(APIError):  # somebody else really took it in that moment
+                self.api.create_network(self.rival, ipam=IPAMConfig(pool_configs=[pool]))
         super().create(plan, node, files)
 
 
@@ -73,7 +76,8 @@ def test_a_subnet_and_ports_that_were_taken_meanwhile_are_chosen_anew(raced: Rac
 def test_a_subnet_that_was_asked_for_is_not_chosen_anew(raced: Raced) -> None:
     wanted = up(parse(f"name: {raced.cluster}\nweb: {{count: 1}}\n"), raced, Silent()).plan.network.cidr
     down(raced, Silent(), volumes=True)
-    raced.api.remove_network(raced.rival)
+    with contextlib.suppress(NotFound):
+        raced.api.remove_network(raced.rival)
     raced.chosen = None
     with pytest.raises(HostError, match=f"the network {wanted} collides with {wanted}, the Docker network"):
         up(parse(f"name: {raced.cluster}\nnetwork: {wanted}\nweb: {{count: 1}}\n"), raced, Silent())

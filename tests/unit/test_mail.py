@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,24 @@ def test_a_messages_way_is_what_names_it_or_its_queue_id() -> None:
     found = mail.way(LOG, "<one@www.test>")
     assert found == [LOG[0], LOG[1], LOG[3], LOG[5]]
     assert mail.way(LOG, "<three@www.test>") == []
+
+
+def test_what_waits_for_a_later_try_may_be_in_the_mailbox_too(
+    delivered: Any,  # noqa: ANN401
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed behind the delivery, deferred after the boot since Dovecot did not listen yet, and killed again."""
+    rows = [
+        {"queue_name": name, "queue_id": f"{name}1", "arrival_time": 1000, "recipients": [{"address": "Ann@www.test"}]}
+        for name in ("incoming", "active", "deferred", "hold")
+    ]
+    lines = "\n".join(map(json.dumps, rows))
+    (tmp_path / "postqueue").write_text(f"#!/bin/sh\ncat << 'END'\n{lines}\nMail queue is empty\nEND\n")
+    (tmp_path / "postqueue").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = delivered.wanted(delivered.queued())
+    assert found == {"ann@www.test": {"incoming1": 1000, "active1": 1000, "deferred1": 1000, "hold1": 1000}}
 
 
 def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(delivered: Any, tmp_path: Path) -> None:  # noqa: ANN401

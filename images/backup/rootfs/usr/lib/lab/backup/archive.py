@@ -148,7 +148,7 @@ def tell(because: str) -> None:
 
 def _copy(wanted: Settings, ending: threading.Event) -> bool:
     """One connection, until it ends or its node is none to read from; whether anything was copied."""
-    name = _source(wanted)
+    name = _source(wanted, ending)
     server = databases.node(wanted, name)
     life = databases.history(server)
     if not life:
@@ -183,9 +183,14 @@ def _began() -> bool:
     return True
 
 
-def _source(wanted: Settings) -> str:
-    """The node to copy from: a replica, which has nothing that another might not have; of one node, that one."""
+def _source(wanted: Settings, ending: threading.Event) -> str:
+    """The node to copy from: a replica, which has nothing that another might not have; of one node, that one.
+
+    Three nodes that do not answer take longer than the supervisor waits for a stop.
+    """
     for name, address in wanted.nodes.items():
+        if ending.is_set():
+            break
         if _asked(address, "/replica")[0] == 200 or (len(wanted.nodes) == 1 and _asked(address, "/primary")[0] == 200):
             return name
     raise Failed("no mysql node is a fresh replica")
