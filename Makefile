@@ -64,7 +64,7 @@ test-xen: xen
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/ready engine xen
 	@mkdir -p runs
-	.venv/bin/pytest tests/cluster --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
+	.venv/bin/pytest tests/report tests/cluster --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \

@@ -41,6 +41,7 @@ class LabCluster:
         applied: the topology that it was made to be last.
         backend: where it runs; kill, pause, start and so on are its own.
         loads: those of the test that runs.
+        left_whole: whether it was whole, and the test since then broke nothing.
     """
 
     def __init__(self, spec: Cluster, backend: Backend) -> None:
@@ -49,6 +50,7 @@ class LabCluster:
         self.plan: Plan = up(self.spec, backend, Silent()).plan
         self.applied: Cluster | None = self.spec
         self.loads: list[Load] = []
+        self.left_whole = False
 
     def options(self, kind: type[T]) -> T:
         """The options of a role by their class; a test that needs a role which the topology lacks is skipped."""

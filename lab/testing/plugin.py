@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lab.testing.rounds import Rounds
 
 FAILED = pytest.StashKey[bool]()
+READ_ONLY = "read_only"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Ends a failed run with a table, and records the outcomes for `--parity` where it is given."""
+    config.addinivalue_line("markers", f"{READ_ONLY}: breaks nothing; the next test does not check the cluster first")
     from lab.testing.failures import Failures
 
     config.pluginmanager.register(Failures())
@@ -91,13 +93,17 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
 
     made = Evidence(_session_cluster)
     try:
-        _session_cluster.heal()
+        if not _session_cluster.left_whole:
+            _session_cluster.heal()
     except LabError:
         _keep(request, made)
         raise
+    _session_cluster.left_whole = False
     yield made
     if request.node.stash.get(FAILED, False):
         _keep(request, made)
+    else:
+        _session_cluster.left_whole = request.node.get_closest_marker(READ_ONLY) is not None
 
 
 def _keep(request: pytest.FixtureRequest, evidence: Evidence) -> None:

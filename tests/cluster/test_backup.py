@@ -83,6 +83,7 @@ def _letter(cluster: LabCluster) -> str | None:
     return post.arrived("bob", LETTER)
 
 
+@pytest.mark.read_only
 def test_a_backup_is_made_listed_checked_and_tried(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     _write(cluster, "large", 5_000_000)
     first = backup.now(backend)
@@ -106,6 +107,7 @@ def test_a_backup_is_made_listed_checked_and_tried(cluster: LabCluster, backend:
         ({"at": 4_000_000_000.0}, "in the future"),
     ],
 )
+@pytest.mark.read_only
 def test_what_can_not_be_restored_is_refused(backend: Any, asked: dict[str, Any], said: str) -> None:  # noqa: ANN401
     backup.now(backend)
     with pytest.raises(SpecError, match=said):

@@ -164,6 +164,7 @@ def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Pla
     ],
     ids=["an unknown node", "a time after its end"],
 )
+@pytest.mark.read_only
 def test_a_scenario_that_can_not_be_played_changes_nothing(play: Player, scenario: str, said: str) -> None:
     done = play(scenario)
     assert done.returncode == 2
@@ -171,6 +172,7 @@ def test_a_scenario_that_can_not_be_played_changes_nothing(play: Player, scenari
     assert not (play.folder / "runs").exists()
 
 
+@pytest.mark.read_only
 def test_a_full_disk_under_runs_is_said_before_anything_is_broken(cluster: LabCluster, play: Player) -> None:
     if os.geteuid() != 0:
         pytest.skip("a small disk can be mounted by root only")
@@ -209,6 +211,7 @@ def _delete(cluster: LabCluster, message: str) -> None:
         assert cluster.backend.run(node.name, ["python3", "-c", script, message]).ok
 
 
+@pytest.mark.read_only
 def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     with ledger("guestbook") as book:
         book.more(30)
@@ -228,6 +231,7 @@ def test_a_register_on_one_disk_is_linearizable_though_its_node_dies(cluster: La
     assert linearizable(register.history) is Answer.YES
 
 
+@pytest.mark.read_only
 def test_a_register_that_two_disks_pretend_to_be_is_not(cluster: LabCluster) -> None:
     """The checker finds a real fault: two nodes with disks of their own are no shared filesystem."""
     nodes = cluster.require("web", 2)[:2]

@@ -33,6 +33,7 @@ def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("options", "spoken"), [((), "HTTP/1.1"), (("--http", "2"), "HTTP/2.0"), (("--no-keep",), "HTTP/1.1")]
 )
+@pytest.mark.read_only
 def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoken: str) -> None:
     balancers = cluster.require("http-lb", 1)
     path = f"/whoami?way={'-'.join(options) or 'kept'}"
@@ -82,6 +83,7 @@ def test_kept_connections_that_a_balancer_ended_fail_no_question(cluster: LabClu
     assert load.failed == []
 
 
+@pytest.mark.read_only
 def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluster) -> None:
     done = _load(cluster, "--rate", "20", "--for", "1s", "--search", "1ms")
     assert done.returncode == 0, done.stderr
@@ -101,6 +103,7 @@ def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluste
         (("--name", "nobody"), "there is no cluster 'nobody'"),
     ],
 )
+@pytest.mark.read_only
 def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[str, ...], said: str) -> None:
     base = [LAB, "load", "--backend", cluster.backend.name, "--name", cluster.spec.name, *options]
     done = subprocess.run(base, capture_output=True, text=True, check=False, timeout=60)
@@ -108,6 +111,7 @@ def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[st
     assert said in done.stderr
 
 
+@pytest.mark.read_only
 def test_nothing_goes_on_asking_afterwards(cluster: LabCluster) -> None:
     _load(cluster, "--rate", "10", "--for", "1s")
     cluster.until(

@@ -61,6 +61,7 @@ def _holds(book: Ledger) -> None:
 
 
 @pytest.mark.parametrize("port", [587, 465])
+@pytest.mark.read_only
 def test_what_is_submitted_arrives_signed(cluster: LabCluster, post: Post, port: int) -> None:
     subject = _unique("submitted")
     code, said = post.send("ann", "bob", subject=subject, port=port)
@@ -73,18 +74,21 @@ def test_what_is_submitted_arrives_signed(cluster: LabCluster, post: Post, port:
     assert cluster.plan.node("client").address in message, "the client's own address is known"
 
 
+@pytest.mark.read_only
 def test_mail_to_an_alias_arrives(post: Post) -> None:
     subject = _unique("by alias")
     assert post.send("bob", "info", subject=subject)[0] == 250
     assert post.arrived("ann", subject)
 
 
+@pytest.mark.read_only
 def test_mail_from_outside_arrives(post: Post) -> None:
     subject = _unique("from outside")
     assert post.send("", "ann", subject=subject, **OUTSIDE)[0] == 250
     assert "dkim=none" in post.arrived("ann", subject)
 
 
+@pytest.mark.read_only
 def test_a_signature_is_judged(cluster: LabCluster, post: Post) -> None:
     cluster.require("tcp-lb", 1)  # it serves the names, and so the key
     signed = _unique("signed")
@@ -111,6 +115,7 @@ def test_a_signature_is_judged(cluster: LabCluster, post: Post) -> None:
         ("ann", {"sender": "root@example.org"}, 553, "not owned by user"),
     ],
 )
+@pytest.mark.read_only
 def test_what_may_not_be_is_refused_while_its_sender_listens(
     post: Post, to: str, more: dict[str, Any], code: int, said: str
 ) -> None:
@@ -119,6 +124,7 @@ def test_what_may_not_be_is_refused_while_its_sender_listens(
     assert said in got[1]
 
 
+@pytest.mark.read_only
 def test_nobody_reads_without_tls_or_with_a_wrong_password(post: Post) -> None:
     refused = post.read("ann", port=143, tls=False)
     assert "LOGINDISABLED" in refused["can"]
@@ -127,6 +133,7 @@ def test_nobody_reads_without_tls_or_with_a_wrong_password(post: Post) -> None:
     assert "refused" in post.read("ann", password="wrong horse")  # noqa: S106
 
 
+@pytest.mark.read_only
 def test_a_persons_filter_files_what_arrives(post: Post) -> None:
     """Put there once, by ManageSieve, it is heeded by whichever node delivers."""
     assert post.sift("ann", FILTER) == {}
@@ -143,6 +150,7 @@ def test_a_persons_filter_files_what_arrives(post: Post) -> None:
         post.sift("ann", "keep;")
 
 
+@pytest.mark.read_only
 def test_a_full_mailbox_takes_no_more(cluster: LabCluster, post: Post) -> None:
     """Its sender is told so at once: nothing waits in a queue."""
     big = 700 * 1024
@@ -162,6 +170,7 @@ def test_who_sends_too_much_is_told_to_wait(cluster: LabCluster, post: Post) -> 
         assert 250 in codes, codes
 
 
+@pytest.mark.read_only
 def test_a_password_is_changed_and_an_account_goes(cluster: LabCluster, post: Post) -> None:
     mail.add(cluster.backend, "guest", PASSWORD)
     with pytest.raises(SpecError, match="there already"):
@@ -192,6 +201,7 @@ def test_the_guest_book_tells_of_a_post(cluster: LabCluster, post: Post) -> None
         assert all(mark not in one for one in post.read("bob")["messages"])
 
 
+@pytest.mark.read_only
 def test_a_messages_way_is_shown(cluster: LabCluster, post: Post) -> None:
     mark = f"{uuid.uuid4().hex}@{post.domain}"
     text = f"From: {post.address('ann')}\nMessage-ID: <{mark}>\nSubject: traced\n\nHello.\n"

@@ -133,6 +133,7 @@ def _holds(cluster: LabCluster, book: Ledger) -> None:
 CHECKSUM = "mariadb -N -e 'CHECKSUM TABLE evidence.ledger, evidence.probes, lab.epochs'"
 
 
+@pytest.mark.read_only
 def test_replicas_follow_and_refuse_writes(cluster: LabCluster) -> None:
     _whole(cluster)
     primary = _primary(cluster)
@@ -145,6 +146,7 @@ def test_replicas_follow_and_refuse_writes(cluster: LabCluster) -> None:
         assert "read-only" in refused.said
 
 
+@pytest.mark.read_only
 def test_the_balancers_lead_to_the_primary_and_to_replicas(cluster: LabCluster) -> None:
     cluster.require("tcp-lb", 1)
     primary = _primary(cluster)
@@ -177,6 +179,7 @@ def test_the_balancers_lead_to_the_primary_and_to_replicas(cluster: LabCluster) 
         ("evidence", "$(cat /etc/lab/passwords/evidence)", "CREATE TABLE guestbook.mine (id INT)", "denied"),
     ],
 )
+@pytest.mark.read_only
 def test_nobody_gets_in_by_a_wrong_password_or_further_than_is_granted(
     cluster: LabCluster, user: str, password: str, select: str, said: str
 ) -> None:
@@ -247,11 +250,12 @@ def test_a_replica_dies_and_then_the_primary(
 
 LAST = pytest.mark.galera("the group begins anew although the node that took the writes starts last")
 AWAY = pytest.mark.galera("two nodes wait for the one that took the writes: it may have acknowledged alone")
+EASIER = pytest.mark.nightly("a quarter of a minute: the former primary is there at once, the other orders are harder")
 ORDERS = [
-    pytest.param([0, 1, 2], [], id="primary-first"),
+    pytest.param([0, 1, 2], [], id="primary-first", marks=EASIER),
     pytest.param([1, 2, 0], [], id="primary-last", marks=LAST),
     pytest.param([2, 1], [0], id="two-return,-the-primary-does-not", marks=AWAY),
-    pytest.param([1, 0], [2], id="two-return,-the-primary-among-them"),
+    pytest.param([1, 0], [2], id="two-return,-the-primary-among-them", marks=EASIER),
 ]
 """Who starts first (0: the former primary), and who only when the others serve."""
 
@@ -365,6 +369,7 @@ def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
     _holds(cluster, book)
 
 
+@pytest.mark.nightly("a quarter of a minute: a broken node that is cloned goes the same way")
 def test_a_node_that_is_well_is_made_anew_when_asked(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     found = _whole(cluster)
     node = next(member.name for member in found if member.role == "replica")

@@ -95,6 +95,7 @@ def _without(cluster: LabCluster, user: str) -> Cluster:
     return cluster.spec.model_copy(update={"users": {k: v for k, v in cluster.spec.users.items() if k != user}})
 
 
+@pytest.mark.read_only
 def test_a_key_opens_the_door_and_the_clients_address_is_known(cluster: LabCluster, school: School) -> None:
     done = school.ssh(ANN, "echo $SSH_CONNECTION; id; pwd")
     assert done.ok, done.said
@@ -115,12 +116,14 @@ def test_a_key_opens_the_door_and_the_clients_address_is_known(cluster: LabClust
         (ANN, "none", ("-o", "PreferredAuthentications=password,keyboard-interactive", "-o", "BatchMode=no")),
     ],
 )
+@pytest.mark.read_only
 def test_nobody_else_comes_in(school: School, user: str, key: str, options: tuple[str, ...]) -> None:
     refused = school.ssh(user, "true", *options, key=key)
     assert refused.rc == FAILED_LOGIN
     assert "Permission denied (publickey)" in refused.said
 
 
+@pytest.mark.read_only
 def test_a_page_is_published_on_every_web_node(cluster: LabCluster, school: School) -> None:
     webs = cluster.require("web", 1)
     page = "cd public_html && echo 'made by hand' > index.html && echo '<?php echo 6*7;' > page.php && ls"
@@ -136,6 +139,7 @@ def test_a_page_is_published_on_every_web_node(cluster: LabCluster, school: Scho
     assert "404" in cluster.ask("/~nobody-of-that-name/", "-o", "/dev/null", "-w", "%{http_code}")
 
 
+@pytest.mark.read_only
 def test_a_file_sent_by_sftp_is_whole(cluster: LabCluster, school: School) -> None:
     cluster.run("client", "dd if=/dev/urandom of=/tmp/sent bs=64k count=80 2>/dev/null")
     ssh = f"-i {KEYS}/{ANN} -o UserKnownHostsFile=/etc/lab/known_hosts -o IdentitiesOnly=yes"
@@ -159,6 +163,7 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     assert any(f"more than {MEGABYTES}" in line for line in said)
 
 
+@pytest.mark.read_only
 def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
     inside = "127.0.0.1:8404"
     refused = school.through(ANN, inside)

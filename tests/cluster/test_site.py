@@ -16,6 +16,8 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
+pytestmark = pytest.mark.read_only
+
 
 @pytest.fixture
 def balanced(cluster: LabCluster) -> LabCluster:

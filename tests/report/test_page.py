@@ -142,6 +142,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_plots_keep_their_size(r
         assert shown.page.locator(".plot").first.evaluate("plot => plot.scrollWidth > plot.clientWidth")
 
 
+@pytest.mark.nightly("twenty seconds of processor to make the run")
 def test_a_long_run_stays_small(tmp_path: Path) -> None:
     """Ten minutes at 500 a second, probes at 20 Hz, a fault every ten seconds."""
     probed = {
