@@ -78,10 +78,11 @@ def _compared(times: Sequence[Timed], bound: float, run: Seen) -> Finding:
     late = [time for time in times if time.seconds > bound + run.interval or not time.seen]
     if not late:
         return Finding(Result.HOLDS, figure)
-    if any(time.seconds > run.allowed(bound, time.begun) for time in late):
+    if any(time.seconds > run.allowed(bound, time.begun) + run.emulation for time in late):
         return Finding(Result.BROKEN, figure)
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
-    return Finding(Result.UNKNOWN, f"{figure}, of which the machine stood still for {still:.2f} s", excused=True)
+    where = " on emulated processors" if run.clock.emulated else ""
+    return Finding(Result.UNKNOWN, f"{figure}{where}, of which the machine stood still for {still:.2f} s", excused=True)
 
 
 def _unknown(why: str) -> Finding:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lab.plan import Plan
 
 
+EMULATED_SECONDS = 2.5
+
+
 class Result(StrEnum):
     """Whether a promise was kept; of writes, how it was not."""
 
@@ -94,6 +97,14 @@ class Seen:
         """The longest time allowed from `begun`: the bound, one probe interval, and the stalls in that window."""
         seconds = bound + self.interval
         return seconds + self.stalled(begun, begun + seconds)
+
+    @property
+    def emulation(self) -> float:
+        """Seconds in which a late figure proves nothing where the nodes' processors are emulated.
+
+        A node there may stand still while the client and this machine, which have meters, do not.
+        """
+        return self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
 
 
 @dataclass(frozen=True)

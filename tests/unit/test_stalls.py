@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.clock import EMULATED
 from lab.evidence.checks import judged
 from lab.evidence.promises import promise
 from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
-from lab.evidence.verdicts import Result
+from lab.evidence.verdicts import Result, Timed
 from lab.spec import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, STEP, happened, rows, seen
@@ -101,3 +103,14 @@ def test_only_one_interval_of_the_probes_is_added_to_a_formula() -> None:
     found = _moved(late=0.0)
     assert found.bound is not None
     assert found.allowed == pytest.approx(found.bound + STEP)
+
+
+def test_a_time_that_is_late_on_an_emulated_processor_is_unknown_and_not_for_ever() -> None:
+    """A domain there may stand still while the client and this machine do not; the limit is what it was before."""
+    declared, cluster = promise("vip-moves"), parse(FULL)
+    bound = declared.bound(cluster)
+    assert bound
+    for late, result in ((3.0, Result.UNKNOWN), (24.0, Result.UNKNOWN), (26.0, Result.BROKEN)):
+        times = {"vip-moves": [Timed(bound + late, BEGUN + 1)]}
+        run = dataclasses.replace(seen({}, measured=times), clock=EMULATED)
+        assert judged(declared, bound, run).result is result
