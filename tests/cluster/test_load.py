@@ -68,6 +68,18 @@ def test_a_stall_is_seen_by_every_request_that_it_held_up(cluster: LabCluster, f
     assert not load.failed
 
 
+def test_a_client_that_stands_still_is_seen_by_its_stall_meter(cluster: LabCluster) -> None:
+    url = f"http://{cluster.plan.node('web1').address}/whoami"
+    with Load(cluster.backend, Stream("load", url, cluster.clock.rate(20))) as load:
+        load.more(10)
+        cluster.backend.pause("client")
+        threading.Event().wait(STALL_SECONDS)
+        cluster.backend.start("client")
+        load.more(10)
+    longest = max(stall.seconds for stall in load.asking.stalls if stall.where == "client")
+    assert longest >= STALL_SECONDS * 0.9
+
+
 def test_kept_connections_that_a_balancer_ended_fail_no_question(cluster: LabCluster, faults: Faults) -> None:
     cluster.require("tcp-lb", 1)
     balancers = cluster.require("http-lb", 1)
