@@ -89,8 +89,10 @@ def _unknown(why: str) -> Finding:
     return Finding(Result.UNKNOWN, why)
 
 
-def _slowest(times: Sequence[Timed], what: str) -> Finding:
-    return Finding(None, times=tuple(times)) if times else _unknown(f"no fault of this run showed {what}")
+def _slowest(times: Sequence[Timed], what: str, bound: float, run: Seen) -> Finding:
+    """The times to compare, without those whose end was not seen before the bound was over: they show nothing."""
+    told = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
+    return Finding(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
 
 
 def _faults(run: Seen, promise: Promise) -> Iterator[tuple[Happened, str]]:
@@ -157,11 +159,11 @@ def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
     times: list[Timed] = []
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
-        if died is None or fault.kind in ("stop", "restart") or fault.mending - died < run.allowed(bound, died):
-            continue  # a clean stop has no such bound; a fault shorter than the bound shows nothing
+        if died is None or fault.kind in ("stop", "restart"):
+            continue  # a clean stop has no such bound
         for rows in _watchers(promise, run, died, fault.mending):
             times += _changed(run, rows, node, (died, fault.mending), member=False)
-    return _slowest(times, f"a {promise.role} node out of a pool")
+    return _slowest(times, f"a {promise.role} node out of a pool", bound, run)
 
 
 def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
@@ -172,7 +174,7 @@ def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
             continue
         for rows in _watchers(promise, run, ready - run.interval, ready + run.allowed(bound, ready)):
             times += _changed(run, rows, node, (ready, run.ended), member=True)
-    return _slowest(times, f"a {promise.role} node coming back")
+    return _slowest(times, f"a {promise.role} node coming back", bound, run)
 
 
 def _only_in_flight(promise: Promise, bound: float, run: Seen) -> Finding:
@@ -197,7 +199,6 @@ def _within(at: float, windows: Sequence[tuple[float, float]]) -> bool:
 
 
 def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:
-    del bound
     times = []
     rows = run.rows.get(seen.VIP, ())
     held = seen.lane(rows)
@@ -210,7 +211,7 @@ def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:
         others = (r.due + r.seconds for r in rows if r.due >= died and seen.good(r) and r.value.strip() != node)
         moved = min(others, default=None)
         times.append(Timed((run.ended if moved is None else moved) - died, died, seen=moved is not None))
-    return _slowest(times, "the VIP on another node")
+    return _slowest(times, "the VIP on another node", bound, run)
 
 
 def _one_holder(promise: Promise, bound: float, run: Seen) -> Finding:
@@ -246,7 +247,6 @@ def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
 
 
 def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
-    del bound
     rows = run.rows.get(seen.MYSQL, ())
     dark = seen.outages(rows, late=LONGEST_WRITE)
     on = bool(rows) and not seen.good(rows[-1])  # to the end
@@ -254,7 +254,7 @@ def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
     for fault, _ in _faults(run, promise):
         hit = [span for span in dark if fault.begun - run.interval <= span.begun <= fault.mended]
         times += [Timed(span.seconds, span.begun, seen=not (on and span is dark[-1])) for span in hit]
-    return _slowest(times, "writes that nobody took")
+    return _slowest(times, "writes that nobody took", bound, run)
 
 
 def _longest_write(promise: Promise, bound: float, run: Seen) -> Finding:

@@ -24,8 +24,8 @@ ALONE_SAYS = {
     "tcp-lb": "no server in the pool",
     "storage": "waiting for storage2, storage3",
     "mysql": "1 of 3 nodes are there",
-    "shell": "the volume home is not mounted yet",
-    "mail": "the volume mail",
+    "shell": "the volume home",
+    "mail": "no server in the pool",
     "backup": "the volume",
 }
 

@@ -83,6 +83,17 @@ def test_out_of_the_pool_is_unknown_where_nothing_died() -> None:
     assert _judged("web-node-leaves", _web(out=6.5, died=99)).result is Result.UNKNOWN
 
 
+@pytest.mark.parametrize(("out", "result"), [(6.0, Result.HOLDS), (99, Result.UNKNOWN)])
+def test_a_fault_shorter_than_the_bound_shows_only_what_was_seen_in_it(out: float, result: Result) -> None:
+    probed = {"web1": rows(_dead(5.1, 6.6)), "http-lb1": _pool(out, 13.0)}
+    assert _judged("web-node-leaves", seen(probed, [happened("freeze", "web1", mending=6.5)])).result is result
+
+
+def test_a_run_that_ended_before_the_bound_shows_no_return() -> None:
+    probed = {"web1": rows(_dead(5.1, 12.4), 13), "http-lb1": _pool(6.5, 99)[:260]}
+    assert _judged("web-node-returns", seen(probed, [happened("kill", "web1")], seconds=13)).result is Result.UNKNOWN
+
+
 def test_back_in_the_pool() -> None:
     good = _judged("web-node-returns", _web(out=6.5, back=13.0))
     assert good.result is Result.HOLDS
