@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lab.lifecycle.report import Report
     from lab.plan import NodePlan
 
+UNSURE = ""  # the digest of a file that is being copied or deleted: no content has it
 ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is replaced or reloaded at a time
 
 
@@ -73,7 +75,7 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         return
     node, files = prepared.plan.node(name), prepared.files[name]
     if action.kind is Kind.UPDATE:
-        _update(backend, report, node, action, files)
+        _update(prepared, backend, report, action)
     elif action.kind in (Kind.CREATE, Kind.RECREATE):
         _create(prepared, backend, report, node, files)
     if action.kind is not Kind.UPDATE or action.start:
@@ -98,21 +100,25 @@ def _create(
     backend.create(prepared.plan, node, files)
 
 
-def _update(
-    backend: Backend, report: Report, node: NodePlan, action: Action, files: Mapping[str, tuple[bytes, int]]
-) -> None:
-    """Files first, the reload next, the manifest last: cut short anywhere, the next `up` does it again."""
-    report.step(node.name, f"copying {len(action.files)} files")
-    backend.put(node.name, {path: files[path] for path in action.files})
+def _update(prepared: Prepared, backend: Backend, report: Report, action: Action) -> None:
+    """Removes what changes from the manifest, copies, reloads, and writes the new manifest.
+
+    Interrupted anywhere, the next `up` does it again, also where it wants the former files.
+    """
+    name, files = action.node, prepared.files[action.node]
+    report.step(name, f"copying {len(action.files)} files")
+    unsure = {**prepared.present.get(name, {}), **dict.fromkeys((*action.files, *action.stale), UNSURE)}
+    backend.put(name, {MANIFEST: (json.dumps(unsure, indent=1, sort_keys=True).encode(), 0o600)})
+    backend.put(name, {path: files[path] for path in action.files})
     if not action.start:
         if action.stale:
-            backend.run(node.name, ["rm", "-f", *action.stale])
+            backend.run(name, ["rm", "-f", *action.stale])
         changed = [path.rpartition("/")[2] for path in action.files]
-        done = backend.run(node.name, ["/usr/lib/lab/reload", *changed])
+        done = backend.run(name, ["/usr/lib/lab/reload", *changed])
         if not done.ok:
             raise BackendError(
-                f"{node.name} did not take its new files: {done.said}",
-                where=node.name,
+                f"{name} did not take its new files: {done.said}",
+                where=name,
                 next_step="mend the topology, or 'lab logs'",
             )
-    backend.put(node.name, {MANIFEST: files[MANIFEST]})
+    backend.put(name, {MANIFEST: files[MANIFEST]})

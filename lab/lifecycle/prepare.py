@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan beside what exists, and the way from one to the other."""
+    """A plan beside what exists, and the way from one to the other.
+
+    Attributes:
+        files: content and mode of each planned node's files, by path.
+        present: the digests in each existing node's manifest, by path.
+    """
 
     plan: Plan
     existing: Existing
     files: Mapping[str, Mapping[str, tuple[bytes, int]]]
+    present: Mapping[str, Mapping[str, str]]
     actions: list[Action]
 
     @property
@@ -56,7 +62,8 @@ def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | No
     known = secrets.ensure(made)
     files = {node.name: node.reveal(known) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
-    return Prepared(made, existing, files, actions(made, existing, wanted, _present(backend, made, existing)))
+    present = _present(backend, made, existing)
+    return Prepared(made, existing, files, present, actions(made, existing, wanted, present))
 
 
 def _present(backend: Backend, made: Plan, existing: Existing) -> dict[str, dict[str, str]]:

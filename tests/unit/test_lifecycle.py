@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
-from lab.errors import BackendError, BuildError, HostError, Locked, NotReady, Taken
+from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, Taken
 from lab.lifecycle import resolve, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
@@ -29,6 +29,8 @@ from tests.unit.conftest import FULL, TAKEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lab.backends.base import Result
+    from lab.lifecycle.prepare import Prepared
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
@@ -317,6 +319,74 @@ def test_the_doctor_gives_reason_and_way_round() -> None:
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
     up(full, memory, Silent())
     assert sorted(memory.built) == sorted(recipe(role, "debian").tag for role in ("web", "http-lb", "tcp-lb", "client"))
+
+
+class Interrupted(MemoryBackend):
+    """Ends before a change to a node, once so many were made; of files it copies only the first."""
+
+    def __init__(self, changes: int) -> None:
+        super().__init__("golden")
+        self.left = changes
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        try:
+            self._count()
+        except BackendError:
+            super().put(node, dict([*files.items()][: len(files) // 2]))
+            raise
+        super().put(node, files)
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        self._count()
+        if argv[0] == "rm":
+            for path in argv[2:]:
+                self.files[node].pop(path, None)
+        return super().run(node, argv, seconds=seconds, network=network)
+
+    def start(self, node: str) -> None:
+        self._count()
+        super().start(node)
+
+    def remove(self, node: str) -> None:
+        self._count()
+        super().remove(node)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise BackendError("interrupted")
+
+
+OTHER = {
+    "an option": FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"),
+    "another scale": FULL.replace("web: {count: 3}", "web: {count: 5}"),
+}
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(full: Cluster, change: str) -> None:
+    """And whichever topology is asked for next: no node keeps a file of the other one."""
+    other = parse(OTHER[change])
+    for step in range(1, 1000):
+        backend = Interrupted(0)
+        up(full, backend, Silent())
+        backend.left = step
+        try:
+            up(other, backend, Silent())
+        except LabError:
+            done = False
+        else:
+            done = backend.left > 0
+        backend.left = 0
+        up(full, backend, Silent())
+        assert backend.files == _files(prepare(full, backend, Silent())), f"interrupted before change {step}"
+        if done:
+            return
+    pytest.fail("the change never came to its end")
+
+
+def _files(prepared: Prepared) -> dict[str, dict[str, bytes]]:
+    return {name: {path: content for path, (content, _) in files.items()} for name, files in prepared.files.items()}
 
 
 class Raced(MemoryBackend):
