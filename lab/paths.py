@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lab import identifiers
 from lab.errors import HostError
 
 _NAME = "www-cluster-lab"
 
 
-def _folder(variable: str, default: str, *parts: str) -> Path:
+def _folder(variable: str, default: str, part: str) -> Path:
+    """A folder of the lab's; `part` is one component, whoever named it."""
     root = Path(os.environ.get(variable) or Path.home() / default)
-    made = root.joinpath(_NAME, *parts)
+    made = root / _NAME / identifiers.component(part)
     made.mkdir(mode=0o700, parents=True, exist_ok=True)
     return made
 
@@ -27,9 +29,9 @@ def logs() -> Path:
     return _folder("XDG_STATE_HOME", ".local/state", "logs")
 
 
-def locks() -> Path:
-    """Where the lock files are."""
-    return _folder("XDG_STATE_HOME", ".local/state", "locks")
+def lock(name: str) -> Path:
+    """The lock file of a cluster, or of the nested Xen host."""
+    return _folder("XDG_STATE_HOME", ".local/state", "locks") / identifiers.component(name)
 
 
 def sockets() -> Path:

@@ -67,16 +67,22 @@ Nodes = Annotated[list[str], typer.Argument(help="The nodes, such as web1 web2."
 
 
 def cluster_name(file: str | None, name: str | None) -> str:
-    """The cluster that is meant. Needs no valid topology: a removed or broken one must not lock anybody out."""
-    if name:
-        return name
+    """The cluster that is meant. Needs no valid topology: a removed or broken one must not lock anybody out.
+
+    Raises:
+        SpecError: it can't be a cluster's name.
+    """
     from pathlib import Path
 
+    from lab import identifiers
+
+    if name is not None:
+        return identifiers.cluster(name, "--name")
     where = Path(file or "cluster.yaml")
     if where.is_file():
         from lab.spec.loading import name_in
 
-        return name_in(where) or DEFAULT_NAME
+        return identifiers.cluster(name_in(where) or DEFAULT_NAME, str(where))
     return DEFAULT_NAME
 
 

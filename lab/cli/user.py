@@ -11,6 +11,8 @@ from lab.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lab.backends.base import Backend, Existing
+    from lab.lifecycle.report import Report
     from lab.spec import Cluster
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
@@ -65,7 +67,7 @@ def add(
             "a user needs a key", where="--key", next_step=f"lab user add {user} --key ~/.ssh/id_ed25519.pub"
         )
     work = users.added(user, users.public_keys(key), group or [], forwarding=forwarding)
-    _changed(work, file, name, backend, host)
+    _changed(user, work, file, name, backend, host)
 
 
 def remove(
@@ -78,7 +80,7 @@ def remove(
     """Removes a user: sessions end, files stay."""
     from lab.lifecycle import users
 
-    _changed(users.removed(user), file, name, backend, host)
+    _changed(user, users.removed(user), file, name, backend, host)
 
 
 def keys(
@@ -96,32 +98,47 @@ def keys(
 
     if not key and not away:
         raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT takes one away")
-    _changed(users.rekeyed(user, users.public_keys(key or []), away or []), file, name, backend, host)
+    _changed(user, users.rekeyed(user, users.public_keys(key or []), away or []), file, name, backend, host)
 
 
 def _changed(
-    work: Callable[[dict[str, Any]], None], file: str | None, name: str | None, backend: str | None, host: str | None
+    user: str,
+    work: Callable[[dict[str, Any]], None],
+    file: str | None,
+    name: str | None,
+    kind: str | None,
+    host: str | None,
 ) -> None:
-    from lab.lifecycle import users
-
-    path, cluster = users.change(file, work)
-    print(f"{path} is changed")
-    _applied(cluster.model_copy(update={"name": name}) if name else cluster, str(path), backend, host)
-
-
-def _applied(cluster: Cluster, file: str, kind: str | None, host: str | None) -> None:
-    """Takes the change into use where the cluster runs, with as many nodes as it has."""
-    from lab.backends import backend as make
+    """Changes the topology under the cluster's lock; the file is written once the running cluster has the change."""
     from lab.cli import screen
+    from lab.errors import HostError
+    from lab.lifecycle import users
     from lab.lifecycle.lock import held
+
+    cluster = options.cluster_name(file, name)
+    with screen.report() as report, held(cluster, "lab user", report):
+        edit = users.change(file, work)
+        try:
+            made = options.backend(file, name, kind, host)
+            existing = made.observe()
+        except HostError as error:
+            edit.write()
+            print(f"{edit.target} is changed; {error.what}, so it is taken into use by the next 'lab up'")
+            return
+        if existing.nodes:
+            users.admit(edit, made, existing, user)
+            _applied(edit.cluster.model_copy(update={"name": cluster}), made, existing, report)
+        edit.write()
+    print(f"{edit.target} is changed")
+    if not existing.nodes:
+        print(f"the cluster '{cluster}' does not run; 'lab up' makes it with this change")
+
+
+def _applied(cluster: Cluster, made: Backend, existing: Existing, report: Report) -> None:
+    """Takes the change into use where the cluster runs, with as many nodes as it has."""
     from lab.lifecycle.up import up
     from lab.spec.changes import scaled
 
-    made = make(options.place(file, kind, host), cluster.name)
-    there = [node.role for node in made.observe().nodes]
-    if not there:
-        print(f"the cluster '{cluster.name}' does not run; 'lab up' makes it with this change")
-        return
+    there = [node.role for node in existing.nodes]
     counts = [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
-    with screen.report() as report, held(cluster.name, "lab user", report):
-        up(scaled(cluster, counts), made, report)
+    up(scaled(cluster, counts), made, report)

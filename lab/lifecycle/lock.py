@@ -28,7 +28,7 @@ def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS)
     Raises:
         Locked: the other did not finish within `seconds`.
     """
-    path = paths.locks() / cluster
+    path = paths.lock(cluster)
     with path.open("a+", encoding="utf-8") as file:
         _acquire(file.fileno(), path, report, seconds)
         file.truncate(0)

@@ -11,13 +11,15 @@ from lab import assets
 from lab.errors import SpecError
 from lab.spec import find
 from lab.spec.changes import nearest
-from lab.spec.editing import edited
+from lab.spec.editing import Edit, edited
 from lab.spec.loading import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lab.spec import Cluster
+    from lab.backends.base import Backend, Existing
+
+PEOPLE = "/etc/lab/people"
 
 
 def public_keys(said: Sequence[str]) -> list[str]:
@@ -49,7 +51,7 @@ def fingerprint(key: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> tuple[Path, Cluster]:
+def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> Edit:
     """Changes the people in the topology that is meant; one that ships is copied to `cluster.yaml` first.
 
     Args:
@@ -57,10 +59,10 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> tuple[Pa
         work: gets the users as the file has them, by name, and changes them in place.
 
     Returns:
-        The file that was written, and the cluster that it describes now.
+        The change, to be written once it works.
 
     Raises:
-        SpecError: what would come out is not valid; nothing was written.
+        SpecError: what would come out is not valid.
     """
     path = find(file)
     shipped = path in assets.topologies().values()
@@ -77,7 +79,31 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> tuple[Pa
             document["users"] = {}
         work(document["users"])
 
-    return target, edited(path, target, users)
+    return edited(path, target, users)
+
+
+def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
+    """Refuses a change by a file that lacks people who have a login on the running cluster now.
+
+    Args:
+        edit: the change.
+        backend: where the cluster runs.
+        existing: its nodes.
+        name: the user whom the change is about, and who may go.
+
+    Raises:
+        SpecError: the file is another one than the cluster's; says whom it lacks.
+    """
+    shell = next((node.name for node in existing.nodes if node.role == "shell"), None)
+    lines = (backend.get(shell, PEOPLE) or b"").decode().splitlines() if shell else []
+    there = {words[1] for words in map(str.split, lines) if words[:1] == ["user"]}
+    lost = sorted(there - {name} - set(edit.cluster.people))
+    if lost:
+        raise SpecError(
+            f"the cluster '{backend.cluster}' has users whom {edit.target} lacks: {', '.join(lost)}",
+            where=str(edit.target.resolve()),
+            next_step="name the topology that it was made from with --file; 'lab up' with this one would remove them",
+        )
 
 
 def added(name: str, keys: list[str], groups: list[str], *, forwarding: bool) -> Callable[[dict[str, Any]], None]:

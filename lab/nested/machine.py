@@ -242,7 +242,7 @@ def _wait_for_end(pid_file: Path, seconds: float) -> None:
 @contextlib.contextmanager
 def _only_one() -> Iterator[None]:
     """Two commands at once boot one host."""
-    with (paths.locks() / "xen-host").open("w") as file:
+    with paths.lock("xen-host").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from lab import identifiers
 from lab.spec.placement import Placement, Xen
 from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 from lab.spec.users import User, UserName, groups_of, numbered
@@ -18,7 +19,7 @@ Port = Annotated[
     Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto", "off"],
     BeforeValidator(lambda value: "off" if value is False else value),  # a bare `off` is false to YAML
 ]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]
 
 
 class Ports(Model):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from lab.errors import HostError
 from lab.spec.loading import TOPOLOGY, parse
 from lab.spec.reading import text
 
@@ -20,8 +23,45 @@ if TYPE_CHECKING:
 WIDTH = 4096  # a public key is one line
 
 
-def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Cluster:
-    """Changes what a file says, and writes that to `target`, whole or not at all: nothing that is not valid is written.
+@dataclass(frozen=True)
+class Edit:
+    """A changed topology that is not written yet.
+
+    Attributes:
+        target: the file to write.
+        text: its new content, valid.
+        cluster: what that describes.
+    """
+
+    target: Path
+    text: str
+    cluster: Cluster
+
+    def write(self) -> None:
+        """Writes the file, whole or not at all, with the mode that it had; a link stays one.
+
+        Raises:
+            HostError: the folder can't be written.
+        """
+        target = self.target.resolve()
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            draft.write_text(self.text, encoding="utf-8")
+            if target.exists():
+                draft.chmod(target.stat().st_mode & 0o777)
+            draft.replace(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise HostError(
+                f"{self.target} can't be written: {error.strerror}",
+                where=str(target),
+                next_step="copy the topology to a folder of your own, and name it with --file",
+            ) from None
+
+
+def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Edit:
+    """Changes what a file says; an outcome that is not valid is refused, and nothing is written yet.
 
     Args:
         path: the file to read.
@@ -39,10 +79,4 @@ def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Cluster:
     change(document)
     made = io.StringIO()
     yaml.dump(document, made)
-    cluster = parse(made.getvalue(), str(target))
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_text(made.getvalue(), encoding="utf-8")
-    if target.exists():
-        draft.chmod(target.stat().st_mode & 0o777)
-    draft.replace(target)
-    return cluster
+    return Edit(target, made.getvalue(), parse(made.getvalue(), str(target)))

@@ -25,9 +25,14 @@ KINDS = (
 TAKEN = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data apache backup list irc nobody nogroup adm dbus ftp
 halt operator shutdown systemd tty disk users staff sudo wheel ssh sshd haproxy mysql gluster postfix postdrop dovecot
-dovenull opendkim vmail people
+dovenull opendkim vmail people kmem dialout fax voice cdrom floppy tape audio dip src shadow utmp video sasl plugdev
+input kvm render sgx netdev crontab messagebus polkitd chrony mem lock utempter tss nscd dnsmasq keepalived dumb-init
+ssl-cert redis memcache unbound
 """
-"""Names that belong to the systems themselves or to their daemons."""
+"""Names that belong to the systems themselves or to their daemons, users and groups."""
+
+SYSTEM = "systemd-"
+"""How more of them begin."""
 
 
 def _key(text: str) -> str:
@@ -48,7 +53,7 @@ def _key(text: str) -> str:
 
 
 def _free(name: str) -> str:
-    if name in TAKEN.split():
+    if name in TAKEN.split() or name.startswith(SYSTEM):
         raise ValueError(f"'{name}' is a name of the system's own; choose another")
     return name
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from lab.evidence import until
 from lab.recipes import manifest, roles
+from lab.spec.users import UserName
 from tests.images.alone import Alone
 
 if TYPE_CHECKING:
     from lab.recipes import Family
+    from lab.recipes.family import Software
 
 START_SECONDS = 30
 
@@ -21,18 +25,35 @@ def test_what_the_table_names_is_there(role: str, table: Family) -> None:
     with Alone(role, table.family) as node:
         # The last thing that init does before it becomes the supervisor's parent.
         until("the node to have booted", START_SECONDS, lambda: node.run("test -S /run/supervisor.sock")[0] == 0)
-        missing = [
-            f"{name}: {what}"
-            for name in manifest(role).software
-            for what, command in _questions(table, name)
-            if node.run(command)[0] != 0
-        ]
+        missing = node.run("\n".join(_questions(table, role)))[1]
+        own = set(node.run("getent passwd; getent group")[1].split())
     assert not missing
+    names = {line.partition(":")[0] for line in own if ":" in line}
+    assert names, "no user and no group in the image"
+    if "users" in manifest(role).own.parts:
+        free = [name for name in names if _may_be_called(name)]
+        assert not free, "a person could be called as a user or group of the system's own"
 
 
-def _questions(table: Family, name: str) -> list[tuple[str, str]]:
+def _may_be_called(name: str) -> bool:
+    try:
+        TypeAdapter(UserName).validate_python(name)
+    except ValidationError:
+        return False
+    return True
+
+
+def _questions(table: Family, role: str) -> list[str]:
+    """A line of shell for each thing of the role's software: it prints what is missing."""
+    return [
+        f"{command} > /dev/null || echo {shlex.quote(f'{name}: {what}')}"
+        for name in manifest(role).software
+        for what, command in _asked(table.software[name])
+    ]
+
+
+def _asked(software: Software) -> list[tuple[str, str]]:
     """What to ask of the image about one piece of software, and how."""
-    software = table.software[name]
     asked = [(f"binary {path}", f"test -x {path}") for path in software.binaries.values()]
     asked += [(f"user {user}", f"getent passwd {user}") for user in software.users.values()]
     asked += [(f"group {group}", f"getent group {group}") for group in software.groups.values()]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,16 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from lab.backends.base import Existing, Observed, State
+from lab.backends.memory import MemoryBackend
 from lab.cli.main import app
-from lab.errors import SpecError
-from lab.lifecycle.users import added, change, fingerprint, public_keys, rekeyed, removed
+from lab.errors import HostError, SpecError
+from lab.lifecycle.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
 from lab.spec import load, parse
+from lab.spec.editing import Edit
 from lab.spec.users import FIRST, LAST, number
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from lab.spec import Cluster
 
 PRIVATE = Ed25519PrivateKey.generate()
+LAB = Path(sys.executable).with_name("lab")
 KEY = PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 OTHER = (
     Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " me@home"
@@ -32,6 +42,12 @@ shell: {count: 1}
 """
 
 
+def _changed(file: str, work: Callable[[dict[str, Any]], None]) -> Cluster:
+    edit = change(file, work)
+    edit.write()
+    return edit.cluster
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "mine.yaml"
@@ -40,15 +56,14 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_change_leaves_the_rest_as_it_was_written(file: Path) -> None:
-    path, cluster = change(str(file), added("ann", [KEY], ["class-a"], forwarding=False))
-    assert path == file
+    cluster = _changed(str(file), added("ann", [KEY], ["class-a"], forwarding=False))
     assert file.read_text().startswith(TOPOLOGY)
     assert cluster == load(file)
     assert cluster.people["ann"].keys == [KEY]
     assert cluster.groups == {"people": 19999, "class-a": number("class-a")}
-    change(str(file), rekeyed("ann", [OTHER], [fingerprint(KEY)]))
+    _changed(str(file), rekeyed("ann", [OTHER], [fingerprint(KEY)]))
     assert load(file).people["ann"].keys == [OTHER]
-    change(str(file), removed("ann"))
+    _changed(str(file), removed("ann"))
     assert load(file).people == {}
 
 
@@ -79,7 +94,7 @@ def test_a_private_key_is_never_taken(file: Path) -> None:
 
 
 def test_who_is_there_is_not_added_again_and_the_last_key_is_not_taken(file: Path) -> None:
-    change(str(file), added("ann", [KEY], [], forwarding=False))
+    _changed(str(file), added("ann", [KEY], [], forwarding=False))
     with pytest.raises(SpecError, match="there is a user 'ann' already"):
         change(str(file), added("ann", [OTHER], [], forwarding=False))
     with pytest.raises(SpecError, match="at least 1 item"):
@@ -89,10 +104,50 @@ def test_who_is_there_is_not_added_again_and_the_last_key_is_not_taken(file: Pat
     assert load(file).people["ann"].keys == [KEY]
 
 
+def test_a_link_stays_a_link_and_a_mode_stays(file: Path) -> None:
+    file.chmod(0o640)
+    link = file.with_name("cluster.yaml")
+    link.symlink_to(file.name)
+    _changed(str(link), added("ann", [KEY], [], forwarding=False))
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert load(file).people["ann"].keys == [KEY]
+
+
+def test_a_folder_that_can_not_be_written_is_one_screen(tmp_path: Path) -> None:
+    edit = Edit(tmp_path / "none" / "cluster.yaml", TOPOLOGY, parse(TOPOLOGY))
+    with pytest.raises(HostError, match="can't be written: No such file or directory"):
+        edit.write()
+
+
+def test_a_file_that_lacks_the_running_clusters_users_is_refused(file: Path) -> None:
+    backend = MemoryBackend("www")
+    backend.files["shell1"] = {"/etc/lab/people": b"group people 19999\nuser ann 27104 people\nuser bob 30000 people\n"}
+    shell = Observed("shell1", "shell", State.RUNNING, "10.90.0.61", "image", "{}")
+    edit = change(str(file), added("zoe", [KEY], [], forwarding=False))
+    with pytest.raises(SpecError, match=r"has users whom .* lacks: ann, bob"):
+        admit(edit, backend, Existing((shell,)), "zoe")
+    with pytest.raises(SpecError, match="lacks: bob"):
+        admit(edit, backend, Existing((shell,)), "ann")
+    admit(edit, backend, Existing(()), "zoe")
+
+
+def test_five_changes_at_once_are_all_made(file: Path) -> None:
+    """Each reads the file under the cluster's lock; here no engine answers, so the file is all that changes."""
+    nowhere = os.environ | {"DOCKER_HOST": f"unix://{file.parent}/none.sock"}
+    line = [str(LAB), "user", "add", "--file", str(file), "--key", KEY]
+    begun = [
+        subprocess.Popen([*line, f"p{number}"], env=nowhere, stdout=-1, stderr=-1, text=True) for number in range(5)
+    ]
+    said = [process.communicate(timeout=60) for process in begun]
+    assert [process.returncode for process in begun] == [0] * 5, said
+    assert sorted(load(file).people) == [f"p{number}" for number in range(5)]
+
+
 def test_a_topology_that_ships_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    path, cluster = change("stage7", added("ann", [KEY], [], forwarding=False))
-    assert path.resolve() == tmp_path / "cluster.yaml"
+    cluster = _changed("stage7", added("ann", [KEY], [], forwarding=False))
+    path = tmp_path / "cluster.yaml"
     assert list(load(path).people) == list(cluster.people) == ["ann"]
     with pytest.raises(SpecError, match="ships with the lab"):
         change("stage7", added("bob", [KEY], [], forwarding=False))
@@ -135,7 +190,7 @@ def test_keys_come_from_files_and_from_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_list_shows_fingerprints(file: Path) -> None:
-    change(str(file), added("ann", [OTHER], ["class-a"], forwarding=True))
+    _changed(str(file), added("ann", [OTHER], ["class-a"], forwarding=True))
     shown = CliRunner().invoke(app, ["user", "list", "--file", str(file)])
     assert shown.exit_code == 0
     for word in ("ann", str(number("ann")), "class-a", "forwarding", fingerprint(OTHER)):

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lab import assets
+from lab import assets, identifiers
 from lab.backends.xen import trouble
 from lab.errors import BackendError
 
@@ -45,11 +45,18 @@ def _script(verb: str) -> str:
 
 @dataclass(frozen=True)
 class Dom0:
-    """A host that runs the verbs for one cluster."""
+    """A host that runs the verbs for one cluster.
+
+    Raises:
+        SpecError: the name of the cluster, or of a node in a call, is not valid. A verb removes folders of these names.
+    """
 
     link: Link
     store: str
     cluster: str
+
+    def __post_init__(self) -> None:
+        identifiers.cluster(self.cluster)
 
     def ask(
         self,
@@ -91,6 +98,8 @@ class Dom0:
         self, verb: str, *arguments: str | int, node: str = "", uuid: str = "", seconds: float | None = VERB_SECONDS
     ) -> str:
         """The shell command that runs a verb there; bounded there too, unless `seconds` is None."""
+        if node:
+            identifiers.component(node)
         set_up = {"STORE": self.store, "CLUSTER": self.cluster, "NODE": node, "UUID": uuid}
         bounded = ["timeout", "-k", "2", str(seconds)] if seconds is not None else []
         words = ["env", *(f"{key}={value}" for key, value in set_up.items()), *bounded]
