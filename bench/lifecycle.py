@@ -16,7 +16,6 @@ from pathlib import Path
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
 from lab.backends.docker import DockerBackend, container
-from lab.evidence import until
 from lab.lifecycle import secrets
 from lab.lifecycle.each import WORKERS
 from lab.lifecycle.resolve import offline
@@ -42,8 +41,6 @@ def run(runs: int) -> list[Figure]:
             take("floor", _floor(made))
             take("up", seconds(lambda: _lab("up")))
             take("again", seconds(lambda: _lab("up")))
-            take("status at once", seconds(lambda: _lab("status")))
-            _settled()
             take("status", seconds(lambda: _lab("status")))
             take("memory", _memory())
             take("down", seconds(lambda: _lab("down")))
@@ -55,13 +52,6 @@ def run(runs: int) -> list[Figure]:
             _compose(compose_command, scratch, "down", "-v")
     _lab("down", "--volumes")
     return _figures(rounds)
-
-
-def _settled() -> None:
-    """Waits until the engine has made its own first check of every node: from then on nobody has to be asked."""
-    engine = DockerBackend(NAME)
-    until("the engine's first checks", 30, lambda: all(node.healthy for node in engine.observe().nodes))
-    engine.api.close()
 
 
 def _memory() -> float:
@@ -84,7 +74,6 @@ def _figures(rounds: dict[str, list[float]]) -> list[Figure]:
         figure("lab up above the floor", "s", above, f"≤ {UP_ABOVE_FLOOR:g} s", UP_ABOVE_FLOOR),
         figure("lab up again, nothing to change", "s", rounds["again"]),
         figure("lab down", "s", rounds["down"]),
-        figure("lab status just after up", "s", rounds["status at once"]),
         figure("lab status", "s", rounds["status"], f"≤ {STATUS_SECONDS:g} s", STATUS_SECONDS),
         figure("memory of all nodes at rest", "GiB", rounds["memory"], f"≤ {MEMORY_GIB:g} GiB", MEMORY_GIB),
         figure("lab --help", "s", rounds["help"], f"≤ {HELP_SECONDS:g} s", HELP_SECONDS),

@@ -35,5 +35,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before any is deselected: a marker without a reason ends the run."""
+    """Before any is deselected: a marker without a reason ends the run, and what needs no shared cluster is marked."""
     markers.check(items)
+    markers.set_apart(items)

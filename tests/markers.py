@@ -1,4 +1,4 @@
-"""The markers by which the Makefile chooses tests: each carries its reason, and `xen_smoke` the topology of its run."""
+"""The markers by which the Makefile chooses tests: each carries its reason, and some the topology of their run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-REASONED = ("nightly", "xen_smoke", "galera")
-SMOKE = ("five",)
-"""The topologies that `make test-xen` runs; 'make nightly' runs others, whole."""
+REASONED = ("nightly", "xen_smoke", "smaller", "galera")
+RUNS = {"xen_smoke": ("five",), "smaller": ("stage6", "tests/cluster/topologies/storage.yaml")}
+"""The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""
+
+SHARED = "_session_cluster"
+"""The fixture of the cluster that tests share."""
 
 
 def check(items: Iterable[pytest.Item]) -> None:
@@ -30,10 +33,18 @@ def check(items: Iterable[pytest.Item]) -> None:
         raise pytest.UsageError(*sorted(wrong))
 
 
+def set_apart(items: Iterable[pytest.Item]) -> None:
+    """Marks as `apart` what uses no shared cluster: it runs beside the tests that do."""
+    for item in items:
+        if SHARED not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.apart)
+
+
 def _problem(mark: pytest.Mark) -> str:
     reason = mark.args[0] if len(mark.args) == 1 else None
     if not isinstance(reason, str) or not reason.strip():
         return "needs a reason, e.g. @pytest.mark.nightly('takes ten minutes: ...')"
-    if mark.name == "xen_smoke" and mark.kwargs.get("topology") not in SMOKE:
-        return f"needs the topology of its run, one of {', '.join(SMOKE)}"
+    runs = RUNS.get(mark.name)
+    if runs and mark.kwargs.get("topology") not in runs:
+        return f"needs the topology of its run, one of {', '.join(runs)}"
     return ""

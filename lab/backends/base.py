@@ -51,7 +51,6 @@ class Observed:
 
     Attributes:
         fixed: what it was created from, as `NodePlan.fixed` gave it.
-        healthy: the engine's own latest check of it, a few seconds old; None when it has not made one.
     """
 
     name: str
@@ -60,7 +59,6 @@ class Observed:
     address: str
     image: str
     fixed: str = ""
-    healthy: bool | None = None
     holds_vip: bool = False
 
 

@@ -49,7 +49,7 @@ class Status:
 
 
 def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
-    """Asks the engine, and those nodes that the engine does not call healthy: its last check may be old.
+    """Asks the engine which nodes there are, and each that runs whether it is ready.
 
     `known_ready`: nodes that said so just now, and are not asked again.
     """
@@ -104,7 +104,7 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
 def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tuple[bool, str]:
     if node.state is not State.RUNNING:
         return False, f"is {node.state.value}"
-    if node.healthy or node.name in known_ready:
+    if node.name in known_ready:
         return True, ""
     try:
         said = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)

@@ -95,6 +95,7 @@ def test_kept_connections_that_a_balancer_ended_fail_no_question(cluster: LabClu
     assert load.failed == []
 
 
+@pytest.mark.nightly("half a minute of full load; the search's rule is a unit test")
 @pytest.mark.read_only
 def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluster) -> None:
     done = _load(cluster, "--rate", "20", "--for", "1s", "--search", "1ms")

@@ -284,6 +284,9 @@ def test_what_was_accepted_arrives_once_though_nodes_are_killed(
     _holds(book)
 
 
+@pytest.mark.nightly(
+    "half a minute: mail's own nodes are killed in 'make test', and so are the others' in their own suites"
+)
 def test_mail_goes_on_while_the_database_and_storage_lose_a_node(
     cluster: LabCluster, post: Post, faults: Faults, ledger: Callable[..., Ledger]
 ) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster, Rounds
     from lab.testing.rounds import Round
 
+pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
+
 RATE = 20.0  # inserts a second, each by a new visitor
 SOME, FEW = 40, 8  # inserts before and after something happens
 WHOLE_SECONDS = 60.0

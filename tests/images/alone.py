@@ -27,10 +27,16 @@ OWN = {  # what others would wait for
 
 
 class Alone:
-    """A context manager: the role's container, started."""
+    """A context manager: the role's container, started.
+
+    Attributes:
+        role: its name.
+        node: what the plan says of it.
+    """
 
     def __init__(self, role: str, family: str) -> None:
         made = plan(offline(parse(TOPOLOGY + OWN.get(role, SITE)))[0], family)
+        self.role = role
         self.node: NodePlan = made.role(role)[0]
         known = secrets.ensure(made)
         self.container = DockerContainer(self.node.image).with_kwargs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from testcontainers.core.config import testcontainers_config
@@ -12,6 +13,10 @@ from lab.lifecycle import resolve
 from lab.lifecycle.report import Silent
 from lab.recipes import Family, family, recipe, roles
 from lab.spec import Cluster
+from tests.images.alone import Alone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,10 @@ def table(request: pytest.FixtureRequest) -> Family:
     testcontainers_config.ryuk_disabled = not origin.obtainable(engine.api, testcontainers_config.ryuk_image, 3)
     engine.api.close()
     return family(chosen)
+
+
+@pytest.fixture(scope="session", params=roles())
+def alone(request: pytest.FixtureRequest, table: Family) -> Iterator[Alone]:
+    """A role's container, one for all tests of the role."""
+    with Alone(request.param, table.family) as node:
+        yield node

@@ -5,32 +5,29 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from lab.evidence import until
-from lab.recipes import manifest, roles
+from lab.recipes import manifest
 from lab.spec.users import UserName
-from tests.images.alone import Alone
 
 if TYPE_CHECKING:
     from lab.recipes import Family
     from lab.recipes.family import Software
+    from tests.images.alone import Alone
 
 START_SECONDS = 30
 
 
-@pytest.mark.parametrize("role", roles())
-def test_what_the_table_names_is_there(role: str, table: Family) -> None:
-    with Alone(role, table.family) as node:
-        # The last thing that init does before it becomes the supervisor's parent.
-        until("the node to have booted", START_SECONDS, lambda: node.run("test -S /run/supervisor.sock")[0] == 0)
-        missing = node.run("\n".join(_questions(table, role)))[1]
-        own = set(node.run("getent passwd; getent group")[1].split())
+def test_what_the_table_names_is_there(alone: Alone, table: Family) -> None:
+    # The last thing that init does before it becomes the supervisor's parent.
+    until("the node to have booted", START_SECONDS, lambda: alone.run("test -S /run/supervisor.sock")[0] == 0)
+    missing = alone.run("\n".join(_questions(table, alone.role)))[1]
+    own = set(alone.run("getent passwd; getent group")[1].splitlines())
     assert not missing
     names = {line.partition(":")[0] for line in own if ":" in line}
     assert names, "no user and no group in the image"
-    if "users" in manifest(role).own.parts:
+    if "users" in manifest(alone.role).own.parts:
         free = [name for name in names if _may_be_called(name)]
         assert not free, "a person could be called as a user or group of the system's own"
 

@@ -30,38 +30,39 @@ ALONE_SAYS = {
 }
 
 
-@pytest.mark.parametrize("role", roles())
-def test_the_role_starts_alone_and_stops_cleanly(role: str, table: Family) -> None:
-    with Alone(role, table.family) as node:
-        until(
-            f"{role} to be what it can be alone",
-            START_SECONDS,
-            lambda: node.run("/usr/lib/lab/ready"),
-            lambda said: said[0] == 0 if not ALONE_SAYS[role] else ALONE_SAYS[role] in said[1],
-        )
-        wrapped = node.container.get_wrapped_container()
-        wrapped.kill(signal="SIGTERM")
-        assert wrapped.wait(timeout=30)["StatusCode"] == 0
-        said = node.logs()
-        for service in manifest(role).services:
-            assert "supervisor | " in said
-            assert f"stopped: {service} " in said
-        assert "SIGKILL" not in said, said
-        assert all(" | " in line for line in said.splitlines()), "every line is behind its service's name"
+def test_the_role_starts_alone(alone: Alone) -> None:
+    said = ALONE_SAYS[alone.role]
+    until(
+        f"{alone.role} to be what it can be alone",
+        START_SECONDS,
+        lambda: alone.run("/usr/lib/lab/ready"),
+        lambda answer: answer[0] == 0 if not said else said in answer[1],
+    )
 
 
-@pytest.mark.parametrize("role", roles())
-def test_a_killed_role_starts_again(role: str, table: Family) -> None:
+def test_a_killed_role_starts_again(alone: Alone) -> None:
     """With /run as it was, keepalived would find its own old pid file and refuse."""
-    with Alone(role, table.family) as node:
-        services = manifest(role).services
-        running = " && ".join(f"supervisorctl -c /etc/lab/supervisord.conf status {name}" for name in services)
-        until("the services to run", START_SECONDS, lambda: node.run(running)[0] == 0)
-        wrapped = node.container.get_wrapped_container()
-        wrapped.kill(signal="SIGKILL")
-        wrapped.wait(timeout=30)
-        wrapped.start()
-        until("the services to run again", START_SECONDS, lambda: node.run(running)[0] == 0)
+    services = manifest(alone.role).services
+    running = " && ".join(f"supervisorctl -c /etc/lab/supervisord.conf status {name}" for name in services)
+    until("the services to run", START_SECONDS, lambda: alone.run(running)[0] == 0)
+    wrapped = alone.container.get_wrapped_container()
+    wrapped.kill(signal="SIGKILL")
+    wrapped.wait(timeout=30)
+    wrapped.start()
+    until("the services to run again", START_SECONDS, lambda: alone.run(running)[0] == 0)
+
+
+def test_the_role_stops_cleanly(alone: Alone) -> None:
+    wrapped = alone.container.get_wrapped_container()
+    wrapped.kill(signal="SIGTERM")
+    assert wrapped.wait(timeout=30)["StatusCode"] == 0
+    said = alone.logs()
+    for service in manifest(alone.role).services:
+        assert "supervisor | " in said
+        assert f"stopped: {service} " in said
+    assert "SIGKILL" not in said, said
+    assert all(" | " in line for line in said.splitlines()), "every line is behind its service's name"
+    wrapped.start()
 
 
 @pytest.mark.parametrize("role", roles())

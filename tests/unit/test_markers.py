@@ -59,5 +59,9 @@ def test_the_makefile_selects_by_marker_from_whole_suites() -> None:
     for run in runs:
         assert not re.search(r"\s(-k|--deselect|--ignore)\b", run), run
         assert " -m " not in run or "/test_" not in run, f"a marked test of another file would be left out: {run}"
-    chosen = [re.search(r'--topology (\S+) .*xen_smoke\(topology="(\w+)"\)', run) for run in runs]
-    assert [(run[1], run[2]) for run in chosen if run] == [(name, name) for name in markers.SMOKE]
+    chosen = [re.search(r'--topology (\S+) .*-m \'(\w+)\(topology="(\S+)"\)', run) for run in runs]
+    wanted = {(mark, name, name) for mark, names in markers.RUNS.items() for name in names}
+    assert {(run[2], run[1], run[3]) for run in chosen if run} == wanted
+    rest = [run for run in runs if '-m "not nightly and not apart and not smaller"' in run]
+    apart = [run for run in runs if '-m "apart and not nightly"' in run]
+    assert len(rest) == len(apart) == 1

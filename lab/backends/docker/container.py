@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lab.plan import NodePlan, Plan
 
-HEALTH_SECONDS = 5
+HEALTH_SECONDS = 30  # for who reads `docker ps`; `lab` asks the nodes itself. Each check costs some 80 ms of processor
 NANO = 1_000_000_000
 GRACE_SECONDS = 10  # for the engine, above what a command may take
 

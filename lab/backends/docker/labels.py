@@ -47,8 +47,6 @@ def ours(cluster: str) -> dict[str, str]:
 def observed(row: dict[str, Any]) -> Observed:
     """A node from one row of the engine's list of containers."""
     labels = row["Labels"]
-    status = row.get("Status", "")
-    healthy = True if "(healthy)" in status else False if "(unhealthy)" in status else None
     fixed = json.loads(labels[FIXED])
     return Observed(
         name=labels[NODE],
@@ -57,7 +55,6 @@ def observed(row: dict[str, Any]) -> Observed:
         address=fixed["address"],
         image=fixed["image"],
         fixed=labels[FIXED],
-        healthy=healthy,
         holds_vip=fixed["holds_vip"],
     )
 

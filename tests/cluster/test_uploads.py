@@ -1,0 +1,31 @@
+"""The guest book's uploads, end to end: storage and database lose a node each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.evidence.ledger import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence import Ledger
+    from lab.testing import Faults, LabCluster
+
+
+def test_uploads_are_kept_while_storage_and_database_lose_a_node(
+    cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
+) -> None:
+    """Posted on one web node, read on all, with a picture that is whole."""
+    cluster.require("mysql", 3)
+    cluster.require("storage", 3)
+    with ledger("uploads", 8) as book:
+        book.more(20)
+        with faults.kill("storage1"):
+            book.more(20)
+        with faults.kill("primary"):
+            book.more(40)
+        book.more(20)
+    cluster.heal()  # no entry waits to be healed: every brick has every picture
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement
