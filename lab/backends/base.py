@@ -51,6 +51,7 @@ class Observed:
 
     Attributes:
         fixed: what it was created from, as `NodePlan.fixed` gave it.
+        detached: whether it is not on the cluster's network, as when that was removed while the node was stopped.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Observed:
     image: str
     fixed: str = ""
     holds_vip: bool = False
+    detached: bool = False
 
 
 @dataclass(frozen=True)

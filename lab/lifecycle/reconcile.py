@@ -64,11 +64,8 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
     found = existing.node(node.name)
     if found is None:
         return Action(Kind.CREATE, node.name, "does not exist")
-    if found.fixed != node.fixed:
-        return Action(Kind.RECREATE, node.name, _difference(found, node))
-    if found.state is State.CREATED:
-        # An `up` was cut short, or the engine was: what it half made is not to be trusted, and holds no data.
-        return Action(Kind.RECREATE, node.name, "was never started")
+    if why := _unusable(found, node):
+        return Action(Kind.RECREATE, node.name, why)
     changed = tuple(path for path, digest in wanted.items() if present.get(path) != digest)
     stale = tuple(path for path in present if path not in wanted)
     asleep = found.state is not State.RUNNING
@@ -78,6 +75,16 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
     if asleep:
         return Action(Kind.START, node.name, f"is {found.state.value}", start=True)
     return Action(Kind.KEEP, node.name)
+
+
+def _unusable(found: Observed, node: NodePlan) -> str:
+    """Why a node that exists has to be made anew; empty where it can stay."""
+    if found.fixed != node.fixed:
+        return _difference(found, node)
+    if found.state is State.CREATED:
+        # An `up` was cut short, or the engine was: what it half made is not to be trusted, and holds no data.
+        return "was never started"
+    return "its network was removed" if found.detached else ""
 
 
 def _difference(found: Observed, node: NodePlan) -> str:

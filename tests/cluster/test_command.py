@@ -191,6 +191,20 @@ def test_down_needs_no_valid_topology_and_touches_nobody_else(person: Person, cl
     assert cluster.status().ready
 
 
+def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person) -> None:
+    """As after a restart of the machine, with everything stopped, and a prune of what nobody used then."""
+    if person.backend.name != "docker":
+        pytest.skip("on Xen a bridge is no object that others prune")
+    person.lab("up")
+    person.lab("exec", "client", "--", "curl", "-sS", "--form-string", "message=kept", "http://web1/api/posts")
+    person.lab("kill", *person.nodes())
+    subprocess.run(["docker", "network", "rm", f"lab-{person.backend.cluster}"], check=True, capture_output=True)
+    assert "its network was removed" in person.lab("plan")
+    person.lab("up")
+    assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+    assert "nothing to change" in person.lab("up")
+
+
 def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
     person.lab("up")
     post = "curl -sS --form-string message=kept http://web1/api/posts"

@@ -60,7 +60,9 @@ class DockerBackend:
 
     def observe(self) -> Existing:
         with engine.asking(f"listing the nodes of {self.cluster}"):
-            return labels.existing(self.api.containers(all=True, filters=labels.ours(self.cluster)))
+            rows = self.api.containers(all=True, filters=labels.ours(self.cluster))
+            networks = {network["Id"] for network in self.api.networks(filters=labels.ours(self.cluster))}
+            return labels.existing(rows, networks)
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import origin

@@ -9,7 +9,7 @@ from lab.backends.base import Existing, Observed, State
 from lab.names import LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from lab.plan import NodePlan, Plan
 
@@ -44,8 +44,8 @@ def ours(cluster: str) -> dict[str, str]:
     return {"label": f"{CLUSTER}={cluster}"}
 
 
-def observed(row: dict[str, Any]) -> Observed:
-    """A node from one row of the engine's list of containers."""
+def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
+    """A node from one row of the engine's list of containers, and the ids of the cluster's networks."""
     labels = row["Labels"]
     fixed = json.loads(labels[FIXED])
     return Observed(
@@ -56,12 +56,15 @@ def observed(row: dict[str, Any]) -> Observed:
         image=fixed["image"],
         fixed=labels[FIXED],
         holds_vip=fixed["holds_vip"],
+        detached=not any(joined["NetworkID"] in networks for joined in row["NetworkSettings"]["Networks"].values()),
     )
 
 
-def existing(rows: Sequence[dict[str, Any]]) -> Existing:
-    """The cluster from the engine's list of containers."""
-    nodes = sorted((observed(row) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")])
+def existing(rows: Sequence[dict[str, Any]], networks: Container[str]) -> Existing:
+    """The cluster from the engine's list of containers, and the ids of the cluster's networks."""
+    nodes = sorted(
+        (observed(row, networks) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")]
+    )
     any_labels = rows[0]["Labels"] if rows else {}
     ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
     return Existing(
