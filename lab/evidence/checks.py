@@ -252,8 +252,11 @@ def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
     on = bool(rows) and not seen.good(rows[-1])  # to the end
     times = []
     for fault, _ in _faults(run, promise):
-        hit = [span for span in dark if fault.begun - run.interval <= span.begun <= fault.mended]
-        times += [Timed(span.seconds, span.begun, seen=not (on and span is dark[-1])) for span in hit]
+        for span in dark:
+            # A write that was slow before the fault may be the beginning of the outage: what counts is from the fault on.
+            since = max(span.begun, fault.begun)
+            if since <= min(span.ended, fault.mended):
+                times.append(Timed(span.ended - since, since, seen=not (on and span is dark[-1])))
     return _slowest(times, "writes that nobody took", bound, run)
 
 

@@ -194,6 +194,10 @@ def test_writes_that_nobody_takes_to_the_end() -> None:
     fault, bound = [happened("kill", "mysql1", 5, 12)], 10.0
     run = seen({"mysql-write": rows(_dead(5.1, 7.6))}, fault, plan_of=WHOLE)
     assert judged(promise("mysql-fails-over"), bound, run).seconds == pytest.approx(2.5, abs=0.06)
+    slow_before = seen({"mysql-write": rows(_dead(3.9, 7.6))}, fault, plan_of=WHOLE)
+    assert judged(promise("mysql-fails-over"), bound, slow_before).seconds == pytest.approx(2.6, abs=0.06)
+    slow_alone = seen({"mysql-write": rows(_dead(3.9, 4.9))}, fault, plan_of=WHOLE)
+    assert judged(promise("mysql-fails-over"), bound, slow_alone).result is Result.UNKNOWN
     never = seen({"mysql-write": rows(_dead(5.1, 99))}, fault, plan_of=WHOLE)
     assert judged(promise("mysql-fails-over"), bound, never).result is Result.BROKEN
 
