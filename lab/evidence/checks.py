@@ -253,7 +253,7 @@ def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
     times = []
     for fault, _ in _faults(run, promise):
         for span in dark:
-            # A write that was slow before the fault may be the beginning of the outage: what counts is from the fault on.
+            # It may begin with a write that was slow before the fault: what counts is from the fault on.
             since = max(span.begun, fault.begun)
             if since <= min(span.ended, fault.mended):
                 times.append(Timed(span.ended - since, since, seen=not (on and span is dark[-1])))

@@ -193,7 +193,15 @@ def test_nobody_gets_in_by_a_wrong_password_or_further_than_is_granted(
 
 
 @pytest.mark.galera("failover by quorum of the group, not by the keeper's election")
-@pytest.mark.parametrize("fault", ["kill", "pause", "cut", "hang"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "kill",
+        "pause",
+        pytest.param("cut", marks=pytest.mark.nightly("half a minute: to clients and peers it is a 'pause'")),
+        "hang",
+    ],
+)
 def test_the_primary_dies_hangs_or_is_cut_off(
     cluster: LabCluster, faults: Faults, rounds: Rounds, ledger: Callable[..., Ledger], fault: str
 ) -> None:
@@ -388,6 +396,7 @@ def test_a_node_that_is_well_is_made_anew_when_asked(cluster: LabCluster, ledger
     _holds(cluster, book)
 
 
+@pytest.mark.nightly("most of a minute: two changes of the topology, and nothing that a fault could bring about")
 def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> None:
     """Which copy is the newest only those know who made them."""
     _whole(cluster)
