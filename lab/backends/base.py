@@ -178,8 +178,8 @@ class Backend(Protocol):
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
         """What a node's services printed, line by line; with `console`, all that its machine did."""
 
-    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
-        """The command on this machine that runs `argv` in a node on this terminal."""
+    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
+        """The command on this machine that runs `argv` in a node, on this terminal or on its own input and output."""
 
     def endpoint(self, port: int) -> str:
         """`host:port` on this machine that reaches a published port of the client; the way there is made if need be."""

@@ -114,7 +114,8 @@ class MemoryBackend:
         lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow and not console]
         yield from lines if tail is None else lines[-tail:]
 
-    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
+        del terminal
         return ["echo", node, *argv]
 
     def endpoint(self, port: int) -> str:

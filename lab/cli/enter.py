@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,8 +12,6 @@ from lab.cli import options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-
-HOUR = 3600.0
 
 
 def register(app: typer.Typer) -> None:
@@ -29,12 +27,10 @@ def execute(
     node: options.Node,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
-    """Runs a command in a node; its output and exit code are passed on."""
-    argv = command[1:] if command[:1] == ["--"] else command
-    done = made.run(options.known_node(made, node), argv, seconds=HOUR)
-    sys.stdout.write(done.stdout)
-    sys.stderr.write(done.stderr)
-    raise typer.Exit(done.rc)
+    """Runs a command in a node: input, output and exit code are passed on, byte for byte, as they come."""
+    become(
+        made.shell(options.running_node(made, node), command[1:] if command[:1] == ["--"] else command, terminal=False)
+    )
 
 
 def enter(
@@ -42,5 +38,10 @@ def enter(
     node: options.Node,
 ) -> None:
     """Opens a shell in a node. Its own configuration lies in /etc/lab."""
-    argv = made.shell(options.known_node(made, node), ["/bin/bash"])
+    become(made.shell(options.running_node(made, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
+
+
+def become(argv: list[str]) -> NoReturn:
+    """This process becomes another command."""
+    sys.stdout.flush()
     os.execvp(argv[0], argv)  # noqa: S606

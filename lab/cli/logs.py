@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import queue
+import select
+import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import options
+from lab.errors import LabError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LOOK_SECONDS = 0.5  # between two looks whether somebody still reads, while no line comes
 COLOURS = ["cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green", "bright_magenta"]
 
 
@@ -39,16 +47,51 @@ def logs(
         for node, colour in zip(chosen, itertools.cycle(COLOURS), strict=False)
     ]
 
-    def show(node: str, label: str) -> None:
+    def lines(node: str, label: str) -> Iterator[str]:
         for line in made.logs(node, follow=follow, tail=tail, console=console):
-            typer.echo(f"{label}  {line}")
+            yield f"{label}  {line}"
 
-    if not follow:
-        for node, label in zip(chosen, labels, strict=True):
-            show(node, label)
-        return
-    readers = [threading.Thread(target=show, args=pair, daemon=True) for pair in zip(chosen, labels, strict=True)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
+    each = [lines(*pair) for pair in zip(chosen, labels, strict=True)]
+    for line in _as_they_come(each) if follow else itertools.chain.from_iterable(each):
+        typer.echo(line)
+
+
+def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:
+    """The lines of all sources, until all have ended or nobody reads what is printed.
+
+    Raises:
+        LabError: one of them failed.
+    """
+    heard: queue.Queue[str | LabError | None] = queue.Queue(maxsize=1000)
+
+    def listen(source: Iterator[str]) -> None:
+        try:
+            for line in source:
+                heard.put(line)
+            heard.put(None)
+        except LabError as error:
+            heard.put(error)
+
+    for source in sources:
+        threading.Thread(target=listen, args=(source,), daemon=True).start()
+    left = len(sources)
+    while left:
+        try:
+            said = heard.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            if _closed(sys.stdout.fileno()):
+                return
+            continue
+        if isinstance(said, LabError):
+            raise said
+        if said is None:
+            left -= 1
+        else:
+            yield said
+
+
+def _closed(fd: int) -> bool:
+    """Whether what is written there has no reader any more, as behind `| grep -q`."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

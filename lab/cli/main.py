@@ -56,6 +56,7 @@ def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
     try:
         code = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # here a closed pipe is no error yet
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         code = error.exit_code

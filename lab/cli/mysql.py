@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import options
+from lab.cli.enter import become
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -64,11 +65,10 @@ def shell(
     made: Backend,
     node: Annotated[str, typer.Argument(help="The node; unsaid, the one that takes writes.")] = "",
 ) -> None:
-    """Opens MariaDB's own shell in a node, as its root."""
+    """Opens MariaDB's own shell in a node, as its root; 'lab mysql shell < FILE' runs a file."""
     found = _members(made)
     serving = next((member.name for member in found if member.serves), found[0].name)
-    argv = made.shell(options.known_node(made, node or serving), ["mariadb"])
-    os.execvp(argv[0], argv)  # noqa: S606
+    become(made.shell(options.running_node(made, node or serving), ["mariadb"], terminal=sys.stdin.isatty()))
 
 
 def _members(made: Backend) -> list[Member]:

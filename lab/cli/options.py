@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.backends.base import Backend, Existing
+    from lab.backends.base import Backend, Existing, Observed
     from lab.spec import Cluster, Placement
 
 DEFAULT_NAME = "www"
@@ -158,12 +158,34 @@ def known_node(made: Backend, name: str) -> str:
     Raises:
         SpecError: it has not; names the nearest.
     """
+    return _observed(made, name).name
+
+
+def running_node(made: Backend, name: str) -> str:
+    """The name, if that node runs.
+
+    Raises:
+        SpecError: there is no such node; names the nearest.
+        BackendError: it does not run.
+    """
+    from lab.backends.base import State
+    from lab.errors import BackendError
+
+    state = _observed(made, name).state
+    if state is not State.RUNNING:
+        raise BackendError(f"{name} is {state.value}", where=name, next_step=f"'lab start {name}' starts it")
+    return name
+
+
+def _observed(made: Backend, name: str) -> Observed:
     from lab.errors import SpecError
     from lab.spec.changes import nearest
 
-    names = [node.name for node in made.observe().nodes]
-    if name in names:
-        return name
-    if not names:
+    existing = made.observe()
+    found = existing.node(name)
+    if found:
+        return found
+    if not existing.nodes:
         raise SpecError(f"there is no cluster '{made.cluster}'", next_step="'lab up' makes one; --name chooses another")
+    names = [node.name for node in existing.nodes]
     raise SpecError(f"the cluster '{made.cluster}' has no node '{name}'; {nearest(name, names)}")

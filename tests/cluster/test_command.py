@@ -62,6 +62,19 @@ class Person:
         assert process.returncode == code, f"lab {' '.join(argv)}: {process.returncode}\n{out}\n{err}"
         return out + err
 
+    def piped(self, *argv: str, stdin: bytes) -> tuple[int, bytes]:
+        """Exit code and output of a command that reads bytes."""
+        done = subprocess.run(
+            [*LAB, *argv],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode, done.stdout
+
     def nodes(self) -> list[str]:
         """What exists."""
         return [node.name for node in self.backend.observe().nodes]
@@ -247,8 +260,18 @@ def test_exec_logs_and_power_verbs(person: Person) -> None:
     person.lab("up")
     assert person.lab("exec", "web1", "--", "sh", "-c", "echo out; exit 3", code=3) == "out\n"
     assert "did you mean 'web1'?" in person.lab("exec", "wbe1", "true", code=2)
+    blob = os.urandom(200_000) + b"\r\n\x00\xff"
+    assert person.piped("exec", "web1", "--", "sh", "-c", "cat; exit 4", stdin=blob) == (4, blob)
     assert "web1" in person.lab("logs", "--tail", "2")
+    with person.start("logs", "--follow", "web1", "client") as followed:
+        assert followed.stdout
+        followed.stdout.readline()
+        followed.stdout.close()
+        assert followed.wait(timeout=person.backend.clock.limit(20)) == 0, "nobody reads on, and it follows"
+        assert followed.stderr
+        assert followed.stderr.read() == ""
     assert "is stopped" in person.lab("kill", "web1") + person.lab("status", code=1)
+    assert "'lab start web1' starts it" in person.lab("exec", "web1", "true", code=1)
     assert "ready" in person.lab("start", "web1")
     assert "is paused" in person.lab("pause", "web1") + person.lab("status", code=1)
     assert "nothing to change" not in person.lab("up")

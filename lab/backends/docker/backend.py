@@ -13,7 +13,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
 from lab.backends.base import Capabilities, Existing, Result, State
-from lab.backends.docker import container, engine, labels
+from lab.backends.docker import container, context, engine, labels
 from lab.backends.kernel import features, routes
 from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
@@ -41,7 +41,7 @@ class DockerBackend:
         with engine.asking("asking the engine what it is"):
             version = self.api.version()
             networks = self.api.networks()
-        local = engine.address().startswith("unix://")
+        local = context.endpoint().url.startswith("unix://")
         return Capabilities(
             f"Docker {version['Version']} (API {version['ApiVersion']})", features(), self._taken(networks, local=local)
         )
@@ -203,12 +203,12 @@ class DockerBackend:
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
 
-    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
         if not shutil.which("docker"):
             raise HostError(
                 "a shell in a node needs the 'docker' command", next_step="install Docker's command line client"
             )
-        return ["docker", "--host", engine.address(), "exec", "-it", self._id(node), *argv]
+        return ["docker", *context.endpoint().options, "exec", "-it" if terminal else "-i", self._id(node), *argv]
 
     def endpoint(self, port: int) -> str:
         client = next((node for node in self.observe().nodes if node.role == "client"), None)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
 import requests
 from docker.errors import APIError, DockerException
 
+from lab.backends.docker import context
 from lab.errors import BackendError, HostError, Taken
 
 if TYPE_CHECKING:
@@ -22,42 +21,24 @@ SUBNET_TAKEN = ("Pool overlaps", "networks have overlapping IPv4")
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
-def address() -> str:
-    """Where the engine is: `DOCKER_HOST`, else the current context, else the usual socket or the rootless one."""
-    if os.environ.get("DOCKER_HOST"):
-        return os.environ["DOCKER_HOST"]
-    context = _context_host()
-    if context:
-        return context
-    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock"
-    usual = Path("/var/run/docker.sock")
-    return f"unix://{rootless if rootless.exists() and not usual.exists() else usual}"
-
-
-def _context_host() -> str | None:
-    """The host of the context that `docker context use` chose, if it chose one."""
-    if not (Path.home() / ".docker" / "config.json").is_file():
-        return None
-    from docker.context import ContextAPI
-
-    try:
-        context = ContextAPI.get_current_context()
-    except (DockerException, OSError, ValueError):
-        return None
-    return context.Host if context.name != "default" else None
-
-
 def connect(seconds: int = REQUEST_SECONDS, version: str = "auto") -> docker.APIClient:
     """A client of the engine.
 
     Raises:
         HostError: none answers.
     """
-    where = address()
+    where = context.endpoint()
     try:
-        return docker.APIClient(base_url=where, timeout=seconds, version=version, max_pool_size=CONNECTIONS)
-    except (DockerException, requests.exceptions.RequestException) as error:
-        raise _unreachable(where, error) from error
+        return docker.APIClient(
+            base_url=where.url,
+            tls=where.tls or False,
+            timeout=seconds,
+            version=version,
+            max_pool_size=CONNECTIONS,
+            use_ssh_client=True,
+        )
+    except (DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise _unreachable(where.url, error) from error
 
 
 def _unreachable(where: str, error: Exception) -> HostError:
@@ -111,5 +92,7 @@ def asking(what: str, node: str = "") -> Iterator[None]:
         ) from error
     except requests.exceptions.RequestException as error:
         raise BackendError(
-            f"{what}: the engine is gone", where=node or address(), next_step="start it, then run 'lab up' again"
+            f"{what}: the engine is gone",
+            where=node or context.endpoint().url,
+            next_step="start it, then run 'lab up' again",
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import packages, paths
-from lab.backends.docker import engine, origin
+from lab.backends.docker import context, engine, origin
 from lab.errors import BackendError, HostError
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ def ensure(say: Callable[[str], None]) -> None:
         HostError: it can't be had here without a person; says what to install.
     """
     if not _answers():
-        if os.environ.get("DOCKER_HOST"):
+        meant = context.endpoint()
+        if meant.url != context.USUAL:
             raise HostError(
-                "no Docker engine answers at DOCKER_HOST",
-                where=os.environ["DOCKER_HOST"],
-                next_step="start it, or unset DOCKER_HOST",
+                "the Docker engine that is chosen does not answer",
+                where=meant.url,
+                next_step="start it, or choose another: DOCKER_HOST, DOCKER_CONTEXT, 'docker context use'",
             )
         if not shutil.which("dockerd"):
             packages.install(["docker.io"], "no Docker engine is installed", say, BY_HAND)

@@ -222,10 +222,10 @@ class XenBackend:
                 next_step="there: XENCONSOLED_TRACE=guest in /etc/default/xen, then restart xenconsoled",
             )
 
-    def shell(self, node: str, argv: Sequence[str]) -> list[str]:
+    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
         link = self.nodes.link(node, self._address(node))
         link.connect()
-        return link.command(shlex.join(argv), terminal=True)
+        return link.command(shlex.join(argv), terminal=terminal)
 
     def endpoint(self, port: int) -> str:
         client = self._client()

@@ -1,0 +1,95 @@
+"""The engine that Docker's own client would use: `DOCKER_HOST`, `DOCKER_CONTEXT`, what `docker context use` chose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.tls import TLSConfig
+
+from lab.errors import HostError
+
+DEFAULT = "default"
+USUAL = "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An engine's address.
+
+    Attributes:
+        url: `unix://`, `tcp://` or `ssh://`.
+        tls: how it is known and how this user is, where that is by certificates.
+        options: those of the `docker` command that lead to the same engine.
+    """
+
+    url: str
+    tls: TLSConfig | None = None
+    options: tuple[str, ...] = ()
+
+
+def endpoint() -> Endpoint:
+    """The engine that is meant; the usual socket, or the rootless one, where nothing says otherwise.
+
+    Raises:
+        HostError: the context that is chosen does not exist, or can't be read.
+    """
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return Endpoint(host, _tls_of_environment(), ("--host", host))
+    name = os.environ.get("DOCKER_CONTEXT") or _chosen()
+    if name != DEFAULT:
+        return _context(name)
+    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock"
+    there = Path(USUAL.removeprefix("unix://")).exists()
+    url = f"unix://{rootless}" if rootless.exists() and not there else USUAL
+    return Endpoint(url, options=("--host", url))
+
+
+def _folder() -> Path:
+    """Where Docker's client keeps its configuration."""
+    said = os.environ.get("DOCKER_CONFIG")
+    return Path(said) if said else Path(os.path.expanduser("~")) / ".docker"  # noqa: PTH111  never raises
+
+
+def _chosen() -> str:
+    """The context of `docker context use`; an unreadable configuration chooses none, as for Docker's client."""
+    try:
+        told = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return DEFAULT
+    return str(told.get("currentContext") or DEFAULT) if isinstance(told, dict) else DEFAULT
+
+
+def _context(name: str) -> Endpoint:
+    mark = hashlib.sha256(name.encode()).hexdigest()
+    path = _folder() / "contexts" / "meta" / mark / "meta.json"
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]
+        url = str(told["Host"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HostError(
+            f"the Docker context '{name}' can't be used: {error if not isinstance(error, OSError) else error.strerror}",
+            where=str(path),
+            next_step="'docker context ls' lists what there is; 'docker context use' or DOCKER_CONTEXT chooses",
+        ) from None
+    keys = _folder() / "contexts" / "tls" / mark / "docker"
+    return Endpoint(url, _tls(keys, verify=not told.get("SkipTLSVerify", False)), ("--context", name))
+
+
+def _tls_of_environment() -> TLSConfig | None:
+    verify = bool(os.environ.get("DOCKER_TLS_VERIFY"))
+    said = os.environ.get("DOCKER_CERT_PATH")
+    return _tls(Path(said) if said else _folder(), verify=verify) if verify or said else None
+
+
+def _tls(folder: Path, *, verify: bool) -> TLSConfig | None:
+    """By the certificates of a folder; None where it has none."""
+    authority, cert, key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+    pair = (str(cert), str(key)) if cert.is_file() and key.is_file() else None
+    if not authority.is_file() and pair is None:
+        return None
+    return TLSConfig(client_cert=pair, ca_cert=str(authority) if authority.is_file() else None, verify=verify)
