@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lab.evidence.asking import Row
+    from lab.evidence.load import Answer
     from lab.evidence.promises import Promise
     from lab.evidence.verdicts import Happened, Seen
 
@@ -178,24 +179,25 @@ def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
 
 
 def _only_in_flight(promise: Promise, bound: float, run: Seen) -> Finding:
-    deaths = [died for fault, node in _faults(run, promise) if (died := _died(run, fault, node)) is not None]
-    strict = [(died - MARGIN, died + bound + run.interval) for died in deaths]
-    wide = [(died - MARGIN, died + run.allowed(bound, died)) for died in deaths]
-    during = sum(_within(answer.sent, strict) for answer in run.answers)
+    deaths = [(f.begun, died) for f, node in _faults(run, promise) if (died := _died(run, f, node)) is not None]
+    strict = [(begun, died + bound + run.interval) for begun, died in deaths]
+    wide = [(begun, died + run.allowed(bound, died)) for begun, died in deaths]
+    during = sum(_in_flight(answer, strict) for answer in run.answers)
     if not deaths or during < ENOUGH:
         return _unknown(f"{during} requests while a {promise.role} node was broken; {ENOUGH} are needed")
-    failed = [answer.sent for answer in run.answers if answer.failed]
-    late = [sent for sent in failed if not _within(sent, strict)]
+    failed = [answer for answer in run.answers if answer.failed]
+    late = [answer for answer in failed if not _in_flight(answer, strict)]
     figure = f"{len(failed)} of {len(run.answers)} requests failed, {len(late)} of them not on the dead node"
     if not late:
         return Finding(Result.HOLDS, figure)
-    if all(_within(sent, wide) for sent in late):
+    if all(_in_flight(answer, wide) for answer in late):
         return Finding(Result.UNKNOWN, f"{figure}, but in a stall of the machine", excused=True)
     return Finding(Result.BROKEN, figure)
 
 
-def _within(at: float, windows: Sequence[tuple[float, float]]) -> bool:
-    return any(begin <= at <= end for begin, end in windows)
+def _in_flight(answer: Answer, windows: Sequence[tuple[float, float]]) -> bool:
+    """Whether a request was on its way in one of the spans of time, however long before it was sent."""
+    return any(answer.sent <= end and answer.sent + answer.seconds >= begin for begin, end in windows)
 
 
 def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from lab.plan import NodePlan, Plan
@@ -30,10 +30,11 @@ def folder(cluster: str) -> Path:
 def ensure(plan: Plan) -> dict[str, str]:
     """All secrets that the plan's files name; those that are missing are made now."""
     where = folder(plan.cluster)
-    _ensure_certificates(where, _names(plan))
+    _ensure_authority(where)
+    _ensure_certificate(where, "site-certificate", _names(plan))
     for node in plan.nodes:
-        if f"{NODE}{node.name}" in plan.secrets and not (where / f"{NODE}{node.name}").is_file():
-            _write(where / f"{NODE}{node.name}", _issued(where, _node_names(plan, node)))
+        if f"{NODE}{node.name}" in plan.secrets:
+            _ensure_certificate(where, f"{NODE}{node.name}", _node_names(plan, node))
     if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not (where / HOST_KEY).is_file():
         _make_host_key(where)
     if {DKIM_KEY, DKIM_RECORD} & set(plan.secrets) and not (where / DKIM_KEY).is_file():
@@ -105,20 +106,25 @@ def _names(plan: Plan) -> list[str]:
     return [f"www.{plan.cluster}.test", "localhost", "127.0.0.1", *([plan.vip] if plan.vip else [plan.entry])]
 
 
-def _ensure_certificates(where: Path, names: Iterable[str]) -> None:
-    """The CA is made once; the site's certificate again when what it is for has changed."""
-    wanted = "\n".join(names)
-    marker = where / "site-names"
-    if (where / "site-certificate").is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
+def _ensure_authority(where: Path) -> None:
+    """The CA is made once."""
+    if (where / "ca-key").is_file():
         return
     import trustme
 
-    if not (where / "ca-key").is_file():
-        ca = trustme.CA(organization_name="www cluster lab")
-        _write(where / "ca-certificate", ca.cert_pem.bytes().decode())
-        _write(where / "ca-key", ca.private_key_pem.bytes().decode())
-    _write(where / "site-certificate", _issued(where, wanted.splitlines()))
-    _write(marker, wanted)
+    ca = trustme.CA(organization_name="www cluster lab")
+    _write(where / "ca-certificate", ca.cert_pem.bytes().decode())
+    _write(where / "ca-key", ca.private_key_pem.bytes().decode())
+
+
+def _ensure_certificate(where: Path, name: str, wanted: Sequence[str]) -> None:
+    """A certificate is made again when what it is for has changed: a node's address, the VIP."""
+    marker = where / f"names-of-{name}"
+    names = "\n".join(wanted)
+    if (where / name).is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == names:
+        return
+    _write(where / name, _issued(where, wanted))
+    _write(marker, names)
 
 
 def _issued(where: Path, names: Iterable[str]) -> str:

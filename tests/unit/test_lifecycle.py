@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
@@ -24,7 +26,7 @@ from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.recipes import recipe
 from lab.spec import Cluster, parse
-from tests.unit.conftest import FULL, TAKEN
+from tests.unit.conftest import FULL, TAKEN, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -215,6 +217,22 @@ def test_secrets_are_private_and_the_certificate_follows_the_vip(full: Cluster) 
     other = secrets.ensure(plan(parse(FULL + "vip: 10.90.0.99"), "debian"))
     assert other["ca-certificate"] == first["ca-certificate"]
     assert other["site-certificate"] != first["site-certificate"]
+
+
+def test_a_nodes_certificate_follows_its_address_and_the_vip() -> None:
+    """As where another cluster took the subnet while this one was down: a client knows mail by the VIP's address."""
+    here = f"{WHOLE}users: {{}}\n"
+    first = secrets.ensure(plan(parse(here), "debian"))
+    assert secrets.ensure(plan(parse(here), "debian")) == first
+    moved = secrets.ensure(plan(parse(here.replace("10.90.0", "10.91.0")), "debian"))
+    changed = {name for name in first if name in moved and first[name] != moved[name]}
+    assert changed == {name for name in first if "certificate" in name} - {"ca-certificate"}
+    assert {"certificate-mail1", "certificate-mysql1", "site-certificate"} <= changed
+    held = x509.load_pem_x509_certificate(
+        moved["certificate-mail1"].encode()[moved["certificate-mail1"].index("-----BEGIN CERT") :]
+    )
+    names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert IPv4Address("10.91.0.100") in names.get_values_for_type(x509.IPAddress)
 
 
 def test_status_says_who_is_not_ready_and_why(full: Cluster, memory: MemoryBackend) -> None:
