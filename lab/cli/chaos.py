@@ -131,6 +131,7 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
     cluster = options.cluster(topology, name, None, None, None)
     wanted = nemesis.Wanted(**said)
+    nemesis.admit(wanted, cluster)
     place = options.place(topology, backend, host)
     with screen.report() as report:
         made = make(place, cluster.name)

@@ -64,6 +64,7 @@ class Nemesis:
     Attributes:
         floor: the highest value of the counter that is known.
         digests: of each table, what it held when the round before was over.
+        primary: the node that took writes when that was last looked at.
     """
 
     cluster: Cluster
@@ -73,7 +74,7 @@ class Nemesis:
     report: Report
     floor: int = 0
     digests: dict[str, str] = field(default_factory=dict)
-    _primary: str = ""
+    primary: str = ""
     _skew: float = 0.0
 
     def __enter__(self) -> Self:
@@ -83,13 +84,13 @@ class Nemesis:
 
     def __exit__(self, *error: object) -> None:
         self.backend.run(CLIENT, ["rm", "-f", self._password])
-        if error[0] is None and self._primary:
+        if error[0] is None and self.primary:
             self._root(statements.TAKE_DOWN)
 
     def set_up(self) -> None:
         """Makes the tables anew, and an account that may write into them."""
         serving = lambda: [one.name for one in members(self.backend) if one.serves]  # noqa: E731  for `until`
-        (self._primary,) = self.backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda f: len(f) == 1)
+        (self.primary,) = self.backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda f: len(f) == 1)
         password = secrets.token_hex(16)
         self.backend.put(CLIENT, {self._password: (password.encode(), 0o600)})
         self._root(statements.SET_UP.replace("{password}", password))
@@ -98,8 +99,8 @@ class Nemesis:
     def round(self, one: Round) -> Seen:
         """Plays a round and judges it."""
         begun = time.monotonic()
-        others = sorted(node.name for node in self.plan.role("mysql") if node.name != self._primary)
-        at = Field(self.cluster, self.backend, self.place, [self._primary, *others])
+        others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
+        at = Field(self.cluster, self.backend, self.place, [self.primary, *others])
         load = Load(self.backend, self.plan, one.number, self._skew)
         with load:
             load.taken(0)
@@ -141,7 +142,7 @@ class Nemesis:
             serving = [one.name for one in seen if one.serves]
             if len(serving) == 1 and not served[0]:
                 served[0] = time.time()
-            self._primary = serving[0] if len(serving) == 1 else self._primary
+            self.primary = serving[0] if len(serving) == 1 else self.primary
             return seen
 
         try:
@@ -172,7 +173,7 @@ class Nemesis:
         found += judging.sealed(self.digests, copies)
         found += judging.equal(copies)
         if copies:
-            self.digests = dict(copies[self._primary].now)
+            self.digests = dict(copies[self.primary].now)
         return found
 
     def _read(self, number: int) -> tuple[Mapping[str, Copy], list[Failure]]:
@@ -205,9 +206,9 @@ class Nemesis:
 
     def _root(self, query: str) -> None:
         """Statements by root on the primary."""
-        done = self.backend.run(self._primary, ["mariadb", "--execute", query])
+        done = self.backend.run(self.primary, ["mariadb", "--execute", query])
         if not done.ok:
-            raise BackendError(f"the tables of the nemesis can't be made: {done.said}", where=self._primary)
+            raise BackendError(f"the tables of the nemesis can't be made: {done.said}", where=self.primary)
 
     @property
     def _password(self) -> str:

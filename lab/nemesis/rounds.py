@@ -112,15 +112,24 @@ def _acts(kind: str, dice: random.Random) -> tuple[Act, ...]:
     return ()
 
 
+def known(kinds: Sequence[str]) -> None:
+    """Whether all of these are kinds.
+
+    Raises:
+        SpecError: one is none.
+    """
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise SpecError(f"the nemesis has no kind '{unknown[0]}'", next_step=f"it has: {', '.join(KINDS)}")
+
+
 def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The kinds that are played here, and those that are not, with the reason.
 
     Raises:
         SpecError: one that is left out by name is none, or nothing is left.
     """
-    unknown = [kind for kind in without if kind not in KINDS]
-    if unknown:
-        raise SpecError(f"the nemesis has no kind '{unknown[0]}'", next_step=f"it has: {', '.join(KINDS)}")
+    known(without)
     left_out = dict.fromkeys(without, "left out by --without")
     if not can.own_clocks:
         left_out["clock"] = "all nodes share this machine's clock; domains on Xen have their own"

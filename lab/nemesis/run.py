@@ -98,6 +98,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run is of
         SpecError: it can't be played as asked; nothing was touched.
         LabError: something of it failed that is no check's business.
     """
+    admit(wanted, cluster)
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
             kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), wanted.without)
@@ -116,6 +117,18 @@ def run(  # noqa: PLR0913, PLR0917  what a run is of
         raise SpecError(error.what, next_step=error.next_step) from None
 
 
+def admit(wanted: Wanted, cluster: Cluster) -> None:
+    """Whether it can be played at all, before any engine is asked.
+
+    Raises:
+        SpecError: a kind is none, or the cluster has not three mysql nodes.
+    """
+    rounds.known(wanted.without)
+    if cluster.mysql is None or cluster.mysql.count != NODES:
+        next_step = f"take another topology, such as '-f {TOPOLOGY}'"
+        raise SpecError(f"the nemesis needs {NODES} mysql nodes", next_step=next_step)
+
+
 def _topology(cluster: Cluster) -> str:
     return cluster.mysql.topology if cluster.mysql else "replication"
 
@@ -124,12 +137,8 @@ def _admitted(cluster: Cluster, backend: Backend, report: Report) -> Prepared:
     """The cluster that is there, as its topology says; or none, where one can be made.
 
     Raises:
-        SpecError: it is there and is not so, or has not three mysql nodes.
+        SpecError: it is there and is not so, or a fault is on.
     """
-    if cluster.mysql is None or cluster.mysql.count != NODES:
-        raise SpecError(
-            f"the nemesis needs {NODES} mysql nodes", next_step=f"take another topology, such as '-f {TOPOLOGY}'"
-        )
     left = present(backend)
     if left:
         raise SpecError(f"'{left[0].fault}' is on already", next_step="'lab heal' takes it back")

@@ -13,7 +13,22 @@ from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError, Unable
 from lab.faults import (
-    KINDS, Clock, Crash, Cut, Fault, Fill, Freeze, Hang, Kill, Look, Slow, fault, heal, inject, present, targets,
+    KINDS,
+    Clock,
+    Crash,
+    Cut,
+    Fault,
+    Fill,
+    Freeze,
+    Hang,
+    Kill,
+    Look,
+    Slow,
+    fault,
+    heal,
+    inject,
+    present,
+    targets,
 )  # fmt: skip
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
