@@ -7,17 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from lab.errors import BackendError, NotReady
+from lab.errors import BackendError, LabError, NotReady
 from lab.evidence.asking import CLIENT
 from lab.evidence.ledger import Outcome
 from lab.evidence.probes import Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
 from lab.lifecycle import each
-from lab.lifecycle.mysql import members
+from lab.lifecycle.mysql import members, reclone
 from lab.nemesis import judging, rounds, statements
 from lab.nemesis.copies import read
-from lab.nemesis.deeds import Field, UndoneError, play
+from lab.nemesis.deeds import Field, play
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Failure
 from lab.nemesis.load import BEAT, READ, SUM, Load, skew
@@ -103,8 +103,7 @@ class Nemesis:
         at = Field(self.cluster, self.backend, self.place, [self.primary, *others])
         load = Load(self.backend, self.plan, one.number, self._skew)
         with load:
-            load.taken(0)
-            failures, skipped = self._done(at, one)
+            failures, skipped = self._done(at, one, load)
             reverted = time.time()
             failures += self._recovered(load, reverted)
         failures += self._judged(one, at.happened, load, reverted)
@@ -122,16 +121,21 @@ class Nemesis:
         )
         return Seen(played, load.rows, done, at.happened, load.stalls, at.notes)
 
-    def _done(self, at: Field, one: Round) -> tuple[list[Failure], str]:
-        """The faults, done and taken back; why it does not count, if so."""
+    def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
+        """The faults, done and taken back once writes are taken; why the round shows nothing, if so."""
+        failures, skipped = [], ""
         try:
+            load.taken(0)
             play(at, one)
-        except UndoneError as error:
-            return [], error.what
         except NotReady as error:
+            failures.append(Failure("whole", error.what.splitlines()[0]))
+        except LabError as error:
+            skipped = error.what.splitlines()[0]
+        try:
             heal(self.backend)
-            return [Failure("whole", error.what.splitlines()[0])], ""
-        return [], ""
+        except LabError as error:
+            failures.append(Failure("whole", error.what.splitlines()[0]))
+        return failures, skipped
 
     def _recovered(self, load: Load, reverted: float) -> list[Failure]:
         """One node takes writes within ten seconds, and the cluster is whole in a while."""
@@ -193,7 +197,7 @@ class Nemesis:
         return found.copies, []
 
     def mend(self) -> None:
-        """After a failed round: all mysql nodes are started anew, and the tables made anew.
+        """After a failed round: all mysql nodes start anew, both replicas are copied anew, and the tables made anew.
 
         Raises:
             LabError: it did not become whole.
@@ -201,8 +205,23 @@ class Nemesis:
         names = [node.name for node in self.plan.role("mysql")]
         for verb in (self.backend.kill, self.backend.start):
             each.one_by_thread(names, verb)
-        self.backend.clock.until("the mysql nodes to be whole", NODES_SECONDS, lambda: members(self.backend), _whole)
+        self._until_whole()
+        for replica in [one.name for one in members(self.backend) if one.role == "replica"]:
+            reclone(self.backend, replica)
+            self._until_whole()
         self.set_up()
+
+    def _until_whole(self) -> None:
+        """Waits; a node whose database does not start any more is made anew."""
+
+        def look() -> list[Member]:
+            found = members(self.backend)
+            for one in found:
+                if "reclone" in one.because:
+                    reclone(self.backend, one.name)
+            return found
+
+        self.backend.clock.until("the mysql nodes to be whole", NODES_SECONDS, look, _whole)
 
     def _root(self, query: str) -> None:
         """Statements by root on the primary."""

@@ -168,8 +168,10 @@ def _played(made: Told, kinds: Sequence[str], nemesis: Nemesis) -> None:
                         break
                     nemesis.mend()
     finally:
-        heal(nemesis.backend)
-        _kept(made, seen, nemesis, begun)
+        try:
+            heal(nemesis.backend)
+        finally:
+            _kept(made, seen, nemesis, begun)
 
 
 def _told(made: Told, seen: Seen, report: Report) -> None:
