@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.chaos.record import Record
-    from lab.nemesis.run import Told
+    from lab.nemesis.keep import Told
 
 SEEDS = 10_000
 NEMESIS = "mysql-nemesis"
@@ -41,7 +41,7 @@ def listed() -> None:
     made = [load(path) for path in assets.scenarios().values()]
     rows = [(one.name, f"{one.span:g} s", one.summary) for one in made]
     tables.rows(
-        ("SCENARIO", "TAKES", "WHAT"), [*rows, (nemesis.NAME, f"{nemesis.ROUND_SECONDS:g} s a round", nemesis.SUMMARY)]
+        ("SCENARIO", "TAKES", "WHAT"), [*rows, (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s a round", nemesis.SUMMARY)]
     )
 
 
@@ -125,12 +125,13 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
+    from lab.nemesis.keep import Wanted
     from lab.spec.loading import DEFAULT_FILE
 
     file, name, backend, host = where
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
     cluster = options.cluster(topology, name, None, None, None)
-    wanted = nemesis.Wanted(**said)
+    wanted = Wanted(**said)
     nemesis.admit(wanted, cluster)
     place = options.place(topology, backend, host)
     with screen.report() as report:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.evidence.verdicts import Happened
-from lab.faults import Clock, Crash, Cut, Fill, Hang, Kill, Pause, inject
+from lab.faults import Clock, Crash, Cut, Fill, Hang, Kill, Pause
 from lab.lifecycle.mysql import members, reclone, switchover
 from lab.nemesis.interrupted import interrupted
 from lab.spec import Mysql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from lab.backends.base import Backend
     from lab.faults import Fault
+    from lab.nemesis.field import Field
     from lab.nemesis.rounds import Act, Round
-    from lab.spec import Cluster, Placement
+    from lab.spec import Cluster
 
 CLONE_SECONDS = 20.0
 PROMOTED_SECONDS = 30.0
@@ -32,54 +28,6 @@ DATABASE_PROCESS, KEEPER_PROCESS = "mariadbd", "keeper/main.py"
 
 class UndoneError(LabError):
     """What the round needs did not come about, and that breaks no promise: the round shows nothing."""
-
-
-@dataclass
-class Field:
-    """Where a round is played.
-
-    Attributes:
-        names: the mysql nodes; the primary first, as the round begins.
-        happened: the faults of the round, once they are mended.
-        notes: what else is worth telling of it.
-    """
-
-    cluster: Cluster
-    backend: Backend
-    place: Placement
-    names: Sequence[str]
-    happened: list[Happened] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def wait(self, seconds: float) -> None:
-        """As long as a fault lasts."""
-        threading.Event().wait(seconds)
-
-    @contextmanager
-    def broken(self, fault: Fault) -> Iterator[None]:
-        """A fault for the span of a `with`; proven, taken back, and written down."""
-        begun = time.time()
-        with inject(self.backend, fault) as injected:
-            bitten = mending = time.time()
-            try:
-                yield
-            finally:
-                mending = time.time()
-                if fault.lasting:
-                    injected.heal()
-                ended = time.time() if fault.lasting else bitten
-                times = (begun, bitten, mending, ended)
-                self.happened.append(Happened(fault.kind, str(fault), fault.nodes, *times))
-
-    @contextmanager
-    def noted(self, kind: str, text: str, nodes: Sequence[str]) -> Iterator[None]:
-        """The same for what is no fault of `lab.faults`."""
-        begun = time.time()
-        try:
-            yield
-        finally:
-            ended = time.time()
-            self.happened.append(Happened(kind, text, tuple(nodes), begun, begun, ended, ended))
 
 
 def play(field: Field, one: Round) -> None:

@@ -13,14 +13,15 @@ from lab.evidence.ledger import Outcome
 from lab.evidence.probes import Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
-from lab.lifecycle import each
-from lab.lifecycle.mysql import members, reclone
+from lab.lifecycle.mysql import members
 from lab.nemesis import judging, rounds, statements
 from lab.nemesis.copies import read
-from lab.nemesis.deeds import Field, play
+from lab.nemesis.deeds import play
+from lab.nemesis.field import Field
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Failure
 from lab.nemesis.load import BEAT, READ, SUM, Load, skew
+from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,12 +38,9 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster, Placement
 
-PRIMARY_SECONDS = 10.0
-WHOLE_SECONDS = 60.0
 COMMIT_SECONDS = 10.0
 POSITION_SECONDS = 30.0
 LATE = 0.3  # seconds after which an answered beat counts as held up
-NODES_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,7 @@ class Nemesis:
         floor: the highest value of the counter that is known.
         digests: of each table, what it held when the round before was over.
         primary: the node that took writes when that was last looked at.
+        spoiled: whether a check failed in the last round: then the tables stay, to be looked at.
     """
 
     cluster: Cluster
@@ -75,6 +74,7 @@ class Nemesis:
     floor: int = 0
     digests: dict[str, str] = field(default_factory=dict)
     primary: str = ""
+    spoiled: bool = False
     _skew: float = 0.0
 
     def __enter__(self) -> Self:
@@ -84,13 +84,12 @@ class Nemesis:
 
     def __exit__(self, *error: object) -> None:
         self.backend.run(CLIENT, ["rm", "-f", self._password])
-        if error[0] is None and self.primary:
+        if error[0] is None and not self.spoiled:
             self._root(statements.TAKE_DOWN)
 
     def set_up(self) -> None:
         """Makes the tables anew, and an account that may write into them."""
-        serving = lambda: [one.name for one in members(self.backend) if one.serves]  # noqa: E731  for `until`
-        (self.primary,) = self.backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda f: len(f) == 1)
+        self.primary = primary(self.backend)
         password = secrets.token_hex(16)
         self.backend.put(CLIENT, {self._password: (password.encode(), 0o600)})
         self._root(statements.SET_UP.replace("{password}", password))
@@ -107,6 +106,7 @@ class Nemesis:
             reverted = time.time()
             failures += self._recovered(load, reverted)
         failures += self._judged(one, at.happened, load, reverted)
+        self.spoiled = bool(failures)
         silences = outages(load.rows[BEAT], self.backend.clock.limit(LATE))
         done = [operation for table in load.operations.values() for operation in table]
         played = Played(
@@ -122,7 +122,7 @@ class Nemesis:
         return Seen(played, load.rows, done, at.happened, load.stalls, at.notes)
 
     def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
-        """The faults, done and taken back once writes are taken; why the round shows nothing, if so."""
+        """The faults, done and taken back, once writes are taken; why the round shows nothing, if so."""
         failures, skipped = [], ""
         try:
             load.taken(0)
@@ -131,10 +131,7 @@ class Nemesis:
             failures.append(Failure("whole", error.what.splitlines()[0]))
         except LabError as error:
             skipped = error.what.splitlines()[0]
-        try:
             heal(self.backend)
-        except LabError as error:
-            failures.append(Failure("whole", error.what.splitlines()[0]))
         return failures, skipped
 
     def _recovered(self, load: Load, reverted: float) -> list[Failure]:
@@ -154,7 +151,7 @@ class Nemesis:
         except NotReady as error:
             found.append(Failure("writes", f"after all was taken back: {error.what}"))
         try:
-            clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, _whole)
+            clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, whole)
         except NotReady as error:
             found.append(Failure("whole", error.what))
         if not served[0]:
@@ -197,31 +194,14 @@ class Nemesis:
         return found.copies, []
 
     def mend(self) -> None:
-        """After a failed round: all mysql nodes start anew, both replicas are copied anew, and the tables made anew.
+        """After a failed round: the cluster is made whole, and the tables anew.
 
         Raises:
             LabError: it did not become whole.
         """
-        names = [node.name for node in self.plan.role("mysql")]
-        for verb in (self.backend.kill, self.backend.start):
-            each.one_by_thread(names, verb)
-        self._until_whole()
-        for replica in [one.name for one in members(self.backend) if one.role == "replica"]:
-            reclone(self.backend, replica)
-            self._until_whole()
+        mended(self.backend, [node.name for node in self.plan.role("mysql")])
+        heal(self.backend)
         self.set_up()
-
-    def _until_whole(self) -> None:
-        """Waits; a node whose database does not start any more is made anew."""
-
-        def look() -> list[Member]:
-            found = members(self.backend)
-            for one in found:
-                if "reclone" in one.because:
-                    reclone(self.backend, one.name)
-            return found
-
-        self.backend.clock.until("the mysql nodes to be whole", NODES_SECONDS, look, _whole)
 
     def _root(self, query: str) -> None:
         """Statements by root on the primary."""
@@ -232,11 +212,6 @@ class Nemesis:
     @property
     def _password(self) -> str:
         return f"/etc/lab/passwords/{statements.USER}"
-
-
-def _whole(found: Sequence[Member]) -> bool:
-    roles = sorted(one.role for one in found)
-    return roles == ["primary", "replica", "replica"] and not any(one.because for one in found)
 
 
 def _helpless(one: Round, happened: Sequence[Happened], reverted: float) -> list[Span]:

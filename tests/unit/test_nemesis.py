@@ -22,8 +22,8 @@ from lab.nemesis import figures, judging, rounds, statements
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Copy, Failure
+from lab.nemesis.keep import Wanted, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
-from lab.nemesis.run import Wanted, verdicts
 
 LAB = str(Path(sys.executable).with_name("lab"))
 ALL = list(KINDS)
