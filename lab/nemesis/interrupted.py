@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lab.spec import Cluster, Placement
 
 UP_SECONDS = 240.0
+END_SECONDS = 10.0
 LAST = "done"
 
 
@@ -49,6 +50,7 @@ def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
                 raise NotReady(f"'lab up' said nothing for {UP_SECONDS:g} s; last: {said[-1:]}")
             said.append(here.recv())
             if said[-1] == LAST:
+                process.join(END_SECONDS)
                 return "lab up: done"
     except EOFError:
         raise NotReady(f"'lab up' ended early; last: {said[-1:]}") from None

@@ -126,14 +126,15 @@ def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) 
     known = [(row.due + row.seconds, value) for value, row in beats if good(row)]
     seen = [(row, _number(row)) for row in reads if good(row)]
     known = sorted(known + [(row.due + row.seconds, value) for row, value in seen])
-    found, highest, reached = [], floor, 0
+    back: list[str] = []
+    highest, reached = floor, 0
     for row, value in sorted(seen, key=lambda one: one[0].due):
         while reached < len(known) and known[reached][0] < row.due:
             highest = max(highest, known[reached][1])
             reached += 1
         if value < highest:
-            found.append(Failure("reads", f"a read due at {row.due:.3f} saw {value}; {highest} was known before"))
-    return found
+            back.append(f"one due at {row.due:.3f} saw {value}, and {highest} was known before")
+    return [Failure("reads", f"{len(back)} of {len(seen)} reads went back; the first: {back[0]}")] if back else []
 
 
 def _number(row: Row) -> int:

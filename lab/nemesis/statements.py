@@ -15,6 +15,8 @@ SHORT_LIVED = "large"
 
 KIB = 1024
 SIZES = (16 * KIB, 256 * KIB, KIB * KIB)
+LARGEST, LARGEST_EVERY = 14 * KIB * KIB, 5
+"""A row as large as fits, in each fifth round: more would fill the disk with binary logs."""
 
 PLACE = "place BIGINT AUTO_INCREMENT PRIMARY KEY"
 SET_UP = f"""
@@ -56,7 +58,8 @@ def sessions(number: int) -> list[Session]:
     keyless = f"INSERT INTO keyless VALUES ({number}, '{number}-keyless-{{n}}')"  # noqa: S608
     found.append(Session("keyless", 0.2, ((keyless,),), "keyless"))
     large = "INSERT INTO large (round, id, content) VALUES ({0}, '{0}-large-{{n}}', REPEAT(MD5('{0} {{n}}'), {1}))"
-    found.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in SIZES), "large"))
+    sizes = SIZES if number % LARGEST_EVERY else (*SIZES, LARGEST)
+    found.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
     found += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
     found.append(Session("ddl", 0.3, _changes()))
     forget = f"DELETE FROM {SHORT_LIVED} WHERE round < {number} - 1"  # noqa: S608

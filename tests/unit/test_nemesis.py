@@ -184,6 +184,7 @@ def test_reads_that_go_forward_are_good() -> None:
 def test_a_read_that_goes_back_is_found(floor: int, beats: list[tuple[int, Row]], reads: list[Row]) -> None:
     (failure,) = judging.forward(floor, beats, reads)
     assert failure.check == "reads"
+    assert f"1 of {len(reads)} reads went back" in failure.why
 
 
 def test_an_outage_is_too_long_where_a_majority_is_and_nobody_stood_still() -> None:
