@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 1.0, 5.0  # seconds that a fault lasts
 PRIMARY, REPLICAS = 0, (1, 2)
+COUNTS = {"switchovers": (2, 5), "up-interrupted": (2, 12), "scale-interrupted": (2, 12)}
+"""How many switchovers, and after how many lines 'lab up' is killed: the fewest and the most."""
 
 SINGLE = {
     "kill": "a node loses its power",
@@ -97,7 +99,7 @@ def drawn(seed: int, number: int, kinds: Sequence[str]) -> Round:
     dice = random.Random(f"{seed} round {number}")  # noqa: S311
     kind = deck[place]
     acts = _acts(kind, dice)
-    return Round(number, kind, acts, round(dice.uniform(SHORTEST, LONGEST), 2), dice.randint(2, 12))
+    return Round(number, kind, acts, round(dice.uniform(SHORTEST, LONGEST), 2), dice.randint(*COUNTS.get(kind, (1, 1))))
 
 
 def _acts(kind: str, dice: random.Random) -> tuple[Act, ...]:
