@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.evidence.probes import MYSQL
 from lab.evidence.verdicts import Judged, Result
@@ -98,12 +98,16 @@ def kept(made: Told, seen: Sequence[Seen], nemesis: Nemesis, begun: float) -> No
     stalls = [stall for one in seen for stall in one.stalls]
     run_ = Run(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
     operations = {"nemesis": [operation for one in seen for operation in one.operations]}
-    extra = {
+    made.record.keep(run_, verdicts(made.played), operations, nemesis.backend, nemesis.cluster, results(made))
+
+
+def results(made: Told) -> dict[str, Any]:
+    """What results.json has beside what it has of every run."""
+    return {
         "rounds": [asdict(one) for one in figures.by_kind(made.played)],
         "left_out": made.left_out,
         "failed": [asdict(one) | {"again": made.again(one)} for one in made.failed],
     }
-    made.record.keep(run_, verdicts(made.played), operations, nemesis.backend, nemesis.cluster, extra)
 
 
 def verdicts(played: Sequence[Played]) -> list[Judged]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.backends.base import Capabilities
+from lab.backends.memory import MemoryBackend
+from lab.chaos.record import Record
 from lab.errors import SpecError
 from lab.evidence.asking import Row
 from lab.evidence.ledger import Operation, Outcome
@@ -22,8 +25,11 @@ from lab.nemesis import figures, judging, rounds, statements
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Copy, Failure
-from lab.nemesis.keep import Wanted, verdicts
+from lab.nemesis.keep import Told, Wanted, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
+from lab.spec import parse
+from tests.unit.conftest import FULL
+from tests.unit.runs import VERSIONS, happened, seen
 
 LAB = str(Path(sys.executable).with_name("lab"))
 ALL = list(KINDS)
@@ -237,12 +243,12 @@ def test_figures_by_kind_and_of_all() -> None:
 
 
 def test_each_check_is_a_verdict_that_holds_only_when_it_was_tested() -> None:
-    results = {one.promise: one for one in verdicts([_played(1, "kill", 3.0), _played(2, "pause", 1.0, "kept")])}
-    assert set(results) == {f"nemesis-{check}" for check in judging.CHECKS}
-    assert results["nemesis-kept"].result is Result.BROKEN
-    assert "the first, 2: kept in 2" in results["nemesis-kept"].figure
-    assert results["nemesis-kept"].ids == ("x",)
-    assert results["nemesis-sum"].result is Result.HOLDS
+    found = {one.promise: one for one in verdicts([_played(1, "kill", 3.0), _played(2, "pause", 1.0, "kept")])}
+    assert set(found) == {f"nemesis-{check}" for check in judging.CHECKS}
+    assert found["nemesis-kept"].result is Result.BROKEN
+    assert "the first, 2: kept in 2" in found["nemesis-kept"].figure
+    assert found["nemesis-kept"].ids == ("x",)
+    assert found["nemesis-sum"].result is Result.HOLDS
     assert {one.result for one in verdicts([])} == {Result.UNKNOWN}
     assert {one.result for one in verdicts([_played(1, "kill", None, skipped="no")])} == {Result.UNKNOWN}
 
@@ -273,3 +279,20 @@ def test_what_can_not_be_played_is_one_screen(tmp_path: Path, arguments: list[st
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_table_of_rounds_is_in_the_results_and_in_the_report(tmp_path: Path) -> None:
+    told = {"summary": "rounds", "versions": VERSIONS}
+    record = Record.begin(tmp_path, "mysql-nemesis", 7, told, 10)
+    played = [_played(1, "kill", 3.25), _played(2, "pause", None, "kept")]
+    made = Told(record, Wanted(7, 2, without=("fill",)), played, {"clock": "no clocks"})
+    again = "lab chaos run mysql-nemesis --seed 7 --first 2 --rounds 1 --without fill"
+    assert (made.again(played[1]), made.holds, made.failed) == (again, False, [played[1]])
+    run = seen({}, [happened("kill", "web1")])
+    record.keep(run, verdicts(played), {}, MemoryBackend("golden"), parse(FULL), results(made))
+    kept = json.loads((record.folder / "results.json").read_text(encoding="utf-8"))
+    assert [one["kind"] for one in kept["rounds"]] == ["kill", "pause", "all"]
+    assert kept["failed"][0]["again"] == again
+    page = (record.folder / "report.html").read_text(encoding="utf-8")
+    for shown in ('<table id="rounds">', "3.25 s", "kept: kept in 2", again, "Left out: clock (no clocks)"):
+        assert shown in page
