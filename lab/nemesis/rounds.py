@@ -55,7 +55,7 @@ GALERA_EXCEPT = {
     "power-loss": "a commit may be on the disk of the node alone that took it",
     "two": "quick crashes one after the other lose what one node alone had on its disk",
     "kill-in-promotion": "quick crashes one after the other lose what one node alone had on its disk",
-    "kill-in-clone": "a node is made anew by Galera itself, which has no word for it",
+    "kill-in-clone": "a node that is made anew and one that dies leave one alone, which may hold what no other has",
     "scale-interrupted": "two nodes that go one after the other leave one that is no majority",
 }
 """What `topology: galera` can't promise anything of; docs/chaos.md."""
