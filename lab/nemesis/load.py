@@ -28,7 +28,7 @@ PATIENCE = 1.0  # of the counter's questions
 ANSWER_SECONDS = 5.0  # that a writer waits
 END_SECONDS = 15.0  # above that
 BEGIN_SECONDS = 20.0
-TAKEN_SECONDS = 10.0
+TAKEN_SECONDS = 60.0  # until it is seen; how long nobody took writes is judged by the rows
 LONGEST_SECONDS = 3600.0  # of what nobody ends
 RATE, READ_RATE, SUM_RATE = 20.0, 10.0, 2.0
 BEAT, READ, SUM = "beat", "read", "sum"
@@ -108,7 +108,7 @@ class Load:
         """Waits until a write that was due after `since` is taken.
 
         Raises:
-            NotReady: none was, in ten seconds.
+            NotReady: none was in a minute.
         """
         self._backend.clock.until("a write to be taken", TAKEN_SECONDS, lambda: self._fresh(since))
 

@@ -135,7 +135,7 @@ class Nemesis:
         return failures, skipped
 
     def _recovered(self, load: Load, reverted: float) -> list[Failure]:
-        """One node takes writes within ten seconds, and the cluster is whole in a while."""
+        """Writes are taken again, and the cluster is whole in a while; how long that took, the rows say."""
         clock, found, served = self.backend.clock, [], [0.0]
 
         def look() -> list[Member]:

@@ -117,8 +117,8 @@ def test_a_row_that_one_replica_lost_by_somebodys_hand_is_found(request: pytest.
             assert _played(nemesis, 1).played.failures == ()
             primary = nemesis.primary
             replica = next(node.name for node in plan.role("mysql") if node.name != primary)
-            spoil = "SET sql_log_bin = 0; DELETE FROM nemesis.ledger LIMIT 1; INSERT INTO nemesis.accounts VALUES (77, 5)"
-            assert made.run(replica, ["mariadb", "--execute", spoil]).ok
+            spoil = "DELETE FROM nemesis.ledger LIMIT 1; INSERT INTO nemesis.accounts VALUES (77, 5)"
+            assert made.run(replica, ["mariadb", "--execute", f"SET sql_log_bin = 0; {spoil}"]).ok
             found = {one.check: one.why for one in _played(nemesis, 2).played.failures}
             nemesis.mend()
             assert _played(nemesis, 3).played.failures == (), "made whole, and with tables made anew"
