@@ -64,7 +64,7 @@ def sessions(number: int) -> list[Session]:
     found += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
     found.append(Session("ddl", 0.3, _changes()))
     forget = f"DELETE FROM {SHORT_LIVED} WHERE round < {number} - 1"  # noqa: S608
-    beats = f"DELETE FROM beats WHERE value < {(number - 1) * BASE}"  # noqa: S608
+    beats = f"DELETE FROM beats WHERE value > 0 AND value < {(number - 1) * BASE}"  # noqa: S608
     found.append(Session("forget", 1.0, ((forget,), (beats,))))
     return found
 
