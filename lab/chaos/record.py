@@ -76,20 +76,21 @@ class Record:
         """Whether every promise was tested and kept."""
         return bool(self.results) and all(result.holds for result in self.results)
 
-    def keep(
+    def keep(  # noqa: PLR0913, PLR0917  a run's parts
         self,
         seen: Seen,
         results: Sequence[Judged],
         operations: Mapping[str, Sequence[Operation]],
         backend: Backend,
         cluster: Cluster,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes everything."""
+        """Writes everything; `extra`: what else belongs into the results."""
         from lab.report import page
 
         self.results = results
         happened = events.events(seen)
-        document = self._document(seen, cluster)
+        document = self._document(seen, cluster) | dict(extra or {})
         self.write(RESULTS, json.dumps(document, indent=2, allow_nan=False))
         self.write("junit.xml", _junit(self.name, results))
         self._lines("events.jsonl", [asdict(event) for event in happened])

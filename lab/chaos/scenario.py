@@ -53,6 +53,7 @@ class Step(Model):
     where: str | None = None
     skew: str | None = None
     service: str | None = None
+    process: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -83,9 +84,8 @@ class Step(Model):
         """What the kind of fault wants to know besides its nodes."""
         read = {"delay": units.seconds, "jitter": units.seconds, "loss": units.percent, "rate": units.bits}
         read["skew"] = lambda text: round(units.seconds(text))
-        said = {
-            key: getattr(self, key) for key in ("way", "delay", "jitter", "loss", "rate", "where", "skew", "service")
-        }
+        keys = ("way", "delay", "jitter", "loss", "rate", "where", "skew", "service", "process")
+        said = {key: getattr(self, key) for key in keys}
         return {key: read.get(key, str)(value) for key, value in said.items() if value is not None}
 
     @property

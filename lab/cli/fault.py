@@ -130,6 +130,23 @@ def freeze(
     _do(made, {"kind": "freeze", "service": service}, targets, span, seed)
 
 
+Process = Annotated[str, typer.Argument(help="A part of its command line, such as mariadbd or keeper/main.py.")]
+
+
+@fault.command()
+@options.on_cluster
+def hang(made: Backend, targets: Targets, process: Process, span: For = None, seed: Seed = None) -> None:
+    """Stops one process inside nodes: not what it started, nor what started it."""
+    _do(made, {"kind": "hang", "process": process}, targets, span, seed)
+
+
+@fault.command()
+@options.on_cluster
+def crash(made: Backend, targets: Targets, process: Process, seed: Seed = None) -> None:
+    """Ends one process inside nodes without warning; who watches it may start it again."""
+    _do(made, {"kind": "crash", "process": process}, targets, None, seed)
+
+
 @fault.command("list")
 @options.on_cluster
 def listed(

@@ -8,10 +8,11 @@ from lab.faults.freeze import Freeze
 from lab.faults.injection import Injected, heal, inject, present
 from lab.faults.kinds import KINDS, fault
 from lab.faults.power import Kill, Pause, Restart, Stop
+from lab.faults.process import Crash, Hang
 from lab.faults.slow import Slow
 from lab.faults.targets import targets
 
 __all__ = [
-    "KINDS", "Clock", "Cut", "Fault", "Fill", "Freeze", "Injected", "Kill", "Look", "Pause", "Restart", "Slow", "Stop",
-    "fault", "heal", "inject", "present", "targets",
+    "KINDS", "Clock", "Crash", "Cut", "Fault", "Fill", "Freeze", "Hang", "Injected", "Kill", "Look", "Pause", "Restart",
+    "Slow", "Stop", "fault", "heal", "inject", "present", "targets",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from lab.faults.cut import Cut
 from lab.faults.fill import Fill
 from lab.faults.freeze import Freeze
 from lab.faults.power import Kill, Pause, Restart, Stop
+from lab.faults.process import Crash, Hang
 from lab.faults.slow import Slow
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lab.faults.fault import Fault
 
 KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (Kill, Stop, Pause, Restart, Cut, Slow, Fill, Clock, Freeze)
+    kind.kind: kind for kind in (Kill, Stop, Pause, Restart, Cut, Slow, Fill, Clock, Freeze, Hang, Crash)
 }
 
 

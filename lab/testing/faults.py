@@ -67,6 +67,14 @@ class Faults:
         """A service that hangs."""
         return self.do("freeze", target, service=service)
 
+    def hang(self, target: str, process: str) -> Injected:
+        """One process that stands still."""
+        return self.do("hang", target, process=process)
+
+    def crash(self, target: str, process: str) -> Injected:
+        """One process that is ended."""
+        return self.do("crash", target, process=process)
+
     def do(self, kind: str, target: str, **settings: Any) -> Injected:
         """Any kind of fault; what the backend can't do skips the test, with the reason."""
         backend = self._cluster.backend

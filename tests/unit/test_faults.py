@@ -12,7 +12,24 @@ import pytest
 from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError, Unable
-from lab.faults import KINDS, Clock, Cut, Fault, Fill, Freeze, Kill, Look, Slow, fault, heal, inject, present, targets
+from lab.faults import (
+    KINDS,
+    Clock,
+    Crash,
+    Cut,
+    Fault,
+    Fill,
+    Freeze,
+    Hang,
+    Kill,
+    Look,
+    Slow,
+    fault,
+    heal,
+    inject,
+    present,
+    targets,
+)  # fmt: skip
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.spec import units
@@ -171,6 +188,18 @@ def test_what_a_backend_can_not_do_it_says(full: Cluster, wanted: Fault, why: st
     assert not poor.notes()
 
 
+def test_a_process_that_is_not_there_is_said_and_one_that_is_stopped_is_found_so(made: MemoryBackend) -> None:
+    made.answers |= {"pgrep": (0, "7\n8\n"), "ps": (0, "T\nT\n")}
+    with inject(made, Hang(("web1",), "httpd")) as injected:
+        assert injected.proof == "web1: 2 processes stand still"
+        made.answers["ps"] = (0, "S\nS\n")
+    assert not made.notes()
+    made.answers["pkill"] = (1, "")
+    for wanted in (Hang(("web1",), "httpd"), Crash(("web1",), "httpd")):
+        with pytest.raises(SpecError, match="no process of web1 has 'httpd'"):
+            inject(made, wanted)
+
+
 def test_memory_may_be_filled_anywhere() -> None:
     assert Fill(("web1",), "/tmp").needs(Capabilities("poor")) == ""
 
@@ -184,6 +213,8 @@ def test_memory_may_be_filled_anywhere() -> None:
         Fill(("web1",), "/tmp"),
         Clock(("web1",), -60),
         Freeze(("web1",), "httpd"),
+        Hang(("web1",), "httpd"),
+        Crash(("web1",), "php-fpm"),
     ],
 )
 def test_a_fault_survives_being_written_down(wanted: Fault) -> None:
@@ -200,6 +231,7 @@ def test_a_fault_survives_being_written_down(wanted: Fault) -> None:
         ({"kind": "slow", "nodes": ["web1"], "loss": 100.0}, "or use 'cut'"),
         ({"kind": "slow", "nodes": ["web1"], "delay": 0.1, "jitter": 0.2}, "jitter is larger"),
         ({"kind": "clock", "nodes": ["web1"], "skew": 1}, "10 s or more"),
+        ({"kind": "hang", "nodes": ["web1"]}, "a part of its command line"),
     ],
 )
 def test_a_bad_fault_is_explained(told: dict[str, object], said: str) -> None:

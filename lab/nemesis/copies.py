@@ -1,0 +1,145 @@
+"""What every node has, asked of mariadbd itself on each of them, while nobody writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.errors import BackendError
+from lab.lifecycle import each
+from lab.nemesis.judging import Copy
+from lab.nemesis.statements import DATABASE, LEDGERS, SHORT_LIVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lab.backends.base import Backend
+
+READ_SECONDS = 60.0
+POSITIONS = {
+    "replication": "@@gtid_binlog_pos",
+    "galera": "(SELECT variable_value FROM information_schema.global_status "
+    "WHERE variable_name = 'WSREP_LAST_COMMITTED')",
+}
+# A commit waits in 'Waiting for semi-sync ACK …'; one that only is slow is in another state the next time.
+WAITING = (
+    "SELECT 'waiting', COUNT(*), COALESCE(MIN(LEFT(info, 60)), '') FROM information_schema.processlist "
+    "WHERE state LIKE 'Waiting for semi-sync ACK%' OR (command = 'Query' AND time >= 5 AND state LIKE '%ommit%')"
+)
+OURS = "table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
+TABLES = (
+    "SELECT 'shape', CONCAT(table_schema, '.', table_name), MD5(CONCAT_WS('|', engine, table_collation, "  # noqa: S608
+    "table_comment)) "
+    f"FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND {OURS}"
+)
+COLUMNS = (
+    "SELECT 'shape', CONCAT(table_schema, '.', table_name), MD5(GROUP_CONCAT(column_name, column_type, is_nullable, "  # noqa: S608
+    "COALESCE(column_default, ''), column_comment ORDER BY ordinal_position)) FROM information_schema.columns "
+    f"WHERE {OURS} GROUP BY table_schema, table_name"
+)
+CHECKSUMS = (
+    "SET @tables = (SELECT GROUP_CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "  # noqa: S608
+    f"WHERE table_type = 'BASE TABLE' AND {OURS}); EXECUTE IMMEDIATE CONCAT('CHECKSUM TABLE ', @tables)"
+)
+DIGEST = (
+    "SELECT '{0}', '{1}', COUNT(*), COALESCE(BIT_XOR(CRC32(id)), 0), COALESCE(SUM(CRC32(id)), 0) FROM {2} WHERE {3}"
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at all nodes.
+
+    Attributes:
+        positions: of each node's log, before and after the look.
+        waiting: the nodes on which a commit waits, with one of them.
+    """
+
+    copies: Mapping[str, Copy]
+    positions: Mapping[str, tuple[str, ...]]
+    waiting: Mapping[str, str]
+
+    @property
+    def together(self) -> bool:
+        """Whether all nodes were at one position, and stayed there."""
+        return len({position for of in self.positions.values() for position in of}) == 1
+
+    def __repr__(self) -> str:
+        return f"positions {dict(self.positions)}, commits that wait: {dict(self.waiting) or 'none'}"
+
+
+def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> Reading:
+    """What each node has after a round.
+
+    Raises:
+        BackendError: one can't be read.
+    """
+    found: dict[str, list[list[str]]] = {}
+    query = "; ".join(_questions(POSITIONS[topology], number))
+
+    def ask(node: str) -> None:
+        argv = ["mariadb", "--skip-column-names", "--execute", query]
+        done = backend.run(node, argv, seconds=READ_SECONDS)
+        if not done.ok:
+            raise BackendError(f"{node} can't be read: {done.said}", where=node)
+        found[node] = [line.split("\t") for line in done.stdout.splitlines()]
+
+    each.one_by_thread(nodes, ask)
+    return reading({node: found[node] for node in nodes})
+
+
+def reading(found: Mapping[str, Sequence[Sequence[str]]]) -> Reading:
+    """The nodes' answers."""
+    positions = {node: tuple(row[1] for row in rows if row[0] == "position") for node, rows in found.items()}
+    waiting = {
+        node: f"{row[1]}, such as {row[2]}"
+        for node, rows in found.items()
+        for row in rows
+        if row[0] == "waiting" and row[1] != "0"
+    }
+    return Reading({node: parsed(rows) for node, rows in found.items()}, positions, waiting)
+
+
+def since(table: str, number: int) -> int:
+    """The first round whose rows are still in a table when a round is over."""
+    return number if table == SHORT_LIVED else 0
+
+
+def _questions(position: str, number: int) -> Iterator[str]:
+    yield f"SELECT 'position', {position}"
+    yield WAITING
+    for table in LEDGERS:
+        where = f"{DATABASE}.{table}"
+        yield f"SELECT 'id', '{table}', id FROM {where} WHERE round = {number}"  # noqa: S608  names of this module's
+        before = f"round >= {since(table, number - 1)} AND round < {number}"
+        yield DIGEST.format("earlier", table, where, before)
+        yield DIGEST.format("now", table, where, f"round >= {since(table, number)} AND round <= {number}")
+    yield f"SELECT 'sum', SUM(balance) FROM {DATABASE}.accounts"  # noqa: S608
+    yield TABLES
+    yield COLUMNS
+    yield CHECKSUMS
+    yield f"SELECT 'position', {position}"
+
+
+def parsed(rows: Sequence[Sequence[str]]) -> Copy:
+    """A node's answer; lines are told apart by their first word, those of CHECKSUM TABLE have none."""
+    ids: dict[str, list[str]] = {table: [] for table in LEDGERS}
+    earlier: dict[str, str] = {}
+    now: dict[str, str] = {}
+    tables: dict[str, list[str]] = {}
+    total = -1
+    for row in rows:
+        match row:
+            case ["id", table, one]:
+                ids[table].append(one)
+            case ["earlier", table, *digest]:
+                earlier[table] = " ".join(digest)
+            case ["now", table, *digest]:
+                now[table] = " ".join(digest)
+            case ["shape", table, digest]:
+                tables.setdefault(table, []).append(digest)
+            case ["sum", value]:
+                total = int(value) if value.lstrip("-").isdecimal() else -1
+            case [table, value] if "." in table:
+                tables.setdefault(table, []).append(value)
+    return Copy(ids, earlier, now, {name: " ".join(values) for name, values in sorted(tables.items())}, total)

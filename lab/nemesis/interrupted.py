@@ -1,0 +1,71 @@
+"""`up` in a process of its own, killed after so many lines as if somebody had pulled the laptop's plug."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError, NotReady
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from lab.spec import Cluster, Placement
+
+UP_SECONDS = 240.0
+END_SECONDS = 10.0
+LAST = "done"
+
+
+class Lines:
+    """Sends what `up` tells, a line each."""
+
+    def __init__(self, to: Connection) -> None:
+        self._to = to
+
+    def say(self, line: str) -> None:
+        """One line."""
+        self._to.send(line)
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        """What a node is at now."""
+        del done
+        self._to.send(f"{subject}: {text}")
+
+
+def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
+    """Runs `up`, and kills it after so many lines; with None it ends by itself. Says how far it was.
+
+    Raises:
+        NotReady: it failed, or did not end.
+    """
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_up, args=(cluster, place, there), daemon=True)
+    process.start()
+    there.close()
+    said: list[str] = []
+    try:
+        while lines is None or len(said) < lines:
+            if not here.poll(UP_SECONDS):
+                raise NotReady(f"'lab up' said nothing for {UP_SECONDS:g} s; last: {said[-1:]}")
+            said.append(here.recv())
+            if said[-1] == LAST:
+                process.join(END_SECONDS)
+                return "lab up: done"
+    except EOFError:
+        raise NotReady(f"'lab up' ended: {said[-1] if said else 'it said nothing'}") from None
+    finally:
+        process.kill()
+        process.join()
+    return f"lab up: killed after {said[-1]!r}"
+
+
+def _up(cluster: Cluster, place: Placement, to: Connection) -> None:
+    from lab.backends import backend
+    from lab.lifecycle.up import up
+
+    try:
+        up(cluster, backend(place, cluster.name), Lines(to))
+        to.send(LAST)
+    except LabError as error:
+        to.send(f"failed: {error.what}")

@@ -1,0 +1,168 @@
+"""What writes and reads while a round is played: sessions in the client node, and a counter that is asked at a rate.
+
+`ask` and `write` run side by side there, begun and ended by one command each: a round has seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
+
+from lab.errors import BackendError
+from lab.evidence.asking import CLIENT, Row, Stream
+from lab.evidence.ledger import Operation, Outcome
+from lab.evidence.probes import good
+from lab.evidence.stalls import INTERVAL, SHORTEST, Meter, Stall
+from lab.nemesis import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.backends.base import Backend
+    from lab.plan import Plan
+
+PATIENCE = 1.0  # of the counter's questions
+ANSWER_SECONDS = 5.0  # that a writer waits
+END_SECONDS = 15.0  # above that
+BEGIN_SECONDS = 20.0
+TAKEN_SECONDS = 60.0  # until it is seen; how long nobody took writes is judged by the rows
+LONGEST_SECONDS = 3600.0  # of what nobody ends
+RATE, READ_RATE, SUM_RATE = 20.0, 10.0, 2.0
+BEAT, READ, SUM = "beat", "read", "sum"
+STREAMS = (BEAT, READ, SUM)
+BEGIN = """
+setsid /usr/lib/lab/ask {0}.asked {0}.rows >{0}.err 2>&1 & echo $! >{0}.pids
+setsid /usr/lib/lab/write {0}.writing {0}.done >>{0}.err 2>&1 & echo $! >>{0}.pids
+until [ -s {0}.rows ] || [ -s {0}.err ]; do sleep 0.05; done
+head -n 1 {0}.rows; cat {0}.err
+"""
+END = """
+kill -TERM $(cat {0}.pids)
+for pid in $(cat {0}.pids); do while kill -0 $pid 2>/dev/null; do sleep 0.05; done; done
+cat {0}.err; echo ===; cat {0}.rows; echo ===; cat {0}.done; echo ===; cat {0}.rows.stalls
+"""
+FORGET = "kill -KILL $(cat {0}.pids) 2>/dev/null; rm -f {0}.*"
+
+
+def address(plan: Plan) -> str:
+    """Where the client finds the database."""
+    return f"mysql://{statements.USER}@{plan.vip or plan.role('mysql')[0].address}:3306/{statements.DATABASE}"
+
+
+class Load:
+    """A context manager; what was written and read is there afterwards.
+
+    Attributes:
+        operations: all that writers sent, by table; those of no ledger are under "".
+        rows: the answers of the counter and of the sum, by stream.
+        stalls: when the client node or this machine stood still.
+    """
+
+    def __init__(self, backend: Backend, plan: Plan, number: int, skew: float) -> None:
+        self.operations: dict[str, list[Operation]] = {table: [] for table in (*statements.LEDGERS, "")}
+        self.rows: dict[str, list[Row]] = {name: [] for name in STREAMS}
+        self.stalls: list[Stall] = []
+        self._backend, self._plan, self._number, self._skew = backend, plan, number, skew
+        self._base = number * statements.BASE
+        self._file = f"/var/tmp/nemesis-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
+        self._sessions = statements.sessions(number)
+        self._began, self._read, self._meter = 0.0, 0, Meter()
+
+    def __enter__(self) -> Self:
+        plans = {".asked": self._asked(), ".writing": self._writing()}
+        files = {self._file + end: (json.dumps(told).encode(), 0o600) for end, told in plans.items()}
+        self._backend.put(CLIENT, files)
+        head, _, said = self._run(BEGIN, BEGIN_SECONDS).partition("\n")
+        if said.strip() or not head:
+            self._run(FORGET, BEGIN_SECONDS)
+            raise BackendError(f"what writes could not begin: {said.strip() or 'it wrote nothing'}", where=CLIENT)
+        self._began, self._read = json.loads(head)["unix"] - self._skew, len(head) + 1
+        self._meter.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._meter.__exit__()
+        try:
+            parts = self._run(END, ANSWER_SECONDS + END_SECONDS).split("===\n")
+        finally:
+            self._run(FORGET, BEGIN_SECONDS)
+        said, asked, done, stalls = ([line for line in part.splitlines() if line] for part in (*parts, "", "", "")[:4])
+        if said or not asked:
+            raise BackendError(f"what writes failed: {said or 'it wrote nothing'}", where=CLIENT)
+        for name, row in self._rows(asked[1:]):
+            self.rows[name].append(row)
+        for rows in self.rows.values():
+            rows.sort(key=lambda row: row.due)
+        self._operations(done)
+        spans = [[value / 1e6 + self._began for value in json.loads(line)] for line in stalls]
+        self.stalls = [*self._meter.stalls, *(Stall(CLIENT, at, at + last - self._began) for at, last in spans)]
+
+    def written(self) -> list[tuple[int, Row]]:
+        """The writes of the counter, each with its value."""
+        return [(self._base + row.number, row) for row in self.rows[BEAT]]
+
+    def taken(self, since: float) -> None:
+        """Waits until a write that was due after `since` is taken.
+
+        Raises:
+            NotReady: none was in a minute.
+        """
+        self._backend.clock.until("a write to be taken", TAKEN_SECONDS, lambda: self._fresh(since))
+
+    def _fresh(self, since: float) -> bool:
+        new = self._backend.run(CLIENT, ["tail", "-c", f"+{self._read + 1}", f"{self._file}.rows"]).stdout
+        whole = new[: new.rfind("\n") + 1]
+        self._read += len(whole.encode())
+        return any(name == BEAT and row.due >= since and good(row) for name, row in self._rows(whole.splitlines()))
+
+    def _rows(self, lines: Sequence[str]) -> list[tuple[str, Row]]:
+        told = json.loads(f"[{','.join(lines)}]")
+        return [
+            (STREAMS[index], Row(number, self._began + due / 1e6, took / 1e6, status, value, error))
+            for index, number, due, took, status, value, error in told
+        ]
+
+    def _operations(self, lines: Sequence[str]) -> None:
+        tables = {one.name: one.table for one in self._sessions}
+        for line in lines:
+            name, number, begun, seconds, outcome, error = json.loads(line)
+            at = begun - self._skew
+            done = Operation(f"{self._number}-{name}-{number}", at, at + seconds, Outcome(outcome), error)
+            self.operations[tables[name]].append(done)
+
+    def _asked(self) -> dict[str, object]:
+        where, clock = address(self._plan), self._backend.clock
+        asked = {
+            BEAT: (RATE, statements.BEAT.replace("{base}", str(self._base))),
+            READ: (READ_RATE, statements.READ),
+            SUM: (SUM_RATE, statements.SUM),
+        }
+        streams = [
+            Stream(name, where, clock.rate(rate), keep=False, post=post, value="body")
+            for name, (rate, post) in asked.items()
+        ]
+        times = {"seconds": LONGEST_SECONDS, "timeout": clock.limit(PATIENCE), "ca": "/etc/lab/ca.crt"}
+        meter = {"meter": clock.limit(INTERVAL), "shortest": clock.limit(SHORTEST)}
+        return {**times, **meter, "streams": [asdict(stream) for stream in streams]}
+
+    def _writing(self) -> dict[str, object]:
+        clock = self._backend.clock
+        made = [asdict(one) | {"pause": clock.limit(one.pause)} for one in self._sessions]
+        return {"url": address(self._plan), "timeout": clock.limit(ANSWER_SECONDS), "sessions": made}
+
+    def _run(self, script: str, seconds: float) -> str:
+        return self._backend.run(CLIENT, ["sh", "-c", script.format(self._file)], seconds=seconds).stdout
+
+
+def skew(backend: Backend, questions: int = 3) -> float:
+    """How far the client's clock is ahead of this machine's, by the quickest of a few questions."""
+    seen = []
+    for _ in range(questions):
+        before = time.time()
+        there = float(backend.run(CLIENT, ["date", "+%s.%N"]).stdout)
+        after = time.time()
+        seen.append((after - before, there - (before + after) / 2))
+    return min(seen)[1]

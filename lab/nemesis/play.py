@@ -1,0 +1,221 @@
+"""The run: the tables are made, rounds are played one after the other, and every copy is looked at after each."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from lab.errors import BackendError, LabError, NotReady
+from lab.evidence.asking import CLIENT
+from lab.evidence.ledger import Outcome
+from lab.evidence.probes import Span, good, outages
+from lab.evidence.stalls import stalled
+from lab.faults import heal
+from lab.lifecycle.mysql import members
+from lab.nemesis import judging, rounds, statements
+from lab.nemesis.copies import read
+from lab.nemesis.deeds import play
+from lab.nemesis.field import Field
+from lab.nemesis.figures import Played
+from lab.nemesis.judging import Failure
+from lab.nemesis.load import BEAT, READ, SUM, Load, skew
+from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.backends.base import Backend
+    from lab.evidence.asking import Row
+    from lab.evidence.ledger import Operation
+    from lab.evidence.stalls import Stall
+    from lab.evidence.verdicts import Happened
+    from lab.lifecycle.mysql import Member
+    from lab.lifecycle.report import Report
+    from lab.nemesis.judging import Copy
+    from lab.nemesis.rounds import Round
+    from lab.plan import Plan
+    from lab.spec import Cluster, Placement
+
+COMMIT_SECONDS = 10.0
+POSITION_SECONDS = 30.0
+LATE = 0.3  # seconds after which an answered beat counts as held up
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a round, beside its result."""
+
+    played: Played
+    beats: Mapping[str, Sequence[Row]]
+    operations: Sequence[Operation]
+    happened: Sequence[Happened]
+    stalls: Sequence[Stall]
+    notes: Sequence[str]
+
+
+@dataclass
+class Nemesis:
+    """A context manager: its tables are there inside it.
+
+    Attributes:
+        floor: the highest value of the counter that is known.
+        digests: of each table, what it held when the round before was over.
+        primary: the node that took writes when that was last looked at.
+        spoiled: whether a check failed in the last round: then the tables stay, to be looked at.
+    """
+
+    cluster: Cluster
+    backend: Backend
+    place: Placement
+    plan: Plan
+    report: Report
+    floor: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
+    primary: str = ""
+    spoiled: bool = False
+    _skew: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._skew = skew(self.backend)
+        self.set_up()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.backend.run(CLIENT, ["rm", "-f", self._password])
+        if error[0] is None and not self.spoiled:
+            self._root(statements.TAKE_DOWN)
+
+    def set_up(self) -> None:
+        """Makes the tables anew, and an account that may write into them."""
+        self.primary = primary(self.backend)
+        password = secrets.token_hex(16)
+        self.backend.put(CLIENT, {self._password: (password.encode(), 0o600)})
+        self._root(statements.SET_UP.replace("{password}", password))
+        self.floor, self.digests = 0, {}
+
+    def round(self, one: Round) -> Seen:
+        """Plays a round and judges it."""
+        begun = time.monotonic()
+        others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
+        at = Field(self.cluster, self.backend, self.place, [self.primary, *others])
+        load = Load(self.backend, self.plan, one.number, self._skew)
+        with load:
+            failures, skipped = self._done(at, one, load)
+            reverted = time.time()
+            failures += self._recovered(load, reverted)
+        failures += self._judged(one, at.happened, load, reverted)
+        self.spoiled = bool(failures)
+        silences = outages(load.rows[BEAT], self.backend.clock.limit(LATE))
+        done = [operation for table in load.operations.values() for operation in table]
+        played = Played(
+            one.number,
+            one.kind,
+            "; ".join(fault.text for fault in at.happened if fault.kind != "switchover") or str(one),
+            time.monotonic() - begun,
+            max((span.seconds for span in silences), default=None),
+            sum(operation.outcome is Outcome.ACKNOWLEDGED for operation in done),
+            tuple(failures),
+            skipped,
+        )
+        return Seen(played, load.rows, done, at.happened, load.stalls, at.notes)
+
+    def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
+        """The faults, done and taken back, once writes are taken; why the round shows nothing, if so."""
+        failures, skipped = [], ""
+        try:
+            load.taken(0)
+            play(at, one)
+        except NotReady as error:
+            failures.append(Failure("whole", error.what.splitlines()[0]))
+        except LabError as error:
+            skipped = error.what.splitlines()[0]
+            heal(self.backend)
+        return failures, skipped
+
+    def _recovered(self, load: Load, reverted: float) -> list[Failure]:
+        """Writes are taken again, and the cluster is whole in a while; how long that took, the rows say."""
+        clock, found, served = self.backend.clock, [], [0.0]
+
+        def look() -> list[Member]:
+            seen = members(self.backend)
+            serving = [one.name for one in seen if one.serves]
+            if len(serving) == 1 and not served[0]:
+                served[0] = time.time()
+            self.primary = serving[0] if len(serving) == 1 else self.primary
+            return seen
+
+        try:
+            load.taken(reverted)
+        except NotReady as error:
+            found.append(Failure("writes", f"after all was taken back: {error.what}"))
+        try:
+            clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, whole)
+        except NotReady as error:
+            found.append(Failure("whole", error.what))
+        if not served[0]:
+            found.append(Failure("writes", f"no single node took writes in {WHOLE_SECONDS:g} s"))
+        return found
+
+    def _judged(self, one: Round, happened: Sequence[Happened], load: Load, reverted: float) -> list[Failure]:
+        """Everything that is compared once nobody writes any more."""
+        rows, clock = load.rows, self.backend.clock
+        found = judging.forward(self.floor, load.written(), rows[READ])
+        self.floor = max([self.floor, *(value for value, row in load.written() if good(row))])
+        silences = outages(rows[BEAT], clock.limit(LATE))
+        stood = {span: stalled(load.stalls, span.begun, span.ended) for span in silences}
+        helpless = _helpless(one, happened, reverted)
+        found += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stood)
+        copies, failed = self._read(one.number)
+        found += failed
+        found += judging.summed(statements.TOTAL, copies, rows[SUM])
+        found += judging.kept({table: load.operations[table] for table in statements.LEDGERS}, copies)
+        found += judging.sealed(self.digests, copies)
+        found += judging.equal(copies)
+        if copies:
+            self.digests = dict(copies[self.primary].now)
+        return found
+
+    def _read(self, number: int) -> tuple[Mapping[str, Copy], list[Failure]]:
+        """All copies at one position; or what keeps them from it."""
+        names = [node.name for node in self.plan.role("mysql")]
+        topology = self.cluster.mysql.topology if self.cluster.mysql else "replication"
+        look = lambda: read(self.backend, names, topology, number)  # noqa: E731  a question for `until`
+        clock = self.backend.clock
+        try:
+            clock.until("no commit to wait", COMMIT_SECONDS, look, lambda found: not found.waiting)
+        except NotReady as error:
+            return {}, [Failure("commits", error.what)]
+        try:
+            found = clock.until("all nodes at one position", POSITION_SECONDS, look, lambda found: found.together)
+        except NotReady as error:
+            return {}, [Failure("whole", error.what)]
+        return found.copies, []
+
+    def mend(self) -> None:
+        """After a failed round: the cluster is made whole, and the tables anew.
+
+        Raises:
+            LabError: it did not become whole.
+        """
+        mended(self.backend, [node.name for node in self.plan.role("mysql")])
+        heal(self.backend)
+        self.set_up()
+
+    def _root(self, query: str) -> None:
+        """Statements by root on the primary."""
+        done = self.backend.run(self.primary, ["mariadb", "--execute", query])
+        if not done.ok:
+            raise BackendError(f"the tables of the nemesis can't be made: {done.said}", where=self.primary)
+
+    @property
+    def _password(self) -> str:
+        return f"/etc/lab/passwords/{statements.USER}"
+
+
+def _helpless(one: Round, happened: Sequence[Happened], reverted: float) -> list[Span]:
+    """When no majority may have been there: from the first fault until all was taken back."""
+    if one.kind not in rounds.MINORITY or not happened:
+        return []
+    return [Span(min(fault.begun for fault in happened), reverted)]

@@ -1,0 +1,96 @@
+"""The tables of the nemesis, what is written into them, and what is asked of every node afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DATABASE = USER = "nemesis"
+ACCOUNTS, EACH = 10, 1000
+TOTAL = ACCOUNTS * EACH
+LEDGERS = ("ledger", "large", "keyless")
+"""Tables whose rows carry an id of their own."""
+
+SHORT_LIVED = "large"
+"""Of this table only the rows of the last round stay, or it would fill the disk."""
+
+KIB = 1024
+SIZES = (16 * KIB, 256 * KIB, KIB * KIB)
+LARGEST, LARGEST_EVERY = 14 * KIB * KIB, 5
+"""A row as large as fits, in each fifth round: more would fill the disk with binary logs."""
+
+PLACE = "place BIGINT AUTO_INCREMENT PRIMARY KEY"
+SET_UP = f"""
+DROP DATABASE IF EXISTS {DATABASE};
+CREATE DATABASE {DATABASE};
+CREATE TABLE {DATABASE}.ledger ({PLACE}, round INT NOT NULL, id VARCHAR(40) NOT NULL, KEY (round));
+CREATE TABLE {DATABASE}.large ({PLACE}, round INT NOT NULL, id VARCHAR(40) NOT NULL, content LONGTEXT, KEY (round));
+CREATE TABLE {DATABASE}.keyless (round INT NOT NULL, id VARCHAR(40) NOT NULL);
+CREATE TABLE {DATABASE}.accounts (id INT PRIMARY KEY, balance INT NOT NULL);
+CREATE TABLE {DATABASE}.beats (value BIGINT PRIMARY KEY);
+INSERT INTO {DATABASE}.accounts SELECT seq, {EACH} FROM {DATABASE}.seq_0_to_{ACCOUNTS - 1};
+INSERT INTO {DATABASE}.beats VALUES (0);
+CREATE OR REPLACE USER {USER}@'%' IDENTIFIED BY '{{password}}';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON {DATABASE}.* TO {USER}@'%';
+"""  # noqa: S608
+TAKE_DOWN = f"DROP DATABASE IF EXISTS {DATABASE}; DROP USER IF EXISTS {USER}@'%';"
+
+# A row each: in one row that all update, whoever waits for an acknowledgement would hold up all the others.
+BEAT = "INSERT INTO beats VALUES ({base} + {n})"
+READ = "SELECT MAX(value) FROM beats"
+SUM = "SELECT SUM(balance) FROM accounts"
+BASE = 1_000_000
+"""Beats of a round have values from its number times this."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one writer does, in turns; `table`: where its ids are, "" where they are nowhere."""
+
+    name: str
+    pause: float
+    statements: tuple[tuple[str, ...], ...]
+    table: str = ""
+
+
+def sessions(number: int) -> list[Session]:
+    """All writers of a round. Ids are `round-session-n`."""
+    found = [_writer(f"w{index}", number) for index in range(1, 5)]
+    found += [_writer(f"w{index}", number, "UPDATE accounts SET balance = balance WHERE id = 1") for index in (5, 6)]
+    keyless = f"INSERT INTO keyless VALUES ({number}, '{number}-keyless-{{n}}')"  # noqa: S608
+    found.append(Session("keyless", 0.2, ((keyless,),), "keyless"))
+    large = "INSERT INTO large (round, id, content) VALUES ({0}, '{0}-large-{{n}}', REPEAT(MD5('{0} {{n}}'), {1}))"
+    sizes = SIZES if number % LARGEST_EVERY else (*SIZES, LARGEST)
+    found.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
+    found += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
+    found.append(Session("ddl", 0.3, _changes()))
+    forget = f"DELETE FROM {SHORT_LIVED} WHERE round < {number} - 1"  # noqa: S608
+    beats = f"DELETE FROM beats WHERE value > 0 AND value < {(number - 1) * BASE}"  # noqa: S608
+    found.append(Session("forget", 1.0, ((forget,), (beats,))))
+    return found
+
+
+def _writer(name: str, number: int, *more: str) -> Session:
+    insert = f"INSERT INTO ledger (round, id) VALUES ({number}, '{number}-{name}-{{n}}')"  # noqa: S608
+    return Session(name, 0.1, ((insert, *more),), "ledger")
+
+
+def _transfer(step: int) -> tuple[str, ...]:
+    change = "UPDATE accounts SET balance = balance {0} 1 WHERE id = ({{n}} * {1}) % {2}"
+    return change.format("-", step, ACCOUNTS), change.format("+", step + 1, ACCOUNTS)
+
+
+def _changes() -> tuple[tuple[str, ...], ...]:
+    """A table that is made, filled, changed, given a comment with bytes that a text may lose, and dropped."""
+    table = "shape_{turn}"
+    return (
+        (
+            "-- apart",
+            f"DROP TABLE IF EXISTS {table}",
+            f"CREATE TABLE {table} (id INT PRIMARY KEY, text TEXT CHARACTER SET latin1)",
+            f"INSERT INTO {table} VALUES ({{n}}, CONCAT('a', CHAR(13), CHAR(10), CHAR(233 USING latin1)))",  # noqa: S608
+            f"ALTER TABLE {table} ADD COLUMN more INT DEFAULT 5, ALGORITHM=COPY",
+            f"ALTER TABLE {table} COMMENT = 'one\r\ntwo {{n}}'",
+            f"CREATE INDEX by_more ON {table} (more)",
+        ),
+        ("-- apart", f"TRUNCATE TABLE {table}", f"ALTER TABLE {table} MODIFY text LONGTEXT CHARACTER SET utf8mb4"),
+    )

@@ -1,0 +1,64 @@
+"""Whether the three nodes are one cluster again, and what makes them one after a check has failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.lifecycle import each
+from lab.lifecycle.mysql import members, reclone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.backends.base import Backend
+    from lab.lifecycle.mysql import Member
+
+PRIMARY_SECONDS = 10.0
+WHOLE_SECONDS = 60.0
+MENDED_SECONDS = 120.0
+
+
+def whole(found: Sequence[Member]) -> bool:
+    """One node that takes writes, two that follow it, and nothing to be said."""
+    roles = sorted(one.role for one in found)
+    return roles == ["primary", "replica", "replica"] and not any(one.because for one in found)
+
+
+def primary(backend: Backend) -> str:
+    """The one node that takes writes.
+
+    Raises:
+        NotReady: there is none within ten seconds.
+    """
+
+    def serving() -> list[str]:
+        return [one.name for one in members(backend) if one.serves]
+
+    return backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda found: len(found) == 1)[0]
+
+
+def mended(backend: Backend, names: Sequence[str]) -> None:
+    """After a failed round: all nodes start anew, and both replicas are copied anew.
+
+    Raises:
+        LabError: they did not become whole.
+    """
+    for verb in (backend.kill, backend.start):
+        each.one_by_thread(names, verb)
+    _until_whole(backend)
+    for replica in [one.name for one in members(backend) if one.role == "replica"]:
+        reclone(backend, replica)
+        _until_whole(backend)
+
+
+def _until_whole(backend: Backend) -> None:
+    """Waits; a node that asks for a new copy gets one."""
+
+    def look() -> list[Member]:
+        found = members(backend)
+        for one in found:
+            if "reclone" in one.because:
+                reclone(backend, one.name)
+        return found
+
+    backend.clock.until("the mysql nodes to be whole", MENDED_SECONDS, look, whole)
