@@ -135,7 +135,7 @@ def _switchovers(field: Field, one: Round) -> None:
 
 def _up_interrupted(field: Field, one: Round) -> None:
     options = field.cluster.mysql or Mysql()
-    other = options.model_copy(update={"patience": options.patience * 1.5})
+    other = options.model_copy(update={"patience": options.patience + 1})
     _interrupted(field, one, field.cluster.model_copy(update={"mysql": other}), "with a longer patience")
 
 
