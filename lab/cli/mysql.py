@@ -57,7 +57,7 @@ def reclone(made: Backend, node: options.Node) -> None:
     from lab.lifecycle import mysql
 
     mysql.reclone(made, options.known_node(made, node))
-    print(f"{node} is being made anew")
+    print(f"{node} follows with a copy of the primary's data")
 
 
 def shell(

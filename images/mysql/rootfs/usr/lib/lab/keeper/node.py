@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from database import Database, Trouble
+from database import Database, Trouble, number
 from promise import Promise
 from rules import Role, View
 from server import HOME, Server
@@ -47,6 +47,8 @@ class Base(ABC):
         self._reclone = ""
         self._handing = False
         self._told = ""
+        self.copies = 0  # that this process has put in the place of this node's data
+        self._promotion: Any = None
 
     def run(self) -> None:
         """Looks and acts, for ever."""
@@ -77,7 +79,7 @@ class Base(ABC):
             self._reclone = "asked for"
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
-        return {"done": True, "because": ""}
+            return {"done": True, "because": "", "copies": self.copies}
 
     @property
     def serves(self) -> bool:
@@ -110,6 +112,9 @@ class Node(Base):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, view)
         self.epoch = 0
+        self.applied = 0  # of `position`, what is applied too
+        self.slave: dict[str, Any] = {}  # what replication says
+        self.waiting = False  # of a primary: a commit waits longer than a replica takes
         self.lagging: float | None = None
         self.following = ""
         self.semi_sync = False
@@ -130,7 +135,8 @@ class Node(Base):
         return {
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
-            "following": self.following, "because": self.because, "semi_sync": self.semi_sync,
+            "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
+            "because": self.because,
         }  # fmt: skip
 
     @property
@@ -138,6 +144,16 @@ class Node(Base):
         """Whether this is a replica to read from."""
         return self.role is Role.REPLICA and self.lagging is not None and self.lagging <= self.settings.lag
 
+    def _read_position(self) -> None:
+        """How long this node's log is: what it has received is on its disk, and is applied by and by."""
+        self.applied = self.database.position()
+        self.slave = self.database.slave() if self.role is Role.REPLICA else {}
+        self.position = max(self.applied, number(self.slave.get("Gtid_IO_Pos") or ""))
+
+    def _is_on(self, side: str) -> bool:
+        self.semi_sync = self.database.counter(f"Rpl_semi_sync_{side}_status") == "ON"
+        return self.semi_sync
+
     def _fall(self, because: str) -> None:
-        self.epoch = 0
+        self.epoch, self.waiting, self._promotion = 0, False, None
         super()._fall(because)

@@ -5,6 +5,7 @@ Only the frames of events are looked at, and their checksums; what they mean is 
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
 STANDALONE = 1  # a flag of GTID: the group is the one event that follows
 CRC32, CHECKSUM_BYTES = 1, 4
 PIECE = 1 << 20
-ENDS = (b"COMMIT", b"ROLLBACK")
+TEXT_BYTES = 600  # more than the longest XA COMMIT
+ENDS = re.compile(rb"\x00(COMMIT|ROLLBACK|XA (COMMIT|ROLLBACK) [^\x00]*)$")
 
 
 class Damaged(Exception):
@@ -122,4 +124,4 @@ def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, i
 def _event(kind: int, place: int, after: int, body: bytes) -> Event:
     if kind == GTID:
         return Event(kind, place, after, int.from_bytes(body[:8], "little"), body[12])
-    return Event(kind, place, after, ends=kind in (XID, XA_PREPARE) or (kind == QUERY and body.endswith(ENDS)))
+    return Event(kind, place, after, ends=kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(body[-TEXT_BYTES:])))

@@ -37,6 +37,7 @@ class View:
         member: whether its log counts; one whose disk is new is none until it has caught up.
         epoch: of a primary, or one in promotion, the epoch that it serves.
         history: of a primary, each epoch with the position after which it began.
+        waiting: of a primary, whether a commit waits longer than a replica takes.
     """
 
     name: str
@@ -46,6 +47,7 @@ class View:
     member: bool = False
     epoch: int = 0
     history: tuple[tuple[int, int], ...] = ()
+    waiting: bool = False
 
 
 def epoch_of(position: int) -> int:
@@ -104,8 +106,7 @@ def diverged(position: int, history: tuple[tuple[int, int], ...]) -> bool:
 def copies(primary: View, views: list[View]) -> bool:
     """Whether a node whose disk is new may wait for a copy of the primary's data.
 
-    Only an open primary can be copied. One whose epoch no member can take waits for the new nodes themselves: they receive
-    its log from the beginning.
+    One whose epoch no member can take waits for the new nodes themselves: they receive its log from the beginning.
     """
     takers = [view for view in views if view.name != primary.name and view.role is Role.REPLICA and view.member]
     return primary.role is Role.PRIMARY or bool(takers)

@@ -26,7 +26,7 @@ CHUNK = 1 << 18
 
 def view(said: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
-    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch")}
+    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
     history = tuple((epoch, after) for epoch, after in said["history"])
     return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
 
