@@ -270,7 +270,7 @@ class Cluster(RuleBasedStateMachine):
                     self.receive(index, 3)
                     self.join(index, EVERYBODY)
                     self.acknowledge_again(index)
-                elif rules.may_stand(self.view(me), seen, SIZE):
+                elif rules.may_stand(self.view(me), seen, [{node.name for node in self.nodes}]):
                     self.stand(index, EVERYBODY)
                 self.begin_epoch(index)
         raise AssertionError(f"nobody leads: {self.nodes}")
@@ -312,6 +312,19 @@ def walks(count: int) -> None:
     """That many, each of its own seed."""
     for seed in range(count):
         walk(seed)
+
+
+def test_members_to_come_are_chosen_by_those_that_were_too() -> None:
+    def voters(*numbers: int) -> list[Any]:
+        return [rules.View(f"mysql{number}", Role.REPLICA, member=True) for number in numbers]
+
+    three, one, other = {"mysql1", "mysql2", "mysql3"}, {"mysql1"}, {"mysql1", "mysql2", "mysql4"}
+    assert rules.chosen(voters(1, 2), [three, three])
+    assert not rules.chosen(voters(1), [three, one]), "a node that is told it is alone"
+    assert rules.chosen(voters(1, 3), [three, one])
+    assert not rules.chosen(voters(2, 3), [one, three]), "two that are to come back, without the one that was alone"
+    assert not rules.chosen(voters(1, 3), [three, other])
+    assert rules.chosen(voters(1, 2), [three, other])
 
 
 WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3)

@@ -57,7 +57,8 @@ class Elections(Node):
             self._say(f"epoch {epoch}: elected, but another one was promised meanwhile")
             return False
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
-        self.promise.keep(member=True)
+        # The first thing that is kept of an election that is won: who has to be asked from now on.
+        self.promise.keep(member=True, agreed=(epoch, self.settings.nodes) if self.changing else self.promise.agreed)
         self._promote(epoch)
         return True
 
@@ -69,12 +70,13 @@ class Elections(Node):
             return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in given)]
 
         asked = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
+        asked.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
         with self._elsewhere():  # two candidates that ask each other would both hear "busy"
             answers = self.peers.ask_all(
-                "/vote", lambda answers: rules.elected(voters(answers), self.size), trial=trial, **asked
+                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **asked
             )
         found = voters(answers)
-        if rules.elected(found, self.size):
+        if rules.chosen(found, self.memberships):
             return found
         said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
         self._say(f"epoch {epoch}: not elected ({said or 'nobody else answered'})")
@@ -141,13 +143,20 @@ class Elections(Node):
             self.database.set(rpl_semi_sync_master_enabled=False)
 
     def vote(
-        self, epoch: int, position: int, candidate: str, handover: int = 0, *, trial: bool = False
-    ) -> dict[str, Any]:
+        self, epoch: int, position: int, candidate: str, handover: int = 0, *, agreed: int = 0,
+        nodes: dict[str, str] | None = None, trial: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing."""
         if not self._lock.acquire(timeout=self.settings.patience / 2):
             return self._refused("busy")
         try:
-            return self._vote(epoch, position, candidate, handover, trial=trial)
+            if agreed < self.promise.agreed[0]:
+                return self._refused(f"since epoch {self.promise.agreed[0]} the members are others than it knows")
+            answer = self._vote(epoch, position, candidate, handover, trial=trial)
+            if answer["granted"] and not trial and nodes and set(nodes) != self.memberships[0]:
+                self.promise.keep(agreed=(epoch, nodes))
+                self._log(f"the members are {', '.join(sorted(nodes))} from epoch {epoch} on, by its vote too")
+            return answer
         except (Trouble, OSError) as error:
             return self._refused(str(error))
         finally:

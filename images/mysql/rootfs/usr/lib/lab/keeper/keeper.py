@@ -106,7 +106,7 @@ class Keeper(Replica):
             self.database.stop_receiving()
         if not self.following and not self._all_applied():
             return
-        if not rules.may_stand(me, views, self.size):
+        if not rules.may_stand(me, views, self.memberships):
             self._say("no primary, and no election could be won: " + self._short_of(views))
             return
         if now >= max(self._waits_until, self._since + self.settings.patience * self._share(me, views)):
@@ -122,6 +122,8 @@ class Keeper(Replica):
         return rank if all(view.role is Role.REPLICA for view in views) else 0.5 + rank
 
     def _short_of(self, views: list[View]) -> str:
+        if self.changing:
+            return self._members_differ()
         there = [view.name for view in views if view.role is Role.REPLICA]
         if 2 * (1 + len(there)) <= self.size:
             return f"{1 + len(there)} of {self.size} nodes are there"
@@ -136,6 +138,8 @@ class Keeper(Replica):
             return self.vote(**values)
         if path == "/stand":
             return self.stand(**values)
+        if path == "/hand-over":
+            return self.switchover(**values)
         return donated() if path == "/clone" else None
 
     def stop(self) -> None:

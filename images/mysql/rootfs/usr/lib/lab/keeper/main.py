@@ -51,7 +51,7 @@ def main() -> None:
     asked = doors.handler(questions, "POST", idle=doors.IDLE_SECONDS)
     opened = [
         doors.Listener(wire.STATE_PORT, doors.handler(public, "GET")),
-        doors.Listener(wire.QUESTION_PORT, asked, doors.tls(), tuple(wanted.others)),
+        doors.Listener(wire.QUESTION_PORT, asked, doors.tls(), tuple(keeper.others)),
         doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
     ]
     os.chmod(wire.CONTROL, 0o600)

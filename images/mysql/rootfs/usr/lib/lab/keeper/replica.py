@@ -110,6 +110,9 @@ class Replica(Elections):
 
     def _follow(self, primary: View, views: list[View]) -> None:
         self.promise.keep(epoch=primary.epoch)
+        if primary.agreed > self.promise.agreed[0]:
+            nodes = {name: self.others.get(name) or self.settings.nodes.get(name, "") for name in primary.names}
+            self.promise.keep(agreed=(primary.agreed, nodes))
         wanted = f"{primary.name} of epoch {primary.epoch}"
         if self.following != wanted:
             self.following, self.lagging = "", None
@@ -127,7 +130,9 @@ class Replica(Elections):
             self.database.follow(primary.name, acknowledging=self.promise.member)
             self.following, self.history, self._receives = wanted, primary.history, False
             return
-        if not self.promise.member and rules.joins(self.me(), primary, views, self.size):
+        if not self.promise.member and rules.joins(
+            self.me(), primary, [view for view in views if view.name in self.settings.nodes], self.size
+        ):
             self.promise.keep(member=True)
             self.following = ""  # again, and now it acknowledges
             return
@@ -169,12 +174,23 @@ class Replica(Elections):
             self._silent_since = self._silent_since or time.monotonic()
             if time.monotonic() > self._silent_since + self.settings.patience:
                 self.following, self._silent_since = "", 0.0  # anew, as one that does
+        elif self.changing:
+            self._say(self._members_differ())
+            self._ask_to_lead(primary)
         elif not self._copy:
             self._silent_since = 0.0
             self._say("")
         if receiving and primary.waiting and self.promise.member and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + AGAIN_SECONDS
             threading.Thread(target=self._acknowledge, args=(primary.name, slave), daemon=True).start()
+
+    def _ask_to_lead(self, primary: View) -> None:
+        """The first of the members to come asks whoever leads those that were: with its word the majority agrees."""
+        wanted = set(self.settings.nodes)
+        if primary.name not in wanted and self.settings.node == min(wanted) and time.monotonic() > self._again_at:
+            self._again_at = time.monotonic() + 5 * AGAIN_SECONDS
+            asked = {"to": self.settings.node}
+            threading.Thread(target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True).start()
 
     def _acknowledge(self, host: str, slave: dict[str, object]) -> None:
         try:

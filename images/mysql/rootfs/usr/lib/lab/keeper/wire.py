@@ -27,6 +27,7 @@ CHUNK = 1 << 18
 def view(said: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
     wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
+    wanted.update(agreed=said["agreed"][0], names=tuple(sorted(said["agreed"][1])))
     history = tuple((epoch, after) for epoch, after in said["history"])
     return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
 
@@ -34,9 +35,9 @@ def view(said: dict[str, Any]) -> rules.View:
 class Peers:
     """The other nodes: what each said last, and questions to them."""
 
-    def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
+    def __init__(self, settings: Settings, others: dict[str, str], view: Callable[[dict[str, Any]], Any]) -> None:
         self._view = view
-        self._others = settings.others
+        self._others = others
         self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
@@ -106,8 +107,8 @@ class Peers:
             raise OSError(f"{name} broke off: {error}") from None
 
     def _connection(self, name: str) -> http.client.HTTPSConnection:
-        # By its name, which is what its certificate is for.
-        return http.client.HTTPSConnection(name, QUESTION_PORT, timeout=self._seconds, context=self._tls)
+        # By its address, which its certificate is for too: the name of a node that is to leave is known to nobody.
+        return http.client.HTTPSConnection(self._others[name], QUESTION_PORT, timeout=self._seconds, context=self._tls)
 
     def _question(self, name: str, path: str, values: dict[str, object]) -> http.client.HTTPResponse:
         connection = self._connection(name)
