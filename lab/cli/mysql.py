@@ -54,11 +54,11 @@ def switchover(made: Backend, to: To = "") -> None:
 
 
 def reclone(made: Backend, node: options.Node) -> None:
-    """Has a node throw its data away for a copy of the primary's; 'lab mysql status' tells when it is one again."""
+    """Has a node throw its data away for a copy of the primary's, and waits until it follows with that."""
     from lab.lifecycle import mysql
 
     mysql.reclone(made, options.known_node(made, node))
-    print(f"{node} is being made anew")
+    print(f"{node} follows with a copy of the primary's data")
 
 
 def shell(

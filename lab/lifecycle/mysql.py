@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 ROLE = "mysql"
 STATE = ["curl", "-sS", "--max-time", "3", "http://127.0.0.1:9104/state"]
 CONTROL = ["curl", "-sS", "--max-time", "60", "--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
+RECLONE_SECONDS = 600.0
 EPOCH = 10**12
 """Each epoch's transactions are numbered from its own multiple of this (docs/decisions/024)."""
 
@@ -31,6 +33,7 @@ class Member:
         lag: of a replica, seconds behind the primary.
         semi_sync: of a primary, whether it waits for a replica; of a replica, whether it answers.
         because: what is not as it should be.
+        copies: how often its data was replaced by a copy since its keeper began.
     """
 
     name: str
@@ -41,6 +44,12 @@ class Member:
     lag: float | None = None
     semi_sync: bool = False
     because: str = ""
+    copies: int = 0
+
+    @property
+    def follows(self) -> bool:
+        """Whether it replicates, with nothing to be said."""
+        return self.role == "replica" and self.lag is not None and not self.because
 
 
 def members(backend: Backend) -> list[Member]:
@@ -63,8 +72,9 @@ def _member(backend: Backend, name: str) -> Member:
         return Member(name, "gone", because="its keeper does not answer")
     epoch = int(told["epoch"]) or int(told["position"]) // EPOCH
     return Member(
-        name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"]
-    )
+        name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"],
+        told["copies"],
+    )  # fmt: skip
 
 
 def switchover(backend: Backend, to: str) -> str:
@@ -91,10 +101,10 @@ def switchover(backend: Backend, to: str) -> str:
 
 
 def reclone(backend: Backend, name: str) -> None:
-    """Has a node throw its data away for a copy of the primary's.
+    """Has a node throw its data away for a copy of the primary's; returns when it follows with that.
 
     Raises:
-        BackendError: it refused, and says why.
+        BackendError: it refused, or has not ended in time, and says why.
         SpecError: it is the primary.
     """
     if name in _serving(backend):
@@ -105,6 +115,15 @@ def reclone(backend: Backend, name: str) -> None:
     told = _control(backend, name, "/reclone")
     if not told["done"]:
         raise BackendError(f"{name} is not cloned: {told['because']}", where=name)
+    deadline = time.monotonic() + backend.clock.limit(RECLONE_SECONDS)
+    while not (now := _member(backend, name)).follows or now.copies == told["copies"]:
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"{name} is not cloned within {RECLONE_SECONDS:.0f} s: {now.because or 'a copy is being made'}",
+                where=name,
+                next_step="it goes on by itself; 'lab mysql status' says how far it is",
+            )
+        time.sleep(0.5)
 
 
 def _serving(backend: Backend) -> list[str]:

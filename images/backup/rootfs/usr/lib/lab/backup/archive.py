@@ -198,8 +198,8 @@ def _source(wanted: Settings, ending: threading.Event) -> str:
 
 def _heard(address: str) -> str:
     """The moment up to which a node has everything, and its last transaction; "" where it should not be read from now."""
-    status, told = _asked(address, "/state")
-    if status != 200 or not (told["serves"] or (told["role"] == "replica" and told["lag"] is not None)):
+    told = _asked(address, "/replica")[1]
+    if "role" not in told or not (told["serves"] or (told["role"] == "replica" and told["lag"] is not None)):
         return ""
     return f"{time.time() - float(told['lag'] or 0.0) - LOOK_SECONDS} {told['position']}"
 

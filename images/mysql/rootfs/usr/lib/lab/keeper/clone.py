@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from database import ADOPT
@@ -12,10 +14,10 @@ from wire import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from wire import Peers
 
+PREPARE_SECONDS = 900.0
 # The names depend on the version.
 POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")
 STATES = ("xtrabackup_galera_info", "mariadb_backup_galera_info")
@@ -60,9 +62,34 @@ def cloned(peers: Peers, donor: str) -> Path:
     finally:
         unpack.kill()
         unpack.wait()
-    subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={fresh}"], check=True, stderr=subprocess.DEVNULL)
+    prepare = ["mariadb-backup", "--prepare", f"--target-dir={fresh}"]
+    subprocess.run(prepare, check=True, stderr=subprocess.DEVNULL, timeout=PREPARE_SECONDS)
     subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
     return fresh
+
+
+class Copy:
+    """A copy that is being fetched, while its node goes on with what it does."""
+
+    def __init__(self, peers: Peers, donor: str, epoch: int) -> None:
+        self.donor, self.epoch = donor, epoch
+        self.fresh: Path | None = None
+        self.failed = ""
+        self._thread = threading.Thread(target=self._fetch, args=(peers,), daemon=True)
+        self._thread.start()
+
+    @property
+    def fetching(self) -> bool:
+        """Whether it is still under way."""
+        return self._thread.is_alive()
+
+    def _fetch(self, peers: Peers) -> None:
+        try:
+            fresh = cloned(peers, self.donor)
+            adopted(fresh)
+            self.fresh = fresh
+        except (OSError, subprocess.SubprocessError, StopIteration, IndexError) as error:
+            self.failed = str(error) or type(error).__name__
 
 
 def adopted(fresh: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,13 @@ import rules
 from server import CA, DATA, SOCKET, TLS
 
 if TYPE_CHECKING:
+    import relay
     from settings import Settings
 
 ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
-DRAIN_SECONDS = 10.0
-NUDGE_SECONDS = 0.5
-ALL_READ = "Slave has read all relay log"
+STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host that is gone
+WAITING_SECONDS = 0.5
 
 
 class Trouble(Exception):
@@ -39,8 +38,8 @@ class Database:
         self._settings = settings
         self._connections: dict[float, Any] = {}  # by how long an answer may take
         self._lock = threading.RLock()
-        self._nudging: threading.Thread | None = None
         self._waiting_since: float | None = None
+        self.wrote_last = False  # whether the last transaction in the log was written here first
 
     def ask(self, statement: str, *values: object, seconds: float = WORK_SECONDS) -> list[dict[str, Any]]:
         """The rows of a statement."""
@@ -88,11 +87,13 @@ class Database:
 
     def position(self) -> int:
         """The number of the last transaction in this node's log."""
-        return number(self.value("gtid_binlog_pos", self._settings.patience))
+        gtid = self.value("gtid_binlog_pos", self._settings.patience)
+        self.wrote_last = gtid.split("-")[1:2] == [str(self._settings.server_id)]
+        return number(gtid)
 
     def slave(self) -> dict[str, Any]:
         """What replication says; empty where there is none."""
-        rows = self.ask("SHOW SLAVE STATUS")
+        rows = self.ask("SHOW SLAVE STATUS", seconds=self._settings.patience + STOP_SECONDS)
         return rows[0] if rows else {}
 
     def history(self) -> tuple[tuple[int, int], ...]:
@@ -108,37 +109,34 @@ class Database:
             self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
             told.unlink()
 
-    def replay(self) -> None:
-        """Applies what was received before a restart and not applied: it is acknowledged, and it is in no other place.
+    def apply_received(self, found: relay.Received) -> None:
+        """Has the server apply relay logs of before a restart: they are acknowledged, and maybe in no other place.
 
-        MariaDB itself throws its relay logs away when it starts to replicate by GTID after a restart.
+        Under GTID it would throw them away, so it reads them by their place, and only that: nobody is connected to.
         """
-        index = DATA / "relay.index"
-        files = [str(DATA / name) for name in index.read_text().split()] if index.exists() else []
-        if not files:
-            return
-        begin = self.value("gtid_binlog_pos")
-        skip = [f"--start-position={begin}"] if begin else []
-        reader = subprocess.Popen(["mariadb-binlog", *skip, *files], stdout=subprocess.PIPE)
-        done = subprocess.run(
-            ["mariadb", f"--socket={SOCKET}"], stdin=reader.stdout, capture_output=True, text=True, check=False
+        host = "" if self.slave().get("Master_Host") else "MASTER_HOST='nobody', "
+        self.ask(
+            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s", found.file, found.place
         )
-        reader.wait()
-        if done.returncode:
-            raise Trouble(f"the relay log can't be applied: {done.stderr.strip()}")
+        until = f" UNTIL RELAY_LOG_FILE='{found.torn[0]}', RELAY_LOG_POS={found.torn[1]}" if found.torn else ""
+        self.ask(f"START SLAVE SQL_THREAD{until}")
 
-    def stop_receiving(self) -> int:
-        """Receives nothing more, applies what is there, and returns the position that this gives."""
+    def end_applying(self) -> None:
+        """What was received before a restart is applied: the next primary is followed anew."""
+        self.ask("STOP SLAVE")
+        self.ask("RESET SLAVE ALL")
+
+    def stop_receiving(self) -> None:
+        """Receives nothing more; what is there is applied by and by."""
         if self.slave():
-            self.ask("STOP SLAVE IO_THREAD")
-            deadline = time.monotonic() + DRAIN_SECONDS
-            while number((said := self.slave()).get("Gtid_IO_Pos", "")) > self.position():
-                if said["Slave_SQL_Running"] != "Yes":
-                    raise Trouble(f"replication stands still: {said['Last_SQL_Error']}")
-                if time.monotonic() > deadline:
-                    raise Trouble(f"what was received is not applied within {DRAIN_SECONDS:.0f} s")
-                time.sleep(0.02)
-        return self.position()
+            self.ask("STOP SLAVE IO_THREAD", seconds=self._settings.patience + STOP_SECONDS)
+
+    def clear_the_way(self) -> None:
+        """Ends whoever reads or locks here: what was received and acknowledged comes first."""
+        mine = {connection.thread_id() for connection in list(self._connections.values())}
+        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user <> 'system user'"):
+            if row["id"] not in mine:
+                self._kill(row["id"])
 
     def follow(self, host: str, *, acknowledging: bool) -> None:
         """Replicates from a host, from where this log ends; all that was received is applied before."""
@@ -153,12 +151,21 @@ class Database:
         )  # fmt: skip
         self.ask("START SLAVE")
 
-    def begin_epoch(self, epoch: int, after: int, *, alone: bool) -> None:
-        """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
+    def expect_replicas(self, *, alone: bool) -> None:
+        """From a replica to one that replicas may follow, and whose commits wait for them."""
         if self.slave():
             self.ask("STOP SLAVE")
             self.ask("RESET SLAVE ALL")
         self.set(rpl_semi_sync_master_enabled=not alone)
+
+    def can_be_taken(self, others: int) -> bool:
+        """Whether a replica that acknowledges is connected; or all are, since those whose disks are new join later."""
+        dumps = "SELECT COUNT(*) AS value FROM information_schema.processlist WHERE command = 'Binlog Dump'"
+        rows = self.ask(f"{dumps} AND user = 'replication'")
+        return self.counter("Rpl_semi_sync_master_clients") != "0" or int(rows[0]["value"]) >= others
+
+    def begin_epoch(self, epoch: int, after: int) -> None:
+        """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
         connection = self.connect(None)
         try:
             with connection.cursor() as cursor:
@@ -172,30 +179,13 @@ class Database:
         finally:
             connection.close()
 
-    def nudge(self) -> None:
-        """Writes something where a writer waits although a replica is connected.
-
-        A replica that lost its connection after it had received a transaction does not acknowledge that one again; but
-        the next one, and with it all before.
-        """
-        waits, clients = self.counter("Rpl_semi_sync_master_wait_sessions"), self.counter("Rpl_semi_sync_master_clients")
-        if waits == "0" or clients == "0":
+    def waits(self) -> bool:
+        """Whether a commit has waited longer than a replica takes, although one is connected."""
+        if self.counter("Rpl_semi_sync_master_wait_sessions") == "0":
             self._waiting_since = None
-            return
+            return False
         self._waiting_since = self._waiting_since or time.monotonic()
-        if time.monotonic() - self._waiting_since < NUDGE_SECONDS or (self._nudging and self._nudging.is_alive()):
-            return
-        self._waiting_since = None
-        self._nudging = threading.Thread(target=self._nudge, daemon=True)
-        self._nudging.start()
-
-    def _nudge(self) -> None:
-        try:
-            connection = self.connect(None)
-            with connection, connection.cursor() as cursor:
-                cursor.execute("REPLACE INTO lab.nudges VALUES (1, NOW(6))")
-        except (pymysql.MySQLError, OSError):
-            pass  # there is always a next one
+        return time.monotonic() - self._waiting_since > WAITING_SECONDS
 
     def open(self) -> None:
         """Lets everybody write."""
@@ -223,7 +213,10 @@ class Database:
     def disconnect(self) -> None:
         """Ends the connections of everybody but root."""
         for row in self.ask("SELECT id FROM information_schema.processlist WHERE user NOT IN ('root', 'system user')"):
-            try:
-                self.ask(f"KILL CONNECTION {row['id']}")
-            except Trouble:
-                pass  # it has gone by itself
+            self._kill(row["id"])
+
+    def _kill(self, number: int) -> None:
+        try:
+            self.ask(f"KILL CONNECTION {number}")
+        except Trouble:
+            pass  # it has gone by itself

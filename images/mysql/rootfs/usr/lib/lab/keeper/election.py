@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rules
 from database import Trouble
 from node import Node
 from rules import Role, View
 
-PROMOTION_SECONDS = 60.0
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from settings import Settings
+
+PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
+STANDING_SECONDS = 5.0
+FOREVER = float("inf")
+
+
+class Promotion:
+    """How far one is: `ended` is "" when the epoch has begun, else why it did not."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.ended: str | None = None
+        self.deadline = FOREVER
 
 
 class Elections(Node):
     """A node that can stand, vote and hand over."""
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._standing = False  # an election is under way in some thread
+
     def _stand(self, views: list[View], handover: int = 0) -> bool:
-        """An election with this node as the candidate."""
+        """An election with this node as the candidate; whether it is won, and the promotion has begun."""
         epoch = rules.next_epoch([self.me(), *views])
         self._since = time.monotonic()  # a next try has its time
         if not handover and not self._voters(epoch, handover, trial=True):
             return False  # nothing was promised: a node that only this one does not hear stays primary
         self.promise.keep(epoch=epoch)
-        self.position = self.database.stop_receiving()
+        self.following = ""
+        self.database.stop_receiving()
+        self._read_position()
+        if self.position > self.applied:
+            self._say(f"epoch {epoch}: not elected (what was received is not applied yet)")
+            return False
         voters = self._voters(epoch, handover)
         if not voters:
             return False
+        if self.role is not Role.REPLICA or self.promise.epoch != epoch or self.following:
+            self._say(f"epoch {epoch}: elected, but another one was promised meanwhile")
+            return False
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
-        self.promise.keep(member=True)
+        # The first thing that is kept of an election that is won: who has to be asked from now on.
+        self.promise.keep(member=True, agreed=(epoch, self.settings.nodes) if self.changing else self.promise.agreed)
         self._promote(epoch)
-        return self.role is Role.PRIMARY
+        return True
 
     def _voters(self, epoch: int, handover: int, *, trial: bool = False) -> list[View]:
         """Those who vote for this node, if they are enough."""
@@ -41,64 +70,93 @@ class Elections(Node):
             return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in given)]
 
         asked = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
-        answers = self.peers.ask_all(
-            "/vote", lambda answers: rules.elected(voters(answers), self.size), trial=trial, **asked
-        )
+        asked.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
+        with self._elsewhere():  # two candidates that ask each other would both hear "busy"
+            answers = self.peers.ask_all(
+                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **asked
+            )
         found = voters(answers)
-        if rules.elected(found, self.size):
+        if rules.chosen(found, self.memberships):
             return found
         said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
         self._say(f"epoch {epoch}: not elected ({said or 'nobody else answered'})")
         return []
 
+    @contextlib.contextmanager
+    def _elsewhere(self) -> Iterator[None]:
+        """Others may be answered meanwhile, but this node does not stand twice; what was true before may not be after."""
+        self._standing = True
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
+            self._standing = False
+
     def _promote(self, epoch: int) -> None:
+        """Begins to become the primary of an epoch; `_promoted` says when that is done."""
         after = self.position
         self.history = (*self.database.history(), (epoch, after))
         self.role, self.epoch = Role.PROMOTING, epoch
         self.following, self.lagging = "", None
-        self._say("waiting until a replica has the new epoch")
-        begun: list[str] = []
+        self._promotion = Promotion()
+        self._say("waiting for a replica that follows it")
+        threading.Thread(target=self._begin, args=(self._promotion, epoch, after), daemon=True).start()
 
-        def begin() -> None:
-            try:
-                self.database.begin_epoch(epoch, after, alone=self.size == 1)
-                begun.append("")
-            except Trouble as error:
-                begun.append(str(error))
-
-        writing = threading.Thread(target=begin, daemon=True)
-        writing.start()
-        deadline = time.monotonic() + PROMOTION_SECONDS
-        while writing.is_alive():
-            writing.join(0.05)
-            self._update_position()
-            self.database.nudge()
-            if time.monotonic() > deadline or rules.outdated(self.me(), self.peers.states()):
-                self._fall(f"epoch {epoch} was not begun: no replica took it, or a newer one was promised")
-                return
-        if begun != [""]:
-            self._fall(begun[0])
-            return
-        self.database.open()
-        self.role, self._contact = Role.PRIMARY, time.monotonic()
-        self._say("")
-
-    def _update_position(self) -> None:
-        """While the epoch is being written: what the others compare themselves with."""
+    def _begin(self, promotion: Promotion, epoch: int, after: int) -> None:
         try:
-            self.position = self.database.position()
-            self._answered = time.monotonic()
-        except Trouble:
-            pass
+            self.database.expect_replicas(alone=self.size == 1)
+            # Not before somebody can take it. A first transaction that nobody has makes logs differ, and a copy, which
+            # a replica that differs is waiting for, can't be made while a commit waits.
+            while not self.database.can_be_taken(self.size - 1):
+                if self._promotion is not promotion:
+                    return
+                time.sleep(0.05)
+            with self._lock:
+                if self._promotion is not promotion:
+                    return
+                promotion.deadline = time.monotonic() + PROMOTION_SECONDS
+            self.database.begin_epoch(epoch, after)
+            promotion.ended = ""
+        except Trouble as error:
+            promotion.ended = str(error)
+        promotion.done.set()
+
+    def _promoted(self, views: list[View]) -> None:
+        """A step of a node in promotion."""
+        promotion: Promotion = self._promotion
+        promotion.done.wait(0.05)
+        self.waiting = self.database.waits()
+        if promotion.ended == "":
+            self.database.open()
+            self.role, self._contact, self._promotion = Role.PRIMARY, time.monotonic(), None
+            self._say("")
+        elif promotion.ended is not None:
+            self._fall(promotion.ended)
+        elif rules.outdated(self.me(), views) or time.monotonic() > promotion.deadline:
+            if promotion.deadline < FOREVER:
+                self._fall(f"epoch {self.epoch} was not begun: no replica took it, or a newer one was promised")
+                return
+            self._say("a newer epoch was promised")  # nothing was written: it goes on as a replica
+            self.role, self.epoch, self._promotion = Role.REPLICA, 0, None
+            self._since = time.monotonic()
+            self.database.set(rpl_semi_sync_master_enabled=False)
 
     def vote(
-        self, epoch: int, position: int, candidate: str, handover: int = 0, *, trial: bool = False
-    ) -> dict[str, Any]:
+        self, epoch: int, position: int, candidate: str, handover: int = 0, *, agreed: int = 0,
+        nodes: dict[str, str] | None = None, trial: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
         """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing."""
         if not self._lock.acquire(timeout=self.settings.patience / 2):
             return self._refused("busy")
         try:
-            return self._vote(epoch, position, candidate, handover, trial=trial)
+            if agreed < self.promise.agreed[0]:
+                return self._refused(f"since epoch {self.promise.agreed[0]} the members are others than it knows")
+            answer = self._vote(epoch, position, candidate, handover, trial=trial)
+            if answer["granted"] and not trial and nodes and set(nodes) != self.memberships[0]:
+                self.promise.keep(agreed=(epoch, nodes))
+                self._log(f"the members are {', '.join(sorted(nodes))} from epoch {epoch} on, by its vote too")
+            return answer
         except (Trouble, OSError) as error:
             return self._refused(str(error))
         finally:
@@ -124,14 +182,16 @@ class Elections(Node):
             self._fall(f"{candidate} asks for epoch {epoch}, and this node's writers have no replica")
             return self._refused("it is stepping down")
         if trial:
-            longer = self.database.position() > position
+            self._read_position()
+            longer = self.position > position
             return self._refused("its log is longer") if longer else self._granted()
         self.promise.keep(epoch=epoch)
         if self.role is Role.PRIMARY:
             self.database.demote()
             self.role, self.epoch = Role.REPLICA, 0
-        self.position = self.database.stop_receiving()
         self.following = ""
+        self.database.stop_receiving()
+        self._read_position()
         self._since = time.monotonic()
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
@@ -169,13 +229,20 @@ class Elections(Node):
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:
         """The primary hands over to this node, whose log has to be as long as `position` first."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + STANDING_SECONDS
+        elected = False
+        while time.monotonic() < deadline and not elected:
             with self._lock:
                 try:
-                    if self.database.position() >= position:
-                        return {"elected": self._stand(self.peers.states(), handover), "because": self.because}
+                    self._read_position()
+                    if self.applied >= max(position, self.position):
+                        elected = self._stand(self.peers.states(), handover)
+                        break
                 except Trouble as error:
                     return {"elected": False, "because": str(error)}
             time.sleep(0.02)
-        return {"elected": False, "because": f"it does not have {position} yet"}
+        else:
+            return {"elected": False, "because": f"it does not have {position} yet"}
+        while elected and self.role is Role.PROMOTING and time.monotonic() < deadline + STANDING_SECONDS:
+            time.sleep(0.02)
+        return {"elected": elected and self.role is Role.PRIMARY, "because": self.because}

@@ -51,7 +51,8 @@ class Galera(Base):
         following = me.writer if self.role is Role.REPLICA else ""
         return vars(me) | {
             "role": me.role.value, "epoch": me.begun if self._component else 0, "serves": self.serves,
-            "following": following, "lag": 0.0 if self.fresh else None, "because": self.because, "semi_sync": False,
+            "following": following, "lag": 0.0 if self.fresh else None, "semi_sync": False, "copies": self.copies,
+            "because": self.because,
         }  # fmt: skip
 
     @property
@@ -137,6 +138,7 @@ class Galera(Base):
         self.server.replace(fresh)
         wsrep.remember(*found)
         self._read, self._reclone, self.server.failures, self._start_at = found, "", 0, 0.0
+        self.copies += 1
 
     def _run(self, more: list[str]) -> None:
         uuid, position = self._read or ("", 0)

@@ -1,4 +1,4 @@
-"""Starts the keeper and its three doors: the state for everybody, questions for nodes, control for this node's root."""
+"""Starts the keeper and its three doors: a status for balancers, questions for nodes, control for this node's root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import doors
 import settings
 import wire
 from galera import Galera
@@ -22,34 +23,39 @@ def main() -> None:
     Path("/run/lab").mkdir(exist_ok=True)
     keeper = Galera(wanted) if wanted.topology == "galera" else Keeper(wanted)
 
-    def public(path: str, values: dict[str, Any]) -> wire.Answer:
+    def public(path: str, values: dict[str, Any], asker: str) -> doors.Answer:
         del values
         if path == "/role":
             return 200, {"role": keeper.role.value if keeper.role is not Role.PRIMARY or keeper.serves else "alone"}
-        here = {"/primary": keeper.serves, "/replica": keeper.fresh, "/state": True}.get(path)
-        return (404 if here is None else 200 if here else 503), keeper.state()
+        here = {"/primary": keeper.serves, "/replica": keeper.fresh}.get(path)
+        if asker in doors.LOCAL and (here is not None or path == "/state"):
+            return 503 if here is False else 200, keeper.state()
+        if here is None:
+            return 404, {"error": "not found"}
+        # A balancer needs the code, the backup four figures. What ails a node may quote what is in its tables.
+        told = keeper.state()
+        return 200 if here else 503, {key: told[key] for key in ("role", "serves", "lag", "position")}
 
-    def questions(path: str, values: dict[str, Any]) -> wire.Answer:
-        answer = keeper.questions(path, values)
-        return (404, {"error": path}) if answer is None else (200, answer)
+    def questions(path: str, values: dict[str, Any], _: str) -> doors.Answer:
+        answer = keeper.state() if path == "/state" else keeper.questions(path, values)
+        return (404, {"error": "not found"}) if answer is None else (200, answer)
 
-    def control(path: str, values: dict[str, Any]) -> wire.Answer:
+    def control(path: str, values: dict[str, Any], _: str) -> doors.Answer:
         if path == "/switchover":
             return 200, keeper.switchover(**values)
         if path == "/reclone":
             return 200, keeper.reclone()
-        return 404, {"error": path}
+        return 404, {"error": "not found"}
 
     Path(wire.CONTROL).unlink(missing_ok=True)
-    questioner = wire.Listener(("", wire.QUESTION_PORT), wire.handler(questions, wanted.token))
-    questioner.tls = wire.tls()
-    doors = [
-        wire.Listener(("", wire.STATE_PORT), wire.handler(public)),
-        questioner,
-        wire.LocalListener(wire.CONTROL, wire.handler(control)),
+    asked = doors.handler(questions, "POST", idle=doors.IDLE_SECONDS)
+    opened = [
+        doors.Listener(wire.STATE_PORT, doors.handler(public, "GET")),
+        doors.Listener(wire.QUESTION_PORT, asked, doors.tls(), tuple(keeper.others)),
+        doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
     ]
     os.chmod(wire.CONTROL, 0o600)
-    for door in doors:
+    for door in opened:
         threading.Thread(target=door.serve_forever, daemon=True).start()
 
     ending = threading.Event()

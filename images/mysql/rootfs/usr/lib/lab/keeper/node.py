@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from database import Database, Trouble
+from database import Database, Trouble, number
 from promise import Promise
 from rules import Role, View
 from server import HOME, Server
@@ -34,7 +34,8 @@ class Base(ABC):
         self.promise = Promise(HOME / "keeper.json", settings.topology)
         if new:
             self.promise.keep(member=False)
-        self.peers = Peers(settings, view)
+        self.others = {name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node}
+        self.peers = Peers(settings, self.others, view)
         self.role, self.position = Role.DOWN, 0
         self.history: tuple[tuple[int, int], ...] = ()
         self.because = "starting"
@@ -47,13 +48,15 @@ class Base(ABC):
         self._reclone = ""
         self._handing = False
         self._told = ""
+        self.copies = 0  # that this process has put in the place of this node's data
+        self._promotion: Any = None
 
     def run(self) -> None:
         """Looks and acts, for ever."""
         while True:
             views = self.peers.states()
             now = time.monotonic()
-            if 2 * (1 + len(views)) > self.size:
+            if 2 * (1 + sum(view.name in self.settings.nodes for view in views)) > self.size:
                 self._contact = now
             with self._lock:
                 try:
@@ -77,7 +80,7 @@ class Base(ABC):
             self._reclone = "asked for"
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
-        return {"done": True, "because": ""}
+            return {"done": True, "because": "", "copies": self.copies}
 
     @property
     def serves(self) -> bool:
@@ -109,7 +112,12 @@ class Node(Base):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, view)
+        if not self.promise.agreed[1]:
+            self.promise.keep(agreed=(0, settings.nodes))
         self.epoch = 0
+        self.applied = 0  # of `position`, what is applied too
+        self.slave: dict[str, Any] = {}  # what replication says
+        self.waiting = False  # of a primary: a commit waits longer than a replica takes
         self.lagging: float | None = None
         self.following = ""
         self.semi_sync = False
@@ -121,8 +129,26 @@ class Node(Base):
 
     def me(self) -> View:
         """This node as the rules see it."""
-        member = self.promise.member
-        return View(self.settings.node, self.role, self.promise.epoch, self.position, member, self.epoch, self.history)
+        kept = self.promise
+        return View(
+            self.settings.node, self.role, kept.epoch, self.position, kept.member, self.epoch, self.history, self.waiting,
+            kept.agreed[0], tuple(sorted(kept.agreed[1])),
+        )  # fmt: skip
+
+    @property
+    def memberships(self) -> list[set[str]]:
+        """Whose majorities are asked: of the members as they were agreed on, and as this node's configuration names them."""
+        return [set(self.promise.agreed[1]), set(self.settings.nodes)]
+
+    @property
+    def changing(self) -> bool:
+        """Whether the configuration names other nodes than were agreed on."""
+        agreed, wanted = self.memberships
+        return agreed != wanted
+
+    def _members_differ(self) -> str:
+        agreed, wanted = self.memberships
+        return f"it is told of the members {', '.join(sorted(wanted))}, and {', '.join(sorted(agreed))} have not agreed"
 
     def state(self) -> dict[str, Any]:
         """The same for the other nodes and for people."""
@@ -130,14 +156,26 @@ class Node(Base):
         return {
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
-            "following": self.following, "because": self.because, "semi_sync": self.semi_sync,
+            "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
+            "agreed": self.promise.agreed, "because": self.because,
         }  # fmt: skip
 
     @property
     def fresh(self) -> bool:
         """Whether this is a replica to read from."""
-        return self.role is Role.REPLICA and self.lagging is not None and self.lagging <= self.settings.lag
+        near = self.lagging is not None and self.lagging <= self.settings.lag
+        return self.role is Role.REPLICA and near and not self.changing
+
+    def _read_position(self) -> None:
+        """How long this node's log is: what it has received is on its disk, and is applied by and by."""
+        self.applied = self.database.position()
+        self.slave = self.database.slave() if self.role is Role.REPLICA else {}
+        self.position = max(self.applied, number(self.slave.get("Gtid_IO_Pos") or ""))
+
+    def _is_on(self, side: str) -> bool:
+        self.semi_sync = self.database.counter(f"Rpl_semi_sync_{side}_status") == "ON"
+        return self.semi_sync
 
     def _fall(self, because: str) -> None:
-        self.epoch = 0
+        self.epoch, self.waiting, self._promotion = 0, False, None
         super()._fall(because)

@@ -11,7 +11,8 @@ from typing import Any
 class Promise:
     """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
 
-    `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
+    `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
+    has yet. `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:
@@ -21,16 +22,23 @@ class Promise:
         self.epoch: int = kept.get("promised", 0)
         self.member: bool = kept.get("member", False)
         self.begun, self.writer = kept.get("begun", (0, ""))
+        since, nodes = kept.get("agreed", (0, {}))
+        self.agreed: tuple[int, dict[str, str]] = (since, nodes)
 
-    def keep(self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None) -> None:
+    def keep(
+        self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None,
+        agreed: tuple[int, dict[str, str]] | None = None,
+    ) -> None:  # fmt: skip
         """Raises the epoch (it never goes back), says whether the log counts, or which epoch began and who writes in
         it; returns when that is durable."""
         wanted: dict[str, Any] = {
             "promised": max(self.epoch, epoch),
             "member": self.member if member is None else member,
             "begun": max((self.begun, self.writer), begun or (0, "")),
+            "agreed": agreed or self.agreed,
         }
-        if wanted == {"promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer)}:
+        kept = {"promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer), "agreed": self.agreed}
+        if wanted == kept:
             return
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
@@ -45,3 +53,4 @@ class Promise:
             os.close(folder)
         self.epoch, self.member = wanted["promised"], wanted["member"]
         self.begun, self.writer = wanted["begun"]
+        self.agreed = wanted["agreed"]

@@ -37,6 +37,8 @@ class View:
         member: whether its log counts; one whose disk is new is none until it has caught up.
         epoch: of a primary, or one in promotion, the epoch that it serves.
         history: of a primary, each epoch with the position after which it began.
+        waiting: of a primary, whether a commit waits longer than a replica takes.
+        agreed: the epoch since which the members are those that it names.
     """
 
     name: str
@@ -46,6 +48,9 @@ class View:
     member: bool = False
     epoch: int = 0
     history: tuple[tuple[int, int], ...] = ()
+    waiting: bool = False
+    agreed: int = 0
+    names: tuple[str, ...] = ()
 
 
 def epoch_of(position: int) -> int:
@@ -72,6 +77,11 @@ def elected(voters: list[View], size: int) -> bool:
     return 2 * sum(view.member for view in voters) > size or len(voters) == size
 
 
+def chosen(voters: list[View], memberships: list[set[str]]) -> bool:
+    """The same where the membership changes: a majority of those that were agreed on before, and one of those to come."""
+    return all(elected([view for view in voters if view.name in names], len(names)) for names in memberships)
+
+
 def leader(me: View, views: list[View]) -> View | None:
     """The primary to follow: that of the highest epoch, unless something newer was promised already."""
     serving = [view for view in views if view.role in (Role.PRIMARY, Role.PROMOTING) and view.epoch >= me.promised]
@@ -89,10 +99,10 @@ def rank(me: View, views: list[View]) -> int:
     return sum((-view.position, view.name) < (-me.position, me.name) for view in able)
 
 
-def may_stand(me: View, views: list[View], size: int) -> bool:
+def may_stand(me: View, views: list[View], memberships: list[set[str]]) -> bool:
     """Whether an election could be won now: the voters are there, and none of them has a longer log."""
     voters = [me, *(view for view in views if view.role is Role.REPLICA)]
-    return me.role is Role.REPLICA and elected(voters, size) and all(view.position <= me.position for view in voters)
+    return me.role is Role.REPLICA and chosen(voters, memberships) and all(view.position <= me.position for view in voters)
 
 
 def diverged(position: int, history: tuple[tuple[int, int], ...]) -> bool:
@@ -104,8 +114,7 @@ def diverged(position: int, history: tuple[tuple[int, int], ...]) -> bool:
 def copies(primary: View, views: list[View]) -> bool:
     """Whether a node whose disk is new may wait for a copy of the primary's data.
 
-    Only an open primary can be copied. One whose epoch no member can take waits for the new nodes themselves: they receive
-    its log from the beginning.
+    One whose epoch no member can take waits for the new nodes themselves: they receive its log from the beginning.
     """
     takers = [view for view in views if view.name != primary.name and view.role is Role.REPLICA and view.member]
     return primary.role is Role.PRIMARY or bool(takers)

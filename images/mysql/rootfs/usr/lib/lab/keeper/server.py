@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HOME = Path("/var/lib/mysql")
 DATA = HOME / "data"
+TEMPORARY = HOME / "tmp"
 SOCKET = "/run/mysqld/mysqld.sock"
 CA = Path("/run/lab/ca.crt")
 TLS = Path("/run/lab/mysql.pem")
@@ -42,6 +43,9 @@ class Server:
             shutil.chown(path, "mysql")
             path.write_bytes((Path("/etc/lab") / path.name).read_bytes())
         shutil.chown(HOME, "mysql", "mysql")
+        shutil.rmtree(TEMPORARY, ignore_errors=True)  # of a server that was killed
+        TEMPORARY.mkdir(mode=0o700)
+        shutil.chown(TEMPORARY, "mysql", "mysql")
         if DATA.exists():
             return False
         draft = HOME / "data.new"

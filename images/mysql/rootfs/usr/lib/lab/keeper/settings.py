@@ -19,7 +19,6 @@ class Settings:
     nodes: dict[str, str]
     patience: float
     lag: float
-    token: str
     replication_password: str
     binaries: dict[str, str]
 

@@ -1,18 +1,14 @@
-"""What the nodes say to each other: a state that anybody may read, and questions behind TLS and the cluster's token."""
+"""What a node asks the others: over TLS, by which both sides show that they are nodes of this cluster's own CA."""
 
 from __future__ import annotations
 
-import hmac
 import http.client
 import json
-import socketserver
 import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import rules
 from server import CA, TLS
@@ -25,13 +21,13 @@ if TYPE_CHECKING:
 STATE_PORT, QUESTION_PORT = 9104, 9105
 CONTROL = "/run/lab/keeper.sock"
 QUESTION_SECONDS = 15.0
-IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 CHUNK = 1 << 18
 
 
 def view(said: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
-    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch")}
+    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
+    wanted.update(agreed=said["agreed"][0], names=tuple(sorted(said["agreed"][1])))
     history = tuple((epoch, after) for epoch, after in said["history"])
     return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
 
@@ -39,19 +35,20 @@ def view(said: dict[str, Any]) -> rules.View:
 class Peers:
     """The other nodes: what each said last, and questions to them."""
 
-    def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
+    def __init__(self, settings: Settings, others: dict[str, str], view: Callable[[dict[str, Any]], Any]) -> None:
         self._view = view
-        self._others, self._token = settings.others, settings.token
+        self._others = others
         self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self._tls = ssl.create_default_context(cafile=CA)
+        self._tls.load_cert_chain(TLS)
         self._said: dict[str, tuple[Any, float]] = {}
-        for name, address in self._others.items():
-            threading.Thread(target=self._listen, args=(name, address), daemon=True).start()
+        for name in self._others:
+            threading.Thread(target=self._listen, args=(name,), daemon=True).start()
 
-    def _listen(self, name: str, address: str) -> None:
-        connection = http.client.HTTPConnection(address, STATE_PORT, timeout=self._seconds)
+    def _listen(self, name: str) -> None:
+        connection = self._connection(name)
         while True:
             self._said[name] = (self._state(connection), time.monotonic())
             time.sleep(self._interval)
@@ -63,10 +60,12 @@ class Peers:
         oldest = time.monotonic() - self._seconds
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
-    def _state(self, connection: http.client.HTTPConnection) -> Any:
+    def _state(self, connection: http.client.HTTPSConnection) -> Any:
         try:
-            connection.request("GET", "/state")
-            return self._view(json.loads(connection.getresponse().read()))
+            connection.request("POST", "/state")
+            response = connection.getresponse()
+            said = json.loads(response.read())
+            return self._view(said) if response.status == http.client.OK else None
         except (OSError, ValueError, KeyError, http.client.HTTPException):
             connection.close()  # the next question makes it anew
             return None
@@ -107,101 +106,13 @@ class Peers:
         except http.client.HTTPException as error:
             raise OSError(f"{name} broke off: {error}") from None
 
+    def _connection(self, name: str) -> http.client.HTTPSConnection:
+        # By its address, which its certificate is for too: the name of a node that is to leave is known to nobody.
+        return http.client.HTTPSConnection(self._others[name], QUESTION_PORT, timeout=self._seconds, context=self._tls)
+
     def _question(self, name: str, path: str, values: dict[str, object]) -> http.client.HTTPResponse:
-        # By its name, which is what its certificate is for.
-        connection = http.client.HTTPSConnection(name, QUESTION_PORT, timeout=self._seconds, context=self._tls)
+        connection = self._connection(name)
         connection.connect()
         connection.sock.settimeout(QUESTION_SECONDS)
-        connection.request("POST", path, json.dumps(values), {"Authorization": self._token})
+        connection.request("POST", path, json.dumps(values))
         return connection.getresponse()
-
-
-Answer = tuple[int, "dict[str, Any] | Iterator[bytes]"]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Reads a question, has it answered, and writes the answer."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer in one packet: two would wait for each other on a kept connection
-    answer: Callable[[str, dict[str, Any]], Answer]
-    token = ""
-
-    def do_GET(self) -> None:
-        """A question whose values are in its address."""
-        parts = urlsplit(self.path)
-        self._respond(parts.path, {key: value[0] for key, value in parse_qs(parts.query).items()})
-
-    def do_POST(self) -> None:
-        """A question of a node, or of the person at this one."""
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not hmac.compare_digest(self.headers.get("Authorization") or "", self.token):
-            self._write(403, {"error": "the token is not this cluster's"})
-            return
-        parts = urlsplit(self.path)
-        given = {key: value[0] for key, value in parse_qs(parts.query).items()}
-        self._respond(parts.path, given | (json.loads(sent) if sent.startswith(b"{") else {}))
-
-    def _respond(self, path: str, values: dict[str, Any]) -> None:
-        status, answer = type(self).answer(path, values)
-        if isinstance(answer, dict):
-            self._write(status, answer)
-            return
-        self.send_response(status)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for piece in answer:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _write(self, status: int, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode() + b"\n"
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Balancers ask several times a second."""
-
-    def address_string(self) -> str:
-        """No name is looked up."""
-        return ""
-
-
-class Listener(ThreadingHTTPServer):
-    """HTTP on a port, with TLS where a certificate is named."""
-
-    daemon_threads = True
-    request_queue_size = 64
-    tls: ssl.SSLContext | None = None
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the question's own thread: a slow handshake holds nobody up."""
-        request.settimeout(IDLE_SECONDS)
-        if self.tls:
-            request = self.tls.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up in the middle is of no interest."""
-
-
-class LocalListener(socketserver.ThreadingUnixStreamServer):
-    """The same on a socket that only root can open."""
-
-    daemon_threads = True
-    handle_error = Listener.handle_error
-
-
-def handler(answer: Callable[[str, dict[str, Any]], Answer], token: str = "") -> type[Handler]:
-    """A handler that has questions answered by a function of their path and values."""
-    return type("Bound", (Handler,), {"answer": staticmethod(answer), "token": token})
-
-
-def tls() -> ssl.SSLContext:
-    """This node's certificate, for those who ask it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS)
-    return context

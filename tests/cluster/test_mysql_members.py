@@ -1,0 +1,78 @@
+"""Who the members of the MySQL cluster are is agreed on by those that were, not read from a file alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.lifecycle.mysql import members
+from tests.cluster.mysql_nodes import alike, sql, whole
+
+if TYPE_CHECKING:
+    from lab.testing import Faults, LabCluster
+
+FILE = "/etc/lab/mysql.json"
+ALONE = f"""
+import json
+said = json.load(open("{FILE}"))
+said["nodes"] = {{said["node"]: said["nodes"][said["node"]]}}
+json.dump(said, open("{FILE}", "w"))
+"""
+TABLE = "CREATE OR REPLACE TABLE evidence.agreed (id INT PRIMARY KEY); INSERT INTO evidence.agreed VALUES (1)"
+RESTART = "supervisorctl -c /etc/lab/supervisord.conf restart mysql"
+
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.require("mysql", 3)
+
+
+def _because(cluster: LabCluster, node: str) -> str:
+    return {one.name: one.because for one in members(cluster.backend)}[node]
+
+
+def _serving(cluster: LabCluster) -> list[str]:
+    return [one.name for one in members(cluster.backend) if one.serves]
+
+
+def test_a_node_that_is_told_it_is_alone_does_not_elect_itself(cluster: LabCluster, faults: Faults) -> None:
+    """As a change of the topology left it that was cut short: its file names it alone, and nobody has agreed."""
+    primary, (told, other) = whole(cluster)
+    before = cluster.run(told, f"cp -p {FILE} {FILE}.before")
+    assert before.ok
+    with faults.cut(told, f"{primary},{other}"):
+        assert cluster.backend.run(told, ["python3", "-c", ALONE]).ok
+        cluster.run(told, RESTART, seconds=90)
+        cluster.until("it to say so", 60, lambda: _because(cluster, told), lambda said: "have not agreed" in said)
+        assert _serving(cluster) == [primary]
+        sql(cluster, primary, TABLE)
+        assert told not in _serving(cluster)
+        assert "have not agreed" in _because(cluster, told)
+    cluster.run(told, f"mv {FILE}.before {FILE}")
+    cluster.run(told, RESTART, seconds=90)
+    now, replicas = whole(cluster, 120)
+    alike(cluster, "SELECT * FROM evidence.agreed", [now, *replicas])
+
+
+def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(cluster: LabCluster) -> None:
+    """And the others serve no more, though they are two of the three that were; then they are members again."""
+    primary, (told, other) = whole(cluster)
+    sql(cluster, primary, TABLE)
+    assert cluster.run(told, f"cp -p {FILE} {FILE}.before").ok
+    assert cluster.backend.run(told, ["python3", "-c", ALONE]).ok
+    cluster.run(told, RESTART, seconds=90)
+    cluster.until("it to lead alone", 60, lambda: _serving(cluster), lambda found: found == [told])
+    sql(cluster, told, "INSERT INTO evidence.agreed VALUES (2)")
+    cluster.backend.kill(told)
+    for node in (primary, other):
+        cluster.until("it to say so", 60, partial(_because, cluster, node), lambda said: "have not agreed" in said)
+    assert _serving(cluster) == []
+    cluster.backend.start(told)
+    cluster.until("it to lead alone", 60, lambda: _serving(cluster), lambda found: found == [told])
+    cluster.run(told, f"mv {FILE}.before {FILE}")
+    cluster.run(told, RESTART, seconds=90)
+    now, replicas = whole(cluster, 120)
+    assert alike(cluster, "SELECT COUNT(*) FROM evidence.agreed", [now, *replicas])
+    assert sql(cluster, now, "SELECT COUNT(*) FROM evidence.agreed").strip() == "2"

@@ -1,0 +1,135 @@
+"""Every wait of the MySQL cluster has an end, and what stands still is mended by the nodes themselves."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.lifecycle.mysql import members, reclone
+from tests.cluster.mysql_nodes import alike, blocked, sql, whole
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+ELECTED_SECONDS = 20.0  # a machine under load; how long an outage may be is judged by the promise's own test
+MENDED_SECONDS = 120.0
+READS = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(300)%'"
+
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.require("mysql", 3)
+
+
+@pytest.fixture(autouse=True)
+def _rows(cluster: LabCluster, _three: None) -> None:
+    """A table that is empty, on all three."""
+    primary, replicas = whole(cluster)
+    sql(cluster, primary, "CREATE OR REPLACE DATABASE waits; CREATE TABLE waits.rows (id INT PRIMARY KEY, t LONGTEXT)")
+    alike(cluster, "SELECT 1", [primary, *replicas])
+
+
+def _copies(cluster: LabCluster, node: str) -> int:
+    return {one.name: one.copies for one in members(cluster.backend)}[node]
+
+
+def _mended(cluster: LabCluster, node: str, before: int) -> None:
+    """A node is made anew by itself, and all are whole."""
+    cluster.until("a copy", MENDED_SECONDS, lambda: _copies(cluster, node), lambda got: got > before)
+    primary, replicas = whole(cluster, MENDED_SECONDS)
+    alike(cluster, "SELECT COUNT(*) FROM waits.rows", [primary, *replicas])
+
+
+def test_a_commit_whose_acknowledgement_was_lost_ends_in_seconds(cluster: LabCluster) -> None:
+    """Both replicas receive it, and say nothing: as after a connection that broke in between."""
+    primary, replicas = whole(cluster)
+    for node in replicas:
+        sql(cluster, node, "STOP SLAVE IO_THREAD; SET GLOBAL rpl_semi_sync_slave_enabled = OFF; START SLAVE IO_THREAD")
+    begun = time.monotonic()
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'acknowledged')", seconds=30)
+    assert time.monotonic() - begun < cluster.clock.limit(8)
+    whole(cluster)  # and they acknowledge again by themselves
+
+
+def test_who_reads_on_a_replica_does_not_hold_up_an_election(cluster: LabCluster) -> None:
+    primary, replicas = whole(cluster)
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'read for long')")
+    alike(cluster, "SELECT COUNT(*) FROM waits.rows", [primary, *replicas])
+    for node in replicas:
+        cluster.run(node, "mariadb -e 'SELECT SLEEP(300), id FROM waits.rows' > /dev/null 2>&1 &")
+        cluster.until("the read", 20, partial(sql, cluster, node, READS), lambda got: got.strip() == "1")
+    sql(cluster, primary, "TRUNCATE waits.rows")
+    cluster.backend.kill(primary)
+    cluster.until(
+        "another primary", ELECTED_SECONDS, lambda: [m.name for m in members(cluster.backend) if m.serves], bool
+    )
+    cluster.backend.start(primary)
+    whole(cluster, MENDED_SECONDS)
+
+
+def test_a_lock_on_a_replica_does_not_hold_up_a_stop(cluster: LabCluster) -> None:
+    primary, (replica, _) = whole(cluster)
+    with blocked(cluster, replica):
+        sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'not applied there')")
+        begun = time.monotonic()
+        cluster.backend.stop(replica)
+        assert time.monotonic() - begun < cluster.clock.limit(40)
+    cluster.backend.start(replica)
+    whole(cluster, MENDED_SECONDS)
+
+
+def test_a_replica_with_a_write_of_its_own_is_made_anew(cluster: LabCluster) -> None:
+    primary, (replica, _) = whole(cluster)
+    before = _copies(cluster, replica)
+    sql(cluster, replica, "INSERT INTO waits.rows VALUES (5, 'of root')")
+    _mended(cluster, replica, before)
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (5, 'of the primary')")
+
+
+def test_a_table_in_memory_is_no_end_of_replication(cluster: LabCluster) -> None:
+    """After a restart the server writes a TRUNCATE of its own."""
+    primary, (replica, _) = whole(cluster)
+    sql(
+        cluster,
+        primary,
+        "CREATE TABLE waits.fleeting (id INT) ENGINE = MEMORY",
+    )
+    alike(cluster, "SELECT COUNT(*) FROM waits.fleeting", whole(cluster)[1])
+    cluster.backend.kill(replica)
+    cluster.backend.start(replica)
+    whole(cluster)
+    before = _copies(cluster, replica)
+    sql(cluster, replica, "SELECT COUNT(*) FROM waits.fleeting")
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'goes on')")
+    _mended(cluster, replica, before)
+
+
+def test_replication_that_an_error_stopped_is_tried_again_then_the_node_is_made_anew(
+    cluster: LabCluster,
+) -> None:
+    primary, (replica, _) = whole(cluster)
+    before = _copies(cluster, replica)
+    sql(cluster, replica, "SET sql_log_bin = 0; DROP TABLE waits.rows")
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'has no table there')")
+    _mended(cluster, replica, before)
+
+
+def test_reclone_works_while_replication_stands_still_and_ends_when_it_follows(cluster: LabCluster) -> None:
+    primary, (replica, _) = whole(cluster)
+    sql(cluster, replica, "SET sql_log_bin = 0; DROP TABLE waits.rows")
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'has no table there')")
+    reclone(cluster.backend, replica)
+    assert {one.name: one for one in members(cluster.backend)}[replica].follows
+    primary, replicas = whole(cluster)
+    alike(cluster, "SELECT COUNT(*) FROM waits.rows", [primary, *replicas])
+
+
+@pytest.mark.read_only
+def test_temporary_files_are_on_the_volume_of_the_data(cluster: LabCluster) -> None:
+    node = whole(cluster)[0]
+    device = "stat -c %d /var/lib/mysql/data {}"
+    seen = cluster.run(node, device.format(sql(cluster, node, "SELECT @@tmpdir").strip())).stdout.split()
+    assert len(set(seen)) == 1, seen

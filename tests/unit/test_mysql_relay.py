@@ -1,0 +1,74 @@
+"""Relay logs, read for where what was applied ends: whole, cut off, torn, damaged."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.keeper import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+relay: Any = load("relay")
+
+
+def _event(kind: int, body: bytes) -> bytes:
+    event = struct.pack("<IBIIIH", 0, kind, 1, 19 + len(body) + 4, 0, 0) + body
+    return event + struct.pack("<I", zlib.crc32(event))
+
+
+FORMAT = _event(relay.FORMAT, b"\x04\x00" + bytes(70) + bytes([relay.CRC32]))
+
+
+def _group(number: int, text: bytes = b"row") -> bytes:
+    gtid = _event(relay.GTID, struct.pack("<QIB", number, 0, 0) + bytes(6))
+    return gtid + _event(23, text) + _event(relay.XID, bytes(8))
+
+
+def _statement(number: int) -> bytes:
+    gtid = _event(relay.GTID, struct.pack("<QIB", number, 0, relay.STANDALONE) + bytes(6))
+    return gtid + _event(relay.QUERY, b"....\x00CREATE TABLE a.b (id INT) COMMENT 'COMMIT\r\n'")
+
+
+def _file(folder: Path, name: str, *events: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(relay.MAGIC + FORMAT + b"".join(events))
+    return path
+
+
+def test_applying_goes_on_behind_what_was_applied(tmp_path: Path) -> None:
+    one = _file(tmp_path, "relay.000001", _group(11), _statement(12))
+    two = _file(tmp_path, "relay.000002", _group(13, bytes(3 << 20)))
+    place = len(relay.MAGIC + FORMAT + _group(11))
+    assert relay.received([one, two], 10) == relay.Received("relay.000001", len(relay.MAGIC + FORMAT), 13)
+    assert relay.received([one, two], 11) == relay.Received("relay.000001", place, 13)
+    assert relay.received([one, two], 12) == relay.Received("relay.000002", len(relay.MAGIC + FORMAT), 13)
+    assert not relay.received([one, two], 13).file
+
+
+def test_what_was_not_received_whole_is_not_applied(tmp_path: Path) -> None:
+    whole = len(relay.MAGIC + FORMAT + _group(11))
+    for length in (1, 18, 19, 40, len(_group(12)) - 1):
+        cut = _file(tmp_path, "relay.000001", _group(11), _group(12)[:length])
+        found = relay.received([cut], 10)
+        assert (found.last, found.torn) == (11, ("relay.000001", whole)), length
+
+
+def test_each_changed_bit_is_found(tmp_path: Path) -> None:
+    text = _file(tmp_path, "relay.000001", _group(11), _statement(12)).read_bytes()
+    for place in range(len(relay.MAGIC + FORMAT) + 19, len(text) - 4, 7):
+        damaged = bytearray(text)
+        damaged[place] ^= 1
+        (tmp_path / "relay.000002").write_bytes(damaged)
+        with pytest.raises(relay.Damaged):
+            relay.received([tmp_path / "relay.000002", _file(tmp_path, "relay.000003", _group(13))], 10)
+
+
+def test_the_end_of_a_prepared_transaction_ends_its_group(tmp_path: Path) -> None:
+    gtid = _event(relay.GTID, struct.pack("<QIB", 12, 0, 0) + bytes(6))
+    log = _file(tmp_path, "relay.000001", _group(11), gtid, _event(relay.QUERY, b"...\x00XA COMMIT X'6f',X'',1"))
+    assert relay.received([log], 11).last == 12
