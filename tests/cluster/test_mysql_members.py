@@ -13,6 +13,8 @@ from tests.cluster.mysql_nodes import alike, sql, whole
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
 
+pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
+
 FILE = "/etc/lab/mysql.json"
 ALONE = f"""
 import json

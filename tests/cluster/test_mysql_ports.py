@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
+
 STATUS, NODES = 9104, 9105
 PATHS = [
     "/",

@@ -13,6 +13,8 @@ from tests.cluster.mysql_nodes import alike, blocked, position, sql, whole
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
+
 BYTES = "".join(f"{number:02x}" for number in range(256))
 HARD = """
     CREATE TABLE BASE.lines (id INT PRIMARY KEY, t TEXT) COMMENT 'one\r\ntwo\rthree\nfour\ttab';

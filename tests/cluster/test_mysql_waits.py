@@ -14,6 +14,8 @@ from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
+
 ELECTED_SECONDS = 20.0  # a machine under load; how long an outage may be is judged by the promise's own test
 MENDED_SECONDS = 120.0
 READS = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(300)%'"
