@@ -4,7 +4,7 @@ LAB := .venv/bin/lab
 PARITY := runs/parity.json
 PYTEST := .venv/bin/coverage run -m pytest
 
-.PHONY: up down check coverage test test-shared test-apart test-xen nightly unit lint bench clean engine xen
+.PHONY: up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
 
 up: .venv/ready engine
 	@$(LAB) up
@@ -47,7 +47,8 @@ test: lint engine
 	@scripts/need ssh openssh-client
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
-	@scripts/beside runs/apart.log '$(MAKE) --no-print-directory test-apart' '$(MAKE) --no-print-directory test-shared'
+	@$(MAKE) --no-print-directory test-apart
+	@scripts/beside runs/parts.log '$(MAKE) --no-print-directory test-parts' '$(MAKE) --no-print-directory test-shared'
 	@$(MAKE) --no-print-directory test-xen
 	@$(MAKE) --no-print-directory coverage
 	-@.venv/bin/python -m tests.covered
@@ -56,9 +57,12 @@ test: lint engine
 test-shared: .venv/ready engine
 	$(PYTEST) tests/cluster -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 25
 
-# What makes clusters of its own, or needs a part of one: beside the former, on what that leaves of the processors.
+# What needs no cluster, or makes clusters of its own: before the others, for it keeps the processors busy.
 test-apart: .venv/ready engine
 	$(PYTEST) tests/unit tests/report tests/images tests/compose tests/cluster -m "apart and not nightly" --parity $(PARITY) --durations 25
+
+# What needs a part of a cluster, and mostly waits: beside the shared one.
+test-parts: .venv/ready engine
 	$(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology galera -m "galera and not nightly"
