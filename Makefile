@@ -48,7 +48,8 @@ test: lint engine
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	@$(MAKE) --no-print-directory test-apart
-	@scripts/beside runs/parts.log '$(MAKE) --no-print-directory test-parts' '$(MAKE) --no-print-directory test-shared'
+	@$(MAKE) --no-print-directory test-parts
+	@$(MAKE) --no-print-directory test-shared
 	@$(MAKE) --no-print-directory test-xen
 	@$(MAKE) --no-print-directory coverage
 	-@.venv/bin/python -m tests.covered
@@ -57,11 +58,11 @@ test: lint engine
 test-shared: .venv/ready engine
 	$(PYTEST) tests/cluster -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 25
 
-# What needs no cluster, or makes clusters of its own: before the others, for it keeps the processors busy.
+# What needs no cluster, or makes clusters of its own.
 test-apart: .venv/ready engine
 	$(PYTEST) tests/unit tests/report tests/images tests/compose tests/cluster -m "apart and not nightly" --parity $(PARITY) --durations 25
 
-# What needs a part of a cluster, and mostly waits: beside the shared one.
+# What needs a part of the cluster.
 test-parts: .venv/ready engine
 	$(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY)

@@ -34,7 +34,7 @@ def check(items: Iterable[pytest.Item]) -> None:
 
 
 def set_apart(items: Iterable[pytest.Item]) -> None:
-    """Marks as `apart` what uses no shared cluster: it runs beside the tests that do."""
+    """Marks as `apart` what uses no shared cluster: it has a run of its own."""
     for item in items:
         if SHARED not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.apart)
