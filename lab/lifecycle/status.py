@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab import names
@@ -11,7 +12,7 @@ from lab.errors import LabError
 from lab.lifecycle import each
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from lab.backends.base import Backend
 
@@ -54,14 +55,18 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
     `known_ready`: nodes that said so just now, and are not asked again.
     """
     existing = backend.observe()
-    holders = vip_holders(backend, existing)
+    holders: list[str] = []
     judged: dict[str, NodeStatus] = {}
 
     def judge(node: Observed) -> None:
         ready, reason = _judge(backend, node, known_ready)
         judged[node.name] = NodeStatus(node.name, node.role, node.state.value, ready, node.address, node.image, reason)
 
-    each.one_by_thread(existing.nodes, judge)
+    def look_for_vip() -> None:
+        holders.extend(vip_holders(backend, existing))
+
+    questions: list[Callable[[], None]] = [look_for_vip, *(partial(judge, node) for node in existing.nodes)]
+    each.one_by_thread(questions, lambda question: question())
     nodes = [judged[node.name] for node in existing.nodes]
     held = existing.vip is None or len(holders) == 1
     return Status(
