@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ORDINARY = 99.0  # percentile of the other answers' times that counts as the page's own time
 ENOUGH = 50  # requests that a verdict needs at least
 MARGIN = 1.0  # seconds before a node's death in which requests that were on it may have been sent
+AROUND = 2.0  # seconds before and after what a fault should show
+STILL_SHARE = 0.1  # of that time; a quiet machine stands still for less than a hundredth
 LONGEST_WRITE = 1.0  # seconds: a write that took longer was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
@@ -53,6 +55,8 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
     worst = max(found.times, key=lambda time: time.seconds, default=None)
     if found.result is None:
         found = _compared(found.times, bound or 0.0, run)
+    elif found.result is Result.UNKNOWN:
+        found = _hidden(found, promise, bound or 0.0, run)
     return Judged(
         promise.name,
         found.result or Result.UNKNOWN,
@@ -84,6 +88,17 @@ def _compared(times: Sequence[Timed], bound: float, run: Seen) -> Finding:
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
     where = " on emulated processors" if run.clock.emulated else ""
     return Finding(Result.UNKNOWN, f"{figure}{where}, of which the machine stood still for {still:.2f} s", excused=True)
+
+
+def _hidden(found: Finding, promise: Promise, bound: float, run: Seen) -> Finding:
+    """What was not seen is excused where the machine stood still for much of the time around a fault."""
+    for fault, _ in _faults(run, promise):
+        begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
+        still = run.stalled(begun, ended)
+        if still > STILL_SHARE * (ended - begun):
+            said = f"{found.figure}; around a fault the machine stood still for {still:.2f} of {ended - begun:.1f} s"
+            return Finding(found.result, said, found.ids, excused=True)
+    return found
 
 
 def _unknown(why: str) -> Finding:

@@ -11,6 +11,7 @@ from lab.evidence.checks import CHECKS, judged
 from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
+from lab.evidence.stalls import Stall
 from lab.evidence.verdicts import Judged, Result, Timed
 from lab.spec import parse
 from tests.unit.conftest import FULL, WHOLE
@@ -92,6 +93,18 @@ def test_a_fault_shorter_than_the_bound_shows_only_what_was_seen_in_it(out: floa
 def test_a_run_that_ended_before_the_bound_shows_no_return() -> None:
     probed = {"web1": rows(_dead(5.1, 12.4), 13), "http-lb1": _pool(6.5, 99)[:260]}
     assert _judged("web-node-returns", seen(probed, [happened("kill", "web1")], seconds=13)).result is Result.UNKNOWN
+
+
+def test_what_was_not_seen_is_excused_only_where_the_machine_stood_still_for_long() -> None:
+    probed = {"web1": rows(_dead(5.1, 12.4)), "http-lb1": []}
+    fault = [happened("kill", "web1")]
+    quiet = [Stall("this machine", BEGUN + 5 + number, BEGUN + 5.02 + number) for number in range(4)]
+    busy = [Stall("client", BEGUN + 4 + number, BEGUN + 4.3 + number) for number in range(4)]
+    later = [Stall("client", BEGUN + 15 + number, BEGUN + 15.9 + number) for number in range(4)]
+    for stalls, excused in (([], False), (quiet, False), (busy, True), (later, False)):
+        found = _judged("web-node-leaves", seen(probed, fault, stalls=stalls))
+        assert (found.result, found.excused) == (Result.UNKNOWN, excused), found.figure
+        assert ("stood still" in found.figure) is excused
 
 
 def test_back_in_the_pool() -> None:
