@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LONGEST_SECONDS = 3600  # of what nobody ends
 ANSWER_SECONDS = 20.0  # how long a question waits for its answer
 CLIENT = "client"
+READS = 3  # of the number of answers: a very busy engine may lose a command's output
 CLOCK_QUESTIONS = 3
 BEGIN_SECONDS = 10.0
 END_SECONDS = 10.0  # above the patience of the last question
@@ -132,11 +133,17 @@ class Asking:
         return [(self.streams[index].name, row) for index, row in self._parse(whole.splitlines())]
 
     def count(self) -> int:
-        """How many answers are written down so far."""
-        said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
-        if not said.isdecimal():  # a very busy engine may lose a command's output
-            raise BackendError(f"the number of answers can't be read: 'wc' printed {said!r}", where=CLIENT)
-        return max(0, int(said) - 1)
+        """How many answers are written down so far.
+
+        Raises:
+            BackendError: it can't be read.
+        """
+        said = ""
+        for _ in range(READS):
+            said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
+            if said.isdecimal():
+                return max(0, int(said) - 1)
+        raise BackendError(f"the number of answers can't be read: 'wc' printed {said!r}", where=CLIENT)
 
     def processor_seconds(self) -> float:
         """How much processor what asks has used so far."""

@@ -12,7 +12,7 @@ from lab.lifecycle.mysql import members, reclone
 from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 
 if TYPE_CHECKING:
-    from lab.testing import LabCluster
+    from lab.testing import Faults, LabCluster
 
 pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
 
@@ -135,3 +135,21 @@ def test_temporary_files_are_on_the_volume_of_the_data(cluster: LabCluster) -> N
     device = "stat -c %d /var/lib/mysql/data {}"
     seen = cluster.run(node, device.format(sql(cluster, node, "SELECT @@tmpdir").strip())).stdout.split()
     assert len(set(seen)) == 1, seen
+
+
+def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(cluster: LabCluster, faults: Faults) -> None:
+    """Such an end can't be dropped: mariadbd refuses to start. It starts with it then, and is cloned."""
+    primary, replicas = whole(cluster)
+    with faults.cut(primary, ",".join(replicas)):
+        cluster.run(primary, "timeout 60 mariadb -e 'CREATE TABLE evidence.nobodys (id INT)' > /dev/null 2>&1 &")
+        waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE evidence.nobodys%'"
+        cluster.until("the statement to wait", 5, lambda: sql(cluster, primary, waits).strip(), lambda got: got == "1")
+        cluster.backend.kill(primary)
+    cluster.until(
+        "another primary", ELECTED_SECONDS, lambda: [one.name for one in members(cluster.backend) if one.serves]
+    )
+    cluster.backend.start(primary)
+    now, _ = whole(cluster, MENDED_SECONDS)
+    assert now != primary
+    tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'nobodys'"
+    assert sql(cluster, primary, tables).strip() == sql(cluster, now, tables).strip() == "0"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
     from lab.spec import Placement
 
+FREEZES, UNFROZEN = 5, "unable to freeze"  # attempts at a pause of a busy node, and what runc says of one in vain
+
 
 class DockerBackend:
     """One cluster on one Docker engine."""
@@ -126,9 +128,16 @@ class DockerBackend:
                 self.api.kill(self._id(node), signal="SIGKILL")
 
     def pause(self, node: str) -> None:
-        with engine.asking(f"pausing {node}", node):
-            if not self.api.inspect_container(self._id(node))["State"]["Paused"]:
-                self.api.pause(self._id(node))
+        for left in reversed(range(FREEZES)):
+            try:
+                with engine.asking(f"pausing {node}", node):
+                    if not self.api.inspect_container(self._id(node))["State"]["Paused"]:
+                        self.api.pause(self._id(node))
+                return
+            except BackendError as error:
+                # Processes that begin meanwhile escape the kernel's first freezer; runc thaws them all then.
+                if not left or UNFROZEN not in error.what:
+                    raise
 
     def remove(self, node: str) -> None:
         with engine.asking(f"removing {node}", node):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
 FAILED_STARTS = 3
+REFUSED_STARTS = 2  # with the log's end to be dropped; then without
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
 
 
@@ -65,7 +66,9 @@ class Keeper(Replica):
             return
         self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
         newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
-        self.server.start(truncate=bool(newer))
+        # A statement that can't be undone, such as DDL, can't be dropped either: mariadbd refuses to start. With it, this
+        # node has more than the primary's history, and is cloned for that.
+        self.server.start(truncate=bool(newer) and self.server.failures < REFUSED_STARTS)
         self._answered = time.monotonic()
 
     def _alive(self, now: float) -> bool:
