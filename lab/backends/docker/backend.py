@@ -133,11 +133,12 @@ class DockerBackend:
                 with engine.asking(f"pausing {node}", node):
                     if not self.api.inspect_container(self._id(node))["State"]["Paused"]:
                         self.api.pause(self._id(node))
-                return
             except BackendError as error:
                 # Processes that begin meanwhile escape the kernel's first freezer; runc thaws them all then.
                 if not left or UNFROZEN not in error.what:
                     raise
+            else:
+                return
 
     def remove(self, node: str) -> None:
         with engine.asking(f"removing {node}", node):
