@@ -44,6 +44,9 @@ class Server:
             path.write_bytes((Path("/etc/lab") / path.name).read_bytes())
         shutil.chown(HOME, "mysql", "mysql")
         shutil.rmtree(TEMPORARY, ignore_errors=True)  # of a server that was killed
+        # Of a state transfer that the last boot cut off: by now its number may be that of another process, whose end
+        # Galera's script would wait for.
+        (DATA / "wsrep_sst.pid").unlink(missing_ok=True)
         TEMPORARY.mkdir(mode=0o700)
         shutil.chown(TEMPORARY, "mysql", "mysql")
         if DATA.exists():
