@@ -216,7 +216,8 @@ def test_probes_measure_an_outage_to_their_interval(cluster: LabCluster, probe: 
         cluster.until("it to answer", ANSWER_SECONDS, lambda: _answers(cluster, "web1"))
         before = seen.asking.count()
         cluster.until("more answers", 60, seen.asking.count, lambda count: count > before + 100)
-    (outage,) = outages(seen.rows["web1"], cluster.clock.limit(LATE))
+    # A client that stands still for a moment makes short ones.
+    outage = max(outages(seen.rows["web1"], cluster.clock.limit(LATE)), key=lambda span: span.seconds)
     # The freeze is asked of an engine, so its own moment is only known to a few tenths of a second.
     assert outage.seconds == pytest.approx(waking - begun, abs=cluster.clock.limit(0.5))
     assert not outages(seen.rows[cluster.require("http-lb", 1)[0]], cluster.clock.limit(1))
