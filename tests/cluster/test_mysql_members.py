@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.lifecycle.mysql import members
+from lab.evidence.ledger import Verdict
+from lab.lifecycle.mysql import members, switchover
+from lab.spec import Mysql
 from tests.cluster.mysql_nodes import alike, sql, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster
 
 pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
 
+RATE, SOME = 20.0, 40  # inserts a second, and how many before, meanwhile and after
 FILE = "/etc/lab/mysql.json"
 ALONE = f"""
 import json
@@ -78,3 +84,20 @@ def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(clust
     now, replicas = whole(cluster, 120)
     assert alike(cluster, "SELECT COUNT(*) FROM evidence.agreed", [now, *replicas])
     assert sql(cluster, now, "SELECT COUNT(*) FROM evidence.agreed").strip() == "2"
+
+
+def test_one_node_stays_of_three_and_three_come_back(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
+    """As `lab up --scale mysql=1` and back: the one that stays takes over first, by the word of those that go."""
+    whole(cluster)
+    switchover(cluster.backend, "mysql3")
+    one = cluster.spec.model_copy(update={"mysql": cluster.options(Mysql).model_copy(update={"count": 1})})
+    with ledger("mysql", RATE) as book:
+        book.more(SOME)
+        with cluster.changed(one):
+            assert [member.name for member in members(cluster.backend)] == ["mysql1"]
+            assert _serving(cluster) == ["mysql1"]
+            book.more(SOME)
+        whole(cluster)
+        book.more(SOME)
+    (judgement,) = book.judge()
+    assert judgement.verdict is Verdict.HOLDS, judgement

@@ -138,8 +138,11 @@ class Database:
             if row["id"] not in mine:
                 self._kill(row["id"])
 
-    def follow(self, host: str, *, acknowledging: bool) -> None:
-        """Replicates from a host, from where this log ends; all that was received is applied before."""
+    def follow(self, address: str, *, acknowledging: bool) -> None:
+        """Replicates from an address, from where this log ends; all that was received is applied before.
+
+        Not from a name: that of a node that is to leave is known to nobody any more.
+        """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
         self.set(gtid_slave_pos=self.value("gtid_binlog_pos"))
@@ -147,7 +150,7 @@ class Database:
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
             "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
             "MASTER_SSL_CA=%s, MASTER_SSL_CERT=%s, MASTER_SSL_KEY=%s, MASTER_SSL_VERIFY_SERVER_CERT=1",
-            host, self._settings.replication_password, str(CA), str(TLS), str(TLS),
+            address, self._settings.replication_password, str(CA), str(TLS), str(TLS),
         )  # fmt: skip
         self.ask("START SLAVE")
 

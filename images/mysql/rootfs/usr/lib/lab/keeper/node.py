@@ -146,6 +146,15 @@ class Node(Base):
         agreed, wanted = self.memberships
         return agreed != wanted
 
+    @property
+    def _leaving(self) -> bool:
+        """Whether members are to go and have not agreed: until then nobody may be told that they can be removed.
+
+        Where members only come, each is ready once it follows; those that were are told of them next.
+        """
+        agreed, wanted = self.memberships
+        return not agreed <= wanted
+
     def _members_differ(self) -> str:
         agreed, wanted = self.memberships
         return f"it is told of the members {', '.join(sorted(wanted))}, and {', '.join(sorted(agreed))} have not agreed"
@@ -164,7 +173,7 @@ class Node(Base):
     def fresh(self) -> bool:
         """Whether this is a replica to read from."""
         near = self.lagging is not None and self.lagging <= self.settings.lag
-        return self.role is Role.REPLICA and near and not self.changing
+        return self.role is Role.REPLICA and near and not self._leaving
 
     def _read_position(self) -> None:
         """How long this node's log is: what it has received is on its disk, and is applied by and by."""

@@ -127,7 +127,7 @@ class Replica(Elections):
                 self._reclone = NEW_DISK if new and self._long(primary) and rules.copies(primary, views) else ""
             if self._reclone or not self._all_applied():
                 return
-            self.database.follow(primary.name, acknowledging=self.promise.member)
+            self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
             self.following, self.history, self._receives = wanted, primary.history, False
             return
         if not self.promise.member and rules.joins(
@@ -182,7 +182,7 @@ class Replica(Elections):
             self._say("")
         if receiving and primary.waiting and self.promise.member and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + AGAIN_SECONDS
-            threading.Thread(target=self._acknowledge, args=(primary.name, slave), daemon=True).start()
+            threading.Thread(target=self._acknowledge, args=(self.others[primary.name], slave), daemon=True).start()
 
     def _ask_to_lead(self, primary: View) -> None:
         """The first of the members to come asks whoever leads those that were: with its word the majority agrees."""
