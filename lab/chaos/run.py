@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab.chaos.admission import admitted
 from lab.chaos.life import Lives
 from lab.chaos.record import Record, versions
 from lab.chaos.schedule import schedule
@@ -19,11 +20,10 @@ from lab.evidence.load import Load
 from lab.evidence.probes import Probes
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import Seen
-from lab.faults import heal, present
+from lab.faults import heal
 from lab.faults.kinds import kind
 from lab.lifecycle import ready
 from lab.lifecycle.lock import held
-from lab.lifecycle.prepare import prepare
 from lab.lifecycle.status import vip_holders
 from lab.lifecycle.up import up
 
@@ -102,17 +102,7 @@ def _admitted(scenario: Scenario, stage: Stage) -> Prepared:
     """
     for name in scenario.promises:
         promise(name).bound(stage.cluster)
-    left = present(stage.backend)
-    if left:
-        raise SpecError(f"'{left[0].fault}' is on already", next_step="'lab heal' takes it back")
-    prepared = prepare(stage.cluster, stage.backend, stage.report)
-    if prepared.existing.nodes and prepared.changes:
-        first = prepared.changes[0]
-        raise SpecError(
-            f"'{stage.cluster.name}' is not as its topology says: {first.kind.value} {first.node} ({first.why})",
-            next_step="'lab up' makes it so; --name plays the scenario on a cluster of its own",
-        )
-    return prepared
+    return admitted(stage.cluster, stage.backend, stage.report)
 
 
 def _able(backend: Backend, planned: list[Planned]) -> None:

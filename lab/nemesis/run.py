@@ -6,11 +6,11 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from lab.chaos.admission import admitted
 from lab.chaos.record import Record, versions
 from lab.errors import LabError, Locked, SpecError
-from lab.faults import heal, present
+from lab.faults import heal
 from lab.lifecycle.lock import held
-from lab.lifecycle.prepare import prepare
 from lab.lifecycle.up import up
 from lab.nemesis import rounds
 from lab.nemesis.keep import NAME, Told, Wanted, kept, told
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.backends.base import Backend
-    from lab.lifecycle.prepare import Prepared
     from lab.lifecycle.report import Report
     from lab.nemesis.play import Seen
     from lab.spec import Cluster, Placement
@@ -46,7 +45,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run is of
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
             kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), wanted.without)
-            prepared = _admitted(cluster, backend, report)
+            prepared = admitted(cluster, backend, report)
             begun_as = {"summary": SUMMARY, "wanted": asdict(wanted), "kinds": kinds, "left_out": left_out}
             begun_as["versions"] = versions(backend, prepared.plan)
             asked = wanted.rounds * ROUND_SECONDS * LINES_A_SECOND
@@ -75,25 +74,6 @@ def admit(wanted: Wanted, cluster: Cluster) -> None:
 
 def _topology(cluster: Cluster) -> str:
     return cluster.mysql.topology if cluster.mysql else "replication"
-
-
-def _admitted(cluster: Cluster, backend: Backend, report: Report) -> Prepared:
-    """The cluster that is there, as its topology says; or none, where one can be made.
-
-    Raises:
-        SpecError: it is there and is not so, or a fault is on.
-    """
-    left = present(backend)
-    if left:
-        raise SpecError(f"'{left[0].fault}' is on already", next_step="'lab heal' takes it back")
-    prepared = prepare(cluster, backend, report)
-    if prepared.existing.nodes and prepared.changes:
-        first = prepared.changes[0]
-        raise SpecError(
-            f"'{cluster.name}' is not as its topology says: {first.kind.value} {first.node} ({first.why})",
-            next_step="'lab up' makes it so; --name plays it on a cluster of its own",
-        )
-    return prepared
 
 
 def _played(made: Told, kinds: Sequence[str], nemesis: Nemesis) -> None:
