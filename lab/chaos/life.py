@@ -1,4 +1,4 @@
-"""The life of each fault of a run, in a thread of its own: it waits, is done and proven, lasts, and is taken back."""
+"""The life of each fault of a run, in a thread of its own: it waits, is done and proven, lasts, and is reverted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Lives:
 
     Attributes:
         happened: what was done, in order of its beginning.
-        failed: what could not be done or taken back.
+        failed: what could not be done or reverted.
     """
 
     def __init__(self, backend: Backend, planned: Sequence[Planned], seed: int, report: Report) -> None:
@@ -36,7 +36,7 @@ class Lives:
         self._begun = 0.0
 
     def live(self, begun: float) -> None:
-        """Lives them all, counted from `begun` (Unix seconds); an interrupt takes back what is on."""
+        """Lives them all, counted from `begun` (Unix seconds); an interrupt reverts what is on."""
         self._begun = begun
         pool = ThreadPoolExecutor(max(1, len(self._planned)))
         try:
@@ -71,7 +71,7 @@ class Lives:
                 self._until(planned.end)
                 mending = time.time()
         mended = time.time() if planned.end is not None else bitten
-        self._report.say(f"{mended - self._begun:5.1f} s  {wanted}: taken back, and gone")
+        self._report.say(f"{mended - self._begun:5.1f} s  {wanted}: reverted, and gone")
         self.happened.append(Happened(wanted.kind, str(wanted), wanted.nodes, begun, bitten, mending, mended))
 
     def _until(self, moment: float) -> None:

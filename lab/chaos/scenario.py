@@ -90,7 +90,7 @@ class Step(Model):
 
     @property
     def end(self) -> float:
-        """When it is taken back, in seconds from the beginning."""
+        """When it is reverted, in seconds from the beginning."""
         return self.at + (self.span or 0.0)
 
 

@@ -25,7 +25,7 @@ Targets = Annotated[
         "minority:web, all."
     ),
 ]
-For = Annotated[str | None, typer.Option("--for", help="Take it back after this long, such as 10s; else it stays.")]
+For = Annotated[str | None, typer.Option("--for", help="Revert it after this long, such as 10s; else it stays.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="What 'random' and 'minority' choose by; printed.")]
 
 fault = typer.Typer(help="Breaks something on purpose: proven to bite, undone by 'lab heal'.", no_args_is_help=True)
@@ -192,9 +192,9 @@ def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: 
         injected = inject(made, wanted)
         print(f"{wanted}: {injected.proof}")
         if wanted.lasting:
-            print(f"'lab heal {injected.mark}' takes it back")
+            print(f"'lab heal {injected.mark}' reverts it")
         return
     with inject(made, wanted) as injected:
         print(f"{wanted}: {injected.proof}", flush=True)
         threading.Event().wait(seconds)
-    print(f"{wanted}: taken back, and gone")
+    print(f"{wanted}: reverted, and gone")

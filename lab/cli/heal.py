@@ -21,11 +21,11 @@ def heal(
     made: Backend,
     marks: Annotated[list[str] | None, typer.Argument(help="Faults by their marks; unsaid: all.")] = None,
 ) -> None:
-    """Takes faults back that are on, whoever did them, and shows that they are gone. Touches nothing else."""
+    """Reverts the faults that are on, whoever injected them, and shows that they are gone. Touches nothing else."""
     from lab.faults import heal as undo
 
     healed = undo(made, marks or ())
     for injected in healed:
-        print(f"{injected.mark} {injected.fault}: taken back, and gone")
+        print(f"{injected.mark} {injected.fault}: reverted, and gone")
     if not healed:
         print("no fault is on")

@@ -72,7 +72,7 @@ def main() -> None:
         show()
         code = getattr(error, "exit_code", 2)
     if code == INTERRUPTED:
-        after = "'lab up' goes on from here, 'lab heal' takes faults back, 'lab down' removes what was made"
+        after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"
         print(f"lab: interrupted; {after}", file=sys.stderr)
         # Threads that still wait for the engine must not hold the terminal.
         sys.stdout.flush()

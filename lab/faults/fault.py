@@ -50,7 +50,7 @@ class Fault:
         raise NotImplementedError
 
     def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
-        """Takes it back; may be done twice, or to something that was only half done."""
+        """Reverts it; may be done twice, or to something that was only half done."""
         raise NotImplementedError
 
     def told(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Injected:
 
 
 def inject(backend: Backend, fault: Fault) -> Injected:
-    """Does a fault and proves that it bites; what did not bite is taken back.
+    """Does a fault and proves that it bites; what did not bite is reverted.
 
     Raises:
         Unable: the backend can't; nothing was done.
@@ -127,7 +127,7 @@ def _take_back(injected: Injected) -> str:
     try:
         injected.heal()
     except LabError as error:
-        return f"and 'lab heal {injected.mark}', since it could not be taken back: {error.what}"
+        return f"and 'lab heal {injected.mark}', since it could not be reverted: {error.what}"
     return ""
 
 
@@ -152,7 +152,7 @@ def admit(backend: Backend, fault: Fault) -> None:
             )
     for other in present(backend):
         if other.fault.kind == fault.kind and set(other.fault.nodes) & set(fault.nodes):
-            raise SpecError(f"'{other.fault}' is on already", next_step=f"'lab heal {other.mark}' takes it back")
+            raise SpecError(f"'{other.fault}' is on already", next_step=f"'lab heal {other.mark}' reverts it")
 
 
 def present(backend: Backend) -> list[Injected]:

@@ -1,4 +1,4 @@
-"""What is done to the cluster in a round, and taken back: each kind of `rounds.KINDS`."""
+"""What is done to the cluster in a round, and reverted: each kind of `rounds.KINDS`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class UndoneError(LabError):
 
 
 def play(field: Field, one: Round) -> None:
-    """A round's faults, done and taken back.
+    """A round's faults, done and reverted.
 
     Raises:
         UndoneError: what it needs did not come about.
-        LabError: a fault could not be done, or a node did not become ready when it was taken back.
+        LabError: a fault could not be done, or a node did not become ready when it was reverted.
     """
     several: dict[str, Callable[[Field, Round], None]] = {
         "cut-all": _cut_all,

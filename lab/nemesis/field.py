@@ -1,4 +1,4 @@
-"""Where a round is played, and how what is done there is taken back and written down."""
+"""Where a round is played, and how what is done there is reverted and written down."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Field:
 
     @contextmanager
     def broken(self, fault: Fault) -> Iterator[None]:
-        """A fault for the span of a `with`; proven, taken back, and written down."""
+        """A fault for the span of a `with`; proven, reverted, and written down."""
         begun = time.time()
         with inject(self.backend, fault) as injected:
             bitten = mending = time.time()

@@ -122,7 +122,7 @@ class Nemesis:
         return Seen(played, load.rows, done, at.happened, load.stalls, at.notes)
 
     def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
-        """The faults, done and taken back, once writes are taken; why the round shows nothing, if so."""
+        """The faults, done and reverted, once writes are taken; why the round shows nothing, if so."""
         failures, skipped = [], ""
         try:
             load.taken(0)
@@ -149,7 +149,7 @@ class Nemesis:
         try:
             load.taken(reverted)
         except NotReady as error:
-            found.append(Failure("writes", f"after all was taken back: {error.what}"))
+            found.append(Failure("writes", f"after all faults were reverted: {error.what}"))
         try:
             clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, whole)
         except NotReady as error:
@@ -215,7 +215,7 @@ class Nemesis:
 
 
 def _helpless(one: Round, happened: Sequence[Happened], reverted: float) -> list[Span]:
-    """When no majority may have been there: from the first fault until all was taken back."""
+    """When no majority may have been there: from the first fault until all were reverted."""
     if one.kind not in rounds.MINORITY or not happened:
         return []
     return [Span(min(fault.begun for fault in happened), reverted)]

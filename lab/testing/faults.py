@@ -1,4 +1,4 @@
-"""Faults in a test's hands: by the same words as on the command line, and all taken back at the test's end."""
+"""Faults in a test's hands: by the same words as on the command line, and all reverted at the test's end."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ class Faults:
         return injected
 
     def heal(self) -> None:
-        """Takes back whatever is still on."""
+        """Reverts what is still on."""
         heal(self._cluster.backend)

@@ -133,7 +133,7 @@ def cluster(_evidence: Evidence, _session_cluster: LabCluster) -> LabCluster:
 
 @pytest.fixture
 def faults(_evidence: Evidence, cluster: LabCluster) -> Iterator[Faults]:
-    """Breaks the cluster: `with faults.kill("web1"): ...`; whatever is still on is taken back at the end."""
+    """Breaks the cluster: `with faults.kill("web1"): ...`; whatever is still on is reverted at the end."""
     from lab.testing.faults import Faults
 
     made = _evidence.faults = Faults(cluster)

@@ -1,4 +1,4 @@
-"""Faults on an engine of plain values: whom they hit, that they are noted first, proven, and taken back."""
+"""Faults on an engine of plain values: whom they hit, that they are noted first, proven, and reverted."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_fault_that_does_not_bite_is_an_error_and_taken_back(
 
 @dataclass(frozen=True)
 class Stuck(Switch):
-    """Fails when it is done, and when it is taken back."""
+    """Fails when it is done, and when it is reverted."""
 
     def apply(self, backend: Backend, mark: str) -> dict[str, str]:
         del backend, mark
@@ -115,7 +115,7 @@ def test_what_failed_is_told_though_taking_back_fails_too(made: MemoryBackend) -
     (note,) = made.notes()
     mark = note.removeprefix("fault-")
     assert caught.value.next_step == (
-        f"ask somebody; and 'lab heal {mark}', since it could not be taken back: the wire is stuck"
+        f"ask somebody; and 'lab heal {mark}', since it could not be reverted: the wire is stuck"
     )
 
 
