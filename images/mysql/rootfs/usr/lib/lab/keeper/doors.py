@@ -160,7 +160,11 @@ class Listener(ThreadingHTTPServer):
             self._left(client_address)
             self.shutdown_request(request)
         else:
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except RuntimeError:  # no thread could be begun
+                self._left(client_address)
+                raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread."""

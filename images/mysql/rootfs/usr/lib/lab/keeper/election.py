@@ -40,9 +40,12 @@ class Elections(Node):
     def _stand(self, views: list[View], handover: int = 0) -> bool:
         """An election with this node as the candidate; whether it is won, and the promotion has begun."""
         epoch = rules.next_epoch([self.me(), *views])
-        self._since = time.monotonic()  # a next try has its time
+        promised, self._since = self.promise.epoch, time.monotonic()  # a next try has its time
         if not handover and not self._voters(epoch, handover, trial=True):
             return False  # nothing was promised: a node that only this one does not hear stays primary
+        if self._overtaken(promised):
+            self._say(f"epoch {epoch}: not elected (another candidate got this node's own vote meanwhile)")
+            return False
         self.promise.keep(epoch=epoch)
         self.following = ""
         self.database.stop_receiving()
@@ -53,7 +56,7 @@ class Elections(Node):
         voters = self._voters(epoch, handover)
         if not voters:
             return False
-        if self.role is not Role.REPLICA or self.promise.epoch != epoch or self.following:
+        if self._overtaken(epoch) or self.following:
             self._say(f"epoch {epoch}: elected, but another one was promised meanwhile")
             return False
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
@@ -61,6 +64,10 @@ class Elections(Node):
         self.promise.keep(member=True, agreed=(epoch, self.settings.nodes) if self.changing else self.promise.agreed)
         self._promote(epoch)
         return True
+
+    def _overtaken(self, promised: int) -> bool:
+        """Whether this node gave a vote, or became something else, while it asked the others without the lock."""
+        return self.role is not Role.REPLICA or self.promise.epoch != promised
 
     def _voters(self, epoch: int, handover: int, *, trial: bool = False) -> list[View]:
         """Those who vote for this node, if they are enough."""
@@ -105,7 +112,10 @@ class Elections(Node):
 
     def _begin(self, promotion: Promotion, epoch: int, after: int) -> None:
         try:
-            self.database.expect_replicas(alone=self.size == 1)
+            with self._lock:
+                if self._promotion is not promotion:
+                    return
+                self.database.expect_replicas(alone=self.size == 1)
             # Not before somebody can take it. A first transaction that nobody has makes logs differ, and a copy, which
             # a replica that differs is waiting for, can't be made while a commit waits.
             while not self.database.can_be_taken(self.size - 1):
@@ -211,15 +221,18 @@ class Elections(Node):
                 return {"done": False, "because": f"{to or 'no node'} can't be; replicas are: {', '.join(able) or '-'}"}
             try:
                 self.database.close_to_writers()
+                position = self.database.position()
             except Trouble as error:
                 return {"done": False, "because": str(error)}
             self._handing, epoch = True, self.epoch
-        answer = self.peers.ask(chosen, "/stand", handover=epoch, position=self.database.position())
+        try:
+            answer = self.peers.ask(chosen, "/stand", handover=epoch, position=position)
+        finally:
+            with self._lock:
+                self._handing = False
+                if self.role is Role.PRIMARY:
+                    self.database.open()
         done = bool(answer and answer.get("elected"))
-        with self._lock:
-            self._handing = False
-            if self.role is Role.PRIMARY:
-                self.database.open()
         because = "" if done else str((answer or {}).get("because") or f"{chosen} did not answer")
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
 

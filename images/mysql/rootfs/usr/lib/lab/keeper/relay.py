@@ -20,6 +20,7 @@ HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next place, fla
 QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
 STANDALONE = 1  # a flag of GTID: the group is the one event that follows
 CRC32, CHECKSUM_BYTES = 1, 4
+LEAST = {FORMAT: CHECKSUM_BYTES + 1, GTID: 13}  # bytes that are read of such an event
 PIECE = 1 << 20
 TEXT_BYTES = 600  # more than the longest XA COMMIT
 ENDS = re.compile(rb"\x00(COMMIT|ROLLBACK|XA (COMMIT|ROLLBACK) [^\x00]*)$")
@@ -96,6 +97,8 @@ def events(path: Path) -> Iterator[Event]:
             if left:
                 yield Event(-1, place, place)
                 return
+            if len(body) < LEAST.get(kind, 0):
+                raise Damaged(f"{path.name}: the event at {place} is too short for its kind")
             if kind == FORMAT:
                 checked = body[-CHECKSUM_BYTES - 1] == CRC32
             if checked and summed != int.from_bytes(body[-CHECKSUM_BYTES:], "little"):

@@ -66,7 +66,7 @@ class Peers:
             response = connection.getresponse()
             said = json.loads(response.read())
             return self._view(said) if response.status == http.client.OK else None
-        except (OSError, ValueError, KeyError, http.client.HTTPException):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
             connection.close()  # the next question makes it anew
             return None
 
