@@ -1,11 +1,10 @@
-"""The cluster under Docker Compose: the committed document is fresh, and a real Compose brings it up."""
+"""The cluster under Docker Compose: a real Compose brings it up."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,33 +20,15 @@ from tests import free
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
+    from pathlib import Path
 
-COMMITTED = Path(__file__).parents[2] / "compose"
-FRESHEN = "run: lab compose --file full --family debian > compose/compose.yaml"
 PROJECT = f"labtest-{os.getpid()}"
 UP_SECONDS = 120
 
 
-def _plan(network: IPv4Network = compose.NETWORK) -> Plan:
+def _plan(network: IPv4Network) -> Plan:
     spec = load(find("full")).model_copy(update={"network": network, "family": "debian"})
     return plan(*offline(spec))
-
-
-def test_the_committed_document_is_fresh() -> None:
-    made = _plan()
-    assert (COMMITTED / "compose.yaml").read_text(encoding="utf-8") == compose.document(made), FRESHEN
-    wanted = compose.files(made)
-    there = {str(path.relative_to(COMMITTED)) for path in (COMMITTED / compose.OPEN).rglob("*") if path.is_file()}
-    assert there == set(wanted), FRESHEN
-    for place, text in wanted.items():
-        assert (COMMITTED / place).read_text(encoding="utf-8") == text, FRESHEN
-
-
-def test_nothing_secret_is_committed() -> None:
-    ignored = (COMMITTED.parent / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert f"compose/{compose.CLOSED}/" in ignored
-    for path in (COMMITTED / compose.OPEN).rglob("*"):
-        assert not path.is_file() or "PRIVATE KEY" not in path.read_text(encoding="utf-8")
 
 
 def _command() -> list[str]:
