@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import queue
-import select
-import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import options
-from lab.errors import LabError
+from lab.cli import options, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,16 +57,16 @@ def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:
     """The lines of all sources, until all have ended or nobody reads what is printed.
 
     Raises:
-        LabError: one of them failed.
+        Exception: what one of them raised.
     """
-    heard: queue.Queue[str | LabError | None] = queue.Queue(maxsize=1000)
+    heard: queue.Queue[str | Exception | None] = queue.Queue(maxsize=1000)
 
     def listen(source: Iterator[str]) -> None:
         try:
             for line in source:
                 heard.put(line)
             heard.put(None)
-        except LabError as error:
+        except Exception as error:  # noqa: BLE001  raised again by who reads; a source that ends unsaid is waited for
             heard.put(error)
 
     for source in sources:
@@ -79,19 +76,12 @@ def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:
         try:
             said = heard.get(timeout=LOOK_SECONDS)
         except queue.Empty:
-            if _closed(sys.stdout.fileno()):
+            if screen.reader_gone():
                 return
             continue
-        if isinstance(said, LabError):
+        if isinstance(said, Exception):
             raise said
         if said is None:
             left -= 1
         else:
             yield said
-
-
-def _closed(fd: int) -> bool:
-    """Whether what is written there has no reader any more, as behind `| grep -q`."""
-    poll = select.poll()
-    poll.register(fd, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

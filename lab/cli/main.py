@@ -62,9 +62,9 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort:
         code = INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer and Rich raise the latter, for nothing else
         code = 0
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:

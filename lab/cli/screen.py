@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 import time
@@ -79,3 +80,10 @@ def report() -> Iterator[Report]:
         table = Table(live)
         live.update(table)
         yield table
+
+
+def reader_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads any more, as behind `| head` or `| grep -q`."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
