@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
-    from lab.spec import Cluster
+    from lab.spec.editing import Edit
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
 Key = Annotated[list[str] | None, typer.Option("--key", "-k", help="A public key, or a file of some. May be repeated.")]
@@ -111,7 +111,7 @@ def _changed(
 ) -> None:
     """Changes the topology under the cluster's lock; the file is written once the running cluster has the change."""
     from lab.cli import screen
-    from lab.errors import HostError
+    from lab.errors import BackendError, HostError
     from lab.lifecycle import users
     from lab.lifecycle.lock import held
 
@@ -121,24 +121,31 @@ def _changed(
         try:
             made = options.backend(file, name, kind, host)
             existing = made.observe()
-        except HostError as error:
-            edit.write()
-            print(f"{edit.target} is changed; {error.what}, so it is taken into use by the next 'lab up'")
+        except (HostError, BackendError) as error:
+            with edit.drafted():
+                print(f"{error.what}, so the next 'lab up' takes the change of {edit.target} into use")
             return
         if existing.nodes:
             users.admit(edit, made, existing, user)
-            _applied(edit.cluster.model_copy(update={"name": cluster}), made, existing, report)
-        edit.write()
+        with edit.drafted():
+            if existing.nodes:
+                _applied(edit, cluster, made, existing, report)
     print(f"{edit.target} is changed")
     if not existing.nodes:
         print(f"the cluster '{cluster}' does not run; 'lab up' makes it with this change")
 
 
-def _applied(cluster: Cluster, made: Backend, existing: Existing, report: Report) -> None:
+def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: Report) -> None:
     """Takes the change into use where the cluster runs, with as many nodes as it has."""
+    from lab.errors import LabError
     from lab.lifecycle.up import up
     from lab.spec.changes import scaled
 
+    cluster = edit.cluster.model_copy(update={"name": name})
     there = [node.role for node in existing.nodes]
     counts = [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
-    up(scaled(cluster, counts), made, report)
+    try:
+        up(scaled(cluster, counts), made, report)
+    except LabError:
+        report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
+        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from lab.spec.loading import TOPOLOGY, parse
 from lab.spec.reading import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lab.spec.cluster import Cluster
@@ -37,22 +38,34 @@ class Edit:
     text: str
     cluster: Cluster
 
-    def write(self) -> None:
-        """Writes the file, whole or not at all, with the mode that it had; a link stays one.
+    @contextmanager
+    def drafted(self) -> Iterator[None]:
+        """Writes a draft beside the file, which takes its place when the block ends, and is removed when it fails.
+
+        The file is written whole or not at all, with the mode that it had; a link stays one.
 
         Raises:
-            HostError: the folder can't be written.
+            HostError: the folder can't be written; the block is not run.
         """
         target = self.target.resolve()
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            draft.write_text(self.text, encoding="utf-8")
-            if target.exists():
-                draft.chmod(target.stat().st_mode & 0o777)
-            draft.replace(target)
-        except OSError as error:
+            with self._refused(target):
+                draft.write_text(self.text, encoding="utf-8")
+                if target.exists():
+                    draft.chmod(target.stat().st_mode & 0o777)
+            yield
+            with self._refused(target):
+                draft.replace(target)
+        finally:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def _refused(self, target: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
             raise HostError(
                 f"{self.target} can't be written: {error.strerror}",
                 where=str(target),

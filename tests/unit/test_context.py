@@ -10,7 +10,7 @@ import pytest
 
 from lab.backends.docker import engine
 from lab.backends.docker.context import endpoint
-from lab.errors import HostError
+from lab.errors import SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_context_that_is_gone_or_broken_is_one_screen(
     if content is not None:
         _context(folder, "gone", "")
         (folder / "contexts" / "meta" / hashlib.sha256(b"gone").hexdigest() / "meta.json").write_text(content)
-    with pytest.raises(HostError, match="the Docker context 'gone' can't be used") as caught:
+    with pytest.raises(SpecError, match="the Docker context 'gone' can't be used") as caught:
         engine.connect()
     assert "docker context ls" in caught.value.next_step
 
@@ -85,7 +85,21 @@ def test_certificates_of_a_context_and_of_the_environment_are_used(
     monkeypatch.setenv("DOCKER_HOST", "tcp://there.example:2376")
     assert endpoint().tls is None
     monkeypatch.setenv("DOCKER_CERT_PATH", str(keys))
+    assert endpoint().tls is None, "Docker's client uses certificates where DOCKER_TLS_VERIFY is set"
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     tls = endpoint().tls
     assert tls
     assert tls.ca_cert == str(keys / "ca.pem")
+    (keys / "ca.pem").unlink()
+    with pytest.raises(SpecError, match=r"DOCKER_TLS_VERIFY is set, and .*ca.pem was not found"):
+        endpoint()
+
+
+def test_a_context_that_skips_verification_has_tls_still(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "said")
+    assert endpoint().tls is None
+    path = folder / "contexts" / "meta" / hashlib.sha256(b"said").hexdigest() / "meta.json"
+    path.write_text(path.read_text().replace('"SkipTLSVerify": false', '"SkipTLSVerify": true'))
+    tls = endpoint().tls
+    assert tls
+    assert not tls.verify

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from lab.backends.base import Existing, Observed, State
 from lab.backends.memory import MemoryBackend
 from lab.cli.main import app
-from lab.errors import HostError, SpecError
+from lab.errors import HostError, NotReady, SpecError
 from lab.lifecycle.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
 from lab.spec import load, parse
 from lab.spec.editing import Edit
@@ -44,8 +44,8 @@ shell: {count: 1}
 
 def _changed(file: str, work: Callable[[dict[str, Any]], None]) -> Cluster:
     edit = change(file, work)
-    edit.write()
-    return edit.cluster
+    with edit.drafted():
+        return edit.cluster
 
 
 @pytest.fixture
@@ -116,8 +116,26 @@ def test_a_link_stays_a_link_and_a_mode_stays(file: Path) -> None:
 
 def test_a_folder_that_can_not_be_written_is_one_screen(tmp_path: Path) -> None:
     edit = Edit(tmp_path / "none" / "cluster.yaml", TOPOLOGY, parse(TOPOLOGY))
-    with pytest.raises(HostError, match="can't be written: No such file or directory"):
-        edit.write()
+    with pytest.raises(HostError, match="can't be written: No such file or directory"), edit.drafted():
+        pytest.fail("nothing may be changed before it is known that the file can be")
+
+
+def test_what_did_not_work_leaves_the_file_and_no_draft(file: Path) -> None:
+    edit = change(str(file), added("ann", [KEY], [], forwarding=False))
+    with pytest.raises(NotReady), edit.drafted():
+        raise NotReady("shell1 is not ready")
+    assert file.read_text() == TOPOLOGY
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
+    said = os.environ | {"DOCKER_CONTEXT": "gone", "DOCKER_CONFIG": str(file.parent / "none")}
+    said.pop("DOCKER_HOST", None)
+    line = [str(LAB), "user", "add", "--file", str(file), "--key", KEY, "ann"]
+    done = subprocess.run(line, env=said, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "the Docker context 'gone' can't be used" in done.stderr
+    assert file.read_text() == TOPOLOGY
 
 
 def test_a_file_that_lacks_the_running_clusters_users_is_refused(file: Path) -> None:

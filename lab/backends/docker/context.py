@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docker.tls import TLSConfig
 
-from lab.errors import HostError
+from lab.errors import SpecError
 
 DEFAULT = "default"
 USUAL = "unix:///var/run/docker.sock"
@@ -35,7 +35,7 @@ def endpoint() -> Endpoint:
     """The engine that is meant; the usual socket, or the rootless one, where nothing says otherwise.
 
     Raises:
-        HostError: the context that is chosen does not exist, or can't be read.
+        SpecError: the chosen context was not found or can't be read, or a certificate was not found.
     """
     host = os.environ.get("DOCKER_HOST")
     if host:
@@ -71,7 +71,7 @@ def _context(name: str) -> Endpoint:
         told = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]
         url = str(told["Host"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HostError(
+        raise SpecError(
             f"the Docker context '{name}' can't be used: {error if not isinstance(error, OSError) else error.strerror}",
             where=str(path),
             next_step="'docker context ls' lists what there is; 'docker context use' or DOCKER_CONTEXT chooses",
@@ -81,15 +81,27 @@ def _context(name: str) -> Endpoint:
 
 
 def _tls_of_environment() -> TLSConfig | None:
-    verify = bool(os.environ.get("DOCKER_TLS_VERIFY"))
-    said = os.environ.get("DOCKER_CERT_PATH")
-    return _tls(Path(said) if said else _folder(), verify=verify) if verify or said else None
+    """As Docker's client does it: only where DOCKER_TLS_VERIFY is set, and never without an authority.
+
+    Raises:
+        SpecError: the authority's certificate was not found.
+    """
+    if not os.environ.get("DOCKER_TLS_VERIFY"):
+        return None
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or _folder())
+    if not (folder / "ca.pem").is_file():
+        raise SpecError(
+            f"DOCKER_TLS_VERIFY is set, and {folder / 'ca.pem'} was not found",
+            where="DOCKER_CERT_PATH",
+            next_step="set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem, or unset both",
+        )
+    return _tls(folder, verify=True)
 
 
 def _tls(folder: Path, *, verify: bool) -> TLSConfig | None:
-    """By the certificates of a folder; None where it has none."""
+    """By the certificates of a folder; None where it has none, and none is asked for by leaving verification out."""
     authority, cert, key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
     pair = (str(cert), str(key)) if cert.is_file() and key.is_file() else None
-    if not authority.is_file() and pair is None:
+    if verify and not authority.is_file() and pair is None:
         return None
     return TLSConfig(client_cert=pair, ca_cert=str(authority) if authority.is_file() else None, verify=verify)
