@@ -90,7 +90,7 @@ class Asking:
         self._read = 0
 
     def __enter__(self) -> Self:
-        self._skew = self._clock()
+        self._skew = skew(self._backend)
         timeout = self._backend.clock.limit(self.patience)
         plan: dict[str, Any] = {"seconds": self._seconds, "timeout": timeout, "ca": "/etc/lab/ca.crt"}
         plan |= {"meter": self._backend.clock.limit(INTERVAL), "shortest": self._backend.clock.limit(SHORTEST)}
@@ -170,18 +170,21 @@ class Asking:
         self._began, self._read = told["unix"] - self._skew, len(head.stdout)
         return True
 
-    def _clock(self) -> float:
-        """How far the client's clock is ahead of this machine's, by the quickest of a few questions."""
-        seen = []
-        for _ in range(CLOCK_QUESTIONS):
-            before = time.time()
-            there = float(self._run("date", "+%s.%N"))
-            after = time.time()
-            seen.append((after - before, there - (before + after) / 2))
-        return min(seen)[1]
-
     def _run(self, *argv: str) -> str:
         done = self._backend.run(CLIENT, argv)
         if not done.ok:
             raise BackendError(f"the client can't ask: {done.said}", where=CLIENT)
         return done.stdout
+
+
+def skew(backend: Backend) -> float:
+    """How many seconds the client's clock is ahead of this machine's, by the quickest of a few questions."""
+    seen = []
+    for _ in range(CLOCK_QUESTIONS):
+        before = time.time()
+        done = backend.run(CLIENT, ["date", "+%s.%N"])
+        after = time.time()
+        if not done.ok:
+            raise BackendError(f"the client's clock can't be read: {done.said}", where=CLIENT)
+        seen.append((after - before, float(done.stdout) - (before + after) / 2))
+    return min(seen)[1]

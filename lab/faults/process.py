@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,27 @@ class _Process(Fault):
                 f"'{self.process}' tells no process from another", next_step="write a part of its command line"
             )
 
+    def _found(self, backend: Backend) -> dict[str, str]:
+        """The processes of each node, before any of them gets a signal.
+
+        Raises:
+            SpecError: a node has none.
+        """
+        found = {node: self._pids(backend, node) for node in self.nodes}
+        for node, pids in found.items():
+            if not pids:
+                raise SpecError(
+                    f"no process of {node} has '{self.process}' in its command line",
+                    where=node,
+                    next_step=f"'lab exec {node} -- ps ax' lists them",
+                )
+        return found
+
     def _signalled(self, backend: Backend, name: str) -> None:
         for node in self.nodes:
-            if not backend.run(node, ["pkill", f"-{name}", "-f", self._pattern]).ok:
-                raise SpecError(f"no process of {node} has '{self.process}' in its command line", where=node)
+            done = backend.run(node, ["pkill", f"-{name}", "-f", self._pattern])
+            if not done.ok:
+                raise BackendError(f"{self.process} of {node} got no {name} signal: {done.said}", where=node)
 
     def _pids(self, backend: Backend, node: str) -> str:
         return " ".join(backend.run(node, ["pgrep", "-f", self._pattern]).stdout.split())
@@ -38,7 +56,8 @@ class _Process(Fault):
     @property
     def _pattern(self) -> str:
         """A pattern that does not stand in the command line of who looks for it."""
-        return f"[{self.process[0]}]{self.process[1:]}"
+        first, rest = re.escape(self.process[0]), re.escape(self.process[1:])
+        return f"[{first}]{rest}"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.process} of {' '.join(self.nodes)}"
@@ -52,8 +71,9 @@ class Hang(_Process):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
+        found = self._found(backend)
         self._signalled(backend, "STOP")
-        return {node: self._pids(backend, node) for node in self.nodes}
+        return found
 
     def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
         del mark
@@ -85,7 +105,7 @@ class Crash(_Process):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
-        before = {node: self._pids(backend, node) for node in self.nodes}
+        before = self._found(backend)
         self._signalled(backend, "KILL")
         return before
 

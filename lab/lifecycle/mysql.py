@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from lab.lifecycle import each
 if TYPE_CHECKING:
     from lab.backends.base import Backend
 
-ROLE = "mysql"
+ROLE, GONE = "mysql", "gone"
 STATE = ["curl", "-sS", "--max-time", "3", "http://127.0.0.1:9104/state"]
 CONTROL = ["curl", "-sS", "--max-time", "60", "--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
 RECLONE_SECONDS = 600.0
@@ -61,7 +60,7 @@ def members(backend: Backend) -> list[Member]:
         found[name] = _member(backend, name)
 
     each.one_by_thread([node.name for node in nodes if node.state is State.RUNNING], ask)
-    return [found.get(node.name, Member(node.name, "gone", because=f"is {node.state.value}")) for node in nodes]
+    return [found.get(node.name, Member(node.name, GONE, because=f"is {node.state.value}")) for node in nodes]
 
 
 def _member(backend: Backend, name: str) -> Member:
@@ -69,11 +68,11 @@ def _member(backend: Backend, name: str) -> Member:
         said = backend.run(name, STATE, seconds=5)
         told: dict[str, Any] = json.loads(said.stdout)
     except (LabError, ValueError):
-        return Member(name, "gone", because="its keeper does not answer")
+        return Member(name, GONE, because="its keeper does not answer")
     epoch = int(told["epoch"]) or int(told["position"]) // EPOCH
     return Member(
         name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"],
-        told["copies"],
+        told.get("copies", 0),
     )  # fmt: skip
 
 
@@ -104,7 +103,35 @@ def reclone(backend: Backend, name: str) -> None:
     """Has a node throw its data away for a copy of the primary's; returns when it follows with that.
 
     Raises:
-        BackendError: it refused, or has not ended in time, and says why.
+        BackendError: it refused, and says why.
+        NotReady: it does not follow in time.
+        SpecError: it is the primary.
+    """
+    before = request_copy(backend, name)
+    last = before
+
+    def copied() -> Member:
+        nonlocal before, last
+        now = _member(backend, name)
+        if now.role != GONE:
+            if now.copies < last:  # its keeper has begun anew, and counts from 0; nothing of the request is left
+                before = request_copy(backend, name)
+            last = now.copies
+        return now
+
+    backend.clock.until(
+        f"{name} to follow with a new copy ('lab mysql status' says how far it is)",
+        RECLONE_SECONDS,
+        copied,
+        lambda now: now.follows and now.copies > before,
+    )
+
+
+def request_copy(backend: Backend, name: str) -> int:
+    """Asks a node to throw its data away for a copy of the primary's; returns how many it had got before.
+
+    Raises:
+        BackendError: it refused, and says why.
         SpecError: it is the primary.
     """
     if name in _serving(backend):
@@ -115,15 +142,7 @@ def reclone(backend: Backend, name: str) -> None:
     told = _control(backend, name, "/reclone")
     if not told["done"]:
         raise BackendError(f"{name} is not cloned: {told['because']}", where=name)
-    deadline = time.monotonic() + backend.clock.limit(RECLONE_SECONDS)
-    while not (now := _member(backend, name)).follows or now.copies == told["copies"]:
-        if time.monotonic() > deadline:
-            raise BackendError(
-                f"{name} is not cloned within {RECLONE_SECONDS:.0f} s: {now.because or 'a copy is being made'}",
-                where=name,
-                next_step="it goes on by itself; 'lab mysql status' says how far it is",
-            )
-        time.sleep(0.5)
+    return int(told["copies"])
 
 
 def _serving(backend: Backend) -> list[str]:

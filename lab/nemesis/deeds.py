@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.faults import Clock, Crash, Cut, Fill, Hang, Kill, Pause
-from lab.lifecycle.mysql import members, reclone, switchover
+from lab.lifecycle.mysql import members, request_copy, switchover
 from lab.nemesis.interrupted import interrupted
 from lab.spec import Mysql
 
@@ -95,7 +95,7 @@ def _power_loss(field: Field, one: Round) -> None:
 def _kill_in_clone(field: Field, one: Round) -> None:
     made_anew, killed = (field.names[act.place] for act in one.acts)
     try:
-        reclone(field.backend, made_anew)
+        request_copy(field.backend, made_anew)
     except LabError as error:
         raise UndoneError(f"{made_anew} was not made anew: {error.what}") from error
     cloning = lambda: field.backend.run(made_anew, ["test", "-d", "/var/lib/mysql/data.clone"]).ok  # noqa: E731

@@ -50,11 +50,13 @@ class Field:
                 yield
             finally:
                 mending = time.time()
-                if fault.lasting:
-                    injected.heal()
-                ended = time.time() if fault.lasting else bitten
-                times = (begun, bitten, mending, ended)
-                self.happened.append(Happened(fault.kind, str(fault), fault.nodes, *times))
+                try:
+                    if fault.lasting:
+                        injected.heal()
+                finally:
+                    ended = time.time() if fault.lasting else bitten
+                    times = (begun, bitten, mending, ended)
+                    self.happened.append(Happened(fault.kind, str(fault), fault.nodes, *times))
 
     @contextmanager
     def noted(self, kind: str, text: str, nodes: Sequence[str]) -> Iterator[None]:

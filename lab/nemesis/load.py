@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
@@ -151,18 +150,8 @@ class Load:
     def _writing(self) -> dict[str, object]:
         clock = self._backend.clock
         made = [asdict(one) | {"pause": clock.limit(one.pause)} for one in self._sessions]
-        return {"url": address(self._plan), "timeout": clock.limit(ANSWER_SECONDS), "sessions": made}
+        times = {"timeout": clock.limit(ANSWER_SECONDS), "seconds": LONGEST_SECONDS}
+        return {"url": address(self._plan), **times, "sessions": made}
 
     def _run(self, script: str, seconds: float) -> str:
         return self._backend.run(CLIENT, ["sh", "-c", script.format(self._file)], seconds=seconds).stdout
-
-
-def skew(backend: Backend, questions: int = 3) -> float:
-    """How far the client's clock is ahead of this machine's, by the quickest of a few questions."""
-    seen = []
-    for _ in range(questions):
-        before = time.time()
-        there = float(backend.run(CLIENT, ["date", "+%s.%N"]).stdout)
-        after = time.time()
-        seen.append((after - before, there - (before + after) / 2))
-    return min(seen)[1]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError, LabError, NotReady
-from lab.evidence.asking import CLIENT
+from lab.evidence.asking import CLIENT, skew
 from lab.evidence.ledger import Outcome
-from lab.evidence.probes import Span, good, outages
+from lab.evidence.probes import LATE, Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
 from lab.lifecycle.mysql import members
@@ -20,7 +20,7 @@ from lab.nemesis.deeds import play
 from lab.nemesis.field import Field
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Failure
-from lab.nemesis.load import BEAT, READ, SUM, Load, skew
+from lab.nemesis.load import BEAT, READ, SUM, Load
 from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 COMMIT_SECONDS = 10.0
 POSITION_SECONDS = 30.0
-LATE = 0.3  # seconds after which an answered beat counts as held up
 
 
 @dataclass(frozen=True)
@@ -123,16 +122,14 @@ class Nemesis:
 
     def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
         """The faults, done and reverted, once writes are taken; why the round shows nothing, if so."""
-        failures, skipped = [], ""
         try:
             load.taken(0)
             play(at, one)
-        except NotReady as error:
-            failures.append(Failure("whole", error.what.splitlines()[0]))
         except LabError as error:
-            skipped = error.what.splitlines()[0]
+            why = error.what.splitlines()[0]
             heal(self.backend)
-        return failures, skipped
+            return ([Failure("whole", why)], "") if isinstance(error, NotReady) else ([], why)
+        return [], ""
 
     def _recovered(self, load: Load, reverted: float) -> list[Failure]:
         """Writes are taken again, and the cluster is whole in a while; how long that took, the rows say."""

@@ -92,8 +92,8 @@ def _played(made: Told, kinds: Sequence[str], nemesis: Nemesis) -> None:
                         break
                     nemesis.mend()
     finally:
-        kept(made, seen, nemesis, begun)
         try:
             heal(nemesis.backend)
         except LabError as error:
             nemesis.report.say(f"the cluster is not whole again: {error.what}")
+        kept(made, seen, nemesis, begun)

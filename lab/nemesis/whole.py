@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.lifecycle import each
-from lab.lifecycle.mysql import members, reclone
+from lab.lifecycle.mysql import members, reclone, request_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +53,14 @@ def mended(backend: Backend, names: Sequence[str]) -> None:
 
 def _until_whole(backend: Backend) -> None:
     """Waits; a node that asks for a new copy gets one."""
+    given: set[str] = set()
 
     def look() -> list[Member]:
         found = members(backend)
         for one in found:
-            if "reclone" in one.because:
-                reclone(backend, one.name)
+            if "reclone" in one.because and one.name not in given:
+                request_copy(backend, one.name)
+                given.add(one.name)
         return found
 
     backend.clock.until("the mysql nodes to be whole", MENDED_SECONDS, look, whole)

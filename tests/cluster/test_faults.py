@@ -16,7 +16,7 @@ from lab.errors import SpecError
 from lab.evidence import outages
 from lab.evidence.probes import LATE
 from lab.evidence.stalls import stalled
-from lab.faults import heal, inject, present
+from lab.faults import Crash, Hang, heal, inject, present
 from lab.faults.cut import Cut
 
 if TYPE_CHECKING:
@@ -155,6 +155,17 @@ def test_a_frozen_service_hangs_in_a_node_that_does_not(cluster: LabCluster, fau
         assert cluster.run("web1", "true").ok
         assert not _answers(cluster, "web1")
     assert _answers(cluster, "web1")
+
+
+@pytest.mark.parametrize("fault", [Hang, Crash])
+def test_a_process_that_one_node_lacks_is_touched_on_no_node(cluster: LabCluster, fault: type[Hang | Crash]) -> None:
+    pids = cluster.run("web1", "pgrep -d , -f php-fpm").stdout.strip()
+    with pytest.raises(SpecError, match="no process of client has 'php-fpm'"):
+        inject(cluster.backend, fault(("web1", "client"), "php-fpm"))
+    states = cluster.run("web1", f"ps -o stat= -p {pids}").stdout.split()
+    assert len(states) == len(pids.split(","))
+    assert not any(state.startswith("T") for state in states)
+    assert not present(cluster.backend)
 
 
 @pytest.mark.xen_smoke("notes on the Xen host outlive the command", topology="five")

@@ -93,7 +93,7 @@ def test_twenty_five_rounds_lose_nothing(small: Played, tmp_path: Path) -> None:
     _holds(run, 25)
     kinds = json.loads((run.kept / "run.json").read_text(encoding="utf-8"))["kinds"]
     assert [one["kind"] for one in run.rounds] == [drawn(SEED, number, kinds).kind for number in range(1, 26)]
-    assert {one["kind"] for one in run.rounds} == set(kinds), "all kinds were played"
+    assert {one["kind"] for one in run.rounds if not one["skipped"]} == set(kinds), "all kinds were played"
     assert (run.kept / "report.html").read_text(encoding="utf-8").count('id="rounds"') == 1
 
 
