@@ -28,7 +28,7 @@ def cluster(name: str, where: str = "") -> str:
     raise SpecError(
         f"{name!r} is not a cluster's name",
         where=where,
-        next_step=f"small letters, digits and single hyphens between them, a letter first, at most {CLUSTER_LENGTH}; "
+        next_step=f"lower-case letters, digits and single hyphens between them, a letter first, at most {CLUSTER_LENGTH}; "
         "a topology file is given by -f",
     )
 
@@ -41,4 +41,8 @@ def component(name: str) -> str:
     """
     if re.fullmatch(COMPONENT, name) and ".." not in name:
         return name
-    raise SpecError(f"{name!r} is not a name: it would lead to another folder")
+    raise SpecError(
+        f"{name!r} is not a name: it would lead to another folder",
+        where=name,
+        next_step="letters, digits, '.', '_' and '-', a letter or digit first",
+    )
