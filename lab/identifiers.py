@@ -28,8 +28,8 @@ def cluster(name: str, where: str = "") -> str:
     raise SpecError(
         f"{name!r} is not a cluster's name",
         where=where,
-        next_step=f"lower-case letters, digits and single hyphens between them, a letter first, at most {CLUSTER_LENGTH}; "
-        "a topology file is given by -f",
+        next_step="lower-case letters, digits and single hyphens between them, a letter first, at most "
+        f"{CLUSTER_LENGTH}; a topology file is given by -f",
     )
 
 

@@ -159,7 +159,7 @@ def test_a_frozen_service_hangs_in_a_node_that_does_not(cluster: LabCluster, fau
 
 @pytest.mark.parametrize("fault", [Hang, Crash])
 def test_a_process_that_one_node_lacks_is_touched_on_no_node(cluster: LabCluster, fault: type[Hang | Crash]) -> None:
-    pids = cluster.run("web1", "pgrep -d , -f php-fpm").stdout.strip()
+    pids = cluster.run("web1", "pgrep -d , -f [p]hp-fpm").stdout.strip()
     with pytest.raises(SpecError, match="no process of client has 'php-fpm'"):
         inject(cluster.backend, fault(("web1", "client"), "php-fpm"))
     states = cluster.run("web1", f"ps -o stat= -p {pids}").stdout.split()

@@ -13,7 +13,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
 from lab.backends.base import Capabilities, Existing, Result, State
-from lab.backends.docker import container, context, engine, labels
+from lab.backends.docker import channel, container, context, engine, labels
 from lab.backends.kernel import features, routes
 from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
@@ -37,6 +37,7 @@ class DockerBackend:
     def __init__(self, cluster: str, _place: Placement | None = None) -> None:
         self.cluster = cluster
         self.api = engine.connect()
+        self._channels = channel.Channels(self.api)
         self._network_lock = threading.Lock()
 
     def capabilities(self) -> Capabilities:
@@ -158,14 +159,8 @@ class DockerBackend:
             if network:
                 rc, out, err = container.beside(self.api, self._id(node), argv, seconds)
             else:
-                rc, out, err = self._inside(node, ["timeout", "-k", "2", str(seconds), *argv], seconds)
+                rc, out, err = self._channels.run(self._id(node), argv, seconds)
         return Result(node, tuple(argv), rc, out.decode(errors="replace"), err.decode(errors="replace"))
-
-    def _inside(self, node: str, argv: list[str], seconds: float) -> tuple[int, bytes, bytes]:
-        made = self.api.exec_create(self._id(node), argv)
-        with engine.connected(int(seconds) + engine.REQUEST_SECONDS, self.api.api_version) as client:
-            out, err = client.exec_start(made["Id"], demux=True)
-        return self.api.exec_inspect(made["Id"])["ExitCode"], out or b"", err or b""
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"copying files into {node}", node):

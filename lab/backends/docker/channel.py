@@ -1,0 +1,173 @@
+"""Kept shells in nodes: a command runs there without the engine, which needs some 80 ms of processor to begin one.
+
+A channel is one `docker exec` of `RUN`, which reads commands from its input and runs one after the other. A node has as
+many as commands run in it at once. A channel ends with the node, and with the `lab` that opened it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import struct
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import docker
+
+GRACE_SECONDS = 30.0  # above the limit of the command, which `timeout` in the node keeps
+IDLE = 4  # channels of a node that are kept
+HEADER = struct.Struct(">BxxxL")  # of a frame: the stream, the length
+OUTPUT, PIECE = 1, 1 << 16
+
+# Input: the limit, the number of words and the words, each ended by a NUL. Output: exit code and the sizes of both
+# outputs, a line each, then these. Each command has files of its own: what it left running may go on writing.
+RUN = r"""
+dir=$(mktemp -d /dev/shm/lab-channel-XXXXXX) || exit
+trap 'rm -rf "$dir"' EXIT
+exec 2>/dev/null  # what bash says of a command that was killed
+while IFS= read -r -d '' limit && IFS= read -r -d '' count; do
+    words=()
+    for ((i = 0; i < count; i++)); do IFS= read -r -d '' "words[i]"; done
+    timeout -k 2 "$limit" "${words[@]}" </dev/null >"$dir/out" 2>"$dir/err"
+    echo $?
+    { read -r out; read -r err; } < <(stat -c %s "$dir/out" "$dir/err")
+    printf '%s\n' "$out" "$err"
+    head -c "$out" "$dir/out"
+    head -c "$err" "$dir/err"
+    rm "$dir/out" "$dir/err"
+done
+"""
+
+
+class Channel:
+    """One kept shell.
+
+    Attributes:
+        born: when the node was started; the channel is that start's.
+    """
+
+    def __init__(self, api: docker.APIClient, container: str, born: str) -> None:
+        self.born = born
+        made = api.exec_create(container, ["bash", "-c", RUN], stdin=True)
+        self._opened: Any = api.exec_start(made["Id"], socket=True)
+        self._socket: Any = getattr(self._opened, "_sock", self._opened)
+        self._read = bytearray()
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing has ended it; while no command runs it says nothing."""
+        return not select.select([self._socket], [], [], 0)[0]
+
+    def run(self, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
+        """Runs a command; returns its exit code, which is 124 after `seconds`, and both outputs.
+
+        Raises:
+            BackendError: the channel ended, or nothing came in time. Whether the command ran is not known.
+            ValueError: a word holds a NUL.
+        """
+        words = [str(seconds), str(len(argv)), *argv]
+        if any("\0" in word for word in words):
+            raise ValueError("a word of a command can't hold a NUL")
+        deadline = time.monotonic() + seconds + GRACE_SECONDS
+        try:
+            self._socket.settimeout(GRACE_SECONDS)
+            self._socket.sendall("".join(f"{word}\0" for word in words).encode())
+            rc, out, err = (int(self._line(deadline)) for _ in range(3))
+            return rc, self._bytes(out, deadline), self._bytes(err, deadline)
+        except OSError as error:
+            raise BackendError(f"the node did not answer: {error}") from None
+
+    def close(self) -> None:
+        """Ends it."""
+        self._socket.close()
+        self._opened.close()
+
+    def _line(self, deadline: float) -> bytes:
+        while (end := self._read.find(b"\n")) < 0:
+            self._more(deadline)
+        return self._bytes(end + 1, deadline)
+
+    def _bytes(self, size: int, deadline: float) -> bytes:
+        while len(self._read) < size:
+            self._more(deadline)
+        found = bytes(self._read[:size])
+        del self._read[:size]
+        return found
+
+    def _more(self, deadline: float) -> None:
+        """Another frame."""
+        stream, size = HEADER.unpack(self._exactly(HEADER.size, deadline))
+        content = self._exactly(size, deadline)
+        if stream != OUTPUT:
+            raise BackendError(f"the node's shell failed: {content.decode(errors='replace').strip()}")
+        self._read += content
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        found = bytearray()
+        while len(found) < size:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            piece = self._socket.recv(min(size - len(found), PIECE))
+            if not piece:
+                raise BackendError("the node, or its engine, stopped while a command ran in it")
+            found += piece
+        return bytes(found)
+
+
+class Channels:
+    """The channels of a cluster's nodes that no command runs in."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[Channel]] = {}
+        weakref.finalize(self, _closed, self._idle)
+
+    def run(self, container: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
+        """Runs a command in a container, as `Channel.run` does.
+
+        Raises:
+            APIError: the container does not run, or is paused.
+            BackendError: as `Channel.run` says.
+        """
+        state = self._api.inspect_container(container)["State"]
+        channel = None if state["Paused"] else self._taken(container, state["StartedAt"])
+        channel = channel or Channel(self._api, container, state["StartedAt"])
+        try:
+            done = channel.run(argv, seconds)
+        except BaseException:
+            channel.close()
+            raise
+        self._kept(container, channel)
+        return done
+
+    def _taken(self, container: str, born: str) -> Channel | None:
+        with self._lock:
+            idle = self._idle.get(container, [])
+            while idle:
+                channel = idle.pop()
+                if channel.born == born and channel.usable:
+                    return channel
+                channel.close()
+        return None
+
+    def _kept(self, container: str, channel: Channel) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(container, [])
+            if len(idle) < IDLE:
+                idle.append(channel)
+                return
+        channel.close()
+
+
+def _closed(idle: dict[str, list[Channel]]) -> None:
+    for channels in idle.values():
+        for channel in channels:
+            with contextlib.suppress(OSError):
+                channel.close()

@@ -1,0 +1,96 @@
+"""`Backend.run`: a command's bytes, codes and limits arrive as they are, whatever becomes of the node meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.testing import Faults, LabCluster
+
+LIMIT = 1.0
+LATE_SECONDS = 10.0  # until a command is known to run, or not to
+
+
+def test_words_codes_and_both_outputs_arrive(cluster: LabCluster) -> None:
+    words = ["a b", "c\nd", "", "ü$'\"\\", "-n"]
+    done = cluster.backend.run("web1", ["printf", "%s|", *words])
+    assert (done.rc, done.stdout, done.stderr) == (0, "".join(f"{word}|" for word in words), "")
+    done = cluster.backend.run("web1", ["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.rc, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert len(cluster.backend.run("web1", ["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
+    missing = cluster.backend.run("web1", ["no-such-command"])
+    assert missing.rc == 127
+    assert "no-such-command" in missing.stderr
+
+
+def test_a_command_that_does_not_end_is_ended(cluster: LabCluster) -> None:
+    begun = time.monotonic()
+    done = cluster.backend.run("web1", ["sh", "-c", "echo begun; trap '' TERM; sleep 60 & wait; wait"], seconds=LIMIT)
+    assert (done.rc in (124, 137), done.stdout) == (True, "begun\n")
+    assert time.monotonic() - begun < cluster.clock.limit(LIMIT + LATE_SECONDS)
+
+
+def test_what_a_command_left_running_writes_into_no_other_ones_output(cluster: LabCluster) -> None:
+    cluster.run("web1", "rm -f /tmp/left; (while [ ! -e /tmp/left ]; do echo left; done) & sleep 0.1")
+    try:
+        for _ in range(20):
+            assert cluster.backend.run("web1", ["echo", "mine"]).stdout == "mine\n"
+    finally:
+        cluster.run("web1", "touch /tmp/left")
+
+
+def test_as_many_run_at_once_as_are_asked_for(cluster: LabCluster) -> None:
+    """Ten that each wait for the last: none would end if one had to wait for another."""
+    script = "touch /tmp/at-once.$1; for i in $(seq 200); do [ -e /tmp/at-once.10 ] && exit 0; sleep 0.1; done; exit 1"
+    codes: dict[int, int] = {}
+
+    def run(number: int) -> None:
+        codes[number] = cluster.backend.run("web1", ["sh", "-c", script, "-", str(number)]).rc
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, 11)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cluster.run("web1", "rm -f /tmp/at-once.*")
+    assert codes == dict.fromkeys(range(1, 11), 0)
+
+
+def test_a_node_that_dies_ends_what_runs_in_it_and_runs_commands_when_it_is_back(
+    cluster: LabCluster, faults: Faults
+) -> None:
+    assert cluster.run("web2", "true").ok
+    ended: list[object] = []
+
+    def run() -> None:
+        try:
+            ended.append(cluster.backend.run("web2", ["sh", "-c", "touch /tmp/runs; sleep 60"], seconds=60))
+        except LabError as error:
+            ended.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    cluster.until("the command to run", LATE_SECONDS, lambda: cluster.run("web2", "test -e /tmp/runs").ok)
+    with faults.kill("web2"):
+        running.join(cluster.clock.limit(LATE_SECONDS))
+        assert not running.is_alive(), "its node is dead, and it is waited for"
+        assert not getattr(ended[0], "ok", False)
+        with pytest.raises(LabError):
+            cluster.backend.run("web2", ["true"])
+    assert cluster.backend.run("web2", ["echo", "back"]).stdout == "back\n"
+
+
+def test_a_paused_node_runs_nothing_and_says_so_at_once(cluster: LabCluster, faults: Faults) -> None:
+    assert cluster.run("web2", "true").ok
+    with faults.pause("web2"):
+        begun = time.monotonic()
+        with pytest.raises(LabError):
+            cluster.backend.run("web2", ["true"], seconds=2 * LATE_SECONDS)
+        assert time.monotonic() - begun < cluster.clock.limit(LATE_SECONDS)
+    assert cluster.backend.run("web2", ["echo", "back"]).stdout == "back\n"
