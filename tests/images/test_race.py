@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,20 +34,25 @@ class Raced(DockerBackend):
         self.rival = f"{cluster}-rival"
         self.chosen: Plan | None = None
         self.listening: list[socket.socket] = []
+        self.taking = threading.Lock()
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
-        if self.chosen is None:
-            self.chosen = plan
-            for port in (entry.host_port for made in plan.nodes for entry in made.publish):
-                if not resolve.free(port):
-                    continue
-                self.listening.append(socket.socket())
-                self.listening[-1].bind(("127.0.0.1", port))
-                self.listening[-1].listen()
-            pool = IPAMPool(subnet=str(plan.network.cidr))
-            with contextlib.suppress(APIError):  # somebody else really took it in that moment
-                self.api.create_network(self.rival, ipam=IPAMConfig(pool_configs=[pool]))
+        with self.taking:  # nodes are made side by side, and none before all is taken
+            if self.chosen is None:
+                self._take(plan)
         super().create(plan, node, files)
+
+    def _take(self, plan: Plan) -> None:
+        self.chosen = plan
+        for port in (entry.host_port for made in plan.nodes for entry in made.publish):
+            if not resolve.free(port):
+                continue
+            self.listening.append(socket.socket())
+            self.listening[-1].bind(("127.0.0.1", port))
+            self.listening[-1].listen()
+        pool = IPAMPool(subnet=str(plan.network.cidr))
+        with contextlib.suppress(APIError):  # somebody else really took it in that moment
+            self.api.create_network(self.rival, ipam=IPAMConfig(pool_configs=[pool]))
 
 
 @pytest.fixture

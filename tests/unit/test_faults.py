@@ -194,7 +194,7 @@ def test_a_process_that_is_not_there_is_said_and_one_that_is_stopped_is_found_so
         assert injected.proof == "web1: 2 processes stand still"
         made.answers["ps"] = (0, "S\nS\n")
     assert not made.notes()
-    made.answers["pkill"] = (1, "")
+    made.answers["pgrep"] = (1, "")
     for wanted in (Hang(("web1",), "httpd"), Crash(("web1",), "httpd")):
         with pytest.raises(SpecError, match="no process of web1 has 'httpd'"):
             inject(made, wanted)
