@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from lab.lifecycle.reconcile import Action
     from lab.lifecycle.status import Status
 
+PIPE_WIDTH = 1000
 PAST = {"create": "created", "recreate": "recreated", "start": "started", "update": "updated", "remove": "removed"}
+
+
+def _console() -> Console:
+    """Standard output; a pipe has no width, and whoever reads it wants each name in one piece."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 def summary(changes: Sequence[Action]) -> None:
@@ -27,7 +34,7 @@ def summary(changes: Sequence[Action]) -> None:
 
 def status(found: Status, console: Console | None = None) -> None:
     """The nodes and the addresses to open."""
-    (console or Console()).print(rendered(found))
+    (console or _console()).print(rendered(found))
 
 
 def rendered(found: Status) -> Group:
@@ -57,11 +64,11 @@ def rendered(found: Status) -> Group:
 def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:
     """Any table of texts."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in titles:
-        grid.add_column(title, overflow="fold")
+    for place, title in enumerate(titles):
+        grid.add_column(title, overflow="fold", no_wrap=place == 0)  # what is copied stays in one piece
     for row in found:
         grid.add_row(*map(Text, row))
-    Console().print(grid)
+    _console().print(grid)
 
 
 def actions(planned: Sequence[Action]) -> None:
@@ -78,4 +85,4 @@ def findings(found: Sequence[Finding]) -> None:
         mark = Text("✓", "green") if finding.good else Text("✗", "red bold") if finding.vital else Text("–", "yellow")
         said = finding.found if finding.good or not finding.way_round else f"{finding.found}\n{finding.way_round}"
         grid.add_row(mark, finding.subject, said)
-    Console().print(grid)
+    _console().print(grid)
