@@ -122,11 +122,13 @@ class DockerBackend:
             if self.api.inspect_container(self._id(node))["State"]["Paused"]:
                 self.api.unpause(self._id(node))
             self.api.stop(self._id(node))
+            self._channels.forget(self._id(node))
 
     def kill(self, node: str) -> None:
         with engine.asking(f"killing {node}", node):
             if self.api.inspect_container(self._id(node))["State"]["Running"]:
                 self.api.kill(self._id(node), signal="SIGKILL")
+                self._channels.forget(self._id(node))
 
     def pause(self, node: str) -> None:
         for left in reversed(range(FREEZES)):
@@ -144,6 +146,7 @@ class DockerBackend:
     def remove(self, node: str) -> None:
         with engine.asking(f"removing {node}", node):
             self.api.remove_container(self._id(node), force=True)
+            self._channels.forget(self._id(node))
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         kept = tuple(container.name(self.cluster, role) for role in keep)
@@ -156,10 +159,7 @@ class DockerBackend:
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
         with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
-            if network:
-                rc, out, err = container.beside(self.api, self._id(node), argv, seconds)
-            else:
-                rc, out, err = self._channels.run(self._id(node), argv, seconds)
+            rc, out, err = self._channels.run(self._id(node), argv, seconds, beside=network)
         return Result(node, tuple(argv), rc, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:

@@ -1,7 +1,8 @@
 """Kept shells in nodes: a command runs there without the engine, which needs some 80 ms of processor to begin one.
 
-A channel is one `docker exec` of `RUN`, which reads commands from its input and runs one after the other. A node has as
-many as commands run in it at once. A channel ends with the node, and with the `lab` that opened it.
+A channel is one `docker exec` of `RUN`, or a container in the node's network that runs it: it reads commands from its
+input and runs one after the other. A node has as many as commands run in it at once. A channel ends with the node, and
+with the `lab` that opened it.
 """
 
 from __future__ import annotations
@@ -53,11 +54,10 @@ class Channel:
         born: when the node was started; the channel is that start's.
     """
 
-    def __init__(self, api: docker.APIClient, container: str, born: str) -> None:
+    def __init__(self, opened: Any, born: str) -> None:  # noqa: ANN401  of whichever transport
         self.born = born
-        made = api.exec_create(container, ["bash", "-c", RUN], stdin=True)
-        self._opened: Any = api.exec_start(made["Id"], socket=True)
-        self._socket: Any = getattr(self._opened, "_sock", self._opened)
+        self._opened = opened
+        self._socket = getattr(opened, "_sock", opened)
         self._read = bytearray()
 
     @property
@@ -79,7 +79,7 @@ class Channel:
         try:
             self._socket.settimeout(GRACE_SECONDS)
             self._socket.sendall("".join(f"{word}\0" for word in words).encode())
-            rc, out, err = (int(self._line(deadline)) for _ in range(3))
+            rc, out, err = (self._number(deadline) for _ in range(3))
             return rc, self._bytes(out, deadline), self._bytes(err, deadline)
         except OSError as error:
             raise BackendError(f"the node did not answer: {error}") from None
@@ -89,10 +89,13 @@ class Channel:
         self._socket.close()
         self._opened.close()
 
-    def _line(self, deadline: float) -> bytes:
+    def _number(self, deadline: float) -> int:
         while (end := self._read.find(b"\n")) < 0:
             self._more(deadline)
-        return self._bytes(end + 1, deadline)
+        line = self._bytes(end + 1, deadline).strip()
+        if not line.isdigit():  # the engine's own words, where the shell was not begun
+            raise BackendError(f"no shell in the node: {line.decode(errors='replace')}")
+        return int(line)
 
     def _bytes(self, size: int, deadline: float) -> bytes:
         while len(self._read) < size:
@@ -126,30 +129,71 @@ class Channels:
     def __init__(self, api: docker.APIClient) -> None:
         self._api = api
         self._lock = threading.Lock()
-        self._idle: dict[str, list[Channel]] = {}
+        self._idle: dict[tuple[str, bool], list[Channel]] = {}
         weakref.finalize(self, _closed, self._idle)
 
-    def run(self, container: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
+    def run(
+        self, container: str, argv: Sequence[str], seconds: float, *, beside: bool = False
+    ) -> tuple[int, bytes, bytes]:
         """Runs a command in a container, as `Channel.run` does.
+
+        Args:
+            container: the node's.
+            argv: the command.
+            seconds: its limit.
+            beside: not in the node but in its network, with the right to change that, by `_beside`.
 
         Raises:
             APIError: the container does not run, or is paused.
             BackendError: as `Channel.run` says.
         """
         state = self._api.inspect_container(container)["State"]
-        channel = None if state["Paused"] else self._taken(container, state["StartedAt"])
-        channel = channel or Channel(self._api, container, state["StartedAt"])
+        if state["Paused"] and not beside:
+            self.forget(container)  # what is asked next refuses it
+        channel = self._taken((container, beside), state["StartedAt"])
+        if channel is None:
+            channel = Channel((self._beside if beside else self._inside)(container), state["StartedAt"])
         try:
             done = channel.run(argv, seconds)
         except BaseException:
             channel.close()
             raise
-        self._kept(container, channel)
+        self._kept((container, beside), channel)
         return done
 
-    def _taken(self, container: str, born: str) -> Channel | None:
+    def forget(self, container: str) -> None:
+        """Closes what is open to a container, which is about to go."""
         with self._lock:
-            idle = self._idle.get(container, [])
+            gone = {key: self._idle.pop(key) for key in [(container, False), (container, True)] if key in self._idle}
+        _closed(gone)
+
+    def _inside(self, container: str) -> Any:  # noqa: ANN401  a socket of whichever transport
+        made = self._api.exec_create(container, ["bash", "-c", RUN], stdin=True)
+        return self._api.exec_start(made["Id"], socket=True)
+
+    def _beside(self, container: str) -> Any:  # noqa: ANN401
+        """A container of its own, from the same image: what the node may do itself stays as it is.
+
+        It carries no label, so that it is never taken for a node, and is gone when its channel is closed.
+        """
+        shared = self._api.create_host_config(
+            network_mode=f"container:{container}", cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"], auto_remove=True
+        )
+        image = self._api.inspect_container(container)["Image"]
+        made = self._api.create_container(
+            image, ["-c", RUN], entrypoint=["bash"], host_config=shared, stdin_open=True, healthcheck={"test": ["NONE"]}
+        )
+        try:
+            opened = self._api.attach_socket(made["Id"], {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            self._api.start(made["Id"])
+        except BaseException:
+            self._api.remove_container(made["Id"], force=True, v=True)
+            raise
+        return opened
+
+    def _taken(self, key: tuple[str, bool], born: str) -> Channel | None:
+        with self._lock:
+            idle = self._idle.get(key, [])
             while idle:
                 channel = idle.pop()
                 if channel.born == born and channel.usable:
@@ -157,16 +201,16 @@ class Channels:
                 channel.close()
         return None
 
-    def _kept(self, container: str, channel: Channel) -> None:
+    def _kept(self, key: tuple[str, bool], channel: Channel) -> None:
         with self._lock:
-            idle = self._idle.setdefault(container, [])
+            idle = self._idle.setdefault(key, [])
             if len(idle) < IDLE:
                 idle.append(channel)
                 return
         channel.close()
 
 
-def _closed(idle: dict[str, list[Channel]]) -> None:
+def _closed(idle: dict[tuple[str, bool], list[Channel]]) -> None:
     for channels in idle.values():
         for channel in channels:
             with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from lab.backends.docker import labels
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import docker
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 HEALTH_SECONDS = 30  # for who reads `docker ps`; `lab` asks the nodes itself. Each check costs some 80 ms of processor
 NANO = 1_000_000_000
-GRACE_SECONDS = 10  # for the engine, above what a command may take
 
 
 def name(cluster: str, node: str) -> str:
@@ -65,25 +64,6 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         },
     )
     return str(made["Id"])
-
-
-def beside(api: docker.APIClient, node: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
-    """Runs a command in the network of a running container, with the right to change it; returns what it did.
-
-    A container of its own does, from the same image and gone afterwards: what the node may do itself stays as it is.
-    It carries no label, so that it is never taken for a node.
-    """
-    shared = api.create_host_config(
-        network_mode=f"container:{node}", cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"]
-    )
-    image = api.inspect_container(node)["Image"]
-    made = api.create_container(image, list(argv), entrypoint=["timeout", "-k", "2", str(seconds)], host_config=shared)
-    try:
-        api.start(made["Id"])
-        rc = int(api.wait(made["Id"], timeout=int(seconds) + GRACE_SECONDS)["StatusCode"])
-        return rc, api.logs(made["Id"], stderr=False), api.logs(made["Id"], stdout=False)
-    finally:
-        api.remove_container(made["Id"], force=True, v=True)
 
 
 def unpacked(chunks: Iterable[bytes]) -> bytes:
