@@ -25,6 +25,7 @@ CHECKS = {
     "equal": "all tables have the same definition and checksum on every node",
     "sum": "the sum of all accounts is what it was, on every node and at every read",
     "reads": "reads through 3306 never go back, and show what was acknowledged before",
+    "shown": "what a read through 3307 showed stays",
     "writes": "writes are taken within ten seconds, and one node takes them",
     "commits": "no commit waits once the cluster is whole",
     "whole": "the cluster becomes whole by itself, and all nodes come to the same position",
@@ -113,6 +114,16 @@ def summed(total: int, copies: Mapping[str, Copy], reads: Sequence[Row]) -> list
     if wrong:
         found.append(Failure("sum", f"{len(wrong)} reads found another sum, the first {wrong[0].value!r}, not {total}"))
     return found
+
+
+def shown(reads: Sequence[Row], copies: Mapping[str, Copy]) -> list[Failure]:
+    """Ids of rows that reads through 3307 showed, against what is there in the end: nothing is taken back."""
+    seen = {row.value.strip() for row in reads if good(row)} - {""}
+    return [
+        Failure("shown", f"{len(gone)} rows that 3307 showed are not in the ledger of {node}", tuple(gone))
+        for node, copy in copies.items()
+        if (gone := sorted(seen - set(copy.ids.get("ledger", ()))))
+    ]
 
 
 def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) -> list[Failure]:

@@ -29,9 +29,10 @@ END_SECONDS = 15.0  # above that
 BEGIN_SECONDS = 20.0
 TAKEN_SECONDS = 60.0  # until it is seen; how long nobody took writes is judged by the rows
 LONGEST_SECONDS = 3600.0  # of what nobody ends
-RATE, READ_RATE, SUM_RATE = 20.0, 10.0, 2.0
-BEAT, READ, SUM = "beat", "read", "sum"
-STREAMS = (BEAT, READ, SUM)
+RATE, READ_RATE, SHOWN_RATE, SUM_RATE = 20.0, 10.0, 10.0, 2.0
+BEAT, READ, SHOWN, SUM = "beat", "read", "shown", "sum"
+STREAMS = (BEAT, READ, SHOWN, SUM)
+WRITABLE, REPLICAS = 3306, 3307
 BEGIN = """
 setsid /usr/lib/lab/ask {0}.asked {0}.rows >{0}.err 2>&1 & echo $! >{0}.pids
 setsid /usr/lib/lab/write {0}.writing {0}.done >>{0}.err 2>&1 & echo $! >>{0}.pids
@@ -46,9 +47,9 @@ cat {0}.err; echo ===; cat {0}.rows; echo ===; cat {0}.done; echo ===; cat {0}.r
 FORGET = "kill -KILL $(cat {0}.pids) 2>/dev/null; rm -f {0}.*"
 
 
-def address(plan: Plan) -> str:
+def address(plan: Plan, port: int = WRITABLE) -> str:
     """Where the client finds the database."""
-    return f"mysql://{statements.USER}@{plan.vip or plan.role('mysql')[0].address}:3306/{statements.DATABASE}"
+    return f"mysql://{statements.USER}@{plan.vip or plan.role('mysql')[0].address}:{port}/{statements.DATABASE}"
 
 
 class Load:
@@ -133,15 +134,16 @@ class Load:
             self.operations[tables[name]].append(done)
 
     def _asked(self) -> dict[str, object]:
-        where, clock = address(self._plan), self._backend.clock
+        clock = self._backend.clock
         asked = {
-            BEAT: (RATE, statements.BEAT.replace("{base}", str(self._base))),
-            READ: (READ_RATE, statements.READ),
-            SUM: (SUM_RATE, statements.SUM),
+            BEAT: (WRITABLE, RATE, statements.BEAT.replace("{base}", str(self._base))),
+            READ: (WRITABLE, READ_RATE, statements.READ),
+            SHOWN: (REPLICAS, SHOWN_RATE, statements.LAST.replace("{number}", str(self._number))),
+            SUM: (WRITABLE, SUM_RATE, statements.SUM),
         }
         streams = [
-            Stream(name, where, clock.rate(rate), keep=False, post=post, value="body")
-            for name, (rate, post) in asked.items()
+            Stream(name, address(self._plan, port), clock.rate(rate), keep=False, post=post, value="body")
+            for name, (port, rate, post) in asked.items()
         ]
         times = {"seconds": LONGEST_SECONDS, "timeout": clock.limit(PATIENCE), "ca": "/etc/lab/ca.crt"}
         meter = {"meter": clock.limit(INTERVAL), "shortest": clock.limit(SHORTEST)}

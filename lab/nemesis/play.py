@@ -20,7 +20,7 @@ from lab.nemesis.deeds import play
 from lab.nemesis.field import Field
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import Failure
-from lab.nemesis.load import BEAT, READ, SUM, Load
+from lab.nemesis.load import BEAT, READ, SHOWN, SUM, Load
 from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ class Nemesis:
         copies, failed = self._read(one.number)
         found += failed
         found += judging.summed(statements.TOTAL, copies, rows[SUM])
+        found += judging.shown(rows[SHOWN], copies)
         found += judging.kept({table: load.operations[table] for table in statements.LEDGERS}, copies)
         found += judging.sealed(self.digests, copies)
         found += judging.equal(copies)

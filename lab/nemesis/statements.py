@@ -37,6 +37,7 @@ TAKE_DOWN = f"DROP DATABASE IF EXISTS {DATABASE}; DROP USER IF EXISTS {USER}@'%'
 # A row each: in one row that all update, whoever waits for an acknowledgement would hold up all the others.
 BEAT = "INSERT INTO beats VALUES ({base} + {n})"
 READ = "SELECT MAX(value) FROM beats"
+LAST = "SELECT COALESCE((SELECT id FROM ledger WHERE round = {number} ORDER BY place DESC LIMIT 1), '')"
 SUM = "SELECT SUM(balance) FROM accounts"
 BASE = 1_000_000
 """Beats of a round have values from its number times this."""

@@ -9,7 +9,10 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lab.evidence.promises import _evaluated, promise
 from tests.unit.keeper import load
 
 if TYPE_CHECKING:
@@ -24,29 +27,53 @@ def election() -> Any:  # noqa: ANN401  a module that no type checker can see
     """The keeper's elections; the driver of its database is in the images alone, and nothing here connects."""
     for name in ("pymysql", "pymysql.cursors"):
         sys.modules.setdefault(name, ModuleType(name))
-    for name in ("rules", "server", "database", "promise", "wire", "node"):
+    for name in ("rules", "settings", "server", "database", "promise", "wire", "node"):
         load(name)
     return load("election")
+
+
+def _settings(module: Any, name: str, nodes: dict[str, str], patience: float = 2.0, **watched: float) -> Any:  # noqa: ANN401
+    checks = {"inter": 0.5, "fastinter": 0.1, "timeout": 0.5, "fall": 2} | watched
+    return module.Settings("replication", name, 1, nodes, patience, 5.0, "", {}, checks)
+
+
+class Watched:
+    """What tests do with a node's own time."""
+
+    settings: Any
+    _heard: float
+    _serves_from: float
+
+    def waits(self) -> None:
+        """As long as a primary may lead by its answers."""
+        self._heard -= self.settings.silence
+
+    @property
+    def serves_from(self) -> float:
+        return self._serves_from
 
 
 def _candidate(election: Any, name: str, folder: Path) -> Any:  # noqa: ANN401  see above
     """A replica whose database and network are plain values."""
     rules, promise = sys.modules["rules"], sys.modules["promise"]
 
-    class Candidate(election.Elections):  # type: ignore[misc]
+    class Candidate(Watched, election.Elections):  # type: ignore[misc]
         def __init__(self) -> None:
             nodes = {one: f"10.90.0.5{number}" for number, one in enumerate(NAMES, 1)}
-            self.settings = SimpleNamespace(node=name, nodes=nodes, patience=2.0)
+            self.settings = _settings(sys.modules["settings"], name, nodes)
             self.promise = promise.Promise(folder / f"{name}.json", "replication")
             self.promise.keep(epoch=1, member=True, agreed=(1, nodes))
             self.database = SimpleNamespace(stop_receiving=lambda: None)
             self.peers = SimpleNamespace()
             self.role, self.epoch, self.position, self.applied = rules.Role.REPLICA, 0, 0, 0
+            self.because = ""
             self.following, self.history, self.waiting = "", (), False
             self._lock = threading.RLock()
             self._standing, self._handing = False, False
             self._since = self._waits_until = 0.0
-            self._heard = time.monotonic() - 100
+            self._heard = self._content = time.monotonic() - 100
+            self._promising, self._serves_from = threading.Lock(), 0.0
+            self._answers = self._released = 0
             self.elected: list[int] = []
 
         def me(self) -> Any:  # noqa: ANN401
@@ -103,3 +130,76 @@ def test_who_is_alone_in_standing_is_elected(election: Any, tmp_path: Path) -> N
     _asks(first, [third])
     assert first.stands()
     assert first.elected == [2]
+
+
+def test_who_has_answered_a_primary_elects_no_other_as_long_as_that_may_be_read_from(
+    election: Any,  # noqa: ANN401  see above
+    tmp_path: Path,
+) -> None:
+    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    _asks(first, [third])
+    third.heard(leads=1)
+    assert not first.stands(), "the voter has answered it"
+    third.heard(leads=0, released=1)
+    first.heard(leads=1)
+    assert not first.stands(), "the candidate itself has answered it"
+    first.waits()
+    first.heard(leads=0)
+    third.heard(leads=0)
+    assert first.stands(), "a node that leads nothing is no primary"
+
+
+def test_a_primary_of_an_older_epoch_binds_nobody(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
+    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    _asks(first, [third])
+    third.promise.keep(epoch=2)
+    third.heard(leads=1)
+    first.promise.keep(epoch=2)
+    assert first.stands()
+
+
+def test_a_primary_that_hands_over_is_not_waited_for(
+    election: Any,  # noqa: ANN401  see above
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(election, "STANDING_SECONDS", 0.1)
+    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    _asks(first, [third])
+    for one in (first, third):
+        one.heard(leads=1)
+    first.peers.states = list
+    begun = time.monotonic()
+    one = first.stand(handover=1, position=0)
+    assert first.elected == [2], one
+    assert first.serves_from >= begun + first.settings.refused, "the balancers still lead to the other one"
+
+
+def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
+    first = _candidate(election, NAMES[0], tmp_path)
+    first.role, first.epoch, first.size = sys.modules["rules"].Role.PRIMARY, 3, 3
+    asked: dict[int, list[float]] = {}
+    first.peers.answered = lambda epoch: asked.get(epoch, [])
+    assert not first.serves
+    asked[2] = [time.monotonic()]
+    assert not first.serves, "that was of an older epoch"
+    asked[3] = [time.monotonic(), time.monotonic() - 100]
+    assert first.serves
+    asked[3] = [time.monotonic() - first.settings.lease]
+    assert not first.serves
+
+
+@given(
+    patience=st.floats(0.5, 600), inter=st.floats(0.1, 60), fastinter=st.floats(0.1, 60), timeout=st.floats(0.1, 60),
+    fall=st.integers(1, 100),
+)  # fmt: skip
+def test_the_silence_outlasts_what_may_lead_to_the_old_primary(patience: float, **watched: float) -> None:
+    """By the formulas of role.yaml: of balancers that hear of it, and of those that hear nothing."""
+    where = promise("mysql-fails-over").declared.where
+    known = watched | {"patience": patience}
+    for part in ("look", "refused", "silent"):
+        known[part] = _evaluated(where[part], known)
+    one = _settings(load("settings"), "mysql1", {}, patience, **watched)
+    assert one.silent == pytest.approx(known["silent"])
+    assert one.lease + one.refused == pytest.approx(known["refused"])
+    assert one.silence > max(known["silent"], one.lease + one.refused)

@@ -193,6 +193,14 @@ def test_a_read_that_goes_back_is_found(floor: int, beats: list[tuple[int, Row]]
     assert f"1 of {len(reads)} reads went back" in failure.why
 
 
+def test_a_row_that_was_shown_and_is_gone_is_found_on_its_node() -> None:
+    reads = [_read(1, ""), _read(2, "a"), _read(3, "b", status=0), _read(4, "b")]
+    assert judging.shown(reads[:3], _copies(mysql2=replace(GOOD, ids={"ledger": ["a"]}))) == []
+    (failure,) = judging.shown(reads, _copies(mysql2=replace(GOOD, ids={"ledger": ["a"]})))
+    assert (failure.check, failure.ids) == ("shown", ("b",))
+    assert "ledger of mysql2" in failure.why
+
+
 def test_an_outage_is_too_long_where_a_majority_is_and_nobody_stood_still() -> None:
     outage = Span(100, 112)
     assert judging.written([outage], [], 10, {})

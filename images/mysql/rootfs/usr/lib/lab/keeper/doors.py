@@ -1,4 +1,4 @@
-"""The keeper's doors: HTTP that reads no more, and waits no longer, than a question of this cluster needs."""
+"""The keeper's doors for nodes and for root: HTTP that reads no more, and waits no longer, than a question of this cluster needs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from server import CA, TLS
+from status import FROM_ONE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-IDLE_SECONDS = 150.0  # of a node's kept connection; twice the longest interval between two questions
-STRANGER_SECONDS = 15.0  # of anybody else's
+IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 REQUEST_SECONDS = 5.0  # for a handshake, and for a whole question from its first byte on
 BODY_BYTES = 1 << 16
-FROM_ONE_ADDRESS = 32  # connections at once: one address can't take them all
-LOCAL = ("", "127.0.0.1", "::1")
 
 Answer = tuple[int, "dict[str, Any] | Iterator[bytes]"]
 
@@ -54,9 +52,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # an answer in one packet: two would wait for each other on a kept connection
-    answer: Callable[[str, dict[str, Any], str], Answer]
+    answer: Callable[[str, dict[str, Any]], Answer]
     methods: tuple[str, ...] = ()
-    idle = STRANGER_SECONDS
 
     def setup(self) -> None:
         """Every read has a deadline."""
@@ -66,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """The first byte may take its time, the rest of a question not."""
-        self._timed.deadline = time.monotonic() + self.idle
+        self._timed.deadline = time.monotonic() + IDLE_SECONDS
         try:
             self._sent.peek(1)
             self._timed.deadline = time.monotonic() + REQUEST_SECONDS
@@ -75,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_GET(self) -> None:
-        """A question whose values are in its address."""
+        """Refused, unless it is one of `methods`."""
         self._ask()
 
     def do_POST(self) -> None:
@@ -98,9 +95,8 @@ class Handler(BaseHTTPRequestHandler):
                 sent = self.rfile.read(int(length))
                 values: dict[str, Any] = {key: value[0] for key, value in parse_qs(parts.query).items()}
                 values.update(json.loads(sent) if sent.startswith(b"{") else {})
-                self.connection.settimeout(self.idle)  # for what is written
-                asker = str(next(iter(self.client_address), ""))  # none on a local socket
-                status, answer = type(self).answer(parts.path, values, asker)
+                self.connection.settimeout(IDLE_SECONDS)  # for what is written
+                status, answer = type(self).answer(parts.path, values)
             except (TypeError, ValueError) as error:  # values that the question does not have
                 self._refuse(400, str(error))
                 return
@@ -138,14 +134,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Listener(ThreadingHTTPServer):
-    """HTTP on a port, with TLS where a context is given."""
+    """HTTP over TLS on a port, for nodes that show a certificate with one of these names."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(
-        self, port: int, bound: type[Handler], tls: ssl.SSLContext | None = None, nodes: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, port: int, bound: type[Handler], tls: ssl.SSLContext, nodes: tuple[str, ...]) -> None:
         self._tls, self._nodes = tls, set(nodes)
         self._open: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -181,12 +175,11 @@ class Listener(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """A handshake is of this connection's own thread; who is no node of this role is not listened to."""
-        if self._tls:
-            request.settimeout(REQUEST_SECONDS)  # for the handshake as a whole
-            request = self._tls.wrap_socket(request, server_side=True)
-            if not self._nodes & names(request.getpeercert()):
-                request.close()
-                return
+        request.settimeout(REQUEST_SECONDS)  # for the handshake as a whole
+        request = self._tls.wrap_socket(request, server_side=True)
+        if not self._nodes & names(request.getpeercert()):
+            request.close()
+            return
         super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -206,10 +199,10 @@ def names(certificate: Any) -> set[str]:
 
 
 def handler(
-    answer: Callable[[str, dict[str, Any], str], Answer], *methods: str, idle: float = STRANGER_SECONDS
+    answer: Callable[[str, dict[str, Any]], Answer], *methods: str
 ) -> type[Handler]:
-    """A handler that has questions answered by a function of their path, their values and the asker's address."""
-    return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods, "idle": idle})
+    """A handler that has questions answered by a function of their path and their values."""
+    return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods})
 
 
 def tls() -> ssl.SSLContext:

@@ -37,8 +37,12 @@ class Elections(Node):
         super().__init__(settings)
         self._standing = False  # an election is under way in some thread
 
-    def _stand(self, views: list[View], handover: int = 0) -> bool:
-        """An election with this node as the candidate; whether it is won, and the promotion has begun."""
+    def _stand(self, views: list[View], handover: int = 0, serves_from: float = 0.0) -> bool:
+        """An election with this node as the candidate; whether it is won, and the promotion has begun.
+
+        Args:
+            handover: the epoch of the primary that asks for it, which nobody is led to any more from `serves_from` on.
+        """
         epoch = rules.next_epoch([self.me(), *views])
         promised, self._since = self.promise.epoch, time.monotonic()  # a next try has its time
         if not handover and not self._voters(epoch, handover, trial=True):
@@ -46,7 +50,9 @@ class Elections(Node):
         if self._overtaken(promised):
             self._say(f"epoch {epoch}: not elected (another candidate got this node's own vote meanwhile)")
             return False
-        self.promise.keep(epoch=epoch)
+        if not self._promised(epoch, handed=bool(handover)):
+            self._say(f"epoch {epoch}: not elected (the primary has asked this node meanwhile)")
+            return False
         self.following = ""
         self.database.stop_receiving()
         self._read_position()
@@ -62,8 +68,17 @@ class Elections(Node):
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
         # The first thing that is kept of an election that is won: who has to be asked from now on.
         self.promise.keep(member=True, agreed=(epoch, self.settings.nodes) if self.changing else self.promise.agreed)
+        self._serves_from = serves_from
         self._promote(epoch)
         return True
+
+    def _promised(self, epoch: int, *, handed: bool) -> bool:
+        """Promises an epoch, unless a primary may lead by this node's last answer still; one that hands over does not."""
+        with self._promising:
+            if not handed and self._bound():
+                return False
+            self.promise.keep(epoch=epoch)
+            return True
 
     def _overtaken(self, promised: int) -> bool:
         """Whether this node gave a vote, or became something else, while it asked the others without the lock."""
@@ -139,7 +154,7 @@ class Elections(Node):
         self.waiting = self.database.waits()
         if promotion.ended == "":
             self.database.open()
-            self.role, self._contact, self._promotion = Role.PRIMARY, time.monotonic(), None
+            self.role, self._promotion = Role.PRIMARY, None
             self._say("")
         elif promotion.ended is not None:
             self._fall(promotion.ended)
@@ -183,10 +198,12 @@ class Elections(Node):
             return self._refused(f"it has promised epoch {self.promise.epoch}")
         if self.role is Role.DOWN:
             return self._refused("its database is not there")
-        if not (handover and handover >= max(self.epoch, rules.epoch_of(self.position))):
+        handed = bool(handover) and handover >= max(self.epoch, rules.epoch_of(self.position))
+        if not handed:
             if self.serves or self.role is Role.PROMOTING:
                 return self._refused("it is the primary itself")
-            if self.role is Role.REPLICA and time.monotonic() - self._heard < self.settings.patience / 2:
+            seen = time.monotonic() - self._content < self.settings.patience / 2
+            if self.role is Role.REPLICA and (seen or self._bound()):
                 return self._refused("it hears the primary")
         if self.role is Role.PRIMARY and not self._handing:
             self._fall(f"{candidate} asks for epoch {epoch}, and this node's writers have no replica")
@@ -195,7 +212,8 @@ class Elections(Node):
             self._read_position()
             longer = self.position > position
             return self._refused("its log is longer") if longer else self._granted()
-        self.promise.keep(epoch=epoch)
+        if not self._promised(epoch, handed=handed):
+            return self._refused("it hears the primary")
         if self.role is Role.PRIMARY:
             self.database.demote()
             self.role, self.epoch = Role.REPLICA, 0
@@ -205,7 +223,7 @@ class Elections(Node):
         self._since = time.monotonic()
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
-        self._heard = self._since
+        self._content = self._since
         self._waits_until = self._since + self.settings.patience  # whom it voted for has its time to begin
         return self._granted()
 
@@ -241,21 +259,28 @@ class Elections(Node):
         return max(able, key=lambda view: view.position).name if able else None
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:
-        """The primary hands over to this node, whose log has to be as long as `position` first."""
-        deadline = time.monotonic() + STANDING_SECONDS
+        """The primary hands over to this node, whose log has to be as long as `position` first.
+
+        It says of itself since before it asked that it is none: by and by all balancers know.
+        """
+        now = time.monotonic()
+        deadline, withdrawn = now + STANDING_SECONDS, now + self.settings.refused
         elected = False
         while time.monotonic() < deadline and not elected:
             with self._lock:
                 try:
                     self._read_position()
                     if self.applied >= max(position, self.position):
-                        elected = self._stand(self.peers.states(), handover)
+                        elected = self._stand(self.peers.states(), handover, withdrawn)
                         break
                 except Trouble as error:
                     return {"elected": False, "because": str(error)}
             time.sleep(0.02)
         else:
             return {"elected": False, "because": f"it does not have {position} yet"}
-        while elected and self.role is Role.PROMOTING and time.monotonic() < deadline + STANDING_SECONDS:
+        while elected and self._on_the_way() and time.monotonic() < deadline + STANDING_SECONDS:
             time.sleep(0.02)
         return {"elected": elected and self.role is Role.PRIMARY, "because": self.because}
+
+    def _on_the_way(self) -> bool:
+        return self.role is Role.PROMOTING or (self.role is Role.PRIMARY and not self.serves)

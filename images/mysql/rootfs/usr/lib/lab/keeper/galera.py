@@ -51,7 +51,7 @@ class Galera(Base):
         following = me.writer if self.role is Role.REPLICA else ""
         return vars(me) | {
             "role": me.role.value, "epoch": me.begun if self._component else 0, "serves": self.serves,
-            "following": following, "lag": 0.0 if self.fresh else None, "semi_sync": False, "copies": self.copies,
+            "following": following, "lag": self.lagging, "semi_sync": False, "copies": self.copies,
             "because": self.because,
         }  # fmt: skip
 
@@ -59,6 +59,13 @@ class Galera(Base):
     def fresh(self) -> bool:
         """Whether this is another node of the component, and has all that it was sent."""
         return self.role is Role.REPLICA and self._component
+
+    readable = fresh
+
+    @property
+    def lagging(self) -> float | None:
+        """Seconds behind the writer; None where that is not known."""
+        return 0.0 if self.fresh else None
 
     def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Iterator[bytes] | None:
         """What other nodes ask."""

@@ -25,7 +25,7 @@ class Keeper(Replica):
 
     def _step(self, views: list[View], now: float) -> None:
         if rules.leader(self.me(), views):
-            self._heard = self._since = now
+            self._content = self._since = now
         if self._reclone and self._clone(views):
             return
         if not self.server.running:
@@ -57,7 +57,8 @@ class Keeper(Replica):
 
     def _start(self, views: list[View]) -> None:
         ended = self.server.ended()
-        self.role, self.epoch, self.following, self.lagging = Role.DOWN, 0, "", None
+        self._ended()
+        self.following, self.lagging = "", None
         self.database.forget()
         self._received = None
         if ended and self.server.failures >= FAILED_STARTS:
@@ -112,7 +113,9 @@ class Keeper(Replica):
         if not rules.may_stand(me, views, self.memberships):
             self._say("no primary, and no election could be won: " + self._short_of(views))
             return
-        if now >= max(self._waits_until, self._since + self.settings.patience * self._share(me, views)):
+        if self._bound():
+            self._say("no primary is seen; the last one may be read from still")
+        elif now >= max(self._waits_until, self._since + self.settings.patience * self._share(me, views)):
             self._stand(views)
         else:
             self._say("no primary is heard")

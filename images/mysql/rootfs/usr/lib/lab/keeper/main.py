@@ -15,6 +15,9 @@ import wire
 from galera import Galera
 from keeper import Keeper
 from rules import Role
+from status import Status
+
+LOCAL = "127.0.0.1"
 
 
 def main() -> None:
@@ -23,24 +26,27 @@ def main() -> None:
     Path("/run/lab").mkdir(exist_ok=True)
     keeper = Galera(wanted) if wanted.topology == "galera" else Keeper(wanted)
 
-    def public(path: str, values: dict[str, Any], asker: str) -> doors.Answer:
-        del values
+    def public(path: str, asker: str) -> tuple[int, dict[str, Any]]:
         if path == "/role":
             return 200, {"role": keeper.role.value if keeper.role is not Role.PRIMARY or keeper.serves else "alone"}
-        here = {"/primary": keeper.serves, "/replica": keeper.fresh}.get(path)
-        if asker in doors.LOCAL and (here is not None or path == "/state"):
+        local = asker == LOCAL
+        here = {"/primary": keeper.serves, "/replica": keeper.fresh if local else keeper.readable}.get(path)
+        if local and (here is not None or path == "/state"):
             return 503 if here is False else 200, keeper.state()
         if here is None:
             return 404, {"error": "not found"}
         # A balancer needs the code, the backup four figures. What ails a node may quote what is in its tables.
-        told = keeper.state()
-        return 200 if here else 503, {key: told[key] for key in ("role", "serves", "lag", "position")}
+        lag, position = keeper.lagging, keeper.position
+        told = {"role": keeper.role.value, "serves": keeper.serves, "lag": lag, "position": position}
+        return 200 if here else 503, told
 
-    def questions(path: str, values: dict[str, Any], _: str) -> doors.Answer:
+    def questions(path: str, values: dict[str, Any]) -> doors.Answer:
+        if path == "/state":
+            keeper.heard(**values)
         answer = keeper.state() if path == "/state" else keeper.questions(path, values)
         return (404, {"error": "not found"}) if answer is None else (200, answer)
 
-    def control(path: str, values: dict[str, Any], _: str) -> doors.Answer:
+    def control(path: str, values: dict[str, Any]) -> doors.Answer:
         if path == "/switchover":
             return 200, keeper.switchover(**values)
         if path == "/reclone":
@@ -48,9 +54,9 @@ def main() -> None:
         return 404, {"error": "not found"}
 
     Path(wire.CONTROL).unlink(missing_ok=True)
-    asked = doors.handler(questions, "POST", idle=doors.IDLE_SECONDS)
-    opened = [
-        doors.Listener(wire.STATE_PORT, doors.handler(public, "GET")),
+    asked = doors.handler(questions, "POST")
+    opened: list[Status | doors.Listener | doors.LocalListener] = [
+        Status(wire.STATE_PORT, public),
         doors.Listener(wire.QUESTION_PORT, asked, doors.tls(), tuple(keeper.others)),
         doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
     ]

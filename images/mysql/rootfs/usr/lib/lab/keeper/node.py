@@ -35,7 +35,7 @@ class Base(ABC):
         if new:
             self.promise.keep(member=False)
         self.others = {name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node}
-        self.peers = Peers(settings, self.others, view)
+        self.peers = Peers(settings, self.others, view, lambda: self.tells)
         self.role, self.position = Role.DOWN, 0
         self.history: tuple[tuple[int, int], ...] = ()
         self.because = "starting"
@@ -53,6 +53,7 @@ class Base(ABC):
 
     def run(self) -> None:
         """Looks and acts, for ever."""
+        self.peers.listen()
         while True:
             views = self.peers.states()
             now = time.monotonic()
@@ -67,6 +68,14 @@ class Base(ABC):
                 except (Trouble, OSError, subprocess.SubprocessError) as error:
                     self._say(str(error))
             time.sleep(self.settings.interval)
+
+    @property
+    def tells(self) -> dict[str, int]:
+        """What this node says of itself when it asks for another's state; `leads`: an epoch, 0 of none."""
+        return {"leads": 0}
+
+    def heard(self, leads: int = 0, released: int = 0) -> None:
+        """Another node asks for this one's state, and tells the above."""
 
     @abstractmethod
     def _step(self, views: list[Any], now: float) -> None:
@@ -122,7 +131,13 @@ class Node(Base):
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
-        self._heard = now - 3600  # a primary that serves; none yet
+        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was started
+        # anew it does not know. One whose disk is new has answered nobody, or counts only together with all the others.
+        self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
+        self._released = 0
+        self._content = now - 3600  # when it last saw a primary, or voted for one
+        self._promising = threading.Lock()  # whom this node answers, and whom it elects, in one order
+        self._serves_from = 0.0
         self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
         self._follow_at = self._waits_until = now
         self._receives = False
@@ -134,6 +149,36 @@ class Node(Base):
             self.settings.node, self.role, kept.epoch, self.position, kept.member, self.epoch, self.history, self.waiting,
             kept.agreed[0], tuple(sorted(kept.agreed[1])),
         )  # fmt: skip
+
+    @property
+    def tells(self) -> dict[str, int]:
+        """The epoch that it leads, or is about to; and the last one whose primary it was until its database was ended."""
+        leading = self.role in (Role.PRIMARY, Role.PROMOTING)
+        return {"leads": self.epoch if leading else 0, "released": self._released}
+
+    def heard(self, leads: int = 0, released: int = 0) -> None:
+        """A primary that has this node's answer leads by that for its lease: until then no other one is elected here."""
+        with self._promising:
+            if leads and leads >= self.promise.epoch:
+                self._heard, self._answers = time.monotonic(), leads
+            elif released and released >= self._answers:
+                self._heard = time.monotonic() - self.settings.silence
+
+    @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to, by the word of a majority, and nobody is led to another one."""
+        return super().serves and time.monotonic() >= self._serves_from
+
+    def _in_contact(self) -> bool:
+        needed = self.size // 2  # with this node a majority
+        if not needed:
+            return True
+        answered = self.peers.answered(self.epoch)
+        return len(answered) >= needed and time.monotonic() - answered[needed - 1] < self.settings.lease
+
+    def _bound(self) -> bool:
+        """Whether this node has answered a primary that may lead by that still."""
+        return time.monotonic() - self._heard < self.settings.silence
 
     @property
     def memberships(self) -> list[set[str]]:
@@ -175,6 +220,11 @@ class Node(Base):
         near = self.lagging is not None and self.lagging <= self.settings.lag
         return self.role is Role.REPLICA and near and not self._leaving
 
+    @property
+    def readable(self) -> bool:
+        """Whether what is read here is on a majority: the log of one whose disk is new does not count yet."""
+        return self.fresh and self.promise.member
+
     def _read_position(self) -> None:
         """How long this node's log is: what it has received is on its disk, and is applied by and by."""
         self.applied = self.database.position()
@@ -186,5 +236,10 @@ class Node(Base):
         return self.semi_sync
 
     def _fall(self, because: str) -> None:
-        self.epoch, self.waiting, self._promotion = 0, False, None
         super()._fall(because)
+        self._ended()
+
+    def _ended(self) -> None:
+        """The database does not run any more: nobody reads from it."""
+        self._released = max(self._released, self.epoch)
+        self.role, self.epoch, self.waiting, self._promotion = Role.DOWN, 0, False, None

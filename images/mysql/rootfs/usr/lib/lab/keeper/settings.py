@@ -21,6 +21,31 @@ class Settings:
     lag: float
     replication_password: str
     binaries: dict[str, str]
+    watched: dict[str, float]
+
+    @property
+    def refused(self) -> float:
+        """Seconds until no balancer leads anybody to a node that says of itself that it is not the one to write to."""
+        return self.watched["inter"] + (self.watched["fall"] - 1) * self.watched["fastinter"]
+
+    @property
+    def silent(self) -> float:
+        """The same where it says nothing."""
+        return self.refused + self.watched["fall"] * self.watched["timeout"]
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a primary leads by the last answers of a majority."""
+        return 0.75 * self.patience
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which a node elects no other primary once it has answered one.
+
+        Longer than that one may go on to be read from: the lease and the balancers' time, or theirs alone if its keeper
+        hangs. Clocks may differ in speed, and threads be late, by two looks.
+        """
+        return max(self.lease + self.refused, self.silent) + 2 * self.interval
 
     @property
     def interval(self) -> float:

@@ -35,8 +35,15 @@ def view(said: dict[str, Any]) -> rules.View:
 class Peers:
     """The other nodes: what each said last, and questions to them."""
 
-    def __init__(self, settings: Settings, others: dict[str, str], view: Callable[[dict[str, Any]], Any]) -> None:
-        self._view = view
+    def __init__(
+        self,
+        settings: Settings,
+        others: dict[str, str],
+        view: Callable[[dict[str, Any]], Any],
+        tells: Callable[[], dict[str, int]],
+    ) -> None:
+        self._view, self._tells = view, tells
+        self._answered: dict[str, tuple[int, float]] = {}
         self._others = others
         self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
@@ -44,13 +51,20 @@ class Peers:
         self._tls = ssl.create_default_context(cafile=CA)
         self._tls.load_cert_chain(TLS)
         self._said: dict[str, tuple[Any, float]] = {}
+
+    def listen(self) -> None:
+        """Begins to ask the others for their state."""
         for name in self._others:
             threading.Thread(target=self._listen, args=(name,), daemon=True).start()
 
     def _listen(self, name: str) -> None:
         connection = self._connection(name)
         while True:
-            self._said[name] = (self._state(connection), time.monotonic())
+            told, asked = self._tells(), time.monotonic()
+            said = self._state(connection, told)
+            if said:
+                self._answered[name] = told["leads"], asked
+            self._said[name] = (said, time.monotonic())
             time.sleep(self._interval)
 
     def states(self) -> list[Any]:
@@ -60,9 +74,13 @@ class Peers:
         oldest = time.monotonic() - self._seconds
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
-    def _state(self, connection: http.client.HTTPSConnection) -> Any:
+    def answered(self, leads: int) -> list[float]:
+        """When those were last asked, the latest first, who answered that this node leads an epoch."""
+        return sorted((asked for epoch, asked in list(self._answered.values()) if epoch == leads), reverse=True)
+
+    def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:
         try:
-            connection.request("POST", "/state")
+            connection.request("POST", "/state", json.dumps(told))
             response = connection.getresponse()
             said = json.loads(response.read())
             return self._view(said) if response.status == http.client.OK else None
