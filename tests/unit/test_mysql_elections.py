@@ -178,15 +178,18 @@ def test_a_primary_that_hands_over_is_not_waited_for(
 def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
     first = _candidate(election, NAMES[0], tmp_path)
     first.role, first.epoch, first.size = sys.modules["rules"].Role.PRIMARY, 3, 3
-    asked: dict[int, list[float]] = {}
+    asked: dict[int, list[tuple[float, Any]]] = {}
     first.peers.answered = lambda epoch: asked.get(epoch, [])
+    follows, voted = SimpleNamespace(promised=3), SimpleNamespace(promised=4)
     assert not first.serves
-    asked[2] = [time.monotonic()]
+    asked[2] = [(time.monotonic(), follows)]
     assert not first.serves, "that was of an older epoch"
-    asked[3] = [time.monotonic(), time.monotonic() - 100]
+    asked[3] = [(time.monotonic(), follows), (time.monotonic() - 100, follows)]
     assert first.serves
-    asked[3] = [time.monotonic() - first.settings.lease]
+    asked[3] = [(time.monotonic() - first.settings.lease, follows)]
     assert not first.serves
+    asked[3] = [(time.monotonic(), voted)]
+    assert not first.serves, "it answers late, and has elected another one meanwhile"
 
 
 @given(

@@ -173,7 +173,8 @@ class Node(Base):
         needed = self.size // 2  # with this node a majority
         if not needed:
             return True
-        answered = self.peers.answered(self.epoch)
+        # Who answers that it has promised a newer epoch follows this node no longer.
+        answered = [asked for asked, said in self.peers.answered(self.epoch) if said.promised <= self.epoch]
         return len(answered) >= needed and time.monotonic() - answered[needed - 1] < self.settings.lease
 
     def _bound(self) -> bool:

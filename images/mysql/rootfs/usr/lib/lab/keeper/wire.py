@@ -43,7 +43,7 @@ class Peers:
         tells: Callable[[], dict[str, int]],
     ) -> None:
         self._view, self._tells = view, tells
-        self._answered: dict[str, tuple[int, float]] = {}
+        self._answered: dict[str, tuple[int, float, Any]] = {}
         self._others = others
         self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
@@ -63,7 +63,7 @@ class Peers:
             told, asked = self._tells(), time.monotonic()
             said = self._state(connection, told)
             if said:
-                self._answered[name] = told["leads"], asked
+                self._answered[name] = told["leads"], asked, said
             self._said[name] = (said, time.monotonic())
             time.sleep(self._interval)
 
@@ -74,9 +74,10 @@ class Peers:
         oldest = time.monotonic() - self._seconds
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
-    def answered(self, leads: int) -> list[float]:
-        """When those were last asked, the latest first, who answered that this node leads an epoch."""
-        return sorted((asked for epoch, asked in list(self._answered.values()) if epoch == leads), reverse=True)
+    def answered(self, leads: int) -> list[tuple[float, Any]]:
+        """What others answered to the word that this node leads an epoch, and when they were asked, the latest first."""
+        found = [(asked, said) for epoch, asked, said in list(self._answered.values()) if epoch == leads]
+        return sorted(found, key=lambda one: one[0], reverse=True)
 
     def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:
         try:
