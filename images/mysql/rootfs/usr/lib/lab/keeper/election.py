@@ -153,6 +153,8 @@ class Elections(Node):
         promotion.done.wait(0.05)
         self.waiting = self.database.waits()
         if promotion.ended == "":
+            # From now on until it is closed in good order.
+            self.promise.keep(unlogged=True, lineage=rules.lineage(self.me(), self.epoch))
             self.database.open()
             self.role, self._promotion = Role.PRIMARY, None
             self._say("")
@@ -216,6 +218,7 @@ class Elections(Node):
             return self._refused("it hears the primary")
         if self.role is Role.PRIMARY:
             self.database.demote()
+            self.promise.keep(unlogged=False)  # nobody was writing any more, or it would not have been closed
             self.role, self.epoch = Role.REPLICA, 0
         self.following = ""
         self.database.stop_receiving()
@@ -256,7 +259,8 @@ class Elections(Node):
 
     def _successor(self, views: list[View], to: str) -> str | None:
         able = [view for view in views if view.role is Role.REPLICA and view.member and to in ("", view.name)]
-        return max(able, key=lambda view: view.position).name if able else None
+        alike = [view for view in able if not rules.differs(view, self.me())]
+        return max(alike or able, key=lambda view: view.position).name if able else None
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:
         """The primary hands over to this node, whose log has to be as long as `position` first.

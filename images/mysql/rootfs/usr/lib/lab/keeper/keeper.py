@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,10 @@ class Keeper(Replica):
         """A clean stop: a primary hands over first; if nobody takes it, it ends as if it had been killed."""
         handed = self.role is not Role.PRIMARY or self.size == 1 or self.switchover()["done"]
         with self._lock:
+            if self.role is Role.PRIMARY:
+                with contextlib.suppress(Trouble):
+                    self.database.close_to_writers()
+                    self.promise.keep(unlogged=False)
             if handed:
                 self.server.stop()
             else:

@@ -141,13 +141,14 @@ class Node(Base):
         self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
         self._follow_at = self._waits_until = now
         self._receives = False
+        self._differs = False  # its data may not be that of the primary which it follows
 
     def me(self) -> View:
         """This node as the rules see it."""
         kept = self.promise
         return View(
             self.settings.node, self.role, kept.epoch, self.position, kept.member, self.epoch, self.history, self.waiting,
-            kept.agreed[0], tuple(sorted(kept.agreed[1])),
+            kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
         )  # fmt: skip
 
     @property
@@ -212,14 +213,14 @@ class Node(Base):
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
-            "agreed": self.promise.agreed, "because": self.because,
+            "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "because": self.because,
         }  # fmt: skip
 
     @property
     def fresh(self) -> bool:
         """Whether this is a replica to read from."""
         near = self.lagging is not None and self.lagging <= self.settings.lag
-        return self.role is Role.REPLICA and near and not self._leaving
+        return self.role is Role.REPLICA and near and not self._leaving and not self._differs
 
     @property
     def readable(self) -> bool:

@@ -12,7 +12,9 @@ class Promise:
     """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
 
     `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
-    has yet. `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
+    has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write, and for
+    good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which all copies are
+    of since. `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:
@@ -24,20 +26,26 @@ class Promise:
         self.begun, self.writer = kept.get("begun", (0, ""))
         since, nodes = kept.get("agreed", (0, {}))
         self.agreed: tuple[int, dict[str, str]] = (since, nodes)
+        self.unlogged: bool = kept.get("unlogged", False)
+        self.lineage: int = kept.get("lineage", 0)
 
     def keep(
         self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None,
-        agreed: tuple[int, dict[str, str]] | None = None,
+        agreed: tuple[int, dict[str, str]] | None = None, unlogged: bool | None = None, lineage: int | None = None,
     ) -> None:  # fmt: skip
-        """Raises the epoch (it never goes back), says whether the log counts, or which epoch began and who writes in
-        it; returns when that is durable."""
+        """Raises the epoch (it never goes back), and takes what else is given; returns when that is durable."""
         wanted: dict[str, Any] = {
             "promised": max(self.epoch, epoch),
             "member": self.member if member is None else member,
             "begun": max((self.begun, self.writer), begun or (0, "")),
             "agreed": agreed or self.agreed,
+            "unlogged": self.unlogged if unlogged is None else unlogged,
+            "lineage": self.lineage if lineage is None else lineage,
         }
-        kept = {"promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer), "agreed": self.agreed}
+        kept = {
+            "promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer), "agreed": self.agreed,
+            "unlogged": self.unlogged, "lineage": self.lineage,
+        }  # fmt: skip
         if wanted == kept:
             return
         draft = self._path.with_suffix(".new")
@@ -54,3 +62,4 @@ class Promise:
         self.epoch, self.member = wanted["promised"], wanted["member"]
         self.begun, self.writer = wanted["begun"]
         self.agreed = wanted["agreed"]
+        self.unlogged, self.lineage = wanted["unlogged"], wanted["lineage"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
 NEW_DISK = "its disk is new"
+UNLOGGED = "its data may not be the primary's: a database was ended while others wrote"
 WENT_ON = "its log goes on where the primary's had ended"
 LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
 TRIES = (0.0, 1.0, 2.0, 4.0)  # seconds before each new start of what an error has stopped; then a copy
@@ -124,7 +125,8 @@ class Replica(Elections):
                 self._reclone = ""
             if self._reclone in ("", NEW_DISK):
                 new = not self.promise.member and self.position == 0
-                self._reclone = NEW_DISK if new and self._long(primary) and rules.copies(primary, views) else ""
+                far = self._long(primary) or rules.differs(self.me(), primary)
+                self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
             if self._reclone or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
@@ -138,12 +140,12 @@ class Replica(Elections):
             return
         if self.database.wrote_last and rules.epoch_of(self.applied) == primary.epoch:
             self._reclone = f"it has a transaction of its own, {self.applied}"
-        self._watch(primary)
+        self._watch(primary, views)
 
     def _long(self, primary: View) -> bool:
         return len(primary.history) > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
 
-    def _watch(self, primary: View) -> None:
+    def _watch(self, primary: View, views: list[View]) -> None:
         """A replica as it should be; replication that has stopped is begun again, or this node is made anew."""
         slave = self.slave
         if slave.get("Last_IO_Errno") in LOG_LOST:
@@ -165,10 +167,15 @@ class Replica(Elections):
         if self._tries and self.applied == self.position and time.monotonic() > self._try_at:
             self._tries = 0
         self._receives = receiving
+        self._differs = rules.differs(self.me(), primary)
         if not receiving:
             self._say(f"replication is connecting: {slave['Last_IO_Error'] or slave['Slave_IO_State']}")
         elif not self.promise.member:
             self._say("its disk is new: it counts when it has everything and all other nodes are there")
+        elif self._differs and not self._reclone:
+            self._say(UNLOGGED)
+            if rules.remade(self.me(), primary, views):
+                self._reclone = UNLOGGED
         elif not self._is_on("slave"):
             self._say("it does not acknowledge")
             self._silent_since = self._silent_since or time.monotonic()
@@ -226,6 +233,7 @@ class Replica(Elections):
         self.server.kill()
         self.database.forget()
         self.server.replace(copy.fresh)
+        self.promise.keep(unlogged=False, lineage=donor.lineage)
         self.server.failures = 0
         self.role, self.following, self.lagging, self._reclone = Role.DOWN, "", None, ""
         self._received, self._tries = None, 0

@@ -39,6 +39,8 @@ class View:
         history: of a primary, each epoch with the position after which it began.
         waiting: of a primary, whether a commit waits longer than a replica takes.
         agreed: the epoch since which the members are those that it names.
+        unlogged: whether its data may have something that its log has not.
+        lineage: the last epoch that was begun on such data, which all copies are of since.
     """
 
     name: str
@@ -51,6 +53,8 @@ class View:
     waiting: bool = False
     agreed: int = 0
     names: tuple[str, ...] = ()
+    unlogged: bool = False
+    lineage: int = 0
 
 
 def epoch_of(position: int) -> int:
@@ -94,9 +98,9 @@ def outdated(me: View, views: list[View]) -> bool:
 
 
 def rank(me: View, views: list[View]) -> int:
-    """How many of those that could stand are to be preferred: longer logs first, then lower names."""
+    """How many of those that could stand are to be preferred: longer logs first, then those that no copy has to follow."""
     able = [view for view in views if view.role is Role.REPLICA]
-    return sum((-view.position, view.name) < (-me.position, me.name) for view in able)
+    return sum((-view.position, view.unlogged, view.name) < (-me.position, me.unlogged, me.name) for view in able)
 
 
 def may_stand(me: View, views: list[View], memberships: list[set[str]]) -> bool:
@@ -126,3 +130,25 @@ def joins(me: View, primary: View, views: list[View], size: int) -> bool:
     everybody = len(views) == size - 1 and all(view.role is not Role.DOWN for view in views)
     newest = max([view.promised for view in views], default=0)
     return everybody and primary.epoch >= newest and me.position >= primary.position >= primary.epoch * SPAN
+
+
+# -- data that a log does not tell of --
+#
+# MariaDB does some statements before it writes them into its log: TRUNCATE, and all that concerns tables without
+# transactions. Where a primary is ended in between, its data has what no log has, at the same position as the others'.
+
+
+def lineage(me: View, epoch: int) -> int:
+    """That of the data on which a node begins an epoch."""
+    return epoch if me.unlogged else me.lineage
+
+
+def differs(me: View, primary: View) -> bool:
+    """Whether a replica's data may not be the primary's, although its log is."""
+    return me.unlogged or me.lineage != primary.lineage
+
+
+def remade(me: View, primary: View, views: list[View]) -> bool:
+    """Whether such a replica is copied anew now: one at a time, since a primary that none follows takes no writes."""
+    waiting = [view.name for view in views if view.role is Role.REPLICA and view.member and differs(view, primary)]
+    return primary.role is Role.PRIMARY and differs(me, primary) and all(me.name < name for name in waiting)
