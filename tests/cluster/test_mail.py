@@ -272,7 +272,7 @@ def test_what_was_accepted_arrives_once_though_nodes_are_killed(
     names = cluster.require("mail", 2)
     chance = random.Random(6)
     with ledger("mail", RATE) as book:
-        for _ in range(5):
+        for _ in range(3):
             book.more(chance.randint(1, SOME))
             node = chance.choice(names)
             cluster.backend.kill(node)
