@@ -14,7 +14,7 @@ from lab.backends import backend
 from lab.evidence import Load, Stream, until
 from lab.evidence.ledger import database
 from lab.lifecycle.down import down
-from lab.lifecycle.mysql import Member, members
+from lab.lifecycle.mysql import Member, members, switchover
 from lab.lifecycle.report import Silent
 from lab.spec import Cluster, Mysql, Placement, TcpLb
 from lab.testing import LabCluster
@@ -30,7 +30,8 @@ KINDS = {
 }
 SECONDS, THREADS, ROWS = 10, 8, 10_000
 RATE = 20.0  # writes a second, while a fault is waited for
-SEMI_SYNC_SHARE, OUTAGE_SECONDS, WAIT_SECONDS = 0.6, 5.0, 60.0
+SEMI_SYNC_SHARE, OUTAGE_SECONDS, PLANNED_SECONDS, WAIT_SECONDS = 0.6, 5.0, 1.0, 60.0
+REST_SECONDS, REST_SHARE = 20.0, 0.5
 INSERT = "INSERT INTO ledger (run, id) VALUES ('bench', '{n}')"
 
 
@@ -51,6 +52,7 @@ def run(runs: int) -> list[Figure]:
             rows.append(figure(f"{kind}: p99 of a transaction", "ms", [p99 for _, p99 in taken]))
             if options.count > 1:
                 rows += _outages(cluster, kind, runs)
+                rows += [_switchovers(cluster, kind, runs), _keepers(cluster, kind)]
         finally:
             down(made, Silent(), volumes=True)
     for kind in ("replication", "galera"):
@@ -97,8 +99,8 @@ def _transactions(cluster: LabCluster, runs: int) -> list[tuple[float, float]]:
     return found
 
 
-def _said(cluster: LabCluster, command: str) -> str:
-    done = cluster.run("client", command, seconds=SECONDS + 60)
+def _said(cluster: LabCluster, command: str, node: str = "client") -> str:
+    done = cluster.run(node, command, seconds=SECONDS + 60)
     if not done.ok:
         raise RuntimeError(f"{command}: {done.said}")
     return done.stdout
@@ -117,7 +119,32 @@ def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
     return rows
 
 
-def _outage(cluster: LabCluster, fault: Callable[[str], None]) -> float:
+def _switchovers(cluster: LabCluster, kind: str, runs: int) -> Figure:
+    taken = [_outage(cluster, lambda _: switchover(cluster.backend, "")) for _ in range(runs)]
+    row = figure(f"{kind}: nobody writes at a planned change", "s", taken)
+    return Figure(**vars(row) | {"goal": f"≤ {PLANNED_SECONDS:g} s", "held": row.median <= PLANNED_SECONDS})
+
+
+def _keepers(cluster: LabCluster, kind: str) -> Figure:
+    """Shares of a processor that the keepers take while nobody asks for anything."""
+    nodes = [node.name for node in cluster.plan.role("mysql")]
+    before = [_used(cluster, node) for node in nodes]
+    begun = time.monotonic()
+    until("a while at rest", 2 * REST_SECONDS, lambda: time.monotonic() - begun > REST_SECONDS)
+    spent = [_used(cluster, node) - used for node, used in zip(nodes, before, strict=True)]
+    row = figure(f"{kind}: a keeper at rest", "% of a core", [100 * one / (time.monotonic() - begun) for one in spent])
+    return Figure(**vars(row) | {"goal": f"≤ {REST_SHARE:g} %", "held": row.median <= REST_SHARE})
+
+
+def _used(cluster: LabCluster, node: str) -> float:
+    """Seconds of a processor that a node's keeper has used, by proc(5): fields 14 and 15, in clock ticks."""
+    fields = (
+        _said(cluster, "cat /proc/$(pgrep -of keeper/main.py)/stat; getconf CLK_TCK", node).rpartition(")")[2].split()
+    )
+    return (int(fields[11]) + int(fields[12])) / int(fields[-1])
+
+
+def _outage(cluster: LabCluster, fault: Callable[[str], object]) -> float:
     """The longest time between two acknowledged writes, when the node that takes them is lost."""
     cluster.heal()
     until("the nodes to be whole", WAIT_SECONDS, lambda: members(cluster.backend), _whole)
