@@ -28,6 +28,7 @@ from lab.cli import (
     render,
     runs,
     schema,
+    screen,
     status,
     up,
     user,
@@ -54,6 +55,7 @@ for module in EVERY_DAY + PARTS + BENEATH:
 
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    out = os.dup(1)  # Rich leads the other one elsewhere when nobody reads
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # here a closed pipe is no error yet
@@ -62,7 +64,9 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort:
         code = INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # Typer and Rich raise the latter, for nothing else
+    except (BrokenPipeError, SystemExit):  # Typer and Rich raise the latter
+        if not screen.reader_gone(out):
+            raise
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
     except Exception as error:

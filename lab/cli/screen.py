@@ -82,8 +82,8 @@ def report() -> Iterator[Report]:
         yield table
 
 
-def reader_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads any more, as behind `| head` or `| grep -q`."""
+def reader_gone(out: int = 1) -> bool:
+    """Whether standard output, or a copy of it, is a pipe that nobody reads any more, as behind `| head`."""
     poll = select.poll()
-    poll.register(1, 0)
+    poll.register(out, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

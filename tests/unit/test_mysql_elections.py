@@ -177,10 +177,15 @@ def test_a_primary_that_hands_over_is_not_waited_for(
 
 def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
     first = _candidate(election, NAMES[0], tmp_path)
-    first.role, first.epoch, first.size = sys.modules["rules"].Role.PRIMARY, 3, 3
+    rules = sys.modules["rules"]
+    first.role, first.epoch = rules.Role.PRIMARY, 3
+
+    def said(promised: int, name: str = NAMES[1]) -> Any:  # noqa: ANN401  see above
+        return rules.View(name, rules.Role.REPLICA, promised=promised, member=True)
+
     asked: dict[int, list[tuple[float, Any]]] = {}
     first.peers.answered = lambda epoch: asked.get(epoch, [])
-    follows, voted = SimpleNamespace(promised=3), SimpleNamespace(promised=4)
+    follows, voted, stranger = said(3), said(4), said(3, "mysql4")
     assert not first.serves
     asked[2] = [(time.monotonic(), follows)]
     assert not first.serves, "that was of an older epoch"
@@ -188,6 +193,8 @@ def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: P
     assert first.serves
     asked[3] = [(time.monotonic() - first.settings.lease, follows)]
     assert not first.serves
+    asked[3] = [(time.monotonic(), stranger)]
+    assert not first.serves, "it is no member"
     asked[3] = [(time.monotonic(), voted)]
     assert not first.serves, "it answers late, and has elected another one meanwhile"
 

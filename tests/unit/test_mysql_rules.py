@@ -51,6 +51,8 @@ class Node:
     history: tuple[tuple[int, int], ...] = ()
     waiting: set[int] = field(default_factory=set)  # of a primary: written, and not acknowledged
     written: bool = False  # of a node in promotion: its epoch is in its log
+    owes: int = 0  # on its disk: how long its log was when a copy took its place
+    copy: tuple[int, int, list[int]] | None = None  # on its way: whose, of which epoch, and what is in it
 
     @property
     def position(self) -> int:
@@ -99,7 +101,7 @@ class Cluster(RuleBasedStateMachine):
     def stand(self, candidate: int, heard: frozenset[int]) -> None:
         """A node stands at any time, however impatient: only votes make a primary."""
         me = self.nodes[candidate]
-        if me.role is not Role.REPLICA:
+        if me.role is not Role.REPLICA or rules.owing(me.position, me.owes):
             return
         epoch = rules.next_epoch([self.view(me), *self.others(me, heard)])
         me.promised, me.follows = epoch, None
@@ -109,6 +111,8 @@ class Cluster(RuleBasedStateMachine):
             if voter.role is not Role.REPLICA or epoch <= voter.promised:
                 continue
             before, voter.promised, voter.follows = voter.promised, epoch, None
+            if rules.owing(voter.position, voter.owes):
+                continue
             if rules.grants(epoch, me.position, before, voter.position):
                 voters.append(self.view(voter))
         if rules.elected(voters, SIZE):
@@ -191,6 +195,26 @@ class Cluster(RuleBasedStateMachine):
             assert not missing, f"{primary.name} opens epoch {primary.epoch} without {missing}"
         self.acknowledged |= {number for number in done if number % rules.SPAN}
 
+    @rule(index=NODES)
+    def fetch(self, index: int) -> None:
+        """A copy of the primary's data is begun, for whatever reason; the replica goes on with what it does."""
+        me = self.nodes[index]
+        primary = next((i for i, node in enumerate(self.nodes) if node.role is Role.PRIMARY), None)
+        if me.role is Role.REPLICA and primary is not None and self.nodes[primary].epoch >= me.promised:
+            me.copy = primary, self.nodes[primary].epoch, list(self.nodes[primary].log)
+
+    @rule(index=NODES)
+    def replace(self, index: int) -> None:
+        """The copy takes the place of the log, if that primary still leads."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.copy is None:
+            return
+        primary, epoch, log = me.copy
+        me.copy = None
+        donor = self.nodes[primary]
+        if donor.role is Role.PRIMARY and donor.epoch == epoch >= me.promised:
+            me.owes, me.log, me.follows, me.promised = max(me.owes, me.position), log, None, epoch
+
     @rule(index=NODES, heard=HEARD)
     def join(self, index: int, heard: frozenset[int]) -> None:
         """A node whose disk was new counts from now on, if it may."""
@@ -217,7 +241,7 @@ class Cluster(RuleBasedStateMachine):
     def die(self, index: int) -> None:
         """The power goes: what waited for an answer stays in the log, and nobody was told."""
         me = self.nodes[index]
-        me.role, me.epoch, me.follows, me.waiting, me.history = Role.DOWN, 0, None, set(), ()
+        me.role, me.epoch, me.follows, me.waiting, me.history, me.copy = Role.DOWN, 0, None, set(), (), None
 
     @rule(index=NODES, truncated=st.booleans())
     def boot(self, index: int, truncated: bool) -> None:  # noqa: FBT001
@@ -247,7 +271,7 @@ class Cluster(RuleBasedStateMachine):
             return
         self.die(index)
         me = self.nodes[index]
-        me.log, me.promised, me.member = [], 0, False
+        me.log, me.promised, me.member, me.owes = [], 0, False, 0
 
     def led(self) -> bool:
         """Whether a node takes writes, in the newest epoch that anybody has promised."""
@@ -270,7 +294,9 @@ class Cluster(RuleBasedStateMachine):
                     self.receive(index, 3)
                     self.join(index, EVERYBODY)
                     self.acknowledge_again(index)
-                elif rules.may_stand(self.view(me), seen, [{node.name for node in self.nodes}]):
+                elif not rules.owing(me.position, me.owes) and rules.may_stand(
+                    self.view(me), seen, [{node.name for node in self.nodes}]
+                ):
                     self.stand(index, EVERYBODY)
                 self.begin_epoch(index)
         raise AssertionError(f"nobody leads: {self.nodes}")
@@ -290,7 +316,8 @@ def walk(seed: int, steps: int = 60) -> Cluster:
         index = chance.randrange(SIZE)
         heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
         kind = chance.choices(
-            ("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join", "begin", "again"), WEIGHTS
+            ("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join", "begin", "again", "copy"),
+            WEIGHTS,
         )[0]
         if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
             model.write(index)
@@ -298,6 +325,8 @@ def walk(seed: int, steps: int = 60) -> Cluster:
             model.receive(index, chance.randint(1, 3), lost=chance.random() < 0.1)
         elif kind in ("begin", "again"):
             (model.begin_epoch if kind == "begin" else model.acknowledge_again)(index)
+        elif kind == "copy":
+            (model.replace if model.nodes[index].copy else model.fetch)(index)
         elif kind == "boot":
             model.boot(index, chance.random() < 0.5)
         elif kind in ("follow", "stand", "notice", "join"):
@@ -327,7 +356,7 @@ def test_members_to_come_are_chosen_by_those_that_were_too() -> None:
     assert rules.chosen(voters(1, 2), [three, other])
 
 
-WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3)
+WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3, 4)
 STEPS_TO_LEAD = 20
 
 
@@ -365,7 +394,7 @@ def test_a_search_finds_no_interleaving_that_loses_something() -> None:
     run_state_machine_as_test(Cluster, settings=settings(max_examples=200, stateful_step_count=50, deadline=None))
 
 
-@pytest.mark.parametrize("broken", ["grants", "elected", "diverged", "joins", "leader"])
+@pytest.mark.parametrize("broken", ["grants", "elected", "diverged", "joins", "leader", "owing"])
 def test_the_model_finds_a_rule_that_is_broken(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rule is needed: without it some interleaving loses something, and the model sees it."""
     without = {
@@ -373,6 +402,7 @@ def test_the_model_finds_a_rule_that_is_broken(broken: str, monkeypatch: pytest.
         "elected": lambda voters, _size: len(voters) >= 1,
         "diverged": lambda _position, _history: False,
         "joins": lambda _me, _primary, _views, _size: True,
+        "owing": lambda _position, _owes: False,
         "leader": lambda _me, views: next((v for v in views if v.role in (Role.PRIMARY, Role.PROMOTING)), None),
     }
     monkeypatch.setattr(rules, broken, without[broken])

@@ -150,6 +150,7 @@ class DockerBackend:
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         kept = tuple(container.name(self.cluster, role) for role in keep)
+        self._channels.forget_all()
         with engine.asking(f"removing what {self.cluster} shares"):
             for network in self.api.networks(filters=labels.ours(self.cluster)):
                 self.api.remove_network(network["Id"])

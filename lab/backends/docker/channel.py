@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import select
+import socket
 import struct
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import APIError
+
+from lab.backends.docker import oneoff
 from lab.errors import BackendError
 
 if TYPE_CHECKING:
@@ -33,9 +37,10 @@ RUN = r"""
 dir=$(mktemp -d /dev/shm/lab-channel-XXXXXX) || exit
 trap 'rm -rf "$dir"' EXIT
 exec 2>/dev/null  # what bash says of a command that was killed
+unset LAB_CHANNEL
 while IFS= read -r -d '' limit && IFS= read -r -d '' count; do
     words=()
-    for ((i = 0; i < count; i++)); do IFS= read -r -d '' "words[i]"; done
+    for ((i = 0; i < count; i++)); do IFS= read -r -d '' "words[i]" || exit; done
     timeout -k 2 "$limit" "${words[@]}" </dev/null >"$dir/out" 2>"$dir/err"
     echo $?
     { read -r out; read -r err; } < <(stat -c %s "$dir/out" "$dir/err")
@@ -45,6 +50,9 @@ while IFS= read -r -d '' limit && IFS= read -r -d '' count; do
     rm "$dir/out" "$dir/err"
 done
 """
+
+SHELL, SCRIPT = ["bash", "-c", 'eval "$LAB_CHANNEL"'], {"LAB_CHANNEL": RUN}
+"""How a shell is begun. What it runs is not in its command line: processes to be stopped or ended are found by that."""
 
 
 class Channel:
@@ -85,9 +93,12 @@ class Channel:
             raise BackendError(f"the node did not answer: {error}") from None
 
     def close(self) -> None:
-        """Ends it."""
-        self._socket.close()
-        self._opened.close()
+        """Ends it; over TLS too, where the socket is held by more than one."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for each in (self._socket, self._opened):
+            with contextlib.suppress(OSError):
+                each.close()
 
     def _number(self, deadline: float) -> int:
         while (end := self._read.find(b"\n")) < 0:
@@ -130,6 +141,8 @@ class Channels:
         self._api = api
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, bool], list[Channel]] = {}
+        # docker-py's ssh is a pipe that neither says when it can be read nor ends in time: one command a shell there.
+        self._once = api.base_url.startswith("http+docker://ssh")
         weakref.finalize(self, _closed, self._idle)
 
     def run(
@@ -147,6 +160,8 @@ class Channels:
             APIError: the container does not run, or is paused.
             BackendError: as `Channel.run` says.
         """
+        if self._once:
+            return (oneoff.beside if beside else oneoff.inside)(self._api, container, argv, seconds)
         state = self._api.inspect_container(container)["State"]
         if state["Paused"] and not beside:
             self.forget(container)  # what is asked next refuses it
@@ -167,8 +182,15 @@ class Channels:
             gone = {key: self._idle.pop(key) for key in [(container, False), (container, True)] if key in self._idle}
         _closed(gone)
 
+    def forget_all(self) -> None:
+        """Closes everything: the cluster is about to go."""
+        with self._lock:
+            gone = dict(self._idle)
+            self._idle.clear()
+        _closed(gone)
+
     def _inside(self, container: str) -> Any:  # noqa: ANN401  a socket of whichever transport
-        made = self._api.exec_create(container, ["bash", "-c", RUN], stdin=True)
+        made = self._api.exec_create(container, SHELL, stdin=True, environment=SCRIPT)
         return self._api.exec_start(made["Id"], socket=True)
 
     def _beside(self, container: str) -> Any:  # noqa: ANN401
@@ -181,13 +203,23 @@ class Channels:
         )
         image = self._api.inspect_container(container)["Image"]
         made = self._api.create_container(
-            image, ["-c", RUN], entrypoint=["bash"], host_config=shared, stdin_open=True, healthcheck={"test": ["NONE"]}
+            image,
+            SHELL[1:],
+            entrypoint=SHELL[:1],
+            environment=SCRIPT,
+            host_config=shared,
+            stdin_open=True,
+            healthcheck={"test": ["NONE"]},
         )
+        opened: Any = None
         try:
             opened = self._api.attach_socket(made["Id"], {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
             self._api.start(made["Id"])
         except BaseException:
-            self._api.remove_container(made["Id"], force=True, v=True)
+            if opened is not None:
+                opened.close()
+            with contextlib.suppress(APIError):  # the engine may have removed it by itself
+                self._api.remove_container(made["Id"], force=True, v=True)
             raise
         return opened
 
@@ -213,5 +245,4 @@ class Channels:
 def _closed(idle: dict[tuple[str, bool], list[Channel]]) -> None:
     for channels in idle.values():
         for channel in channels:
-            with contextlib.suppress(OSError):
-                channel.close()
+            channel.close()

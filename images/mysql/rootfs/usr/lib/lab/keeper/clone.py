@@ -71,8 +71,9 @@ def cloned(peers: Peers, donor: str) -> Path:
 class Copy:
     """A copy that is being fetched, while its node goes on with what it does."""
 
-    def __init__(self, peers: Peers, donor: str, epoch: int) -> None:
+    def __init__(self, peers: Peers, donor: str, epoch: int, *, idle: bool) -> None:
         self.donor, self.epoch = donor, epoch
+        self.idle = idle  # whether the node's own database was down, and acknowledged nothing, when this began
         self.fresh: Path | None = None
         self.failed = ""
         self._thread = threading.Thread(target=self._fetch, args=(peers,), daemon=True)

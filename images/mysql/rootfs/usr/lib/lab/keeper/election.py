@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import rules
 from database import Trouble
-from node import Node
+from node import OWING, Node
 from rules import Role, View
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
-STANDING_SECONDS = 5.0
+STANDING_SECONDS = 5.0  # until a successor has all that the primary has
+HANDED_SECONDS = 6.0  # until it is elected, or never by this handover: the primary goes on then
 FOREVER = float("inf")
 
 
@@ -37,11 +38,14 @@ class Elections(Node):
         super().__init__(settings)
         self._standing = False  # an election is under way in some thread
 
-    def _stand(self, views: list[View], handover: int = 0, serves_from: float = 0.0) -> bool:
+    def _stand(
+        self, views: list[View], handover: int = 0, serves_from: float = 0.0, until: float = FOREVER
+    ) -> bool:
         """An election with this node as the candidate; whether it is won, and the promotion has begun.
 
         Args:
-            handover: the epoch of the primary that asks for it, which nobody is led to any more from `serves_from` on.
+            handover: the epoch of the primary that asks for it, which nobody is led to any more from `serves_from` on, and
+                which goes on `until` then.
         """
         epoch = rules.next_epoch([self.me(), *views])
         promised, self._since = self.promise.epoch, time.monotonic()  # a next try has its time
@@ -61,6 +65,9 @@ class Elections(Node):
             return False
         voters = self._voters(epoch, handover)
         if not voters:
+            return False
+        if time.monotonic() > until:
+            self._say(f"epoch {epoch}: elected too late, the primary has gone on")
             return False
         if self._overtaken(epoch) or self.following:
             self._say(f"epoch {epoch}: elected, but another one was promised meanwhile")
@@ -156,7 +163,7 @@ class Elections(Node):
             # From now on until it is closed in good order.
             self.promise.keep(unlogged=True, lineage=rules.lineage(self.me(), self.epoch))
             self.database.open()
-            self.role, self._promotion = Role.PRIMARY, None
+            self.role, self._promotion, self._reclone = Role.PRIMARY, None, ""
             self._say("")
         elif promotion.ended is not None:
             self._fall(promotion.ended)
@@ -200,9 +207,10 @@ class Elections(Node):
             return self._refused(f"it has promised epoch {self.promise.epoch}")
         if self.role is Role.DOWN:
             return self._refused("its database is not there")
-        handed = bool(handover) and handover >= max(self.epoch, rules.epoch_of(self.position))
+        handed = bool(handover) and handover >= max(self.epoch, rules.epoch_of(self.position), self._answers)
         if not handed:
-            if self.serves or self.role is Role.PROMOTING:
+            leading = self.role is Role.PRIMARY and not self._handing and self._in_contact()
+            if leading or self.role is Role.PROMOTING:
                 return self._refused("it is the primary itself")
             seen = time.monotonic() - self._content < self.settings.patience / 2
             if self.role is Role.REPLICA and (seen or self._bound()):
@@ -212,6 +220,8 @@ class Elections(Node):
             return self._refused("it is stepping down")
         if trial:
             self._read_position()
+            if rules.owing(self.position, self.promise.owes):
+                return self._refused(OWING)
             longer = self.position > position
             return self._refused("its log is longer") if longer else self._granted()
         if not self._promised(epoch, handed=handed):
@@ -224,6 +234,8 @@ class Elections(Node):
         self.database.stop_receiving()
         self._read_position()
         self._since = time.monotonic()
+        if rules.owing(self.position, self.promise.owes):
+            return self._refused(OWING)
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
         self._content = self._since
@@ -236,18 +248,25 @@ class Elections(Node):
             if self.role is not Role.PRIMARY:
                 return {"done": False, "because": f"{self.settings.node} is not the primary"}
             views = self.peers.states()
+            if rules.outdated(self.me(), views):
+                return {"done": False, "because": f"{self.settings.node} is about to step down"}
             chosen = self._successor(views, to)
             if chosen is None:
-                able = [view.name for view in views if view.role is Role.REPLICA and view.member]
-                return {"done": False, "because": f"{to or 'no node'} can't be; replicas are: {', '.join(able) or '-'}"}
+                able = [view.name for view in self._able(views)]
+                return {"done": False, "because": f"{to or 'no node'} can't be; able to: {', '.join(able) or 'none'}"}
             try:
                 self.database.close_to_writers()
                 position = self.database.position()
             except Trouble as error:
+                with contextlib.suppress(Trouble):
+                    self.database.open()
                 return {"done": False, "because": str(error)}
             self._handing, epoch = True, self.epoch
+        until = time.monotonic() + HANDED_SECONDS
         try:
             answer = self.peers.ask(chosen, "/stand", handover=epoch, position=position)
+            while answer is None and self.tells["leads"] and time.monotonic() < until:
+                time.sleep(0.05)  # it may be elected still
         finally:
             with self._lock:
                 self._handing = False
@@ -258,9 +277,13 @@ class Elections(Node):
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
 
     def _successor(self, views: list[View], to: str) -> str | None:
-        able = [view for view in views if view.role is Role.REPLICA and view.member and to in ("", view.name)]
-        alike = [view for view in able if not rules.differs(view, self.me())]
-        return max(alike or able, key=lambda view: view.position).name if able else None
+        able = [view for view in self._able(views) if to in ("", view.name)]
+        return max(able, key=lambda view: view.position).name if able else None
+
+    def _able(self, views: list[View]) -> list[View]:
+        """Replicas that can take over: not one that waits to be copied, whose data would count from then on."""
+        replicas = [view for view in views if view.role is Role.REPLICA and view.member]
+        return [view for view in replicas if not rules.differs(view, self.me())]
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:
         """The primary hands over to this node, whose log has to be as long as `position` first.
@@ -269,13 +292,15 @@ class Elections(Node):
         """
         now = time.monotonic()
         deadline, withdrawn = now + STANDING_SECONDS, now + self.settings.refused
+        if handover < self._answers:
+            return {"elected": False, "because": f"it follows a primary of epoch {self._answers}"}
         elected = False
         while time.monotonic() < deadline and not elected:
             with self._lock:
                 try:
                     self._read_position()
                     if self.applied >= max(position, self.position):
-                        elected = self._stand(self.peers.states(), handover, withdrawn)
+                        elected = self._stand(self.peers.states(), handover, withdrawn, now + HANDED_SECONDS)
                         break
                 except Trouble as error:
                     return {"elected": False, "because": str(error)}

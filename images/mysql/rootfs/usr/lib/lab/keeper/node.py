@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import rules
 from database import Database, Trouble, number
 from promise import Promise
 from rules import Role, View
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
+OWING = "a copy took the place of its log, and what it had acknowledged has not come back yet"
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -171,12 +173,12 @@ class Node(Base):
         return super().serves and time.monotonic() >= self._serves_from
 
     def _in_contact(self) -> bool:
-        needed = self.size // 2  # with this node a majority
-        if not needed:
-            return True
+        since = time.monotonic() - self.settings.lease
         # Who answers that it has promised a newer epoch follows this node no longer.
-        answered = [asked for asked, said in self.peers.answered(self.epoch) if said.promised <= self.epoch]
-        return len(answered) >= needed and time.monotonic() - answered[needed - 1] < self.settings.lease
+        answered = [
+            said for asked, said in self.peers.answered(self.epoch) if asked > since and said.promised <= self.epoch
+        ]
+        return rules.chosen([self.me(), *answered], self.memberships)
 
     def _bound(self) -> bool:
         """Whether this node has answered a primary that may lead by that still."""

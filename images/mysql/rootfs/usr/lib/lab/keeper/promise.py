@@ -14,7 +14,8 @@ class Promise:
     `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
     has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write, and for
     good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which all copies are
-    of since. `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
+    of since. `owes` is how long the log was before a copy took its place: until it is as long again it does not count.
+    `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:
@@ -28,10 +29,12 @@ class Promise:
         self.agreed: tuple[int, dict[str, str]] = (since, nodes)
         self.unlogged: bool = kept.get("unlogged", False)
         self.lineage: int = kept.get("lineage", 0)
+        self.owes: int = kept.get("owes", 0)
 
     def keep(
         self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None,
         agreed: tuple[int, dict[str, str]] | None = None, unlogged: bool | None = None, lineage: int | None = None,
+        owes: int = 0,
     ) -> None:  # fmt: skip
         """Raises the epoch (it never goes back), and takes what else is given; returns when that is durable."""
         wanted: dict[str, Any] = {
@@ -41,10 +44,11 @@ class Promise:
             "agreed": agreed or self.agreed,
             "unlogged": self.unlogged if unlogged is None else unlogged,
             "lineage": self.lineage if lineage is None else lineage,
+            "owes": max(self.owes, owes),
         }
         kept = {
             "promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer), "agreed": self.agreed,
-            "unlogged": self.unlogged, "lineage": self.lineage,
+            "unlogged": self.unlogged, "lineage": self.lineage, "owes": self.owes,
         }  # fmt: skip
         if wanted == kept:
             return
@@ -62,4 +66,4 @@ class Promise:
         self.epoch, self.member = wanted["promised"], wanted["member"]
         self.begun, self.writer = wanted["begun"]
         self.agreed = wanted["agreed"]
-        self.unlogged, self.lineage = wanted["unlogged"], wanted["lineage"]
+        self.unlogged, self.lineage, self.owes = wanted["unlogged"], wanted["lineage"], wanted["owes"]

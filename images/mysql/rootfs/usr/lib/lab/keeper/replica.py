@@ -121,8 +121,8 @@ class Replica(Elections):
             self._read_position()
             if rules.diverged(self.applied, primary.history):
                 self._reclone = WENT_ON
-            elif self._reclone == WENT_ON:
-                self._reclone = ""
+            elif self._reclone in (WENT_ON, UNLOGGED):
+                self._reclone = ""  # found again once it follows: a primary that nobody follows can't be copied
             if self._reclone in ("", NEW_DISK):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
@@ -155,6 +155,7 @@ class Replica(Elections):
             self.lagging = None
             self._try_again(f"replication stands still: {slave.get('Last_SQL_Error') or 'stopped'}")
             return
+        self._differs = rules.differs(self.me(), primary)
         receiving = slave["Slave_IO_Running"] == "Yes"
         behind = slave["Seconds_Behind_Master"]
         self.lagging = float(behind) if receiving and behind is not None else None
@@ -167,7 +168,6 @@ class Replica(Elections):
         if self._tries and self.applied == self.position and time.monotonic() > self._try_at:
             self._tries = 0
         self._receives = receiving
-        self._differs = rules.differs(self.me(), primary)
         if not receiving:
             self._say(f"replication is connecting: {slave['Last_IO_Error'] or slave['Slave_IO_State']}")
         elif not self.promise.member:
@@ -210,7 +210,8 @@ class Replica(Elections):
     def _clone(self, views: list[View]) -> bool:
         """Makes this node anew from the primary, or one that is about to be; true when it has begun to run on that.
 
-        That one's log has all that this node has ever acknowledged, whose promise is not newer: it counts as before.
+        That one's log has all that this node has ever acknowledged, whose promise is not newer. The copy has not: what was
+        acknowledged while it was on its way is owed.
         """
         donor = rules.leader(self.me(), views)
         if self.role in (Role.PRIMARY, Role.PROMOTING) or donor is None or self._standing:
@@ -219,7 +220,7 @@ class Replica(Elections):
         if copy is None:
             if time.monotonic() >= self._copy_at:
                 self._log(f"cloning {donor.name}: {self._reclone}")
-                self._copy = Copy(self.peers, donor.name, donor.epoch)
+                self._copy = Copy(self.peers, donor.name, donor.epoch, idle=self.role is Role.DOWN)
             return False
         self._say(f"cloning {donor.name}: {self._reclone}")
         if copy.fetching:
@@ -229,6 +230,12 @@ class Replica(Elections):
             self._say(f"cloning {copy.donor}: {copy.failed or 'another node leads now'}")
             self._copy_at = time.monotonic() + COPY_AGAIN_SECONDS
             return False
+        if self.role is Role.REPLICA:
+            self.database.stop_receiving()
+            self._read_position()
+            self.promise.keep(owes=self.position)
+        elif not copy.idle:
+            return False  # its database was ended meanwhile: nobody knows what it had acknowledged by then
         self.promise.keep(epoch=donor.epoch)
         self.server.kill()
         self.database.forget()

@@ -138,14 +138,20 @@ def joins(me: View, primary: View, views: list[View], size: int) -> bool:
 # transactions. Where a primary is ended in between, its data has what no log has, at the same position as the others'.
 
 
+def owing(position: int, owes: int) -> bool:
+    """Whether a node's log was put back by a copy, and is not again as long as what it has acknowledged."""
+    return position < owes
+
+
 def lineage(me: View, epoch: int) -> int:
     """That of the data on which a node begins an epoch."""
     return epoch if me.unlogged else me.lineage
 
 
 def differs(me: View, primary: View) -> bool:
-    """Whether a replica's data may not be the primary's, although its log is."""
-    return me.unlogged or me.lineage != primary.lineage
+    """Whether a replica's data may not be the primary's, although its log is; also of one that is about to be."""
+    promoting = primary.role is Role.PROMOTING
+    return me.unlogged or me.lineage != (lineage(primary, primary.epoch) if promoting else primary.lineage)
 
 
 def remade(me: View, primary: View, views: list[View]) -> bool:

@@ -56,7 +56,7 @@ class Status:
             for key, _ in self._selector.select(SWEEP_SECONDS):
                 if key.data is None:
                     self._welcome()
-                else:
+                elif key.data in self._inside:
                     self._hear(key.data)
             now = time.monotonic()
             if now > swept + SWEEP_SECONDS:
@@ -102,7 +102,11 @@ class Status:
         visitor.sent += more
         while END in visitor.sent or len(visitor.sent) > HEAD_BYTES:
             head, _, visitor.sent = visitor.sent.partition(END)
-            status, told, stays = self._replied(head, visitor.address)
+            try:
+                status, told, stays = self._replied(head, visitor.address)
+            except Exception as error:  # whatever is wrong with one answer, the door stays open
+                print(f"status: {type(error).__name__}: {error}", flush=True)
+                status, told, stays = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal"}, False
             if not (self._said(visitor, status, told, stays=stays) and stays):
                 self._leave(visitor)
                 return

@@ -27,7 +27,7 @@ CHUNK = 1 << 18
 def view(said: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
     wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
-    wanted.update(unlogged=said["unlogged"], lineage=said["lineage"])
+    wanted.update(unlogged=said.get("unlogged", False), lineage=said.get("lineage", 0))  # an older version has none
     wanted.update(agreed=said["agreed"][0], names=tuple(sorted(said["agreed"][1])))
     history = tuple((epoch, after) for epoch, after in said["history"])
     return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
