@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import rules
 from database import Trouble
-from node import OWING, Node
+from node import Node
 from rules import Role, View
 
 if TYPE_CHECKING:
@@ -197,10 +197,10 @@ class Elections(Node):
             self._lock.release()
 
     def _refused(self, because: str) -> dict[str, Any]:
-        return {"granted": False, "name": self.settings.node, "member": self.promise.member, "because": because}
+        return {"granted": False, "name": self.settings.node, "member": self.counts, "because": because}
 
     def _granted(self) -> dict[str, Any]:
-        return {"granted": True, "name": self.settings.node, "member": self.promise.member, "because": ""}
+        return {"granted": True, "name": self.settings.node, "member": self.counts, "because": ""}
 
     def _vote(self, epoch: int, position: int, candidate: str, handover: int, *, trial: bool) -> dict[str, Any]:
         if epoch <= self.promise.epoch:
@@ -220,8 +220,6 @@ class Elections(Node):
             return self._refused("it is stepping down")
         if trial:
             self._read_position()
-            if rules.owing(self.position, self.promise.owes):
-                return self._refused(OWING)
             longer = self.position > position
             return self._refused("its log is longer") if longer else self._granted()
         if not self._promised(epoch, handed=handed):
@@ -234,8 +232,6 @@ class Elections(Node):
         self.database.stop_receiving()
         self._read_position()
         self._since = time.monotonic()
-        if rules.owing(self.position, self.promise.owes):
-            return self._refused(OWING)
         if not rules.grants(epoch, position, epoch - 1, self.position):
             return self._refused(f"its log is longer, {self.position}")
         self._content = self._since

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import rules
 from clone import donated
 from database import Trouble
-from node import OWING
 from replica import Replica
 from rules import Role, View
 
@@ -111,9 +110,6 @@ class Keeper(Replica):
             self.following = ""
             self.database.stop_receiving()
         if not self.following and not self._all_applied():
-            return
-        if rules.owing(self.position, self.promise.owes):
-            self._say(OWING)
             return
         if not rules.may_stand(me, views, self.memberships):
             self._say("no primary, and no election could be won: " + self._short_of(views))

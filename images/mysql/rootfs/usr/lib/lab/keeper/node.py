@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-OWING = "a copy took the place of its log, and what it had acknowledged has not come back yet"
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -149,7 +148,7 @@ class Node(Base):
         """This node as the rules see it."""
         kept = self.promise
         return View(
-            self.settings.node, self.role, kept.epoch, self.position, kept.member, self.epoch, self.history, self.waiting,
+            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history, self.waiting,
             kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
         )  # fmt: skip
 
@@ -183,6 +182,11 @@ class Node(Base):
     def _bound(self) -> bool:
         """Whether this node has answered a primary that may lead by that still."""
         return time.monotonic() - self._heard < self.settings.silence
+
+    @property
+    def counts(self) -> bool:
+        """Whether this node's vote counts: its log has all that it has ever acknowledged."""
+        return self.promise.member and not rules.owing(self.position, self.promise.owes)
 
     @property
     def memberships(self) -> list[set[str]]:

@@ -14,7 +14,8 @@ class Promise:
     `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
     has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write, and for
     good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which all copies are
-    of since. `owes` is how long the log was before a copy took its place: until it is as long again it does not count.
+    of since. `owes` is how long the log was before a copy took its place: until it is as long again, a vote counts as
+    that of a node whose disk is new.
     `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
     """
 

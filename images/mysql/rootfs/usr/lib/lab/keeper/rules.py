@@ -139,7 +139,10 @@ def joins(me: View, primary: View, views: list[View], size: int) -> bool:
 
 
 def owing(position: int, owes: int) -> bool:
-    """Whether a node's log was put back by a copy, and is not again as long as what it has acknowledged."""
+    """Whether a node's log was put back by a copy, and is not again as long as what it has acknowledged.
+
+    It may have held what is acknowledged, as one whose disk is new, and is no member meanwhile.
+    """
     return position < owes
 
 
