@@ -71,7 +71,9 @@ class Channel:
     @property
     def usable(self) -> bool:
         """Whether nothing has ended it; while no command runs it says nothing."""
-        return not select.select([self._socket], [], [], 0)[0]
+        poll = select.poll()  # unlike select.select, for descriptors above 1,024 too
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def run(self, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
         """Runs a command; returns its exit code, which is 124 after `seconds`, and both outputs.
