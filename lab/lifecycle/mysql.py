@@ -94,7 +94,9 @@ def switchover(backend: Backend, to: str) -> str:
     told = _control(backend, serving[0], f"/switchover?to={to}")
     if not told["done"]:
         raise BackendError(
-            f"{serving[0]} stays the primary: {told['because']}", where="mysql", next_step="'lab mysql status'"
+            f"{to or 'another node'} did not take over from {serving[0]}: {told['because']}",
+            where="mysql",
+            next_step="'lab mysql status' says who takes writes",
         )
     return str(told["primary"])
 

@@ -266,10 +266,12 @@ class Elections(Node):
         finally:
             with self._lock:
                 self._handing = False
-                if self.role is Role.PRIMARY:
+                stays = self.role is Role.PRIMARY
+                if stays:
                     self.database.open()
         done = bool(answer and answer.get("elected"))
         because = "" if done else str((answer or {}).get("because") or f"{chosen} did not answer")
+        because += "" if done or stays else "; the nodes elect a primary by themselves now"
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
 
     def _successor(self, views: list[View], to: str) -> str | None:
