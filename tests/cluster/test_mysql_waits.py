@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.lifecycle.mysql import members, reclone
+from lab.errors import LabError
+from lab.lifecycle.mysql import members, reclone, switchover
 from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 
 if TYPE_CHECKING:
@@ -158,3 +160,27 @@ def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(clust
     tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'nobodys'"
     left = f"SELECT ({tables}) + COUNT(*) FROM waits.rows"  # noqa: S608
     assert sql(cluster, primary, left).strip() == sql(cluster, now, left).strip() == "0"
+
+
+def test_a_successor_that_dies_in_a_planned_change_leaves_one_primary(cluster: LabCluster) -> None:
+    """It is killed once the old primary has said that it is none; who asked is told what became of it."""
+    old, (successor, _) = whole(cluster)
+    said: list[str] = []
+
+    def change() -> None:
+        try:
+            said.append(f"{switchover(cluster.backend, successor)} took over")
+        except LabError as error:
+            said.append(error.what)
+
+    asking = threading.Thread(target=change)
+    asking.start()
+    cluster.until("a change", ELECTED_SECONDS, lambda: [m.name for m in members(cluster.backend) if m.serves] != [old])
+    cluster.backend.kill(successor)
+    asking.join(cluster.clock.limit(ELECTED_SECONDS))
+    assert said, "the change has no end"
+    assert said[0].startswith((f"{successor} took over", f"{successor} did not take over from {old}")), said
+    serving = lambda: [m.name for m in members(cluster.backend) if m.serves]  # noqa: E731  asked until it is one
+    cluster.until("one primary", ELECTED_SECONDS, serving, lambda got: len(got) == 1)
+    cluster.backend.start(successor)
+    whole(cluster, MENDED_SECONDS)
