@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import LabError
-from lab.lifecycle.mysql import members, reclone, switchover
+from lab.lifecycle.mysql import members, reclone, request_copy, switchover
 from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 
 if TYPE_CHECKING:
@@ -129,6 +129,27 @@ def test_reclone_works_while_replication_stands_still_and_ends_when_it_follows(c
     assert {one.name: one for one in members(cluster.backend)}[replica].follows
     primary, replicas = whole(cluster)
     alike(cluster, "SELECT COUNT(*) FROM waits.rows", [primary, *replicas])
+
+
+def test_a_copy_that_a_person_wants_and_cannot_be_made_keeps_the_node_from_nothing(cluster: LabCluster) -> None:
+    """With one more node dead, only that node can acknowledge what is written."""
+    primary, (replica, other) = whole(cluster)
+    before, path = _copies(cluster, replica), "/usr/bin/mariadb-backup"
+    for node in (primary, replica, other):
+        cluster.run(node, f"mv {path} {path}.away")
+    request_copy(cluster.backend, replica)
+    cluster.backend.kill(primary)
+    try:
+        (leads,) = cluster.until(
+            "another primary", ELECTED_SECONDS, lambda: [m.name for m in members(cluster.backend) if m.serves], bool
+        )
+        sql(cluster, leads, "INSERT INTO waits.rows VALUES (1, 'acknowledged by the other one')", seconds=30)
+    finally:
+        cluster.backend.start(primary)
+        for node in (primary, replica, other):
+            cluster.run(node, f"mv {path}.away {path}")
+    if leads == other:
+        _mended(cluster, replica, before)
 
 
 @pytest.mark.read_only

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
+ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -87,7 +88,7 @@ class Base(ABC):
         with self._lock:
             if self.role is Role.PRIMARY:
                 return {"done": False, "because": "this is the primary: 'lab mysql switchover' first"}
-            self._reclone = "asked for"
+            self._reclone = ASKED
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
             return {"done": True, "because": "", "copies": self.copies}

@@ -11,8 +11,8 @@ import pymysql
 import relay
 import rules
 from clone import Copy
-
 from election import Elections
+from node import ASKED
 from rules import Role, View
 from server import DATA
 
@@ -29,6 +29,7 @@ BLOCKED_SECONDS = 1.0  # of what is to be applied before a primary is elected or
 STILL_SECONDS = 300.0  # without one more transaction applied, of what was received before a restart
 COPY_AGAIN_SECONDS = 5.0
 AGAIN_SECONDS = 1.0  # between two acknowledgements that are said again
+
 
 class Replica(Elections):
     """What a replica does."""
@@ -127,7 +128,8 @@ class Replica(Elections):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
                 self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
-            if self._reclone or not self._all_applied():
+            # A copy that a person wants can wait: maybe nobody but this node can take the primary's epoch.
+            if self._reclone not in ("", ASKED) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
             self.following, self.history, self._receives = wanted, primary.history, False
