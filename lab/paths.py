@@ -29,6 +29,11 @@ def logs() -> Path:
     return _folder("XDG_STATE_HOME", ".local/state", "logs")
 
 
+def families() -> Path:
+    """Where it is kept which images of a family did not work here."""
+    return _folder("XDG_STATE_HOME", ".local/state", "families")
+
+
 def lock(name: str) -> Path:
     """The lock file of a cluster, or of the nested Xen host."""
     return _folder("XDG_STATE_HOME", ".local/state", "locks") / identifiers.component(name)
