@@ -12,7 +12,7 @@ from lab.lifecycle.trial import smallest
 from lab.plan import TMPFS
 
 if TYPE_CHECKING:
-    from lab.plan import NodePlan
+    from lab.plan import NodePlan, Plan
 
 
 class Alone:
@@ -23,8 +23,9 @@ class Alone:
         node: what the plan says of it.
     """
 
-    def __init__(self, role: str, family: str) -> None:
-        made = smallest(role, family, f"labtest-{os.getpid()}-alone")
+    def __init__(self, role: str, family: str, made: Plan | None = None) -> None:
+        """Of the smallest cluster that has the role, unless `made` is another plan."""
+        made = made or smallest(role, family, f"labtest-{os.getpid()}-alone")
         self.role = role
         self.node: NodePlan = made.role(role)[0]
         known = secrets.ensure(made)
