@@ -70,12 +70,20 @@ class BackendError(LabError):
 
 
 class BuildError(BackendError):
-    """An image did not build."""
+    """An image did not build, or did not pass its trial.
 
-    def __init__(self, what: str, *, step: str, log: str) -> None:
+    Args:
+        what: as for every error.
+        step: the step that failed.
+        log: the path of the whole log.
+        image: the image's full name; empty where it is about none of the lab's.
+    """
+
+    def __init__(self, what: str, *, step: str, log: str, image: str = "") -> None:
         super().__init__(what, where=f"step: {step}", next_step=f"read the whole log: {log}")
         self.step = step
         self.log = log
+        self.image = image
 
 
 class NotReady(LabError):

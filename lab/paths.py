@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -13,9 +14,25 @@ _NAME = "www-cluster-lab"
 
 def _folder(variable: str, default: str, part: str) -> Path:
     """A folder of the lab's; `part` is one component, whoever named it."""
-    root = Path(os.environ.get(variable) or Path.home() / default)
+    try:
+        root = Path(os.environ.get(variable) or Path.home() / default)
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        raise HostError(
+            "this user has no home directory, where the lab keeps secrets and logs",
+            where="HOME",
+            next_step=f"set HOME, or {variable}, to a folder of your own",
+        ) from None
     made = root / _NAME / identifiers.component(part)
-    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(made, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise HostError(
+            f"the lab can't write where it keeps secrets and logs: {error.strerror}",
+            where=str(made),
+            next_step=f"set {variable} to a folder of your own that can be written",
+        ) from None
     return made
 
 
@@ -27,6 +44,11 @@ def secrets(cluster: str) -> Path:
 def logs() -> Path:
     """Where the logs of failed builds and of an engine that the lab started are kept."""
     return _folder("XDG_STATE_HOME", ".local/state", "logs")
+
+
+def families() -> Path:
+    """Where it is kept which images of a family did not work here."""
+    return _folder("XDG_STATE_HOME", ".local/state", "families")
 
 
 def lock(name: str) -> Path:

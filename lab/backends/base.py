@@ -106,6 +106,21 @@ class Capabilities:
     sized_volumes: bool = False
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a built image is tried with.
+
+    Attributes:
+        node: what a node of it needs of the engine.
+        files: content and mode of its files by path.
+        script: a program for `sh`: prints what is wrong, and ends with 1 if anything is.
+    """
+
+    node: NodePlan
+    files: Mapping[str, tuple[bytes, int]]
+    script: str
+
+
 class Backend(Protocol):
     """One cluster on one engine.
 
@@ -130,8 +145,13 @@ class Backend(Protocol):
     def origin(self, family: str, seconds: float) -> bool:
         """Whether the family's base image is here or can be had within `seconds`."""
 
-    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
-        """Makes the images that are missing; `report(role, step)` hears how far each is."""
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
+        """Makes the images that are missing; `report(role, step)` hears how far each is.
+
+        An image gets its name once it has passed `trial(role)`, which is asked for those that were built.
+        """
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Makes a node with its files in it, not started; makes the network if it is the first."""

@@ -11,6 +11,7 @@ from lab.errors import BackendError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.backends.base import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
@@ -49,9 +50,12 @@ class MemoryBackend:
     def origin(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0
 
-    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
         for wanted in recipes:
             if wanted.tag not in self.built:
+                trial(wanted.role)
                 report(wanted.role, "built")
                 self.built.append(wanted.tag)
 

@@ -24,6 +24,7 @@ def build(
     from lab.backends import backend as make
     from lab.cli import screen
     from lab.lifecycle import resolve
+    from lab.lifecycle.trial import trial
     from lab.recipes import recipe
     from lab.recipes import roles as known
     from lab.spec import Cluster
@@ -33,6 +34,6 @@ def build(
         asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
         chosen = resolve.family(asked, made.observe(), made, report)
         wanted = [recipe(role, chosen) for role in roles or known()]
-        made.build(wanted, lambda role, text: report.step(f"image {role}", text))
+        made.build(wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
     for entry in wanted:
         print(entry.tag)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from lab import __version__
 from lab.cli import (
     backup,
     build,
@@ -18,6 +20,7 @@ from lab.cli import (
     fault,
     graph,
     heal,
+    images,
     load,
     logs,
     mail,
@@ -37,24 +40,41 @@ from lab.cli import (
 )
 from lab.errors import LabError
 
-INTERRUPTED = 130
+INTERRUPTED, UNABLE = 130, 2
 
 app = typer.Typer(
     name="lab",
-    help="A whole dumb web cluster, real, on one machine. Begin with 'lab up'; 'lab down' removes it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
 PARTS = (mysql, volume, mail, user, backup, opened)
-BENEATH = (render, build, graph, doctor, schema, compose, xen)
+BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  the signature is Typer's
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A whole dumb web cluster, real, on one machine. Begin with 'lab up'; 'lab down' removes it."""
+
+
 for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)
 
 
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    screen.any_encoding()
     out = os.dup(1)  # Rich leads the other one elsewhere when nobody reads
     try:
         code = app(standalone_mode=False) or 0
@@ -69,6 +89,11 @@ def main() -> None:
             raise
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(f"lab: {error.strerror or error}\n  where: {error.filename}", file=sys.stderr)
+        code = UNABLE
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import select
 import sys
 import threading
@@ -16,6 +18,25 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from lab.lifecycle.report import Report
+
+
+MARKS = {"✓": "ok", "✗": "x", "–": "-", "…": "..."}
+"""What is printed where the encoding of the terminal or pipe has no such sign."""
+
+
+def any_encoding() -> None:
+    """Prints something else for a sign that standard output or error can't encode, instead of failing."""
+
+    def marked(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        text = "".join(MARKS.get(sign, "?") for sign in error.object[error.start : error.end])
+        return text, error.end
+
+    codecs.register_error("lab.marks", marked)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lab.marks")
 
 
 class Plain:

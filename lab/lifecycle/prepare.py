@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, resolve, secrets
+from lab.lifecycle import each, families, resolve, secrets
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -57,7 +57,11 @@ def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | No
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
-    made = plan(resolve.places(cluster, existing, capabilities), chosen)
+    placed = resolve.places(cluster, existing, capabilities)
+    made = plan(placed, chosen)
+    if family is None and resolve.open_to_change(cluster, existing, chosen) and (why := families.failed(made)):
+        report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
+        made = plan(placed, "debian")
     resolve.admit(made, existing, capabilities)
     known = secrets.ensure(made)
     files = {node.name: node.reveal(known) for node in made.nodes}

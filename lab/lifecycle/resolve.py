@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab import assets
 from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
+from lab.lifecycle import families
 from lab.spec import AUTO, load
 from lab.spec.defaults import filled
 
@@ -36,16 +37,25 @@ def timers(cluster: Cluster, backend: Backend) -> Cluster:
 
 
 def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:
-    """The family to build: as asked; else that of the cluster that is there; else CentOS if its base can be had."""
+    """The family to build: as asked; else that of the cluster or its data; else CentOS if its base can be had."""
     if cluster.family != AUTO:
         return cluster.family
     if existing.family:
         return existing.family
+    if kept := families.of_data(cluster.name):
+        report.say(f"family: {kept} (the cluster's volumes were made by it)")
+        return kept
     if backend.origin("centos", REGISTRY_SECONDS):
         report.say("family: centos (its base image is here or can be pulled)")
         return "centos"
     report.say(f"family: debian (no registry gave CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
     return "debian"
+
+
+def open_to_change(cluster: Cluster, existing: Existing, chosen: str) -> bool:
+    """Whether another family than CentOS may be taken: nobody asked for it, and no node or data is of it."""
+    known = existing.family or families.of_data(cluster.name)
+    return cluster.family == AUTO and chosen == "centos" and not known
 
 
 def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> Cluster:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from lab.errors import BuildError, Taken
-from lab.lifecycle import ready
+from lab import paths
+from lab.errors import BuildError, LabError, NotReady, Taken
+from lab.lifecycle import families, ready, resolve
 from lab.lifecycle.apply import apply
+from lab.lifecycle.down import down
 from lab.lifecycle.prepare import Prepared, prepare
+from lab.lifecycle.trial import trial
 from lab.recipes import recipe
-from lab.spec import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from lab.backends.base import Backend
     from lab.lifecycle.report import Report
     from lab.plan import Plan
@@ -42,29 +48,64 @@ def up(
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
+    first = not families.has_data(cluster.name)
     prepared = prepare(cluster, backend, report)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
+    fallback = resolve.open_to_change(cluster, prepared.existing, prepared.plan.family)
     try:
         build(prepared.plan, backend, report)
+        families.keep_of_data(prepared.plan)
+        _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
     except BuildError as error:
-        if cluster.family != AUTO or prepared.plan.family != "centos":
+        if not fallback:
             raise
-        report.say(f"WARNING: CentOS does not build here; falling back to Debian.\n{error}")
-        prepared = prepare(cluster, backend, report, family="debian")
-        build(prepared.plan, backend, report)
-    apply(prepared, backend, report, seconds if wait else 0)
-    if wait:
-        report.say("waiting until the cluster's promises hold")
-        held = {action.node for action in prepared.changes} if prepared.at_once else set()
-        ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
-        for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
-            backend.endpoint(entry.port)
+        report.say(f"WARNING: CentOS does not work here; falling back to Debian.\n{error}")
+        families.remember([error.image] if error.image else [], error.what)
+    except NotReady as error:
+        if not (fallback and first and not prepared.existing.nodes):
+            raise
+        kept = keep_logs(backend, [node.name for node in prepared.plan.nodes])
+        report.say(f"WARNING: CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
+        failing = [node.image for node in prepared.plan.nodes if node.name == error.where]
+        families.remember(failing or {node.image for node in prepared.plan.nodes}, error.what)
+        down(backend, report, volumes=True)  # of this attempt: there was nothing before
+    else:
+        families.forget(prepared.plan)
+        return prepared
+    prepared = prepare(cluster, backend, report, family="debian")
+    build(prepared.plan, backend, report)
+    families.keep_of_data(prepared.plan)
+    _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
     return prepared
+
+
+def _bring_up(prepared: Prepared, backend: Backend, report: Report, *, wait: bool, seconds: float) -> None:
+    """From built images to nodes that are ready."""
+    apply(prepared, backend, report, seconds if wait else 0)
+    if not wait:
+        return
+    report.say("waiting until the cluster's promises hold")
+    held = {action.node for action in prepared.changes} if prepared.at_once else set()
+    ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
+    for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
+        backend.endpoint(entry.port)
+
+
+def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
+    """Writes all that nodes printed into one file, before they are removed; its path."""
+    path = paths.logs() / f"up-{backend.cluster}.log"
+    with path.open("w", encoding="utf-8") as file:
+        for name in names:
+            with contextlib.suppress(LabError):
+                file.writelines(f"{name} | {line}\n" for line in backend.logs(name))
+    return path
 
 
 def build(made: Plan, backend: Backend, report: Report) -> None:
     """Builds the images of a plan that are missing."""
     backend.build(
-        [recipe(role, made.family) for role in made.images], lambda role, text: report.step(f"image {role}", text)
+        [recipe(role, made.family) for role in made.images],
+        lambda role, text: report.step(f"image {role}", text),
+        lambda role: trial(role, made.family),
     )

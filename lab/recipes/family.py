@@ -21,7 +21,10 @@ class Directory(BaseModel):
 
 
 class Software(BaseModel):
-    """One piece of software in one family: its packages, and the names and paths that they bring."""
+    """One piece of software in one family: its packages, and the names and paths that they bring.
+
+    `imports`: the Python modules that programs of the lab import from it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     before: list[str] = []
@@ -32,6 +35,7 @@ class Software(BaseModel):
     modules_dir: str = ""
     modules: list[str] = []
     files: dict[str, str] = {}
+    imports: list[str] = []
     directories: list[Directory] = []
 
 

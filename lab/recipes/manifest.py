@@ -73,6 +73,8 @@ class Fragment(BaseModel):
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
     promises: dict[str, Promise] = {}
+    checks: dict[str, str] = {}
+    checked_beside: list[str] = []
 
 
 class Manifest(BaseModel):
@@ -99,6 +101,11 @@ class Manifest(BaseModel):
     def services(self) -> dict[str, Service]:
         """All daemons of the role by name."""
         return {key: value for layer in self.layers for key, value in layer.services.items()}
+
+    @property
+    def checks(self) -> dict[str, str]:
+        """What the built image has to pass: templates of shell commands over the family's table, by what they check."""
+        return self.merged("checks")
 
     @property
     def software(self) -> list[str]:

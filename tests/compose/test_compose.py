@@ -13,6 +13,7 @@ from lab.backends.docker import DockerBackend
 from lab.evidence import until
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
+from lab.lifecycle.trial import trial
 from lab.plan import Plan, compose, plan
 from lab.recipes import recipe
 from lab.spec import find, load
@@ -47,7 +48,7 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
     engine = DockerBackend(PROJECT)
     made = _plan(*free.networks(engine))
     images = [recipe(role, made.family) for role in made.images]
-    engine.build(images, lambda *_: None)
+    engine.build(images, lambda *_: None, lambda role: trial(role, made.family))
     engine.api.close()
     folder = tmp_path / "compose"
     folder.mkdir()

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Self
 from testcontainers.core.container import DockerContainer
 
 from lab.lifecycle import secrets
-from lab.lifecycle.resolve import offline
-from lab.plan import TMPFS, plan
-from lab.spec import parse
+from lab.lifecycle.trial import smallest
+from lab.plan import TMPFS
 
 if TYPE_CHECKING:
-    from lab.plan import NodePlan
-
-TOPOLOGY = f"name: labtest-{os.getpid()}-alone\n"
-SITE = "web: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 1}\n"
-OWN = {  # what others would wait for
-    "storage": "storage:\n",
-    "mysql": "mysql:\n",
-    "shell": "storage:\nshell:\n",
-    "mail": "storage:\nmysql:\nmail:\n",
-    "backup": "storage:\nmysql:\nbackup:\n",
-}
+    from lab.plan import NodePlan, Plan
 
 
 class Alone:
@@ -34,8 +23,9 @@ class Alone:
         node: what the plan says of it.
     """
 
-    def __init__(self, role: str, family: str) -> None:
-        made = plan(offline(parse(TOPOLOGY + OWN.get(role, SITE)))[0], family)
+    def __init__(self, role: str, family: str, made: Plan | None = None) -> None:
+        """Of the smallest cluster that has the role, unless `made` is another plan."""
+        made = made or smallest(role, family, f"labtest-{os.getpid()}-alone")
         self.role = role
         self.node: NodePlan = made.role(role)[0]
         known = secrets.ensure(made)

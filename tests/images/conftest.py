@@ -11,6 +11,7 @@ from testcontainers.core.config import testcontainers_config
 from lab.backends.docker import DockerBackend, origin
 from lab.lifecycle import resolve
 from lab.lifecycle.report import Silent
+from lab.lifecycle.trial import trial
 from lab.recipes import Family, family, recipe, roles
 from lab.spec import Cluster
 from tests.images.alone import Alone
@@ -25,7 +26,7 @@ def table(request: pytest.FixtureRequest) -> Family:
     engine = DockerBackend(f"labtest-{os.getpid()}-images")
     asked = Cluster.model_validate({"web": {}, "family": request.config.getoption("--family") or "auto"})
     chosen = resolve.family(asked, engine.observe(), engine, Silent())
-    engine.build([recipe(role, chosen) for role in roles()], lambda *_: None)
+    engine.build([recipe(role, chosen) for role in roles()], lambda *_: None, lambda role: trial(role, chosen))
     # The reaper needs an image of its own; where that can't be had, each test's own clean-up has to do.
     testcontainers_config.ryuk_disabled = not origin.obtainable(engine.api, testcontainers_config.ryuk_image, 3)
     engine.api.close()

@@ -1,4 +1,4 @@
-"""CentOS that is there and does not build: a real image under its name, and a real failing step.
+"""CentOS that can be had and does not work: a family of this suite that is broken on purpose, by real builds and nodes.
 
 In a namespace of images of its own: nobody else on the engine must take this for CentOS.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import assets
 from lab.backends.docker import DockerBackend, origin
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
@@ -23,14 +25,26 @@ if TYPE_CHECKING:
 
     from lab.recipes import Family
 
-LAB = str(Path(sys.executable).with_name("lab"))
 NAME = f"labtest-{os.getpid()}-f"
 UP_SECONDS = 600
+READY_SECONDS = "15"
+TOPOLOGY = "family: {}\nweb: {{count: 1}}\n"
+# The command line with the images of another folder.
+DRIVER = """
+import sys
+from pathlib import Path
+from lab import assets
+folder = Path(sys.argv.pop(1))
+assets.images = lambda: folder
+from lab.cli.main import main
+main()
+"""
+HTTPD = "binaries: {httpd: /usr/sbin/apache2}"
 
 
 @pytest.fixture
 def engine(table: Family) -> Iterator[DockerBackend]:
-    """An engine on which Debian's base goes by CentOS's name: it can be had, and has no dnf."""
+    """An engine on which Debian's base goes by CentOS's name."""
     backend = DockerBackend(NAME)
     if table.family == "centos":
         origin.ensure(backend.api, "debian", lambda *_: None)
@@ -45,29 +59,105 @@ def engine(table: Family) -> Iterator[DockerBackend]:
     backend.api.close()
 
 
-def _up(folder: Path, choice: str) -> subprocess.CompletedProcess[str]:
-    (folder / "cluster.yaml").write_text(f"family: {choice}\nweb: {{count: 1}}\n", encoding="utf-8")
-    environment = {**os.environ, "LAB_NAMESPACE": NAME, "LAB_NAME": NAME}
+def _images(folder: Path, old: str = "", new: str = "") -> Path:
+    """The images' sources, where CentOS has Debian's table with one difference; without one, its own."""
+    made = shutil.copytree(assets.images(), folder / "images")
+    if old:
+        debian = (made / "families" / "debian.yaml").read_text(encoding="utf-8")
+        assert debian.count(old) == 1
+        text = debian.replace(old, new).replace("family: debian", "family: centos")
+        (made / "families" / "centos.yaml").write_text(text, encoding="utf-8")
+    return made
+
+
+def _lab(folder: Path, images: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command whose secrets and notes lie in the folder."""
+    kept = {"XDG_STATE_HOME": str(folder / "state"), "XDG_DATA_HOME": str(folder / "data")}
     return subprocess.run(
-        [LAB, "up"], cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=UP_SECONDS
+        [sys.executable, "-c", DRIVER, str(images), *arguments],
+        cwd=folder,
+        env={**os.environ, "LAB_NAMESPACE": NAME, "LAB_NAME": NAME, **kept},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=UP_SECONDS,
     )
 
 
-def test_auto_falls_back_and_keeps_the_log(engine: DockerBackend, tmp_path: Path) -> None:
-    done = _up(tmp_path, "auto")
+def _up(folder: Path, images: Path, choice: str) -> subprocess.CompletedProcess[str]:
+    (folder / "cluster.yaml").write_text(TOPOLOGY.format(choice), encoding="utf-8")
+    return _lab(folder, images, "up", "--timeout", READY_SECONDS)
+
+
+def _fell_back(done: subprocess.CompletedProcess[str], engine: DockerBackend) -> str:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "family: centos" in said
-    assert "WARNING: CentOS does not build here; falling back to Debian" in said
+    assert "falling back to Debian" in said
+    assert engine.observe().family == "debian"
+    return said
+
+
+def _remembers(tmp_path: Path, images: Path, why: str) -> None:
+    """A later `up` does not try the same images again, and says why."""
+    assert _lab(tmp_path, images, "down", "--volumes").returncode == 0
+    again = _up(tmp_path, images, "auto")
+    said = again.stdout + again.stderr
+    assert again.returncode == 0, said
+    assert "family: debian (CentOS did not work here: " in said
+    assert why in said
+    assert "'lab up --family centos' tries it again" in said
+    assert "falling back" not in said
+
+
+def test_an_image_that_does_not_build(engine: DockerBackend, tmp_path: Path) -> None:
+    """The log is kept."""
+    images = _images(tmp_path)
+    said = _fell_back(_up(tmp_path, images, "auto"), engine)
+    assert "WARNING: CentOS does not work here" in said
     assert re.search(r"step: Step \d+/\d+ : RUN dnf", said)
     log = re.search(r"whole log: (\S+)", said)
     assert log
     assert "dnf: not found" in Path(log[1]).read_text(encoding="utf-8")
+    _remembers(tmp_path, images, "did not build")
+
+
+def test_an_image_that_does_not_pass_its_trial(engine: DockerBackend, tmp_path: Path) -> None:
+    """A wrong fact of the table is named, and the image gets no name."""
+    images = _images(tmp_path, HTTPD, "binaries: {httpd: /usr/sbin/httpd}")
+    said = _fell_back(_up(tmp_path, images, "auto"), engine)
+    assert "did not pass its trial" in said
+    assert "httpd: binary /usr/sbin/httpd: not found" in said
+    tags = [tag for image in engine.api.images() for tag in image["RepoTags"] or []]
+    assert not [tag for tag in tags if tag.startswith(f"{NAME}/web:centos") or tag.endswith("-untried")]
+    _remembers(tmp_path, images, "did not pass its trial")
+
+
+def test_nodes_that_do_not_become_ready(engine: DockerBackend, tmp_path: Path) -> None:
+    """Nothing of the first attempt is left but its logs; a change of the images is tried."""
+    images = _images(tmp_path, HTTPD, "binaries: {httpd: /bin/true}")  # is there, accepts any configuration, and serves nobody
+    said = _fell_back(_up(tmp_path, images, "auto"), engine)
+    assert re.search(r"web1 is not ready after \d+ s: ", said)
+    log = re.search(r"logs: (\S+)", said)
+    assert log
+    assert "web1 | supervisor" in Path(log[1]).read_text(encoding="utf-8")
+    assert {node.image.partition(":")[2].partition("-")[0] for node in engine.observe().nodes} == {"debian"}
+    _remembers(tmp_path, images, "web1 is not ready")
+
+
+def test_data_is_never_taken_over_by_another_family(engine: DockerBackend, tmp_path: Path) -> None:
+    """A cluster that was made by Debian, and removed without its volumes, stays Debian's."""
+    images = _images(tmp_path, HTTPD, HTTPD)  # works
+    assert _up(tmp_path, images, "debian").returncode == 0
+    assert _lab(tmp_path, images, "down").returncode == 0
+    done = _up(tmp_path, images, "auto")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "family: debian (the cluster's volumes were made by it)" in done.stdout + done.stderr
     assert engine.observe().family == "debian"
 
 
 def test_an_explicit_centos_is_an_error_and_makes_nothing(engine: DockerBackend, tmp_path: Path) -> None:
-    done = _up(tmp_path, "centos")
+    done = _up(tmp_path, _images(tmp_path), "centos")
     assert done.returncode == 1
     assert "did not build" in done.stderr
     assert "RUN dnf" in done.stderr

@@ -31,7 +31,7 @@ from tests.unit.conftest import FULL, TAKEN, WHOLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lab.backends.base import Result
+    from lab.backends.base import Result, Trial
     from lab.lifecycle.prepare import Prepared
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
@@ -162,10 +162,12 @@ class CentosBreaks(MemoryBackend):
     def origin(self, family: str, seconds: float) -> bool:
         return seconds > 0 and family in ("centos", "debian")
 
-    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
         if recipes[0].family == "centos":
             raise BuildError("the image web (centos) did not build", step="Step 2/4 : RUN dnf", log="/x.log")
-        super().build(recipes, report)
+        super().build(recipes, report, trial)
 
 
 class Heard(Silent):

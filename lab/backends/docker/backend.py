@@ -21,6 +21,7 @@ from lab.errors import BackendError, HostError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.backends.base import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
     from lab.spec import Placement
@@ -72,10 +73,12 @@ class DockerBackend:
 
         return origin.available(self.api, family, seconds)
 
-    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
         from lab.backends.docker import builder
 
-        builder.build(self.api, recipes, report)
+        builder.build(self.api, recipes, report, trial)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"creating {node.name}", node.name):

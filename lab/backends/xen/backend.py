@@ -18,6 +18,7 @@ from lab.errors import BackendError, HostError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.backends.base import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
     from lab.spec import Placement
@@ -77,12 +78,14 @@ class XenBackend:
         with engine.connected(engine.REQUEST_SECONDS) as api:
             return origin.available(api, family, seconds)
 
-    def build(self, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> None:
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
         from lab.backends.docker import builder, engine
         from lab.backends.xen import toolbox
 
         with engine.connected(engine.REQUEST_SECONDS) as api, ThreadPoolExecutor(builder.PARALLEL) as pool:
-            builder.build(api, recipes, report)
+            builder.build(api, recipes, report, trial)
             files = guest.files(report)
             disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), recipes))
         self._images |= {recipe.tag: made.name for recipe, made in zip(recipes, disks, strict=True)}

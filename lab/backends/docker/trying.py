@@ -1,0 +1,46 @@
+"""The trial of an image: its facts, asked in a container that has the files and rights of a node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.backends.archive import archive
+from lab.names import LABEL
+from lab.plan import TMPFS
+
+if TYPE_CHECKING:
+    import docker
+
+    from lab.backends.base import Trial
+
+TRIAL_SECONDS = 120
+SCRIPT = "/etc/lab/trial"
+
+
+def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
+    """What of an image is not as it has to be, a line each; empty where all is."""
+    host = api.create_host_config(
+        network_mode="bridge",  # keepalived looks for its interface
+        cap_drop=["ALL"],
+        cap_add=list(trial.node.capabilities),
+        devices=[f"{device}:{device}:rwm" for device in trial.node.devices],
+        security_opt=["no-new-privileges"],
+        sysctls=dict(trial.node.sysctls),
+        tmpfs=TMPFS,
+    )
+    made = api.create_container(
+        image,
+        ["timeout", str(TRIAL_SECONDS), "sh", SCRIPT],
+        entrypoint=[],
+        hostname=trial.node.name,
+        labels={f"{LABEL}.trial": trial.node.role},
+        host_config=host,
+    )
+    try:
+        api.put_archive(made["Id"], "/", archive({**trial.files, SCRIPT: (trial.script.encode(), 0o600)}))
+        api.start(made["Id"])
+        rc = int(api.wait(made["Id"])["StatusCode"])
+        said = api.logs(made["Id"]).decode(errors="replace").strip()
+    finally:
+        api.remove_container(made["Id"], force=True, v=True)
+    return "" if rc == 0 else said or f"exit code {rc}"

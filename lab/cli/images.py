@@ -1,0 +1,55 @@
+"""`lab images`: what the lab keeps on this machine's engine, and what of it is left over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+MEBI = 1 << 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(help="The images and Xen disks that the lab has made.", no_args_is_help=True)
+    verbs.command("list")(show)
+    verbs.command()(prune)
+    app.add_typer(verbs, name="images")
+
+
+def show(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Shows each image and each disk, its size, and what it is of use for."""
+    from lab.backends.docker import engine, stock
+    from lab.cli import tables
+
+    with engine.connected(engine.REQUEST_SECONDS) as api:
+        found, layers = stock.stock(api), stock.layers(api)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    tables.rows(("NAME", "MiB", "USE"), [(one.name, str(one.size // MEBI), one.why or "left over") for one in found])
+    left = [one for one in found if not one.why]
+    print(f"{len(found)} in all, {len(left)} left over; the engine's layers take {layers // MEBI} MiB")
+    if left:
+        print("'lab images prune' removes what is left over")
+
+
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only name what would be removed.")] = False,
+) -> None:
+    """Removes the images and disks of other versions that no node uses; nothing that is not the lab's."""
+    from lab.backends.docker import engine, stock
+
+    with engine.connected(engine.REQUEST_SECONDS) as api:
+        if dry_run:
+            for one in stock.stock(api):
+                if not one.why:
+                    print(one.name)
+            return
+        before = stock.layers(api)
+        gone = stock.prune(api)
+        freed = before - stock.layers(api)
+    disks = sum(one.size for one in gone if not one.tags)
+    print(f"removed {len(gone)}: {freed // MEBI} MiB of layers, {disks // MEBI} MiB of disks")

@@ -1,0 +1,36 @@
+"""The trial that a built image has to pass: its facts, with the files of a node of the smallest cluster of its role."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lab.backends.base import Trial
+from lab.lifecycle import secrets
+from lab.lifecycle.resolve import offline
+from lab.plan import plan
+from lab.recipes import family, manifest
+from lab.recipes.facts import script
+from lab.spec import parse
+
+if TYPE_CHECKING:
+    from lab.plan import Plan
+
+
+def smallest(role: str, family_name: str, name: str) -> Plan:
+    """The plan of the smallest cluster that has a role, under a name."""
+    beside = manifest(role).own.checked_beside
+    wanted = beside if role == "client" else [*beside, role]  # every cluster has one
+    topology = "".join(f"{entry}: {{}}\n" for entry in wanted)
+    return plan(offline(parse(f"name: {name}\n{topology}"))[0], family_name)
+
+
+def trial(role: str, family_name: str) -> Trial:
+    """What an image of a role is tried with; its secrets are made for it and forgotten at once."""
+    name = f"trial-{os.getpid()}-{role}"
+    node = smallest(role, family_name, name)
+    try:
+        files = node.role(role)[0].reveal(secrets.ensure(node))
+    finally:
+        secrets.forget(name)
+    return Trial(node.role(role)[0], files, script(role, family(family_name)))

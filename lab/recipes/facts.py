@@ -1,0 +1,65 @@
+"""What has to be true in a built image: the family's table, and what the role's own checks say. Asked by one script."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from lab.recipes.manifest import manifest
+from lab.recipes.recipe import environment
+
+if TYPE_CHECKING:
+    from lab.recipes.family import Family, Software
+
+PRELUDE = """\
+set -u
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+failed=0
+fact() {
+    if ! said=$(sh -c "$2" 2>&1); then
+        failed=1
+        printf '%s: %s\\n' "$1" "$(printf '%s' "${said:-not found}" | tail -n 3)"
+    fi
+}
+(set -e; . /usr/lib/lab/prelude) || { echo "the scripts of /usr/lib/lab/boot.d: failed"; exit 1; }
+"""
+
+
+def facts(role: str, table: Family) -> list[tuple[str, str]]:
+    """What has to be true, and the shell command that succeeds where it is."""
+    wanted = manifest(role)
+    of_software = [
+        (f"{name}: {what}", command) for name in wanted.software for what, command in _of(table.software[name], table)
+    ]
+    names = {key: value.model_dump() for key, value in table.software.items()}
+    jinja = environment()
+    return of_software + [(what, jinja.from_string(text).render(names)) for what, text in wanted.checks.items()]
+
+
+def script(role: str, table: Family) -> str:
+    """A program for `sh` in the image: a line for each fact that is not true, and exit code 1 if there is one.
+
+    It expects the files of a node in place, and starts no daemon.
+    """
+    lines = [f"fact {shlex.quote(what)} {shlex.quote(command)}" for what, command in facts(role, table)]
+    return PRELUDE + "\n".join(lines) + "\nexit $failed\n"
+
+
+def _of(software: Software, table: Family) -> list[tuple[str, str]]:
+    asked = [(f"binary {path}", f"test -x {path}") for path in software.binaries.values()]
+    asked += [(f"user {user}", f"getent passwd {user}") for user in software.users.values()]
+    asked += [(f"group {group}", f"getent group {group}") for group in software.groups.values()]
+    asked += [(f"file {path}", f"test -f {path}") for path in software.files.values()]
+    asked += [
+        (f"module {module}", f"test -f {software.modules_dir}/{module}.so -o -f {software.modules_dir}/mod_{module}.so")
+        for module in software.modules
+    ]
+    asked += [
+        (
+            f"directory {entry.path} {entry.mode} {entry.owner}:{entry.group}",
+            f'test "$(stat -c %a:%U:%G {entry.path})" = {entry.mode.lstrip("0")}:{entry.owner}:{entry.group}',
+        )
+        for entry in software.directories
+    ]
+    python = table.software["base"].binaries["python"]
+    return asked + [(f"Python module {name}", f"{python} -c 'import {name}'") for name in software.imports]
