@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 
+SECRETS_NOTE = "secrets"
+"""The note that stays as long as the cluster's data: whose secrets those nodes had, and will need."""
+
+
 class State(StrEnum):
     """What an engine can say of a node."""
 
@@ -154,7 +158,7 @@ class Backend(Protocol):
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone.
 
-        The volumes of nodes of the roles in `keep` stay.
+        The volumes of nodes of the roles in `keep` stay. Notes go, but for `SECRETS_NOTE` where data stays.
         """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

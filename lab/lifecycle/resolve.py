@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
-POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
+RANGE = IPv4Network("10.90.0.0/16")
+POOL = list(RANGE.subnets(new_prefix=24))
 USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404, "ssh": 2222, "submission": 1587, "imaps": 1993}
 NEEDED = {
     "ip_vs": ("'engine: ipvs'", "tcp-lb.engine", "use 'engine: haproxy', or a kernel with IPVS"),
@@ -121,7 +122,7 @@ def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> 
     for candidate in POOL:
         if (cluster.vip is None or cluster.vip in candidate) and not any(candidate.overlaps(other) for other in used):
             return candidate
-    raise HostError("no subnet of 10.90.0.0/16 is free", next_step="write one, such as 'network: 10.123.0.0/24'")
+    raise HostError(f"no subnet of {RANGE} is free", next_step="write one, such as 'network: 10.123.0.0/24'")
 
 
 def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:

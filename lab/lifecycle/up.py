@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.errors import BuildError, Taken
-from lab.lifecycle import ready
+from lab.lifecycle import ownership, ready, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.prepare import Prepared, prepare
 from lab.recipes import recipe
@@ -42,7 +43,9 @@ def up(
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
-    prepared = prepare(cluster, backend, report)
+    known = partial(secrets.ensure, say=report.say)
+    prepared = prepare(cluster, backend, report, known=known)
+    ownership.claim(backend)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
     try:
@@ -51,7 +54,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         if cluster.family != AUTO or prepared.plan.family != "centos":
             raise
         report.say(f"WARNING: CentOS does not build here; falling back to Debian.\n{error}")
-        prepared = prepare(cluster, backend, report, family="debian")
+        prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
     apply(prepared, backend, report, seconds if wait else 0)
     if wait:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import paths
 from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.plan import MANIFEST
 from lab.testing.plugin import place
 from tests import free
 
@@ -216,6 +218,28 @@ def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person)
     person.lab("up")
     assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
     assert "nothing to change" in person.lab("up")
+
+
+@pytest.mark.parametrize("before", [[], ["kill"], ["down"]])
+def test_another_home_is_refused_and_nothing_is_changed(person: Person, before: list[str]) -> None:
+    """As with sudo, by a colleague, or after a home was lost."""
+    person.lab("up")
+    authority = person.lab("open", "--ca")
+    if before:
+        person.lab(*before, *(person.nodes() if before == ["kill"] else []))
+    kept = {node: person.backend.get(node, MANIFEST) for node in person.nodes()}
+    own = person.environment.get("XDG_DATA_HOME")
+    person.environment["XDG_DATA_HOME"] = str(person.folder / "second")
+    for verb in (["up"], ["plan"], ["up", "--scale", "web=2"], ["open", "--ca"], ["open"]):
+        said = person.lab(*verb, code=2)
+        assert f"the cluster '{person.backend.cluster}' has secrets, and they are not in {person.folder}" in said
+        assert f"{socket.gethostname()}:{paths.secrets(person.backend.cluster)}" in said
+    assert not (person.folder / "second").exists()
+    assert {node: person.backend.get(node, MANIFEST) for node in person.nodes()} == kept
+    person.environment.pop("XDG_DATA_HOME")
+    person.environment.update({"XDG_DATA_HOME": own} if own else {})
+    person.lab("up")
+    assert person.lab("open", "--ca") == authority
 
 
 def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
