@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
 from lab import identifiers
 from lab.errors import HostError
@@ -69,7 +70,8 @@ def sockets() -> Path:
     root = os.environ.get("XDG_RUNTIME_DIR")
     made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
     _made(made)
-    if made.stat().st_uid != os.getuid() or made.stat().st_mode & 0o077:
+    found = made.lstat()  # a link of somebody else's leads where they like
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
         raise HostError(
             f"{made} belongs to somebody else, or others may enter it",
             where=str(made),

@@ -1,4 +1,4 @@
-"""Files for nobody else's eyes."""
+"""Files and folders for nobody else's eyes."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def write(path: Path, content: bytes | str) -> None:
     draft.touch(mode=0o600)
     draft.write_bytes(content.encode() if isinstance(content, str) else content)
     draft.replace(path)
+
+
+def close(path: Path, below: Path) -> None:
+    """Has nobody else enter a folder, nor those between it and `below`, which stays as it is."""
+    while path != below:
+        path.chmod(0o700)
+        path = path.parent

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 
-SECRETS_NOTE = "secrets"
-"""The note that stays as long as the cluster's data: whose secrets those nodes had, and will need."""
+LASTING = "kept-"
+"""How the key of a note begins that speaks of the data, and stays as long as there is some."""
 
 
 class State(StrEnum):
@@ -158,7 +158,7 @@ class Backend(Protocol):
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone.
 
-        The volumes of nodes of the roles in `keep` stay. Notes go, but for `SECRETS_NOTE` where data stays.
+        The volumes of nodes of the roles in `keep` stay. So do `LASTING` notes where any data stays.
         """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

@@ -26,6 +26,7 @@ from lab.cli import (
     plan,
     power,
     render,
+    renew,
     runs,
     schema,
     screen,
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
-PARTS = (mysql, volume, mail, user, backup, opened)
+PARTS = (mysql, volume, mail, user, backup, opened, renew)
 BENEATH = (render, build, graph, doctor, schema, compose, xen)
 for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)

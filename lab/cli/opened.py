@@ -28,7 +28,7 @@ def addresses(
 
     made = options.backend(file, name, backend, host)
     cluster, existing = made.cluster, made.observe()
-    ownership.admit(made, existing)
+    ownership.admit(made, existing, made.notes())
     if ca:
         certificate = secrets.known(cluster, "ca-certificate")
         if certificate is None:

@@ -97,10 +97,12 @@ def _made(plan: Plan) -> Authority:
     from ipaddress import IPv4Network
 
     from lab.lifecycle.resolve import RANGE
+    from lab.plan.compose import NETWORK
 
-    # A cluster whose subnet the lab chose may get another one of the same range.
+    # A cluster whose subnet the lab chose may get another one of the same range, or be run by Docker Compose.
     own = plan.network.cidr
-    networks = [RANGE if own.subnet_of(RANGE) else own, IPv4Network("127.0.0.1/32")]
+    usual = [RANGE, NETWORK]
+    networks = [*(usual if any(map(own.subnet_of, usual)) else [own]), IPv4Network("127.0.0.1/32")]
     return authority(plan.cluster, [f"{plan.cluster}.test", "localhost"], networks)
 
 

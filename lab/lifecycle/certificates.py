@@ -47,9 +47,12 @@ class Authority:
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
     @property
-    def constrained(self) -> bool:
-        """Whether it can speak for some names only; one that an earlier version made can for all."""
-        return _constraints(self.parsed) is not None
+    def worry(self) -> str:
+        """Why it should be replaced; empty where it is well."""
+        ends = self.parsed.not_valid_after_utc
+        if _constraints(self.parsed) is None:
+            return f"was made by an earlier version, and can speak for any name until {ends:%Y}"
+        return f"ends on {ends:%Y-%m-%d}" if ends - datetime.now(UTC) < LEAF_LIFE else ""
 
     def allows(self, names: Sequence[str]) -> bool:
         """Whether clients accept what it signs for these DNS names and addresses (RFC 5280, 4.2.1.10)."""

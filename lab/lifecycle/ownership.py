@@ -7,23 +7,25 @@ its nodes would refuse each other, its backups could not be read, and who trusts
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.backends.base import SECRETS_NOTE
+from lab.backends.base import LASTING
 from lab.errors import HostError
 from lab.lifecycle import secrets
 from lab.lifecycle.certificates import fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lab.backends.base import Backend, Existing
 
 TRUSTED = "/etc/lab/ca.crt"
 """The CA's certificate, in the nodes that have it."""
 
+NOTE = f"{LASTING}secrets"
 HAVE_IT = ("client", "mysql", "backup")
 
 
@@ -35,17 +37,18 @@ class Owner:
     place: str = ""
 
 
-def admit(backend: Backend, existing: Existing) -> None:
+def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
     """Lets nobody go on who has other secrets than the cluster; changes nothing.
 
     Args:
         backend: where the cluster is.
         existing: its nodes.
+        notes: what is noted with it.
 
     Raises:
         HostError: the cluster's secrets are elsewhere; says where, as far as it is known.
     """
-    owner = _noted(backend) or _seen(backend, (node.name for node in existing.nodes if node.role in HAVE_IT))
+    owner = _noted(notes) or _seen(backend, (node.name for node in existing.nodes if node.role in HAVE_IT))
     own = secrets.authorities(backend.cluster)
     if owner is None or own & owner.authorities:
         return
@@ -60,16 +63,21 @@ def admit(backend: Backend, existing: Existing) -> None:
     )
 
 
-def claim(backend: Backend) -> None:
-    """Notes with the cluster that its secrets are those in this user's folder."""
-    known = ",".join(sorted(secrets.authorities(backend.cluster)))
-    text = f"{known} {getpass.getuser()}@{socket.gethostname()}:{secrets.folder(backend.cluster)}"
-    if backend.notes().get(SECRETS_NOTE) != text:
-        backend.note(SECRETS_NOTE, text)
+def note(cluster: str) -> dict[str, str]:
+    """What is noted with the cluster's data: that its secrets are those in this user's folder."""
+    known = ",".join(sorted(secrets.authorities(cluster)))
+    return {NOTE: f"{known} {_user()}@{socket.gethostname()}:{secrets.folder(cluster)}"}
 
 
-def _noted(backend: Backend) -> Owner | None:
-    known, _, place = backend.notes().get(SECRETS_NOTE, "").partition(" ")
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name
+        return str(os.getuid())
+
+
+def _noted(notes: Mapping[str, str]) -> Owner | None:
+    known, _, place = notes.get(NOTE, "").partition(" ")
     return Owner(frozenset(known.split(",")), place) if known else None
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, ownership, resolve, secrets
+from lab.lifecycle import each, ownership, resolve, scaling, secrets
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -64,12 +64,14 @@ def prepare(
         UserError: it can't be as asked.
     """
     existing = backend.observe()
-    ownership.admit(backend, existing)
+    notes = backend.notes()
+    ownership.admit(backend, existing, notes)
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
     made = plan(resolve.places(cluster, existing, capabilities), chosen)
     resolve.admit(made, existing, capabilities)
+    scaling.admit(made, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}

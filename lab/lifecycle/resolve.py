@@ -10,10 +10,11 @@ from lab import assets
 from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
 from lab.spec import AUTO, load
+from lab.spec.changes import scaled
 from lab.spec.defaults import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
@@ -34,6 +35,14 @@ REGISTRY_SECONDS = 3.0
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
     """The cluster with the timers that the backend's nodes need, where the person wrote none."""
     return filled(cluster, backend.clock.defaults)
+
+
+def as_many(cluster: Cluster, names: Iterable[str]) -> Cluster:
+    """The topology with as many nodes of each role as these are: for a change that is not about their number."""
+    there = [name.rstrip("0123456789") for name in names]
+    return scaled(
+        cluster, [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
+    )
 
 
 def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:

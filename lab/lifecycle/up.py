@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.errors import BuildError, Taken
-from lab.lifecycle import ownership, ready, secrets
+from lab.lifecycle import expected, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.prepare import Prepared, prepare
 from lab.recipes import recipe
@@ -45,7 +45,6 @@ def up(
 def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
     known = partial(secrets.ensure, say=report.say)
     prepared = prepare(cluster, backend, report, known=known)
-    ownership.claim(backend)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
     try:
@@ -56,6 +55,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         report.say(f"WARNING: CentOS does not build here; falling back to Debian.\n{error}")
         prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
+    _note(prepared.plan, backend, done=False)
     apply(prepared, backend, report, seconds if wait else 0)
     if wait:
         report.say("waiting until the cluster's promises hold")
@@ -63,7 +63,17 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
         for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
             backend.endpoint(entry.port)
+    _note(prepared.plan, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
     return prepared
+
+
+def _note(made: Plan, backend: Backend, *, done: bool) -> None:
+    """Has the engine remember what can't be seen of the nodes and volumes themselves."""
+    there = backend.notes()
+    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, there, done=done)
+    for key, text in wanted.items():
+        if there.get(key) != text:
+            backend.note(key, text)
 
 
 def build(made: Plan, backend: Backend, report: Report) -> None:

@@ -49,7 +49,7 @@ def test_another_home_makes_no_other_secrets(  # noqa: PLR0913, PLR0917
         for node in memory.observe().nodes:
             memory.stop(node.name)
     if state == "an earlier version's":
-        memory.note("secrets", None)
+        memory.note("kept-secrets", None)
     if state.startswith("down"):
         keep = state.endswith("backups")
         down(memory, Silent(), volumes=keep, keep_backups=keep)
@@ -77,7 +77,7 @@ def test_a_copy_of_the_folder_is_as_good(
     paths.secrets("golden").parents[1].rename(tmp_path / "moved")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "moved"))
     assert up(full, memory, Silent()).changes == []
-    assert str(tmp_path / "moved") in memory.notes()["secrets"]
+    assert str(tmp_path / "moved") in memory.notes()["kept-secrets"]
 
 
 def test_when_the_data_is_gone_anybody_may_begin(
@@ -87,7 +87,7 @@ def test_when_the_data_is_gone_anybody_may_begin(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "second"))
     down(memory, Silent(), volumes=True)
     up(full, memory, Silent())
-    assert "second" in memory.notes()["secrets"]
+    assert "second" in memory.notes()["kept-secrets"]
 
 
 def test_a_plan_makes_no_secrets_and_tells_the_same_changes(full: Cluster, memory: MemoryBackend) -> None:
@@ -139,7 +139,7 @@ def test_all_certificates_of_a_cluster_are_good_and_short(tmp_path: Path) -> Non
 
 
 FOREIGN = (
-    "www.example.com example.com test golden.test.example.com other.test xgolden.test web1 8.8.8.8 10.91.0.1 127.0.0.2"
+    "www.example.com example.com test golden.test.example.com other.test xgolden.test web1 8.8.8.8 10.91.1.1 127.0.0.2"
 )
 
 
@@ -231,7 +231,7 @@ def test_another_network_of_ones_own_takes_another_ca_and_says_so() -> None:
     first = secrets.ensure(plan(parse(WHOLE), "debian"))
     secrets.ensure(plan(parse(WHOLE.replace("10.90.0", "10.90.9")), "debian"), said.append)
     assert not said, "the lab's own range"
-    moved = secrets.ensure(plan(parse(WHOLE.replace("10.90.0", "10.91.0")), "debian"), said.append)
+    moved = secrets.ensure(plan(parse(WHOLE.replace("10.90.0", "10.92.0")), "debian"), said.append)
     assert moved["ca-certificate"] != first["ca-certificate"]
     assert "the CA of 'golden' is made anew" in said[0]
 

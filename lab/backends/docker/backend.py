@@ -12,7 +12,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
-from lab.backends.base import SECRETS_NOTE, Capabilities, Existing, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Result, State
 from lab.backends.docker import channel, container, context, engine, labels
 from lab.backends.kernel import features, routes
 from lab.clock import REAL
@@ -156,8 +156,11 @@ class DockerBackend:
                 self.api.remove_network(network["Id"])
             for volume in self._volumes():
                 note = volume["Labels"].get(labels.NOTE)
-                data_goes = volumes and not volume["Name"].startswith(kept)
-                if data_goes if note is None else note != SECRETS_NOTE or (volumes and not keep):
+                if note is None:
+                    goes = volumes and not volume["Name"].startswith(kept)
+                else:
+                    goes = (volumes and not keep) or not note.startswith(LASTING)
+                if goes:
                     self.api.remove_volume(volume["Name"], force=True)
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
