@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -36,7 +37,7 @@ from lab.cli import (
     volume,
     xen,
 )
-from lab.errors import LabError
+from lab.errors import LabError, UserError
 
 INTERRUPTED = 130
 
@@ -54,8 +55,32 @@ for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)
 
 
+def _show_what_can_be_shown() -> None:
+    """On a terminal that lacks a character, another one stands for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _told(error: Exception) -> int:
+    """Shows what Typer says of the command line, or of which file the system says what; returns the exit code.
+
+    Raises:
+        Exception: it is neither.
+    """
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if not isinstance(error, OSError) or error.filename is None:
+        raise error
+    print(f"lab: {error.filename} can't be used: {error.strerror}\n  where: {error.filename}", file=sys.stderr)
+    return UserError.exit_code
+
+
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    _show_what_can_be_shown()
     out = os.dup(1)  # Rich leads the other one elsewhere when nobody reads
     try:
         code = app(standalone_mode=False) or 0
@@ -71,11 +96,7 @@ def main() -> None:
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
     except Exception as error:
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
+        code = _told(error)
     if code == INTERRUPTED:
         after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"
         print(f"lab: interrupted; {after}", file=sys.stderr)
