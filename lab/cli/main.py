@@ -95,7 +95,7 @@ def main() -> None:
             raise
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
         code = _told(error)
     if code == INTERRUPTED:
         after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import each, ready, scaling
+from lab.lifecycle import each, ready
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -50,9 +50,7 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
     """Changes nodes that exist. First those that are not ready: the change of another one may be what they wait for."""
     changed = [action.node for actions in kinds for action in actions]
-    sick = (
-        _not_ready(prepared, backend, changed) | scaling.waiting(prepared.plan, prepared.existing) if seconds else set()
-    )
+    sick = _not_ready(prepared, backend, changed) if seconds else set()
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in sick], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in sick], prepared)]
     names = [node.name for node in prepared.plan.nodes]

@@ -46,13 +46,6 @@ def note(plan: Plan, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
     return ({COPIES: str(copies)} if copies else {}) | ({MEMBERS: str(counted)} if members else {})
 
 
-def waiting(plan: Plan, existing: Existing) -> set[str]:
-    """The nodes that are not ready until the last of them has its new files: all have to agree on who goes."""
-    stay = {node.name for node in plan.role(MYSQL)}
-    there = {node.name for node in existing.nodes if node.role == MYSQL}
-    return stay & there if stay < there else set()
-
-
 def forget(backend: Backend) -> None:
     """The data is gone."""
     for key in (COPIES, MEMBERS):
@@ -81,6 +74,13 @@ def _admit_mysql(plan: Plan, existing: Existing, notes: Mapping[str, str]) -> No
     there = [node for node in existing.nodes if node.role == MYSQL]
     wanted, had = len(plan.role(MYSQL)), int(notes.get(MEMBERS, len(there)))
     running = sum(node.state is State.RUNNING for node in there)
+    if wanted and had and {wanted, had} == {2, 3}:
+        # Of two that stay or come, the first would wait for the second, which is changed after it.
+        raise SpecError(
+            f"mysql can't go from {had} nodes to {wanted} at once",
+            where="mysql.count",
+            next_step=f"by way of one: 'lab up --scale mysql=1', then 'lab up --scale mysql={wanted}'",
+        )
     if 0 < wanted < had and running < had:
         raise SpecError(
             f"mysql has {had} nodes, of which {running} run: all are needed to go on with {wanted}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -33,6 +35,10 @@ UP_SECONDS = 120
 STAGE8_NODES = 7
 LAB = [str(Path(sys.executable).with_name("lab"))]
 SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
+
+
+STEPS = 40  # lines that the longest of the changes prints, at most
+TLS = {"/etc/lab/site.pem", "/etc/lab/ca.crt", MANIFEST}
 
 
 class Person:
@@ -100,6 +106,55 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     person.lab("status")
     assert "nothing to change" in person.lab("up")
     assert len(person.nodes()) == 3
+
+
+CHANGES = {
+    "an option": (["up"], "web: {count: 1, php-children: 20}\nhttp-lb: {count: 1, answer-timeout: 7}\n"),
+    "more nodes": (["up"], "web: {count: 2}\nhttp-lb: {count: 1}\n"),
+    "fewer roles": (["up"], "web: {count: 1}\n"),
+    "certificates": (["renew"], SMALL),
+    "the CA": (["renew", "--ca"], SMALL),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(person: Person, change: str) -> None:
+    """A step is a line that the command prints. Each node has the files that the old topology means, and no other."""
+    verb, topology = CHANGES[change]
+    file = person.folder / "cluster.yaml"
+    person.lab("up")
+    kept = _files(person)
+    for step in range(1, STEPS):
+        file.write_text(topology, encoding="utf-8")
+        with person.start(*verb) as running:
+            assert running.stderr
+            lines = list(itertools.islice(running.stderr, step))
+            running.send_signal(signal.SIGKILL)
+            running.communicate()
+        ended = len(lines) < step
+        file.write_text(SMALL, encoding="utf-8")
+        person.lab("up")
+        now = _files(person)
+        if verb[0] == "renew":
+            kept = {
+                node: files | {path: now[node][path] for path in TLS & files.keys()} for node, files in kept.items()
+            }
+        assert now == kept, lines
+        assert "nothing to change" in person.lab("plan")
+        person.lab("status")
+        if ended:
+            return
+    pytest.fail(f"more than {STEPS} steps: {lines}")
+
+
+def _files(person: Person) -> dict[str, dict[str, str]]:
+    """The digests of the files that each node has, by path; each is what its manifest says."""
+    found = {}
+    for node in person.nodes():
+        manifest = json.loads(person.backend.get(node, MANIFEST) or b"{}")
+        found[node] = {path: hashlib.sha256(person.backend.get(node, path) or b"").hexdigest() for path in manifest}
+        assert found[node] == manifest, node
+    return found
 
 
 def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -> None:

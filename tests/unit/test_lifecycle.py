@@ -524,6 +524,18 @@ def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(
     up(parse(text % 3), memory, Silent())
 
 
+@pytest.mark.parametrize(("had", "wanted"), [(3, 2), (2, 3)])
+def test_mysql_goes_between_two_and_three_nodes_by_way_of_one(memory: MemoryBackend, had: int, wanted: int) -> None:
+    text = f"{FEW}mysql: {{count: %d}}\n"
+    up(parse(text % had), memory, Silent())
+    memory.done.clear()
+    with pytest.raises(SpecError, match=f"from {had} nodes to {wanted}"):
+        up(parse(text % wanted), memory, Silent())
+    assert not memory.done
+    up(parse(text % 1), memory, Silent())
+    up(parse(text % wanted), memory, Silent())
+
+
 def test_a_scaling_that_was_interrupted_still_needs_those_that_were_to_go(memory: MemoryBackend) -> None:
     text = f"{FEW}mysql: {{count: %d}}\n"
     up(parse(text % 3), memory, Silent())
