@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
 from lab import identifiers
 from lab.errors import HostError
@@ -12,33 +12,47 @@ from lab.errors import HostError
 _NAME = "www-cluster-lab"
 
 
-def _folder(variable: str, default: str, part: str) -> Path:
-    """A folder of the lab's; `part` is one component, whoever named it."""
+def _place(variable: str, default: str, part: str) -> Path:
+    """Where a folder of the lab's is, made or not; `part` is one component, whoever named it.
+
+    Raises:
+        HostError: there is no home folder.
+    """
+    name = identifiers.component(part)
     try:
         root = Path(os.environ.get(variable) or Path.home() / default)
-    except RuntimeError:  # neither HOME nor an entry in the list of users
+    except RuntimeError:
         raise HostError(
-            "this user has no home directory, where the lab keeps secrets and logs",
-            where="HOME",
-            next_step=f"set HOME, or {variable}, to a folder of your own",
+            "this user has no home folder", where="HOME", next_step=f"set HOME, or {variable}, to a folder of your own"
         ) from None
-    made = root / _NAME / identifiers.component(part)
+    return root / _NAME / name
+
+
+def _made(folder: Path) -> Path:
+    """The folder, which exists now and is nobody else's to enter.
+
+    Raises:
+        HostError: it can't be made.
+    """
     try:
-        made.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(made, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HostError(
-            f"the lab can't write where it keeps secrets and logs: {error.strerror}",
-            where=str(made),
-            next_step=f"set {variable} to a folder of your own that can be written",
+            f"the folder {folder} can't be made: {error.strerror}",
+            where=str(folder),
+            next_step="set HOME, or XDG_DATA_HOME, XDG_STATE_HOME and XDG_CACHE_HOME, to folders that you can write",
         ) from None
-    return made
+    return folder
 
 
-def secrets(cluster: str) -> Path:
-    """Where a cluster's secrets are kept."""
-    return _folder("XDG_DATA_HOME", ".local/share", cluster)
+def _folder(variable: str, default: str, part: str) -> Path:
+    return _made(_place(variable, default, part))
+
+
+def secrets(cluster: str, *, make: bool = False) -> Path:
+    """Where a cluster's secrets are kept; the folder may be missing unless it is to be made."""
+    place = _place("XDG_DATA_HOME", ".local/share", cluster)
+    return _made(place) if make else place
 
 
 def logs() -> Path:
@@ -60,8 +74,9 @@ def sockets() -> Path:
     """Where connections to Xen hosts are shared: short, since a socket's path may have 107 characters."""
     root = os.environ.get("XDG_RUNTIME_DIR")
     made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
-    made.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if made.stat().st_uid != os.getuid() or made.stat().st_mode & 0o077:
+    _made(made)
+    found = made.lstat()  # a link of somebody else's leads where they like
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
         raise HostError(
             f"{made} belongs to somebody else, or others may enter it",
             where=str(made),
@@ -79,6 +94,5 @@ def xen_host() -> Path:
     """Where the nested Xen host keeps its keys, its store and its log; `LAB_XEN_FOLDER` says otherwise."""
     said = os.environ.get("LAB_XEN_FOLDER")
     if said:
-        Path(said).mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Path(said)
+        return _made(Path(said))
     return _folder("XDG_STATE_HOME", ".local/state", "xen-host")

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 
+LASTING = "kept-"
+"""How the key of a note begins that speaks of the data, and stays as long as there is some."""
+
+
 class State(StrEnum):
     """What an engine can say of a node."""
 
@@ -174,7 +178,7 @@ class Backend(Protocol):
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone.
 
-        The volumes of nodes of the roles in `keep` stay.
+        The volumes of nodes of the roles in `keep` stay. So do `LASTING` notes where any data stays.
         """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.backends.base import Capabilities, Existing, Observed, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Observed, Result, State
 from lab.clock import REAL
 from lab.errors import BackendError
 
@@ -88,7 +88,8 @@ class MemoryBackend:
         self.done.append(f"remove {node}")
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
-        self._notes.clear()
+        stays = not volumes or bool(keep)
+        self._notes = {key: text for key, text in self._notes.items() if stays and key.startswith(LASTING)}
         self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

@@ -27,6 +27,7 @@ def compose(
     ] = False,
 ) -> None:
     """Writes the topology for Docker Compose: the document on standard output, the nodes' files beside it."""
+    from lab import private
     from lab.lifecycle import secrets as store
     from lab.lifecycle.resolve import offline
     from lab.plan import compose as writer
@@ -41,7 +42,9 @@ def compose(
     for place, text in wanted.items():
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
+        if secrets:
+            private.close(path.parent, below=folder)
         path.touch(mode=0o600 if secrets else 0o644)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")  # in its place: a container that runs has this very file
     if not secrets:
         print(writer.document(made), end="")

@@ -29,6 +29,7 @@ from lab.cli import (
     plan,
     power,
     render,
+    renew,
     runs,
     schema,
     screen,
@@ -38,9 +39,9 @@ from lab.cli import (
     volume,
     xen,
 )
-from lab.errors import LabError
+from lab.errors import LabError, UserError
 
-INTERRUPTED, UNABLE = 130, 2
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="lab",
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
-PARTS = (mysql, volume, mail, user, backup, opened)
+PARTS = (mysql, volume, mail, user, backup, opened, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 
 
@@ -72,6 +73,22 @@ for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)
 
 
+def _told(error: Exception) -> int:
+    """Shows what Typer says of the command line, or of which file the system says what; returns the exit code.
+
+    Raises:
+        Exception: it is neither.
+    """
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if not isinstance(error, OSError) or error.filename is None:
+        raise error
+    print(f"lab: {error.filename} can't be used: {error.strerror}\n  where: {error.filename}", file=sys.stderr)
+    return UserError.exit_code
+
+
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
     screen.any_encoding()
@@ -89,17 +106,8 @@ def main() -> None:
             raise
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
-    except OSError as error:
-        if not error.filename:
-            raise
-        print(f"lab: {error.strerror or error}\n  where: {error.filename}", file=sys.stderr)
-        code = UNABLE
-    except Exception as error:
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
+    except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
+        code = _told(error)
     if code == INTERRUPTED:
         after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"
         print(f"lab: interrupted; {after}", file=sys.stderr)

@@ -23,17 +23,19 @@ def addresses(
 ) -> None:
     """Prints the addresses of the cluster, for a browser on this machine, and the statistics page's password."""
     from lab.errors import SpecError
-    from lab.lifecycle import secrets
+    from lab.lifecycle import ownership, secrets
     from lab.lifecycle.status import endpoints
 
-    cluster = options.cluster_name(file, name)
+    made = options.backend(file, name, backend, host)
+    cluster, existing = made.cluster, made.observe()
+    ownership.admit(made, existing, made.notes())
     if ca:
         certificate = secrets.known(cluster, "ca-certificate")
         if certificate is None:
             raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' makes one")
         print(certificate)
         return
-    found = endpoints(options.backend(file, name, backend, host).observe())
+    found = endpoints(existing)
     if not found:
         raise SpecError(f"there is no cluster '{cluster}', or it publishes no port", next_step="run 'lab up'")
     for entry in found:

@@ -138,14 +138,13 @@ def _changed(
 def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: Report) -> None:
     """Takes the change into use where the cluster runs, with as many nodes as it has."""
     from lab.errors import LabError
+    from lab.lifecycle.expected import expected
+    from lab.lifecycle.resolve import as_many
     from lab.lifecycle.up import up
-    from lab.spec.changes import scaled
 
     cluster = edit.cluster.model_copy(update={"name": name})
-    there = [node.role for node in existing.nodes]
-    counts = [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
     try:
-        up(scaled(cluster, counts), made, report)
+        up(as_many(cluster, expected(made, existing)), made, report)
     except LabError:
         report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
         raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
-from lab.errors import BackendError
+from lab.errors import BackendError, NotReady
 from lab.lifecycle import each, ready
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan
 
 UNSURE = ""  # the digest of a file that is being copied or deleted: no content has it
+ASK_SECONDS = 5.0  # for a node to say whether it is ready
+MENDED_SECONDS = 20.0  # for one that was not, before the next ones are changed
 ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is replaced or reloaded at a time
 
 
@@ -40,18 +43,55 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
     awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
     each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, work)
-    for number, wave in enumerate([*_waves(by_kind[Kind.RECREATE], prepared), *_waves(awake, prepared)]):
-        if number and seconds and not prepared.moves:
-            # The balancers must lead to the wave before again, or the next one could take the last that serves.
-            ready.nodes(backend, [node.name for node in prepared.plan.nodes], seconds)
-        each.one_by_thread(wave, work)
+    _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
     each.one_by_thread(by_kind[Kind.REMOVE], work)
+
+
+def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
+    """Changes nodes that exist. First those that are not ready: the change of another one may be what they wait for."""
+    changed = [action.node for actions in kinds for action in actions]
+    sick = _not_ready(prepared, backend, changed) if seconds else set()
+    first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in sick], prepared)]
+    then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in sick], prepared)]
+    names = [node.name for node in prepared.plan.nodes]
+    for number, wave in enumerate(first):
+        if number:
+            ready.nodes(backend, [name for name in names if name not in sick], seconds, (ready.READY,))
+        each.one_by_thread(wave, partial(_mend, prepared, backend, report, seconds))
+    for number, wave in enumerate(then):
+        if (number or first) and seconds and not prepared.moves:
+            # The balancers must lead to the wave before again, or the next one could take the last that serves.
+            ready.nodes(backend, names, seconds)
+        each.one_by_thread(wave, partial(_perform, prepared, backend, report, seconds))
+
+
+def _mend(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
+    """An action on a node that was not ready; nobody waits long for it before all of those were changed."""
+    with contextlib.suppress(NotReady):
+        _perform(prepared, backend, report, min(seconds, MENDED_SECONDS), action)
+
+
+def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:
+    """Those of these nodes that run and are not ready now."""
+    found = set()
+
+    def ask(name: str) -> None:
+        try:
+            ready_now = backend.run(name, ["/usr/lib/lab/ready"], seconds=ASK_SECONDS).ok
+        except BackendError:
+            ready_now = False
+        if not ready_now:
+            found.add(name)
+
+    there = {node.name for node in prepared.existing.nodes if node.state is State.RUNNING}
+    each.one_by_thread([name for name in names if name in there], ask)
+    return found
 
 
 def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
     """At most a third of a role's nodes, and at least one, at a time; all at once when nothing is serving."""
     if not any(node.state is State.RUNNING for node in prepared.existing.nodes):
-        return [actions]
+        return [actions] if actions else []
     waves: list[list[Action]] = []
     for role in prepared.plan.images:
         mine = [action for action in actions if prepared.plan.node(action.node).role == role]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, secrets
+from lab.lifecycle import each, scaling, secrets
 from lab.lifecycle.backup import ROLE as BACKUP
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
 
     each.one_by_thread([node.name for node in nodes], remove)
     backend.clear(volumes=volumes, keep=[BACKUP] if keep_backups else [])
+    if volumes:
+        scaling.forget(backend)  # also where other notes stay, with the backups
     if volumes and not keep_backups:
         secrets.forget(backend.cluster)
     return len(nodes)

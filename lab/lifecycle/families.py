@@ -39,7 +39,8 @@ def forget(made: Plan) -> None:
 
 def has_data(cluster: str) -> bool:
     """Whether a cluster of this name was made before and its data may still be here."""
-    return any(paths.secrets(cluster).iterdir())
+    folder = paths.secrets(cluster)
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def of_data(cluster: str) -> str | None:
@@ -51,7 +52,7 @@ def of_data(cluster: str) -> str | None:
 def keep_of_data(made: Plan) -> None:
     """Notes by which family the volumes of a cluster are made."""
     if of_data(made.cluster) != made.family:
-        _replace(paths.secrets(made.cluster) / OF_DATA, made.family)
+        _replace(paths.secrets(made.cluster, make=True) / OF_DATA, made.family)
 
 
 def _images(made: Plan) -> list[str]:

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, families, resolve, secrets
+from lab.lifecycle import each, families, ownership, resolve, scaling, secrets
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
@@ -51,9 +51,21 @@ class Prepared:
         return any(old.get(node.name, node.address) != node.address for node in self.plan.nodes)
 
 
-def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | None = None) -> Prepared:
-    """Plans the cluster and compares it with what exists. Changes nothing but making missing secrets."""
+def prepare(
+    cluster: Cluster,
+    backend: Backend,
+    report: Report,
+    family: str | None = None,
+    known: Callable[[Plan], Mapping[str, str]] = secrets.peek,
+) -> Prepared:
+    """Plans the cluster and compares it with what exists. Changes nothing, unless `known` does, which gives secrets.
+
+    Raises:
+        UserError: it can't be as asked.
+    """
     existing = backend.observe()
+    notes = backend.notes()
+    ownership.admit(backend, existing, notes)
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
@@ -63,8 +75,9 @@ def prepare(cluster: Cluster, backend: Backend, report: Report, family: str | No
         report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
         made = plan(placed, "debian")
     resolve.admit(made, existing, capabilities)
-    known = secrets.ensure(made)
-    files = {node.name: node.reveal(known) for node in made.nodes}
+    scaling.admit(made, backend, existing, notes)
+    revealed = known(made)
+    files = {node.name: node.reveal(revealed) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
     present = _present(backend, made, existing)
     return Prepared(made, existing, files, present, actions(made, existing, wanted, present))

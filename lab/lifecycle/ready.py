@@ -39,13 +39,13 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
         raise _not_ready(backend, name, time.monotonic() - begun, said.said)
 
 
-def nodes(backend: Backend, names: Sequence[str], seconds: float) -> None:
-    """Waits until these nodes serve and what they promise to the cluster holds.
+def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequence[str] = ALL) -> None:
+    """Waits until these nodes serve and what they promise to the cluster holds; or only until they serve.
 
     Raises:
         NotReady: one does not; says which, and what was last seen.
     """
-    each.one_by_thread(names, lambda name: node(backend, name, seconds, ALL))
+    each.one_by_thread(names, lambda name: node(backend, name, seconds, asked))
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:

@@ -11,17 +11,19 @@ from lab.backends.base import Existing, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families
 from lab.spec import AUTO, load
+from lab.spec.changes import scaled
 from lab.spec.defaults import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
     from lab.plan import Plan
     from lab.spec import Cluster
 
-POOL = [IPv4Network(f"10.90.{third}.0/24") for third in range(256)]
+RANGE = IPv4Network("10.90.0.0/16")
+POOL = list(RANGE.subnets(new_prefix=24))
 USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404, "ssh": 2222, "submission": 1587, "imaps": 1993}
 NEEDED = {
     "ip_vs": ("'engine: ipvs'", "tcp-lb.engine", "use 'engine: haproxy', or a kernel with IPVS"),
@@ -34,6 +36,14 @@ REGISTRY_SECONDS = 3.0
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
     """The cluster with the timers that the backend's nodes need, where the person wrote none."""
     return filled(cluster, backend.clock.defaults)
+
+
+def as_many(cluster: Cluster, names: Iterable[str]) -> Cluster:
+    """The topology with as many nodes of each role as these are: for a change that is not about their number."""
+    there = [name.rstrip("0123456789") for name in names]
+    return scaled(
+        cluster, [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
+    )
 
 
 def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:
@@ -131,7 +141,7 @@ def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> 
     for candidate in POOL:
         if (cluster.vip is None or cluster.vip in candidate) and not any(candidate.overlaps(other) for other in used):
             return candidate
-    raise HostError("no subnet of 10.90.0.0/16 is free", next_step="write one, such as 'network: 10.123.0.0/24'")
+    raise HostError(f"no subnet of {RANGE} is free", next_step="write one, such as 'network: 10.123.0.0/24'")
 
 
 def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import secrets as random
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import paths
+from lab import paths, private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from lab.plan import NodePlan, Plan
+    from lab.lifecycle.certificates import Authority
+    from lab.plan import Plan
 
 HOST_KEY, HOST_PUBLIC = "ssh-host-key", "ssh-host-public"
 DKIM_KEY, DKIM_RECORD = "dkim-key", "dkim-record"
-MADE_BY_CA = ("ca-certificate", "ca-key", "site-certificate")
+TRUSTED, SITE = "ca-certificate", "site-certificate"
 NODE = "certificate-"
 """Before a node's name: the certificate by which it is known to other nodes."""
+
+ABSENT = "(made by the next 'up')"
+"""In the place of a secret that is not made yet, or is to be made again."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A certificate that a node has: its subject, and the DNS names and addresses that it is for."""
+
+    common_name: str
+    names: tuple[str, ...]
 
 
 def folder(cluster: str) -> Path:
@@ -27,40 +39,91 @@ def folder(cluster: str) -> Path:
     return paths.secrets(cluster)
 
 
-def ensure(plan: Plan) -> dict[str, str]:
-    """All secrets that the plan's files name; those that are missing are made now."""
-    where = folder(plan.cluster)
-    _ensure_authority(where)
-    _ensure_certificate(where, "site-certificate", _names(plan))
-    for node in plan.nodes:
-        if f"{NODE}{node.name}" in plan.secrets:
-            _ensure_certificate(where, f"{NODE}{node.name}", _node_names(plan, node))
+def ensure(plan: Plan, say: Callable[[str], object] = lambda _: None) -> dict[str, str]:
+    """All secrets that the plan's files name; those that are missing or end soon are made now.
+
+    Args:
+        plan: the cluster.
+        say: hears what a person should know of it.
+    """
+    from lab.lifecycle import authority
+
+    where, leaves = paths.secrets(plan.cluster, make=True), _leaves(plan)
+    ca = authority.ensured(where, plan, [name for leaf in leaves.values() for name in leaf.names], say)
+    if ca.worry:
+        say(f"WARNING: the CA of '{plan.cluster}' {ca.worry}; 'lab renew --ca' replaces it")
+    for name, leaf in leaves.items():
+        if not _serves(where / name, ca, leaf):
+            private.write(where / name, ca.issued(leaf.names, leaf.common_name))
     if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not (where / HOST_KEY).is_file():
         _make_host_key(where)
     if {DKIM_KEY, DKIM_RECORD} & set(plan.secrets) and not (where / DKIM_KEY).is_file():
         _make_dkim_key(where)
-    return {name: _ensure(where, name) for name in plan.secrets}
+    for name in plan.secrets:
+        if name != TRUSTED and not (where / name).is_file():
+            private.write(where / name, random.token_urlsafe(18))
+    return peek(plan)
+
+
+def peek(plan: Plan) -> dict[str, str]:
+    """The same, making nothing: `ABSENT` stands for what `ensure` would make."""
+    from lab.lifecycle import authority
+
+    where, leaves = folder(plan.cluster), _leaves(plan)
+    ca = authority.usable(where, [name for leaf in leaves.values() for name in leaf.names])
+    found = {name: known(plan.cluster, name) or ABSENT for name in plan.secrets}
+    again = {name for name, leaf in leaves.items() if ca is None or not _serves(where / name, ca, leaf)}
+    again |= set() if ca else {TRUSTED} & found.keys()
+    return found | dict.fromkeys(again, ABSENT)
 
 
 def known(cluster: str, name: str) -> str | None:
     """A secret that exists, or None."""
+    if name == TRUSTED:
+        from lab.lifecycle import authority
+
+        return authority.trusted(folder(cluster)) or None
     path = folder(cluster) / name
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+
+def authorities(cluster: str) -> frozenset[str]:
+    """The fingerprints of the CAs that the cluster's nodes trust, by what is kept here."""
+    from lab.lifecycle import authority
+
+    return authority.known(folder(cluster))
+
+
+def expire(cluster: str) -> None:
+    """Has the next `up` issue all certificates of nodes and of the site again."""
+    where = folder(cluster)
+    for path in (where / SITE, *where.glob(f"{NODE}*")):
+        path.unlink(missing_ok=True)
 
 
 def forget(cluster: str) -> None:
     """Removes all secrets of a cluster."""
     where = folder(cluster)
-    for path in where.iterdir():
-        path.unlink()
-    where.rmdir()
+    if where.is_dir():
+        for path in where.iterdir():
+            path.unlink()
+        where.rmdir()
 
 
-def _ensure(where: Path, name: str) -> str:
-    path = where / name
-    if not path.is_file():
-        _write(path, random.token_urlsafe(18))
-    return path.read_text(encoding="utf-8").strip()
+def _leaves(plan: Plan) -> dict[str, Leaf]:
+    """The certificates that the plan's files name."""
+    domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
+    found = {SITE: Leaf(f"www.{domain}", (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry])))}
+    for node in plan.nodes:
+        # A mail node has the name and the address by which all are known, too.
+        more = [f"mail.{domain}", *shared, "localhost"] if node.role == "mail" else []
+        found[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
+    wanted = set(plan.secrets)
+    return {name: leaf for name, leaf in found.items() if name in wanted}
+
+
+def _serves(path: Path, ca: Authority, leaf: Leaf) -> bool:
+    return path.is_file() and ca.serves(path.read_text(encoding="utf-8"), leaf.names, leaf.common_name)
 
 
 def _make_host_key(where: Path) -> None:
@@ -71,8 +134,8 @@ def _make_host_key(where: Path) -> None:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    _write(where / HOST_PUBLIC, public.decode())
-    _write(where / HOST_KEY, secret.decode())
+    private.write(where / HOST_PUBLIC, public.decode())
+    private.write(where / HOST_KEY, secret.decode())
 
 
 def _make_dkim_key(where: Path) -> None:
@@ -83,53 +146,5 @@ def _make_dkim_key(where: Path) -> None:
     key = generate_private_key(public_exponent=65537, key_size=2048)
     public = b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
     record = f"v=DKIM1; k=rsa; p={public}"
-    _write(where / DKIM_RECORD, ",".join(f'"{record[at : at + 200]}"' for at in range(0, len(record), 200)))
-    _write(where / DKIM_KEY, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode())
-
-
-def _node_names(plan: Plan, node: NodePlan) -> list[str]:
-    """What a node's certificate is for: itself, and of a mail node the name and address by which all are known."""
-    shared = [f"mail.{plan.cluster}.test", *([plan.vip] if plan.vip else []), "localhost"]
-    return [node.name, node.address, *(shared if node.role == "mail" else [])]
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-
-
-def _names(plan: Plan) -> list[str]:
-    """What the site's certificate is for."""
-    return [f"www.{plan.cluster}.test", "localhost", "127.0.0.1", *([plan.vip] if plan.vip else [plan.entry])]
-
-
-def _ensure_authority(where: Path) -> None:
-    """The CA is made once."""
-    if (where / "ca-key").is_file():
-        return
-    import trustme
-
-    ca = trustme.CA(organization_name="www cluster lab")
-    _write(where / "ca-certificate", ca.cert_pem.bytes().decode())
-    _write(where / "ca-key", ca.private_key_pem.bytes().decode())
-
-
-def _ensure_certificate(where: Path, name: str, wanted: Sequence[str]) -> None:
-    """A certificate is made again when what it is for has changed: a node's address, the VIP."""
-    marker = where / f"names-of-{name}"
-    names = "\n".join(wanted)
-    if (where / name).is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == names:
-        return
-    _write(where / name, _issued(where, wanted))
-    _write(marker, names)
-
-
-def _issued(where: Path, names: Iterable[str]) -> str:
-    """A key with its certificate for these names, by the cluster's own CA."""
-    import trustme
-
-    ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
-    return ca.issue_cert(*names).private_key_and_cert_chain_pem.bytes().decode()
+    private.write(where / DKIM_RECORD, ",".join(f'"{record[at : at + 200]}"' for at in range(0, len(record), 200)))
+    private.write(where / DKIM_KEY, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))

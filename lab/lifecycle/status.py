@@ -10,6 +10,7 @@ from lab import names
 from lab.backends.base import Existing, Observed, State
 from lab.errors import LabError
 from lab.lifecycle import each
+from lab.lifecycle.expected import expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 READY_SECONDS = 5.0
+MISSING = "missing"
+"""The state of a node that should exist, and does not."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,19 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
     def look_for_vip() -> None:
         holders.extend(vip_holders(backend, existing))
 
-    questions: list[Callable[[], None]] = [look_for_vip, *(partial(judge, node) for node in existing.nodes)]
+    names_expected: list[str] = []
+
+    def look_for_missing() -> None:
+        names_expected.extend(expected(backend, existing))
+
+    questions: list[Callable[[], None]] = [
+        look_for_vip,
+        look_for_missing,
+        *(partial(judge, node) for node in existing.nodes),
+    ]
     each.one_by_thread(questions, lambda question: question())
     nodes = [judged[node.name] for node in existing.nodes]
+    nodes += [_missing(name) for name in names_expected if existing.node(name) is None]
     held = existing.vip is None or len(holders) == 1
     return Status(
         cluster=backend.cluster,
@@ -78,6 +91,12 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
         endpoints=endpoints(existing),
         vip_holder=holders[0] if len(holders) == 1 else None,
     )
+
+
+def _missing(name: str) -> NodeStatus:
+    role = name.rstrip("0123456789")
+    reason = "was removed, and not by 'lab': 'lab up' makes it again"
+    return NodeStatus(name, role, MISSING, ready=False, address="", image="", reason=reason)
 
 
 def endpoints(existing: Existing) -> list[dict[str, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import families, ready, resolve
+from lab.lifecycle import expected, families, ownership, ready, resolve, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import Prepared, prepare
@@ -48,14 +49,14 @@ def up(
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
+    known = partial(secrets.ensure, say=report.say)
     first = not families.has_data(cluster.name)
-    prepared = prepare(cluster, backend, report)
+    prepared = prepare(cluster, backend, report, known=known)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
     fallback = resolve.open_to_change(cluster, prepared.existing, prepared.plan.family)
     try:
         build(prepared.plan, backend, report)
-        families.keep_of_data(prepared.plan)
         _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
     except BuildError as error:
         if not fallback:
@@ -73,23 +74,24 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
     else:
         families.forget(prepared.plan)
         return prepared
-    prepared = prepare(cluster, backend, report, family="debian")
+    prepared = prepare(cluster, backend, report, family="debian", known=known)
     build(prepared.plan, backend, report)
-    families.keep_of_data(prepared.plan)
     _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
     return prepared
 
 
 def _bring_up(prepared: Prepared, backend: Backend, report: Report, *, wait: bool, seconds: float) -> None:
     """From built images to nodes that are ready."""
+    families.keep_of_data(prepared.plan)
+    _note(prepared.plan, backend, done=False)
     apply(prepared, backend, report, seconds if wait else 0)
-    if not wait:
-        return
-    report.say("waiting until the cluster's promises hold")
-    held = {action.node for action in prepared.changes} if prepared.at_once else set()
-    ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
-    for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
-        backend.endpoint(entry.port)
+    if wait:
+        report.say("waiting until the cluster's promises hold")
+        held = {action.node for action in prepared.changes} if prepared.at_once else set()
+        ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
+        for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
+            backend.endpoint(entry.port)
+    _note(prepared.plan, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
@@ -100,6 +102,15 @@ def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
             with contextlib.suppress(LabError):
                 file.writelines(f"{name} | {line}\n" for line in backend.logs(name))
     return path
+
+
+def _note(made: Plan, backend: Backend, *, done: bool) -> None:
+    """Has the engine remember what can't be seen of the nodes and volumes themselves."""
+    there = backend.notes()
+    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, there, done=done)
+    for key, text in wanted.items():
+        if there.get(key) != text:
+            backend.note(key, text)
 
 
 def build(made: Plan, backend: Backend, report: Report) -> None:

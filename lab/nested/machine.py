@@ -195,12 +195,12 @@ def _keys(folder: Path) -> dict[str, bytes]:
     """This boot's keys: the host's own, and the lab's for it."""
     own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     for name, content in {
-        "identity": keys.private(own),
+        "identity": keys.openssh(own),
         "known-hosts": f"{ALIAS} ".encode() + keys.public(host) + b"\n",
     }.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_bytes(content)
-    return {"authorized_keys": keys.public(own) + b"\n", "host_key": keys.private(host)}
+    return {"authorized_keys": keys.public(own) + b"\n", "host_key": keys.openssh(host)}
 
 
 def _accelerators(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:

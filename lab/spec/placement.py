@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from lab.spec.roles import Count, Model
 
+PORTS = 65536
+
+_URL = re.compile(
+    r"ssh://(?:[\w][\w.-]*@)?(?:[a-zA-Z0-9][\w.-]*|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?(?:/[\w./+-]*)?", re.ASCII
+)
+
 
 def _valid_host(url: str) -> str:
-    """The URL as it was given.
+    """The URL as it was given. What of it becomes a word of ssh's command line never begins with a hyphen.
 
     Raises:
         ValueError: it is not of the form `ssh://[user@]host[:port][/folder]`.
     """
-    parts = urlsplit(url)
-    try:
-        good = parts.scheme == "ssh" and bool(parts.hostname) and (parts.port or 22) > 0
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment or (parts.hostname or "-").startswith("-"):
+    found = _URL.fullmatch(url)
+    if not found or not 0 < int(found[1] or 22) < PORTS or ".." in url:
         raise ValueError(f"a Xen host is written ssh://[user@]host[:port][/folder], not {url!r}")
     return url
 

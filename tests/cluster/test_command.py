@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -14,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import paths
 from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.plan import MANIFEST
 from lab.testing.plugin import place
 from tests import free
 
@@ -31,6 +35,10 @@ UP_SECONDS = 120
 STAGE8_NODES = 7
 LAB = [str(Path(sys.executable).with_name("lab"))]
 SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
+
+
+STEPS = 40  # lines that the longest of the changes prints, at most
+TLS = {"/etc/lab/site.pem", "/etc/lab/ca.crt", MANIFEST}
 
 
 class Person:
@@ -98,6 +106,55 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     person.lab("status")
     assert "nothing to change" in person.lab("up")
     assert len(person.nodes()) == 3
+
+
+CHANGES = {
+    "an option": (["up"], "web: {count: 1, php-children: 20}\nhttp-lb: {count: 1, answer-timeout: 7}\n"),
+    "more nodes": (["up"], "web: {count: 2}\nhttp-lb: {count: 1}\n"),
+    "fewer roles": (["up"], "web: {count: 1}\n"),
+    "certificates": (["renew"], SMALL),
+    "the CA": (["renew", "--ca"], SMALL),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(person: Person, change: str) -> None:
+    """A step is a line that the command prints. Each node has the files that the old topology means, and no other."""
+    verb, topology = CHANGES[change]
+    file = person.folder / "cluster.yaml"
+    person.lab("up")
+    kept = _files(person)
+    for step in range(1, STEPS):
+        file.write_text(topology, encoding="utf-8")
+        with person.start(*verb) as running:
+            assert running.stderr
+            lines = list(itertools.islice(running.stderr, step))
+            running.send_signal(signal.SIGKILL)
+            running.communicate()
+        ended = len(lines) < step
+        file.write_text(SMALL, encoding="utf-8")
+        person.lab("up")
+        now = _files(person)
+        if verb[0] == "renew":
+            kept = {
+                node: files | {path: now[node][path] for path in TLS & files.keys()} for node, files in kept.items()
+            }
+        assert now == kept, lines
+        assert "nothing to change" in person.lab("plan")
+        person.lab("status")
+        if ended:
+            return
+    pytest.fail(f"more than {STEPS} steps: {lines}")
+
+
+def _files(person: Person) -> dict[str, dict[str, str]]:
+    """The digests of the files that each node has, by path; each is what its manifest says."""
+    found = {}
+    for node in person.nodes():
+        manifest = json.loads(person.backend.get(node, MANIFEST) or b"{}")
+        found[node] = {path: hashlib.sha256(person.backend.get(node, path) or b"").hexdigest() for path in manifest}
+        assert found[node] == manifest, node
+    return found
 
 
 def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -> None:
@@ -216,6 +273,28 @@ def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person)
     person.lab("up")
     assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
     assert "nothing to change" in person.lab("up")
+
+
+@pytest.mark.parametrize("before", [[], ["kill"], ["down"]])
+def test_another_home_is_refused_and_nothing_is_changed(person: Person, before: list[str]) -> None:
+    """As with sudo, by a colleague, or after a home was lost."""
+    person.lab("up")
+    authority = person.lab("open", "--ca")
+    if before:
+        person.lab(*before, *(person.nodes() if before == ["kill"] else []))
+    kept = {node: person.backend.get(node, MANIFEST) for node in person.nodes()}
+    own = person.environment.get("XDG_DATA_HOME")
+    person.environment["XDG_DATA_HOME"] = str(person.folder / "second")
+    for verb in (["up"], ["plan"], ["up", "--scale", "web=2"], ["open", "--ca"], ["open"]):
+        said = person.lab(*verb, code=2)
+        assert f"the cluster '{person.backend.cluster}' has secrets, and they are not in {person.folder}" in said
+        assert f"{socket.gethostname()}:{paths.secrets(person.backend.cluster)}" in said
+    assert not (person.folder / "second").exists()
+    assert {node: person.backend.get(node, MANIFEST) for node in person.nodes()} == kept
+    person.environment.pop("XDG_DATA_HOME")
+    person.environment.update({"XDG_DATA_HOME": own} if own else {})
+    person.lab("up")
+    assert person.lab("open", "--ca") == authority
 
 
 def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:

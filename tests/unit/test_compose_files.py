@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from lab.cli.main import app
+from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
 from lab.plan import compose, plan
 from lab.spec import find, load
@@ -27,3 +31,19 @@ def test_nothing_secret_is_committed() -> None:
     assert f"compose/{compose.CLOSED}/" in ignored
     for path in (COMMITTED / compose.OPEN).rglob("*"):
         assert not path.is_file() or "PRIVATE KEY" not in path.read_text(encoding="utf-8")
+
+
+def test_what_is_secret_is_nobody_elses_to_enter(tmp_path: Path) -> None:
+    (tmp_path / "secrets" / "web1").mkdir(mode=0o755, parents=True)  # as an earlier version made them
+    done = CliRunner().invoke(app, ["compose", "-f", "full", "--secrets", "--dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    made = [tmp_path / "secrets", *(tmp_path / "secrets").rglob("*")]
+    assert len(made) > 20
+    assert {path for path in made if path.stat().st_mode & 0o077} == set()
+
+
+def test_a_cluster_that_is_run_by_compose_too_keeps_its_ca() -> None:
+    usual = load(find("full"))
+    first = secrets.ensure(plan(*offline(usual)))
+    both = secrets.ensure(plan(*offline(usual.model_copy(update={"network": compose.NETWORK}))))
+    assert both["ca-certificate"] == first["ca-certificate"]

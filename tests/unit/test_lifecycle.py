@@ -12,11 +12,12 @@ from cryptography import x509
 
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
-from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, Taken
+from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, SpecError, Taken
 from lab.lifecycle import resolve, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
 from lab.lifecycle.each import one_by_thread
+from lab.lifecycle.expected import expected
 from lab.lifecycle.lock import held
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.reconcile import Kind
@@ -226,7 +227,7 @@ def test_a_nodes_certificate_follows_its_address_and_the_vip() -> None:
     here = f"{WHOLE}users: {{}}\n"
     first = secrets.ensure(plan(parse(here), "debian"))
     assert secrets.ensure(plan(parse(here), "debian")) == first
-    moved = secrets.ensure(plan(parse(here.replace("10.90.0", "10.91.0")), "debian"))
+    moved = secrets.ensure(plan(parse(here.replace("10.90.0", "10.90.7")), "debian"))
     changed = {name for name in first if name in moved and first[name] != moved[name]}
     assert changed == {name for name in first if "certificate" in name} - {"ca-certificate"}
     assert {"certificate-mail1", "certificate-mysql1", "site-certificate"} <= changed
@@ -234,7 +235,7 @@ def test_a_nodes_certificate_follows_its_address_and_the_vip() -> None:
         moved["certificate-mail1"].encode()[moved["certificate-mail1"].index("-----BEGIN CERT") :]
     )
     names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert IPv4Address("10.91.0.100") in names.get_values_for_type(x509.IPAddress)
+    assert IPv4Address("10.90.7.100") in names.get_values_for_type(x509.IPAddress)
 
 
 def test_status_says_who_is_not_ready_and_why(full: Cluster, memory: MemoryBackend) -> None:
@@ -345,7 +346,7 @@ class Interrupted(MemoryBackend):
     """Ends before a change to a node, once so many were made; of files it copies only the first."""
 
     def __init__(self, changes: int) -> None:
-        super().__init__("golden")
+        super().__init__("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
         self.left = changes
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
@@ -363,9 +364,21 @@ class Interrupted(MemoryBackend):
                 self.files[node].pop(path, None)
         return super().run(node, argv, seconds=seconds, network=network)
 
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        self._count()
+        super().create(plan, node, files)
+
+    def note(self, key: str, text: str | None) -> None:
+        self._count()
+        super().note(key, text)
+
     def start(self, node: str) -> None:
         self._count()
         super().start(node)
+
+    def stop(self, node: str) -> None:
+        self._count()
+        super().stop(node)
 
     def remove(self, node: str) -> None:
         self._count()
@@ -378,16 +391,27 @@ class Interrupted(MemoryBackend):
 
 
 FEW = FULL.replace("{count: 3}", "{count: 1}").replace("{count: 2}", "{count: 1}")
+PERSON = "{keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBcWwD1sSUBbMpGK1SYCjNEIvOu7ntZ8WvR1Pf8mqXVh ann@home]}"
+PEOPLE = f"{FEW}storage: {{count: 1}}\nshell: {{count: 1}}\nusers: {{ann: {PERSON}}}\n"
+DATABASE = f"{FEW}mysql: {{count: 2}}\n"
 OTHER = {
-    "an option": FEW.replace("web: {count: 1}", "web: {count: 1, sticky: true}"),
-    "another scale": FEW.replace("web: {count: 1}", "web: {count: 2}"),
+    "an option": (FEW, FEW.replace("web: {count: 1}", "web: {count: 1, sticky: true}")),
+    "more nodes": (FEW, FEW.replace("web: {count: 1}", "web: {count: 2}")),
+    "fewer nodes": (FEW.replace("http-lb: {count: 1}", "http-lb: {count: 2}"), FEW),
+    "a role more": (FEW, DATABASE),
+    "a role less": (DATABASE, FEW),
+    "an option and fewer nodes": (DATABASE, DATABASE.replace("{count: 2}", "{count: 1, patience: 3}")),
+    "a user more": (PEOPLE, PEOPLE.replace("{ann:", f"{{bob: {PERSON}, ann:")),
+    "a user less": (PEOPLE.replace("{ann:", f"{{bob: {PERSON}, ann:"), PEOPLE),
+    "a port, so another client": (FEW, FEW.replace("8404", "8505")),
+    "another VIP": (FEW, FEW + "vip: 10.90.0.99\n"),
 }
 
 
 @pytest.mark.parametrize("change", OTHER)
 def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -> None:
     """And whichever topology is asked for next: no node keeps a file of the other one."""
-    few, other = parse(FEW), parse(OTHER[change])
+    few, other = map(parse, OTHER[change])
     for step in range(1, 1000):
         backend = Interrupted(0)
         up(few, backend, Silent())
@@ -429,3 +453,157 @@ def test_what_was_taken_meanwhile_is_chosen_again_and_not_for_ever() -> None:
     assert {node.name for node in up(one, Raced(3), Silent()).plan.nodes} == {"client", "web1"}
     with pytest.raises(Taken, match="another network has the subnet"):
         up(one, Raced(1000), Silent())
+
+
+# What can't be scaled
+
+
+@pytest.fixture
+def storing() -> MemoryBackend:
+    """An engine on which storage can run."""
+    return MemoryBackend("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
+
+
+@pytest.mark.parametrize("state", ["running", "down", "by an earlier version", "a node removed by hand"])
+@pytest.mark.parametrize(("made", "wanted"), [(3, 5), (3, 1), (1, 3)])
+def test_another_number_of_storage_nodes_is_refused_before_anything_is_touched(
+    storing: MemoryBackend, state: str, made: int, wanted: int
+) -> None:
+    text = f"{FEW}storage: {{count: %d}}\n"
+    up(parse(text % made), storing, Silent())
+    if state == "down":
+        down(storing, Silent())
+    if state == "by an earlier version":
+        storing.note("kept-storage", None)
+    if state == "a node removed by hand":
+        storing.remove(f"storage{made}")
+    kept = {name: dict(files) for name, files in storing.files.items()}
+    storing.done.clear()
+    with pytest.raises(
+        SpecError, match=f"were made for {made} storage nodes, a copy on each, not for {wanted}"
+    ) as caught:
+        up(parse(text % wanted), storing, Silent())
+    assert f"count: {made}" in caught.value.next_step
+    assert (storing.done, storing.files) == ([], kept)
+    up(parse(text % made), storing, Silent())
+    up(parse(FEW), storing, Silent())  # the role may go, and come back to its volumes
+    with pytest.raises(SpecError, match="storage nodes"):
+        up(parse(text % wanted), storing, Silent())
+
+
+@pytest.mark.parametrize("keep_backups", [True, False])
+def test_with_empty_volumes_any_number_of_storage_nodes_is_good(storing: MemoryBackend, *, keep_backups: bool) -> None:
+    text = f"{FEW}storage: {{count: %d}}\n"
+    up(parse(text % 3), storing, Silent())
+    down(storing, Silent(), volumes=True, keep_backups=keep_backups)
+    up(parse(text % 5), storing, Silent())
+
+
+@pytest.mark.parametrize("topology", ["replication", "galera"])
+@pytest.mark.parametrize("state", ["down", "stopped", "one is stopped", "one was removed", "an earlier version's"])
+def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(
+    memory: MemoryBackend, state: str, topology: str
+) -> None:
+    text = f"{FEW}mysql: {{topology: {topology}, count: %d}}\n"
+    up(parse(text % 3), memory, Silent())
+    if state == "down":
+        down(memory, Silent())
+    elif state == "one was removed":
+        memory.remove("mysql3")
+    else:
+        for number in range(1, 2 if state.startswith("one") else 4):
+            memory.kill(f"mysql{number}")
+    if state.startswith("an earlier"):
+        memory.note("kept-mysql", None)
+    memory.done.clear()
+    with pytest.raises(SpecError, match="all are needed to go on with 1"):
+        up(parse(text % 1), memory, Silent())
+    assert not memory.done
+    up(parse(text % 3), memory, Silent())
+    up(parse(text % 1), memory, Silent())
+    down(memory, Silent())
+    up(parse(text % 1), memory, Silent())
+    up(parse(text % 3), memory, Silent())
+
+
+@pytest.mark.parametrize(("had", "wanted"), [(3, 2), (2, 3)])
+def test_mysql_goes_between_two_and_three_nodes_by_way_of_one(memory: MemoryBackend, had: int, wanted: int) -> None:
+    text = f"{FEW}mysql: {{count: %d}}\n"
+    up(parse(text % had), memory, Silent())
+    memory.done.clear()
+    with pytest.raises(SpecError, match=f"from {had} nodes to {wanted}"):
+        up(parse(text % wanted), memory, Silent())
+    assert not memory.done
+    up(parse(text % 1), memory, Silent())
+    up(parse(text % wanted), memory, Silent())
+
+
+def test_a_scaling_that_was_interrupted_still_needs_those_that_were_to_go(memory: MemoryBackend) -> None:
+    text = f"{FEW}mysql: {{count: %d}}\n"
+    up(parse(text % 3), memory, Silent())
+    memory.answers["reload"] = (1, "interrupted")
+    with pytest.raises(LabError, match="interrupted"):
+        up(parse(text % 1), memory, Silent())
+    del memory.answers["reload"]
+    down(memory, Silent())
+    with pytest.raises(SpecError, match="all are needed"):
+        up(parse(text % 1), memory, Silent())
+
+
+# Who is missing, and who is not ready
+
+BALANCED = FULL.replace("tcp-lb: {count: 2}\n", "")
+"""Without a VIP, which nobody can hold on an engine of plain values."""
+
+
+def test_a_node_that_was_removed_by_hand_is_missed(memory: MemoryBackend) -> None:
+    up(parse(BALANCED), memory, Silent())
+    assert status(memory).ready
+    memory.remove("web3")
+    found = status(memory)
+    assert not found.ready
+    assert {node.name: node.state for node in found.nodes if not node.ready} == {"web3": "missing"}
+    assert "'lab up' makes it again" in found.nodes[-1].reason
+    up(parse(BALANCED), memory, Silent())
+    assert status(memory).ready
+    up(parse(BALANCED.replace("web: {count: 3}", "web: {count: 2}")), memory, Silent())
+    assert status(memory).ready, "it is not missed where the topology has it no more"
+    for node in memory.observe().nodes:
+        memory.remove(node.name)
+    assert len(status(memory).nodes) == 5
+    down(memory, Silent())
+    assert status(memory).nodes == [], "nobody is missed after 'down'"
+
+
+def test_a_change_of_something_else_keeps_the_place_of_a_missing_node(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.remove("web3")
+    few = parse(FULL.replace("web: {count: 3}", "web: {count: 1}"))
+    kept = resolve.as_many(few, expected(memory, memory.observe()))
+    assert kept.web
+    assert kept.web.count == 3
+
+
+class Sick(MemoryBackend):
+    """Two web nodes are not ready until the last of both has new files: each waits for what comes with the other's."""
+
+    sick: tuple[str, ...] = ("web1", "web3")
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        done = super().run(node, argv, seconds=seconds, network=network)
+        well = all(f"put {name}" in self.done for name in self.sick)
+        waits = argv[0].rpartition("/")[2] in ("ready", "await")
+        everybody = "check.d" in argv  # a balancer whose pool lacks one
+        return replace(done, rc=1) if waits and not well and (node in self.sick or everybody) else done
+
+
+def test_nobody_waits_for_a_node_that_a_later_wave_mends() -> None:
+    backend = Sick("golden")
+    backend.sick = ()
+    up(parse(FULL), backend, Silent())
+    backend.sick = ("web1", "web3")
+    backend.done.clear()
+    changed = parse(FULL.replace("web: {count: 3}", "web: {count: 3, php-children: 20}"))
+    up(changed, backend, Silent(), seconds=1)
+    assert max(backend.done.index(f"put web{number}") for number in (1, 3)) < backend.done.index("put web2")
+    assert all(node.ready for node in status(backend).nodes)

@@ -222,7 +222,14 @@ def test_hosts_urls(url: str, destination: tuple[str, ...], store: str) -> None:
     assert (found.destination, found.store) == (destination, store)
 
 
-@pytest.mark.parametrize("url", ["dom0", "http://dom0", "ssh://", "ssh://dom0:port", "ssh://-oProxyCommand=x"])
+NO_HOSTS = """
+dom0 http://dom0 ssh:// ssh://dom0:port ssh://-oProxyCommand=x ssh://-oProxyCommand=x@dom0 ssh://-Vx@dom0 ssh://@dom0 ssh://a@-b
+ssh://dom0:0 ssh://dom0:65536 ssh://dom0:-1 ssh://me:word@dom0 ssh://me@dom0?x ssh://me@dom0#x ssh://me@dom0/../etc ssh://a@b@c
+ssh://dom0/$(id) ssh://dom0/a;b ssh://me@dom0/a'b ssh://[::1 ssh://[-x] ssh://dom0\\x
+"""
+
+
+@pytest.mark.parametrize("url", [*NO_HOSTS.split(), "ssh://dom0/a b", "ssh://dom0\n", "ssh://me @dom0"])
 def test_bad_hosts_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"ssh://\[user@\]host"):
         placement(tmp_path / "none", "xen", url)

@@ -12,7 +12,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
-from lab.backends.base import Capabilities, Existing, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Result, State
 from lab.backends.docker import channel, container, context, engine, labels
 from lab.backends.kernel import features, routes
 from lab.clock import REAL
@@ -158,7 +158,12 @@ class DockerBackend:
             for network in self.api.networks(filters=labels.ours(self.cluster)):
                 self.api.remove_network(network["Id"])
             for volume in self._volumes():
-                if (volumes and not volume["Name"].startswith(kept)) or labels.NOTE in volume["Labels"]:
+                note = volume["Labels"].get(labels.NOTE)
+                if note is None:
+                    goes = volumes and not volume["Name"].startswith(kept)
+                else:
+                    goes = (volumes and not keep) or not note.startswith(LASTING)
+                if goes:
                     self.api.remove_volume(volume["Name"], force=True)
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

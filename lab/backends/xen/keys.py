@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from lab import paths
+from lab import paths, private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,21 +34,21 @@ class Keys:
 def keys(cluster: str) -> Keys:
     """The keys of a cluster; those that are missing are made now."""
     with _MAKING:  # nodes are made in parallel, and one set of keys is right
-        return _ensured(paths.secrets(cluster))
+        return _ensured(paths.secrets(cluster, make=True))
 
 
 def _ensured(folder: Path) -> Keys:
     found = Keys(*(folder / f"xen-{name}" for name in ("identity", "authorized", "host", "known-hosts")))
     if not found.known_hosts.is_file():
         own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        _write(found.identity, private(own))
-        _write(found.authorized, public(own) + b"\n")
-        _write(found.host, _dropbear(host))
-        _write(found.known_hosts, f"{ALIAS} ".encode() + public(host) + b"\n")
+        private.write(found.identity, openssh(own))
+        private.write(found.authorized, public(own) + b"\n")
+        private.write(found.host, _dropbear(host))
+        private.write(found.known_hosts, f"{ALIAS} ".encode() + public(host) + b"\n")
     return found
 
 
-def private(key: Ed25519PrivateKey) -> bytes:
+def openssh(key: Ed25519PrivateKey) -> bytes:
     """A private key as OpenSSH keeps it."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
@@ -65,11 +64,3 @@ def _dropbear(key: Ed25519PrivateKey) -> bytes:
     halves += key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     kind = b"ssh-ed25519"
     return struct.pack(">I", len(kind)) + kind + struct.pack(">I", len(halves)) + halves
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and never readable by others."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(content)
-    draft.replace(path)

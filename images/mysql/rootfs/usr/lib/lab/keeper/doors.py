@@ -139,11 +139,16 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port: int, bound: type[Handler], tls: ssl.SSLContext, nodes: tuple[str, ...]) -> None:
-        self._tls, self._nodes = tls, set(nodes)
+    def __init__(self, port: int, bound: type[Handler], nodes: tuple[str, ...]) -> None:
+        self._nodes = set(nodes)
+        self.renew()
         self._open: Counter[str] = Counter()
         self._counting = threading.Lock()
         super().__init__(("", port), bound)
+
+    def renew(self) -> None:
+        """Takes this node's certificate and those that it trusts as they are now; connections that are open stay."""
+        self._tls = _tls()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Not more than a few connections from one address."""
@@ -194,8 +199,9 @@ class LocalListener(socketserver.ThreadingUnixStreamServer):
 
 
 def names(certificate: Any) -> set[str]:
-    """The host names that a certificate is for."""
-    return {value for kind, value in (certificate or {}).get("subjectAltName", ()) if kind == "DNS"}
+    """The nodes that a certificate is for, without the cluster's domain; all that its CA may sign are of that."""
+    alternatives = (certificate or {}).get("subjectAltName", ())
+    return {value.partition(".")[0] for kind, value in alternatives if kind == "DNS"}
 
 
 def handler(
@@ -205,7 +211,7 @@ def handler(
     return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods})
 
 
-def tls() -> ssl.SSLContext:
+def _tls() -> ssl.SSLContext:
     """This node's certificate, for those who show one of the cluster's own CA."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS)

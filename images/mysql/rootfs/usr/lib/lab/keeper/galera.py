@@ -278,6 +278,10 @@ class Galera(Base):
         self._handing = False
         return {"done": done, "primary": chosen, "because": "" if done else f"{chosen} did not begin"}
 
+    def _renew_database(self) -> None:
+        super()._renew_database()
+        self.database.set(wsrep_provider_options="socket.ssl_reload=1")  # Galera 26.4.7 and newer
+
     def _begun(self, name: str, epoch: int) -> bool:
         views = self.peers.states()
         return any(view.name == name and view.role is Role.PRIMARY and view.begun >= epoch for view in views)

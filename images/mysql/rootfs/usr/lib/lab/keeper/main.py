@@ -51,13 +51,17 @@ def main() -> None:
             return 200, keeper.switchover(**values)
         if path == "/reclone":
             return 200, keeper.reclone()
+        if path == "/certificates":
+            told = keeper.renew()
+            nodes.renew()
+            return 200, told
         return 404, {"error": "not found"}
 
     Path(wire.CONTROL).unlink(missing_ok=True)
-    asked = doors.handler(questions, "POST")
+    nodes = doors.Listener(wire.QUESTION_PORT, doors.handler(questions, "POST"), tuple(keeper.others))
     opened: list[Status | doors.Listener | doors.LocalListener] = [
         Status(wire.STATE_PORT, public),
-        doors.Listener(wire.QUESTION_PORT, asked, doors.tls(), tuple(keeper.others)),
+        nodes,
         doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
     ]
     os.chmod(wire.CONTROL, 0o600)

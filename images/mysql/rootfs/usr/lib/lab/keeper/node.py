@@ -13,7 +13,7 @@ import rules
 from database import Database, Trouble, number
 from promise import Promise
 from rules import Role, View
-from server import HOME, Server
+from server import CA, HOME, TLS, Server, place
 from wire import Peers, view
 
 if TYPE_CHECKING:
@@ -92,6 +92,21 @@ class Base(ABC):
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
             return {"done": True, "because": "", "copies": self.copies}
+
+    def renew(self) -> dict[str, Any]:
+        """Takes new certificates into use; connections that are open stay."""
+        for path in (CA, TLS):
+            place(path)
+        self.peers.renew()
+        try:
+            if self.server.running:
+                self._renew_database()
+        except Trouble as error:
+            return {"done": False, "because": str(error)}
+        return {"done": True, "because": ""}
+
+    def _renew_database(self) -> None:
+        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: it is in nobody's log
 
     @property
     def serves(self) -> bool:

@@ -22,6 +22,15 @@ ACCOUNTS = Path("/run/lab/accounts.sql")
 STOP_SECONDS = 20.0
 
 
+def place(path: Path) -> None:
+    """Copies a file of /etc/lab, whole, to where mariadbd reads it as its own user, from whom /etc/lab hides secrets."""
+    draft = path.with_suffix(".new")
+    draft.touch(0o400)
+    shutil.chown(draft, "mysql")
+    draft.write_bytes((Path("/etc/lab") / path.name).read_bytes())
+    draft.replace(path)
+
+
 class Server:
     """One mariadbd, a child of this process."""
 
@@ -38,10 +47,8 @@ class Server:
 
     def prepare(self) -> bool:
         """Makes what is missing; true when the data directory is a new one."""
-        for path in (CA, TLS, ACCOUNTS):  # mariadbd reads them as its own user, from whom /etc/lab hides secrets
-            path.touch(0o400)
-            shutil.chown(path, "mysql")
-            path.write_bytes((Path("/etc/lab") / path.name).read_bytes())
+        for path in (CA, TLS, ACCOUNTS):
+            place(path)
         shutil.chown(HOME, "mysql", "mysql")
         shutil.rmtree(TEMPORARY, ignore_errors=True)  # of a server that was killed
         # Of a state transfer that the last boot cut off: by now its number may be that of another process, whose end

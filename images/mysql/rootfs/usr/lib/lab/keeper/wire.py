@@ -49,9 +49,14 @@ class Peers:
         self._interval = settings.interval
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
-        self._tls = ssl.create_default_context(cafile=CA)
-        self._tls.load_cert_chain(TLS)
+        self.renew()
         self._said: dict[str, tuple[Any, float]] = {}
+
+    def renew(self) -> None:
+        """Takes this node's certificate and those that it trusts as they are now; connections that are open stay."""
+        context = ssl.create_default_context(cafile=CA)
+        context.load_cert_chain(TLS)
+        self._tls = context
 
     def listen(self) -> None:
         """Begins to ask the others for their state."""
@@ -59,8 +64,11 @@ class Peers:
             threading.Thread(target=self._listen, args=(name,), daemon=True).start()
 
     def _listen(self, name: str) -> None:
-        connection = self._connection(name)
+        connection, tls = self._connection(name), self._tls
         while True:
+            if tls is not self._tls:
+                connection.close()
+                connection, tls = self._connection(name), self._tls
             told, asked = self._tells(), time.monotonic()
             said = self._state(connection, told)
             if said:

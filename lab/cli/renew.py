@@ -1,0 +1,37 @@
+"""`lab renew`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command()(renew)
+
+
+def renew(
+    file: options.File = None,
+    name: options.Name = None,
+    backend: options.BackendName = None,
+    host: options.Host = None,
+    ca: Annotated[
+        bool, typer.Option("--ca", help="Replace the CA too; who trusted the former one has to again.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
+) -> None:
+    """Issues all certificates again while the cluster serves. 'up' does so by itself a month before they end."""
+    from lab.backends import backend as make
+    from lab.cli import screen
+    from lab.lifecycle.lock import held
+    from lab.lifecycle.renew import renew as issue_again
+
+    cluster = options.cluster(file, name, None, None, None)
+    made = make(options.place(file, backend, host), cluster.name)
+    with screen.report() as report, held(cluster.name, "lab renew", report):
+        issue_again(cluster, made, report, ca=ca, seconds=timeout)
+    print("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else ""))

@@ -1,0 +1,115 @@
+"""The cluster's CA as it is kept, and its replacement: announced, then put to use, then the former one is given up.
+
+While it is replaced every node trusts both, so that no node ever meets a certificate that it can't check. Whatever step
+an interrupted `renew --ca` had come to, `up` works with the files that are there, and `renew --ca` goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab import private
+from lab.lifecycle.certificates import BEGIN, Authority, authority, fingerprints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lab.plan import Plan
+
+OWN, NEXT, FORMER = "authority", "authority-next", "authority-former"
+"""Key and certificate of the CA that issues, of the one that will, and the certificate of the one that did."""
+
+EARLIER_KEY, EARLIER_CERTIFICATE = "ca-key", "ca-certificate"
+"""As versions before 0.3 kept it."""
+
+
+def own(where: Path) -> Authority | None:
+    """The CA that issues, in a cluster's folder of secrets."""
+    if (where / OWN).is_file():
+        return _read(where / OWN)
+    if (where / EARLIER_KEY).is_file():
+        return Authority(*((where / name).read_text(encoding="utf-8") for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
+    return None
+
+
+def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], object]) -> Authority:
+    """The CA that issues for these names: the one that is kept; a new one where there is none, or that one may not."""
+    found = usable(where, names)
+    if found:
+        return found
+    if own(where):
+        say(f"the CA of '{plan.cluster}' is made anew: the former one is not for {plan.network.cidr}")
+    made = _made(plan)
+    _keep(where / OWN, made)
+    return made
+
+
+def usable(where: Path, names: Sequence[str]) -> Authority | None:
+    """The CA that is kept, if it may issue for these names."""
+    found = own(where)
+    return found if found and found.allows(names) else None
+
+
+def trusted(where: Path) -> str:
+    """The certificates that the nodes trust, PEM: of the CA that issues first."""
+    found = own(where)
+    parts = [found.certificate.strip()] if found else []
+    if (where / NEXT).is_file():
+        parts.append(_read(where / NEXT).certificate.strip())
+    if (where / FORMER).is_file():
+        parts.append((where / FORMER).read_text(encoding="utf-8").strip())
+    return "\n".join(dict.fromkeys(parts))
+
+
+def announce(where: Path, plan: Plan) -> None:
+    """Makes the next CA, which nodes trust from the next `up` on; one that was announced before stays."""
+    if not (where / NEXT).is_file():
+        _keep(where / NEXT, _made(plan))
+
+
+def replace(where: Path) -> None:
+    """Has the next CA issue from now on; the former one is still trusted."""
+    former = own(where)
+    if former:
+        private.write(where / FORMER, former.certificate)
+    (where / NEXT).replace(where / OWN)
+    for name in (EARLIER_KEY, EARLIER_CERTIFICATE):
+        (where / name).unlink(missing_ok=True)
+
+
+def replacing(where: Path) -> bool:
+    """Whether the former CA is still trusted."""
+    return (where / FORMER).is_file()
+
+
+def retire(where: Path) -> None:
+    """Ends the trust in the former CA, from the next `up` on."""
+    (where / FORMER).unlink(missing_ok=True)
+
+
+def known(where: Path) -> frozenset[str]:
+    """The fingerprints of all that are trusted."""
+    return fingerprints(trusted(where))
+
+
+def _made(plan: Plan) -> Authority:
+    from ipaddress import IPv4Network
+
+    from lab.lifecycle.resolve import RANGE
+    from lab.plan.compose import NETWORK
+
+    # A cluster whose subnet the lab chose may get another one of the same range, or be run by Docker Compose.
+    own = plan.network.cidr
+    usual = [RANGE, NETWORK]
+    networks = [*(usual if any(map(own.subnet_of, usual)) else [own]), IPv4Network("127.0.0.1/32")]
+    return authority(plan.cluster, [f"{plan.cluster}.test", "localhost"], networks)
+
+
+def _keep(path: Path, made: Authority) -> None:
+    private.write(path, made.key + made.certificate)
+
+
+def _read(path: Path) -> Authority:
+    key, begin, certificate = path.read_text(encoding="utf-8").partition(BEGIN)
+    return Authority(begin + certificate, key)
