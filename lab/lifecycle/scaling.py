@@ -46,6 +46,12 @@ def note(plan: Plan, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
     return ({COPIES: str(copies)} if copies else {}) | ({MEMBERS: str(counted)} if members else {})
 
 
+def joining(plan: Plan, existing: Existing) -> set[str]:
+    """New mysql nodes beside old ones: they may be ready only once those have been told of them."""
+    there = {node.name for node in existing.nodes if node.role == MYSQL}
+    return {node.name for node in plan.role(MYSQL)} - there if there else set()
+
+
 def forget(backend: Backend) -> None:
     """The data is gone."""
     for key in (COPIES, MEMBERS):

@@ -605,3 +605,20 @@ def test_nobody_waits_for_a_node_that_a_later_wave_mends() -> None:
     up(changed, backend, Silent(), seconds=1)
     assert max(backend.done.index(f"put web{number}") for number in (1, 3)) < backend.done.index("put web2")
     assert all(node.ready for node in status(backend).nodes)
+
+
+class Joining(MemoryBackend):
+    """A new mysql node is not ready before the old one has been told of it."""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        done = super().run(node, argv, seconds=seconds, network=network)
+        told = "put mysql1" in self.done
+        return replace(done, rc=1) if argv[0].endswith("await") and node in ("mysql2", "mysql3") and not told else done
+
+
+def test_an_old_mysql_node_is_told_of_new_ones_that_wait_for_that() -> None:
+    backend = Joining("golden")
+    up(parse(f"{FEW}mysql: {{count: 1}}\n"), backend, Silent())
+    backend.done.clear()
+    up(parse(f"{FEW}mysql: {{count: 3}}\n"), backend, Silent(), seconds=1)
+    assert backend.done.index("start mysql3") < backend.done.index("put mysql1")
