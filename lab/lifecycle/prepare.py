@@ -71,7 +71,7 @@ def prepare(
     chosen = family or resolve.family(cluster, existing, backend, report)
     made = plan(resolve.places(cluster, existing, capabilities), chosen)
     resolve.admit(made, existing, capabilities)
-    scaling.admit(made, backend, existing, notes)
+    scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}

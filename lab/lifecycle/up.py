@@ -55,7 +55,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         report.say(f"WARNING: CentOS does not build here; falling back to Debian.\n{error}")
         prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
-    _note(prepared.plan, backend, done=False)
+    _note(prepared.plan, cluster, backend, done=False)
     apply(prepared, backend, report, seconds if wait else 0)
     if wait:
         report.say("waiting until the cluster's promises hold")
@@ -63,14 +63,14 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
         for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
             backend.endpoint(entry.port)
-    _note(prepared.plan, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
+    _note(prepared.plan, cluster, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
     return prepared
 
 
-def _note(made: Plan, backend: Backend, *, done: bool) -> None:
+def _note(made: Plan, cluster: Cluster, backend: Backend, *, done: bool) -> None:
     """Has the engine remember what can't be seen of the nodes and volumes themselves."""
     there = backend.notes()
-    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, there, done=done)
+    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, cluster, there, done=done)
     for key, text in wanted.items():
         if there.get(key) != text:
             backend.note(key, text)
