@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import each, ready
+from lab.lifecycle import each, ready, scaling
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -42,7 +42,10 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
     awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
-    each.one_by_thread(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, work)
+    joining = scaling.joining(prepared.plan, prepared.existing) if by_kind[Kind.RECREATE] or awake else set()
+    join = partial(_mend, prepared, backend, report, seconds)
+    begun = by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep
+    each.one_by_thread(begun, lambda action: join(action) if action.node in joining else work(action))
     _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
     each.one_by_thread(by_kind[Kind.REMOVE], work)
 

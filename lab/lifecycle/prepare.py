@@ -75,7 +75,7 @@ def prepare(
         report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
         made = plan(placed, "debian")
     resolve.admit(made, existing, capabilities)
-    scaling.admit(made, backend, existing, notes)
+    scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing
     from lab.plan import Plan
+    from lab.spec import Cluster, Mysql
 
 STORAGE, FILE = "storage", "/etc/lab/storage.json"
 MYSQL = "mysql"
+EMPTY = "'lab down --volumes' removes all data"
 COPIES, MEMBERS = f"{LASTING}storage", f"{LASTING}mysql"
 
 
-def admit(plan: Plan, backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
-    """Refuses a number of nodes that the cluster's data is not made for.
+def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
+    """Refuses a number of nodes that the cluster's data is not made for, and data that it can't read.
 
     Args:
         plan: the cluster as it should be.
+        cluster: its topology.
         backend: where it is.
         existing: its nodes.
         notes: what is noted with it.
@@ -33,17 +36,27 @@ def admit(plan: Plan, backend: Backend, existing: Existing, notes: Mapping[str, 
         SpecError: says the way round.
     """
     _admit_storage(plan, backend, existing, notes)
-    _admit_mysql(plan, existing, notes)
+    if cluster.mysql:
+        _admit_mysql(cluster.mysql, existing, notes)
 
 
-def note(plan: Plan, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
+def note(plan: Plan, cluster: Cluster, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
     """What is noted with the cluster's data: how many copies of the volumes are made, and how many mysql nodes count.
 
     While it is changed (not `done`), the larger number: those that go are needed until then.
     """
-    copies, members = len(plan.role(STORAGE)), len(plan.role(MYSQL))
-    counted = members if done else max(members, int(notes.get(MEMBERS, 0)))
-    return ({COPIES: str(copies)} if copies else {}) | ({MEMBERS: str(counted)} if members else {})
+    copies = len(plan.role(STORAGE))
+    found = {COPIES: str(copies)} if copies else {}
+    if cluster.mysql:
+        count = cluster.mysql.count if done else max(cluster.mysql.count, _members(notes)[0])
+        found[MEMBERS] = f"{count} {cluster.mysql.topology}"
+    return found
+
+
+def joining(plan: Plan, existing: Existing) -> set[str]:
+    """New mysql nodes beside old ones: they may be ready only once those have been told of them."""
+    there = {node.name for node in existing.nodes if node.role == MYSQL}
+    return {node.name for node in plan.role(MYSQL)} - there if there else set()
 
 
 def forget(backend: Backend) -> None:
@@ -65,23 +78,43 @@ def _admit_storage(plan: Plan, backend: Backend, existing: Existing, notes: Mapp
         raise SpecError(
             f"the shared volumes were made for {made} storage nodes, a copy on each, not for {wanted}",
             where="storage.count",
-            next_step=f"{keep}, or begin with empty volumes: 'lab down --volumes' removes all data",
+            next_step=f"{keep}, or begin with empty volumes: {EMPTY}",
         )
 
 
-def _admit_mysql(plan: Plan, existing: Existing, notes: Mapping[str, str]) -> None:
+def _members(notes: Mapping[str, str]) -> tuple[int, str]:
+    """How many mysql nodes count, and how they agree; 0 and nothing where it is not noted."""
+    count, _, topology = notes.get(MEMBERS, "0").partition(" ")
+    return int(count), topology
+
+
+def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> None:
     """Which mysql nodes may stay without the others, those have to say: one of them may have what the rest lacks."""
     there = [node for node in existing.nodes if node.role == MYSQL]
-    wanted, had = len(plan.role(MYSQL)), int(notes.get(MEMBERS, len(there)))
+    (noted, topology), wanted = _members(notes), mysql.count
+    had = noted or len(there)
+    if topology not in ("", mysql.topology):
+        raise SpecError(
+            f"the data of mysql was made with 'topology: {topology}'",
+            where="mysql.topology",
+            next_step=f"put that back, or begin with empty volumes: {EMPTY}",
+        )
+    if had and wanted != had and mysql.topology == "galera":
+        # Who took the writes last has to be there, and a node that is told it is alone would wait for it.
+        raise SpecError(
+            f"a Galera cluster with data keeps its {had} nodes",
+            where="mysql.count",
+            next_step=f"keep that count, or begin with empty volumes: {EMPTY}",
+        )
     running = sum(node.state is State.RUNNING for node in there)
-    if wanted and had and {wanted, had} == {2, 3}:
+    if {wanted, had} == {2, 3}:
         # Of two that stay or come, the first would wait for the second, which is changed after it.
         raise SpecError(
             f"mysql can't go from {had} nodes to {wanted} at once",
             where="mysql.count",
             next_step=f"by way of one: 'lab up --scale mysql=1', then 'lab up --scale mysql={wanted}'",
         )
-    if 0 < wanted < had and running < had:
+    if wanted < had and running < had:
         raise SpecError(
             f"mysql has {had} nodes, of which {running} run: all are needed to go on with {wanted}",
             where="mysql.count",

@@ -57,7 +57,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
     fallback = resolve.open_to_change(cluster, prepared.existing, prepared.plan.family)
     try:
         build(prepared.plan, backend, report)
-        _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
+        _bring_up(cluster, prepared, backend, report, wait=wait, seconds=seconds)
     except BuildError as error:
         if not fallback:
             raise
@@ -76,14 +76,16 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         return prepared
     prepared = prepare(cluster, backend, report, family="debian", known=known)
     build(prepared.plan, backend, report)
-    _bring_up(prepared, backend, report, wait=wait, seconds=seconds)
+    _bring_up(cluster, prepared, backend, report, wait=wait, seconds=seconds)
     return prepared
 
 
-def _bring_up(prepared: Prepared, backend: Backend, report: Report, *, wait: bool, seconds: float) -> None:
+def _bring_up(
+    cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, *, wait: bool, seconds: float
+) -> None:
     """From built images to nodes that are ready."""
     families.keep_of_data(prepared.plan)
-    _note(prepared.plan, backend, done=False)
+    _note(prepared.plan, cluster, backend, done=False)
     apply(prepared, backend, report, seconds if wait else 0)
     if wait:
         report.say("waiting until the cluster's promises hold")
@@ -91,7 +93,7 @@ def _bring_up(prepared: Prepared, backend: Backend, report: Report, *, wait: boo
         ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
         for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
             backend.endpoint(entry.port)
-    _note(prepared.plan, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
+    _note(prepared.plan, cluster, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
@@ -104,10 +106,10 @@ def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
     return path
 
 
-def _note(made: Plan, backend: Backend, *, done: bool) -> None:
+def _note(made: Plan, cluster: Cluster, backend: Backend, *, done: bool) -> None:
     """Has the engine remember what can't be seen of the nodes and volumes themselves."""
     there = backend.notes()
-    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, there, done=done)
+    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, cluster, there, done=done)
     for key, text in wanted.items():
         if there.get(key) != text:
             backend.note(key, text)

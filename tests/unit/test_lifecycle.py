@@ -499,12 +499,9 @@ def test_with_empty_volumes_any_number_of_storage_nodes_is_good(storing: MemoryB
     up(parse(text % 5), storing, Silent())
 
 
-@pytest.mark.parametrize("topology", ["replication", "galera"])
 @pytest.mark.parametrize("state", ["down", "stopped", "one is stopped", "one was removed", "an earlier version's"])
-def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(
-    memory: MemoryBackend, state: str, topology: str
-) -> None:
-    text = f"{FEW}mysql: {{topology: {topology}, count: %d}}\n"
+def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(memory: MemoryBackend, state: str) -> None:
+    text = f"{FEW}mysql: {{count: %d}}\n"
     up(parse(text % 3), memory, Silent())
     if state == "down":
         down(memory, Silent())
@@ -524,6 +521,30 @@ def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(
     down(memory, Silent())
     up(parse(text % 1), memory, Silent())
     up(parse(text % 3), memory, Silent())
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(
+    ("made", "wanted", "said"),
+    [
+        ("count: 3, topology: galera", "count: 1, topology: galera", "keeps its 3 nodes"),
+        ("count: 1, topology: galera", "count: 3, topology: galera", "keeps its 1 nodes"),
+        ("count: 3, topology: galera", "count: 3", "made with 'topology: galera'"),
+        ("count: 3", "count: 3, topology: galera", "made with 'topology: replication'"),
+    ],
+)
+def test_what_galera_can_not_do_is_refused_before_anything_is_touched(
+    memory: MemoryBackend, made: str, wanted: str, said: str, *, running: bool
+) -> None:
+    up(parse(f"{FEW}mysql: {{{made}}}\n"), memory, Silent())
+    if not running:
+        down(memory, Silent())
+    memory.done.clear()
+    with pytest.raises(SpecError, match=said):
+        up(parse(f"{FEW}mysql: {{{wanted}}}\n"), memory, Silent())
+    assert not memory.done
+    down(memory, Silent(), volumes=True)
+    up(parse(f"{FEW}mysql: {{{wanted}}}\n"), memory, Silent())
 
 
 @pytest.mark.parametrize(("had", "wanted"), [(3, 2), (2, 3)])
@@ -607,3 +628,20 @@ def test_nobody_waits_for_a_node_that_a_later_wave_mends() -> None:
     up(changed, backend, Silent(), seconds=1)
     assert max(backend.done.index(f"put web{number}") for number in (1, 3)) < backend.done.index("put web2")
     assert all(node.ready for node in status(backend).nodes)
+
+
+class Joining(MemoryBackend):
+    """A new mysql node is not ready before the old one has been told of it."""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        done = super().run(node, argv, seconds=seconds, network=network)
+        told = "put mysql1" in self.done
+        return replace(done, rc=1) if argv[0].endswith("await") and node in ("mysql2", "mysql3") and not told else done
+
+
+def test_an_old_mysql_node_is_told_of_new_ones_that_wait_for_that() -> None:
+    backend = Joining("golden")
+    up(parse(f"{FEW}mysql: {{count: 1}}\n"), backend, Silent())
+    backend.done.clear()
+    up(parse(f"{FEW}mysql: {{count: 3}}\n"), backend, Silent(), seconds=1)
+    assert backend.done.index("start mysql3") < backend.done.index("put mysql1")
