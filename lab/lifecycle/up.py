@@ -57,7 +57,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
     fallback = resolve.open_to_change(cluster, prepared.existing, prepared.plan.family)
     try:
         build(prepared.plan, backend, report)
-        _bring_up(cluster, prepared, backend, report, wait=wait, seconds=seconds)
+        _bring_up(cluster, prepared, backend, report, seconds if wait else None)
     except BuildError as error:
         if not fallback:
             raise
@@ -76,24 +76,24 @@ def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, secon
         return prepared
     prepared = prepare(cluster, backend, report, family="debian", known=known)
     build(prepared.plan, backend, report)
-    _bring_up(cluster, prepared, backend, report, wait=wait, seconds=seconds)
+    _bring_up(cluster, prepared, backend, report, seconds if wait else None)
     return prepared
 
 
-def _bring_up(
-    cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, *, wait: bool, seconds: float
-) -> None:
-    """From built images to nodes that are ready."""
+def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
+    """From built images to nodes, which are ready unless `seconds` is None."""
     families.keep_of_data(prepared.plan)
     _note(prepared.plan, cluster, backend, done=False)
-    apply(prepared, backend, report, seconds if wait else 0)
-    if wait:
+    apply(prepared, backend, report, seconds or 0)
+    if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
         for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
             backend.endpoint(entry.port)
-    _note(prepared.plan, cluster, backend, done=wait)  # all: with its former subnet, a cluster loses its notes
+    _note(
+        prepared.plan, cluster, backend, done=seconds is not None
+    )  # all: with its former subnet, a cluster loses its notes
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
