@@ -53,9 +53,9 @@ class MemoryBackend:
     def build(
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
     ) -> None:
+        del trial  # nothing is built that could fail
         for wanted in recipes:
             if wanted.tag not in self.built:
-                trial(wanted.role)
                 report(wanted.role, "built")
                 self.built.append(wanted.tag)
 
