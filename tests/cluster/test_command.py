@@ -117,7 +117,12 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+NIGHTLY = pytest.mark.nightly("two minutes: two changes of a cluster for each line that the command prints")
+
+
+@pytest.mark.parametrize(
+    "change", ["an option", *(pytest.param(name, marks=NIGHTLY) for name in CHANGES if name != "an option")]
+)
 def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(person: Person, change: str) -> None:
     """A step is a line that the command prints. Each node has the files that the old topology means, and no other."""
     verb, topology = CHANGES[change]
