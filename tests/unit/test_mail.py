@@ -15,6 +15,7 @@ from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.lifecycle import mail
 from lab.plan import plan
+from lab.recipes import families
 from lab.spec import parse
 from tests.unit.conftest import WHOLE
 
@@ -133,3 +134,12 @@ def test_nothing_leaves_the_lab_unless_it_is_said() -> None:
     open_to = settings(WHOLE.replace("mail: {count: 2}", "mail: {count: 2, relayhost: '[mx.example.org]:587'}"))
     assert "default_transport" not in open_to
     assert "relayhost = [mx.example.org]:587" in open_to
+
+
+@pytest.mark.parametrize("family", families())
+def test_no_port_of_postfix_is_a_name(family: str) -> None:
+    """Postfix 3.5, CentOS Stream 9's, looks it up in /etc/services, where 'submissions' is missing there."""
+    node = plan(parse(WHOLE), family).node("mail1")
+    (text,) = [file.text for file in node.files if file.path == "/etc/postfix/master.cf"]
+    ports = [line.split()[0] for line in text.splitlines() if line.split()[1:2] == ["inet"]]
+    assert ports == ["25", "587", "465"]
