@@ -57,9 +57,7 @@ def _keepers(cluster: LabCluster) -> dict[str, frozenset[str]]:
     }
 
 
-@pytest.mark.nightly(
-    "three minutes; seen with eleven nodes, of all eighteen the mail ledger once waited for a queue in vain"
-)
+@pytest.mark.nightly("three minutes; seen with eleven nodes; of eighteen, the mail ledger waited for a queue in vain")
 @pytest.mark.parametrize("ca", [False, True], ids=["leaves", "the CA too"])
 def test_all_that_show_a_certificate_show_the_new_one_and_no_request_fails(
     cluster: LabCluster, ledger: Callable[..., Ledger], *, ca: bool
