@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-
-from docker.errors import NotFound
 
 from lab import paths
 from lab.backends.docker import engine, origin, trying
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
 
 PARALLEL = max(2, os.cpu_count() or 2)
 STEP_SECONDS = 900  # how long one step of a build may be silent
-UNTRIED = "-untried"
-"""Behind the name of an image that was built and has not passed its trial yet."""
+TRIAL = "its trial"
+BUILT = re.compile(r"^Successfully built ([0-9a-f]+)", re.MULTILINE)
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -63,42 +61,41 @@ def build(
 
 
 def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[str], Trial] | None) -> None:
-    """One image, each step reported as it begins; it gets its name once it has passed."""
+    """One image, each step reported as it begins; it gets its name once it has passed.
+
+    Until then it has none, so that two builds of the same image at once are in nobody's way.
+    """
     begun = time.monotonic()
     log: list[str] = [wanted.dockerfile]
-    draft = f"{wanted.tag}{UNTRIED}"
     with engine.connected(STEP_SECONDS) as api, engine.asking(f"building {wanted.tag}"):
-        step, failure = _built(api, wanted, draft, report, log)
+        step, image, failure = _built(api, wanted, report, log)
         if not failure and trial:
-            step = "its trial"
+            step = TRIAL
             report(wanted.role, step)
-            failure = trying.tried(api, draft, trial(wanted.role))
+            failure = trying.tried(api, image, trial(wanted.role))
             log.append(failure)
         if not failure:
             repository, _, version = wanted.tag.partition(":")
-            api.tag(draft, repository, version)
-        with contextlib.suppress(NotFound):  # nothing was built
-            api.remove_image(draft, noprune=not failure)
+            api.tag(image, repository, version)
     if failure:
         kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
         kept.write_text("".join(log), encoding="utf-8")
-        what = "did not pass its trial" if step == "its trial" else "did not build"
+        what = "did not pass its trial" if step == TRIAL else "did not build"
         what = f"the image {wanted.role} ({wanted.family}) {what}: {failure}"
         raise BuildError(what, step=step, log=str(kept), image=wanted.tag)
     report(wanted.role, f"built in {time.monotonic() - begun:.0f} s")
 
 
 def _built(
-    api: docker.APIClient, wanted: Recipe, name: str, report: Callable[[str, str], None], log: list[str]
-) -> tuple[str, str]:
-    """Builds an image under a name; the last step, and what is wrong with it."""
-    step, failure = "sending the files", ""
+    api: docker.APIClient, wanted: Recipe, report: Callable[[str, str], None], log: list[str]
+) -> tuple[str, str, str]:
+    """Builds an image; the last step, the image's id, and what is wrong with it."""
+    step, image, failure = "sending the files", "", ""
     report(wanted.role, step)
     stream = api.build(
         fileobj=io.BytesIO(wanted.archive()),
         custom_context=True,
         decode=True,
-        tag=name,
         rm=True,
         forcerm=True,
         buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},
@@ -110,4 +107,6 @@ def _built(
         if text.startswith("Step "):
             step = " ".join(text.split())[:100]
             report(wanted.role, step)
-    return step, failure
+        if found := BUILT.search(text):
+            image = found[1]
+    return step, image, failure or ("" if image else "the engine named no image")
