@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend, origin
+from lab.backends.docker import DockerBackend, origin, stock, trying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +72,15 @@ def test_what_is_left_over_is_named_and_removed(engine: DockerBackend, tmp_path:
     assert _names(engine) == {USED, OTHERS}
     assert list(disks.iterdir()) == []
     assert json.loads(_lab(tmp_path, "list", "--json"))[0]["name"] == USED
+
+
+def test_a_trial_that_was_broken_off_is_removed_once_it_is_over(
+    engine: DockerBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that goes on is left alone."""
+    trial = engine.api.create_container(USED, ["sleep", "60"], labels={trying.LABELLED: "web"})["Id"]
+    stock.remove_trials(engine.api)
+    assert engine.api.containers(all=True, filters={"id": trial})
+    monkeypatch.setattr(trying, "TRIAL_SECONDS", -1)  # as if it had been made long ago
+    stock.remove_trials(engine.api)
+    assert not engine.api.containers(all=True, filters={"id": trial})

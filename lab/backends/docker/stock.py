@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from docker.errors import APIError
-
 from lab import paths
-from lab.backends.docker import engine
+from lab.backends.docker import engine, trying
+from lab.errors import BackendError
 from lab.names import NAMESPACE
 from lab.recipes import families, recipe, roles
 
@@ -26,7 +26,7 @@ class Kept:
     """One image, or one disk.
 
     Attributes:
-        name: its longest name, or the disk's path.
+        name: its longest name, or the disk's file name.
         tags: all its names; of a disk, none.
         size: bytes, those that it shares with others included.
         why: what it is of use for; empty where it is left over from another version.
@@ -53,14 +53,24 @@ def stock(api: docker.APIClient) -> list[Kept]:
 
 def prune(api: docker.APIClient) -> list[Kept]:
     """Removes what is left over; the engine keeps what anything still stands on. What was removed."""
+    remove_trials(api)
     gone = [one for one in stock(api) if not one.why]
     for one in gone:
         if not one.tags:
             (paths.disks() / one.name).unlink(missing_ok=True)
         for tag in one.tags:
-            with contextlib.suppress(APIError), engine.asking(f"removing {tag}"):  # a container began to use it
+            with contextlib.suppress(BackendError), engine.asking(f"removing {tag}"):  # a container began to use it
                 api.remove_image(tag)
     return gone
+
+
+def remove_trials(api: docker.APIClient) -> None:
+    """Removes containers of trials whose `lab` was killed; none that goes on is as old."""
+    oldest = time.time() - 2 * trying.TRIAL_SECONDS
+    with engine.asking("removing trials that were broken off"):
+        for row in api.containers(all=True, filters={"label": trying.LABELLED}):
+            if row["Created"] < oldest:
+                api.remove_container(row["Id"], force=True, v=True)
 
 
 def layers(api: docker.APIClient) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TRIAL_SECONDS = 120
 SCRIPT = "/etc/lab/trial"
+LABELLED = f"{LABEL}.trial"
 
 
 def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
@@ -35,7 +36,7 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
         ["timeout", str(TRIAL_SECONDS), "sh", SCRIPT],
         entrypoint=[],
         hostname=trial.node.name,
-        labels={f"{LABEL}.trial": trial.node.role},
+        labels={LABELLED: trial.node.role},
         host_config=host,
     )
     try:
