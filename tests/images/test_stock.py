@@ -78,6 +78,7 @@ def test_a_trial_that_was_broken_off_is_removed_once_it_is_over(
     engine: DockerBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that goes on is left alone."""
+    monkeypatch.setattr(trying, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
     trial = engine.api.create_container(USED, ["sleep", "60"], labels={trying.LABELLED: "web"})["Id"]
     stock.remove_trials(engine.api)
     assert engine.api.containers(all=True, filters={"id": trial})
