@@ -61,6 +61,11 @@ class HostError(UserError):
     """This machine lacks something that is needed, or something of it is in the way."""
 
 
+def unusable(path: object, error: OSError, next_step: str) -> HostError:
+    """What the system says of a file or folder, as an error with the way round."""
+    return HostError(f"{path} can't be used: {error.strerror or error}", where=str(path), next_step=next_step)
+
+
 class Taken(HostError):
     """A subnet or port that was free when chosen has been taken since."""
 

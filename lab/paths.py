@@ -7,7 +7,7 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from lab import identifiers
-from lab.errors import HostError
+from lab.errors import HostError, unusable
 
 _NAME = "www-cluster-lab"
 
@@ -28,31 +28,27 @@ def _place(variable: str, default: str, part: str) -> Path:
     return root / _NAME / name
 
 
-def _made(folder: Path) -> Path:
-    """The folder, which exists now and is nobody else's to enter.
+def _made(folder: Path, variable: str) -> Path:
+    """The folder, which exists now; one that is made is nobody else's to enter.
 
     Raises:
-        HostError: it can't be made.
+        HostError: it can't be made; `variable` is what chooses another one.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise HostError(
-            f"the folder {folder} can't be made: {error.strerror}",
-            where=str(folder),
-            next_step="set HOME, or XDG_DATA_HOME, XDG_STATE_HOME and XDG_CACHE_HOME, to folders that you can write",
-        ) from None
+        raise unusable(folder, error, f"set {variable} to a folder that you can write") from None
     return folder
 
 
 def _folder(variable: str, default: str, part: str) -> Path:
-    return _made(_place(variable, default, part))
+    return _made(_place(variable, default, part), variable)
 
 
 def secrets(cluster: str, *, make: bool = False) -> Path:
     """Where a cluster's secrets are kept; the folder may be missing unless it is to be made."""
     place = _place("XDG_DATA_HOME", ".local/share", cluster)
-    return _made(place) if make else place
+    return _made(place, "XDG_DATA_HOME") if make else place
 
 
 def logs() -> Path:
@@ -74,7 +70,7 @@ def sockets() -> Path:
     """Where connections to Xen hosts are shared: short, since a socket's path may have 107 characters."""
     root = os.environ.get("XDG_RUNTIME_DIR")
     made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
-    _made(made)
+    _made(made, "XDG_RUNTIME_DIR")
     found = made.lstat()  # a link of somebody else's leads where they like
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
         raise HostError(
@@ -94,5 +90,5 @@ def xen_host() -> Path:
     """Where the nested Xen host keeps its keys, its store and its log; `LAB_XEN_FOLDER` says otherwise."""
     said = os.environ.get("LAB_XEN_FOLDER")
     if said:
-        return _made(Path(said))
+        return _made(Path(said), "LAB_XEN_FOLDER")
     return _folder("XDG_STATE_HOME", ".local/state", "xen-host")

@@ -70,13 +70,17 @@ class Observed:
 
 @dataclass(frozen=True)
 class Existing:
-    """A cluster as the engine knows it; empty when there is none."""
+    """A cluster as the engine knows it; empty when there is none.
+
+    `data`: whether volumes of it are there, with or without their nodes.
+    """
 
     nodes: tuple[Observed, ...] = ()
     network: str | None = None
     vip: str | None = None
     family: str | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
+    data: bool = False
 
     def node(self, name: str) -> Observed | None:
         """The node of a name, if it exists."""

@@ -36,6 +36,7 @@ class MemoryBackend:
         self._capabilities = capabilities or Capabilities("memory")
         self._nodes: dict[str, Observed] = {}
         self._shared = Existing()
+        self._data = False
         self._notes: dict[str, str] = {}
 
     def capabilities(self) -> Capabilities:
@@ -43,9 +44,10 @@ class MemoryBackend:
 
     def observe(self) -> Existing:
         if not self._nodes:
-            return Existing()
+            return Existing(data=self._data)
         shared = self._shared
-        return Existing(tuple(self._nodes.values()), shared.network, shared.vip, shared.family, shared.ports)
+        nodes = tuple(self._nodes.values())
+        return Existing(nodes, shared.network, shared.vip, shared.family, shared.ports, data=self._data)
 
     def origin(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0
@@ -67,6 +69,7 @@ class MemoryBackend:
         )
         ports = {entry.name: entry.host_port for entry in node.publish} or dict(self._shared.ports)
         self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family, ports)
+        self._data = self._data or bool(node.volumes)
         self.done.append(f"create {node.name}")
         self.put(node.name, files)
 
@@ -90,6 +93,7 @@ class MemoryBackend:
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         stays = not volumes or bool(keep)
         self._notes = {key: text for key, text in self._notes.items() if stays and key.startswith(LASTING)}
+        self._data = self._data and stays
         self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:

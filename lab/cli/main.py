@@ -39,7 +39,7 @@ from lab.cli import (
     volume,
     xen,
 )
-from lab.errors import LabError, UserError
+from lab.errors import LabError, unusable
 
 INTERRUPTED = 130
 
@@ -73,7 +73,7 @@ for module in EVERY_DAY + PARTS + BENEATH:
     module.register(app)
 
 
-def _told(error: Exception) -> int:
+def _printed(error: Exception) -> int:
     """Shows what Typer says of the command line, or of which file the system says what; returns the exit code.
 
     Raises:
@@ -85,8 +85,9 @@ def _told(error: Exception) -> int:
         return int(getattr(error, "exit_code", 2))
     if not isinstance(error, OSError) or error.filename is None:
         raise error
-    print(f"lab: {error.filename} can't be used: {error.strerror}\n  where: {error.filename}", file=sys.stderr)
-    return UserError.exit_code
+    shown = unusable(error.filename, error, "name another place, or make that one readable and writable for you")
+    print(f"lab: {shown}", file=sys.stderr)
+    return shown.exit_code
 
 
 def main() -> None:
@@ -107,7 +108,7 @@ def main() -> None:
         code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
     except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
-        code = _told(error)
+        code = _printed(error)
     if code == INTERRUPTED:
         after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"
         print(f"lab: interrupted; {after}", file=sys.stderr)

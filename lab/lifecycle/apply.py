@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 UNSURE = ""  # the digest of a file that is being copied or deleted: no content has it
 ASK_SECONDS = 5.0  # for a node to say whether it is ready
-MENDED_SECONDS = 20.0  # for one that was not, before the next ones are changed
+UNREADY_SECONDS = 20.0  # for one that was not, before the next ones are changed
 ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is replaced or reloaded at a time
 
 
@@ -43,7 +43,7 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
     awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
     joining = scaling.joining(prepared.plan, prepared.existing) if by_kind[Kind.RECREATE] or awake else set()
-    join = partial(_mend, prepared, backend, report, seconds)
+    join = partial(_change_unready, prepared, backend, report, seconds)
     begun = by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep
     each.one_by_thread(begun, lambda action: join(action) if action.node in joining else work(action))
     _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
@@ -51,27 +51,31 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
 
 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
-    """Changes nodes that exist. First those that are not ready: the change of another one may be what they wait for."""
+    """Changes nodes that exist. First those that are not ready: the change of another one may be what they wait for.
+
+    Between two waves nobody waits for those, nor for new ones that have to be told of: whoever calls this does so last.
+    """
     changed = [action.node for actions in kinds for action in actions]
-    sick = _not_ready(prepared, backend, changed) if seconds else set()
-    first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in sick], prepared)]
-    then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in sick], prepared)]
-    names = [node.name for node in prepared.plan.nodes]
-    for number, wave in enumerate(first):
-        if number:
-            ready.nodes(backend, [name for name in names if name not in sick], seconds, (ready.READY,))
-        each.one_by_thread(wave, partial(_mend, prepared, backend, report, seconds))
-    for number, wave in enumerate(then):
-        if (number or first) and seconds and not prepared.moves:
+    unready = _not_ready(prepared, backend, changed) if seconds else set()
+    first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
+    then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
+    spared = unready | scaling.joining(prepared.plan, prepared.existing)
+    names = [node.name for node in prepared.plan.nodes if node.name not in spared]
+    change_unready = partial(_change_unready, prepared, backend, report, seconds)
+    change = partial(_perform, prepared, backend, report, seconds)
+    for number, (wave, work) in enumerate(
+        [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
+    ):
+        if number and seconds and not prepared.moves:
             # The balancers must lead to the wave before again, or the next one could take the last that serves.
-            ready.nodes(backend, names, seconds)
-        each.one_by_thread(wave, partial(_perform, prepared, backend, report, seconds))
+            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else ready.ALL)
+        each.one_by_thread(wave, work)
 
 
-def _mend(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
+def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
     """An action on a node that was not ready; nobody waits long for it before all of those were changed."""
     with contextlib.suppress(NotReady):
-        _perform(prepared, backend, report, min(seconds, MENDED_SECONDS), action)
+        _perform(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
 
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:

@@ -38,8 +38,14 @@ def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], 
     found = usable(where, names)
     if found:
         return found
-    if own(where):
-        say(f"the CA of '{plan.cluster}' is made anew: the former one is not for {plan.network.cidr}")
+    former = own(where)
+    if former:
+        say(
+            f"the CA of '{plan.cluster}' is replaced: the former one is not for {plan.network.cidr};"
+            " it is trusted until 'lab renew --ca'"
+        )
+        # Until the nodes have the new one, it is by the former that they, and the note in the engine, know their owner.
+        private.write(where / FORMER, former.certificate)
     made = _made(plan)
     _keep(where / OWN, made)
     return made
@@ -63,8 +69,8 @@ def trusted(where: Path) -> str:
 
 
 def announce(where: Path, plan: Plan) -> None:
-    """Makes the next CA, which nodes trust from the next `up` on; one that was announced before stays."""
-    if not (where / NEXT).is_file():
+    """Makes the next CA, which nodes trust from the next `up` on; one from an earlier attempt is kept if it fits."""
+    if not (where / NEXT).is_file() or not _read(where / NEXT).allows([str(plan.network.gateway)]):
         _keep(where / NEXT, _made(plan))
 
 
@@ -79,8 +85,8 @@ def replace(where: Path) -> None:
 
 
 def replacing(where: Path) -> bool:
-    """Whether the former CA is still trusted."""
-    return (where / FORMER).is_file()
+    """Whether another CA issues by now and the former one is still trusted."""
+    return (where / FORMER).is_file() and not (where / NEXT).is_file()
 
 
 def retire(where: Path) -> None:
@@ -100,9 +106,8 @@ def _made(plan: Plan) -> Authority:
     from lab.plan.compose import NETWORK
 
     # A cluster whose subnet the lab chose may get another one of the same range, or be run by Docker Compose.
-    own = plan.network.cidr
-    usual = [RANGE, NETWORK]
-    networks = [*(usual if any(map(own.subnet_of, usual)) else [own]), IPv4Network("127.0.0.1/32")]
+    subnet = plan.network.cidr
+    networks = list(dict.fromkeys([RANGE if subnet.subnet_of(RANGE) else subnet, NETWORK, IPv4Network("127.0.0.1/32")]))
     return authority(plan.cluster, [f"{plan.cluster}.test", "localhost"], networks)
 
 

@@ -99,8 +99,8 @@ class Authority:
 
     def serves(self, leaf: str, names: Sequence[str], common_name: str) -> bool:
         """Whether a leaf is of this CA, for exactly these names, and good for a while; else it is issued again."""
-        held = x509.load_pem_x509_certificate(leaf[leaf.index(BEGIN) :].encode())
         try:
+            held = x509.load_pem_x509_certificate(leaf[leaf.index(BEGIN) :].encode())
             held.verify_directly_issued_by(self.parsed)
             said = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except Exception:  # noqa: BLE001  whatever is wrong with it, it is not this CA's

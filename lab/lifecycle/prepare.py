@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, families, ownership, resolve, scaling, secrets
+from lab.lifecycle import each, ownership, resolve, scaling, secrets
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -69,11 +69,7 @@ def prepare(
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
-    placed = resolve.places(cluster, existing, capabilities)
-    made = plan(placed, chosen)
-    if family is None and resolve.open_to_change(cluster, existing, chosen) and (why := families.failed(made)):
-        report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
-        made = plan(placed, "debian")
+    made = plan(resolve.places(cluster, existing, capabilities), chosen)
     resolve.admit(made, existing, capabilities)
     scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)

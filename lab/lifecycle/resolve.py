@@ -52,20 +52,17 @@ def family(cluster: Cluster, existing: Existing, backend: Backend, report: Repor
         return cluster.family
     if existing.family:
         return existing.family
-    if kept := families.of_data(cluster.name):
+    if existing.data and (kept := families.of_data(cluster.name)):
         report.say(f"family: {kept} (the cluster's volumes were made by it)")
         return kept
+    if why := families.failed((*cluster.roles(), "client"), "centos"):
+        report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
+        return "debian"
     if backend.origin("centos", REGISTRY_SECONDS):
         report.say("family: centos (its base image is here or can be pulled)")
         return "centos"
     report.say(f"family: debian (no registry gave CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
     return "debian"
-
-
-def open_to_change(cluster: Cluster, existing: Existing, chosen: str) -> bool:
-    """Whether another family than CentOS may be taken: nobody asked for it, and no node or data is of it."""
-    known = existing.family or families.of_data(cluster.name)
-    return cluster.family == AUTO and chosen == "centos" and not known
 
 
 def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> Cluster:

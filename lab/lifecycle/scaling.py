@@ -40,7 +40,7 @@ def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, no
         _admit_mysql(cluster.mysql, existing, notes)
 
 
-def note(plan: Plan, cluster: Cluster, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
+def note(plan: Plan, cluster: Cluster, existing: Existing, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
     """What is noted with the cluster's data: how many copies of the volumes are made, and how many mysql nodes count.
 
     While it is changed (not `done`), the larger number: those that go are needed until then.
@@ -48,7 +48,9 @@ def note(plan: Plan, cluster: Cluster, notes: Mapping[str, str], *, done: bool) 
     copies = len(plan.role(STORAGE))
     found = {COPIES: str(copies)} if copies else {}
     if cluster.mysql:
-        count = cluster.mysql.count if done else max(cluster.mysql.count, _members(notes)[0])
+        # An earlier version made no note: then those that exist were the members.
+        had = _members(notes)[0] or sum(node.role == MYSQL for node in existing.nodes)
+        count = cluster.mysql.count if done else max(cluster.mysql.count, had)
         found[MEMBERS] = f"{count} {cluster.mysql.topology}"
     return found
 
@@ -116,7 +118,7 @@ def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> 
         )
     if wanted < had and running < had:
         raise SpecError(
-            f"mysql has {had} nodes, of which {running} run: all are needed to go on with {wanted}",
+            f"mysql has {had} members, of which {running} run: all are needed to go on with {wanted}",
             where="mysql.count",
             next_step=f"'lab up' with 'mysql: {{count: {had}}}' ('--scale mysql={had}') first, then this again",
         )

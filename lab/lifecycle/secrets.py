@@ -55,12 +55,12 @@ def ensure(plan: Plan, say: Callable[[str], object] = lambda _: None) -> dict[st
     for name, leaf in leaves.items():
         if not _serves(where / name, ca, leaf):
             private.write(where / name, ca.issued(leaf.names, leaf.common_name))
-    if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not (where / HOST_KEY).is_file():
+    if {HOST_KEY, HOST_PUBLIC} & set(plan.secrets) and not known(plan.cluster, HOST_KEY):
         _make_host_key(where)
-    if {DKIM_KEY, DKIM_RECORD} & set(plan.secrets) and not (where / DKIM_KEY).is_file():
+    if {DKIM_KEY, DKIM_RECORD} & set(plan.secrets) and not known(plan.cluster, DKIM_KEY):
         _make_dkim_key(where)
     for name in plan.secrets:
-        if name != TRUSTED and not (where / name).is_file():
+        if name != TRUSTED and not known(plan.cluster, name):
             private.write(where / name, random.token_urlsafe(18))
     return peek(plan)
 
@@ -78,13 +78,13 @@ def peek(plan: Plan) -> dict[str, str]:
 
 
 def known(cluster: str, name: str) -> str | None:
-    """A secret that exists, or None."""
+    """A secret that exists, or None; an empty file is none."""
     if name == TRUSTED:
         from lab.lifecycle import authority
 
         return authority.trusted(folder(cluster)) or None
     path = folder(cluster) / name
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    return (path.read_text(encoding="utf-8").strip() or None) if path.is_file() else None
 
 
 def authorities(cluster: str) -> frozenset[str]:

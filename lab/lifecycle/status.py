@@ -95,7 +95,7 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
 
 def _missing(name: str) -> NodeStatus:
     role = name.rstrip("0123456789")
-    reason = "was removed, and not by 'lab': 'lab up' makes it again"
+    reason = "does not exist: removed by hand, or not made yet; 'lab up' makes it"
     return NodeStatus(name, role, MISSING, ready=False, address="", image="", reason=reason)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, ownership, ready, resolve, scaling, secrets
+from lab.lifecycle import expected, families, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import Prepared, prepare
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
+from lab.spec import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,60 +41,64 @@ def up(
         BuildError: an image did not build.
         NotReady: a node or a promise did not come within `seconds`.
     """
+    before = backend.observe()
+    # Nothing is there that another family could not read, or that would be lost with this attempt.
+    fresh = not before.nodes and not before.data
+    work = partial(_up, cluster, backend, report, seconds if wait else None, fresh=fresh)
     for _ in range(CHOICES - 1):
         try:
-            return _up(cluster, backend, report, wait=wait, seconds=seconds)
+            return work()
         except Taken as error:
             report.say(f"choosing again: {error.what}")
-    return _up(cluster, backend, report, wait=wait, seconds=seconds)
+    return work()
 
 
-def _up(cluster: Cluster, backend: Backend, report: Report, *, wait: bool, seconds: float) -> Prepared:
+def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None, *, fresh: bool) -> Prepared:
+    """`limit`: seconds until nodes have to be ready, None for no wait; `fresh`: whether no data is there."""
     known = partial(secrets.ensure, say=report.say)
-    first = not families.has_data(cluster.name)
     prepared = prepare(cluster, backend, report, known=known)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
-    fallback = resolve.open_to_change(cluster, prepared.existing, prepared.plan.family)
     try:
         build(prepared.plan, backend, report)
-        _bring_up(cluster, prepared, backend, report, seconds if wait else None)
-    except BuildError as error:
-        if not fallback:
+        _bring_up(cluster, prepared, backend, report, limit)
+    except (BuildError, NotReady) as error:
+        if not (fresh and cluster.family == AUTO and prepared.plan.family == "centos"):
             raise
-        report.say(f"WARNING: CentOS does not work here; falling back to Debian.\n{error}")
-        families.remember([error.image] if error.image else [], error.what)
-    except NotReady as error:
-        if not (fallback and first and not prepared.existing.nodes):
-            raise
-        kept = keep_logs(backend, [node.name for node in prepared.plan.nodes])
-        report.say(f"WARNING: CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
-        failing = [node.image for node in prepared.plan.nodes if node.name == error.where]
-        families.remember(failing or {node.image for node in prepared.plan.nodes}, error.what)
-        down(backend, report, volumes=True)  # of this attempt: there was nothing before
+        failing = _given_up(prepared.plan, backend, report, error)
+        prepared = prepare(cluster, backend, report, family="debian", known=known)
+        build(prepared.plan, backend, report)
+        _bring_up(cluster, prepared, backend, report, limit)
+        families.remember(failing, error.what)  # not before: what fails with both families is not CentOS's fault
     else:
         families.forget(prepared.plan)
-        return prepared
-    prepared = prepare(cluster, backend, report, family="debian", known=known)
-    build(prepared.plan, backend, report)
-    _bring_up(cluster, prepared, backend, report, seconds if wait else None)
     return prepared
+
+
+def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
+    """Removes the attempt with a family that does not work here, and returns the images that are to blame."""
+    if isinstance(error, BuildError):
+        report.say(f"WARNING: CentOS does not work here; falling back to Debian.\n{error}")
+        return {error.image} if error.image else set()
+    kept = keep_logs(backend, [node.name for node in made.nodes])
+    report.say(f"WARNING: CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
+    down(backend, report, volumes=True)
+    return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
 
 
 def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
     """From built images to nodes, which are ready unless `seconds` is None."""
-    families.keep_of_data(prepared.plan)
-    _note(prepared.plan, cluster, backend, done=False)
+    made, note = prepared.plan, partial(_note, prepared, cluster, backend)
+    families.keep_of_data(made)
+    note(done=False)
     apply(prepared, backend, report, seconds or 0)
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
-        ready.nodes(backend, [node.name for node in prepared.plan.nodes if node.name not in held], seconds)
-        for entry in (entry for node in prepared.plan.nodes for entry in node.publish):
+        ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
+        for entry in (entry for node in made.nodes for entry in node.publish):
             backend.endpoint(entry.port)
-    _note(
-        prepared.plan, cluster, backend, done=seconds is not None
-    )  # all: with its former subnet, a cluster loses its notes
+    note(done=seconds is not None)  # all of them: a cluster that moves to another subnet loses its notes
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
@@ -106,10 +111,11 @@ def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
     return path
 
 
-def _note(made: Plan, cluster: Cluster, backend: Backend, *, done: bool) -> None:
+def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool) -> None:
     """Has the engine remember what can't be seen of the nodes and volumes themselves."""
-    there = backend.notes()
-    wanted = ownership.note(made.cluster) | expected.note(made) | scaling.note(made, cluster, there, done=done)
+    there, made = backend.notes(), prepared.plan
+    counted = scaling.note(made, cluster, prepared.existing, there, done=done)
+    wanted = ownership.note(made.cluster) | expected.note(made) | counted
     for key, text in wanted.items():
         if there.get(key) != text:
             backend.note(key, text)

@@ -16,12 +16,15 @@ set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 failed=0
 fact() {
-    if ! said=$(sh -c "$2" 2>&1); then
+    said=$(timeout 20 sh -c "$2" 2>&1)
+    code=$?
+    [ "$code" != 124 ] || said="did not end within 20 s"
+    if [ "$code" != 0 ]; then
         failed=1
         printf '%s: %s\\n' "$1" "$(printf '%s' "${said:-not found}" | tail -n 3)"
     fi
 }
-(set -e; . /usr/lib/lab/prelude) || { echo "the scripts of /usr/lib/lab/boot.d: failed"; exit 1; }
+said=$(sh -ec '. /usr/lib/lab/prelude' 2>&1) || { echo "what init does before the supervisor: $said"; exit 1; }
 """
 
 

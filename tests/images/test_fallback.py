@@ -166,14 +166,15 @@ def test_an_explicit_centos_is_an_error_and_makes_nothing(engine: DockerBackend,
 
 
 def test_two_clusters_that_need_the_same_images_at_once(engine: DockerBackend, tmp_path: Path) -> None:
-    """Each builds and tries them for itself; what one has done is in nobody's way."""
+    """Each builds and tries what it does not find; what one has done is in nobody's way."""
     images = _images(tmp_path)
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
         folder.mkdir()
     with ThreadPoolExecutor() as pool:
         asked = [pool.submit(_lab, folder, images, "build", "web", "client", "--family", "debian") for folder in folders]
-    for done in (one.result() for one in asked):
+    ended = [one.result() for one in asked]
+    for done in ended:
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "image web: its trial" in done.stderr, "both were at work"
+    assert any("image web: its trial" in done.stderr for done in ended)
     assert [tag for image in engine.api.images() for tag in image["RepoTags"] or [] if tag.startswith(f"{NAME}/web:")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend, origin, stock, trying
+from lab.backends.docker import DockerBackend, origin, trying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,8 @@ def test_a_trial_that_was_broken_off_is_removed_once_it_is_over(
     """One that goes on is left alone."""
     monkeypatch.setattr(trying, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
     trial = engine.api.create_container(USED, ["sleep", "60"], labels={trying.LABELLED: "web"})["Id"]
-    stock.remove_trials(engine.api)
+    trying.clear(engine.api)
     assert engine.api.containers(all=True, filters={"id": trial})
     monkeypatch.setattr(trying, "TRIAL_SECONDS", -1)  # as if it had been made long ago
-    stock.remove_trials(engine.api)
+    trying.clear(engine.api)
     assert not engine.api.containers(all=True, filters={"id": trial})

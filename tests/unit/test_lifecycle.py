@@ -13,7 +13,7 @@ from cryptography import x509
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, SpecError, Taken
-from lab.lifecycle import resolve, secrets
+from lab.lifecycle import families, resolve, scaling, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
 from lab.lifecycle.each import one_by_thread
@@ -171,6 +171,20 @@ class CentosBreaks(MemoryBackend):
         super().build(recipes, report, trial)
 
 
+class NeverReady(MemoryBackend):
+    """CentOS can be had and builds; no node of the families that are named becomes ready."""
+
+    fails: tuple[str, ...] = ("centos",)
+
+    def origin(self, family: str, seconds: float) -> bool:
+        return seconds > 0 and family in ("centos", "debian")
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        done = super().run(node, argv, seconds=seconds, network=network)
+        family = self._nodes[node].image.partition(":")[2].partition("-")[0]
+        return replace(done, rc=1) if argv[0].endswith("await") and family in self.fails else done
+
+
 class Heard(Silent):
     """Remembers what was said."""
 
@@ -189,6 +203,57 @@ def test_auto_falls_back_to_debian_loudly(full: Cluster) -> None:
     assert "WARNING" in said
     assert "Step 2/4 : RUN dnf" in said
     assert "/x.log" in said
+
+
+def test_a_first_up_that_does_not_become_ready_falls_back_and_is_remembered(full: Cluster) -> None:
+    backend, heard = NeverReady("golden"), Heard()
+    assert up(full, backend, heard, seconds=1).plan.family == "debian"
+    assert "CentOS does not become ready here; falling back" in "\n".join(heard.lines)
+    assert "clear volumes=True" in backend.done
+    down(backend, Silent(), volumes=True)
+    again = Heard()
+    assert up(full, backend, again, seconds=1).plan.family == "debian"
+    assert "CentOS did not work here: " in "\n".join(again.lines)
+
+
+def test_data_that_was_there_before_is_never_removed_by_a_fallback(full: Cluster) -> None:
+    """Whatever this home knows of it: the engine says whether there are volumes."""
+    backend = NeverReady("golden")
+    backend.fails = ()
+    up(full, backend, Silent())
+    down(backend, Silent())
+    secrets.forget("golden")  # a home that was lost, with an engine that lost its notes
+    for key in list(backend.notes()):
+        backend.note(key, None)
+    backend.done.clear()
+    backend.fails = ("centos",)
+    with pytest.raises(NotReady):
+        up(full, backend, Silent(), seconds=1)
+    assert "clear volumes=True" not in backend.done
+
+
+def test_what_fails_with_both_families_is_nobodys_fault(full: Cluster) -> None:
+    backend = NeverReady("golden")
+    backend.fails = ("centos", "debian")
+    with pytest.raises(NotReady):
+        up(full, backend, Silent(), seconds=1)
+    assert families.failed(["web"], "centos") == ""
+
+
+def test_an_up_that_made_nothing_chooses_no_family() -> None:
+    """A subnet is taken at the first attempt, and the second one may fall back still."""
+
+    class Both(NeverReady):
+        taken = 1
+
+        def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+            if self.taken:
+                self.taken -= 1
+                raise Taken("creating the network: another one has the subnet")
+            super().create(plan, node, files)
+
+    few = parse("name: golden\nweb: {count: 1}\n")
+    assert up(few, Both("golden"), Silent(), seconds=1).plan.family == "debian"
 
 
 def test_an_explicit_centos_that_breaks_is_an_error_and_nothing_is_made(full: Cluster) -> None:
@@ -584,7 +649,7 @@ def test_a_node_that_was_removed_by_hand_is_missed(memory: MemoryBackend) -> Non
     found = status(memory)
     assert not found.ready
     assert {node.name: node.state for node in found.nodes if not node.ready} == {"web3": "missing"}
-    assert "'lab up' makes it again" in found.nodes[-1].reason
+    assert "'lab up' makes it" in found.nodes[-1].reason
     up(parse(BALANCED), memory, Silent())
     assert status(memory).ready
     up(parse(BALANCED.replace("web: {count: 3}", "web: {count: 2}")), memory, Silent())
@@ -645,3 +710,27 @@ def test_an_old_mysql_node_is_told_of_new_ones_that_wait_for_that() -> None:
     backend.done.clear()
     up(parse(f"{FEW}mysql: {{count: 3}}\n"), backend, Silent(), seconds=1)
     assert backend.done.index("start mysql3") < backend.done.index("put mysql1")
+
+
+def test_members_that_an_earlier_version_made_are_counted_by_the_nodes_that_are_there(memory: MemoryBackend) -> None:
+    """A change to one that is interrupted: all three are needed until it is done."""
+    three, one = (parse(f"{FEW}mysql: {{count: {count}}}\n") for count in (3, 1))
+    up(three, memory, Silent())
+    existing = memory.observe()
+    assert scaling.note(plan(one, "debian"), one, existing, {}, done=False)["kept-mysql"] == "3 replication"
+    assert scaling.note(plan(one, "debian"), one, existing, {}, done=True)["kept-mysql"] == "1 replication"
+
+
+def test_new_mysql_nodes_are_waited_for_by_nobody_beside_a_node_that_is_not_ready() -> None:
+    class Both(Joining):
+        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+            done = super().run(node, argv, seconds=seconds, network=network)
+            waits = argv[0].rpartition("/")[2] in ("ready", "await")
+            return replace(done, rc=1) if waits and node == "web1" and "put web1" not in self.done else done
+
+    backend = Both("golden")
+    backend.done.append("put web1")
+    up(parse(f"{FEW}mysql: {{count: 1}}\n"), backend, Silent())
+    backend.done.clear()
+    up(parse(f"{FEW}mysql: {{count: 3}}\n"), backend, Silent(), seconds=1)
+    assert all(node.ready for node in status(backend).nodes)

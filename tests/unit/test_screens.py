@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import __version__, paths
 from lab.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAB = Path(sys.executable).with_name("lab")
 NOWHERE = "/proc/nowhere"  # nobody can make a folder there, not even root
@@ -22,25 +27,45 @@ def _lab(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("argv", "environment"),
+    ("argv", "environment", "named"),
     [
-        (["down"], {"XDG_STATE_HOME": NOWHERE}),
-        (["up"], {"XDG_STATE_HOME": NOWHERE}),
-        (["up"], {"XDG_STATE_HOME": "", "HOME": NOWHERE}),
-        (["compose", "--secrets", "--dir", "{here}"], {"XDG_DATA_HOME": NOWHERE}),
-        (["compose", "--secrets", "--dir", NOWHERE], {}),
-        (["compose", "--dir", NOWHERE], {}),
-        (["compose", "--dir", "/dev/null/x"], {}),
-        (["user", "add", "zoe", "--key", "{here}"], {}),
-        (["plan", "-f", "{here}"], {}),
+        (["compose", "--secrets", "--dir", "{here}"], {"XDG_DATA_HOME": NOWHERE}, NOWHERE),
+        (["compose", "--secrets", "--dir", NOWHERE], {}, NOWHERE),
+        (["compose", "--dir", NOWHERE], {}, NOWHERE),
+        (["compose", "--dir", "/dev/null/x"], {}, "/dev/null/x"),
+        (["user", "add", "zoe", "--key", "{here}"], {}, "{here}"),
+        (["plan", "-f", "{here}"], {}, "{here}"),
     ],
 )
-def test_a_folder_that_can_not_be_used_is_named(argv: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_used_is_named(
+    argv: list[str], environment: dict[str, str], named: str, tmp_path: Path
+) -> None:
     done = _lab(*(word.format(here=tmp_path) for word in argv), **environment)
     assert done.returncode == 2, done
     assert "Traceback" not in done.stderr
-    assert "lab: " in done.stderr or "Usage" in done.stderr
+    assert named.format(here=tmp_path) in " ".join(done.stderr.split())
     assert len(done.stderr.splitlines()) < 12
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [
+        ("XDG_DATA_HOME", partial(paths.secrets, "www", make=True)),
+        ("XDG_STATE_HOME", paths.logs),
+        ("XDG_STATE_HOME", partial(paths.lock, "www")),
+        ("XDG_STATE_HOME", paths.families),
+        ("XDG_CACHE_HOME", paths.disks),
+        ("LAB_XEN_FOLDER", paths.xen_host),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_named_with_what_chooses_another(
+    monkeypatch: pytest.MonkeyPatch, variable: str, folder: Callable[[], Path]
+) -> None:
+    monkeypatch.setenv(variable, NOWHERE)
+    with pytest.raises(HostError) as caught:
+        folder()
+    assert caught.value.where.startswith(NOWHERE)
+    assert variable in caught.value.next_step
 
 
 @pytest.mark.parametrize("verb", ["doctor", "render", "schema"])

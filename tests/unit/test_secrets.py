@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from lab import paths
+from lab import paths, private
 from lab.backends.memory import MemoryBackend
-from lab.errors import HostError
+from lab.errors import BuildError, HostError
 from lab.lifecycle import authority, certificates, secrets
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import prepare
+from lab.lifecycle.renew import renew
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.plan import plan
@@ -233,7 +234,7 @@ def test_another_network_of_ones_own_takes_another_ca_and_says_so() -> None:
     assert not said, "the lab's own range"
     moved = secrets.ensure(plan(parse(WHOLE.replace("10.90.0", "10.92.0")), "debian"), said.append)
     assert moved["ca-certificate"] != first["ca-certificate"]
-    assert "the CA of 'golden' is made anew" in said[0]
+    assert "the CA of 'golden' is replaced: the former one is not for 10.92.0.0/24" in said[0]
 
 
 @pytest.mark.parametrize("steps", range(4))
@@ -259,3 +260,49 @@ def test_a_ca_is_replaced_step_by_step_and_every_node_can_check_every_other(
     assert states[0]["site-certificate"] == states[1]["site-certificate"] != states[2]["site-certificate"]
     former, last = (certificates.fingerprints(state["ca-certificate"]) for state in (states[0], states[3]))
     assert not former & last
+
+
+def test_a_ca_that_an_up_replaced_which_then_failed_locks_nobody_out(
+    full: Cluster, memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes have the former one still, and so has the note in the engine."""
+
+    def broken(*_: object) -> None:
+        raise BuildError("the image web (debian) did not build", step="Step 1/1 : RUN x", log="/x.log")
+
+    up(full, memory, Silent())
+    moved = parse(FULL.replace("10.90.0", "10.123.0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "build", broken)
+        with pytest.raises(BuildError):
+            up(moved, memory, Silent())
+    up(full, memory, Silent())
+    up(moved, memory, Silent())
+
+
+def test_a_replacement_that_was_killed_between_two_files_is_done_again(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    where = paths.secrets("golden")
+    first = authority.known(where)
+    authority.announce(where, plan(full, "debian"))
+    private.write(where / authority.FORMER, _own(full).certificate)  # the first half of 'replace'
+    renew(full, memory, Silent(), ca=True)
+    assert not authority.known(where) & first
+    assert not authority.replacing(where)
+
+
+NAMES = ["site-certificate", "certificate-mail1", "mysql-replication", "ssh-host-key", "dkim-key"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_file_is_a_missing_secret(name: str) -> None:
+    """As a full disk leaves it: no node gets an empty password, and no certificate is a traceback."""
+    made = plan(parse(f"{WHOLE}shell: {{}}\n"), "debian")
+    secrets.ensure(made)
+    path = paths.secrets("golden") / name
+    assert path.is_file()
+    path.write_text("", encoding="utf-8")
+    again = secrets.ensure(made)
+    assert path.read_text(encoding="utf-8")
+    assert secrets.ABSENT not in again.values()
+    assert "" not in again.values()

@@ -66,7 +66,8 @@ class DockerBackend:
         with engine.asking(f"listing the nodes of {self.cluster}"):
             rows = self.api.containers(all=True, filters=labels.ours(self.cluster))
             networks = {network["Id"] for network in self.api.networks(filters=labels.ours(self.cluster))}
-            return labels.existing(rows, networks)
+            data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
+            return labels.existing(rows, networks, data=data)
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import origin

@@ -46,6 +46,7 @@ def build(
     Raises:
         BuildError: a step failed, or the trial; the log of the whole build is kept.
     """
+    trying.clear(api)
     missing = [wanted for wanted in recipes if not origin.here(api, wanted.tag)]
     if missing:
         base = recipe("base", missing[0].family)

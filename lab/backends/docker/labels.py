@@ -60,8 +60,8 @@ def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
     )
 
 
-def existing(rows: Sequence[dict[str, Any]], networks: Container[str]) -> Existing:
-    """The cluster from the engine's list of containers, and the ids of the cluster's networks."""
+def existing(rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool) -> Existing:
+    """The cluster from the engine's list of containers, the ids of its networks, and whether it has volumes."""
     nodes = sorted(
         (observed(row, networks) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")]
     )
@@ -73,4 +73,5 @@ def existing(rows: Sequence[dict[str, Any]], networks: Container[str]) -> Existi
         vip=any_labels.get(VIP) or None,
         family=any_labels.get(FAMILY),
         ports=ports,
+        data=data,
     )

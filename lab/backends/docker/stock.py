@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import APIError
+
 from lab import paths
-from lab.backends.docker import engine, trying
-from lab.errors import BackendError
+from lab.backends.docker import engine
 from lab.names import NAMESPACE
+from lab.nested import machine
 from lab.recipes import families, recipe, roles
 
 if TYPE_CHECKING:
@@ -46,31 +47,36 @@ def stock(api: docker.APIClient) -> list[Kept]:
     found = [_image(row, used) for row in rows]
     stems = {row["Id"].removeprefix("sha256:")[:DIGITS] for row, one in zip(rows, found, strict=True) if one.why}
     stems |= {name.rpartition("-")[2] for name in _tools()}
+    booted = machine.running() is not None  # the nested host's domains run on these disks
     return sorted(found, key=lambda one: one.name) + [
-        _disk(path, stems) for path in sorted(paths.disks().iterdir()) if path.is_file()
+        _disk(path, stems, booted=booted) for path in sorted(paths.disks().iterdir()) if path.is_file()
     ]
 
 
 def prune(api: docker.APIClient) -> list[Kept]:
     """Removes what is left over; the engine keeps what anything still stands on. What was removed."""
-    remove_trials(api)
-    gone = [one for one in stock(api) if not one.why]
-    for one in gone:
+    gone = []
+    for one in stock(api):
+        if one.why:
+            continue
         if not one.tags:
             (paths.disks() / one.name).unlink(missing_ok=True)
-        for tag in one.tags:
-            with contextlib.suppress(BackendError), engine.asking(f"removing {tag}"):  # a container began to use it
-                api.remove_image(tag)
+        left = [tag for tag in one.tags if not _untagged(api, tag)]
+        if not left:
+            gone.append(one)
     return gone
 
 
-def remove_trials(api: docker.APIClient) -> None:
-    """Removes containers of trials whose `lab` was killed; none that goes on is as old."""
-    oldest = time.time() - 2 * trying.TRIAL_SECONDS
-    with engine.asking("removing trials that were broken off"):
-        for row in api.containers(all=True, filters={"label": trying.LABELLED}):
-            if row["Created"] < oldest:
-                api.remove_container(row["Id"], force=True, v=True)
+def _untagged(api: docker.APIClient, tag: str) -> bool:
+    """Removes a name of an image, and the image with its last; false where a container began to use it meanwhile."""
+    with engine.asking(f"removing {tag}"):
+        try:
+            api.remove_image(tag)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            return False
+    return True
 
 
 def layers(api: docker.APIClient) -> int:
@@ -93,8 +99,8 @@ def _image(row: dict[str, Any], used: set[str]) -> Kept:
     return Kept(max(tags, key=len), tuple(tags), int(row["Size"]), why)
 
 
-def _disk(path: Path, stems: set[str]) -> Kept:
-    of_use = any(f"-{stem}-" in path.name for stem in stems)
+def _disk(path: Path, stems: set[str], *, booted: bool) -> Kept:
+    of_use = booted or any(f"-{stem}-" in path.name for stem in stems)
     return Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "")
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
+from docker.errors import NotFound
+
 from lab.backends.archive import archive
+from lab.backends.docker import engine
 from lab.names import LABEL
 from lab.plan import TMPFS
 
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Trial
 
 TRIAL_SECONDS = 120
+TIMED_OUT = 124  # the exit code of timeout(1)
 SCRIPT = "/etc/lab/trial"
 LABELLED = f"{LABEL}.trial"
 
@@ -46,4 +52,16 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
         said = api.logs(made["Id"]).decode(errors="replace").strip()
     finally:
         api.remove_container(made["Id"], force=True, v=True)
+    if rc == TIMED_OUT:
+        return f"{said}\nthe trial did not end within {TRIAL_SECONDS} s".strip()
     return "" if rc == 0 else said or f"exit code {rc}"
+
+
+def clear(api: docker.APIClient) -> None:
+    """Removes containers of trials whose `lab` was killed; none that goes on is as old."""
+    oldest = time.time() - 2 * TRIAL_SECONDS
+    with engine.asking("removing trials that were broken off"):
+        for row in api.containers(all=True, filters={"label": LABELLED}):
+            if row["Created"] < oldest:
+                with contextlib.suppress(NotFound):  # another build removes it too
+                    api.remove_container(row["Id"], force=True, v=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lab.spec import Xen
 
 PORT = 7022
+DATA = "data"  # a line of what `observe` prints
 """Where a domain lets the lab in, on the cluster's own network; 22 may be a role's."""
 
 DATA_DISKS = "cdefghijklmnop"
@@ -165,4 +166,5 @@ def existing(cluster: str, printed: str) -> Existing:
         vip=str(first["vip"]) if first.get("vip") else None,
         family=str(first["family"]) if first else None,
         ports=ports,
+        data=DATA in printed.partition("---")[0].splitlines(),
     )

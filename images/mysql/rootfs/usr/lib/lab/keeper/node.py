@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
+RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -48,6 +49,8 @@ class Base(ABC):
         self._answered = now  # this node's own database
         self._start_at = now
         self._reclone = ""
+        self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
+        self._renewed.set()
         self._handing = False
         self._told = ""
         self.copies = 0  # that this process has put in the place of this node's data
@@ -69,6 +72,7 @@ class Base(ABC):
                         self._say(FOREIGN.format(self.promise.made_by))
                 except (Trouble, OSError, subprocess.SubprocessError) as error:
                     self._say(str(error))
+                self._take_certificates(now)
             time.sleep(self.settings.interval)
 
     @property
@@ -94,16 +98,26 @@ class Base(ABC):
             return {"done": True, "because": "", "copies": self.copies}
 
     def renew(self) -> dict[str, Any]:
-        """Takes new certificates into use; connections that are open stay."""
-        for path in (CA, TLS):
-            place(path)
+        """Takes new certificates into use, when the database answers; connections that are open stay."""
+        with self._lock:
+            for path in (CA, TLS):
+                place(path)
+            self._renewed.clear()
         self.peers.renew()
+        done = self._renewed.wait(RENEW_SECONDS)
+        return {"done": done, "because": "" if done else f"mariadbd has not answered for {RENEW_SECONDS:.0f} s"}
+
+    def _take_certificates(self, now: float) -> None:
+        """Has a database that answered since `now` read its certificates; one that is started later does so itself."""
+        if self._renewed.is_set() or (self.server.running and self._answered < now):
+            return
         try:
             if self.server.running:
                 self._renew_database()
         except Trouble as error:
-            return {"done": False, "because": str(error)}
-        return {"done": True, "because": ""}
+            self._log(f"the certificates are not in use yet: {error}")
+            return
+        self._renewed.set()
 
     def _renew_database(self) -> None:
         self.database.ask("FLUSH LOCAL SSL")  # LOCAL: it is in nobody's log

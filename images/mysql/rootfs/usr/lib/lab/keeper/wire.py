@@ -64,11 +64,13 @@ class Peers:
             threading.Thread(target=self._listen, args=(name,), daemon=True).start()
 
     def _listen(self, name: str) -> None:
-        connection, tls = self._connection(name), self._tls
+        tls = self._tls  # first: what is renewed after that is noticed
+        connection = self._connection(name)
         while True:
             if tls is not self._tls:
                 connection.close()
-                connection, tls = self._connection(name), self._tls
+                tls = self._tls
+                connection = self._connection(name)
             told, asked = self._tells(), time.monotonic()
             said = self._state(connection, told)
             if said:
