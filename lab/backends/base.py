@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 LASTING = "kept-"
-"""How the key of a note begins that speaks of the data, and stays as long as there is some."""
+"""Prefix of the keys of notes about data, which stay as long as the data."""
 
 
 class State(StrEnum):
