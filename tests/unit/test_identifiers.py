@@ -59,12 +59,12 @@ def test_no_verb_takes_a_name_that_is_a_path(
     sandbox: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], way: str
 ) -> None:
     places = [parameter for parameter in VERBS[words].params if parameter.param_type_name == "argument"]
-    line = [*words, *("web1" for place in places if place.required), *ASKED.get(words, [])]
-    if way == "option":
-        line += ["--name", "../victim"]
-    elif way == "environment":
+    asked = [*ASKED.get(words, []), *("web1" for place in places if place.required)]
+    # Before the arguments: what follows the node of `lab exec` belongs to the command that runs there.
+    line = [*words, *(["--name", "../victim"] if way == "option" else []), *asked]
+    if way == "environment":
         monkeypatch.setenv("LAB_NAME", "../victim")
-    else:
+    elif way == "file":
         (sandbox / "here" / "cluster.yaml").write_text("name: ../victim\nweb:\n")
     before = _snapshot(sandbox)
     with pytest.raises(LabError) as caught:
