@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab import names
 from lab.plan.addresses import addresses, network_of, vip_of
+from lab.plan.limits import limits
 from lab.plan.model import Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
@@ -62,6 +63,7 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
         devices=tuple(sorted(kind.merged("devices", cluster.roles()))),
         sysctls=kind.merged("sysctls", cluster.roles()),
         publish=_publish(cluster) if role == "client" else (),
+        limits=limits(kind, cluster.roles()[role]),
         holds_vip=kind.own.holds_vip,
         stop_seconds=_stop_seconds(kind),
     )

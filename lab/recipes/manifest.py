@@ -30,6 +30,19 @@ class Service(BaseModel):
     order: int = 50
 
 
+class Limits(BaseModel):
+    """What a node of the role may take of the machine that it runs on.
+
+    Each is a number or a formula over the role's options, as of a promise: `memory` in MiB, `processes` (threads count
+    too), `processors`, which may be a fraction.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    memory: int | str
+    processes: int | str
+    processors: float | str
+
+
 class Promise(BaseModel):
     """What is promised of a role when something happens.
 
@@ -72,6 +85,7 @@ class Fragment(BaseModel):
     capabilities: dict[str, str] = {}
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
+    limits: Limits | None = None
     promises: dict[str, Promise] = {}
 
 
@@ -99,6 +113,11 @@ class Manifest(BaseModel):
     def services(self) -> dict[str, Service]:
         """All daemons of the role by name."""
         return {key: value for layer in self.layers for key, value in layer.services.items()}
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
+        return next(layer.limits for layer in reversed(self.layers) if layer.limits)
 
     @property
     def software(self) -> list[str]:

@@ -38,6 +38,15 @@ class RoleOptions(Model):
     """What every role has."""
 
     count: Count = Field(1, description="how many nodes of this role")
+    memory: Annotated[int, Field(ge=64, strict=True)] | None = Field(
+        None, description="MiB that a node may take; unset: as its role.yaml says (a domain has 'xen.memory')"
+    )
+    processes: Annotated[int, Field(ge=50, le=100_000, strict=True)] | None = Field(
+        None, description="processes and threads of a node, at most; unset: as its role.yaml says"
+    )
+    processors: Annotated[float, Field(ge=0.1, le=1024)] | None = Field(
+        None, description="processors that a node may keep busy; unset: as its role.yaml says (a domain has one)"
+    )
 
 
 class Web(RoleOptions):
