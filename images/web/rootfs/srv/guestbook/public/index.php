@@ -1,5 +1,6 @@
 <?php
 declare(strict_types=1);
+require __DIR__ . '/../lib/answer.php';
 require __DIR__ . '/../lib/store.php';
 require __DIR__ . '/../lib/notice.php';
 
@@ -7,21 +8,9 @@ $settings = parse_ini_file('/etc/lab/guestbook.ini', false, INI_SCANNER_TYPED);
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 $wantsJson = $path === '/api/posts';
 
-function answer(int $status, array $body): never
-{
-    http_response_code($status);
-    header('Content-Type: application/json');
-    exit(json_encode($body, JSON_UNESCAPED_SLASHES) . "\n");
-}
-
 if ($path === '/whoami') {
     answer(200, ['node' => $settings['node'], 'client' => $_SERVER['REMOTE_ADDR'],
         'scheme' => $_SERVER['HTTP_X_FORWARDED_PROTO'] ?? 'http']);
-}
-if ($path === '/slow') {
-    // For a class, and for the tests of draining: an answer that takes ?ms= milliseconds, at most ten seconds.
-    usleep(1000 * max(0, min(10000, (int) ($_GET['ms'] ?? 1000))));
-    answer(200, ['node' => $settings['node']]);
 }
 if ($path !== '/' && !$wantsJson) {
     answer(404, ['error' => 'there is no such page']);
