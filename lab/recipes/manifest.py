@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOT_OF_SERVICES = {"NET_RAW", "SETPCAP"}
+"""Capabilities of the base that no service has unless `keeps` names it: ping, and the right to bound the others."""
+
+
 class Service(BaseModel):
     """A daemon under the supervisor.
 
@@ -83,6 +87,7 @@ class Fragment(BaseModel):
     volumes: dict[str, str] = {}
     directories: list[Directory] = []
     capabilities: dict[str, str] = {}
+    keeps: dict[str, list[str]] = {}
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
     limits: Limits | None = None
@@ -118,6 +123,11 @@ class Manifest(BaseModel):
     def limits(self) -> Limits:
         """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
         return next(layer.limits for layer in reversed(self.layers) if layer.limits)
+
+    def capabilities_of(self, service: str) -> list[str]:
+        """What a service may have of the node's capabilities: those of the base, and what `keeps` names for it."""
+        own = [name for layer in self.layers for name in layer.keeps.get(service, ())]
+        return sorted({*(manifest("base").own.capabilities.keys() - NOT_OF_SERVICES), *own})
 
     @property
     def software(self) -> list[str]:

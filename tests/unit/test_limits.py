@@ -104,7 +104,11 @@ def test_status_says_them_and_what_was_made_without(made: Plan, memory: MemoryBa
         "processes": wanted.processes,
         "processors": wanted.processors,
     }
-    row = {"Labels": labels.of(made, made.node("web1")), "State": "running", "NetworkSettings": {"Networks": {}}}
+    row: dict[str, Any] = {
+        "Labels": labels.of(made, made.node("web1")),
+        "State": "running",
+        "NetworkSettings": {"Networks": {}},
+    }
     assert labels.observed(row, ()).limits == wanted
     row["Labels"][labels.FIXED] = row["Labels"][labels.FIXED].replace('"limits"', '"none"')
     assert labels.observed(row, ()).limits is None

@@ -1,6 +1,8 @@
 <?php
 declare(strict_types=1);
 require __DIR__ . '/../lib/answer.php';
+require __DIR__ . '/../lib/refused.php';
+require __DIR__ . '/../lib/visitor.php';
 require __DIR__ . '/../lib/store.php';
 require __DIR__ . '/../lib/notice.php';
 
@@ -18,16 +20,18 @@ if ($path !== '/' && !$wantsJson) {
 
 $store = new Store($settings);
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
-    $file = ($_FILES['upload']['error'] ?? UPLOAD_ERR_NO_FILE) === UPLOAD_ERR_NO_FILE ? null : $_FILES['upload'];
     try {
-        $id = $store->add($_POST['author'] ?? '', $_POST['message'] ?? '', $file);
-    } catch (InvalidArgumentException $error) {
-        answer(400, ['error' => $error->getMessage()]);
+        from_here($_SERVER);
+        fits($_SERVER, $settings['largest']);
+        [$author, $message] = [text($_POST, 'author'), text($_POST, 'message')];
+        $id = $store->add($author, $message, upload($_FILES, $settings['largest']));
+    } catch (Refused $error) {
+        answer($error->getCode(), ['error' => $error->getMessage()]);
     } catch (PDOException | RuntimeException $error) {
         error_log($error->getMessage());
         answer(503, ['error' => 'the guest book can not be written just now; nobody knows whether this was kept']);
     }
-    register_shutdown_function(tell(...), $settings, $id, $_POST['author'] ?? '', $_POST['message'] ?? '');
+    register_shutdown_function(tell(...), $settings, $id, $author, $message);
     if ($wantsJson) {
         answer(201, ['id' => $id, 'node' => $settings['node']]);
     }
@@ -35,7 +39,9 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     exit;
 }
 try {
-    $posts = isset($_GET['author']) && $wantsJson ? $store->by((string) $_GET['author']) : $store->newest();
+    $posts = isset($_GET['author']) && $wantsJson ? $store->by(text($_GET, 'author')) : $store->newest();
+} catch (Refused $error) {
+    answer($error->getCode(), ['error' => $error->getMessage()]);
 } catch (PDOException $error) {
     error_log($error->getMessage());
     answer(503, ['error' => 'the guest book can not be read just now']);
