@@ -1,5 +1,5 @@
 <?php
-// What httpd answers to a body that is too large: its length was told, or it was longer than the file that httpd may write.
+// What httpd answers to a body whose length nobody told, when it is longer than the file that httpd may write.
 declare(strict_types=1);
 require __DIR__ . '/../lib/answer.php';
 
