@@ -26,6 +26,15 @@ print(json.dumps(found))
 SERVICES = 'supervisorctl -c /etc/lab/supervisord.conf status | awk \'/RUNNING/ { gsub(",", "", $4); print $1, $4 }\''
 
 
+def _services(cluster: LabCluster, node: str, count: int) -> dict[str, str]:
+    """The numbers of a node's services; one that has just begun has none yet for the supervisor's first second."""
+
+    def ask() -> dict[str, str]:
+        return dict(line.split() for line in cluster.run(node, SERVICES).stdout.splitlines())
+
+    return cluster.until(f"{count} services of {node} to run", 20, ask, lambda found: len(found) == count)
+
+
 @pytest.mark.read_only
 def test_no_service_has_more_than_it_keeps(cluster: LabCluster) -> None:
     """Nor has any process that it started; the supervisor and the writers of its log are none."""
@@ -33,7 +42,7 @@ def test_no_service_has_more_than_it_keeps(cluster: LabCluster) -> None:
 
     for node in cluster.plan.nodes:
         kind = manifest(node.role)
-        services = dict(line.split() for line in cluster.run(node.name, SERVICES).stdout.splitlines())
+        services = _services(cluster, node.name, len(kind.services))
         assert services.keys() == kind.services.keys(), node.name
         table = {
             int(pid): row for pid, row in json.loads(cluster.run(node.name, f"python3 -c '{LOOK}'").stdout).items()

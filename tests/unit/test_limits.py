@@ -45,7 +45,7 @@ def test_limits_grow_with_the_options_that_they_are_for() -> None:
         for n in (4, 400)
     )
     assert many.node("web1").limits.memory > few.node("web1").limits.memory + 390 * 20
-    assert many.node("web1").limits.processes >= few.node("web1").limits.processes + 396
+    assert many.node("web1").limits.processes >= few.node("web1").limits.processes + 380
     assert many.node("http-lb1").limits == few.node("http-lb1").limits
 
 
