@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = "backup/rootfs/usr/lib/lab/backup"
-NAMES = ("settings", "command", "repository", "databases", "archive", "files", "mark", "backup", "schedule")
+NAMES = ("settings", "command", "mark", "definitions", "dumps", "repository", "databases", "archive", "files", "scratch", "backup", "schedule")
 on_node = {name: load(name, PROGRAM) for name in NAMES}
 State = on_node["backup"].State
 HOUR = 3600.0
@@ -76,26 +76,26 @@ def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -
 def test_a_dump_tells_its_tables_and_where_it_is(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_text(DUMP)
-    tables = on_node["databases"].tables(dump)
-    assert {name: of[0] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
-    assert on_node["databases"]._gtid(dump) == "0-2-2000000000005"  # noqa: SLF001
+    tables = on_node["dumps"].tables(dump)
+    assert {name: of["rows"] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
+    assert on_node["dumps"].position(dump) == "0-2-2000000000005"
     assert on_node["databases"].number("0-2-2000000000005") == 2_000_000_000_005
     assert on_node["databases"].number("") == 0
     dump.write_text(DUMP.replace("carl", "karl"))
-    assert on_node["databases"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
-    assert on_node["databases"].tables(dump)["mail.empty"] == tables["mail.empty"]
+    assert on_node["dumps"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
+    assert on_node["dumps"].tables(dump)["mail.empty"] == tables["mail.empty"]
 
 
 def test_a_mark_tells_what_is_other_than_it_was(tmp_path: Path) -> None:
     for name, text in (("one", "1"), ("two", "2")):
         (tmp_path / name).write_text(text)
     (tmp_path / "link").symlink_to("one")
-    made = on_node["mark"].Mark({"mail.accounts": [1, "a"]}, {"www": on_node["files"].figures(tmp_path)})
-    assert made.counts == {"tables": 1, "rows": 1, "files of www": 3}
+    made = on_node["mark"].Mark({"mail.accounts": {"rows": 1, "text": "a"}}, files={"www": on_node["files"].figures(tmp_path)})
+    assert made.counts == {"tables": 1, "rows": 1, "definitions": 0, "files of www": 3}
     assert made.missed_by(made) == []
     (tmp_path / "two").write_text("3")
     (tmp_path / "one").unlink()
-    found = on_node["mark"].Mark({"mail.accounts": [2, "b"]}, {"www": on_node["files"].figures(tmp_path)})
+    found = on_node["mark"].Mark({"mail.accounts": {"rows": 2, "text": "b"}}, files={"www": on_node["files"].figures(tmp_path)})
     assert made.missed_by(found) == ["mail.accounts", "one", "two"]
     assert made.part([], databases=True).missed_by(found) == ["mail.accounts"]
 

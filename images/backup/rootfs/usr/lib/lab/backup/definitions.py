@@ -1,0 +1,100 @@
+"""What databases have besides tables: events, routines, triggers, views, and people's accounts with what each may do."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mark import Entry
+    from session import Session
+
+NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys", "PUBLIC"}
+OWN_ACCOUNTS = "lab.accounts"
+"""The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
+
+# A replica has an event that may run as SLAVESIDE_DISABLED, and keeps that when it becomes the primary.
+STATUS = "IF(status = 'SLAVESIDE_DISABLED', 'ENABLED', status)"
+QUERIES = {
+    "database": f"""SELECT schema_name, SHA2(CONCAT_WS('|', default_character_set_name, default_collation_name), 256), 0
+        FROM information_schema.schemata WHERE schema_name {NOT}""",
+    "routine": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', type, language, sql_data_access, is_deterministic,
+        security_type, param_list, returns, body, definer, sql_mode, comment, character_set_client, collation_connection,
+        db_collation, aggregate), 256), 0 FROM mysql.proc WHERE db {NOT}""",
+    "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', {STATUS}, body, definer, IFNULL(execute_at, ''),
+        IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion, sql_mode,
+        comment, time_zone, character_set_client, collation_connection, db_collation), 256),
+        IF(on_completion = 'DROP', IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), 0)
+        FROM mysql.event WHERE db {NOT}""",
+    "trigger": f"""SELECT CONCAT(trigger_schema, '.', trigger_name), SHA2(CONCAT_WS('|', event_manipulation,
+        event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client,
+        collation_connection, database_collation), 256), 0 FROM information_schema.triggers WHERE trigger_schema {NOT}""",
+    "view": f"""SELECT CONCAT(table_schema, '.', table_name), SHA2(CONCAT_WS('|', view_definition, check_option, definer,
+        security_type, character_set_client, collation_connection, algorithm), 256), 0
+        FROM information_schema.views WHERE table_schema {NOT}""",
+}
+
+
+def read(session: Session) -> dict[str, Entry]:
+    """All definitions of a server and the accounts that people made, by name."""
+    found: dict[str, Entry] = {}
+    for kind, query in QUERIES.items():
+        for name, digest, until in session.rows(query):
+            found[f"{kind} {name}"] = {"digest": digest} | ({"until": float(until)} if until else {})
+    for name, statements in accounts(session, own=False).items():
+        found[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
+    return found
+
+
+def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
+    """Without the events whose time is over: a server that is told to make one makes none."""
+    return {name: of for name, of in found.items() if of.get("until", now) >= now}
+
+
+def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
+    """The statements that make each account and role as it is: first all that make one, then what it may do.
+
+    Args:
+        session: of the server.
+        own: with those that every node makes for itself.
+    """
+    skipped = set() if own or not _registered(session) else {row[0] for row in session.rows(f"SELECT name FROM {OWN_ACCOUNTS}")}
+    if not own and not _registered(session):
+        return {}
+    found = {}
+    for user, host, is_role in session.rows("SELECT user, host, is_role FROM mysql.user ORDER BY is_role DESC, user, host"):
+        if user in SYSTEM_USERS or (host == "%" and user in skipped):
+            continue
+        name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
+        if is_role == "Y":
+            made = f"CREATE OR REPLACE ROLE {name} WITH ADMIN `root`@`localhost`"
+        else:
+            made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
+        found[user if is_role == "Y" else f"{user}@{host}"] = [made, *sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))]
+    return found
+
+
+def script(found: dict[str, list[str]]) -> str:
+    """The statements as a file: who is granted a role comes after the role, whatever they are called."""
+    makers, grants = [one[0] for one in found.values()], [line for one in found.values() for line in one[1:]]
+    defaults = [line for line in grants if line.startswith("SET DEFAULT ROLE")]
+    ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]
+    return "".join(f"{line};\n" for line in ordered)
+
+
+def enable(session: Session) -> None:
+    """Makes a replica's events what they are on the primary."""
+    for database, name, definer in session.rows("SELECT db, name, definer FROM mysql.event WHERE status = 'SLAVESIDE_DISABLED'"):
+        user, _, host = definer.rpartition("@")
+        session.rows(f"ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} ENABLE")
+
+
+def _registered(session: Session) -> bool:
+    database, table = OWN_ACCOUNTS.split(".")
+    where = f"table_schema = '{database}' AND table_name = '{table}'"
+    return bool(session.rows(f"SELECT 1 FROM information_schema.tables WHERE {where}"))
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
