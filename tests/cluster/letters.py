@@ -43,7 +43,13 @@ class Post:
 
     def handle(self, user: str, *commands: list[str], folder: str = "INBOX") -> dict[str, Any]:
         """Does IMAP's UID commands, or `APPEND`; returns what the folder is afterwards."""
-        asked = {"do": "handle", "user": self.address(user), "password": PASSWORD, "commands": list(commands), "folder": folder}
+        asked = {
+            "do": "handle",
+            "user": self.address(user),
+            "password": PASSWORD,
+            "commands": list(commands),
+            "folder": folder,
+        }
         return self._ask(asked)
 
     def sift(self, user: str, script: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def read(host: str, port: int, user: str, password: str, **told: Any) -> dict[st
 
 
 def handle(host: str, user: str, password: str, commands: list[list[str]], folder: str = "INBOX") -> dict[str, Any]:
-    """Does UID commands in a folder; returns its UIDVALIDITY, and of each message UID, flags and date as IMAP says them."""
+    """Does UID commands in a folder; returns its UIDVALIDITY, and each message's UID, flags, date and size as told."""
     with imaplib.IMAP4_SSL(host, IMAPS, ssl_context=TRUSTED) as door:
         door.login(user, password)
         if commands:
@@ -77,11 +77,16 @@ def handle(host: str, user: str, password: str, commands: list[list[str]], folde
         if door.select(folder)[0] != "OK":
             return {"validity": "", "messages": []}
         for words in commands:
-            assert (door.append(folder, "", "", words[1].encode()) if words[0] == "APPEND" else door.uid(*words))[0] == "OK", words
+            assert (door.append(folder, "", "", words[1].encode()) if words[0] == "APPEND" else door.uid(*words))[
+                0
+            ] == "OK", words
         validity = door.response("UIDVALIDITY")[1][0] or door.status(folder, "(UIDVALIDITY)")[1][0]
         found = door.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE)")[1]
         # A message's number and \\Recent are the session's.
-        return {"validity": str(validity), "messages": sorted(re.sub(r"^\d+ |\\Recent ?", "", one.decode()) for one in found if one)}
+        return {
+            "validity": str(validity),
+            "messages": sorted(re.sub(r"^\d+ |\\Recent ?", "", one.decode()) for one in found if one),
+        }
 
 
 def sift(host: str, user: str, password: str, script: str) -> dict[str, Any]:

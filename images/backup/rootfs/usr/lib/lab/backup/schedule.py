@@ -41,8 +41,10 @@ def look(wanted: Settings) -> str:
         if not repository.REPOSITORY.is_dir():
             with repository.held():
                 repository.ensure()
-        known = backup.state()
-        if due(known, wanted.every, time.time()) and backup.reachable(wanted):
+        known, now = backup.state(), time.time()
+        if due(known, wanted.every, now) and backup.reachable(wanted):
+            if ahead(known, now):
+                print(because(known, wanted.every, now), flush=True)  # nothing says so any more after this run
             backup.run(wanted)
     except Failed as failed:
         return failed.what
