@@ -18,7 +18,7 @@ USUALLY = 350
 START_SECONDS = 30
 # A balancer alone has nothing to lead to: it runs, and says itself that its pool is empty.
 ALONE_SAYS = {
-    "web": "",
+    "web": "the volume www",
     "client": "",
     "http-lb": "no server in the pool",
     "tcp-lb": "no server in the pool",
