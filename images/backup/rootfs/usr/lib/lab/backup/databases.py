@@ -34,6 +34,8 @@ ALIKE = ["--order-by-primary", "--hex-blob", "--routines", "--events", "--trigge
 HISTORY = "--dump-history"
 """Rows that system-versioned tables had before; of MariaDB 10.11. It refuses tables with transaction-precise history."""
 
+RESTORER = "`restore`@`%`"
+"""The account that writes to the cluster."""
 LOCK_SECONDS = 30
 """How long a commit or a change of a table may keep the others' moment from being taken."""
 BEGINNING = ("-- Connecting", "-- Starting transaction")

@@ -13,6 +13,7 @@ NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys", "PUBLIC"}
 OWN_ACCOUNTS = "lab.accounts"
 """The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
+ROLE = "CREATE OR REPLACE ROLE"
 
 # A replica has an event that may run as SLAVESIDE_DISABLED, and keeps that when it becomes the primary.
 STATUS = "IF(status = 'SLAVESIDE_DISABLED', 'ENABLED', status)"
@@ -68,18 +69,28 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
             continue
         name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
         if is_role == "Y":
-            made = f"CREATE OR REPLACE ROLE {name} WITH ADMIN `root`@`localhost`"
+            made = f"{ROLE} {name}"
         else:
             made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
         found[user if is_role == "Y" else f"{user}@{host}"] = [made, *sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))]
     return found
 
 
-def script(found: dict[str, list[str]]) -> str:
-    """The statements as a file: who is granted a role comes after the role, whatever they are called."""
+def script(found: dict[str, list[str]], leaving: str = "") -> str:
+    """The statements as a file: who is granted a role comes after the role, whatever they are called.
+
+    Only a role's administrator may grant it, and who makes it is that. Afterwards it is root, on every node.
+
+    Args:
+        found: see `accounts`.
+        leaving: who is not to stay the roles' administrator after the last line.
+    """
     makers, grants = [one[0] for one in found.values()], [line for one in found.values() for line in one[1:]]
+    roles = [line[len(ROLE) + 1 :] for line in makers if line.startswith(ROLE)]
     defaults = [line for line in grants if line.startswith("SET DEFAULT ROLE")]
     ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]
+    ordered += [f"GRANT {role} TO `root`@`localhost` WITH ADMIN OPTION" for role in roles]
+    ordered += [f"REVOKE {role} FROM {leaving}" for role in roles if leaving]
     return "".join(f"{line};\n" for line in ordered)
 
 
