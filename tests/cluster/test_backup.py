@@ -224,29 +224,23 @@ def test_a_clock_that_was_wrong_once_stops_no_schedule(cluster: LabCluster, back
 def test_mail_comes_back_with_flags_and_numbers(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     post = correspondents(cluster)
     letters = [["APPEND", f"Subject: {number}\n\nHello.\n"] for number in range(4)]
-    for folder in ("INBOX", "Saved"):
-        post.handle("ann", *letters, folder=folder)
-    kept = {}
-    for folder in ("INBOX", "Saved"):
-        marks = [
-            ["STORE", "2", "+FLAGS", r"(\Seen \Flagged $Work)"],
-            ["STORE", "1", "+FLAGS", r"(\Deleted)"],
-            ["EXPUNGE", "1"],
-        ]
-        kept[folder] = post.handle("ann", *marks, folder=folder)
-    backup.now(backend)
-    changes = [
-        ["STORE", "2", "-FLAGS", r"(\Seen $Work)"],
-        ["STORE", "3", "+FLAGS", r"(\Deleted)"],
-        ["EXPUNGE", "3"],
-        letters[0],
+    marks = [
+        ["STORE", "2", "+FLAGS", r"(\Seen \Flagged $Work)"],
+        ["STORE", "1", "+FLAGS", r"(\Deleted)"],
+        ["EXPUNGE", "1"],
     ]
-    assert post.handle("ann", *changes) != kept["INBOX"]
-    post.handle("ann", *changes, folder="Saved")
+    unmarked = [["STORE", "2", "-FLAGS", r"(\Seen $Work)"], ["STORE", "3", "+FLAGS", r"(\Deleted)"], ["EXPUNGE", "3"]]
+    post.handle("ann", *letters, folder="Saved")
+    kept = post.handle("ann", *marks, folder="Saved")
+    backup.now(backend)
+    assert post.handle("ann", *unmarked, letters[0], folder="Saved") != kept
     backup.restore(backend, only="mail")
-    for folder in ("INBOX", "Saved"):
-        assert "$Work" in str(kept[folder])
-        assert post.handle("ann", folder=folder) == kept[folder]
+    found = post.handle("ann", folder="Saved")
+    assert found["validity"] == kept["validity"]
+    second, third, fourth = kept["messages"]
+    assert "$Work" in second
+    # What was expunged since comes back under a number of its own: mail programs know the old one for deleted.
+    assert found["messages"] == [second, fourth, third.replace("UID 3", "UID 6")]
 
 
 def test_the_database_of_a_moment_comes_back(
@@ -281,6 +275,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     with ledger("mysql", RATE) as book:
         book.more(SOME)
     letter = _letter(cluster)
+    inbox = Post(cluster).handle("bob", ["STORE", "1", "+FLAGS", r"(\Flagged $Work)"]) if letter else {}
     kept = backup.now(backend)["id"]
     mark = _mark(cluster)
     with ledger("mysql", RATE) as after:
@@ -298,6 +293,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     assert _mark(cluster) == mark
     if letter:
         assert Post(cluster).arrived("bob", LETTER) == letter, "the account, its password and its message are back"
+        assert Post(cluster).handle("bob") == inbox, "with its number, its flags and its keywords"
     backup.restore(backend, at=moment)
     assert _rows(cluster, after.run) >= _before(after, moment)
     backup.now(backend)

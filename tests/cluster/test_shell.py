@@ -125,6 +125,20 @@ def test_nobody_else_comes_in(school: School, user: str, key: str, options: tupl
 
 
 @pytest.mark.read_only
+def test_people_have_their_tools_and_these_work_in_a_home(school: School) -> None:
+    project = """
+        rm -rf project copy && git init -q project && cd project && echo one > page && git add page
+        git -c user.name=Ann -c user.email=ann@test commit -qm first && git gc -q && git --no-pager log --format=%s
+        rsync -a --delete ./ ~/copy && cmp page ~/copy/page && rm -rf ~/project ~/copy
+    """
+    done = school.ssh(ANN, f"set -e; {project}")
+    assert done.ok, done.said
+    assert done.stdout == "first\n"
+    asked = "echo text > page; less page | cat; rm page; nano --version | head -1; printf ':q!\\n' | TERM=dumb vi -es new; echo $?"
+    assert [line.split()[0] for line in school.ssh(ANN, asked).stdout.splitlines()] == ["text", "GNU", "0"]
+
+
+@pytest.mark.read_only
 def test_a_page_is_published_on_every_web_node(cluster: LabCluster, school: School) -> None:
     webs = cluster.require("web", 1)
     page = "cd public_html && echo 'made by hand' > index.html && echo '<?php echo 6*7;' > page.php && ls"

@@ -146,6 +146,6 @@ def rows(cluster: LabCluster, statements: str) -> str:
     return done.stdout
 
 
-def described(cluster: LabCluster) -> str:
+def described(cluster: LabCluster) -> list[str]:
     """All that TABLES made, as the server tells it."""
-    return rows(cluster, f"USE treasure; {ASK}")
+    return rows(cluster, f"USE treasure; {ASK}").splitlines()

@@ -112,7 +112,7 @@ def _databases(wanted: Settings) -> databases.Kept:
         return databases.Kept(databases.Position("", "", time.time()), {}, {})
     missed: list[str] = []
     for _ in range(TRIES):
-        kept = databases.keep(wanted, STAGING / mark.DUMP, STAGING / mark.ACCOUNTS)
+        kept = databases.keep(wanted, STAGING / mark.DUMP, STAGING / mark.AFTERWARDS)
         missed = _rehearsed(wanted, mark.Mark(kept.tables, kept.definitions))
         if not missed:
             return kept
@@ -125,7 +125,7 @@ def _databases(wanted: Settings) -> databases.Kept:
 def _rehearsed(wanted: Settings, made: mark.Mark) -> list[str]:
     """What of a dump a server that loads it has not as it was."""
     with scratch.folder() as where:
-        for name in (mark.DUMP, mark.ACCOUNTS):
+        for name in (mark.DUMP, mark.AFTERWARDS):
             (where / name).symlink_to(STAGING / name)
         with scratch.server(wanted, where) as here:
             return scratch.loaded(here, where, made)
@@ -151,7 +151,7 @@ def _refuse_small(wanted: Settings) -> None:
 def _leave_out(wanted: Settings) -> None:
     """What the topology has no more is not kept for ever in the newest backup."""
     if not wanted.database:
-        for name in (mark.DUMP, mark.ACCOUNTS):
+        for name in (mark.DUMP, mark.AFTERWARDS):
             (STAGING / name).unlink(missing_ok=True)
     for path in (STAGING / mark.FILES).glob("*"):
         if path.name not in wanted.volumes:

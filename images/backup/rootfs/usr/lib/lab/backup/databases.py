@@ -34,6 +34,8 @@ ALIKE = ["--order-by-primary", "--hex-blob", "--routines", "--events", "--trigge
 HISTORY = "--dump-history"
 """Rows that system-versioned tables had before; of MariaDB 10.11. It refuses tables with transaction-precise history."""
 
+RESTORER = "`restore`@`%`"
+"""The account that writes to the cluster."""
 LOCK_SECONDS = 30
 """How long a commit or a change of a table may keep the others' moment from being taken."""
 BEGINNING = ("-- Connecting", "-- Starting transaction")
@@ -187,7 +189,7 @@ def _remote(user: str, host: str, port: int) -> Server:
     return Server((f"--defaults-file={file}", f"--host={host}", f"--port={port}"), place)
 
 
-def keep(wanted: Settings, target: Path, accounts: Path) -> Kept:
+def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
     """Dumps all databases from a replica, with the place in the log where the dump is.
 
     Nothing is committed on that replica until both the dump and a second session have their snapshot, which takes as long
@@ -196,20 +198,20 @@ def keep(wanted: Settings, target: Path, accounts: Path) -> Kept:
     Args:
         wanted: the node's settings.
         target: the file of the dump.
-        accounts: the file of the accounts' statements.
+        afterwards: the file of what a dump has not: accounts, and which events run.
 
     Raises:
         Failed: the server refused.
     """
     name = readable(wanted).ask("SELECT @@hostname")[0][0]
     server = node(wanted, name) if name in wanted.nodes else readable(wanted)
-    names = server.names()
+    names, states = server.names(), _states(wanted)
     with server.session() as holder, server.session() as reader:
         for statement in (f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}", "BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"):
             holder.rows(statement)
         gtid = _gtid(holder) if wanted.archive else ""
-        found = definitions.lasting(definitions.read(reader), time.time())
-        accounts.write_text(definitions.script(definitions.accounts(reader, own=True)))
+        found = definitions.lasting(definitions.read(reader, states), time.time())
+        afterwards.write_text(definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states))
         reader.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with server.dumping(names, target):
             reader.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
@@ -217,6 +219,15 @@ def keep(wanted: Settings, target: Path, accounts: Path) -> Kept:
             sums = server.checksums(reader)
     position = Position(gtid, history(server) if wanted.archive else "", time.time())
     return Kept(position, dumps.marked(target, sums), found)
+
+
+def _states(wanted: Settings) -> dict[str, str]:
+    """What any node knows of the events. Who changes one makes the others forget."""
+    found = {}
+    for name in wanted.nodes:
+        with contextlib.suppress(command.Failed), node(wanted, name).session() as session:
+            found.update(definitions.states(session))
+    return found
 
 
 def _gtid(session: Session) -> str:

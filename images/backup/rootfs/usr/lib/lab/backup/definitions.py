@@ -13,16 +13,18 @@ NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys", "PUBLIC"}
 OWN_ACCOUNTS = "lab.accounts"
 """The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
+ROLE = "CREATE OR REPLACE ROLE"
 
-# A replica has an event that may run as SLAVESIDE_DISABLED, and keeps that when it becomes the primary.
-STATUS = "IF(status = 'SLAVESIDE_DISABLED', 'ENABLED', status)"
+ELSEWHERE = "SLAVESIDE_DISABLED"
+"""What a replica says of every event, and goes on to say as the primary: whether it is to run, only its author's node knows."""
+
 QUERIES = {
     "database": f"""SELECT schema_name, SHA2(CONCAT_WS('|', default_character_set_name, default_collation_name), 256), 0
         FROM information_schema.schemata WHERE schema_name {NOT}""",
     "routine": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', type, language, sql_data_access, is_deterministic,
         security_type, param_list, returns, body, definer, sql_mode, comment, character_set_client, collation_connection,
         db_collation, aggregate), 256), 0 FROM mysql.proc WHERE db {NOT}""",
-    "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', {STATUS}, body, definer, IFNULL(execute_at, ''),
+    "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', body, definer, IFNULL(execute_at, ''),
         IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion, sql_mode,
         comment, time_zone, character_set_client, collation_connection, db_collation), 256),
         IF(on_completion = 'DROP', IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), 0)
@@ -36,15 +38,45 @@ QUERIES = {
 }
 
 
-def read(session: Session) -> dict[str, Entry]:
-    """All definitions of a server and the accounts that people made, by name."""
+def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Entry]:
+    """All definitions of a server and the accounts that people made, by name.
+
+    Args:
+        session: of the server.
+        known: see `states`, where other nodes know more of the events.
+    """
     found: dict[str, Entry] = {}
     for kind, query in QUERIES.items():
         for name, digest, until in session.rows(query):
             found[f"{kind} {name}"] = {"digest": digest} | ({"until": float(until)} if until else {})
+    for name, state in {**states(session), **(known or {})}.items():
+        if f"event {name}" in found:
+            found[f"event {name}"]["state"] = state
     for name, statements in accounts(session, own=False).items():
         found[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
     return found
+
+
+def states(session: Session) -> dict[str, str]:
+    """Which events are to run (`ENABLED`) and which are not (`DISABLED`), of those of which this server knows."""
+    return {name: state for name, state in session.rows("SELECT CONCAT(db, '.', name), status FROM mysql.event") if state != ELSEWHERE}
+
+
+def stated(session: Session, known: dict[str, str]) -> str:
+    """The statements that make the events of a replica's dump what they are where they run; without a word they run."""
+    lines = []
+    for database, name, definer in session.rows(f"SELECT db, name, definer FROM mysql.event WHERE status = '{ELSEWHERE}'"):
+        user, _, host = definer.rpartition("@")
+        do = "DISABLE" if known.get(f"{database}.{name}") == "DISABLED" else "ENABLE"
+        where = f"WHERE db = {_text(database)} AND name = {_text(name)}"
+        # The time of some is over when this is run, and they are not made.
+        lines += [
+            f"SELECT IF(EXISTS (SELECT 1 FROM mysql.event {where}),"
+            f" {_text(f'ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} {do}')}, 'DO 0')"
+            " INTO @statement",
+            "EXECUTE IMMEDIATE @statement",
+        ]
+    return "".join(f"{line};\n" for line in lines)
 
 
 def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
@@ -68,26 +100,29 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
             continue
         name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
         if is_role == "Y":
-            made = f"CREATE OR REPLACE ROLE {name} WITH ADMIN `root`@`localhost`"
+            made = f"{ROLE} {name}"
         else:
             made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
         found[user if is_role == "Y" else f"{user}@{host}"] = [made, *sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))]
     return found
 
 
-def script(found: dict[str, list[str]]) -> str:
-    """The statements as a file: who is granted a role comes after the role, whatever they are called."""
+def script(found: dict[str, list[str]], leaving: str = "") -> str:
+    """The statements as a file: who is granted a role comes after the role, whatever they are called.
+
+    Only a role's administrator may grant it, and who makes it is that. Afterwards it is root, on every node.
+
+    Args:
+        found: see `accounts`.
+        leaving: who is not to stay the roles' administrator after the last line.
+    """
     makers, grants = [one[0] for one in found.values()], [line for one in found.values() for line in one[1:]]
+    roles = [line[len(ROLE) + 1 :] for line in makers if line.startswith(ROLE)]
     defaults = [line for line in grants if line.startswith("SET DEFAULT ROLE")]
     ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]
+    ordered += [f"GRANT {role} TO `root`@`localhost` WITH ADMIN OPTION" for role in roles]
+    ordered += [f"REVOKE {role} FROM {leaving}" for role in roles if leaving]
     return "".join(f"{line};\n" for line in ordered)
-
-
-def enable(session: Session) -> None:
-    """Makes a replica's events what they are on the primary."""
-    for database, name, definer in session.rows("SELECT db, name, definer FROM mysql.event WHERE status = 'SLAVESIDE_DISABLED'"):
-        user, _, host = definer.rpartition("@")
-        session.rows(f"ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} ENABLE")
 
 
 def _registered(session: Session) -> bool:
@@ -98,3 +133,7 @@ def _registered(session: Session) -> bool:
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

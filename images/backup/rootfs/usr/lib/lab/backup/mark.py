@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-NAME, DUMP, ACCOUNTS, FILES = "mark.json", "databases.sql", "accounts.sql", "files"
+NAME, DUMP, AFTERWARDS, FILES = "mark.json", "databases.sql", "afterwards.sql", "files"
 SHOWN = 3
 OLD_TABLES, OLD_FILES = ("rows", "text"), ("size", "mode", "uid", "gid", "digest")
 """The fields of a mark of version 1, in which each entry was a list."""
@@ -25,8 +25,8 @@ class Mark:
     Attributes:
         tables: by `database.table`: `rows` and `text` (SHA-256) of the dump, `checksum` of the server that was dumped
             (CHECKSUM TABLE, history included; absent where the two can't be compared, see databases.py).
-        definitions: by name, events, routines, triggers, views and people's accounts: `digest`, and `until` (Unix
-            seconds) for an event that ends.
+        definitions: by name, events, routines, triggers, views and people's accounts: `digest`, and of
+            events `state` and, where they end, `until` (Unix seconds).
         files: by volume and path, see files.figures.
         old: whether it is of version 1, which knew no definitions and no directories.
     """

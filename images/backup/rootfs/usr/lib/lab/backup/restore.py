@@ -73,7 +73,7 @@ def _put_back(cluster: databases.Server, here: databases.Server, where: Path) ->
     names = [name for name in here.names() if name != databases.OWN]
     here.dump(names, where / "restored.sql", "--add-drop-database")
     with here.session() as session:
-        (where / "people.sql").write_text(definitions.script(definitions.accounts(session, own=False)))
+        (where / "people.sql").write_text(definitions.script(definitions.accounts(session, own=False), databases.RESTORER))
         wanted = definitions.read(session)
         session.rows("START TRANSACTION")
         sums = here.checksums(session)

@@ -57,7 +57,7 @@ def extracted(snapshot: Snapshot, where: Path, volumes: list[str], *, wants_data
     Raises:
         Failed: something is other than it was when the backup was made.
     """
-    parts = [mark.NAME, *([mark.DUMP, mark.ACCOUNTS] if wants_databases else []), *(f"{mark.FILES}/{name}" for name in volumes)]
+    parts = [mark.NAME, *([mark.DUMP, mark.AFTERWARDS] if wants_databases else []), *(f"{mark.FILES}/{name}" for name in volumes)]
     repository.extract(snapshot.id, where, parts)
     whole = mark.read(where)
     expected = whole.part(volumes, databases=wants_databases)
@@ -91,12 +91,11 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
 def loaded(here: databases.Server, where: Path, expected: Mark) -> list[str]:
     """Puts a backup's databases and accounts into the scratch server; what that gives back other than the mark says."""
     here.load(where / mark.DUMP)
-    if (where / mark.ACCOUNTS).is_file():
-        here.load(where / mark.ACCOUNTS)
+    if (where / mark.AFTERWARDS).is_file():
+        here.load(where / mark.AFTERWARDS)
     again = where / "again.sql"
     here.dump(here.names(), again)
     with here.session() as session:
-        definitions.enable(session)
         session.rows("START TRANSACTION")
         sums, found = here.checksums(session), definitions.read(session)
     now = time.time()
