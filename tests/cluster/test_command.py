@@ -367,7 +367,7 @@ def test_exec_logs_and_power_verbs(person: Person) -> None:
 def test_plan_says_why_before_up_does_it(person: Person) -> None:
     person.lab("up")
     (person.folder / "cluster.yaml").write_text(
-        "web: {count: 2, php-children: 20}\nhttp-lb: {count: 1}\n", encoding="utf-8"
+        "web: {count: 2, php-children: 12}\nhttp-lb: {count: 1}\n", encoding="utf-8"
     )
     said = " ".join(person.lab("plan").split())
     assert "update web1" in said
