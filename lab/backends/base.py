@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from lab.clock import Clock
     from lab.plan import NodePlan, Plan
+    from lab.plan.model import Limits
     from lab.recipes import Recipe
 
 
@@ -55,6 +56,7 @@ class Observed:
 
     Attributes:
         fixed: what it was created from, as `NodePlan.fixed` gave it.
+        limits: what it may take of its machine; None where it was made without.
         detached: whether it is not on the cluster's network, as when that was removed while the node was stopped.
     """
 
@@ -65,6 +67,7 @@ class Observed:
     image: str
     fixed: str = ""
     holds_vip: bool = False
+    limits: Limits | None = None
     detached: bool = False
 
 

@@ -65,7 +65,7 @@ class MemoryBackend:
         if node.name in self._nodes:
             raise BackendError(f"{node.name} exists already", where=node.name)
         self._nodes[node.name] = Observed(
-            node.name, node.role, State.CREATED, node.address, node.image, node.fixed, holds_vip=node.holds_vip
+            node.name, node.role, State.CREATED, node.address, node.image, node.fixed, node.holds_vip, node.limits
         )
         ports = {entry.name: entry.host_port for entry in node.publish} or dict(self._shared.ports)
         self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family, ports)

@@ -27,6 +27,7 @@ At = Annotated[
 Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup; the newest unless said.")]
 Only = Annotated[str, typer.Option("--only", metavar="PART", help="mysql, or a volume such as www, home, mail.")]
 KILO = 1024
+SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +49,8 @@ def now(made: Backend, as_json: Json = False) -> None:
         return
     print(f"backup {told['id']} of {_text(told['time'])}: {_has(told['has'])}")
     print(f"{_size(told['bytes'])}, of which {_size(told['new_bytes'])} were new; {told['seconds']:.1f} s")
+    if told["moving"]:
+        print(f"written to while they were copied, and kept as they were met: {_some(told['moving'])}")
 
 
 def list_(made: Backend, as_json: Json = False) -> None:
@@ -94,6 +97,8 @@ def restore(
     with screen.report() as report, held(made.cluster, "lab backup restore", report):
         told = backup.restore(made, snapshot=snapshot, at=moment, only=only)
     print(f"{_said(told)} are back; {told['seconds']:.1f} s")
+    if told["changed"]:
+        print(f"written to since they were put back: {_some(told['changed'])}")
 
 
 def drill(made: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
@@ -116,6 +121,11 @@ def _said(told: dict[str, Any]) -> str:
 
 def _has(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "rows")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _moment(text: str) -> float:

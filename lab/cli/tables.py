@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.lifecycle.doctor import Finding
     from lab.lifecycle.reconcile import Action
     from lab.lifecycle.status import Status
+    from lab.plan.model import Limits
 
 PIPE_WIDTH = 1000
 PAST = {"create": "created", "recreate": "recreated", "start": "started", "update": "updated", "remove": "removed"}
@@ -40,7 +41,7 @@ def status(found: Status, console: Console | None = None) -> None:
 def rendered(found: Status) -> Group:
     """The status as something that a console prints."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in ("NODE", "ROLE", "STATE", "ADDRESS", ""):
+    for title in ("NODE", "ROLE", "STATE", "ADDRESS", "MAY TAKE", ""):
         grid.add_column(title, overflow="fold")
     for node in found.nodes:
         good = node.ready
@@ -48,7 +49,7 @@ def rendered(found: Status) -> Group:
             "ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red"
         )
         note = Text("holds the VIP", "cyan") if node.name == found.vip_holder else Text(node.reason)
-        grid.add_row(node.name, node.role, state, node.address, note)
+        grid.add_row(node.name, node.role, state, node.address, _limits(node.limits), note)
     heading = Text.assemble(
         ("cluster ", ""),
         (found.cluster, "bold"),
@@ -59,6 +60,13 @@ def rendered(found: Status) -> Group:
         return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' makes one"))
     lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in found.endpoints]
     return Group(heading, grid, *lines)
+
+
+def _limits(limits: Limits | None) -> str:
+    """Memory, processes and processors, such as `512 MiB, 300 processes, 2 CPU`."""
+    if limits is None:
+        return "no limit"
+    return f"{limits.memory} MiB, {limits.processes} processes, {limits.processors:g} CPU"
 
 
 def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from dataclasses import dataclass
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
+from lab import formulas
 from lab.errors import SpecError
 from lab.recipes import manifest, roles
 
@@ -50,8 +50,8 @@ class Promise:
                 raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' from two of: {self.declared.of}")
             names |= options
         for part, expression in self.declared.where.items():
-            names[part] = _evaluated(expression, names)
-        return round(float(_evaluated(self.declared.formula, names)), 3)
+            names[part] = formulas.evaluated(expression, names)
+        return round(float(formulas.evaluated(self.declared.formula, names)), 3)
 
     @property
     def formula(self) -> str:
@@ -91,17 +91,9 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
     if of_role is None:
         raise SpecError(f"the promise '{name}' speaks of '{role}', which the topology lacks")
     model = reduce(getattr, inner, of_role)
-    return {field: getattr(model, field) for field in type(model).model_fields}
+    return formulas.names(model)
 
 
 def _names(declared: Declared) -> set[str]:
     """The names that a formula and its parts read."""
     return set(re.findall(r"[a-z_]+", " ".join([declared.formula, *declared.where.values()])))
-
-
-def _evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it
-    from jinja2.sandbox import SandboxedEnvironment
-
-    environment = SandboxedEnvironment()
-    environment.globals = {"max": max, "ceil": math.ceil}
-    return environment.compile_expression(formula, undefined_to_none=False)(**options)

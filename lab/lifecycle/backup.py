@@ -36,7 +36,15 @@ class Snapshot:
 
 
 def now(backend: Backend) -> dict[str, Any]:
-    """Makes a backup; returns what it took: `id`, `time`, `bytes`, `new_bytes`, `has`, `seconds`."""
+    """Makes a backup.
+
+    Returns:
+        What it took: `id`, `time`, `bytes`, `new_bytes`, `has`, `seconds`, and the files that were written to all the
+        while: `moving`.
+
+    Raises:
+        BackendError: something would not come back as it is; it is named, and the backups before are as they were.
+    """
     return _ask(backend, "now")
 
 
@@ -63,8 +71,12 @@ def restore(backend: Backend, *, snapshot: str = "", at: float = 0.0, only: str 
         at: a moment (Unix seconds) to which the database is carried on; files are the backup's.
         only: `mysql`, or a volume.
 
+    Returns:
+        What came back, and the tables and files that somebody wrote to since: `changed`.
+
     Raises:
         SpecError: there is no such backup, moment or part; nothing was changed.
+        BackendError: something did not come back as it was.
     """
     return _ask(backend, "restore", snapshot=snapshot, at=at, only=only)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from lab.backends.base import Backend
+    from lab.plan.model import Limits
 
 READY_SECONDS = 5.0
 MISSING = "missing"
@@ -24,7 +25,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node; `reason` says why it is not ready."""
+    """One node; `reason` says why it is not ready, `limits` what it may take of its machine."""
 
     name: str
     role: str
@@ -33,6 +34,7 @@ class NodeStatus:
     address: str
     image: str
     reason: str
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
 
     def judge(node: Observed) -> None:
         ready, reason = _judge(backend, node, known_ready)
-        judged[node.name] = NodeStatus(node.name, node.role, node.state.value, ready, node.address, node.image, reason)
+        judged[node.name] = NodeStatus(
+            node.name, node.role, node.state.value, ready, node.address, node.image, reason, node.limits
+        )
 
     def look_for_vip() -> None:
         holders.extend(vip_holders(backend, existing))

@@ -90,12 +90,28 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a node may take of the machine that it runs on.
+
+    Attributes:
+        memory: MiB of its processes and of its files in memory.
+        processes: processes and threads.
+        processors: how many it may keep busy; a fraction is a part of one.
+    """
+
+    memory: int
+    processes: int
+    processors: float
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One machine, wherever it is placed.
 
     Attributes:
         volumes: mount points by the volume's name; they outlive the node.
         capabilities, devices, sysctls: what the role needs of the kernel, as in its `role.yaml`.
+        limits: what it may take of its machine.
         holds_vip: whether the VIP may be on this node.
         stop_seconds: how long a clean stop may take.
     """
@@ -110,6 +126,7 @@ class NodePlan:
     devices: tuple[str, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     publish: tuple[Publish, ...] = ()
+    limits: Limits = Limits(256, 512, 2)
     holds_vip: bool = False
     stop_seconds: int = 20
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab import names
 from lab.plan.addresses import addresses, network_of, vip_of
+from lab.plan.limits import limits
 from lab.plan.model import Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
@@ -14,7 +15,8 @@ from lab.recipes import Manifest, manifest, recipe
 if TYPE_CHECKING:
     from lab.spec import Cluster
 
-STATUS_PORT, SSH_PORT, SUBMISSION_PORT, IMAPS_PORT = 8404, 22, 587, 993
+SSH_PORT, SUBMISSION_PORT, IMAPS_PORT = 22, 587, 993
+STATISTICS_PORT = 8500  # of the HTTP balancers, with a password; what nodes ask each other is at 8404
 ENTRANCES = ("http-lb", "web", "mysql", "shell", "mail")
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
@@ -62,6 +64,7 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
         devices=tuple(sorted(kind.merged("devices", cluster.roles()))),
         sysctls=kind.merged("sysctls", cluster.roles()),
         publish=_publish(cluster) if role == "client" else (),
+        limits=limits(kind, cluster.roles()[role]),
         holds_vip=kind.own.holds_vip,
         stop_seconds=_stop_seconds(kind),
     )
@@ -109,14 +112,14 @@ def _gateways(cluster: Cluster, found: dict[str, str]) -> tuple[Gateway, ...]:
         ]
     if cluster.http_lb:
         balancers = tuple(found[f"http-lb{number + 1}"] for number in range(cluster.http_lb.count))
-        gateways += [Gateway("site", 443, entrance, 443), Gateway("stats", 8500, balancers, STATUS_PORT)]
+        gateways += [Gateway("site", 443, entrance, 443), Gateway("stats", STATISTICS_PORT, balancers, STATISTICS_PORT)]
     return tuple(gateways)
 
 
 def _publish(cluster: Cluster) -> tuple[Publish, ...]:
     inside = {"site": 443} if cluster.http_lb else {}
     inside |= {"site-http": 80} if cluster.web else {}
-    inside |= {"stats": 8500} if cluster.http_lb else {}
+    inside |= {"stats": STATISTICS_PORT} if cluster.http_lb else {}
     inside |= {"ssh": SSH_PORT} if cluster.shell else {}
     inside |= {"submission": SUBMISSION_PORT, "imaps": IMAPS_PORT} if cluster.mail and cluster.tcp_lb else {}
     wanted = cluster.ports.model_dump(by_alias=True)

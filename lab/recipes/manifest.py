@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOT_OF_SERVICES = {"NET_RAW", "SETPCAP"}
+"""Capabilities of the base that no service has unless `keeps` names it: ping, and the right to bound the others."""
+
+
 class Service(BaseModel):
     """A daemon under the supervisor.
 
@@ -28,6 +32,19 @@ class Service(BaseModel):
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     order: int = 50
+
+
+class Limits(BaseModel):
+    """What a node of the role may take of the machine that it runs on.
+
+    Each is a number or a formula over the role's options, as of a promise: `memory` in MiB, `processes` (threads count
+    too), `processors`, which may be a fraction.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    memory: int | str
+    processes: int | str
+    processors: float | str
 
 
 class Promise(BaseModel):
@@ -70,8 +87,10 @@ class Fragment(BaseModel):
     volumes: dict[str, str] = {}
     directories: list[Directory] = []
     capabilities: dict[str, str] = {}
+    keeps: dict[str, list[str]] = {}
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
+    limits: Limits | None = None
     promises: dict[str, Promise] = {}
     checks: dict[str, str] = {}
     checked_beside: list[str] = []
@@ -106,6 +125,16 @@ class Manifest(BaseModel):
     def checks(self) -> dict[str, str]:
         """What the built image has to pass: templates of shell commands over the family's table, by what they check."""
         return self.merged("checks")
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
+        return next(layer.limits for layer in reversed(self.layers) if layer.limits)
+
+    def capabilities_of(self, service: str) -> list[str]:
+        """What a service may have of the node's capabilities: those of the base, and what `keeps` names for it."""
+        own = [name for layer in self.layers for name in layer.keeps.get(service, ())]
+        return sorted({*(manifest("base").own.capabilities.keys() - NOT_OF_SERVICES), *own})
 
     @property
     def software(self) -> list[str]:

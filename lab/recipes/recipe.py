@@ -96,12 +96,14 @@ def directories(role: Manifest, table: Family) -> list[Directory]:
 def services(role: Manifest, table: Family) -> str:
     """The supervisor's program sections of a role."""
     names = {key: value.model_dump() for key, value in table.software.items()}
+    setpriv = table.software["base"].binaries["setpriv"]
     sections = []
     for name, service in sorted(role.services.items()):
         command = environment().from_string(service.command).render(names)
+        bounds = ",".join(["-all", *(f"+{name.lower()}" for name in role.capabilities_of(name))])
         sections.append(
             f"[program:{name}]\n"
-            f"command = /usr/lib/lab/prefixed {name} {command}\n"
+            f"command = /usr/lib/lab/prefixed {name} {setpriv} --bounding-set={bounds} {command}\n"
             f"priority = {service.order}\n"
             f"stopsignal = {service.stop_signal}\n"
             f"stopwaitsecs = {service.stop_seconds}\n"

@@ -13,6 +13,7 @@ Kept = Annotated[int, Field(ge=0, le=1000, strict=True)]
 VolumeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 LocalPart = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
 RelayHost = Annotated[str, Field(pattern=r"^(\[[A-Za-z0-9.-]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$")]
+HostName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
 
 
@@ -38,6 +39,15 @@ class RoleOptions(Model):
     """What every role has."""
 
     count: Count = Field(1, description="how many nodes of this role")
+    memory: Annotated[int, Field(ge=64, strict=True)] | None = Field(
+        None, description="MiB that a node may take; unset: as its role.yaml says (a domain has 'xen.memory')"
+    )
+    processes: Annotated[int, Field(ge=50, le=100_000, strict=True)] | None = Field(
+        None, description="processes and threads of a node, at most; unset: as its role.yaml says"
+    )
+    processors: Annotated[float, Field(ge=0.1, le=1024)] | None = Field(
+        None, description="processors that a node may keep busy; unset: as its role.yaml says (a domain has one)"
+    )
 
 
 class Web(RoleOptions):
@@ -47,6 +57,7 @@ class Web(RoleOptions):
     sticky: bool = Field(default=False, description="keep a visitor on one node, by a cookie")
     volume: VolumeName = Field("www", description="the shared volume for uploads, where the cluster has storage")
     notify: LocalPart | None = Field(None, description="the mailbox that is told of each post, such as ann")
+    upload: Count = Field(8, le=2000, description="MiB of a picture, at most")
     php_children: Count = Field(16, ge=4, le=500, description="PHP processes a node, at most")
 
 
@@ -56,6 +67,7 @@ class HttpLb(RoleOptions):
     count: Count = Field(2, description="how many HTTP balancers")
     check: HealthCheck = Field(default_factory=HealthCheck, description="how web nodes are watched")
     answer_timeout: Seconds = Field(5, description="seconds a web node has for an answer; then another is asked")
+    names: list[HostName] = Field([], description="other host names by which the site may be asked for")
     slow_start: Seconds = Field(5, description="seconds over which a returning node gets its full share")
     web_connections: Count = Field(100, le=10000, description="requests at once to a web node; more are queued")
 

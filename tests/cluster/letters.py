@@ -41,6 +41,17 @@ class Post:
     def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
         return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
 
+    def handle(self, user: str, *commands: list[str], folder: str = "INBOX") -> dict[str, Any]:
+        """Does IMAP's UID commands, or `APPEND`; returns what the folder is afterwards."""
+        asked = {
+            "do": "handle",
+            "user": self.address(user),
+            "password": PASSWORD,
+            "commands": list(commands),
+            "folder": folder,
+        }
+        return self._ask(asked)
+
     def sift(self, user: str, script: str) -> dict[str, Any]:
         """Has a user's mail filtered by a Sieve script."""
         return self._ask({"do": "sift", "user": self.address(user), "password": PASSWORD, "script": script})

@@ -68,6 +68,27 @@ def read(host: str, port: int, user: str, password: str, **told: Any) -> dict[st
         return {"node": node, "messages": [one[1].decode("latin-1") for one in found if isinstance(one, tuple)]}
 
 
+def handle(host: str, user: str, password: str, commands: list[list[str]], folder: str = "INBOX") -> dict[str, Any]:
+    """Does UID commands in a folder; returns its UIDVALIDITY, and each message's UID, flags, date and size as told."""
+    with imaplib.IMAP4_SSL(host, IMAPS, ssl_context=TRUSTED) as door:
+        door.login(user, password)
+        if commands:
+            door.create(folder)
+        if door.select(folder)[0] != "OK":
+            return {"validity": "", "messages": []}
+        for words in commands:
+            assert (door.append(folder, "", "", words[1].encode()) if words[0] == "APPEND" else door.uid(*words))[
+                0
+            ] == "OK", words
+        validity = door.response("UIDVALIDITY")[1][0] or door.status(folder, "(UIDVALIDITY)")[1][0]
+        found = door.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE)")[1]
+        # A message's number and \\Recent are the session's.
+        return {
+            "validity": str(validity),
+            "messages": sorted(re.sub(r"^\d+ |\\Recent ?", "", one.decode()) for one in found if one),
+        }
+
+
 def sift(host: str, user: str, password: str, script: str) -> dict[str, Any]:
     """Puts a Sieve script to work by ManageSieve (RFC 5804); what was refused, if anything was."""
     login = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
@@ -93,7 +114,7 @@ def _sieved(door: socket.socket, command: str = "") -> str:
         return (end + (lines.read(int(length[1])) if length else b"")).decode()
 
 
-DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {"send": send, "read": read, "sift": sift}
+DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {"send": send, "read": read, "sift": sift, "handle": handle}
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])

@@ -15,6 +15,7 @@ from lab.lifecycle import backup
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.spec import Backup
+from tests.cluster import treasure
 from tests.cluster.letters import Post, correspondents
 
 if TYPE_CHECKING:
@@ -124,6 +125,124 @@ def test_files_come_back_as_they_were(cluster: LabCluster, backend: Any) -> None
     assert _mark(cluster)["files"]["home"] == before["files"]["home"]
 
 
+def test_what_is_hard_to_keep_of_files_comes_back(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    before = treasure.files(cluster, NODE, treasure.MAKE)
+    backup.now(backend)
+    # The same again by size and time: whoever goes by these keeps the old content for ever.
+    twice = treasure.files(cluster, NODE, "write(b'same', b'CCCC')")
+    assert before != twice
+    told = backup.now(backend)
+    assert told["moving"] == []
+    staged = cluster.run(
+        NODE, "cat /var/lib/backup/staging/files/home/treasure/same; du -sk /var/lib/backup/staging/files/home/treasure"
+    )
+    assert staged.stdout.startswith("CCCC")
+    assert int(staged.stdout[4:].split()[0]) < treasure.SPARSE_BYTES / 1024 / 4, (
+        "a hole takes no room on the backup node either"
+    )
+    spoiled = treasure.files(cluster, NODE, treasure.SPOIL)
+    assert spoiled != twice
+    assert backup.restore(backend, only="home")["changed"] == []
+    assert treasure.files(cluster, NODE) == twice
+    cluster.run(NODE, f"rm -rf {treasure.FOLDER}")
+
+
+def test_what_is_hard_to_keep_of_databases_comes_back(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    cluster.require("mysql", 1)
+    backup.now(backend)
+    treasure.rows(cluster, treasure.TABLES)
+    before = treasure.described(cluster)
+    _reaches(cluster, time.time())
+    told = backup.now(backend)
+    assert backup.drill(backend)["has"] == told["has"]
+    treasure.rows(cluster, treasure.RUIN)
+    assert backup.restore(backend, snapshot=told["id"], only="mysql")["changed"] == []
+    assert treasure.described(cluster) == before
+    checksums = "mariadb -N -e 'CHECKSUM TABLE treasure.big, treasure.history'"
+    names = [node.name for node in cluster.plan.role("mysql")]
+    cluster.until(
+        "the rows on every mysql node",
+        30,
+        lambda: {cluster.run(name, checksums).stdout for name in names},
+        lambda said: len(said) == 1,
+    )
+    treasure.rows(cluster, "DROP DATABASE treasure; DROP USER 'o''hara'@'10.%', reader@'%'; DROP ROLE readers")
+
+
+PRECISE = """CREATE TABLE precise (
+    id INT, s BIGINT UNSIGNED GENERATED ALWAYS AS ROW START, e BIGINT UNSIGNED GENERATED ALWAYS AS ROW END,
+    PERIOD FOR SYSTEM_TIME (s, e)
+) WITH SYSTEM VERSIONING"""
+"""Its history goes by transactions, which no dump can give back."""
+BROKEN = "CREATE TABLE t (id INT); CREATE VIEW broken AS SELECT id FROM t; DROP TABLE t"
+
+
+@pytest.mark.parametrize(("made", "said"), [(PRECISE, "precise"), (BROKEN, "broken")])
+def test_what_can_not_come_back_is_found_by_the_backup(cluster: LabCluster, backend: Any, made: str, said: str) -> None:  # noqa: ANN401
+    cluster.require("mysql", 1)
+    backup.now(backend)
+    known = [one.id for one in backup.backups(backend)]
+    treasure.rows(cluster, f"CREATE DATABASE lost; USE lost; {made}")
+    _reaches(cluster, time.time())
+    with pytest.raises(BackendError, match=said):
+        backup.now(backend)
+    assert [one.id for one in backup.backups(backend)] == known
+    treasure.rows(cluster, "DROP DATABASE lost")
+    _reaches(cluster, time.time())
+    backup.now(backend)
+
+
+def test_a_file_that_no_restore_has_room_for_is_found_by_the_backup(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    cluster.run(NODE, "truncate -s 8T /srv/home/hole")
+    try:
+        with pytest.raises(BackendError, match="home/hole"):
+            backup.now(backend)
+    finally:
+        cluster.run(NODE, "rm /srv/home/hole")
+    backup.now(backend)
+
+
+A_MONTH_AHEAD = """
+import json
+path = "/var/lib/backup/state.json"
+told = {key: of + 30 * 86400 if key in ("began", "good", "tried") else of for key, of in json.load(open(path)).items()}
+json.dump(told, open(path, "w"))
+"""
+
+
+def test_a_clock_that_was_wrong_once_stops_no_schedule(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    made = backup.now(backend)["id"]
+    done = cluster.backend.run(NODE, ["python3", "-c", A_MONTH_AHEAD])
+    assert done.ok, done.stderr
+    cluster.until(
+        "a backup by the schedule itself", 90, lambda: backup.backups(backend)[-1].id, lambda newest: newest != made
+    )
+    assert "by a clock that was wrong" in "".join(cluster.backend.logs(NODE))
+    cluster.until("the node to be ready", 30, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
+
+
+def test_mail_comes_back_with_flags_and_numbers(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
+    post = correspondents(cluster)
+    letters = [["APPEND", f"Subject: {number}\n\nHello.\n"] for number in range(4)]
+    marks = [
+        ["STORE", "2", "+FLAGS", r"(\Seen \Flagged $Work)"],
+        ["STORE", "1", "+FLAGS", r"(\Deleted)"],
+        ["EXPUNGE", "1"],
+    ]
+    unmarked = [["STORE", "2", "-FLAGS", r"(\Seen $Work)"], ["STORE", "3", "+FLAGS", r"(\Deleted)"], ["EXPUNGE", "3"]]
+    post.handle("ann", *letters, folder="Saved")
+    kept = post.handle("ann", *marks, folder="Saved")
+    backup.now(backend)
+    assert post.handle("ann", *unmarked, letters[0], folder="Saved") != kept
+    backup.restore(backend, only="mail")
+    found = post.handle("ann", folder="Saved")
+    assert found["validity"] == kept["validity"]
+    second, third, fourth = kept["messages"]
+    assert "$Work" in second
+    # What was expunged since comes back under a number of its own: mail programs know the old one for deleted.
+    assert found["messages"] == [second, fourth, third.replace("UID 3", "UID 6")]
+
+
 def test_the_database_of_a_moment_comes_back(
     cluster: LabCluster,
     backend: Any,  # noqa: ANN401
@@ -156,6 +275,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     with ledger("mysql", RATE) as book:
         book.more(SOME)
     letter = _letter(cluster)
+    inbox = Post(cluster).handle("bob", ["STORE", "1", "+FLAGS", r"(\Flagged $Work)"]) if letter else {}
     kept = backup.now(backend)["id"]
     mark = _mark(cluster)
     with ledger("mysql", RATE) as after:
@@ -173,6 +293,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     assert _mark(cluster) == mark
     if letter:
         assert Post(cluster).arrived("bob", LETTER) == letter, "the account, its password and its message are back"
+        assert Post(cluster).handle("bob") == inbox, "with its number, its flags and its keywords"
     backup.restore(backend, at=moment)
     assert _rows(cluster, after.run) >= _before(after, moment)
     backup.now(backend)

@@ -238,7 +238,8 @@ def test_status_json_keeps_its_contract(person: Person) -> None:
     person.lab("up")
     found = json.loads(person.lab("status", "--json"))
     assert list(found) == ["cluster", "backend", "family", "ready", "nodes", "endpoints", "vip_holder"]
-    assert list(found["nodes"][0]) == ["name", "role", "state", "ready", "address", "image", "reason"]
+    keys = ["name", "role", "state", "ready", "address", "image", "reason", "limits"]
+    assert list(found["nodes"][0]) == keys, "keys are added, never changed or removed"
     assert {"site", "site-http"} <= {entry["name"] for entry in found["endpoints"]}
     assert found["ready"] is True
     assert found["vip_holder"] is None  # this topology has no VIP
@@ -366,7 +367,7 @@ def test_exec_logs_and_power_verbs(person: Person) -> None:
 def test_plan_says_why_before_up_does_it(person: Person) -> None:
     person.lab("up")
     (person.folder / "cluster.yaml").write_text(
-        "web: {count: 2, php-children: 20}\nhttp-lb: {count: 1}\n", encoding="utf-8"
+        "web: {count: 2, php-children: 12}\nhttp-lb: {count: 1}\n", encoding="utf-8"
     )
     said = " ".join(person.lab("plan").split())
     assert "update web1" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,21 @@ def test_nobody_else_comes_in(school: School, user: str, key: str, options: tupl
 
 
 @pytest.mark.read_only
+def test_people_have_their_tools_and_these_work_in_a_home(school: School) -> None:
+    project = """
+        rm -rf project copy && git init -q project && cd project && echo one > page && git add page
+        git -c user.name=Ann -c user.email=ann@test commit -qm first && git gc -q && git --no-pager log --format=%s
+        rsync -a --delete ./ ~/copy && cmp page ~/copy/page && rm -rf ~/project ~/copy
+    """
+    done = school.ssh(ANN, f"set -e; {project}")
+    assert done.ok, done.said
+    assert done.stdout == "first\n"
+    asked = "echo text > page; less page | cat; rm page; nano --version | head -1; "
+    asked += "printf ':q!\\n' | TERM=dumb vi -es new; echo $?"
+    assert [line.split()[0] for line in school.ssh(ANN, asked).stdout.splitlines()] == ["text", "GNU", "0"]
+
+
+@pytest.mark.read_only
 def test_a_page_is_published_on_every_web_node(cluster: LabCluster, school: School) -> None:
     webs = cluster.require("web", 1)
     page = "cd public_html && echo 'made by hand' > index.html && echo '<?php echo 6*7;' > page.php && ls"
@@ -161,6 +177,80 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     assert school.ssh(BOB, "echo here").stdout == "here\n"
     said = [line for node in cluster.plan.role("shell") for line in cluster.backend.logs(node.name)]
     assert any(f"more than {MEGABYTES}" in line for line in said)
+
+
+def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) -> None:
+    """By a mapping that no file has, by System V segments, and when nobody has those attached any more."""
+    school.logs_in(ANN)
+    mapped = (
+        "import mmap, time\nheld = []\nfor _ in range(15):\n"
+        "    held.append(mmap.mmap(-1, 20 << 20)); held[-1].write(b'x' * (20 << 20))\ntime.sleep(20)"
+    )
+    segments = (
+        "import ctypes, time\nc = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p\nfor _ in range(15):\n"
+        "    at = c.shmat(c.shmget(0, 20 << 20, 0o1600), None, 0); ctypes.memset(at, 1, 20 << 20)\n"
+        "    c.shmdt(ctypes.c_void_p(at))\ntime.sleep(4)"
+    )
+    assert not school.ssh(ANN, f"python3 -c {shlex.quote(mapped)}", seconds=60).ok
+    school.ssh(ANN, f"python3 -c {shlex.quote(segments)}; awk '{{ s += $15 }} END {{ print s }}' /proc/sysvipc/shm")
+    said = [line for node in cluster.plan.role("shell") for line in cluster.backend.logs(node.name)]
+    assert sum("shared memory" in line and f"more than {MEGABYTES}" in line for line in said) >= 5
+    shell = cluster.plan.role("shell")[0].name
+    cluster.until(
+        "no segment to be left",
+        10,
+        lambda: cluster.run(shell, "wc -l < /proc/sysvipc/shm").stdout,
+        lambda lines: lines.strip() == "1",
+    )
+
+
+def test_logins_are_counted(cluster: LabCluster, school: School) -> None:
+    """Also those that begin in one moment; one that was killed is none, and another user is not concerned."""
+    most = cluster.options(Shell).limits.logins
+    school.logs_in(ANN)
+    with ThreadPoolExecutor(most + 6) as pool:
+        done = list(pool.map(lambda _: school.ssh(ANN, "sleep 8; echo in", seconds=60), range(most + 6)))
+    assert sum(each.stdout == "in\n" for each in done) == most
+    refused = [each for each in done if each.stdout != "in\n"]
+    assert all("too many logins" in each.stdout + each.stderr for each in refused), refused[0]
+    shell = cluster.plan.role("shell")[0].name
+    with ThreadPoolExecutor(most) as pool:
+        held = [pool.submit(school.ssh, ANN, "sleep 60", seconds=90) for _ in range(most)]
+        cluster.until("all to be in", 20, lambda: school.ssh(ANN), lambda last: not last.ok)
+        assert school.ssh(BOB).ok
+        cluster.run(shell, f"pkill -KILL -f 'sshd: {ANN} \\[priv\\]'")
+        assert not any(each.result().ok for each in held)
+    school.logs_in(ANN)
+
+
+def test_what_was_left_running_ends_with_the_last_login(cluster: LabCluster, school: School) -> None:
+    """However well it hid from its shell; while another login of the same user is there it goes on."""
+    shell = cluster.plan.role("shell")[0].name
+    number = cluster.spec.people[ANN].uid
+    left = "trap '' TERM; setsid nohup sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' > /dev/null 2>&1 & sleep 1"
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(school.ssh, ANN, "sleep 6; pgrep -fc '[w]hile :'", seconds=60)
+        school.logs_in(ANN)
+        assert school.ssh(ANN, left).ok
+        assert int(other.result().stdout) >= 1, "it ended while its user was still there"
+    cluster.until(
+        "nothing of hers to be left",
+        15,
+        lambda: cluster.run(shell, f"pgrep -l --uid {number}").stdout,
+        lambda running: not running,
+    )
+
+
+@pytest.mark.read_only
+def test_nobody_sees_what_others_run(school: School) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        secret = pool.submit(school.ssh, BOB, "sh -c 'sleep 5; true' --password=hunter2")
+        school.logs_in(BOB)
+        seen = school.ssh(ANN, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ps aux")
+        assert secret.result().ok
+    assert "hunter2" not in seen.stdout
+    assert "supervisord" not in seen.stdout
+    assert "ps aux" in seen.stdout, "her own she sees"
 
 
 @pytest.mark.read_only

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,10 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = "backup/rootfs/usr/lib/lab/backup"
-NAMES = ("settings", "command", "repository", "databases", "archive", "files", "mark", "backup", "schedule")
+NAMES = (
+    "settings",
+    "command",
+    "mark",
+    "definitions",
+    "dumps",
+    "repository",
+    "databases",
+    "archive",
+    "files",
+    "scratch",
+    "backup",
+    "schedule",
+)
 on_node = {name: load(name, PROGRAM) for name in NAMES}
 State = on_node["backup"].State
 HOUR = 3600.0
+DAY = 24 * HOUR
 DUMP = """CREATE DATABASE /*!32312 IF NOT EXISTS*/ `mail`;
 
 USE `mail`;
@@ -37,7 +53,6 @@ INSERT INTO `accounts` VALUES
 CREATE TABLE `empty` (
   `id` int(11)
 );
--- SET GLOBAL gtid_slave_pos='0-2-2000000000005';
 -- Dump completed
 """
 
@@ -51,6 +66,13 @@ CREATE TABLE `empty` (
         (State(began=0, good=HOUR, tried=HOUR), 2 * HOUR + 1, True),
         (State(began=0, good=HOUR, tried=2 * HOUR, because="full"), 2 * HOUR + 30, False),
         (State(began=0, good=HOUR, tried=2 * HOUR, because="full"), 2 * HOUR + 61, True),
+        # A clock that was ahead by a month when that was written.
+        (State(began=0, good=30 * DAY, tried=30 * DAY), 2 * HOUR, True),
+        (State(began=0, good=HOUR, tried=30 * DAY), 2 * HOUR, True),
+        (State(began=30 * DAY), 2 * HOUR, True),
+        (State(began=0, good=HOUR, tried=30 * DAY, because="full"), 2 * HOUR, True),
+        # One that was set back by a little is nobody's concern.
+        (State(began=0, good=HOUR + 5, tried=HOUR + 5), HOUR, False),
     ],
 )
 def test_when_a_backup_is_due(known: object, now: float, due: bool) -> None:  # noqa: FBT001
@@ -65,6 +87,8 @@ def test_when_a_backup_is_due(known: object, now: float, due: bool) -> None:  # 
         (State(began=0, good=HOUR, tried=HOUR), 2 * HOUR, ""),
         (State(began=0, good=HOUR, tried=HOUR), 3 * HOUR, "one is due every 3600 s"),
         (State(began=0, good=HOUR, tried=2 * HOUR, because="no room"), 2 * HOUR, "failed at"),
+        (State(began=0, good=30 * DAY, tried=30 * DAY), 2 * HOUR, "the last backup was at 1970-01-31"),
+        (State(began=30 * DAY), 2 * HOUR, "this node's first start was at 1970-01-31"),
     ],
 )
 def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -> None:
@@ -73,31 +97,146 @@ def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -
     assert bool(said) == bool(found)
 
 
-def test_a_dump_tells_its_tables_and_where_it_is(tmp_path: Path) -> None:
+def test_a_dump_tells_its_tables(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_text(DUMP)
-    tables = on_node["databases"].tables(dump)
-    assert {name: of[0] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
-    assert on_node["databases"]._gtid(dump) == "0-2-2000000000005"  # noqa: SLF001
+    tables = on_node["dumps"].tables(dump)
+    assert {name: of["rows"] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
     assert on_node["databases"].number("0-2-2000000000005") == 2_000_000_000_005
     assert on_node["databases"].number("") == 0
     dump.write_text(DUMP.replace("carl", "karl"))
-    assert on_node["databases"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
-    assert on_node["databases"].tables(dump)["mail.empty"] == tables["mail.empty"]
+    assert on_node["dumps"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
+    assert on_node["dumps"].tables(dump)["mail.empty"] == tables["mail.empty"]
 
 
 def test_a_mark_tells_what_is_other_than_it_was(tmp_path: Path) -> None:
     for name, text in (("one", "1"), ("two", "2")):
         (tmp_path / name).write_text(text)
     (tmp_path / "link").symlink_to("one")
-    made = on_node["mark"].Mark({"mail.accounts": [1, "a"]}, {"www": on_node["files"].figures(tmp_path)})
-    assert made.counts == {"tables": 1, "rows": 1, "files of www": 3}
+    made = on_node["mark"].Mark(
+        {"mail.accounts": {"rows": 1, "text": "a"}}, files={"www": on_node["files"].figures(tmp_path)}
+    )
+    assert made.counts == {"tables": 1, "rows": 1, "definitions": 0, "files of www": 3}
     assert made.missed_by(made) == []
     (tmp_path / "two").write_text("3")
     (tmp_path / "one").unlink()
-    found = on_node["mark"].Mark({"mail.accounts": [2, "b"]}, {"www": on_node["files"].figures(tmp_path)})
+    found = on_node["mark"].Mark(
+        {"mail.accounts": {"rows": 2, "text": "b"}}, files={"www": on_node["files"].figures(tmp_path)}
+    )
     assert made.missed_by(found) == ["mail.accounts", "one", "two"]
     assert made.part([], databases=True).missed_by(found) == ["mail.accounts"]
+
+
+VERSIONED = """USE `odd ``base`;
+CREATE TABLE `a ``b` (
+  `id` int(11)
+) WITH SYSTEM VERSIONING;
+INSERT INTO `a ``b` (`id`, `v(``)`, row_start, row_end) VALUES (1,'USE `x`','2026-01-01','2026-01-02'),
+(2,'(','2026-01-02','2038-01-19');
+"""
+
+
+def test_a_dump_tells_the_history_of_a_table(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.sql"
+    dump.write_text(VERSIONED)
+    tables = on_node["dumps"].tables(dump)
+    assert {name: of["rows"] for name, of in tables.items()} == {"odd `base.a `b": 2}
+    dump.write_text(VERSIONED.replace("(1,", "(7,"))
+    assert on_node["dumps"].tables(dump) != tables, "the first row stands on the line of its statement"
+    assert on_node["dumps"].place_of(dump, 6) == "odd `base.a `b"
+
+
+def test_a_backup_of_a_moment_that_has_not_been_is_in_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = on_node["repository"]
+    known = [
+        repository.Snapshot(name, at, "", "") for name, at in (("old", HOUR), ("new", 2 * HOUR), ("ahead", 30 * DAY))
+    ]
+    assert repository.newest(known, 3 * HOUR).id == "new"
+    assert repository.newest(known[2:], 3 * HOUR).id == "ahead"
+    assert [one.id for one in repository.ahead(known, 3 * HOUR)] == ["ahead"]
+    told: list[str] = []
+    monkeypatch.setattr(repository, "_restic", lambda _, *words: told.extend(words))
+    repository.forget({"last": 3, "daily": 7, "weekly": 0}, 1)
+    assert [word for word in told if word.startswith("--keep")] == ["--keep-last=4", "--keep-daily=8"]
+
+
+def test_the_log_is_in_its_own_order_whatever_the_clock_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_node["archive"], "ARCHIVE", tmp_path)
+    for name, position in (("20261226T120000-mysql2", 5), ("20261127T120000-mysql2", 9)):
+        (tmp_path / "life" / name).mkdir(parents=True)
+        (tmp_path / "life" / name / "heard").write_text(f"1000.5 {position}")
+    assert [part.position for part in on_node["archive"].parts("life")] == [5, 9]
+
+
+@pytest.fixture
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in a volume's place."""
+    if shutil.which("rsync") is None:
+        pytest.skip("needs rsync")
+    files = on_node["files"]
+    monkeypatch.setattr(files, "VOLUMES", tmp_path)
+    monkeypatch.setattr(files, "mounted", lambda _: None)
+    made = tmp_path / "home"
+    made.mkdir()
+    return made
+
+
+def _place(path: Path, text: str) -> None:
+    path.write_text(text)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def test_a_file_is_copied_and_put_back_by_its_content(volume: Path, tmp_path: Path) -> None:
+    files, staging = on_node["files"], tmp_path / "staging"
+    _place(volume / "same", "AAAA")
+    files.collect("home", staging)
+    _place(volume / "same", "BBBB")
+    told, moving = files.collect("home", staging)
+    assert ((staging / "same").read_text(), moving) == ("BBBB", [])
+    _place(volume / "same", "CCCC")
+    (volume / "since").write_text("new")
+    assert files.put_back("home", staging, told) == []
+    assert {path.name: path.read_text() for path in volume.iterdir()} == {"same": "BBBB"}
+
+
+def test_a_file_that_is_always_written_to_is_named(
+    volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, made = on_node["files"], on_node["files"]._same  # noqa: SLF001
+    _place(volume / "quiet", "A")
+    _place(volume / "busy", "0")
+
+    def and_somebody_writes(*args: Any, **more: Any) -> None:
+        made(*args, **more)
+        (volume / "busy").write_text((volume / "busy").read_text() + "+")
+
+    monkeypatch.setattr(files, "_same", and_somebody_writes)
+    told, moving = files.collect("home", tmp_path / "staging")
+    assert moving == ["busy"]
+    assert on_node["mark"].differing(told, files.figures(tmp_path / "staging")) == []
+
+
+def test_what_does_not_come_back_is_no_success(volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = on_node["files"]
+    _place(volume / "kept", "A")
+    told, _ = files.collect("home", tmp_path / "staging")
+    monkeypatch.setattr(files, "_same", lambda *_, **__: None)
+    _place(volume / "kept", "B")
+    with pytest.raises(on_node["command"].Failed, match=r"is not what it was: kept"):
+        files.put_back("home", tmp_path / "staging", told)
+
+
+def test_a_mark_of_version_1_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mark.json").write_text(
+        '{"tables": {"a.t": [3, "x"]}, "files": {"home": {"f": [1, "-rw-r--r--", 0, 0, "d"]}}}'
+    )
+    old = on_node["mark"].read(tmp_path)
+    entry = {"size": 1, "mode": "-rw-r--r--", "uid": 0, "gid": 0, "digest": "d", "mtime": 7}
+    found = on_node["mark"].Mark(
+        {"a.t": {"rows": 3, "text": "x", "checksum": "1"}}, {"view a.v": {}}, {"home": {".": {}, "f": entry}}
+    )
+    assert old.missed_by(found) == []
+    assert old.missed_by(on_node["mark"].Mark()) == ["a.t", "f"]
 
 
 LOG = """\

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.evidence.promises import _evaluated, promise
+from lab.evidence.promises import promise
+from lab.formulas import evaluated
 from tests.unit.keeper import load
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def test_the_silence_outlasts_what_may_lead_to_the_old_primary(patience: float, 
     where = promise("mysql-fails-over").declared.where
     known = watched | {"patience": patience}
     for part in ("look", "refused", "silent"):
-        known[part] = _evaluated(where[part], known)
+        known[part] = evaluated(where[part], known)
     one = _settings(load("settings"), "mysql1", {}, patience, **watched)
     assert one.silent == pytest.approx(known["silent"])
     assert one.lease + one.refused == pytest.approx(known["refused"])

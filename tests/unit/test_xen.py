@@ -21,6 +21,7 @@ from lab.lifecycle import resolve
 from lab.nested import qemu
 from lab.nested.machine import running
 from lab.plan import Plan, plan
+from lab.plan.model import Limits
 from lab.spec import Cluster, Placement, Xen, load, parse, placement
 
 if TYPE_CHECKING:
@@ -76,10 +77,14 @@ def test_bridges_are_the_clusters_own_unless_one_is_named(made: Plan) -> None:
 
 
 def test_what_the_initrd_is_told_survives_its_shell(made: Plan) -> None:
-    script = domain.told(made, made.node("web1")) + 'echo "$NAME|$ADDRESS/$PREFIX|$VOLUMES|$ENTRYPOINT"; echo "$TMPFS"'
+    script = (
+        domain.told(made, made.node("web1"))
+        + 'echo "$NAME|$ADDRESS/$PREFIX|$VOLUMES|$ENTRYPOINT"; echo "$TMPFS"; echo "$THREADS"'
+    )
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[0] == "web1|10.90.0.101/24|xvdc:/var/lib/guestbook|/usr/lib/lab/init"
-    assert [line.split()[0] for line in said[1:]] == ["/run", "/tmp"]
+    assert [line.split()[0] for line in said[1:3]] == ["/run", "/tmp"]
+    assert int(said[3]) > made.node("web1").limits.processes, "the kernel counts its own threads too"
 
 
 def test_files_keep_content_and_mode_and_the_later_archive_wins() -> None:
@@ -113,7 +118,7 @@ def test_what_exists_is_read_from_xen(made: Plan) -> None:
     names = ("web1", "web2", "web3", "client")
     printed = LISTED.format(**{name: domain.identity("golden", name) for name in names})
     for name in names:
-        printed += domain.memory(made, made.node(name), "disk", "br", started=name != "client") + "\n"
+        printed += domain.memory(made, made.node(name), _settings(), "disk", started=name != "client") + "\n"
     found = domain.existing("golden", printed)
     states = {node.name: node.state for node in found.nodes}
     assert states == {
@@ -129,11 +134,14 @@ def test_what_exists_is_read_from_xen(made: Plan) -> None:
     web1 = found.node("web1")
     assert web1
     assert web1.fixed == made.node("web1").fixed, "a node that is as planned is left alone"
+    assert web1.limits == Limits(_settings().memory, made.node("web1").limits.processes, 1)
     assert domain.existing("golden", LISTED.format(web1="", web2="", web3="")) == Existing()
 
 
 def test_what_is_remembered_of_a_node_fits_into_xenstore(made: Plan) -> None:
-    longest = max(len(domain.memory(made, node, "d" * 60, "b" * 15, started=True)) for node in made.nodes)
+    longest = max(
+        len(domain.memory(made, node, _settings(bridge="b" * 15), "d" * 60, started=True)) for node in made.nodes
+    )
     assert longest < 4096 - 100, "XENSTORE_PAYLOAD_MAX, less the path"
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 HEALTH_SECONDS = 30  # for who reads `docker ps`; `lab` asks the nodes itself. Each check costs some 80 ms of processor
+PERIOD = 100_000  # microseconds over which a node's use of the processors is counted, the kernel's own default
 NANO = 1_000_000_000
 
 
@@ -40,6 +41,12 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         devices=[f"{device}:{device}:rwm" for device in node.devices],
         security_opt=["no-new-privileges"],
         sysctls=dict(node.sysctls),
+        mem_limit=f"{node.limits.memory}m",
+        memswap_limit=f"{node.limits.memory}m",  # nothing of it is swapped: what is over the limit ends
+        pids_limit=node.limits.processes,
+        # As a quota, which a machine of fewer processors takes too; 'nano_cpus' it would refuse.
+        cpu_period=PERIOD,
+        cpu_quota=round(node.limits.processors * PERIOD),
         tmpfs=TMPFS,
         mounts=[Mount(path, volume(plan.cluster, node.name, key), type="volume") for key, path in node.volumes.items()],
         port_bindings={entry.port: ("127.0.0.1", entry.host_port) for entry in node.publish},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import Existing, Observed, State
 from lab.names import LABEL
+from lab.plan.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -56,6 +57,7 @@ def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
         image=fixed["image"],
         fixed=labels[FIXED],
         holds_vip=fixed["holds_vip"],
+        limits=Limits(**fixed["limits"]) if "limits" in fixed else None,
         detached=not any(joined["NetworkID"] in networks for joined in row["NetworkSettings"]["Networks"].values()),
     )
 

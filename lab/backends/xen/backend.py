@@ -103,7 +103,7 @@ class XenBackend:
             "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
             "/lab/key/host": (made.host.read_bytes(), 0o600),
         }
-        memory = domain.memory(plan, node, image, bridge, started=False)
+        memory = domain.memory(plan, node, self.settings, image, started=False)
         letter = domain.folder(configuration, inbox)
         self._ask("create", node.name, self.settings.volume, memory, *node.volumes, stdin=letter)
         self._memory[node.name] = json.loads(memory)

@@ -11,7 +11,7 @@ from lab.backends.archive import archive
 from lab.backends.base import Existing, Observed, State
 from lab.backends.xen import cpio
 from lab.names import LABEL
-from lab.plan.model import TMPFS
+from lab.plan.model import TMPFS, Limits
 from lab.recipes import manifest
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 PORT = 7022
 DATA = "data"  # a line of what `observe` prints
 """Where a domain lets the lab in, on the cluster's own network; 22 may be a role's."""
+
+VCPUS = 1
+"""Processors of a domain, whatever its limit is: the nested host emulates each of them."""
+
+KERNEL_THREADS = 150
+"""The kernel's own threads, which its limit counts with the processes: about 70 in a domain of one processor."""
 
 DATA_DISKS = "cdefghijklmnop"
 COMMAND_LINE = "console=hvc0 quiet mitigations=off random.trust_cpu=on net.ifnames=0 panic=1"
@@ -62,7 +68,7 @@ def config(plan: Plan, node: NodePlan, settings: Xen, store: str, image: str, ke
         "uuid": identity(plan.cluster, node.name),
         "type": "pv",
         "memory": settings.memory,
-        "vcpus": 1,
+        "vcpus": VCPUS,
         "kernel": f"{store}/images/{kernel}",
         "ramdisk": f"{home}/ramdisk",
         "extra": extra,
@@ -86,6 +92,7 @@ def told(plan: Plan, node: NodePlan) -> str:
         "ENTRYPOINT": manifest("base").own.entrypoint,
         "VOLUMES": " ".join(volumes),
         "SYSCTLS": " ".join(f"{key}={value}" for key, value in node.sysctls.items()),
+        "THREADS": node.limits.processes + KERNEL_THREADS,
         "DEVICES": " ".join(node.devices),
         "TMPFS": "\n".join(f"{path} {options}" for path, options in TMPFS.items()),
     }
@@ -104,7 +111,7 @@ def folder(configuration: str, inbox: Mapping[str, tuple[bytes, int]]) -> bytes:
     return archive({"domain.cfg": (configuration.encode(), 0o600), "inbox.cpio": (letter, 0o600)})
 
 
-def memory(plan: Plan, node: NodePlan, image: str, bridge_name: str, *, started: bool) -> str:
+def memory(plan: Plan, node: NodePlan, settings: Xen, image: str, *, started: bool) -> str:
     """What Xen is told to remember of a node, on one line."""
     return json.dumps(
         {
@@ -114,7 +121,8 @@ def memory(plan: Plan, node: NodePlan, image: str, bridge_name: str, *, started:
             "vip": plan.vip,
             "stop": node.stop_seconds,
             "disk": image,
-            "bridge": bridge_name,
+            "bridge": bridge(plan.cluster, settings),
+            "memory": settings.memory,
             "started": started,
         },
         separators=(",", ":"),
@@ -126,6 +134,14 @@ def known(printed: str) -> dict[str, dict[str, object]]:
     """What is remembered, by node, from the second half of what `observe` prints."""
     told = (json.loads(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
     return {said["fixed"]["name"]: said for said in told}
+
+
+def limits(said: Mapping[str, object]) -> Limits | None:
+    """What a domain may take, from what is remembered of it; None for one that was made before it was remembered."""
+    fixed = said["fixed"]
+    if not isinstance(fixed, dict) or "limits" not in fixed or not isinstance(said.get("memory"), int):
+        return None
+    return Limits(memory=int(str(said["memory"])), processes=fixed["limits"]["processes"], processors=VCPUS)
 
 
 def states(printed: str) -> dict[str, State]:
@@ -155,6 +171,7 @@ def existing(cluster: str, printed: str) -> Existing:
                 image=fixed["image"],
                 fixed=json.dumps(fixed, sort_keys=True),
                 holds_vip=fixed["holds_vip"],
+                limits=limits(said),
             )
         )
     nodes.sort(key=lambda node: [int(part) for part in node.address.split(".")])

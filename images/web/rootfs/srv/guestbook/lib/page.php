@@ -10,17 +10,7 @@ $safe = static fn (string $text): string => htmlspecialchars($text, ENT_QUOTES |
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Guest book</title>
-<style>
-  :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-  body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; }
-  form, article { border: 1px solid #8886; border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
-  label { display: block; margin-bottom: .5rem; }
-  input:not([type=file]), textarea { width: 100%; font: inherit; box-sizing: border-box; padding: .4rem; }
-  article p { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
-  img { max-width: 100%; border-radius: .25rem; }
-  small { opacity: .75; }
-  strong.node { font-family: ui-monospace, monospace; }
-</style>
+<link rel="stylesheet" href="/style.css">
 <h1>Guest book</h1>
 <p>This page was served by <strong class="node"><?= $safe($settings['node']) ?></strong>. Reload it, and another node may answer.
 <?php if (!$settings['shared']): ?>

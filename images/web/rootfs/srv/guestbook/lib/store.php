@@ -11,6 +11,7 @@ final class Store
     // What MariaDB says instead of doing something: not connected (2002, 2003), closed to writers (1290), shut down (1053).
     private const NOT_DONE = [2002, 2003, 1290, 1053];
     private const NO_SUCH_TABLE = ['42S02', 'HY000'];
+    private const PIXELS = 50_000_000; // of a picture; a browser holds four bytes of each
     private const TABLE = 'CREATE TABLE IF NOT EXISTS posts (id VARCHAR(32) PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
         author VARCHAR(80) NOT NULL, message TEXT NOT NULL, upload VARCHAR(80), node VARCHAR(63) NOT NULL)';
 
@@ -74,12 +75,12 @@ final class Store
         return $this->run($select, [$author])->fetchAll(PDO::FETCH_ASSOC);
     }
 
-    /** Keeps a post and returns its id. $file is an entry of $_FILES or null; throws InvalidArgumentException. */
+    /** Keeps a post and returns its id. $file is an entry of $_FILES or null; throws Refused. */
     public function add(string $author, string $message, ?array $file): string
     {
         $author = trim($author) ?: 'somebody';
         if (trim($message) === '' || strlen($message) > 4000 || strlen($author) > 80) {
-            throw new InvalidArgumentException('a message has 1 to 4000 bytes, a name at most 80 bytes');
+            throw new Refused('a message has 1 to 4000 bytes, a name at most 80 bytes', 400);
         }
         $upload = $file === null ? null : $this->keep($file);
         $id = bin2hex(random_bytes(16));
@@ -91,9 +92,14 @@ final class Store
     /** Named by content: the same picture is kept once, and a name that a visitor chose never reaches the disk. */
     private function keep(array $file): string
     {
-        $type = $file['error'] === UPLOAD_ERR_OK ? (getimagesize($file['tmp_name'])['mime'] ?? '') : '';
+        $seen = getimagesize($file['tmp_name']) ?: [0, 0, 'mime' => ''];
+        [$width, $height] = $seen;
+        $type = $seen['mime'];
         if (!isset(self::IMAGES[$type])) {
-            throw new InvalidArgumentException('an upload is a PNG, JPEG, GIF or WebP of at most 8 MB');
+            throw new Refused("an upload is a PNG, JPEG, GIF or WebP of at most {$this->settings['largest']} MiB", 400);
+        }
+        if ($width < 1 || $height < 1 || $width * $height > self::PIXELS) {
+            throw new Refused('a picture has at most 50 million pixels', 400);
         }
         $name = hash_file('sha256', $file['tmp_name']) . '.' . self::IMAGES[$type];
         $folder = $this->settings['uploads'];

@@ -1,5 +1,8 @@
 <?php
 declare(strict_types=1);
+require __DIR__ . '/../lib/answer.php';
+require __DIR__ . '/../lib/refused.php';
+require __DIR__ . '/../lib/visitor.php';
 require __DIR__ . '/../lib/store.php';
 require __DIR__ . '/../lib/notice.php';
 
@@ -7,21 +10,9 @@ $settings = parse_ini_file('/etc/lab/guestbook.ini', false, INI_SCANNER_TYPED);
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 $wantsJson = $path === '/api/posts';
 
-function answer(int $status, array $body): never
-{
-    http_response_code($status);
-    header('Content-Type: application/json');
-    exit(json_encode($body, JSON_UNESCAPED_SLASHES) . "\n");
-}
-
 if ($path === '/whoami') {
     answer(200, ['node' => $settings['node'], 'client' => $_SERVER['REMOTE_ADDR'],
         'scheme' => $_SERVER['HTTP_X_FORWARDED_PROTO'] ?? 'http']);
-}
-if ($path === '/slow') {
-    // For a class, and for the tests of draining: an answer that takes ?ms= milliseconds, at most ten seconds.
-    usleep(1000 * max(0, min(10000, (int) ($_GET['ms'] ?? 1000))));
-    answer(200, ['node' => $settings['node']]);
 }
 if ($path !== '/' && !$wantsJson) {
     answer(404, ['error' => 'there is no such page']);
@@ -29,16 +20,18 @@ if ($path !== '/' && !$wantsJson) {
 
 $store = new Store($settings);
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
-    $file = ($_FILES['upload']['error'] ?? UPLOAD_ERR_NO_FILE) === UPLOAD_ERR_NO_FILE ? null : $_FILES['upload'];
     try {
-        $id = $store->add($_POST['author'] ?? '', $_POST['message'] ?? '', $file);
-    } catch (InvalidArgumentException $error) {
-        answer(400, ['error' => $error->getMessage()]);
+        from_here($_SERVER);
+        fits($_SERVER, $settings['largest']);
+        [$author, $message] = [text($_POST, 'author'), text($_POST, 'message')];
+        $id = $store->add($author, $message, upload($_FILES, $settings['largest']));
+    } catch (Refused $error) {
+        answer($error->getCode(), ['error' => $error->getMessage()]);
     } catch (PDOException | RuntimeException $error) {
         error_log($error->getMessage());
         answer(503, ['error' => 'the guest book can not be written just now; nobody knows whether this was kept']);
     }
-    register_shutdown_function(tell(...), $settings, $id, $_POST['author'] ?? '', $_POST['message'] ?? '');
+    register_shutdown_function(tell(...), $settings, $id, $author, $message);
     if ($wantsJson) {
         answer(201, ['id' => $id, 'node' => $settings['node']]);
     }
@@ -46,7 +39,9 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     exit;
 }
 try {
-    $posts = isset($_GET['author']) && $wantsJson ? $store->by((string) $_GET['author']) : $store->newest();
+    $posts = isset($_GET['author']) && $wantsJson ? $store->by(text($_GET, 'author')) : $store->newest();
+} catch (Refused $error) {
+    answer($error->getCode(), ['error' => $error->getMessage()]);
 } catch (PDOException $error) {
     error_log($error->getMessage());
     answer(503, ['error' => 'the guest book can not be read just now']);

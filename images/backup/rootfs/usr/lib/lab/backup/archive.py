@@ -61,13 +61,13 @@ class Part:
 
 
 def parts(history: str) -> list[Part]:
-    """What there is of one life of the database, in the order in which it was copied."""
+    """What there is of one life of the database, in its order: a folder's name is of a clock that may have been wrong."""
     found = []
     for folder in sorted((ARCHIVE / history).glob("*/")) if history else []:
         with contextlib.suppress(OSError, ValueError):
             heard, position = (folder / HEARD).read_text().split()
             found.append(Part(folder, float(heard), int(position)))
-    return found
+    return sorted(found, key=lambda part: part.position)
 
 
 def reach(history: str) -> float:

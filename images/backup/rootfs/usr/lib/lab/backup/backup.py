@@ -13,6 +13,7 @@ import databases
 import files
 import mark
 import repository
+import scratch
 from command import Failed
 from settings import HOME, STAGING, write
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 STATE = HOME / "state.json"
+TRIES = 2
+GIB = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class State:
     """What is known of the runs. Times are Unix seconds.
 
     Attributes:
-        began: when this node first looked after the cluster.
+        began: when this node first looked after the cluster, or when a clock that had been ahead was found right.
         good: when the last backup was made; 0 for never.
         tried: when the last run ended, however it did.
         because: why the last run made no backup; "" where it did.
@@ -74,34 +77,82 @@ def run(wanted: Settings) -> dict[str, object]:
     except OSError as error:
         _remember(State(known.began, known.good, time.time(), str(error)))
         raise Failed(f"the backup can't be made: {error}") from None
-    _remember(State(known.began, time.time(), time.time()))
+    now = time.time()
+    _remember(State(min(known.began, now), now, now))
     return told | {"seconds": round(time.monotonic() - began, 2)}
 
 
 def _run(wanted: Settings) -> dict[str, object]:
     repository.ensure()
     STAGING.mkdir(parents=True, exist_ok=True)
-    position = databases.Position("", "", time.time())
-    if wanted.database:
-        position = databases.keep(wanted, STAGING / mark.DUMP)
+    _refuse_small(wanted)
+    kept = _databases(wanted)
+    moving: list[str] = []
+    figures = {}
     for volume in wanted.volumes:
-        files.collect(volume, STAGING / mark.FILES / volume)
+        figures[volume], changed = files.collect(volume, STAGING / mark.FILES / volume)
+        moving += [f"{volume}/{name}" for name in changed]
     _leave_out(wanted)
-    made = mark.Mark(
-        databases.tables(STAGING / mark.DUMP) if wanted.database else {},
-        {volume: files.figures(STAGING / mark.FILES / volume) for volume in wanted.volumes},
-    )
+    made = mark.Mark(kept.tables, kept.definitions, figures)
     made.write(STAGING)
+    position = kept.position
     added = repository.add(STAGING, position.moment, position.gtid, position.history)
-    repository.forget(wanted.keep)
-    archive.trim(repository.snapshots())
-    return asdict(added) | {"time": position.moment, "position": position.gtid, "has": made.counts}
+    known = repository.snapshots()
+    repository.forget(wanted.keep, len(repository.ahead(known, time.time())))
+    archive.trim(known)
+    return asdict(added) | {"time": position.moment, "position": position.gtid, "has": made.counts, "moving": moving}
+
+
+def _databases(wanted: Settings) -> databases.Kept:
+    """The dump, rehearsed: what can't come back is found now.
+
+    Who changes a definition or a table while it is read makes the same difference; it is tried again.
+    """
+    if not wanted.database:
+        return databases.Kept(databases.Position("", "", time.time()), {}, {})
+    missed: list[str] = []
+    for _ in range(TRIES):
+        kept = databases.keep(wanted, STAGING / mark.DUMP, STAGING / mark.AFTERWARDS)
+        missed = _rehearsed(wanted, mark.Mark(kept.tables, kept.definitions))
+        if not missed:
+            return kept
+    raise Failed(
+        f"the databases have what a restore would not give back as it is: {mark.shortened(missed)}",
+        next_step="change or drop it, then 'lab backup now'; the backups before are as they were",
+    )
+
+
+def _rehearsed(wanted: Settings, made: mark.Mark) -> list[str]:
+    """What of a dump a server that loads it has not as it was."""
+    with scratch.folder() as where:
+        for name in (mark.DUMP, mark.AFTERWARDS):
+            (where / name).symlink_to(STAGING / name)
+        with scratch.server(wanted, where) as here:
+            return scratch.loaded(here, where, made)
+
+
+def _refuse_small(wanted: Settings) -> None:
+    """A restore takes the files' whole size on this node, holes included, besides the copy that is there.
+
+    Raises:
+        Failed: there is not so much.
+    """
+    found = {f"{volume}/{name}": size for volume in wanted.volumes for name, size in files.sizes(volume).items()}
+    free, needed = shutil.disk_usage(HOME).free, sum(found.values())
+    if needed > free:
+        largest = max(found, key=lambda name: found[name])
+        raise Failed(
+            f"a restore takes {needed / GIB:.1f} GiB on the backup node, which has {free / GIB:.1f} GiB;"
+            f" the largest file is {largest} with {found[largest] / GIB:.1f} GiB",
+            next_step="make that file smaller, or the backup node's disk larger",
+        )
 
 
 def _leave_out(wanted: Settings) -> None:
     """What the topology has no more is not kept for ever in the newest backup."""
     if not wanted.database:
-        (STAGING / mark.DUMP).unlink(missing_ok=True)
+        for name in (mark.DUMP, mark.AFTERWARDS):
+            (STAGING / name).unlink(missing_ok=True)
     for path in (STAGING / mark.FILES).glob("*"):
         if path.name not in wanted.volumes:
             shutil.rmtree(path)

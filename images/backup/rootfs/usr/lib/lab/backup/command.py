@@ -49,5 +49,6 @@ def refused(what: str, said: str, code: int) -> Failed:
     """The failure that a program's last words speak of."""
     if FULL.lower() in said.lower():
         return Failed(f"{what}: the backup node's disk is full", next_step="make room, or keep fewer backups ('backup.keep')")
-    lines: list[Any] = said.strip().splitlines()
+    # rsync's last line only says that something went wrong above.
+    lines: list[Any] = [line for line in said.strip().splitlines() if not line.startswith("rsync error:")]
     return Failed(f"{what}: {lines[-1] if lines else f'exit code {code}'}")

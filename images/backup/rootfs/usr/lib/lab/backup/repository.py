@@ -27,6 +27,7 @@ DRAFT = HOME / "repository.new"
 PASSWORD = "/etc/lab/repository"
 LOCK = RUN / "backup.lock"
 LOCK_SECONDS = 600.0
+AHEAD_SECONDS = 60.0  # by which a clock may be set back without a word
 POSITION, HISTORY = "gtid:", "history:"
 
 
@@ -106,9 +107,24 @@ def extract(snapshot: str, target: Path, only: list[str]) -> None:
     _restic(f"the backup {snapshot} can't be read", "restore", "--no-lock", snapshot, f"--target={target}", *wanted)
 
 
-def forget(keep: dict[str, int]) -> None:
-    """Removes the backups that are not to be kept, and what only they had."""
-    rules = [f"--keep-{name}={count}" for name, count in keep.items() if count]
+def ahead(known: list[Snapshot], now: float) -> list[Snapshot]:
+    """Those of a moment that has not been: the clock was wrong when they were made, and when that was is not known."""
+    return [one for one in known if one.time > now + AHEAD_SECONDS]
+
+
+def newest(known: list[Snapshot], now: float) -> Snapshot:
+    """The newest whose moment can be; of others only, the last."""
+    return [*ahead(known, now), *(one for one in known if one.time <= now + AHEAD_SECONDS)][-1]
+
+
+def forget(keep: dict[str, int], ahead: int) -> None:
+    """Removes the backups that are not to be kept, and what only they had.
+
+    Args:
+        keep: how many of each kind.
+        ahead: how many have a moment that has not been: they are in nobody's place.
+    """
+    rules = [f"--keep-{name}={count + ahead}" for name, count in keep.items() if count]
     _restic("old backups can't be removed", "forget", "--prune", "--group-by=host", *rules)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import archive
 import databases
+import definitions
 import files
 import mark
 import repository
@@ -48,15 +49,51 @@ def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
         with scratch.folder() as where:
             told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
             played = scratch.Played()
+            changed: list[str] = []
             if wants_databases and told.tables:
                 with scratch.server(wanted, where) as here:
                     played = _whole(chosen, here, where, told, asked.at)
-                    names = [name for name in here.names() if name != databases.OWN]
-                    here.dump(names, where / "restored.sql", "--add-drop-database")
-                databases.writable(wanted).load(where / "restored.sql")
+                    changed += _put_back(databases.writable(wanted), here, where)
             for volume in volumes:
-                files.put_back(volume, where / mark.FILES / volume)
-    return _said(chosen, told.part(volumes, databases=wants_databases), played, began)
+                source = where / mark.FILES / volume
+                expected = files.figures(source) if told.old else told.files[volume]
+                changed += [f"{volume}/{name}" for name in files.put_back(volume, source, expected)]
+    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"changed": changed}
+
+
+def _put_back(cluster: databases.Server, here: databases.Server, where: Path) -> list[str]:
+    """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
+
+    Returns:
+        The tables that somebody wrote to since.
+
+    Raises:
+        Failed: something did not come back.
+    """
+    names = [name for name in here.names() if name != databases.OWN]
+    here.dump(names, where / "restored.sql", "--add-drop-database")
+    with here.session() as session:
+        (where / "people.sql").write_text(definitions.script(definitions.accounts(session, own=False), databases.RESTORER))
+        wanted = definitions.read(session)
+        session.rows("START TRANSACTION")
+        sums = here.checksums(session)
+    with cluster.session() as session:
+        before = session.rows("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+        session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
+        try:
+            cluster.load(where / "restored.sql")
+            cluster.load(where / "people.sql")
+        finally:
+            session.rows(f"SET GLOBAL max_allowed_packet = {before}")
+        found = definitions.read(session)
+        session.rows("START TRANSACTION")
+        after = cluster.checksums(session)
+    now = time.time()
+    missed = [name for name, of in definitions.lasting(wanted, now).items() if mark.differing({name: of}, {name: found.get(name, {"digest": ""})})]
+    missed += [name for name in sums if name not in after]
+    if missed:
+        raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
+    return [name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after[name] != of]
 
 
 def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
@@ -77,7 +114,7 @@ def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
 
 
 def _whole(chosen: Snapshot, here: databases.Server, where: Path, told: mark.Mark, moment: float) -> Played:
-    scratch.loaded(chosen, here, where, told)
+    scratch.restored(chosen, here, where, told)
     return scratch.played(chosen, here, moment) if moment else scratch.Played()
 
 
@@ -101,7 +138,7 @@ def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
     there = ([MYSQL] if wanted.database else []) + wanted.volumes
     if asked.only and asked.only not in there:
         raise Failed(f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True)
-    chosen = _named(known, asked) if asked.snapshot else _before(known, asked.at) if asked.at else known[-1]
+    chosen = _named(known, asked) if asked.snapshot else _before(known, asked.at) if asked.at else repository.newest(known, time.time())
     if asked.at and asked.only in ("", MYSQL):
         _refuse_unreachable(wanted, chosen, asked.at)
     volumes = [volume for volume in wanted.volumes if asked.only in ("", volume)]

@@ -41,8 +41,10 @@ def look(wanted: Settings) -> str:
         if not repository.REPOSITORY.is_dir():
             with repository.held():
                 repository.ensure()
-        known = backup.state()
-        if due(known, wanted.every, time.time()) and backup.reachable(wanted):
+        known, now = backup.state(), time.time()
+        if due(known, wanted.every, now) and backup.reachable(wanted):
+            if ahead(known, now):
+                print(because(known, wanted.every, now), flush=True)  # nothing says so any more after this run
             backup.run(wanted)
     except Failed as failed:
         return failed.what
@@ -50,19 +52,32 @@ def look(wanted: Settings) -> str:
 
 
 def due(known: State, every: float, now: float) -> bool:
-    """Whether one has to be made now: the first an `every` after this node began; a failed one again before that."""
-    again = known.because and now - known.tried > min(AGAIN_SECONDS, every)
-    return bool(again) or now - max(known.good, known.began) > every and now - known.tried > min(AGAIN_SECONDS, every)
+    """Whether one has to be made now: the first an `every` after this node began; a failed one again before that.
+
+    What was written by a clock that was ahead says nothing: one is made at once.
+    """
+    if 0 <= now - known.tried <= min(AGAIN_SECONDS, every):
+        return False
+    return bool(known.because) or ahead(known, now) > 0 or now - max(known.good, known.began) > every
 
 
 def because(known: State, every: float, now: float) -> str:
-    """What `lab status` says: the last run failed, or one is late."""
+    """What `lab status` says: the last run failed, or one is late, or the clock was wrong."""
     if known.because:
         return f"the last backup failed at {_text(known.tried)}: {known.because}"
+    if ahead(known, now) > 0:
+        what = "the last backup" if known.good > now else "the last run" if known.tried > now else "this node's first start"
+        return f"{what} was at {_text(now + ahead(known, now))} by a clock that was wrong; a backup is due now"
     last = max(known.good, known.began)
     if now - last > LATE * every:
         return f"the last backup was made at {_text(known.good)}, one is due every {every:g} s" if known.good else "no backup was made yet"
     return ""
+
+
+def ahead(known: State, now: float) -> float:
+    """By how much (s) what is written of the runs is of a time that has not been; 0 for not."""
+    latest = max(known.good, known.tried, known.began)
+    return latest - now if latest > now + repository.AHEAD_SECONDS else 0.0
 
 
 def _text(moment: float) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import archive
 import command
 import databases
+import definitions
+import dumps
 import files
 import mark
 import repository
@@ -55,12 +57,14 @@ def extracted(snapshot: Snapshot, where: Path, volumes: list[str], *, wants_data
     Raises:
         Failed: something is other than it was when the backup was made.
     """
-    parts = [mark.NAME, *([mark.DUMP] if wants_databases else []), *(f"{mark.FILES}/{volume}" for volume in volumes)]
+    parts = [mark.NAME, *([mark.DUMP, mark.AFTERWARDS] if wants_databases else []), *(f"{mark.FILES}/{name}" for name in volumes)]
     repository.extract(snapshot.id, where, parts)
     whole = mark.read(where)
     expected = whole.part(volumes, databases=wants_databases)
-    tables = databases.tables(where / mark.DUMP) if wants_databases and whole.tables else {}
-    found = mark.Mark(tables, {name: files.figures(where / mark.FILES / name) for name in expected.files})
+    for name, of in expected.files.items():
+        files.dig(where / mark.FILES / name, of)
+    tables = dumps.tables(where / mark.DUMP) if wants_databases and whole.tables else {}
+    found = mark.Mark(tables, expected.definitions, {name: files.figures(where / mark.FILES / name) for name in expected.files})
     _judge(snapshot, expected.missed_by(found))
     return whole
 
@@ -74,8 +78,8 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
     shutil.chown(where, "mysql")
     argv = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL", wanted.binaries["mariadbd"]]
     argv += ["--no-defaults", f"--datadir={data}", f"--socket={socket}", f"--pid-file={where}/mysql.pid", "--skip-networking"]
-    argv += ["--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4"]
-    found = databases.Server((f"--socket={socket}", "--user=root"))
+    argv += ["--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4", databases.PACKETS]
+    found = databases.Server((f"--socket={socket}", "--user=root"), {"unix_socket": str(socket), "user": "root"})
     with (where / "mysql.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as daemon:
         try:
             _await(found, daemon, where / "mysql.log")
@@ -84,17 +88,31 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
             daemon.kill()
 
 
-def loaded(snapshot: Snapshot, here: databases.Server, where: Path, expected: Mark) -> None:
-    """Puts a backup's databases into the scratch server, and holds what that gives back against the mark.
-
-    Raises:
-        Failed: a table is other than it was when the backup was made.
-    """
+def loaded(here: databases.Server, where: Path, expected: Mark) -> list[str]:
+    """Puts a backup's databases and accounts into the scratch server; what that gives back other than the mark says."""
     here.load(where / mark.DUMP)
+    if (where / mark.AFTERWARDS).is_file():
+        here.load(where / mark.AFTERWARDS)
     again = where / "again.sql"
     here.dump(here.names(), again)
-    _judge(snapshot, expected.part([], databases=True).missed_by(mark.Mark(databases.tables(again))))
+    with here.session() as session:
+        session.rows("START TRANSACTION")
+        sums, found = here.checksums(session), definitions.read(session)
+    now = time.time()
+    wanted = expected.part([], databases=True)
+    wanted = mark.Mark(wanted.tables, definitions.lasting(wanted.definitions, now), old=wanted.old)
+    missed = wanted.missed_by(mark.Mark(dumps.marked(again, sums), definitions.lasting(found, now)))
     again.unlink()
+    return missed
+
+
+def restored(snapshot: Snapshot, here: databases.Server, where: Path, expected: Mark) -> None:
+    """The same, of a backup that was judged when it was made.
+
+    Raises:
+        Failed: something is other than it was then.
+    """
+    _judge(snapshot, loaded(here, where, expected))
 
 
 def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
@@ -108,7 +126,7 @@ def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
     for part in archive.parts(snapshot.history):
         if not part.logs:
             continue
-        with subprocess.Popen(["mariadb", *here.words, "--binary-mode"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as to:
+        with subprocess.Popen(["mariadb", *here.words, "--binary-mode", databases.PACKETS], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as to:
             assert to.stdin is not None and to.stderr is not None
             with contextlib.suppress(BrokenPipeError):
                 for number, at, lines in archive.transactions(part.logs, stop):

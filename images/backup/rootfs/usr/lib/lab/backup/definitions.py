@@ -1,0 +1,139 @@
+"""What databases have besides tables: events, routines, triggers, views, and people's accounts with what each may do."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mark import Entry
+    from session import Session
+
+NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys", "PUBLIC"}
+OWN_ACCOUNTS = "lab.accounts"
+"""The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
+ROLE = "CREATE OR REPLACE ROLE"
+
+ELSEWHERE = "SLAVESIDE_DISABLED"
+"""What a replica says of every event, and goes on to say as the primary: whether it is to run, only its author's node knows."""
+
+QUERIES = {
+    "database": f"""SELECT schema_name, SHA2(CONCAT_WS('|', default_character_set_name, default_collation_name), 256), 0
+        FROM information_schema.schemata WHERE schema_name {NOT}""",
+    "routine": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', type, language, sql_data_access, is_deterministic,
+        security_type, param_list, returns, body, definer, sql_mode, comment, character_set_client, collation_connection,
+        db_collation, aggregate), 256), 0 FROM mysql.proc WHERE db {NOT}""",
+    "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', body, definer, IFNULL(execute_at, ''),
+        IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion, sql_mode,
+        comment, time_zone, character_set_client, collation_connection, db_collation), 256),
+        IF(on_completion = 'DROP', IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), 0)
+        FROM mysql.event WHERE db {NOT}""",
+    "trigger": f"""SELECT CONCAT(trigger_schema, '.', trigger_name), SHA2(CONCAT_WS('|', event_manipulation,
+        event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client,
+        collation_connection, database_collation), 256), 0 FROM information_schema.triggers WHERE trigger_schema {NOT}""",
+    "view": f"""SELECT CONCAT(table_schema, '.', table_name), SHA2(CONCAT_WS('|', view_definition, check_option, definer,
+        security_type, character_set_client, collation_connection, algorithm), 256), 0
+        FROM information_schema.views WHERE table_schema {NOT}""",
+}
+
+
+def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Entry]:
+    """All definitions of a server and the accounts that people made, by name.
+
+    Args:
+        session: of the server.
+        known: see `states`, where other nodes know more of the events.
+    """
+    found: dict[str, Entry] = {}
+    for kind, query in QUERIES.items():
+        for name, digest, until in session.rows(query):
+            found[f"{kind} {name}"] = {"digest": digest} | ({"until": float(until)} if until else {})
+    for name, state in {**states(session), **(known or {})}.items():
+        if f"event {name}" in found:
+            found[f"event {name}"]["state"] = state
+    for name, statements in accounts(session, own=False).items():
+        found[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
+    return found
+
+
+def states(session: Session) -> dict[str, str]:
+    """Which events are to run (`ENABLED`) and which are not (`DISABLED`), of those of which this server knows."""
+    return {name: state for name, state in session.rows("SELECT CONCAT(db, '.', name), status FROM mysql.event") if state != ELSEWHERE}
+
+
+def stated(session: Session, known: dict[str, str]) -> str:
+    """The statements that make the events of a replica's dump what they are where they run; without a word they run."""
+    lines = []
+    for database, name, definer in session.rows(f"SELECT db, name, definer FROM mysql.event WHERE status = '{ELSEWHERE}'"):
+        user, _, host = definer.rpartition("@")
+        do = "DISABLE" if known.get(f"{database}.{name}") == "DISABLED" else "ENABLE"
+        where = f"WHERE db = {_text(database)} AND name = {_text(name)}"
+        # The time of some is over when this is run, and they are not made.
+        lines += [
+            f"SELECT IF(EXISTS (SELECT 1 FROM mysql.event {where}),"
+            f" {_text(f'ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} {do}')}, 'DO 0')"
+            " INTO @statement",
+            "EXECUTE IMMEDIATE @statement",
+        ]
+    return "".join(f"{line};\n" for line in lines)
+
+
+def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
+    """Without the events whose time is over: a server that is told to make one makes none."""
+    return {name: of for name, of in found.items() if of.get("until", now) >= now}
+
+
+def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
+    """The statements that make each account and role as it is: first all that make one, then what it may do.
+
+    Args:
+        session: of the server.
+        own: with those that every node makes for itself.
+    """
+    skipped = set() if own or not _registered(session) else {row[0] for row in session.rows(f"SELECT name FROM {OWN_ACCOUNTS}")}
+    if not own and not _registered(session):
+        return {}
+    found = {}
+    for user, host, is_role in session.rows("SELECT user, host, is_role FROM mysql.user ORDER BY is_role DESC, user, host"):
+        if user in SYSTEM_USERS or (host == "%" and user in skipped):
+            continue
+        name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
+        if is_role == "Y":
+            made = f"{ROLE} {name}"
+        else:
+            made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
+        found[user if is_role == "Y" else f"{user}@{host}"] = [made, *sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))]
+    return found
+
+
+def script(found: dict[str, list[str]], leaving: str = "") -> str:
+    """The statements as a file: who is granted a role comes after the role, whatever they are called.
+
+    Only a role's administrator may grant it, and who makes it is that. Afterwards it is root, on every node.
+
+    Args:
+        found: see `accounts`.
+        leaving: who is not to stay the roles' administrator after the last line.
+    """
+    makers, grants = [one[0] for one in found.values()], [line for one in found.values() for line in one[1:]]
+    roles = [line[len(ROLE) + 1 :] for line in makers if line.startswith(ROLE)]
+    defaults = [line for line in grants if line.startswith("SET DEFAULT ROLE")]
+    ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]
+    ordered += [f"GRANT {role} TO `root`@`localhost` WITH ADMIN OPTION" for role in roles]
+    ordered += [f"REVOKE {role} FROM {leaving}" for role in roles if leaving]
+    return "".join(f"{line};\n" for line in ordered)
+
+
+def _registered(session: Session) -> bool:
+    database, table = OWN_ACCOUNTS.split(".")
+    where = f"table_schema = '{database}' AND table_name = '{table}'"
+    return bool(session.rows(f"SELECT 1 FROM information_schema.tables WHERE {where}"))
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,0 +1,121 @@
+"""Whoever takes all that he can get leaves the others served: slow questions, idle connections, logins at once."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.spec import Web
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.testing import LabCluster
+
+SLOW, IDLE, LOGINS, KNOCKING = 20, 4300, 24, 40
+CROWD = """
+import select, socket, sys, time
+host, port, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+held = []
+for _ in range(count):
+    made = socket.socket()
+    made.setblocking(False)
+    made.connect_ex((host, port))
+    held.append(made)
+print("here", flush=True)
+time.sleep(seconds)
+"""
+
+
+@pytest.fixture
+def alone(cluster: LabCluster) -> Iterator[LabCluster]:
+    """A cluster with one web node: nobody else can take what it can't."""
+    cluster.require("http-lb", 1)
+    spec = cluster.spec.model_copy(update={"web": cluster.options(Web).model_copy(update={"count": 1})})
+    with cluster.changed(spec):
+        yield cluster
+
+
+def test_slow_questions_leave_the_site_and_the_health_check_served(alone: LabCluster) -> None:
+    slow = (
+        f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time 30 "
+        f"--cacert /etc/lab/ca.crt 'https://{alone.site}/slow?ms=10000' & done; wait"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(alone.run, "client", slow, seconds=120)
+        alone.until(
+            "slow questions at work",
+            10,
+            lambda: alone.run("web1", "pgrep -fc 'php-fpm: pool slow'").stdout,
+            lambda found: int(found or 0) >= 2,
+        )
+        looks = 0
+        while not asked.done():
+            assert json.loads(alone.ask("/whoami", "--max-time", "3"))["node"] == "web1"
+            assert alone.run("web1", "curl -fsS --max-time 1 http://127.0.0.1/healthz").stdout == "ok\n"
+            looks += 1
+        codes = asked.result().stdout.split()
+    assert looks > 5
+    assert len(codes) == SLOW
+    said = [line for node in alone.plan.role("http-lb") for line in alone.backend.logs(node.name, tail=200)]
+    assert not any("web/web1 is DOWN" in line for line in said)
+
+
+@pytest.mark.parametrize(("port", "entrance"), [(80, "vip"), (443, "vip"), (8404, "vip"), (80, "http-lb1")])
+def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int, entrance: str) -> None:
+    balancers = cluster.require("tcp-lb", 2)
+    cluster.require("http-lb", 1)
+    holders = cluster.vip_holders()
+    target = cluster.plan.vip if entrance == "vip" else cluster.plan.node(entrance).address
+    cluster.backend.put("client", {"/var/tmp/crowd.py": (CROWD.encode(), 0o644)})
+    crowd = f"ulimit -n 10000; exec python3 /var/tmp/crowd.py {target} {port} {IDLE} 20"
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(cluster.run, "client", crowd, seconds=60)
+        sockets = f"ss -tn state established state syn-sent | grep -c ':{port} '"
+        cluster.until("the crowd", 30, lambda: int(cluster.run("client", sockets).stdout or 0) > 50)
+        other = cluster.require("web", 1)[0]
+        while not held.done():
+            for balancer in balancers:
+                own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
+                assert own.ok, f"{balancer}: {own.said}"
+            # From another address, by the same door.
+            scheme, door = ("https", 443) if port == 443 else ("http", port)
+            path = "/node" if port == 8404 else "/"
+            asked = cluster.run(
+                other, f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time 3 {scheme}://{target}:{door}{path}"
+            )
+            assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.said)
+            assert cluster.vip_holders() == holders
+        assert held.result().ok
+    assert cluster.ask("/healthz") == "ok\n"
+    for balancer in balancers:
+        assert not any("FAULT STATE" in line for line in cluster.backend.logs(balancer, tail=100))
+
+
+def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster: LabCluster) -> None:
+    cluster.require("shell", 1)
+    from tests.cluster.test_shell import KEYS
+
+    made = cluster.run("client", f"rm -rf {KEYS}; mkdir -m 700 {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {KEYS}/kim")
+    assert made.ok, made.said
+    from lab.spec.users import User
+
+    user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])
+    door = cluster.plan.vip or cluster.plan.node("shell1").address
+    options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes -o ConnectTimeout=20"
+    # By the gateway, as by the published port: all have the client node's address.
+    login = f"ssh {options} -o HostKeyAlias={door} kim@127.0.0.1"
+    cluster.backend.put("client", {"/var/tmp/crowd.py": (CROWD.encode(), 0o644)})
+    many = (
+        f"python3 /var/tmp/crowd.py 127.0.0.1 22 {KNOCKING} 60 & sleep 1; "
+        f"for i in $(seq {LOGINS}); do (sh -c {shlex.quote(login + ' echo in')} || echo out) & done; "
+        "wait $(jobs -p | tail -n +2); kill %1"
+    )
+    with cluster.changed(cluster.spec.model_copy(update={"users": {"kim": user}})):
+        cluster.until("kim to log in", 30, lambda: cluster.run("client", f"{login} true"), lambda done: done.ok)
+        said = cluster.backend.run("client", ["bash", "-c", many], seconds=120)
+        assert said.stdout.split().count("in") == LOGINS, said
