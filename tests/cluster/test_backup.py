@@ -166,7 +166,7 @@ def test_what_is_hard_to_keep_of_databases_comes_back(cluster: LabCluster, backe
         lambda: {cluster.run(name, checksums).stdout for name in names},
         lambda said: len(said) == 1,
     )
-    treasure.rows(cluster, "DROP DATABASE treasure; DROP USER 'o''hara'@'10.%', reader@'%'; DROP ROLE readers")
+    treasure.rows(cluster, treasure.CLEAR)
 
 
 PRECISE = """CREATE TABLE precise (
