@@ -237,6 +237,18 @@ def test_a_link_that_is_a_file_of_its_own_now_is_other_than_it_was(tmp_path: Pat
     assert differing(linked, apart) == differing(apart, linked) == ["one", "other"]
 
 
+class Answers:
+    """A session with one view and nothing else: numbers come as text, as the session gives them."""
+
+    def rows(self, statement: str) -> list[list[str]]:
+        return [["shop.v", "digest", "0"]] if "information_schema.views" in statement else []
+
+
+def test_what_has_no_end_lasts() -> None:
+    definitions = on_node["definitions"]
+    assert definitions.lasting(definitions.read(Answers()), HOUR) == {"view shop.v": {"digest": "digest"}}
+
+
 def test_an_event_whose_time_is_over_is_gone_or_disabled() -> None:
     event = {"digest": "d", "until": HOUR, "state": "ENABLED", "preserved": False}
     made = {"event stays": {**event, "preserved": True}, "event goes": event, "view seen": {"digest": "v"}}
