@@ -92,6 +92,7 @@ CREATE SEQUENCE numbers START WITH 5; SELECT NEXTVAL(numbers);
 CREATE EVENT runs ON SCHEDULE EVERY 1 DAY DO DELETE FROM history;
 CREATE EVENT off ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM history;
 CREATE EVENT past ON SCHEDULE AT NOW() + INTERVAL 1 SECOND DO DELETE FROM history;
+CREATE EVENT preserved ON SCHEDULE AT NOW() + INTERVAL 1 SECOND ON COMPLETION PRESERVE DO DELETE FROM history;
 CREATE VIEW seen AS SELECT id, v FROM history; CREATE VIEW again AS SELECT * FROM seen;
 CREATE PROCEDURE does() SELECT 'it''s';
 CREATE FUNCTION gives() RETURNS INT DETERMINISTIC RETURN 7;
@@ -104,16 +105,24 @@ GRANT readers TO reader@'%';
 SET DEFAULT ROLE readers FOR reader@'%';
 GRANT SELECT (v), INSERT ON treasure.history TO 'o''hara'@'10.%' WITH GRANT OPTION;
 GRANT EXECUTE ON PROCEDURE treasure.does TO reader@'%';
+GRANT SELECT ON treasure.seen TO PUBLIC;
+CREATE TABLE dropped (id INT); GRANT SELECT, UPDATE (id) ON treasure.dropped TO gone@'%' IDENTIFIED BY 'p';
+DROP TABLE dropped;
+"""
+CLEAR = """
+DROP DATABASE treasure; DROP USER 'o''hara'@'10.%', reader@'%', gone@'%'; DROP ROLE readers;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC;
 """
 RUIN = """
 DROP DATABASE treasure; DROP USER 'o''hara'@'10.%'; DROP ROLE readers; GRANT ALL ON *.* TO reader@'%';
-ALTER USER reader@'%' IDENTIFIED BY 'stolen';
+ALTER USER reader@'%' IDENTIFIED BY 'stolen'; DROP USER gone@'%'; GRANT INSERT ON *.* TO PUBLIC;
 """
 ASK = """
 CHECKSUM TABLE big, history, `odd ``name`, numbers; SELECT * FROM parts;
 SELECT *, row_start, row_end FROM history FOR SYSTEM_TIME ALL ORDER BY 1, 4;
 SELECT event_name, status, definer, event_definition, interval_value
-    FROM information_schema.events WHERE event_name <> 'past' ORDER BY 1;
+    FROM information_schema.events WHERE event_name NOT IN ('past', 'preserved') ORDER BY 1;
+SELECT event_definition, execute_at FROM information_schema.events WHERE event_name = 'preserved';
 SHOW CREATE VIEW seen;
 SHOW CREATE VIEW again;
 SHOW CREATE PROCEDURE does;
@@ -125,6 +134,7 @@ SHOW GRANTS FOR 'o''hara'@'10.%';
 SHOW CREATE USER reader@'%';
 SHOW GRANTS FOR reader@'%';
 SHOW GRANTS FOR readers;
+SHOW GRANTS FOR PUBLIC;
 SELECT user, host, is_role FROM mysql.user ORDER BY 1, 2;
 """
 

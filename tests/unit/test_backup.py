@@ -226,6 +226,40 @@ def test_what_does_not_come_back_is_no_success(volume: Path, tmp_path: Path, mon
         files.put_back("home", tmp_path / "staging", told)
 
 
+def test_a_link_that_is_a_file_of_its_own_now_is_other_than_it_was(tmp_path: Path) -> None:
+    figures, differing = on_node["files"].figures, on_node["mark"].differing
+    _place(tmp_path / "one", "A")
+    (tmp_path / "other").hardlink_to(tmp_path / "one")
+    linked = figures(tmp_path)
+    (tmp_path / "other").unlink()
+    _place(tmp_path / "other", "A")
+    apart = figures(tmp_path)
+    assert differing(linked, apart) == differing(apart, linked) == ["one", "other"]
+
+
+class Answers:
+    """A session with one view and nothing else: numbers come as text, as the session gives them."""
+
+    def rows(self, statement: str) -> list[list[str]]:
+        return [["shop.v", "digest", "0"]] if "information_schema.views" in statement else []
+
+
+def test_what_has_no_end_lasts() -> None:
+    definitions = on_node["definitions"]
+    assert definitions.lasting(definitions.read(Answers()), HOUR) == {"view shop.v": {"digest": "digest"}}
+
+
+def test_an_event_whose_time_is_over_is_gone_or_disabled() -> None:
+    event = {"digest": "d", "until": HOUR, "state": "ENABLED", "preserved": False}
+    made = {"event stays": {**event, "preserved": True}, "event goes": event, "view seen": {"digest": "v"}}
+    lasting = on_node["definitions"].lasting
+    assert lasting(made, HOUR) == made
+    assert lasting(made, HOUR + 1) == {
+        "event stays": {**event, "preserved": True, "state": "DISABLED"},
+        "view seen": {"digest": "v"},
+    }
+
+
 def test_a_mark_of_version_1_is_read(tmp_path: Path) -> None:
     (tmp_path / "mark.json").write_text(
         '{"tables": {"a.t": [3, "x"]}, "files": {"home": {"f": [1, "-rw-r--r--", 0, 0, "d"]}}}'

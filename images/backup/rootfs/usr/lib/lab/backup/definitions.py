@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,10 @@ if TYPE_CHECKING:
     from session import Session
 
 NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
-SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys", "PUBLIC"}
+SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys"}
+EVERYBODY = "PUBLIC"
+"""The role that nobody makes; of MariaDB 10.11."""
+ON_TABLE = re.compile(r" ON `((?:[^`]|``)*)`\.`((?:[^`]|``)*)` TO ")
 OWN_ACCOUNTS = "lab.accounts"
 """The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
 ROLE = "CREATE OR REPLACE ROLE"
@@ -27,7 +31,7 @@ QUERIES = {
     "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', body, definer, IFNULL(execute_at, ''),
         IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion, sql_mode,
         comment, time_zone, character_set_client, collation_connection, db_collation), 256),
-        IF(on_completion = 'DROP', IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), 0)
+        IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), on_completion
         FROM mysql.event WHERE db {NOT}""",
     "trigger": f"""SELECT CONCAT(trigger_schema, '.', trigger_name), SHA2(CONCAT_WS('|', event_manipulation,
         event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client,
@@ -47,8 +51,9 @@ def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Ent
     """
     found: dict[str, Entry] = {}
     for kind, query in QUERIES.items():
-        for name, digest, until in session.rows(query):
-            found[f"{kind} {name}"] = {"digest": digest} | ({"until": float(until)} if until else {})
+        for name, digest, until, *completion in session.rows(query):
+            entry: Entry = {"digest": digest} | ({"until": float(until)} if float(until) else {})
+            found[f"{kind} {name}"] = entry | ({"preserved": completion == ["PRESERVE"]} if completion else {})
     for name, state in {**states(session), **(known or {})}.items():
         if f"event {name}" in found:
             found[f"event {name}"]["state"] = state
@@ -80,8 +85,10 @@ def stated(session: Session, known: dict[str, str]) -> str:
 
 
 def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
-    """Without the events whose time is over: a server that is told to make one makes none."""
-    return {name: of for name, of in found.items() if of.get("until", now) >= now}
+    """What a server that is told all of it makes: of the events whose time is over only those with ON COMPLETION PRESERVE,
+    and these disabled, whatever they were."""
+    kept = {name: of for name, of in found.items() if of.get("until", now) >= now or of["preserved"]}
+    return {name: {**of, "state": "DISABLED"} if of.get("until", now) < now else of for name, of in kept.items()}
 
 
 def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
@@ -90,7 +97,10 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
     Args:
         session: of the server.
         own: with those that every node makes for itself.
+
+    A grant outlives its table, and no server takes one of a table that it has not: those are left out.
     """
+    there = {tuple(row) for row in session.rows("SELECT table_schema, table_name FROM information_schema.tables")}
     skipped = set() if own or not _registered(session) else {row[0] for row in session.rows(f"SELECT name FROM {OWN_ACCOUNTS}")}
     if not own and not _registered(session):
         return {}
@@ -99,12 +109,22 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
         if user in SYSTEM_USERS or (host == "%" and user in skipped):
             continue
         name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
-        if is_role == "Y":
+        if user == EVERYBODY:
+            name = EVERYBODY
+            made = f"GRANT USAGE ON *.* TO {name}; REVOKE ALL PRIVILEGES, GRANT OPTION FROM {name}"
+        elif is_role == "Y":
             made = f"{ROLE} {name}"
         else:
             made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
-        found[user if is_role == "Y" else f"{user}@{host}"] = [made, *sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))]
+        found[user if is_role == "Y" else f"{user}@{host}"] = [made, *_grants(session, name, there)]
     return found
+
+
+def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[str]:
+    """What one may do, on tables that are there."""
+    lines = sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))
+    on = [(line, ON_TABLE.search(line)) for line in lines]
+    return [line for line, found in on if not found or tuple(part.replace("``", "`") for part in found.groups()) in there]
 
 
 def script(found: dict[str, list[str]], leaving: str = "") -> str:

@@ -120,7 +120,7 @@ def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) ->
 
     By path: `mode` (type, permissions, setuid, setgid, sticky), `uid`, `gid`, `mtime` (ns), `attributes` (a SHA-256 of the
     extended ones), and of files `size` (bytes), `digest` (SHA-256 of the contents; of a link, of its target), `link` (the
-    first path of the same file, where it has more than one) and `holes` (bytes of the size that take no room).
+    first path of the same file, where it has more than one; else "") and `holes` (bytes of the size that take no room).
 
     Args:
         folder: where.
@@ -130,7 +130,7 @@ def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) ->
         Failed: a file can't be read.
     """
     found: Figures = {}
-    first: dict[tuple[int, int], str] = {}
+    same: dict[tuple[int, int], list[str]] = {}
     for name, path, told in _walk(folder):
         try:
             found[name] = _entry(path, told, {} if cache is None else cache)
@@ -139,7 +139,11 @@ def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) ->
         except OSError as error:
             raise command.Failed(f"{path} can't be read: {error.strerror}") from None
         if told.st_nlink > 1 and not stat.S_ISDIR(told.st_mode):
-            found[name]["link"] = first.setdefault((told.st_dev, told.st_ino), name)
+            same.setdefault((told.st_dev, told.st_ino), []).append(name)
+    for names in same.values():
+        if len(names) > 1:  # others may be outside, or gone
+            for name in names:
+                found[name]["link"] = names[0]
     del found["."]["mtime"]  # the folder's own changes with what is left out
     return found
 
@@ -170,6 +174,7 @@ def _unreadable(error: OSError) -> None:
 
 def _entry(path: Path, told: os.stat_result, cache: dict[tuple[object, ...], str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
+        "link": "",
         "mode": stat.filemode(told.st_mode), "uid": told.st_uid, "gid": told.st_gid, "mtime": told.st_mtime_ns,
         "attributes": _attributes(path),
     }

@@ -25,8 +25,8 @@ class Mark:
     Attributes:
         tables: by `database.table`: `rows` and `text` (SHA-256) of the dump, `checksum` of the server that was dumped
             (CHECKSUM TABLE, history included; absent where the two can't be compared, see databases.py).
-        definitions: by name, events, routines, triggers, views and people's accounts: `digest`, and of
-            events `state` and, where they end, `until` (Unix seconds).
+        definitions: by name, events, routines, triggers, views and people's accounts: `digest`, and of events `state`,
+            `preserved` (whether one is there after its end) and, where they end, `until` (Unix seconds).
         files: by volume and path, see files.figures.
         old: whether it is of version 1, which knew no definitions and no directories.
     """

@@ -50,25 +50,25 @@ def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
             told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
             played = scratch.Played()
             changed: list[str] = []
+            missed: list[str] = []
             if wants_databases and told.tables:
                 with scratch.server(wanted, where) as here:
                     played = _whole(chosen, here, where, told, asked.at)
-                    changed += _put_back(databases.writable(wanted), here, where)
+                    missed, changed = _put_back(databases.writable(wanted), here, where)
             for volume in volumes:
                 source = where / mark.FILES / volume
                 expected = files.figures(source) if told.old else told.files[volume]
                 changed += [f"{volume}/{name}" for name in files.put_back(volume, source, expected)]
+    if missed:  # files are back, whatever a database does
+        raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
     return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"changed": changed}
 
 
-def _put_back(cluster: databases.Server, here: databases.Server, where: Path) -> list[str]:
+def _put_back(cluster: databases.Server, here: databases.Server, where: Path) -> tuple[list[str], list[str]]:
     """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
 
     Returns:
-        The tables that somebody wrote to since.
-
-    Raises:
-        Failed: something did not come back.
+        What did not come back, and the tables that somebody wrote to since.
     """
     names = [name for name in here.names() if name != databases.OWN]
     here.dump(names, where / "restored.sql", "--add-drop-database")
@@ -89,11 +89,10 @@ def _put_back(cluster: databases.Server, here: databases.Server, where: Path) ->
         session.rows("START TRANSACTION")
         after = cluster.checksums(session)
     now = time.time()
-    missed = [name for name, of in definitions.lasting(wanted, now).items() if mark.differing({name: of}, {name: found.get(name, {"digest": ""})})]
+    there = definitions.lasting(found, now)
+    missed = [name for name, of in definitions.lasting(wanted, now).items() if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})]
     missed += [name for name in sums if name not in after]
-    if missed:
-        raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
-    return [name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after[name] != of]
+    return missed, [name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of]
 
 
 def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
