@@ -133,7 +133,9 @@ def test_people_have_their_tools_and_these_work_in_a_home(school: School) -> Non
     done = school.ssh(ANN, f"set -e; {project}")
     assert done.ok, done.said
     assert done.stdout == "first\n"
-    asked = "echo text > page; less page | cat; rm page; nano --version | head -1; printf ':q!\\n' | TERM=dumb vi -es new; echo $?"
+    asked = (
+        "echo text > page; less page | cat; rm page; nano --version | head -1; printf ':q!\\n' | vi -es new; echo $?"
+    )
     assert [line.split()[0] for line in school.ssh(ANN, asked).stdout.splitlines()] == ["text", "GNU", "0"]
 
 
