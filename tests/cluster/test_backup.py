@@ -54,9 +54,9 @@ def _write(cluster: LabCluster, name: str, size: int = 100_000) -> None:
 
 
 def _rows(cluster: LabCluster, run: str) -> set[str]:
-    node = next(member.name for member in cluster.plan.role("mysql"))
     select = f"SELECT id FROM evidence.ledger WHERE run = '{run}'"  # noqa: S608  the run's name is the ledger's
-    return set(cluster.backend.run(node, ["mariadb", "--skip-column-names", "--execute", select]).stdout.split())
+    argv = ["mariadb", "--skip-column-names", "--execute", select]
+    return set(cluster.backend.run(treasure.primary(cluster), argv).stdout.split())
 
 
 def _reaches(cluster: LabCluster, moment: float) -> None:

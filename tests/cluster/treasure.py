@@ -148,12 +148,19 @@ def files(cluster: LabCluster, node: str, *steps: str) -> dict[str, Any]:
 
 def rows(cluster: LabCluster, statements: str) -> str:
     """Runs statements on the node that takes writes, as its owner."""
-    nodes = [member.name for member in cluster.plan.role("mysql")]
-    asked = {name: cluster.run(name, "mariadb -N -e 'SELECT @@read_only'").stdout.strip() for name in nodes}
-    primary = next(name for name, said in asked.items() if said == "0")
-    done = cluster.backend.run(primary, ["mariadb", "--table", "--execute", statements], seconds=120)
+    done = cluster.backend.run(primary(cluster), ["mariadb", "--table", "--execute", statements], seconds=120)
     assert done.ok, done.stderr
     return done.stdout
+
+
+def primary(cluster: LabCluster) -> str:
+    """The mysql node that takes writes: what a replica says may be of a moment ago."""
+    names = [node.name for node in cluster.plan.role("mysql")]
+
+    def asked() -> list[str]:
+        return [name for name in names if cluster.run(name, "mariadb -N -e 'SELECT @@read_only'").stdout.strip() == "0"]
+
+    return cluster.until("a mysql node that takes writes", 30, asked)[0]
 
 
 def described(cluster: LabCluster) -> list[str]:
