@@ -132,4 +132,4 @@ def _issued(where: Path, names: Iterable[str]) -> str:
     import trustme
 
     ca = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
-    return ca.issue_cert(*names).private_key_and_cert_chain_pem.bytes().decode()
+    return ca.issue_cert(*names, common_name=next(iter(names))).private_key_and_cert_chain_pem.bytes().decode()
