@@ -1,4 +1,4 @@
-"""The trust boundary of storage is root of the nodes that mount it: nobody else in the network reads or writes a volume."""
+"""Volumes are opened by root of the nodes that mount them: nobody else in the network reads or writes one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.read_only,
 ]
 
-# What an attack did: GlusterFS' own library, which is installed where volumes are mounted, claims to be whoever it likes.
+# What an attack did: GlusterFS' own library is installed where volumes are mounted, and claims to be whoever it likes.
 OPENED = """
 import ctypes, sys
 g = ctypes.CDLL("libgfapi.so.0")
