@@ -120,7 +120,7 @@ def _ensure_authority(where: Path) -> None:
 def _ensure_certificate(where: Path, name: str, wanted: Sequence[str]) -> None:
     """A certificate is made again when what it is for has changed: a node's address, the VIP."""
     marker = where / f"names-of-{name}"
-    names = "\n".join(wanted)
+    names = "\n".join((f"CN={wanted[0]}", *wanted))
     if (where / name).is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == names:
         return
     _write(where / name, _issued(where, wanted))

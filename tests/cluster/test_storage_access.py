@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
+
+from lab.lifecycle import secrets
+from lab.spec import Storage
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -24,7 +28,11 @@ g.glfs_new.restype = ctypes.c_void_p
 volume = ctypes.c_void_p(g.glfs_new(sys.argv[2].encode()))
 g.glfs_set_volfile_server(volume, b"tcp", sys.argv[1].encode(), 24007)
 g.glfs_set_logging(volume, b"/dev/null", 0)
-print("opened" if g.glfs_init(volume) == 0 else "refused")
+opened = g.glfs_init(volume) == 0
+if opened:
+    g.glfs_setfsuid(0)
+    opened = g.glfs_chdir(volume, b"/") == 0
+print("opened" if opened else "refused")
 """
 # A stranger at a door: with TLS and a certificate or none, then in plain bytes, as GlusterFS speaks where TLS is off.
 KNOCK = """
@@ -44,31 +52,56 @@ for hello, wrap in ((bytes(60), context.wrap_socket), (bytes([128, 0, 0, 40]) + 
     except OSError as error:
         print("closed")
 """
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 LIMIT = 60.0
 GLUSTERD = 24007
+OWN = "/etc/lab/storage.pem"
+WORKERS = {"web": "www-data", "shell": "nobody"}  # the user of the least rights that runs what strangers wrote
 
 
-@pytest.fixture(scope="module")
-def mounting(cluster: LabCluster) -> str:
+@pytest.fixture(params=WORKERS)
+def mounting(cluster: LabCluster, request: pytest.FixtureRequest) -> str:
     """A node that mounts a volume, with the attack's program in it."""
     cluster.require("storage", 1)
-    node = cluster.require("web", 1)[0]
+    node = cluster.require(request.param, 1)[0]
     cluster.backend.put(node, {"/tmp/opened.py": (OPENED.encode(), 0o644)})
     return node
 
 
+def _opened(cluster: LabCluster, node: str, *before: str) -> dict[str, str]:
+    """What the attack's program says of every volume, run behind other words of a command."""
+    return {
+        volume: cluster.backend.run(
+            node, [*before, "python3", "/tmp/opened.py", "storage1", volume], seconds=LIMIT
+        ).stdout.strip()
+        for volume in cluster.options(Storage).volumes
+    }
+
+
 def test_a_user_of_a_node_that_mounts_a_volume_opens_none(cluster: LabCluster, mounting: str) -> None:
-    opened = ["python3", "/tmp/opened.py", "storage1", "www"]
-    assert cluster.backend.run(mounting, opened, seconds=LIMIT).stdout == "opened\n", "root of the node may"
-    assert cluster.backend.run(mounting, [*NOBODY, *opened], seconds=LIMIT).stdout == "refused\n"
+    user = WORKERS[cluster.plan.node(mounting).role]
+    assert set(_opened(cluster, mounting).values()) == {"opened"}, "root of the node may"
+    become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
+    if not cluster.run(mounting, f"id {user}").ok:  # CentOS calls the web server's user otherwise
+        become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    assert set(_opened(cluster, mounting, *become).values()) == {"refused"}
+
+
+def test_a_node_that_mounts_nothing_opens_none(cluster: LabCluster, mounting: str) -> None:
+    """Its certificate is the cluster's, and its name is not among those that the bricks let in."""
+    where = secrets.folder(cluster.plan.cluster)
+    authority = trustme.CA.from_pem((where / "ca-certificate").read_bytes(), (where / "ca-key").read_bytes())
+    name = f"stranger.{cluster.plan.cluster}.test"
+    leaf = authority.issue_cert(name, common_name=name).private_key_and_cert_chain_pem.bytes()
+    cluster.backend.put(mounting, {"/tmp/other.pem": (leaf + authority.cert_pem.bytes(), 0o600)})
+    over = f'mount --bind /tmp/other.pem {OWN} && exec "$@"'
+    found = _opened(cluster, mounting, "unshare", "--mount", "sh", "-c", over, "sh")
+    cluster.run(mounting, "rm /tmp/other.pem")
+    assert set(found.values()) == {"refused"}
 
 
 def test_keys_are_roots_alone(cluster: LabCluster, mounting: str) -> None:
     for node in ("storage1", mounting):
-        for name in ("pem", "key"):
-            said = cluster.run(node, f"stat -Lc '%a %U' /etc/ssl/glusterfs.{name}").stdout
-            assert said.split() == ["600", "root"], node
+        assert cluster.run(node, f"stat -Lc '%a %U' {OWN}").stdout.split() == ["600", "root"], node
 
 
 def _doors(cluster: LabCluster) -> list[int]:
