@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NOT_OF_SERVICES = {"NET_RAW", "SETPCAP"}
-"""Capabilities of the base that no service has unless `keeps` names it: ping, and the right to bound the others."""
+NOT_OF_SERVICES = {"SETPCAP"}
+"""Capabilities of the base that no service has unless `keeps` names it: the right to bound the others."""
 
 
 class Service(BaseModel):

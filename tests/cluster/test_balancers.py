@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster, Rounds
 
 RATE = 50  # requests a second
+NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups "
+FILTERED = ("web", "shell")  # whose users reach published services alone
 SEEN_SECONDS = 30.0  # until a look shows a change; how long it took is judged by the probes
 SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
 
@@ -141,3 +143,55 @@ def test_a_changed_vrrp_is_taken_into_use_where_it_runs(cluster: LabCluster) -> 
         log = "\n".join(cluster.backend.logs(old))
         assert "Reloading" in log.rpartition("Starting Keepalived")[2] or "reload" in log.lower()
         assert _holder(cluster) == old
+
+
+# A neighbour that sends what it likes: adverts of VRRP 3 (RFC 5798, 5.2) in the name of another balancer.
+FORGED = """
+import socket, struct, sys, time
+vip, router, *balancers = sys.argv[1:]
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+door = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+end = time.monotonic() + 4
+while time.monotonic() < end:
+    for to in balancers:
+        for name in balancers:
+            if name == to:
+                continue
+            ends = socket.inet_aton(name) + socket.inet_aton(to)
+            said = lambda check: struct.pack("!BBBBHH4s", 0x31, int(router), 255, 1, 10, check, socket.inet_aton(vip))
+            advert = said(checksum(ends + struct.pack("!BBH", 0, 112, 12) + said(0)))
+            head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 32, 0, 0, 255, 112, 0) + ends
+            door.sendto(head + advert, (to, 0))
+    time.sleep(0.1)
+"""
+
+
+def test_adverts_of_a_neighbour_do_not_move_the_vip(cluster: LabCluster) -> None:
+    old = _holder(cluster)
+    addresses = [node.address for node in cluster.plan.role("tcp-lb")]
+    neighbour = cluster.require("web", 1)[0]
+    router = str(cluster.options(TcpLb).router_id)
+    forge = ["python3", "-c", FORGED, str(cluster.plan.vip), router, *addresses]
+    with cluster.load(RATE) as load:
+        done = cluster.backend.run(neighbour, forge, network=True)
+        load.more(cluster.clock.requests(RATE))
+    assert done.ok, done.said
+    assert _holder(cluster) == old
+    assert not load.failed
+    for node in cluster.plan.role("tcp-lb"):
+        said = cluster.backend.run(node.name, ["nft", "list", "table", "inet", "vrrp"], network=True).stdout
+        assert int(said.partition("counter packets ")[2].partition(" ")[0]) > 0, f"{node.name} saw none of them"
+
+
+def test_nobody_but_a_balancer_sends_what_it_likes(cluster: LabCluster) -> None:
+    """And still everybody pings."""
+    raw = {node.name for node in cluster.plan.nodes if "NET_RAW" in node.capabilities}
+    assert raw == {node.name for node in cluster.plan.role("tcp-lb")}
+    for role in cluster.plan.images:
+        node = cluster.plan.role(role)[0].name
+        for become in ("", NOBODY) if role not in FILTERED else ("",):
+            done = cluster.run(node, f"{become}ping -c 1 -W 1 {cluster.plan.node('client').address}")
+            assert done.ok, f"{node}: {done.said}"

@@ -19,6 +19,7 @@ from lab.spec import Storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.backends.base import Result
     from lab.testing import Faults, LabCluster, Rounds
 
 pytestmark = pytest.mark.smaller(
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.smaller(
 
 FOLDER = "/srv/shared/uploads"
 HEAL_SECONDS = 90.0
+MOUNT_SECONDS = 10.0
+BRICKS = "pgrep -x glusterfsd"
 SOME, FEW = 20, 5  # files that each node writes before and after something happens
 # Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
 # disks; one that is refused is tried under the next number.
@@ -381,6 +384,39 @@ def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: La
     cluster.run("storage2", "pkill -STOP -x glusterd; pkill -KILL -x glusterfsd")
     cluster.until("another glusterd", 150, lambda: cluster.run("storage2", number).stdout not in ("", before))
     _healed(cluster)
+
+
+def _replaced(old: list[str], now: Result) -> bool:
+    return len(now.stdout.split()) == len(old) and not set(old) & set(now.stdout.split())
+
+
+def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs: list[str]) -> None:
+    """Bricks and mounts begin anew one after the other; a file that is open stays so, and then its mount ends."""
+    reload, mounts = "/usr/lib/lab/reload storage.pem", "pgrep -x glusterfs"
+    hold = f"tail -f /dev/null > {FOLDER}/held & echo $!"
+    bricks_before = {node.name: cluster.run(node.name, BRICKS).stdout for node in cluster.plan.role("storage")}
+    held = cluster.run(webs[0], hold).stdout.strip()
+    before = {node: cluster.run(node, mounts).stdout for node in webs}
+    with Writers(cluster, webs, "renewed") as writers:
+        for node, old in bricks_before.items():
+            done = cluster.run(node, reload, seconds=60)
+            assert done.ok, done.said
+            _healed(cluster)
+            assert not set(old.split()) & set(cluster.run(node, BRICKS).stdout.split())
+        for node in before:
+            done = cluster.run(node, reload, seconds=60)
+            assert done.ok, done.said
+        writers.more()
+        failed = {node: cluster.run(node, f"cat /var/tmp/renewed-{node}.said").stdout for node in webs}
+    assert set(failed.values()) == {""}, failed
+    assert cluster.run(webs[0], f"echo still > /proc/{held}/fd/1").ok
+    assert cluster.run(webs[-1], f"cat {FOLDER}/held").stdout == "still\n"
+    cluster.run(webs[0], f"kill {held}; rm {FOLDER}/held")
+    for node, old in before.items():
+        processes = partial(cluster.run, node, mounts)
+        ended = partial(_replaced, old.split())
+        cluster.until("the earlier mount to end", MOUNT_SECONDS, processes, ended)
+    writers_checked(cluster, writers)
 
 
 def test_status_tells_every_brick(cluster: LabCluster) -> None:

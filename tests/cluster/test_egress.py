@@ -1,0 +1,84 @@
+"""What users of shell and web nodes reach: the published services, and no other port of any node or of the host."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.faults import wire
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+pytestmark = pytest.mark.read_only
+
+# Tries to open every port of every address, hundreds at a time; one that refuses was reached, too.
+REACHED = """
+import errno, json, selectors, socket, sys, time
+addresses, ports = json.loads(sys.argv[1])
+todo = [(address, port) for address in addresses for port in ports]
+reached, doors = [], selectors.DefaultSelector()
+open_at = {}
+def seen(door, error):
+    if error in (0, errno.ECONNREFUSED):
+        reached.append(open_at[door][0])
+    doors.unregister(door)
+    del open_at[door]
+    door.close()
+while todo or open_at:
+    while todo and len(open_at) < 400:
+        door, to = socket.socket(), todo.pop()
+        door.setblocking(False)
+        error = door.connect_ex(to)
+        open_at[door] = to, time.monotonic() + 2
+        doors.register(door, selectors.EVENT_WRITE)
+        if error != errno.EINPROGRESS:
+            seen(door, error)
+    for key, _ in doors.select(0.1):
+        seen(key.fileobj, key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    for door in [door for door, (_, end) in open_at.items() if end < time.monotonic()]:
+        seen(door, errno.ETIMEDOUT)
+print(json.dumps(sorted(reached)))
+"""
+LISTENING = "ss -Hlnt | awk '{print $4}' | sed 's/.*://'"
+LOW = 1024
+DNS, WEB, SSH, MYSQL, MAIL = {53}, {80, 443}, {22}, {3306}, {25, 143, 465, 587, 993, 4190}
+STUDENT = "20001"
+SECONDS = 120.0
+
+
+def _allowed(cluster: LabCluster, role: str) -> dict[str, set[int]]:
+    """By address: the explicit list."""
+    has = {name for name in cluster.plan.images if cluster.plan.role(name)}
+    if not cluster.plan.vip:
+        return {cluster.plan.entry: WEB}
+    ports = (WEB if "http-lb" in has else set()) | (SSH if "shell" in has else set())
+    ports |= DNS | MAIL if "mail" in has else set()
+    ports |= MYSQL if role == "web" and "mysql" in has else set()
+    return {cluster.plan.vip: ports}
+
+
+@pytest.mark.parametrize(("role", "user"), [("shell", STUDENT), ("web", "www-data"), ("web", STUDENT)])
+def test_a_user_reaches_what_is_published_and_no_port_else(cluster: LabCluster, role: str, user: str) -> None:
+    node = cluster.plan.node(cluster.require(role, 1)[0])
+    if user == "www-data" and not cluster.run(node.name, f"id {user}").ok:
+        user = "apache"
+    ports = set(range(1, LOW))
+    for other in cluster.plan.nodes:
+        ports |= {int(port) for port in cluster.run(other.name, LISTENING).stdout.split()}
+    addresses = {other.address for other in cluster.plan.nodes} - {node.address}
+    addresses |= {wire.gateway(cluster.backend), cluster.plan.vip or cluster.plan.entry}
+    asked = json.dumps([sorted(addresses), sorted(ports)])
+    become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
+    done = cluster.backend.run(node.name, [*become, "python3", "-c", REACHED, asked], seconds=SECONDS)
+    assert done.ok, done.said
+    reached = {(address, port) for address, port in json.loads(done.stdout)}
+    allowed = _allowed(cluster, role if user != STUDENT else "shell")
+    assert reached == {(address, port) for address, wanted in allowed.items() for port in wanted}
+    own = cluster.backend.run(node.name, [*become, "python3", "-c", REACHED, json.dumps([["127.0.0.1"], [1, 80]])])
+    assert json.loads(own.stdout), "the node's own loopback"
+    root = json.dumps([[cluster.plan.node("client").address], [1]])
+    done = cluster.backend.run(node.name, ["python3", "-c", REACHED, root])
+    assert json.loads(done.stdout), "root of the node is not meant"
