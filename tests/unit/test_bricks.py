@@ -83,6 +83,27 @@ def test_a_brick_of_files_alone_that_was_emptied_is_seen(empty: Path) -> None:
     assert bricks.emptied(empty)
 
 
+def _marked(brick: Path, name: str, gfid: UUID) -> dict[str, tuple[str, int]]:
+    """What `top` says, without the extended attributes that only root may set."""
+    return {name: (str(gfid), (brick / name).stat().st_ino)}
+
+
+def test_a_name_that_was_removed_behind_gluster_is_seen(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gfid = _directory(empty, ROOT, "uploads")
+    before = _marked(empty, "uploads", gfid)
+    monkeypatch.setattr(
+        bricks, "top", lambda _: _marked(empty, "uploads", gfid) if (empty / "uploads").exists() else {}
+    )
+    assert bricks.lost(empty, before) == []
+    (empty / "uploads").rename(empty / "aside")  # so that its inode is not taken again
+    assert bricks.lost(empty, before) == ["uploads"]
+    (empty / "uploads").mkdir()
+    assert bricks.lost(empty, before) == ["uploads"], "made again by a lookup: what was in it is not"
+    (empty / "uploads").rmdir()
+    bricks.handle(empty, str(gfid)).unlink()
+    assert bricks.lost(empty, before) == [], "removed by GlusterFS"
+
+
 def test_a_volume_that_is_empty_was_not_emptied(empty: Path) -> None:
     assert not bricks.emptied(empty)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 BRICKS = Path("/bricks")
 VOLUME_ID = "trusted.glusterfs.volume-id"
 ROOT = "00000000-0000-0000-0000-000000000001"
+GFID = "trusted.gfid"
+OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
 FULL_SHARE = 0.015  # of the disk; GlusterFS itself writes nothing more into the last hundredth
 
 
@@ -79,7 +81,7 @@ def end_brick(node, name):
 
 
 def set_aside(brick):
-    """Makes room for an empty brick; where `.glusterfs` still has files without their names, they are kept."""
+    """Makes room for an empty brick; files that are left, with or without a name, are kept in /bricks/.NAME.emptied."""
     if not brick.is_dir():
         return
     kept = BRICKS / f".{brick.name}.emptied"
@@ -122,7 +124,7 @@ def path_of(brick, gfid):
     names = []
     while gfid != ROOT:
         try:
-            parent, name = os.path.split(os.readlink(brick / ".glusterfs" / gfid[:2] / gfid[2:4] / gfid))
+            parent, name = os.path.split(os.readlink(handle(brick, gfid)))
         except OSError:
             return "/".join([f"/<gfid:{gfid}>", *reversed(names)])
         names.append(name)
@@ -130,22 +132,50 @@ def path_of(brick, gfid):
     return "".join(f"/{name}" for name in reversed(names))
 
 
+def handle(brick, gfid):
+    """The second link to each file, and the one to each directory, that GlusterFS keeps by gfid."""
+    return brick / ".glusterfs" / gfid[:2] / gfid[2:4] / gfid
+
+
+def top(brick):
+    """What a brick has in its root: by name, gfid and inode."""
+    found = {}
+    for entry in os.scandir(brick) if brick.is_dir() else ():
+        if not entry.name.startswith(OWN):
+            try:
+                gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
+            except (OSError, ValueError):  # it is being made or removed
+                continue
+            found[entry.name] = str(gfid), entry.inode()
+    return found
+
+
+def lost(brick, before):
+    """The names of a brick's root that somebody removed behind the back of GlusterFS; `before`: what `top` said once.
+
+    GlusterFS removes its link by gfid with a name. A name that it then makes again, when a client looks it up, is the
+    same gfid with another inode: that is no way to heal the rest.
+    """
+    now = top(brick)
+    return sorted(
+        name
+        for name, (gfid, inode) in before.items()
+        if (now[name][0] == gfid and now[name][1] != inode if name in now else nameless(handle(brick, gfid)))
+    )
+
+
 def emptied(brick):
     """Whether somebody removed the files of a brick that served: its names are gone, or all of it is.
 
-    GlusterFS keeps one more link to each file, and one to each directory, in `.glusterfs`, by gfid. A volume that is
-    empty has none there but to its own root.
+    A volume that is empty has no link by gfid but to its own root.
     """
-    try:
-        names = [name for name in os.listdir(brick) if not name.startswith((".glusterfs", ".trashcan"))]
-    except FileNotFoundError:
+    if not brick.is_dir():
         return True
-    if names:
+    if any(not name.startswith(OWN) for name in os.listdir(brick)):
         return False
-    store = brick / ".glusterfs"
-    if not (store / "00/00" / ROOT).is_symlink():
+    if not handle(brick, ROOT).is_symlink():
         return True
-    return any(nameless(link) for link in store.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
+    return any(nameless(link) for link in (brick / ".glusterfs").glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
 
 
 def nameless(link):
