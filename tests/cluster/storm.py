@@ -14,6 +14,7 @@ from pathlib import Path
 
 FILES = 5
 EVERY = 4  # an attempt in so many appends to a log as well
+NEW = 2  # files that each attempt makes, so that there is enough to heal for a fault to come in between
 SIZE = 3000
 
 
@@ -25,6 +26,14 @@ def replace(path: str, number: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def create(path: str, number: int) -> None:
+    """As an upload."""
+    with Path(path).open("x", encoding="utf-8") as file:
+        file.write(f"{number}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def append(path: str, number: int) -> None:
@@ -43,6 +52,7 @@ def main(folder: str, name: str) -> None:
         while not Path(f"/var/tmp/{name}.stop").exists():
             number += 1
             works = [(replace, f"{folder}/{name}-over{number % FILES}")]
+            works += [(create, f"{folder}/{name}-new{number}-{one}") for one in range(NEW)]
             if number % EVERY == 0:
                 works.append((append, f"{folder}/{name}-log"))
             for work, path in works:

@@ -199,8 +199,9 @@ def _stormed(cluster: LabCluster, webs: list[str]) -> Iterator[None]:
         paths = sorted({json.loads(line)[0] for line in ledger.splitlines()})
         assert paths
         for reader in webs:
-            asked = f"echo '{json.dumps(paths)}' | python3 -c '{READ}'"
-            assert storm.lost(ledger, json.loads(cluster.run(reader, asked).stdout)) == []
+            cluster.backend.put(reader, {"/var/tmp/paths": (json.dumps(paths).encode(), 0o644)})
+            read = cluster.run(reader, f"python3 -c '{READ}' < /var/tmp/paths", seconds=120)
+            assert storm.lost(ledger, json.loads(read.stdout)) == []
 
 
 def _ended(cluster: LabCluster, web: str) -> bool:
