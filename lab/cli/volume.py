@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from lab.cli import options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
+    from lab.lifecycle.unlike import Copy
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     verbs = typer.Typer(help="The shared filesystem's volumes.", no_args_is_help=True)
     verbs.command()(options.on_cluster(status))
     verbs.command("heal-info")(options.on_cluster(heal_info))
+    verbs.command()(options.on_cluster(mend))
     app.add_typer(verbs, name="volume")
 
 
@@ -47,12 +49,45 @@ def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="
 
 
 def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
-    """Lists what waits to be healed, as GlusterFS tells it."""
-    from lab.lifecycle import volumes
+    """Lists what waits to be healed, as GlusterFS tells it, and the files of which no copy is known to be right."""
+    from lab.lifecycle import unlike, volumes
 
     print(volumes.heal_info(made, volume))
+    _list(unlike.found(made, volume), volume)
 
 
-def _said(row: dict[str, object]) -> str:
+def mend(
+    made: Backend,
+    volume: Annotated[str, typer.Argument(help="The volume, such as www.")],
+    paths: Annotated[list[str] | None, typer.Argument(help="The files, as listed; all of them unless named.")] = None,
+    copy: Annotated[str, typer.Option(help="Whose copy is right: a storage node, or 'latest' written.")] = "",
+) -> None:
+    """Lists the files of which no copy is known to be right; with --copy, takes that copy on all storage nodes."""
+    from lab.errors import SpecError
+    from lab.lifecycle import unlike
+
+    found = unlike.found(made, volume)
+    if not copy:
+        if paths:
+            raise SpecError("no copy is chosen", next_step="add --copy NODE or --copy latest")
+        _list(found, volume)
+        raise typer.Exit(1 if found else 0)
+    for path in paths or found:
+        chosen = unlike.mend(made, volume, path, copy)
+        print(f"{path}: that of {chosen.node}, {chosen}; the others' copies are kept in {unlike.KEPT} of their nodes")
+
+
+def _list(found: dict[str, list[Copy]], volume: str) -> None:
+    from lab.cli import tables
+
+    if not found:
+        print(f"{volume}: no file's copies contradict each other")
+        return
+    tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in found.items() for one in of])
+    print(f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' that written last")
+
+
+def _said(row: dict[str, Any]) -> str:
     brick = "up" if row["brick"] else "down"
-    return f"{brick}, {row['heal']} to heal" if row["heal"] else brick
+    said = f"{brick}, {row['heal']} to heal" if row["heal"] else brick
+    return f"{said}, {len(unlike)} to mend" if (unlike := row.get("unlike")) else said

@@ -10,6 +10,8 @@ from lab.errors import BackendError, LabError, SpecError
 from lab.lifecycle import each
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.backends.base import Backend, Observed
 
 ROLE = "storage"
@@ -17,9 +19,10 @@ FIGURES = "/run/lab/volumes.json"
 
 
 def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
-    """By storage node and volume: whether its `brick` runs, and how many entries it has noted to `heal` elsewhere.
+    """What the storage nodes say of their bricks, by node and volume.
 
-    A node that is not running, or does not say, is missing.
+    `brick`: whether it runs; `heal`: how many entries it has noted to heal elsewhere; `unlike`: paths whose
+    copies differ, with none known to be right. A node that is not running, or does not say, is missing.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -30,7 +33,7 @@ def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
         except (LabError, ValueError):
             return
 
-    each.one_by_thread([node.name for node in _nodes(backend) if node.state is State.RUNNING], ask)
+    each.one_by_thread([node.name for node in nodes(backend) if node.state is State.RUNNING], ask)
     return dict(sorted(found.items()))
 
 
@@ -41,11 +44,9 @@ def heal_info(backend: Backend, volume: str) -> str:
         BackendError: no storage node could tell.
         SpecError: there is no such volume.
     """
-    known = sorted({name for of in bricks(backend).values() for name in of})
-    if volume not in known:
-        raise SpecError(f"there is no volume '{volume}'", next_step=f"the volumes are: {', '.join(known) or 'none'}")
+    known(bricks(backend), volume)
     said = "no storage node runs"
-    for node in _nodes(backend):
+    for node in nodes(backend):
         if node.state is State.RUNNING:
             done = backend.run(node.name, ["gluster", "--mode=script", "volume", "heal", volume, "info"], seconds=60)
             if done.ok:
@@ -54,5 +55,17 @@ def heal_info(backend: Backend, volume: str) -> str:
     raise BackendError(f"the volume {volume} can't be asked: {said}", where=volume)
 
 
-def _nodes(backend: Backend) -> list[Observed]:
+def known(found: Mapping[str, Mapping[str, object]], volume: str) -> None:
+    """Refuses a volume that no storage node has.
+
+    Raises:
+        SpecError: there is no such volume.
+    """
+    names = sorted({name for of in found.values() for name in of})
+    if volume not in names:
+        raise SpecError(f"there is no volume '{volume}'", next_step=f"the volumes are: {', '.join(names) or 'none'}")
+
+
+def nodes(backend: Backend) -> list[Observed]:
+    """The storage nodes, running or not."""
     return [node for node in backend.observe().nodes if node.role == ROLE]

@@ -1,0 +1,261 @@
+"""The shared filesystem after faults that leave its copies apart: it heals, or names the files that it can't."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.lifecycle import unlike
+from lab.lifecycle.volumes import bricks
+from lab.spec import Storage
+from tests.cluster import storm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lab.backends.base import Result
+    from lab.testing import LabCluster
+
+pytestmark = pytest.mark.smaller(
+    "three bricks and two nodes that mount are all it needs", topology="tests/cluster/topologies/storage.yaml"
+)
+
+VOLUME, SHARED, BRICK = "www", "/srv/shared", "/bricks/www"
+NODES = ("storage1", "storage2", "storage3")
+NOTICED_SECONDS = 60.0  # a brick that was emptied
+SETTLED_SECONDS = 35.0  # a brick that was just started is looked into no sooner
+HEAL_SECONDS = 120.0
+MANY = 200
+READ = """
+import json, sys
+from pathlib import Path
+def read(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+print(json.dumps({str(path): read(path) for path in map(Path, json.load(sys.stdin))}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _three(cluster: LabCluster) -> None:
+    cluster.options(Storage)
+    cluster.require("storage", 3)
+
+
+@pytest.fixture
+def webs(cluster: LabCluster) -> list[str]:
+    """Two nodes that have the volume mounted."""
+    return cluster.require("web", 2)[:2]
+
+
+def _well(found: dict[str, dict[str, dict[str, Any]]]) -> bool:
+    rows = [row for of in found.values() for row in of.values()]
+    return len(found) == len(NODES) and all(row["brick"] and not row["heal"] for row in rows)
+
+
+def _healed(cluster: LabCluster, seconds: float = HEAL_SECONDS) -> None:
+    cluster.until("every volume to be healed", seconds, partial(bricks, cluster.backend), _well)
+
+
+# --- a brick that is emptied while it serves
+
+
+EMPTYING = ["rm -rf {0}", "rm -rf {0}/*", "find {0} -mindepth 1 -delete"]
+
+
+@pytest.mark.parametrize("how", EMPTYING)
+def test_a_brick_that_is_emptied_is_noticed_and_healed(cluster: LabCluster, webs: list[str], how: str) -> None:
+    """Within a minute, as an empty disk is; who reads by the other copies misses nothing afterwards."""
+    _healed(cluster)
+    folder, emptied = f"{SHARED}/uploads/emptied", NODES[2]
+    make = f"mkdir -p {folder} && cd {folder} && for i in $(seq {MANY}); do echo $i > $i; done"
+    assert cluster.run(webs[0], make, seconds=120).ok
+    count = f"find {BRICK}/uploads/emptied -type f | wc -l"
+    old = f"test $(($(date +%s) - $(stat -c %Y /run/gluster/vols/{VOLUME}/*.pid))) -gt {SETTLED_SECONDS:.0f}"
+    cluster.until("the brick to have run for a while", 2 * SETTLED_SECONDS, partial(cluster.run, emptied, old), _ok)
+    cluster.run(emptied, how.format(BRICK))
+    cluster.until(
+        "the files to be there again",
+        NOTICED_SECONDS,
+        partial(cluster.run, emptied, count),
+        lambda said: said.stdout.strip() == str(MANY),
+    )
+    _healed(cluster)
+    assert cluster.run(webs[1], f"ls {folder} | wc -l").stdout.strip() == str(MANY)
+    cluster.run(webs[0], f"rm -r {folder}", seconds=60)
+
+
+def _ok(said: Result) -> bool:
+    return said.ok
+
+
+# --- copies that contradict each other
+
+# What some kills leave: the directory's copies blame each other, and a name in it is another file on each.
+APART = """
+import os, sys, uuid
+from pathlib import Path
+brick, folder, name, text, own = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
+directory = brick / folder
+path, gfid = directory / name, uuid.uuid5(uuid.NAMESPACE_URL, text)
+path.write_text(text)
+os.utime(path, (1700000000 + own, 1700000000 + own))
+os.setxattr(path, "trusted.gfid", gfid.bytes)
+link = brick / ".glusterfs" / str(gfid)[:2] / str(gfid)[2:4] / str(gfid)
+link.parent.mkdir(parents=True, exist_ok=True)
+os.link(path, link)
+for other in {0, 1, 2} - {own}:
+    os.setxattr(directory, f"trusted.afr.{brick.name}-client-{other}", bytes(11) + b"\\1")
+index = brick / ".glusterfs/indices/xattrop"
+base = next(index.glob("xattrop-*"))
+of = str(uuid.UUID(bytes=os.getxattr(directory, "trusted.gfid")))
+if not (index / of).exists():
+    os.link(base, index / of)
+"""
+
+
+@contextlib.contextmanager
+def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str]) -> Iterator[str]:
+    """A file, by its path in the volume, of which each brick has a text of its own; equal texts are the same file."""
+    _healed(cluster)
+    folder = "uploads/apart"
+    assert cluster.run(web, f"mkdir -p {SHARED}/{folder} && touch {SHARED}/{folder}/base").ok
+    for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
+        done = cluster.backend.run(node, ["python3", "-c", APART, BRICK, folder, "file", text, str(own)], seconds=30)
+        assert done.ok, done.said
+    try:
+        yield f"/{folder}/file"
+    finally:
+        cluster.run(web, f"rm -rf {SHARED}/{folder}")
+
+
+def _read(cluster: LabCluster, node: str, path: str) -> str:
+    return cluster.run(node, f"cat {SHARED}{path}").stdout
+
+
+def test_what_most_copies_have_is_taken(cluster: LabCluster, webs: list[str]) -> None:
+    """Whatever was acknowledged was on most bricks."""
+    with _apart(cluster, webs[0], ("most", "other", "most")) as path:
+        cluster.until("the file to be read", HEAL_SECONDS, partial(_read, cluster, webs[1], path), "most".__eq__)
+        _healed(cluster)
+
+
+def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(cluster: LabCluster, webs: list[str]) -> None:
+    with _apart(cluster, webs[0], ("first", "second", "third")) as path:
+        cluster.until(
+            "the file to be named",
+            HEAL_SECONDS,
+            lambda: unlike.found(cluster.backend, VOLUME),
+            lambda found: path in found,
+        )
+        assert not cluster.run(webs[0], f"cat {SHARED}{path}").ok
+        named = {node.name: node.reason for node in cluster.status().nodes if path in node.reason}
+        assert set(named) <= set(NODES), named
+        assert named, "no storage node says so"
+        assert all("lab volume mend" in reason for reason in named.values()), named
+        copies = {copy.node: copy.size for copy in unlike.found(cluster.backend, VOLUME)[path]}
+        assert copies == {"storage1": 5, "storage2": 6, "storage3": 5}
+        assert unlike.mend(cluster.backend, VOLUME, path, "storage2").node == "storage2"
+        cluster.until("the file to be read", HEAL_SECONDS, partial(_read, cluster, webs[1], path), "second".__eq__)
+        _healed(cluster)
+        assert unlike.found(cluster.backend, VOLUME) == {}
+        kept = f"cat {unlike.KEPT}/{VOLUME}{path}; rm -r {unlike.KEPT}"
+        assert [cluster.run(node, kept).stdout for node in ("storage1", "storage3")] == ["first", "third"]
+
+
+# --- faults under writers that replace files
+
+
+@contextlib.contextmanager
+def _stormed(cluster: LabCluster, webs: list[str]) -> Iterator[None]:
+    """Writers on all web nodes; afterwards the volume heals, and nothing that was acknowledged is lost on any."""
+    _healed(cluster)
+    folder, program = f"{SHARED}/uploads/storm", Path(storm.__file__).read_bytes()
+    cluster.run(webs[0], f"rm -rf {folder}", seconds=60)
+    for web in webs:
+        cluster.backend.put(web, {"/var/tmp/storm.py": (program, 0o644)})
+        start = f"rm -f /var/tmp/{web}.*; setsid python3 /var/tmp/storm.py {folder} {web} > /var/tmp/storm.said 2>&1 &"
+        cluster.run(web, start)
+    try:
+        yield
+    finally:
+        for web in webs:
+            cluster.run(web, f"touch /var/tmp/{web}.stop")
+    for web in webs:
+        cluster.until("the writer to end", 60, partial(_ended, cluster, web))
+    _healed(cluster)
+    assert unlike.found(cluster.backend, VOLUME) == {}
+    for writer in webs:
+        ledger = (cluster.backend.get(writer, f"/var/tmp/{writer}.ledger") or b"").decode()
+        paths = sorted({json.loads(line)[0] for line in ledger.splitlines()})
+        assert paths
+        for reader in webs:
+            cluster.backend.put(reader, {"/var/tmp/paths": (json.dumps(paths).encode(), 0o644)})
+            read = cluster.run(reader, f"python3 -c '{READ}' < /var/tmp/paths", seconds=120)
+            assert storm.lost(ledger, json.loads(read.stdout)) == []
+
+
+def _ended(cluster: LabCluster, web: str) -> bool:
+    return not cluster.run(web, "pgrep -f [s]torm.py").ok
+
+
+Step = tuple[float, str, tuple[str, ...]]
+# Found by hand: of 15 files each brick had another copy, on all clients they gave EIO, and nothing healed them.
+FOUND: list[Step] = [
+    (8, "kill", ("storage2",)),
+    (12, "pause", ("storage3",)),
+    (12, "start", ("storage3",)),
+    (6, "start", ("storage2",)),
+    (0, "kill", ("storage1",)),
+    (15, "kill", ("storage2", "storage3")),
+    (5, "start", NODES),
+    (20, "start", NODES),
+]
+
+
+def _play(cluster: LabCluster, steps: list[Step]) -> None:
+    """Each step is so many seconds after the one before: the faults' times are what is played."""
+    done: dict[str, Callable[[str], None]] = {
+        "kill": cluster.backend.kill,
+        "pause": cluster.backend.pause,
+        "start": cluster.backend.start,
+    }
+    due = time.monotonic()
+    for after, kind, nodes in steps:
+        due += after
+        time.sleep(max(0.0, due - time.monotonic()))
+        for node in nodes:
+            done[kind](node)
+
+
+@pytest.mark.nightly("two minutes: the faults' times are part of the case")
+def test_the_kills_that_left_files_apart_lose_nothing(cluster: LabCluster, webs: list[str]) -> None:
+    with _stormed(cluster, webs):
+        _play(cluster, FOUND)
+
+
+def _some(seed: int) -> list[Step]:
+    """Up to six faults of single nodes, then all of them run."""
+    chance, states, steps = random.Random(seed), dict.fromkeys(NODES, "start"), []
+    for _ in range(chance.randint(3, 6)):
+        node = chance.choice(NODES)
+        kind = chance.choice(("kill", "pause")) if states[node] == "start" else "start"
+        states[node] = kind
+        steps.append((chance.uniform(1, 10), kind, (node,)))
+    return [*steps, (chance.uniform(1, 10), "start", NODES), (5, "start", NODES)]
+
+
+@pytest.mark.nightly("a minute each: fifty sequences of faults")
+@pytest.mark.parametrize("seed", range(50))
+def test_faults_under_writers_lose_nothing(cluster: LabCluster, webs: list[str], seed: int) -> None:
+    with _stormed(cluster, webs):
+        _play(cluster, _some(seed))

@@ -1,0 +1,157 @@
+"""What a storage node finds out from its bricks' directories and the log of its self-heal daemon."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.unit.keeper import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROGRAM = "storage/rootfs/usr/lib/lab"
+bricks: Any = load("bricks", PROGRAM)
+unlike: Any = load("unlike", PROGRAM)
+ROOT = UUID(bricks.ROOT)
+SECOND = timedelta(seconds=1)
+
+
+def _by_gfid(brick: Path, gfid: UUID) -> Path:
+    path = brick / ".glusterfs" / str(gfid)[:2] / str(gfid)[2:4] / str(gfid)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _directory(brick: Path, parent: UUID, name: str) -> UUID:
+    """A directory as GlusterFS makes it: the link by gfid leads to its name below the link of its parent."""
+    (_by_gfid(brick, parent).resolve() / name).mkdir()
+    gfid, up = uuid4(), str(parent)
+    _by_gfid(brick, gfid).symlink_to(f"../../{up[:2]}/{up[2:4]}/{up}/{name}")
+    return gfid
+
+
+def _file(brick: Path, parent: UUID, name: str) -> None:
+    path = _by_gfid(brick, parent).resolve() / name
+    path.write_text("x")
+    _by_gfid(brick, uuid4()).hardlink_to(path)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A brick that runs and has nothing in it."""
+    brick = tmp_path / "www"
+    brick.mkdir()
+    _by_gfid(brick, ROOT).symlink_to("../../..")
+    (brick / ".glusterfs/health_check").write_text("now")
+    return brick
+
+
+@pytest.fixture
+def full(empty: Path) -> Path:
+    """One with a file in the root, and another in a directory."""
+    _file(empty, ROOT, "top")
+    _file(empty, _directory(empty, ROOT, "uploads"), "picture")
+    return empty
+
+
+def _names(brick: Path) -> None:
+    for path in [path for path in brick.iterdir() if path.name != ".glusterfs"]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _inside(brick: Path) -> None:
+    for path in brick.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("remove", [_names, _inside, shutil.rmtree])
+def test_a_brick_that_was_emptied_is_seen(full: Path, remove: Callable[[Path], None]) -> None:
+    assert not bricks.emptied(full)
+    remove(full)
+    assert bricks.emptied(full)
+
+
+def test_a_brick_of_files_alone_that_was_emptied_is_seen(empty: Path) -> None:
+    _file(empty, ROOT, "top")
+    (empty / "top").unlink()
+    assert bricks.emptied(empty)
+
+
+def _marked(brick: Path, name: str, gfid: UUID) -> dict[str, tuple[str, int]]:
+    """What `top` says, without the extended attributes that only root may set."""
+    return {name: (str(gfid), (brick / name).stat().st_ino)}
+
+
+def test_a_name_that_was_removed_behind_gluster_is_seen(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gfid = _directory(empty, ROOT, "uploads")
+    before = _marked(empty, "uploads", gfid)
+    monkeypatch.setattr(
+        bricks, "top", lambda _: _marked(empty, "uploads", gfid) if (empty / "uploads").exists() else {}
+    )
+    assert bricks.lost(empty, before) == []
+    (empty / "uploads").rename(empty / "aside")  # so that its inode is not taken again
+    assert bricks.lost(empty, before) == ["uploads"]
+    (empty / "uploads").mkdir()
+    assert bricks.lost(empty, before) == ["uploads"], "made again by a lookup: what was in it is not"
+    (empty / "uploads").rmdir()
+    bricks.handle(empty, str(gfid)).unlink()
+    assert bricks.lost(empty, before) == [], "removed by GlusterFS"
+
+
+def test_a_volume_that_is_empty_was_not_emptied(empty: Path) -> None:
+    assert not bricks.emptied(empty)
+
+
+def test_what_an_emptied_brick_still_has_is_kept(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "BRICKS", full.parent)
+    _names(full)
+    bricks.set_aside(full)
+    assert not full.exists()
+    kept = (full.parent / ".www.emptied/.glusterfs").glob("??/??/*")
+    assert sum(path.is_file() and not path.is_symlink() for path in kept) == 2
+
+
+def test_where_nothing_is_left_nothing_is_kept(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "BRICKS", full.parent)
+    _inside(full)
+    bricks.set_aside(full)
+    assert list(full.parent.iterdir()) == []
+
+
+def _said(when: datetime, parent: UUID, name: str, what: str = "Gfid") -> str:
+    """As GlusterFS 10 and 11 write it."""
+    return (
+        f"[{when:%Y-%m-%d %H:%M:%S.%f} +0000] E [MSGID: 108008] "
+        f"[afr-self-heal-common.c:399:afr_gfid_split_brain_source] "
+        f"0-www-replicate-0: {what} mismatch detected for <gfid:{parent}>/{name}>, {uuid4()} on www-client-2 and "
+        f"{uuid4()} on www-client-0. \n"
+    )
+
+
+def test_the_names_that_can_not_be_healed_are_read_from_the_log(full: Path, tmp_path: Path) -> None:
+    now, path = datetime.now(UTC), tmp_path / "log"
+    deep = _directory(full, _directory(full, ROOT, "a"), "b")
+    path.write_text(_said(now, deep, "1, with a comma>") + _said(now - 300 * SECOND, deep, "healed since"))
+    log = unlike.Log(path)
+    log.read()
+    waiting = [str(deep), str(ROOT)]
+    assert log.names("www", full, waiting) == ["/a/b/1, with a comma>"]
+    with path.open("a") as more:
+        more.write(_said(now, ROOT, "top", "Type") + "half a li")
+    log.read()
+    assert log.names("www", full, waiting) == ["/a/b/1, with a comma>", "/top"]
+    assert log.names("home", full, waiting) == []
+    path.write_text("")  # rotated
+    log.read()
+    assert log.names("www", full, [str(ROOT)]) == ["/top"], "the other directory is healed"
+
+
+def test_a_directory_that_is_not_in_the_brick_is_called_by_its_gfid(full: Path) -> None:
+    lost = uuid4()
+    assert bricks.path_of(full, str(lost)) == f"/<gfid:{lost}>"
