@@ -88,9 +88,11 @@ def _make_dkim_key(where: Path) -> None:
 
 
 def _node_names(plan: Plan, node: NodePlan) -> list[str]:
-    """What a node's certificate is for: itself, and of a mail node the name and address by which all are known."""
-    shared = [f"mail.{plan.cluster}.test", *([plan.vip] if plan.vip else []), "localhost"]
-    return [node.name, node.address, *(shared if node.role == "mail" else [])]
+    """What a node's certificate is for: itself, and the names and addresses by which all of its role are known."""
+    shared = {"mail": [f"mail.{plan.cluster}.test"], "mysql": []}
+    if node.role not in shared:
+        return [node.name, node.address]
+    return [node.name, node.address, *shared[node.role], *([plan.vip] if plan.vip else []), "localhost"]
 
 
 def _write(path: Path, text: str) -> None:

@@ -127,45 +127,6 @@ def test_what_may_not_be_is_refused_while_its_sender_listens(
     assert said in got[1]
 
 
-PROXIED = """
-import socket, sys
-host, said = sys.argv[1], sys.argv[2].encode().decode("unicode_escape").encode("latin-1")
-with socket.create_connection((host, int(sys.argv[3])), timeout=20) as door:
-    door.sendall(said)
-    heard = b""
-    while more := door.recv(1000):
-        heard += more
-    print(heard.decode("latin-1"))
-"""
-
-
-@pytest.mark.parametrize("port", [25, 587])
-@pytest.mark.read_only
-def test_nobody_but_a_balancer_says_whom_it_speaks_for(cluster: LabCluster, post: Post, port: int) -> None:
-    """An address that somebody claims by the PROXY protocol is a line that SMTP does not know."""
-    del post
-    cluster.require("tcp-lb", 1)
-    web = cluster.plan.role("web")[0].address if cluster.plan.role("web") else "127.0.0.1"
-    claimed = f"PROXY TCP4 {web} 10.0.0.1 1 25\\r\\nEHLO x\\r\\nQUIT\\r\\n"
-    said = cluster.backend.run("client", ["python3", "-c", PROXIED, "mail1", claimed, str(port)], seconds=40).stdout
-    assert web not in said, said
-    assert "250" not in said.split("QUIT")[0] or "5" in said, said
-
-
-@pytest.mark.read_only
-def test_a_second_message_is_not_smuggled_in_the_first(cluster: LabCluster, post: Post) -> None:
-    """A line feed alone ends no message (SMTP smuggling, CVE-2023-51764)."""
-    to, subject = post.address("ann"), _unique("smuggled")
-    first = f"MAIL FROM:<x@example.org>\\r\\nRCPT TO:<{to}>\\r\\nDATA\\r\\n"
-    body = "Subject: first\\r\\n\\r\\nHello.\\n.\\r\\n"
-    second = f"MAIL FROM:<admin@example.org>\\r\\nRCPT TO:<{to}>\\r\\nDATA\\r\\nSubject: {subject}\\r\\n\\r\\nHa.\\r\\n.\\r\\nQUIT\\r\\n"
-    said = cluster.backend.run(
-        "client", ["python3", "-c", PROXIED, post.door, f"EHLO x\\r\\n{first}{body}{second}", "25"], seconds=60
-    ).stdout
-    assert "521" in said or "554" in said, said
-    assert all(subject not in one for one in post.read("ann")["messages"])
-
-
 @pytest.mark.read_only
 def test_nobody_reads_without_tls_or_with_a_wrong_password(post: Post) -> None:
     refused = post.read("ann", port=143, tls=False)
