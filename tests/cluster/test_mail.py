@@ -186,6 +186,26 @@ def test_a_password_is_changed_and_an_account_goes(cluster: LabCluster, post: Po
     cluster.until("the account to be gone", 10, lambda: post.send("ann", "guest")[0], lambda code: code == 550)
 
 
+@pytest.mark.read_only
+def test_an_account_that_could_not_work_is_refused(cluster: LabCluster, post: Post) -> None:
+    """A quota that the volume has no room for, and the cluster's own accounts; nothing is changed, exit code 2."""
+    del post
+    before = mail.accounts(cluster.backend)
+    for attempt, said in (
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, quota=1 << 40), "more than the volume holds"),
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, aliases=["postmaster"]), "there already"),
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, aliases=["abuse"]), "there already"),
+        (partial(mail.passwd, cluster.backend, "ann", "x" * 73), "73 bytes"),
+        (partial(mail.passwd, cluster.backend, "guestbook", PASSWORD), "the cluster's own"),
+        (partial(mail.remove, cluster.backend, "evidence"), "the cluster's own"),
+        (partial(mail.remove, cluster.backend, "postmaster"), "the cluster's own"),
+    ):
+        with pytest.raises(SpecError, match=said) as refused:
+            attempt()
+        assert refused.value.exit_code == 2
+    assert mail.accounts(cluster.backend) == before
+
+
 def test_the_guest_book_tells_of_a_post(cluster: LabCluster, post: Post) -> None:
     """Its visitor's words are in the body; no line of them becomes a header."""
     cluster.require("web", 1)
