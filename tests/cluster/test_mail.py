@@ -104,7 +104,7 @@ def test_a_signature_is_judged(cluster: LabCluster, post: Post) -> None:
     [
         ("bob", {"password": "wrong horse"}, 535, "authentication fail"),
         ("nobody", {}, 550, "User unknown"),
-        ("nobody", {"port": 25, "user": ""}, 550, "User unknown"),
+        ("nobody", {"port": 25, "user": "", "sender": "x@example.net"}, 550, "User unknown"),
         ("someone@example.org", {}, 550, "outside delivery is off"),
         ("someone@example.org", {"port": 25, "user": "", "sender": "x@example.net"}, 550, "outside delivery is off"),
         ("bob", {"more": 21 * MEGABYTE}, 552, "size"),
