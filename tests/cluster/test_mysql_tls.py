@@ -91,6 +91,22 @@ def test_the_mail_servers_ask_no_database_but_the_clusters(cluster: LabCluster) 
 
 
 @pytest.mark.read_only
+def test_a_connection_that_broke_is_made_again_by_tls(cluster: LabCluster) -> None:
+    """Dovecot's own settings for TLS are heeded at its first connection alone."""
+    post = correspondents(cluster)
+    ann = post.address("ann")
+    asked = f"postmap -q {ann} proxy:mysql:/run/lab/postfix/accounts.cf"
+    login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{PASSWORD}'"
+    for _ in range(3):
+        for node in cluster.plan.role("mail"):
+            cluster.until(f"logins on {node.name}", 20, partial(cluster.run, node.name, login), lambda done: done.ok)
+            found = partial(cluster.run, node.name, asked)
+            cluster.until(f"lookups on {node.name}", 20, found, lambda done: done.stdout.strip() == ann)
+        for member in cluster.plan.role("mysql"):
+            assert cluster.run(member.name, "mariadb -e 'KILL CONNECTION USER mail'").ok
+
+
+@pytest.mark.read_only
 def test_the_guest_book_asks_no_database_but_the_clusters(cluster: LabCluster) -> None:
     cluster.require("mysql", 1)
     node = cluster.require("web", 1)[0]
