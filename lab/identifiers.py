@@ -10,6 +10,10 @@ CLUSTER = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 """A label of a host name (RFC 1123, 2.1) in lower case. Two hyphens in a row are kept for encoded names (RFC 5890)."""
 
 CLUSTER_LENGTH = 31  # a bridge's alias, a domain's name and a socket's path are made of it
+MAILBOX = r"^[a-z0-9]+(?:[_-]+[a-z0-9]+)*(?:\.[a-z0-9]+(?:[_-]+[a-z0-9]+)*)*$"
+"""An address' part before the '@': words between single dots (RFC 5321, 4.1.2, Dot-string), in lower case."""
+
+MAILBOX_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 COMPONENT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import identifiers
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
 from lab.lifecycle import mysql
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 ROLE = "mail"
-LOCAL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-SHORTEST_PASSWORD = 8
+MAILBOXES = "/srv/mail"
+SHORTEST_PASSWORD = 8  # characters
+LONGEST_PASSWORD = 72  # bytes; bcrypt takes no more
+OWN = ("evidence", "guestbook", "postmaster", "abuse")
+"""Accounts and aliases that each database node makes at its start; programs log in to the first two."""
 ROUNDS = 8  # bcrypt's cost, 2^8: a login costs some 20 ms of a node's processor, a guess as much
 TRACED = ("postfix/", "postfix ", "dovecot ", "opendkim", "dkim ")
 
@@ -69,12 +73,21 @@ def accounts(backend: Backend) -> list[Account]:
 def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: Sequence[str] = ()) -> str:
     """Makes an account; returns its address.
 
+    Args:
+        backend: where the cluster runs.
+        user: its name, with or without the cluster's domain.
+        password: 8 characters to 72 bytes.
+        quota: MiB of its mailbox, 0 for the topology's.
+        aliases: other addresses whose mail comes to it.
+
     Raises:
-        SpecError: the name or the password can't be, or somebody has the address.
+        SpecError: a name, the password or the quota can't be, or somebody has an address; nothing was changed.
     """
     address = _address(backend, user)
     others = [_address(backend, alias) for alias in aliases]
-    _refuse_weak(password)
+    _refuse_twice([address, *others])
+    _refuse_password(password)
+    _refuse_quota(backend, quota)
     known = accounts(backend)
     taken = {account.address for account in known} | {alias for account in known for alias in account.aliases}
     for one in (address, *others):
@@ -88,15 +101,15 @@ def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: 
 
 def passwd(backend: Backend, user: str, password: str) -> str:
     """Gives an account another password; sessions that run stay."""
-    address = _known(backend, user)
-    _refuse_weak(password)
+    address = _known(backend, user, refused=OWN[:2])
+    _refuse_password(password)
     _ask(backend, f"UPDATE accounts SET password = {_quoted(_hashed(password))} WHERE address = {_quoted(address)}")  # noqa: S608
     return address
 
 
 def remove(backend: Backend, user: str) -> str:
     """Removes an account and its aliases; the mail stays where it is."""
-    address = _known(backend, user)
+    address = _known(backend, user, refused=OWN)
     both = (("aliases", "target"), ("accounts", "address"))
     gone = " ".join(f"DELETE FROM {table} WHERE {key} = {_quoted(address)};" for table, key in both)  # noqa: S608
     _ask(backend, f"START TRANSACTION; {gone} COMMIT")
@@ -162,24 +175,70 @@ def _ask(backend: Backend, statement: str) -> list[list[str]]:
 
 
 def _address(backend: Backend, user: str) -> str:
+    """An address that an account may have."""
+    address = _in_domain(backend, user)
+    name = address.partition("@")[0]
+    if not re.fullmatch(identifiers.MAILBOX, name) or len(name) > identifiers.MAILBOX_LENGTH:
+        raise SpecError(
+            f"{name!r} is not a mailbox's name",
+            next_step="letters and digits with '.', '_' or '-' between them, no two dots in a row, at most "
+            f"{identifiers.MAILBOX_LENGTH} characters",
+        )
+    return address
+
+
+def _in_domain(backend: Backend, user: str) -> str:
     name, _, domain = user.lower().partition("@")
     own = f"{backend.cluster}.test"
     if domain not in ("", own):
         raise SpecError(f"{user} is not in the cluster's domain, {own}", next_step=f"write '{name}', or '{name}@{own}'")
-    if not LOCAL.fullmatch(name):
-        raise SpecError(f"{name!r} is no name for a mailbox", next_step="letters, digits, '.', '_', '-'")
     return f"{name}@{own}"
 
 
-def _known(backend: Backend, user: str) -> str:
-    address = _address(backend, user)
+def _known(backend: Backend, user: str, refused: Iterable[str]) -> str:
+    """The address of an account, whatever its name; of none that is in `refused`."""
+    address = _in_domain(backend, user)
     known = [account.address for account in accounts(backend)]
     if address not in known:
         raise SpecError(f"there is no account {address}", next_step=f"the accounts are: {', '.join(known)}")
+    if (name := address.partition("@")[0]) in refused:
+        raise SpecError(f"{address} is the cluster's own account", next_step=f"'{name}' is needed as it is")
     return address
 
 
-def _refuse_weak(password: str) -> None:
+def _refuse_twice(addresses: Sequence[str]) -> None:
+    for one in addresses:
+        if addresses.count(one) > 1:
+            raise SpecError(f"{one} is given twice", where="--alias", next_step="an alias is another address")
+
+
+def _refuse_quota(backend: Backend, quota: int) -> None:
+    """More than the volume of the mailboxes holds, used and free."""
+    if not quota:
+        return
+    running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
+    asked = ["df", "--type=fuse.glusterfs", "--output=size", "--block-size=1M", MAILBOXES]
+    for node in (one for one in nodes(backend) if one in running):
+        said = backend.run(node, asked, seconds=10)
+        if said.ok:
+            size = int(said.stdout.split()[-1])
+            break
+    else:
+        raise BackendError("no mail node can say how large the mailboxes' volume is", next_step="'lab status'")
+    if quota > size:
+        raise SpecError(
+            f"a quota of {quota} MiB is more than the volume holds, {size} MiB",
+            where="--quota",
+            next_step="a smaller one",
+        )
+
+
+def _refuse_password(password: str) -> None:
+    if len(password.encode()) > LONGEST_PASSWORD:
+        raise SpecError(
+            f"the password has {len(password.encode())} bytes, more than the {LONGEST_PASSWORD} that bcrypt takes",
+            next_step="choose a shorter one; without --password-file one is made",
+        )
     if len(password) < SHORTEST_PASSWORD or not password.isprintable():
         raise SpecError(
             f"the password is shorter than {SHORTEST_PASSWORD} characters, or has some that can't be typed",

@@ -115,8 +115,9 @@ def _leaves(plan: Plan) -> dict[str, Leaf]:
     domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
     found = {SITE: Leaf(f"www.{domain}", (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry])))}
     for node in plan.nodes:
-        # A mail node has the name and the address by which all are known, too.
-        more = [f"mail.{domain}", *shared, "localhost"] if node.role == "mail" else []
+        # A mail or mysql node has the name and the address by which all of its role are known, too.
+        known = {"mail": [f"mail.{domain}"], "mysql": []}.get(node.role)
+        more = [] if known is None else [*known, *shared, "localhost"]
         found[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
     wanted = set(plan.secrets)
     return {name: leaf for name, leaf in found.items() if name in wanted}

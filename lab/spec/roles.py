@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lab import identifiers
 from lab.spec.units import Duration
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Kept = Annotated[int, Field(ge=0, le=1000, strict=True)]
 VolumeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-LocalPart = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
+LocalPart = Annotated[str, Field(pattern=identifiers.MAILBOX, max_length=identifiers.MAILBOX_LENGTH)]
 RelayHost = Annotated[str, Field(pattern=r"^(\[[A-Za-z0-9.-]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$")]
 HostName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]

@@ -56,6 +56,10 @@ class Post:
         """Has a user's mail filtered by a Sieve script."""
         return self._ask({"do": "sift", "user": self.address(user), "password": PASSWORD, "script": script})
 
+    def guess(self, user: str, times: int) -> int:
+        """Tries so many wrong passwords at once; returns how many were refused for that."""
+        return int(self._ask({"do": "guess", "user": self.address(user), "times": times})["refused"])
+
     def arrived(self, user: str, subject: str, folder: str = "INBOX") -> str:
         """Waits for a message, and returns it as it is in the mailbox."""
 
@@ -65,6 +69,14 @@ class Post:
 
         return self._cluster.until(f"{subject!r} in the mailbox of {user}", 30, found)[0]
 
+    def arrived_with(self, user: str, words: str) -> str:
+        """Waits for a message that has some words in it."""
+
+        def found() -> list[str]:
+            return [one for one in self.read(user).get("messages", []) if words in one]
+
+        return self._cluster.until(f"{words!r} in the mailbox of {user}", 30, found)[0]
+
     def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         told = json.dumps({"host": self.door} | asked)
         done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60)
@@ -73,11 +85,12 @@ class Post:
 
 
 def correspondents(cluster: LabCluster) -> Post:
-    """Ann, who is also `info`, and Bob, whose mailbox is small; skips where the cluster has no mail."""
+    """Ann, who is also `info`, Bob, whose mailbox is small, and Carol; skips where the cluster has no mail."""
     cluster.options(Mail)
     known = {account.address for account in mail.accounts(cluster.backend)}
     made = Post(cluster)
     if made.address("ann") not in known:
         mail.add(cluster.backend, "ann", PASSWORD, aliases=["info"])
         mail.add(cluster.backend, "bob", PASSWORD, quota=1)
+        mail.add(cluster.backend, "carol", PASSWORD)
     return made

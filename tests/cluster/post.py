@@ -11,6 +11,7 @@ import smtplib
 import socket
 import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ def handle(host: str, user: str, password: str, commands: list[list[str]], folde
 def sift(host: str, user: str, password: str, script: str) -> dict[str, Any]:
     """Puts a Sieve script to work by ManageSieve (RFC 5804); what was refused, if anything was."""
     login = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-    commands = [f'AUTHENTICATE "PLAIN" "{login}"', f'PUTSCRIPT "own" {{{len(script)}+}}\r\n{script}', 'SETACTIVE "own"']
+    commands = [
+        f'AUTHENTICATE "PLAIN" "{login}"',
+        f'PUTSCRIPT "own" {{{len(script.encode())}+}}\r\n{script}',
+        'SETACTIVE "own"',
+    ]
     with socket.create_connection((host, SIEVE), timeout=20) as plain:
         _sieved(plain)
         _sieved(plain, "STARTTLS")
@@ -114,7 +119,28 @@ def _sieved(door: socket.socket, command: str = "") -> str:
         return (end + (lines.read(int(length[1])) if length else b"")).decode()
 
 
-DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {"send": send, "read": read, "sift": sift, "handle": handle}
+def guess(host: str, user: str, times: int) -> dict[str, Any]:
+    """Wrong passwords for an account, all at once and each by a connection of its own; how many were refused."""
+
+    def one(number: int) -> bool:
+        with imaplib.IMAP4_SSL(host, IMAPS, ssl_context=TRUSTED) as door:
+            try:
+                door.login(user, f"wrong {number}")
+            except imaplib.IMAP4.error as error:
+                return "AUTHENTICATIONFAILED" in str(error)
+        return False
+
+    with ThreadPoolExecutor(times) as all_:
+        return {"refused": sum(all_.map(one, range(times)))}
+
+
+DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {
+    "send": send,
+    "read": read,
+    "sift": sift,
+    "handle": handle,
+    "guess": guess,
+}
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])

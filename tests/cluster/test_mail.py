@@ -104,7 +104,7 @@ def test_a_signature_is_judged(cluster: LabCluster, post: Post) -> None:
     [
         ("bob", {"password": "wrong horse"}, 535, "authentication fail"),
         ("nobody", {}, 550, "User unknown"),
-        ("nobody", {"port": 25, "user": ""}, 550, "User unknown"),
+        ("nobody", {"port": 25, "user": "", "sender": "x@example.net"}, 550, "User unknown"),
         ("someone@example.org", {}, 550, "outside delivery is off"),
         ("someone@example.org", {"port": 25, "user": "", "sender": "x@example.net"}, 550, "outside delivery is off"),
         ("bob", {"more": 21 * MEGABYTE}, 552, "size"),
@@ -113,13 +113,16 @@ def test_a_signature_is_judged(cluster: LabCluster, post: Post) -> None:
         ("bob", {"tls": False, "user": ""}, 530, "STARTTLS"),
         ("bob", {"port": 25}, 503, "AUTH extension not supported"),
         ("ann", {"sender": "root@example.org"}, 553, "not owned by user"),
+        ("ann", {"port": 25, "user": "", "sender": "bob@{domain}"}, 554, "log in to send as one of us"),
+        ("ann", {"port": 25, "user": "", "sender": "nobody@{domain}"}, 554, "log in to send as one of us"),
     ],
 )
 @pytest.mark.read_only
 def test_what_may_not_be_is_refused_while_its_sender_listens(
     post: Post, to: str, more: dict[str, Any], code: int, said: str
 ) -> None:
-    got = post.send("ann", to, **more)
+    filled = {key: value.format(domain=post.domain) if key == "sender" else value for key, value in more.items()}
+    got = post.send("ann", to, **filled)
     assert got[0] == code, got
     assert said in got[1]
 
@@ -181,6 +184,26 @@ def test_a_password_is_changed_and_an_account_goes(cluster: LabCluster, post: Po
     assert post.send("guest", "ann", password="another horse")[0] == 250  # noqa: S106
     mail.remove(cluster.backend, "guest")
     cluster.until("the account to be gone", 10, lambda: post.send("ann", "guest")[0], lambda code: code == 550)
+
+
+@pytest.mark.read_only
+def test_an_account_that_could_not_work_is_refused(cluster: LabCluster, post: Post) -> None:
+    """A quota that the volume has no room for, and the cluster's own accounts; nothing is changed, exit code 2."""
+    del post
+    before = mail.accounts(cluster.backend)
+    for attempt, said in (
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, quota=1 << 40), "more than the volume holds"),
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, aliases=["postmaster"]), "there already"),
+        (partial(mail.add, cluster.backend, "guest", PASSWORD, aliases=["abuse"]), "there already"),
+        (partial(mail.passwd, cluster.backend, "ann", "x" * 73), "73 bytes"),
+        (partial(mail.passwd, cluster.backend, "guestbook", PASSWORD), "the cluster's own"),
+        (partial(mail.remove, cluster.backend, "evidence"), "the cluster's own"),
+        (partial(mail.remove, cluster.backend, "postmaster"), "the cluster's own"),
+    ):
+        with pytest.raises(SpecError, match=said) as refused:
+            attempt()
+        assert refused.value.exit_code == 2
+    assert mail.accounts(cluster.backend) == before
 
 
 def test_the_guest_book_tells_of_a_post(cluster: LabCluster, post: Post) -> None:

@@ -91,7 +91,7 @@ def _hung(cluster: LabCluster, round_: Round, node: str) -> Iterator[None]:
 def _written(cluster: LabCluster, node: str) -> Result:
     """An insert straight into a node, as a user who may write, on that node itself."""
     password = cluster.run("client", "cat /etc/lab/passwords/evidence").stdout.strip()
-    login = f"--host=127.0.0.1 --user=evidence --password={password}"
+    login = f"--host=127.0.0.1 --ssl-ca=/run/lab/ca.crt --user=evidence --password={password}"
     insert = "INSERT INTO evidence.ledger (run, id) VALUES ('straight', 'one')"
     return cluster.run(node, f'timeout 5 mariadb {login} -e "{insert}"')
 
@@ -153,7 +153,7 @@ def test_the_balancers_lead_to_the_primary_and_to_replicas(cluster: LabCluster) 
     cluster.require("tcp-lb", 1)
     primary = _primary(cluster)
     ask = (
-        "mariadb --skip-ssl-verify-server-cert --host={vip} --port={port} --user=evidence"
+        "mariadb --ssl-ca=/etc/lab/ca.crt --ssl-verify-server-cert --host={vip} --port={port} --user=evidence"
         ' --password="$(cat /etc/lab/passwords/evidence)" -N -e "SELECT @@hostname" || true'
     )
 
@@ -186,7 +186,7 @@ def test_nobody_gets_in_by_a_wrong_password_or_further_than_is_granted(
     cluster: LabCluster, user: str, password: str, select: str, said: str
 ) -> None:
     host = cluster.plan.vip or cluster.plan.node("mysql1").address
-    login = f'--skip-ssl-verify-server-cert --host={host} --user={user} --password="{password}"'
+    login = f'--ssl-ca=/etc/lab/ca.crt --ssl-verify-server-cert --host={host} --user={user} --password="{password}"'
     refused = cluster.run("client", f"mariadb {login} -e '{select}'")
     assert not refused.ok
     assert said in refused.said

@@ -102,21 +102,39 @@ def test_only_what_was_about_to_be_delivered_is_looked_for(delivered: Any) -> No
     ("user", "said"),
     [
         ("ann@example.org", "not in the cluster's domain"),
-        ("../ann", "no name for a mailbox"),
-        ("", "no name for a mailbox"),
-        ("ann'--", "no name for a mailbox"),
-        (".ann", "no name for a mailbox"),
+        ("../ann", "is not a mailbox's name"),
+        ("", "is not a mailbox's name"),
+        ("ann'--", "is not a mailbox's name"),
+        (".ann", "is not a mailbox's name"),
+        ("ann.", "is not a mailbox's name"),
+        ("a..b", "is not a mailbox's name"),
+        ("a+b", "is not a mailbox's name"),
+        ("änn", "is not a mailbox's name"),
+        ("ann\n", "is not a mailbox's name"),
+        ("x" * 65, "is not a mailbox's name"),
     ],
 )
 def test_an_account_that_can_not_be_is_refused(user: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         mail.add(MemoryBackend("www"), user, "long enough")
+    with pytest.raises(SpecError, match=said):
+        mail.add(MemoryBackend("www"), "ann", "long enough", aliases=[user])
+    if "@" not in user:
+        with pytest.raises(SpecError, match="notify"):
+            parse(WHOLE.replace("web: {", f"web: {{notify: {json.dumps(user)}, "))
 
 
-def test_a_weak_password_is_refused() -> None:
-    for password in ("short", "", "with\ttab in it"):
-        with pytest.raises(SpecError, match="password"):
-            mail.add(MemoryBackend("www"), "ann", password)
+@pytest.mark.parametrize("aliases", [["info", "info"], ["info", "INFO@www.test"], ["ann"]])
+def test_an_address_that_is_given_twice_is_refused(aliases: list[str]) -> None:
+    with pytest.raises(SpecError, match="given twice"):
+        mail.add(MemoryBackend("www"), "ann", "long enough", aliases=aliases)
+
+
+@pytest.mark.parametrize("password", ["short", "", "with\ttab in it", "x" * 73, "ä" * 37, "\U0001f40e" * 19])
+def test_a_password_that_can_not_be_is_refused(password: str) -> None:
+    """Too short to be safe, or longer than what bcrypt takes, in bytes."""
+    with pytest.raises(SpecError, match="password"):
+        mail.add(MemoryBackend("www"), "ann", password)
 
 
 @pytest.mark.parametrize("text", ["mail:\nmysql:\n", "mail:\nstorage:\n"])

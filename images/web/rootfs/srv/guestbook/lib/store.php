@@ -41,7 +41,7 @@ final class Store
         $db = new PDO($this->settings['dsn'], $this->settings['user'] ?? null, getenv('GUESTBOOK_PASSWORD') ?: null, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => 5,
-        ]);
+        ] + $this->encrypted());
         try {
             $query = $db->prepare($statement);
             $query->execute($values);
@@ -54,6 +54,15 @@ final class Store
             $query->execute($values);
         }
         return $query;
+    }
+
+    /** The database is spoken to by TLS, and has the certificate of the cluster's CA for the name that it is asked by. */
+    private function encrypted(): array
+    {
+        return isset($this->settings['authority']) ? [
+            PDO::MYSQL_ATTR_SSL_CA => $this->settings['authority'],
+            PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT => true,
+        ] : [];
     }
 
     private function lacksTable(PDOException $error): bool
