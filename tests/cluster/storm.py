@@ -48,8 +48,9 @@ def main(folder: str, name: str) -> None:
     """Writes until it is told to stop."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     number = 0
-    with Path(f"/var/tmp/{name}.ledger").open("w", buffering=1, encoding="utf-8") as ledger:
-        while not Path(f"/var/tmp/{name}.stop").exists():
+    beside = Path(__file__)
+    with beside.with_name(f"{name}.ledger").open("w", buffering=1, encoding="utf-8") as ledger:
+        while not beside.with_name(f"{name}.stop").exists():
             number += 1
             works = [(replace, f"{folder}/{name}-over{number % FILES}")]
             works += [(create, f"{folder}/{name}-new{number}-{one}") for one in range(NEW)]

@@ -160,4 +160,5 @@ def test_no_port_of_postfix_is_a_name(family: str) -> None:
     node = plan(parse(WHOLE), family).node("mail1")
     (text,) = [file.text for file in node.files if file.path == "/etc/postfix/master.cf"]
     ports = [line.split()[0] for line in text.splitlines() if line.split()[1:2] == ["inet"]]
-    assert ports == ["25", "587", "465"]
+    assert ports
+    assert all(port.rpartition(":")[2].isdigit() for port in ports), ports
