@@ -69,7 +69,12 @@ def _healed(cluster: LabCluster, seconds: float = HEAL_SECONDS) -> None:
 # --- a brick that is emptied while it serves
 
 
-EMPTYING = ["rm -rf {0}", "rm -rf {0}/*", "find {0} -mindepth 1 -delete"]
+AT_NIGHT = pytest.mark.nightly("another way to the same end, 40 s each")
+EMPTYING = [
+    "rm -rf {0}",
+    pytest.param("rm -rf {0}/*", marks=AT_NIGHT),
+    pytest.param("find {0} -mindepth 1 -delete", marks=AT_NIGHT),
+]
 
 
 @pytest.mark.parametrize("how", EMPTYING)
@@ -116,7 +121,8 @@ os.link(path, link)
 for other in {0, 1, 2} - {own}:
     os.setxattr(directory, f"trusted.afr.{brick.name}-client-{other}", bytes(11) + b"\\1")
 index = brick / ".glusterfs/indices/xattrop"
-base = next(index.glob("xattrop-*"))
+base = next(index.glob("xattrop-*"), index / f"xattrop-{uuid.uuid4()}")
+base.touch()  # a brick that has just begun anew has none yet
 of = str(uuid.UUID(bytes=os.getxattr(directory, "trusted.gfid")))
 if not (index / of).exists():
     os.link(base, index / of)
