@@ -68,9 +68,13 @@ def states(session: Session) -> dict[str, str]:
 
 
 def stated(session: Session, known: dict[str, str]) -> str:
-    """The statements that make the events of a replica's dump what they are where they run; without a word they run."""
+    """The statements that make the events of a replica's dump what they are where they run; without a word they run.
+
+    Whoever alters an event gives it the mode, the character set and the collation of the session.
+    """
+    columns = "db, name, definer, sql_mode, character_set_client, collation_connection"
     lines = []
-    for database, name, definer in session.rows(f"SELECT db, name, definer FROM mysql.event WHERE status = '{ELSEWHERE}'"):
+    for database, name, definer, *session_of in session.rows(f"SELECT {columns} FROM mysql.event WHERE status = '{ELSEWHERE}'"):
         user, _, host = definer.rpartition("@")
         do = "DISABLE" if known.get(f"{database}.{name}") == "DISABLED" else "ENABLE"
         where = f"WHERE db = {_text(database)} AND name = {_text(name)}"
@@ -79,9 +83,16 @@ def stated(session: Session, known: dict[str, str]) -> str:
             f"SELECT IF(EXISTS (SELECT 1 FROM mysql.event {where}),"
             f" {_text(f'ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} {do}')}, 'DO 0')"
             " INTO @statement",
+            _session(*map(_text, session_of)),
             "EXECUTE IMMEDIATE @statement",
+            _session("@mode", "@client", "@collation"),
         ]
-    return "".join(f"{line};\n" for line in lines)
+    own = "SET @mode = @@sql_mode, @client = @@character_set_client, @collation = @@collation_connection"
+    return "".join(f"{line};\n" for line in [own, *lines])
+
+
+def _session(mode: str, client: str, collation: str) -> str:
+    return f"SET sql_mode = {mode}, character_set_client = {client}, collation_connection = {collation}"
 
 
 def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
