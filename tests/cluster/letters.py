@@ -41,6 +41,10 @@ class Post:
     def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
         return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
 
+    def enter(self, user: str) -> None:
+        """Logs in, and opens no folder."""
+        self._ask({"do": "enter", "user": self.address(user), "password": PASSWORD})
+
     def handle(self, user: str, *commands: list[str], folder: str = "INBOX") -> dict[str, Any]:
         """Does IMAP's UID commands, or `APPEND`; returns what the folder is afterwards."""
         asked = {

@@ -1,0 +1,80 @@
+"""Every port that nodes listen on, and what is heard there by who has shown nothing: no password, key or certificate.
+
+Compared with `role.yaml`, with the plan and with the kernel of every node: a role or a port without a line here fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BRICKS = range(49152, 65536)
+"""The ports of GlusterFS' bricks: chosen when a brick starts."""
+
+UDP = {"tcp-lb": {53}}
+"""What listens by UDP: names, of the domain that the cluster's mail is for."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Regular expressions for the first line that is heard; empty: nothing at all.
+
+    Attributes:
+        greeting: within two seconds, from a server that is told nothing.
+        plain: after a request of HTTP without TLS.
+        tls: after one under TLS, from a client without a certificate.
+    """
+
+    greeting: str = ""
+    plain: str = ""
+    tls: str = ""
+
+
+def _mail(greeting: str, *, wrapped: bool = False) -> Entrance:
+    """A mail program's port: it greets, and wants a login for anything else (tests/cluster/test_mail_attacks.py)."""
+    return Entrance(tls=greeting) if wrapped else Entrance(greeting=greeting, plain=greeting)
+
+
+SITE = Entrance(plain=r"HTTP/1\.[01] 400 .*", tls=r"HTTP/1\.1 421 .*")
+REDIRECT = Entrance(plain=r"HTTP/1\.1 421 .*")
+COUNTERS = Entrance(plain=r"HTTP/1\.1 (200|503) .*")
+"""HAProxy's own counters and whether the node is ready: for the cluster's network alone."""
+
+PASSWORD = Entrance(plain=r"HTTP/1\.1 401 .*")
+SSH = Entrance(greeting=r"SSH-2\.0-OpenSSH_.*", plain=r"SSH-2\.0-OpenSSH_.*")
+DATABASE = Entrance(greeting=r".*MariaDB.*", plain=r".*MariaDB.*")
+MAIL: dict[int | range, Entrance] = {
+    25: _mail(r"220 .*ESMTP.*"),
+    143: _mail(r"\* OK .*IMAP4rev1.*"),
+    465: _mail(r"220 .*ESMTP.*", wrapped=True),
+    587: _mail(r"220 .*ESMTP.*"),
+    993: _mail(r"\* OK .*IMAP4rev1.*", wrapped=True),
+    4190: _mail(r"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\""),
+}
+
+ENTRANCES: dict[str, dict[int | range, Entrance]] = {
+    "client": {22: SSH, 80: REDIRECT, 443: SITE, 587: MAIL[587], 993: MAIL[993], 8404: COUNTERS, 8500: PASSWORD},
+    "web": {80: Entrance(plain=r"HTTP/1\.1 200 .*")},
+    "http-lb": {80: REDIRECT, 443: SITE, 8404: COUNTERS, 8500: PASSWORD},
+    "tcp-lb": {
+        **MAIL,
+        22: SSH,
+        53: Entrance(),
+        80: REDIRECT,
+        443: SITE,
+        3306: DATABASE,
+        3307: DATABASE,
+        8404: COUNTERS,
+    },
+    "storage": {24007: Entrance(), BRICKS: Entrance()},
+    "mysql": {3306: DATABASE, 9104: Entrance(plain=r"HTTP/1\.[01] 404 .*"), 9105: Entrance()},
+    "mail": {**MAIL, 8404: COUNTERS},
+    "shell": {22: SSH, 8404: COUNTERS},
+    "backup": {},
+}
+
+
+def entrance(role: str, port: int) -> Entrance | None:
+    """The line of a port; None where nobody wrote one."""
+    return next(
+        (line for of, line in ENTRANCES[role].items() if port == of or (isinstance(of, range) and port in of)), None
+    )

@@ -1,0 +1,112 @@
+"""Who has shown nothing hears what `entrances.py` says at each port, wherever they stand; no port is without a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.lifecycle import secrets
+from tests.attack import knock
+from tests.attack.entrances import ENTRANCES, UDP, Entrance, entrance
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+pytestmark = pytest.mark.read_only
+
+LISTENING = r"ss -Hlntu | awk '{print $1, $5}' | grep -v -e '127\.0' -e '\[::1\]' | sed 's/ .*:/ /' | sort -u"
+PROGRAM = "/var/tmp/knock.py"
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+SECONDS = 120.0
+Doors = dict[tuple[str, int], tuple[str, Entrance]]
+
+
+def _listening(cluster: LabCluster, node: str) -> tuple[set[int], set[int]]:
+    """The ports by TCP and by UDP that somebody outside the node can reach."""
+    rows = [line.split() for line in cluster.run(node, LISTENING).stdout.splitlines()]
+    tcp, udp = ({int(port) for kind, port in rows if kind == wanted} for wanted in ("tcp", "udp"))
+    return tcp, udp
+
+
+def _doors(cluster: LabCluster) -> Doors:
+    """Every door of every node, and of the VIP, with the node's name and the line of the door."""
+    found: Doors = {}
+    for node in cluster.plan.nodes:
+        for port in _listening(cluster, node.name)[0]:
+            line = entrance(node.role, port)
+            assert line, f"{node.name} listens on {port}, and tests/attack/entrances.py has no line for it"
+            found[node.address, port] = node.name, line
+            if cluster.plan.vip and node.role == "tcp-lb":
+                found[cluster.plan.vip, port] = "the VIP", line
+    return found
+
+
+def _wrong(doors: Doors, heard: dict[str, dict[str, str]]) -> list[str]:
+    """What was heard and is not what the line says."""
+    return [
+        f"{name}, port {port}, {kind}: {said!r} instead of {getattr(line, kind)!r}"
+        for (address, port), (name, line) in doors.items()
+        for kind, said in heard[f"{address} {port}"].items()
+        if not re.fullmatch(getattr(line, kind), said)
+    ]
+
+
+def test_every_port_has_a_line_and_every_line_a_port(cluster: LabCluster) -> None:
+    _doors(cluster)
+    for node in cluster.plan.nodes:
+        tcp, udp = _listening(cluster, node.name)
+        assert udp == (UDP.get(node.role, set()) if cluster.plan.role("mail") else set()), node.name
+        lines = {line for line in ENTRANCES[node.role] if isinstance(line, int)}
+        if set(cluster.plan.images) >= ENTRANCES.keys():  # where a role is missing, so are some of the doors to it
+            assert lines <= tcp, f"{node.name} does not listen on {lines - tcp}: a line too many in entrances.py"
+
+
+def test_a_neighbour_without_a_certificate_hears_what_is_written(cluster: LabCluster) -> None:
+    """Root of a node of the network that is none of the cluster's parts."""
+    doors = _doors(cluster)
+    cluster.backend.put("client", {PROGRAM: (Path(knock.__file__).read_bytes(), 0o644)})
+    done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps([*doors])], seconds=SECONDS)
+    assert done.ok, done.said
+    assert _wrong(doors, json.loads(done.stdout)) == []
+
+
+def test_another_user_of_this_machine_hears_what_is_written(cluster: LabCluster) -> None:
+    if cluster.backend.name != "docker":
+        pytest.skip("the nodes' network is inside the Xen host")
+    doors = _doors(cluster)
+    become = NOBODY if os.geteuid() == 0 else []
+    program = Path(knock.__file__).read_text(encoding="utf-8")
+    asked = [*become, "/usr/bin/env", "python3", "-c", program, json.dumps([*doors])]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert _wrong(doors, json.loads(done.stdout)) == []
+
+
+def test_a_visitor_hears_what_is_written_at_the_published_ports_alone(cluster: LabCluster) -> None:
+    published = {entry.host_port: entry.port for node in cluster.plan.nodes for entry in node.publish}
+    doors = {
+        ("127.0.0.1", port): (f"published {inner}", ENTRANCES["client"][inner]) for port, inner in published.items()
+    }
+    done = subprocess.run(
+        [sys.executable, knock.__file__, json.dumps([*doors])],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert _wrong(doors, json.loads(done.stdout)) == []
+    assert {node.name for node in cluster.plan.nodes if node.publish} == {"client"}
+
+
+def test_another_user_of_this_machine_reads_no_secret(cluster: LabCluster) -> None:
+    where = secrets.folder(cluster.plan.cluster)
+    assert stat.S_IMODE(where.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in where.iterdir()} == {0o600}

@@ -1,0 +1,105 @@
+"""Requests of which two servers might see different ends: what was hidden in one is never taken for another."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
+
+PROGRAM = "/var/tmp/speak.py"
+SECONDS = 120.0
+
+END = "0\r\n\r\n"
+
+
+def _told(*headers: str, line: str = "POST /whoami HTTP/1.1", body: str = "") -> str:
+    return "\r\n".join([line, "Host: {host}", *headers]) + "\r\n\r\n" + body + "{hidden}"
+
+
+# By name: what is sent; {host} is the site, {hidden} the request that nobody may see, {all} its length.
+CHUNKED = "Transfer-Encoding: chunked"
+FRAMED = {
+    "length and chunks": _told("Content-Length: 5", CHUNKED, body=END),
+    "chunks and a length of all": _told(CHUNKED, "Content-Length: {all}", body=END),
+    "two lengths": _told("Content-Length: 0", "Content-Length: {all}"),
+    "a list of lengths": _told("Content-Length: 0, {all}"),
+    "a signed length": _told("Content-Length: +0"),
+    "chunks, spelt with a tab": _told("Transfer-Encoding:\tchunked", "Content-Length: 5", body=END),
+    "chunks, spelt with a space": _told("Transfer-Encoding : chunked", "Content-Length: 5", body=END),
+    "chunks of another kind": _told("Transfer-Encoding: xchunked", "Content-Length: 5", body=END),
+    "chunks twice": _told(CHUNKED, "Transfer-Encoding: identity", "Content-Length: 5", body=END),
+    "a folded header": _told("X: y", f" {CHUNKED}", "Content-Length: {all}"),
+    "bare line feeds": "GET /whoami HTTP/1.1\nHost: {host}\nContent-Length: 0\n\n{hidden}",
+    "a bare carriage return": _told("X: y\rContent-Length: {all}", line="GET /whoami HTTP/1.1"),
+    "a chunk's size with a sign": _told(CHUNKED, body="-0\r\n\r\n"),
+    "a chunk's size that overflows": _told(CHUNKED, body="10000000000000000\r\n"),
+    "a chunk's end of line feeds": _told(CHUNKED, body="0\n\n"),
+    "a body with GET": _told("Content-Length: {all}", line="GET /whoami HTTP/1.1"),
+    "chunks in HTTP/1.0": _told(CHUNKED, "Content-Length: 5", line="POST /whoami HTTP/1.0", body=END),
+    "a tunnel": _told(line="CONNECT {host}:80 HTTP/1.1"),
+    "an upgrade to HTTP/2": _told(
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABk",
+        "Connection: Upgrade, HTTP2-Settings",
+        line="GET /whoami HTTP/1.1",
+    ),
+}
+
+# What follows a request on a kept connection is one of the same client's: HAProxy sees it, logs it, and sends it by its
+# rules. Smuggled is what a web node answers and HAProxy has not seen.
+SPEAK = """
+import json, socket, ssl, sys
+address, port, texts = json.loads(sys.argv[1])
+trusted = ssl.create_default_context(cafile="/etc/lab/ca.crt")
+found = {}
+for name, text in texts.items():
+    said = b""
+    try:
+        with socket.create_connection((address, port), 5) as door:
+            with trusted.wrap_socket(door, server_hostname=address) as inner:
+                inner.settimeout(3)
+                inner.sendall(text.encode("latin-1"))
+                while part := inner.recv(65536):
+                    said += part
+    except OSError:
+        pass
+    found[name] = said.decode("latin-1")
+print(json.dumps(found))
+"""
+
+
+def _seen(cluster: LabCluster, role: str, word: str) -> int:
+    """In how many lines of the log of the nodes of a role a word is."""
+    return sum(word in line for node in cluster.plan.role(role) for line in cluster.backend.logs(node.name))
+
+
+@pytest.mark.read_only
+def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
+    cluster.require("http-lb", 1)
+    cluster.require("web", 1)
+    site, texts, words = cluster.site, {}, {}
+    for name, framed in FRAMED.items():
+        words[name] = f"hidden-{uuid.uuid4().hex[:12]}"
+        hidden = f"GET /whoami?{words[name]} HTTP/1.1\r\nHost: {site}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
+        texts[name] = framed.format(host=site, hidden=hidden, all=len(hidden))
+    cluster.backend.put("client", {PROGRAM: (SPEAK.encode(), 0o644)})
+    done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps([site, 443, texts])], seconds=SECONDS)
+    assert done.ok, done.said
+    answers = json.loads(done.stdout)
+    last = f"last-{uuid.uuid4().hex[:12]}"
+    cluster.ask(f"/whoami?{last}")
+    for role in ("http-lb", "web"):
+        cluster.until("the last request in the logs", 10, partial(_seen, cluster, role, last))
+    for name, word in words.items():
+        assert not answers[name].startswith("HTTP/1.1 5"), f"{name}: {answers[name]}"
+        told, served = _seen(cluster, "http-lb", word), _seen(cluster, "web", word)
+        assert served <= told, f"{name}: a web node was asked {served} times for what the balancer saw {told} times"
+        assert "203.0.113.9" not in answers[name], f"{name}: an address that a client claims was believed"
+    refused = [name for name, said in answers.items() if said.startswith("HTTP/1.1 400")]
+    assert len(refused) >= len(FRAMED) // 3, f"only {refused} were refused as what they are"
