@@ -58,7 +58,7 @@ test: lint engine
 
 # What needs the whole cluster, which its tests share.
 test-shared: .venv/ready engine
-	$(PYTEST) tests/cluster -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 25
+	$(PYTEST) tests/cluster tests/attack -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 25
 
 # What needs no cluster, or makes clusters of its own.
 test-apart: .venv/ready engine
@@ -82,7 +82,7 @@ test-xen: xen
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/ready engine xen
 	@mkdir -p runs
-	.venv/bin/pytest tests/report tests/cluster --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
+	.venv/bin/pytest tests/report tests/cluster tests/attack --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \

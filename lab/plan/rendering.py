@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 GENERATION = "@@generation@@"
 
+TLS_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
+    ":ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+"""For TLS 1.2, in OpenSSL's names: Mozilla's intermediate configuration, version 5.7, without finite fields."""
+
 
 @cache
 def _jinja() -> Environment:
@@ -27,6 +33,7 @@ def _jinja() -> Environment:
     jinja.filters["identity"] = lambda words: str(uuid.uuid5(uuid.NAMESPACE_DNS, ".".join([*reversed(words), "test"])))
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
     jinja.globals["generation"] = GENERATION
+    jinja.globals["tls_ciphers"] = TLS_CIPHERS
     return jinja
 
 

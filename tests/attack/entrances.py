@@ -31,10 +31,10 @@ class Entrance:
 
 def _mail(greeting: str, *, wrapped: bool = False) -> Entrance:
     """A mail program's port: it greets, and wants a login for anything else (tests/cluster/test_mail_attacks.py)."""
-    return Entrance(tls=greeting) if wrapped else Entrance(greeting=greeting, plain=greeting)
+    return Entrance(tls=greeting) if wrapped else Entrance(greeting=greeting, plain=f"{greeting}|554 .*")
 
 
-SITE = Entrance(plain=r"HTTP/1\.[01] 400 .*", tls=r"HTTP/1\.1 421 .*")
+SITE = Entrance(tls=r"HTTP/1\.1 421 .*")
 REDIRECT = Entrance(plain=r"HTTP/1\.1 421 .*")
 COUNTERS = Entrance(plain=r"HTTP/1\.1 (200|503) .*")
 """HAProxy's own counters and whether the node is ready: for the cluster's network alone."""
@@ -42,13 +42,16 @@ COUNTERS = Entrance(plain=r"HTTP/1\.1 (200|503) .*")
 PASSWORD = Entrance(plain=r"HTTP/1\.1 401 .*")
 SSH = Entrance(greeting=r"SSH-2\.0-OpenSSH_.*", plain=r"SSH-2\.0-OpenSSH_.*")
 DATABASE = Entrance(greeting=r".*MariaDB.*", plain=r".*MariaDB.*")
+BALANCERS = Entrance()
+"""Dovecot hears of nobody but the TCP balancers, by the PROXY protocol."""
+
 MAIL: dict[int | range, Entrance] = {
     25: _mail(r"220 .*ESMTP.*"),
-    143: _mail(r"\* OK .*IMAP4rev1.*"),
+    143: _mail(r"\* OK .*"),
     465: _mail(r"220 .*ESMTP.*", wrapped=True),
     587: _mail(r"220 .*ESMTP.*"),
-    993: _mail(r"\* OK .*IMAP4rev1.*", wrapped=True),
-    4190: _mail(r"\"IMPLEMENTATION\" \"Dovecot Pigeonhole\""),
+    993: _mail(r"\* OK .*", wrapped=True),
+    4190: _mail(r"\"IMPLEMENTATION\" \"Dovecot.* Pigeonhole\""),
 }
 
 ENTRANCES: dict[str, dict[int | range, Entrance]] = {
@@ -67,7 +70,7 @@ ENTRANCES: dict[str, dict[int | range, Entrance]] = {
     },
     "storage": {24007: Entrance(), BRICKS: Entrance()},
     "mysql": {3306: DATABASE, 9104: Entrance(plain=r"HTTP/1\.[01] 404 .*"), 9105: Entrance()},
-    "mail": {**MAIL, 8404: COUNTERS},
+    "mail": {**MAIL, 143: BALANCERS, 993: BALANCERS, 4190: BALANCERS, 8404: COUNTERS},
     "shell": {22: SSH, 8404: COUNTERS},
     "backup": {},
 }

@@ -96,6 +96,8 @@ def main(told: dict[str, Any]) -> dict[str, int]:
             door = secure.wrap_socket(door) if secure else door
             with door:
                 door.sendall(sent)
+                if not secure:  # a body that is shorter than was said has ended: nobody waits for more
+                    door.shutdown(socket.SHUT_WR)
                 head = door.recv(64).split()
                 said = head[1].decode("latin-1") if len(head) > 1 and head[0].startswith(b"HTTP/") else "silence"
         except socket.timeout:  # noqa: UP041  nodes may have Python 3.9

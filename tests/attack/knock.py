@@ -16,7 +16,7 @@ KINDS = ("greeting", "plain", "tls")
 def first_line(door: socket.socket) -> str:
     """What is heard, up to the first line's end; what is no text is left out."""
     said = door.recv(1000)
-    return "".join(map(chr, (each for each in said if 32 <= each < 127 or each == 10))).lstrip("\n").split("\n")[0]
+    return "".join(chr(each) for each in said.split(b"\r\n")[0] if 32 <= each < 127)
 
 
 def knock(address: str, port: int, kind: str) -> str:

@@ -80,7 +80,7 @@ def test_much_that_arrived_is_moved_before_a_mailbox_is_opened(cluster: LabClust
     post.read("carol")  # whoever reads moves what there is; with a folder made by it
     make = (
         f"cd {maildir}/new && for i in $(seq {MANY}); do printf 'Subject: {subject}\\n\\n%s\\n' $i"
-        f" > $(date +%s).M${{i}}P$$.{node}; done && chown 5000:5000 * && ls | wc -l"
+        f" > $(date +%s).M${{i}}P$$.{node}; done && chown 5000:5000 *P$$.{node} && ls *P$$.{node} | wc -l"
     )
     assert cluster.run(node, make, seconds=60).stdout.strip() == str(MANY)
     post.enter("carol")

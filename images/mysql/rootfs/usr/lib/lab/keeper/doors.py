@@ -217,4 +217,5 @@ def _tls() -> ssl.SSLContext:
     context.load_cert_chain(TLS)
     context.load_verify_locations(CA)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
