@@ -93,7 +93,7 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
 
     made = Evidence(_session_cluster)
     try:
-        if not _session_cluster.left_whole:
+        if not _session_cluster.left_whole or _session_cluster.applied is not _session_cluster.spec:
             _session_cluster.heal()
     except LabError:
         _keep(request, made)

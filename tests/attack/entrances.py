@@ -16,7 +16,7 @@ UDP = {"tcp-lb": {53}}
 
 @dataclass(frozen=True)
 class Entrance:
-    """Regular expressions for the first line that is heard; empty: nothing at all.
+    """Regular expressions for the first line that is heard; empty: nothing at all; None: not tried.
 
     Attributes:
         greeting: within two seconds, from a server that is told nothing.
@@ -25,8 +25,8 @@ class Entrance:
     """
 
     greeting: str = ""
-    plain: str = ""
-    tls: str = ""
+    plain: str | None = ""
+    tls: str | None = ""
 
 
 def _mail(greeting: str, *, wrapped: bool = False) -> Entrance:
@@ -40,7 +40,8 @@ COUNTERS = Entrance(plain=r"HTTP/1\.1 (200|503) .*")
 """HAProxy's own counters and whether the node is ready: for the cluster's network alone."""
 
 PASSWORD = Entrance(plain=r"HTTP/1\.1 401 .*")
-SSH = Entrance(greeting=r"SSH-2\.0-OpenSSH_.*", plain=r"SSH-2\.0-OpenSSH_.*")
+SSH = Entrance(greeting=r"SSH-2\.0-OpenSSH_.*", plain=None, tls=None)
+"""Whoever says something else there is taken for one who guesses, and soon banned (tests/cluster/test_shell.py)."""
 DATABASE = Entrance(greeting=r".*MariaDB.*", plain=r".*MariaDB.*")
 BALANCERS = Entrance()
 """Dovecot hears of nobody but the TCP balancers, by the PROXY protocol."""

@@ -1,4 +1,4 @@
-"""Run by whoever is tried: what each door of `sys.argv[1]` (JSON: [[address, port], ...]) says at first."""
+"""Run by whoever is tried: what each door of `sys.argv[1]` (JSON: [[address, port, kinds]]) says at first."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def knock(address: str, port: int, kind: str) -> str:
         return ""
 
 
-def main(doors: list[tuple[str, int]]) -> dict[str, dict[str, str]]:
+def main(doors: list[tuple[str, int, list[str]]]) -> dict[str, dict[str, str]]:
     """By address and port, what each kind of knocking got."""
-    tried = [(address, port, kind) for address, port in doors for kind in KINDS]
+    tried = [(address, port, kind) for address, port, kinds in doors for kind in kinds]
     with ThreadPoolExecutor(30) as all_:
         heard = list(all_.map(lambda one: knock(*one), tried))
     found: dict[str, dict[str, str]] = {}
@@ -48,4 +48,4 @@ def main(doors: list[tuple[str, int]]) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main([(address, port) for address, port in json.loads(sys.argv[1])])))
+    print(json.dumps(main([(address, port, kinds) for address, port, kinds in json.loads(sys.argv[1])])))

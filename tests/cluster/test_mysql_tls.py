@@ -98,12 +98,12 @@ def test_a_connection_that_broke_is_made_again_by_tls(cluster: LabCluster) -> No
     asked = f"postmap -q {ann} proxy:mysql:/run/lab/postfix/accounts.cf"
     login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{PASSWORD}'"
     for _ in range(3):
+        for member in cluster.plan.role("mysql"):
+            assert cluster.run(member.name, "mariadb -e 'KILL CONNECTION USER mail'").ok
         for node in cluster.plan.role("mail"):
             cluster.until(f"logins on {node.name}", 20, partial(cluster.run, node.name, login), lambda done: done.ok)
             found = partial(cluster.run, node.name, asked)
             cluster.until(f"lookups on {node.name}", 20, found, lambda done: done.stdout.strip() == ann)
-        for member in cluster.plan.role("mysql"):
-            assert cluster.run(member.name, "mariadb -e 'KILL CONNECTION USER mail'").ok
 
 
 @pytest.mark.read_only

@@ -214,6 +214,8 @@ def test_logins_are_counted(cluster: LabCluster, school: School) -> None:
     refused = [each for each in done if each.stdout != "in\n"]
     assert all("too many logins" in each.stdout + each.stderr for each in refused), refused[0]
     shell = cluster.plan.role("shell")[0].name
+    counted = f"find /run/lab/logins/{ANN} -type f | wc -l"
+    cluster.until("their logins to end", 20, lambda: cluster.run(shell, counted).stdout.strip() == "0")
     with ThreadPoolExecutor(most) as pool:
         held = [pool.submit(school.ssh, ANN, "sleep 60", seconds=90) for _ in range(most)]
         cluster.until("all to be in", 20, lambda: school.ssh(ANN), lambda last: not last.ok)
