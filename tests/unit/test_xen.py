@@ -350,3 +350,16 @@ def test_topologies_say_where_they_run() -> None:
     assert made.placement == Placement("xen", _settings(host="ssh://root@dom0", memory=512))
     with pytest.raises(SpecError, match="max-domains"):
         parse("xen: {max-domians: 3}\nweb:\n")
+
+
+def test_every_setting_of_the_kernel_is_made_as_the_plan_has_it(made: Plan, tmp_path: Path) -> None:
+    """By the lines of the initrd's own program; one of the settings has two words."""
+    node = made.node("web1")
+    assert any(" " in value for value in node.sysctls.values())
+    for name in node.sysctls:
+        (tmp_path / "proc/sys" / name.replace(".", "/")).parent.mkdir(parents=True, exist_ok=True)
+    init = (assets.xen() / "guest" / "init").read_text(encoding="utf-8")
+    loop = init[init.index('echo "$SYSCTLS"') :].partition("\ndone\n")[0] + "\ndone\n"
+    subprocess.run(["sh", "-euc", f"root={tmp_path}\n{domain.told(made, node)}{loop}"], check=True)
+    found = {name: (tmp_path / "proc/sys" / name.replace(".", "/")).read_text() for name in node.sysctls}
+    assert found == {name: f"{value}\n" for name, value in node.sysctls.items()}

@@ -91,7 +91,7 @@ def told(plan: Plan, node: NodePlan) -> str:
         "PORT": PORT,
         "ENTRYPOINT": manifest("base").own.entrypoint,
         "VOLUMES": " ".join(volumes),
-        "SYSCTLS": " ".join(f"{key}={value}" for key, value in node.sysctls.items()),
+        "SYSCTLS": "\n".join(f"{key}={value}" for key, value in node.sysctls.items()),
         "THREADS": node.limits.processes + KERNEL_THREADS,
         "DEVICES": " ".join(node.devices),
         "TMPFS": "\n".join(f"{path} {options}" for path, options in TMPFS.items()),
