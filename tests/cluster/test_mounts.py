@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import Storage
-
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
+
+pytestmark = pytest.mark.usefixtures("three_bricks")
 
 ROLES = ("web", "shell", "mail", "backup")
 SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
 ANSWERS = """bash -c '. /usr/lib/lab/ready.d/mounts; echo "$because"'"""
 FIRST_PATIENCE, SERVING_PATIENCE = 10, 60  # of /usr/lib/lab/mounts
 MOUNT_SECONDS = 10  # a mount that meets nothing in its way
-
-
-@pytest.fixture(autouse=True)
-def _three(cluster: LabCluster) -> None:
-    cluster.options(Storage)
-    cluster.require("storage", 3)
 
 
 @pytest.fixture

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from lab.backends.base import Result
     from lab.testing import Faults, LabCluster, Rounds
 
-pytestmark = pytest.mark.smaller(
-    "three bricks and two nodes that mount are all it needs", topology="tests/cluster/topologies/storage.yaml"
-)
+pytestmark = [
+    pytest.mark.usefixtures("three_bricks"),
+    pytest.mark.smaller(
+        "three bricks and two nodes that mount are all it needs", topology="tests/cluster/topologies/storage.yaml"
+    ),
+]
 
-FOLDER = "/srv/shared/uploads"
+SHARED = "/srv/shared"
+FOLDER = f"{SHARED}/uploads"
 HEAL_SECONDS = 90.0
 MOUNT_SECONDS = 10.0
 BRICKS = "pgrep -x glusterfsd"
@@ -75,12 +79,6 @@ for _ in range(100):
 """
 
 
-@pytest.fixture(autouse=True)
-def _three(cluster: LabCluster) -> None:
-    cluster.options(Storage)
-    cluster.require("storage", 3)
-
-
 @pytest.fixture
 def webs(cluster: LabCluster) -> list[str]:
     """Two nodes that have the volume mounted; the same one twice where there is no other."""
@@ -115,9 +113,12 @@ def _healed(cluster: LabCluster) -> None:
 def _bricks_are_equal(cluster: LabCluster) -> None:
     """The files of every volume, by name and content, as they lie in the bricks."""
     volumes = " ".join(f"/bricks/{name}" for name in cluster.options(Storage).volumes)
-    listing = f"find {volumes} -name .glusterfs* -prune -o -type f -exec sha256sum {{}} + | sort | sha256sum"
-    sums = {node.name: cluster.run(node.name, listing, seconds=60).stdout for node in cluster.plan.role("storage")}
-    assert len(set(sums.values())) == 1, sums
+    listing = f"find {volumes} -name .glusterfs* -prune -o -type f -exec sha256sum {{}} +"
+    nodes = [node.name for node in cluster.plan.role("storage")]
+    files = {node: set(cluster.run(node, listing, seconds=60).stdout.splitlines()) for node in nodes}
+    everywhere = set.intersection(*files.values())
+    differing = {node: sorted(of - everywhere) for node, of in files.items() if of - everywhere}
+    assert differing == {}
 
 
 @contextlib.contextmanager
@@ -417,6 +418,32 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
         ended = partial(_replaced, old.split())
         cluster.until("the earlier mount to end", MOUNT_SECONDS, processes, ended)
     writers_checked(cluster, writers)
+
+
+def test_a_mount_that_can_not_be_renewed_stays_until_it_can(cluster: LabCluster, webs: list[str]) -> None:
+    """While no brick answers, a program meets a filesystem that waits or says so, never the bare directory below it."""
+    node, storage = webs[0], [each.name for each in cluster.plan.role("storage")]
+    mount = f"awk '$5 == \"{SHARED}\" {{ print $1 }}' /proc/self/mountinfo"
+    before = cluster.run(node, mount).stdout.split()
+    assert len(before) == 1
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for each in storage:
+                cluster.backend.pause(each)
+            reloaded = pool.submit(cluster.run, node, "/usr/lib/lab/reload storage.pem", seconds=120)
+            anew = "grep -q /run/lab/anew/ /proc/self/mountinfo"
+            cluster.until("a new mount to be tried", 20, partial(cluster.run, node, anew), lambda said: said.ok)
+            cluster.until("it to be given up", 30, partial(cluster.run, node, anew), lambda said: not said.ok)
+            assert cluster.run(node, mount).stdout.split() == before
+        finally:
+            for each in storage:
+                cluster.backend.start(each)
+        done = reloaded.result()
+    assert done.ok, done.said
+    now = cluster.run(node, mount).stdout.split()
+    assert len(now) == 1
+    assert now != before
+    _healed(cluster)
 
 
 def test_status_tells_every_brick(cluster: LabCluster) -> None:

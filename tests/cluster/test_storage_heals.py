@@ -14,7 +14,6 @@ import pytest
 
 from lab.lifecycle import unlike
 from lab.lifecycle.volumes import bricks
-from lab.spec import Storage
 from tests.cluster import storm
 
 if TYPE_CHECKING:
@@ -23,9 +22,12 @@ if TYPE_CHECKING:
     from lab.backends.base import Result
     from lab.testing import LabCluster
 
-pytestmark = pytest.mark.smaller(
-    "three bricks and two nodes that mount are all it needs", topology="tests/cluster/topologies/storage.yaml"
-)
+pytestmark = [
+    pytest.mark.usefixtures("three_bricks"),
+    pytest.mark.smaller(
+        "three bricks and two nodes that mount are all it needs", topology="tests/cluster/topologies/storage.yaml"
+    ),
+]
 
 VOLUME, SHARED, BRICK = "www", "/srv/shared", "/bricks/www"
 NODES = ("storage1", "storage2", "storage3")
@@ -43,12 +45,6 @@ def read(path):
         return None
 print(json.dumps({str(path): read(path) for path in map(Path, json.load(sys.stdin))}))
 """
-
-
-@pytest.fixture(autouse=True)
-def _three(cluster: LabCluster) -> None:
-    cluster.options(Storage)
-    cluster.require("storage", 3)
 
 
 @pytest.fixture
