@@ -75,7 +75,7 @@ def test_without_a_certificate_the_nodes_port_answers_nothing(cluster: LabCluste
 
 @pytest.mark.read_only
 def test_only_another_mysql_node_of_the_same_ca_is_listened_to(cluster: LabCluster) -> None:
-    port = f"https://mysql1:{NODES}/state"
+    port = f"https://{cluster.plan.node('mysql1').address}:{NODES}/state"
     curl = "curl -s -o /dev/null -w '%{http_code}' --max-time 5 --cacert /etc/lab/ca.crt -X POST"
     assert cluster.run("mysql2", f"{curl} --cert /etc/lab/mysql.pem {port}").stdout == "200"
     made = cluster.run(
