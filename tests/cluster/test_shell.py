@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -265,19 +266,28 @@ def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
 
 
 def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) -> None:
-    shells = [node.name for node in cluster.plan.role("shell")]
+    """As another node would guess: the client's address is that of everybody who comes by the published port."""
+    cluster.require("shell", 2)
+    guesser, guessed = (node.name for node in cluster.plan.role("shell")[:2])
+    ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=10"
+    guess = partial(cluster.run, guesser, f"{ssh} nobody@{cluster.plan.node(guessed).address}", seconds=30)
+    assert "Permission denied" in guess().said
     try:
-        cluster.until(
-            "the door to be closed",
-            30,
-            lambda: school.ssh(ANN, key="stranger").said,
-            lambda said: "Permission denied" not in said,
-        )
-        assert not school.ssh(ANN).ok, "not even with the right key"
+        cluster.until("the ban", 60, guess, lambda done: "Permission denied" not in done.said)
+        banned = cluster.run(guessed, "fail2ban-client status sshd | grep 'Banned IP'").stdout
+        assert banned.split(":")[1].split() == [cluster.plan.node(guesser).address]
+        assert school.ssh(ANN).ok, "a ban of one address is none of the others"
     finally:
-        for shell in shells:
-            cluster.run(shell, "fail2ban-client unban --all")
-    school.logs_in(ANN)
+        cluster.run(guessed, "fail2ban-client unban --all")
+    assert "Permission denied" in guess().said
+
+
+def test_who_guesses_at_the_published_port_keeps_nobody_else_out(cluster: LabCluster, school: School) -> None:
+    tries = 2 * TRIES * len(cluster.plan.role("shell"))  # each node counts what it has seen
+    with ThreadPoolExecutor(4) as guessers:
+        said = list(guessers.map(lambda _: school.ssh(ANN, key="stranger").said, range(tries)))
+    assert all("Permission denied" in each for each in said), said
+    assert school.ssh(ANN).ok
 
 
 def test_a_removed_users_sessions_end_and_files_stay(cluster: LabCluster, school: School) -> None:
