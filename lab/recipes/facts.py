@@ -64,5 +64,14 @@ def _of(software: Software, table: Family) -> list[tuple[str, str]]:
         )
         for entry in software.directories
     ]
+    asked += [
+        (f"{daemon} {has.oldest} or later", _reaches(has.oldest, table.version_command(has.package or daemon)))
+        for daemon, has in software.versions.items()
+    ]
     python = table.software["base"].binaries["python"]
     return asked + [(f"Python module {name}", f"{python} -c 'import {name}'") for name in software.imports]
+
+
+def _reaches(oldest: str, asked: str) -> str:
+    """The command that prints the version that `asked` tells, and succeeds if it is `oldest` or later, epoch aside."""
+    return f"has=$({asked}) && echo $has && printf '%s\\n' {oldest} \"${{has#*:}}\" | sort -VC"

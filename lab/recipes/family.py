@@ -20,10 +20,22 @@ class Directory(BaseModel):
     group: str
 
 
+class Version(BaseModel):
+    """Between which versions a daemon may be in a family: what is rendered for it is valid for all of them.
+
+    `package`: the one whose version is asked when an image is tried; unset: it is called as the daemon.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    package: str = ""
+    oldest: str
+    newest: str
+
+
 class Software(BaseModel):
     """One piece of software in one family: its packages, and the names and paths that they bring.
 
-    `imports`: the Python modules that programs of the lab import from it.
+    `imports`: the Python modules that programs of the lab import from it. `versions`: by the daemon's name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,11 +48,15 @@ class Software(BaseModel):
     modules: list[str] = []
     files: dict[str, str] = {}
     imports: list[str] = []
+    versions: dict[str, Version] = {}
     directories: list[Directory] = []
 
 
 class Family(BaseModel):
-    """One operating system: where its base comes from, how it installs, what it calls things."""
+    """One operating system: where its base comes from, how it installs, what it calls things.
+
+    `installed`: the shell command that tells the version of `{package}`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     family: str
@@ -49,11 +65,16 @@ class Family(BaseModel):
     bootstrap: str | None
     prepare: list[str]
     install: str
+    installed: str
     software: dict[str, Software]
 
     def install_command(self, packages: list[str]) -> str:
         """The shell command that installs `packages` and leaves no cache behind; empty for no packages."""
         return self.install.format(packages=" ".join(packages)).strip() if packages else ""
+
+    def version_command(self, package: str) -> str:
+        """The shell command that tells the version of an installed package, as the package has it."""
+        return self.installed.replace("{package}", package)
 
 
 def families() -> list[str]:

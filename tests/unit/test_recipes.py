@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from lab.errors import SpecError
 from lab.recipes import families, family, manifest, recipe, roles
+from lab.recipes.facts import facts
 from lab.recipes.recipe import Entry, Recipe
 
 
@@ -19,11 +22,22 @@ def test_the_tables_of_all_families_have_the_same_entries() -> None:
         assert set(other.software) == set(first.software)
         for key, software in first.software.items():
             twin = other.software[key]
-            for field in ("users", "groups", "files"):
+            for field in ("users", "groups", "files", "versions"):
                 assert set(getattr(twin, field)) == set(getattr(software, field)), f"{key}.{field}"
             assert bool(twin.modules_dir) == bool(software.modules_dir)
             if key != "clients":  # which load generator there is differs, and the table says why
                 assert set(twin.binaries) == set(software.binaries), key
+
+
+@pytest.mark.parametrize(
+    ("installed", "code"),
+    [("1:2.6.12-1+deb12u4", 0), ("2.6.12", 0), ("2.10.0-1", 0), ("1:2.6.9-1", 1), ("2.4.22", 1)],
+)
+def test_a_package_that_is_older_than_the_table_says_is_a_wrong_fact(installed: str, code: int) -> None:
+    table = family("debian").model_copy(update={"installed": f"test {{package}} = haproxy && echo {installed}"})
+    command = dict(facts("http-lb", table))["haproxy: haproxy 2.6.12 or later"]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, f"{installed}\n"), "what is there is told, too"
 
 
 @pytest.mark.parametrize("name", families())
