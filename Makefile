@@ -31,12 +31,12 @@ lint: .venv/ready
 	cd images/backup/rootfs/usr/lib/lab/backup && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/backup *.py
 
 unit: .venv/ready
-	.venv/bin/pytest -q tests/unit
+	.venv/bin/pytest -q -n auto tests/unit
 
 # Before each commit: no engine, under two minutes.
 check: lint
 	@.venv/bin/coverage erase
-	$(PYTEST) -q tests/unit
+	$(PYTEST) -q -n auto tests/unit
 	@$(MAKE) --no-print-directory coverage
 
 # Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
@@ -62,7 +62,8 @@ test-shared: .venv/ready engine
 
 # What needs no cluster, or makes clusters of its own.
 test-apart: .venv/ready engine
-	$(PYTEST) tests/unit tests/report tests/images tests/compose tests/cluster -m "apart and not nightly" --parity $(PARITY) --durations 25
+	$(PYTEST) -n auto tests/unit
+	$(PYTEST) tests/report tests/images tests/compose tests/cluster -m "apart and not nightly" --parity $(PARITY) --durations 25
 
 # What needs a part of the cluster.
 test-parts: .venv/ready engine

@@ -71,20 +71,22 @@ def lost(ledger: str, read: dict[str, str | None]) -> list[str]:
 
     Args:
         ledger: what the program noted.
-        read: by path, what is there; None where it can't be read.
+        read: by path, what is there; None where it can't be read; nothing where no file is.
     """
     attempts = [json.loads(line) for line in ledger.splitlines()]
     found = []
     for path in sorted({path for path, *_ in attempts}):
         acknowledged = [number for at, number, good in attempts if at == path and good]
         text = read.get(path)
-        if text is None:
+        if path not in read:
+            found += [f"{path} is missing, and {acknowledged[-1]} was acknowledged"] if acknowledged else []
+        elif text is None:
             found.append(f"{path} can't be read")
         elif path.endswith("-log"):
             missing = sorted(set(acknowledged) - {int(line) for line in text.split() if line.isdecimal()})
             found += [f"{path} lacks {missing}"] if missing else []
-        elif acknowledged and int(text.partition("\n")[0] or 0) < acknowledged[-1]:
-            found.append(f"{path} is {text[:8].strip() or 'empty'}, and {acknowledged[-1]} was acknowledged")
+        elif acknowledged and int((first := text.partition("\n")[0]) or 0) < acknowledged[-1]:
+            found.append(f"{path} is {first or 'empty'}, and {acknowledged[-1]} was acknowledged")
     return found
 
 

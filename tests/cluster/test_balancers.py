@@ -39,7 +39,6 @@ def _patience(cluster: LabCluster) -> tuple[str, str]:
     return "--max-time", str(cluster.clock.limit(1))
 
 
-@pytest.mark.xen_smoke("VRRP over the bridge: a destroyed domain loses the VIP", topology="five")
 def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster, faults: Faults, rounds: Rounds) -> None:
     """And the one that returns does not take it back: there is no second interruption."""
     for round_ in rounds("vip-moves", "vip-has-one-holder"):
@@ -75,7 +74,6 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster, faults: Faults, ro
                     cluster.run(old, f"{SUPERVISOR} start haproxy")
 
 
-@pytest.mark.xen_smoke("xl pause and unpause: no lasting second holder", topology="five")
 def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(
     cluster: LabCluster, faults: Faults, rounds: Rounds
 ) -> None:

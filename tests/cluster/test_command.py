@@ -117,19 +117,21 @@ CHANGES = {
 }
 
 
-NIGHTLY = pytest.mark.nightly("two minutes: two changes of a cluster for each line that the command prints")
+EVERY_STEP = pytest.mark.nightly("two minutes: two changes of a cluster for each line that the command prints")
 
 
 @pytest.mark.parametrize(
-    "change", ["an option", *(pytest.param(name, marks=NIGHTLY) for name in CHANGES if name != "an option")]
+    ("change", "every"), [("an option", 4), *(pytest.param(name, 1, marks=EVERY_STEP) for name in CHANGES)]
 )
-def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(person: Person, change: str) -> None:
+def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(
+    person: Person, change: str, every: int
+) -> None:
     """A step is a line that the command prints. Each node has the files that the old topology means, and no other."""
     verb, topology = CHANGES[change]
     file = person.folder / "cluster.yaml"
     person.lab("up")
     kept = _files(person)
-    for step in range(1, STEPS):
+    for step in range(1, STEPS, every):
         file.write_text(topology, encoding="utf-8")
         with person.start(*verb) as running:
             assert running.stderr
@@ -281,7 +283,10 @@ def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person)
     assert "nothing to change" in person.lab("up")
 
 
-@pytest.mark.parametrize("before", [[], ["kill"], ["down"]])
+@pytest.mark.parametrize(
+    "before",
+    [[], *(pytest.param(verb, marks=pytest.mark.nightly("a cluster of its own")) for verb in (["kill"], ["down"]))],
+)
 def test_another_home_is_refused_and_nothing_is_changed(person: Person, before: list[str]) -> None:
     """As with sudo, by a colleague, or after a home was lost."""
     person.lab("up")

@@ -38,12 +38,16 @@ MANY = 200
 READ = """
 import json, sys
 from pathlib import Path
-def read(path):
+found = {}
+for path in map(Path, json.load(sys.stdin)):
     try:
-        return path.read_text()
-    except OSError:
-        return None
-print(json.dumps({str(path): read(path) for path in map(Path, json.load(sys.stdin))}))
+        found[str(path)] = path.read_text()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        found[str(path)] = None
+        print(path, error, file=sys.stderr)
+print(json.dumps(found))
 """
 
 
