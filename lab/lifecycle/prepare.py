@@ -69,7 +69,10 @@ def prepare(
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
-    made = plan(resolve.places(cluster, existing, capabilities), chosen)
+    placed = resolve.places(cluster, existing, capabilities)
+    if why := resolve.moved(existing, capabilities):
+        report.say(f"network: {placed.network} ({why})")
+    made = plan(placed, chosen)
     resolve.admit(made, existing, capabilities)
     scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)

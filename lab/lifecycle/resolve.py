@@ -129,16 +129,34 @@ def _that_fit(count: int) -> list[str]:
 
 
 def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> IPv4Network:
+    inside = _inside(existing, taken)
     if isinstance(cluster.network, IPv4Network):
-        _refuse_taken(cluster.network, taken)
+        _refuse_taken(cluster.network, inside if str(cluster.network) == existing.network else taken)
         return cluster.network
-    if existing.network:
+    if existing.network and not inside:
         return IPv4Network(existing.network)
     used = [IPv4Network(subnet) for subnet in taken]
     for candidate in POOL:
         if (cluster.vip is None or cluster.vip in candidate) and not any(candidate.overlaps(other) for other in used):
             return candidate
     raise HostError(f"no subnet of {RANGE} is free", next_step="write one, such as 'network: 10.123.0.0/24'")
+
+
+def moved(existing: Existing, capabilities: Capabilities) -> str:
+    """Why the cluster can't keep its subnet; empty where it can."""
+    inside = _inside(existing, capabilities.subnets)
+    return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in inside.items())
+
+
+def _inside(existing: Existing, taken: Mapping[str, str]) -> dict[str, str]:
+    """What was taken of the cluster's subnet since, as by a VPN: what is sent there reaches no node any more.
+
+    A wider route does no harm: the narrower one, which is the cluster's, is preferred.
+    """
+    if not existing.network:
+        return {}
+    own = IPv4Network(existing.network)
+    return {subnet: owner for subnet, owner in taken.items() if IPv4Network(subnet).subnet_of(own)}
 
 
 def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:

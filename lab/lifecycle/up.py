@@ -59,6 +59,8 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     prepared = prepare(cluster, backend, report, known=known)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
+    if fresh and families.of_data(cluster.name):  # 'down --volumes' leaves no such note
+        report.say(f"WARNING: the volumes of '{cluster.name}' were removed, not by 'lab down': new ones are empty")
     try:
         build(prepared.plan, backend, report)
         _bring_up(cluster, prepared, backend, report, limit)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from lab.testing.plugin import place
 from tests import free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab.backends.base import Backend
     from lab.spec import Placement
@@ -281,6 +282,55 @@ def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person)
     person.lab("up")
     assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
     assert "nothing to change" in person.lab("up")
+
+
+@pytest.fixture
+def vpn(request: pytest.FixtureRequest) -> Iterator[Callable[[IPv4Network], str]]:
+    """Routes a network into a tunnel of this machine; returns the tunnel's name."""
+    if request.config.getoption("--backend") != "docker":
+        pytest.skip("the network's routes are this machine's")
+    name = f"labvpn{os.getpid()}"
+
+    def take(network: IPv4Network) -> str:
+        for argv in (["tuntap", "add", "dev", name, "mode", "tun"], ["link", "set", name, "up"]):
+            subprocess.run(["ip", *argv], check=True)
+        subprocess.run(["ip", "route", "add", str(network), "dev", name], check=True)
+        return name
+
+    yield take
+    subprocess.run(["ip", "link", "del", name], check=False)
+
+
+def test_a_subnet_that_a_vpn_took_is_left_and_data_stays(person: Person, vpn: Callable[[IPv4Network], str]) -> None:
+    post = ("exec", "client", "--", "curl", "-sS")
+    person.lab("up")
+    person.lab(*post, "--form-string", "message=kept", "http://web1/api/posts")
+    before = person.backend.observe().network
+    assert before
+    taken = next(IPv4Network(before).subnets(prefixlen_diff=1))
+    name = vpn(taken)
+    moved = f"({before} collides with {taken}, a route of this machine ({name}))"
+    assert moved in person.lab("plan")
+    assert moved in person.lab("up")
+    assert person.backend.observe().network != before
+    assert "kept" in person.lab(*post, "http://web1/api/posts")
+    assert "nothing to change" in person.lab("up")
+
+
+def test_volumes_that_somebody_removed_are_said_and_made_again(person: Person) -> None:
+    if person.backend.name != "docker":
+        pytest.skip("on Xen a volume is no object that others prune")
+    warning = f"the volumes of '{person.backend.cluster}' were removed, not by 'lab down'"
+    assert warning not in person.lab("up")
+    person.lab("down")
+    ours = ["docker", "volume", "ls", "-q", "--filter", f"name={person.backend.cluster}"]
+    volumes = subprocess.run(ours, check=True, capture_output=True, text=True).stdout.split()
+    assert volumes
+    subprocess.run(["docker", "volume", "rm", *volumes], check=True, capture_output=True)
+    assert warning in person.lab("up")
+    assert warning not in person.lab("up")
+    person.lab("down", "--volumes")
+    assert warning not in person.lab("up")
 
 
 @pytest.mark.parametrize(

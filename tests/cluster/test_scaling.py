@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,4 +76,20 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
         cluster.backend.start(name)
     ready.nodes(cluster.backend, names, 60)
     cluster.until("a ready cluster", 20, cluster.status, lambda found: found.ready)
+    assert cluster.ask("/healthz") == "ok\n"
+
+
+SLEPT_SECONDS = 45.0  # longer than any node of the cluster waits for another
+
+
+def test_nodes_that_slept_wake_to_a_whole_cluster(cluster: LabCluster) -> None:
+    """As on a laptop whose lid was closed: nothing ran meanwhile, and nobody has to do anything afterwards."""
+    names = [node.name for node in cluster.plan.nodes]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(cluster.backend.pause, names))
+        time.sleep(cluster.clock.limit(SLEPT_SECONDS))  # what is tried, no wait for something
+        list(pool.map(cluster.backend.start, names))
+    cluster.until("a ready cluster", 60, cluster.status, lambda found: found.ready)
+    if cluster.plan.vip:
+        cluster.until("one holder of the VIP", 20, cluster.vip_holders, lambda found: len(found) == 1)
     assert cluster.ask("/healthz") == "ok\n"

@@ -354,6 +354,20 @@ def test_a_free_subnet_is_found_and_a_taken_one_refused() -> None:
         resolve.places(cluster, MemoryBackend("x").observe(), all_taken)
 
 
+def test_a_subnet_of_which_a_part_was_taken_is_left_and_a_wider_route_does_no_harm() -> None:
+    existing, chosen = Existing(network="10.90.1.0/24"), parse("web:\n")
+    vpn = Capabilities("memory", subnets={"10.90.1.128/25": "a route of this machine (tun0)"})
+    wide = Capabilities("memory", subnets={"10.0.0.0/8": "a route of this machine (tun0)"})
+    assert str(resolve.places(chosen, existing, vpn).network) == "10.90.0.0/24"
+    assert resolve.moved(existing, vpn) == "10.90.1.0/24 collides with 10.90.1.128/25, a route of this machine (tun0)"
+    assert str(resolve.places(chosen, existing, wide).network) == "10.90.1.0/24"
+    assert not resolve.moved(existing, wide)
+    own = parse("network: 10.90.1.0/24\nweb:")
+    assert str(resolve.places(own, existing, wide).network) == "10.90.1.0/24"
+    with pytest.raises(HostError, match=r"collides with 10\.90\.1\.128/25"):
+        resolve.places(own, existing, vpn)
+
+
 def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, memory: MemoryBackend) -> None:
     nowhere = Capabilities("memory")
     made = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HOME = Path("/var/lib/mysql")
 DATA = HOME / "data"
 TEMPORARY = HOME / "tmp"
-SOCKET = "/run/mysqld/mysqld.sock"
+SOCKET = "/run/mysqld/lab.sock"
 CA = Path("/run/lab/ca.crt")
 TLS = Path("/run/lab/mysql.pem")
 ACCOUNTS = Path("/run/lab/accounts.sql")
