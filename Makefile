@@ -16,11 +16,15 @@ down: .venv/ready
 engine: .venv/ready
 	@$(LAB) doctor --fix --quiet
 
-# The environment is made anew when what it holds has changed, and marked only when it is whole.
+# The environment is made anew when what it holds has changed, and marked only when it is whole. The command alone needs
+# less than the tests.
 .venv/ready: pyproject.toml constraints.txt scripts/venv
 	@scripts/venv $(PYTHON)
 
-lint: .venv/ready
+.venv/dev: .venv/ready
+	@scripts/venv $(PYTHON) dev
+
+lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -30,7 +34,7 @@ lint: .venv/ready
 	cd images/mysql/rootfs/usr/lib/lab/keeper && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/keeper *.py
 	cd images/backup/rootfs/usr/lib/lab/backup && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/backup *.py
 
-unit: .venv/ready
+unit: .venv/dev
 	.venv/bin/pytest -q -n auto tests/unit
 
 # Before each commit: no engine, under two minutes.
@@ -40,7 +44,7 @@ check: lint
 	@$(MAKE) --no-print-directory coverage
 
 # Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
-coverage: .venv/ready
+coverage: .venv/dev
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
 
@@ -57,16 +61,16 @@ test: lint engine
 	-@.venv/bin/python -m tests.covered
 
 # What needs the whole cluster, which its tests share.
-test-shared: .venv/ready engine
+test-shared: .venv/dev engine
 	$(PYTEST) tests/cluster tests/attack -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 25
 
 # What needs no cluster, or makes clusters of its own.
-test-apart: .venv/ready engine
+test-apart: .venv/dev engine
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) tests/report tests/images tests/compose tests/cluster -m "apart and not nightly" --parity $(PARITY) --durations 25
 
 # What needs a part of the cluster.
-test-parts: .venv/ready engine
+test-parts: .venv/dev engine
 	$(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology galera -m "galera and not nightly"
@@ -77,11 +81,11 @@ xen: .venv/ready
 	@$(LAB) xen host up
 
 # The tests that run on Xen at every change, marked with their reason: five domains at a time.
-test-xen: xen
+test-xen: .venv/dev xen
 	$(PYTEST) tests/xen tests/cluster --backend xen --topology five -m 'xen_smoke(topology="five")' --parity $(PARITY) --durations 15
 
 # Everything, stage by stage, and what became of it on both backends.
-nightly: .venv/ready engine xen
+nightly: .venv/dev engine xen
 	@mkdir -p runs
 	.venv/bin/pytest tests/report tests/cluster tests/attack --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
@@ -95,7 +99,7 @@ nightly: .venv/ready engine xen
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
 	[ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
 
-bench: .venv/ready engine
+bench: .venv/dev engine
 	.venv/bin/python -m bench
 
 clean:

@@ -34,6 +34,7 @@ NODES = ("storage1", "storage2", "storage3")
 NOTICED_SECONDS = 60.0  # a brick that was emptied
 SETTLED_SECONDS = 35.0  # a brick that was just started is looked into no sooner
 HEAL_SECONDS = 120.0
+MOUNT_SECONDS = 20.0
 MANY = 200
 READ = """
 import json, sys
@@ -205,9 +206,11 @@ def _stormed(cluster: LabCluster, webs: list[str]) -> Iterator[None]:
         paths = sorted({json.loads(line)[0] for line in ledger.splitlines()})
         assert paths
         for reader in webs:
+            # Its mount tries each brick every three seconds, and serves once it has reached two.
+            cluster.until("the mount to serve", MOUNT_SECONDS, partial(cluster.run, reader, f"ls {folder}"), _ok)
             cluster.backend.put(reader, {"/var/tmp/paths": (json.dumps(paths).encode(), 0o644)})
             read = cluster.run(reader, f"python3 -c '{READ}' < /var/tmp/paths", seconds=120)
-            assert storm.lost(ledger, json.loads(read.stdout)) == []
+            assert storm.lost(ledger, json.loads(read.stdout)) == [], read.stderr[:1000]
 
 
 def _ended(cluster: LabCluster, web: str) -> bool:
