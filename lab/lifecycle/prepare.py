@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, ownership, resolve, scaling, secrets
+from lab.lifecycle import each, ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -70,7 +70,9 @@ def prepare(
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
     made = plan(resolve.places(cluster, existing, capabilities), chosen)
-    resolve.admit(made, existing, capabilities)
+    resolve.admit(made, capabilities)
+    for warning in sizes.admit(sizes.sizes(made, existing, capabilities.rooms)):
+        report.say(f"WARNING: {warning}")
     scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}

@@ -81,11 +81,11 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     )
 
 
-def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
+def admit(made: Plan, capabilities: Capabilities) -> None:
     """Refuses, by name, what the backend can't do here.
 
     Raises:
-        HostError: a kernel feature, memory or disk is missing.
+        HostError: a kernel feature is missing.
         SpecError: there are too many nodes; names the topologies that fit.
     """
     for feature in made.needs:
@@ -104,19 +104,6 @@ def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
             next_step=f"of those that ship, these fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
             " or raise 'max-domains'",
         )
-    awake = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
-    there = {node.name for node in existing.nodes}
-    names = {node.name for node in made.nodes}
-    for what, left, wanted in (
-        ("memory", capabilities.memory, capabilities.node_memory * len(names - awake)),
-        ("disk", capabilities.disk, capabilities.node_disk * len(names - there)),
-    ):
-        if left is not None and wanted > left:
-            raise HostError(
-                f"{wanted} MiB of {what} are wanted for the nodes, {left} MiB are free on {capabilities.engine}",
-                where=what,
-                next_step="take a smaller topology, or free some: 'lab down' removes a cluster",
-            )
 
 
 def _that_fit(count: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from lab.backends.base import Capabilities, Existing, State
+from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, SpecError, Taken
 from lab.lifecycle import families, resolve, scaling, secrets
@@ -378,8 +378,8 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
 def test_what_the_engine_can_not_do_is_refused_by_name(full: Cluster) -> None:
     made = replace(plan(full, "debian"), needs=("ip_vs",))
     with pytest.raises(HostError, match="no 'ip_vs'"):
-        resolve.admit(made, Existing(), Capabilities("memory"))
-    resolve.admit(made, Existing(), Capabilities("memory", kernel=frozenset({"ip_vs"})))
+        resolve.admit(made, Capabilities("memory"))
+    resolve.admit(made, Capabilities("memory", kernel=frozenset({"ip_vs"})))
 
 
 def test_one_error_for_all_that_failed() -> None:
@@ -399,7 +399,7 @@ def test_the_doctor_gives_reason_and_way_round() -> None:
     assert found["kernel: fuse"].good
     assert not found["kernel: ip_vs"].good
     assert "haproxy" in found["kernel: ip_vs"].way_round
-    assert {"disk", "memory"} <= {finding.subject for finding in host()}
+    assert {"docker command", "mmdebstrap"} <= {finding.subject for finding in host()}
 
 
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:

@@ -13,7 +13,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result, State
-from lab.backends.docker import channel, container, context, engine, labels
+from lab.backends.docker import channel, container, context, engine, labels, room
 from lab.backends.kernel import features, routes
 from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
@@ -45,9 +45,12 @@ class DockerBackend:
         with engine.asking("asking the engine what it is"):
             version = self.api.version()
             networks = self.api.networks()
-        local = context.endpoint().url.startswith("unix://")
+            info = self.api.info()
         return Capabilities(
-            f"Docker {version['Version']} (API {version['ApiVersion']})", features(), self._taken(networks, local=local)
+            f"Docker {version['Version']} (API {version['ApiVersion']})",
+            features(),
+            self._taken(networks, local=room.is_here(info)),
+            rooms=room.rooms(self.api, info),
         )
 
     def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
