@@ -90,6 +90,15 @@ class Existing:
         return next((node for node in self.nodes if node.name == name), None)
 
 
+class Lack(StrEnum):
+    """What an engine does not do, though its kernel could."""
+
+    BRICKS = "bricks of the shared filesystem"
+    LIMITS = "limits of nodes"
+    PAUSE = "pause"
+    LAYERS = "layers that images share"
+
+
 @dataclass(frozen=True)
 class Room:
     """Memory or disk that nodes and images take, in MiB.
@@ -120,6 +129,8 @@ class Capabilities:
         kernel: the features of the nodes' kernel, by module name (`ip_vs`, `sch_netem`, …).
         subnets: subnets that are taken, and by whom.
         max_nodes: how many nodes of a cluster at once; None for no limit.
+        kernel_seen: whether the kernel was looked at; else it counts as having all features.
+        lacks: what the engine does not do, each with the reason.
         rooms: the memory and the disks that nodes and images take.
         own_clocks: whether each node has a clock of its own.
         sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
@@ -129,6 +140,8 @@ class Capabilities:
     kernel: frozenset[str] = frozenset()
     subnets: Mapping[str, str] = field(default_factory=dict)
     max_nodes: int | None = None
+    kernel_seen: bool = True
+    lacks: Mapping[Lack, str] = field(default_factory=dict)
     rooms: tuple[Room, ...] = ()
     own_clocks: bool = False
     sized_volumes: bool = False

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab.backends.base import Lack
 from lab.backends.kernel import FEATURES
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ WANTED_FOR = {
     "nf_tables": ("cutting nodes off from each other", "load the module nf_tables"),
     "fuse": ("the shared filesystem", "load the module fuse"),
     "overlay": ("Docker's own storage", "load the module overlay"),
+}
+INSTEAD = {
+    Lack.BRICKS: "use a topology without 'storage', such as stage3, or an engine that runs as root",
+    Lack.LIMITS: "any node may take all of the machine: boot it with control groups of version 2, or use root's engine",
+    Lack.PAUSE: "use 'lab stop', 'lab kill' and 'lab fault cut'",
+    Lack.LAYERS: "choose the driver overlay, in storage.conf or daemon.json (fuse-overlayfs before Linux 5.13)",
 }
 
 
@@ -61,6 +68,9 @@ def engine(capabilities: Capabilities) -> list[Finding]:
         here = feature in capabilities.kernel
         purpose, way_round = WANTED_FOR[feature]
         found.append(Finding(f"kernel: {feature}", here, f"for {purpose}", way_round))
+    if not capabilities.kernel_seen:
+        found[1:] = [Finding("kernel", good=True, found="not looked at: the engine is not on this machine")]
+    found += [Finding(lack, good=False, found=why, way_round=INSTEAD[lack]) for lack, why in capabilities.lacks.items()]
     taken = ", ".join(f"{subnet} ({owner})" for subnet, owner in capabilities.subnets.items())
     return [*found, Finding("subnets in use", good=True, found=taken or "none")]
 

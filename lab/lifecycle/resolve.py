@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from lab import assets
-from lab.backends.base import Existing, State
+from lab.backends.base import Existing, Lack, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families
 from lab.spec import AUTO, load
@@ -85,7 +85,7 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
     """Refuses, by name, what the backend can't do here.
 
     Raises:
-        HostError: a kernel feature is missing.
+        HostError: a kernel feature is missing, or the engine can't have a role.
         SpecError: there are too many nodes; names the topologies that fit.
     """
     for feature in made.needs:
@@ -96,6 +96,13 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
                 where=where,
                 next_step=f"{instead} ('lab doctor' tells which features are here)",
             )
+    if Lack.BRICKS in capabilities.lacks and made.role("storage"):
+        raise HostError(
+            f"{capabilities.engine} can't have the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
+            where="storage",
+            next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
+            " or a topology without 'storage', such as '--file stage3'",
+        )
     if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
         raise SpecError(
             f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may be at once on"

@@ -111,7 +111,7 @@ def _missing(made: Plan, there: frozenset[str]) -> list[str]:
 
 
 def _new(made: Plan, existing: Existing, room: Room) -> list[NodePlan]:
-    """The nodes that take what is still free: those that sleep have their disk, and so has a cluster that was removed."""
+    """The nodes that take what is still free: those that sleep have their disk, and so have volumes without nodes."""
     if room.what == "memory":
         having = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
     elif existing.data and not existing.nodes and room.node is None:

@@ -43,7 +43,7 @@ def test_the_topology_that_can_not_fit_is_refused_and_nothing_is_made(lab: engin
     asked = lab("doctor")
     assert asked.returncode == 2, asked.stdout
     assert f"disk of {disk}" in asked.stdout
-    done = lab("up", "--family", "debian")
+    done = lab("up")
     assert done.returncode == 2
     assert "the cluster does not fit: disk: 2.0 GiB wanted for 10 images" in done.stderr
     assert f"where: disk of {disk}" in done.stderr
@@ -63,7 +63,7 @@ def test_a_disk_that_is_enough_but_for_the_building_is_a_warning(lab: engines.La
     asked = lab("doctor", "--file", "stage1")
     assert asked.returncode == 0, asked.stdout
     assert "take a smaller topology" in asked.stdout
-    planned = lab("plan", "--file", "stage1", "--family", "debian")
+    planned = lab("plan", "--file", "stage1")
     assert planned.returncode == 0, planned.stderr
     assert f"WARNING: disk of {disk} may not be enough" in planned.stderr + planned.stdout
     lab.made_nothing()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import Room
-from lab.backends.docker import engine
+from lab.backends.docker import engine, nature
 from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
 MEMORY = Path("/proc/meminfo")
 SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
 CONTAINERD = "/var/lib/containerd"  # its default 'root', which no engine tells
-
-
-def is_here(info: dict[str, Any]) -> bool:
-    """Whether an engine that told `info` runs on this machine, and in no virtual machine or container of it."""
-    return (info.get("Name"), info.get("KernelVersion")) == (platform.node(), platform.release())
 
 
 def rooms(api: docker.APIClient, info: dict[str, Any]) -> tuple[Room, ...]:
@@ -43,7 +37,7 @@ def for_images(api: docker.APIClient) -> Room:
 def _memory(info: dict[str, Any]) -> Room:
     """Swap counts where nothing else is left."""
     total = int(info["MemTotal"]) >> 20
-    if not (is_here(info) and MEMORY.is_file()):
+    if not (nature.is_here(info) and MEMORY.is_file()):
         return Room("memory", info["Name"], total or None, total or None)
     lines = (line.split() for line in MEMORY.read_text(encoding="ascii").splitlines())
     told = {words[0]: int(words[1]) >> 10 for words in lines}
@@ -51,7 +45,7 @@ def _memory(info: dict[str, Any]) -> Room:
 
 
 def _disk(info: dict[str, Any], folder: str, *, node: int | None = None, images: frozenset[str] | None = None) -> Room:
-    if not is_here(info):
+    if not nature.is_here(info):
         return Room("disk", f"{folder} on {info['Name']}", node=node, images=images)
     try:
         free = shutil.disk_usage(folder).free >> 20
@@ -72,4 +66,4 @@ def _names(api: docker.APIClient) -> frozenset[str]:
     """The full names of the lab's images."""
     with engine.asking("listing the images"):
         rows = api.images(filters={"reference": f"{NAMESPACE}/*"})
-    return frozenset(tag for row in rows for tag in row["RepoTags"] or [])
+    return frozenset(name for row in rows for name in engine.own_names(row))
