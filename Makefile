@@ -53,6 +53,9 @@ test: lint engine
 	@scripts/need ssh openssh-client
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
+	@scripts/need rootlesskit rootlesskit
+	@scripts/need newuidmap uidmap
+	@scripts/need slirp4netns slirp4netns
 	@$(MAKE) --no-print-directory test-apart
 	@$(MAKE) --no-print-directory test-parts
 	@$(MAKE) --no-print-directory test-shared
@@ -87,6 +90,8 @@ test-xen: .venv/dev xen
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/dev engine xen
 	@mkdir -p runs
+	@scripts/need podman podman
+	.venv/bin/pytest tests/images -m nightly --junitxml runs/engines.xml; engines=$$?; \
 	.venv/bin/pytest tests/report tests/cluster tests/attack --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
@@ -97,7 +102,7 @@ nightly: .venv/dev engine xen
 	        --parity $(PARITY) --junitxml runs/xen-$$part.xml || parts=1; \
 	done; \
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
-	[ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
+	[ $$engines = 0 ] && [ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
 
 bench: .venv/dev engine
 	.venv/bin/python -m bench

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 
+ROUTE = "a route of "
+"""How a subnet's owner is named that is no network of the engine; see `Capabilities.subnets`."""
+
 LASTING = "kept-"
 """Prefix of the keys of notes about data, which stay as long as the data."""
 
@@ -90,6 +93,36 @@ class Existing:
         return next((node for node in self.nodes if node.name == name), None)
 
 
+class Lack(StrEnum):
+    """What an engine does not do, though its kernel could."""
+
+    BRICKS = "bricks of the shared filesystem"
+    LIMITS = "limits of nodes"
+    PAUSE = "pause"
+    LAYERS = "layers that images share"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory or disk that nodes and images take, in MiB.
+
+    Attributes:
+        what: `memory` or `disk`.
+        where: what has it, such as `/var/lib/docker`.
+        free: what can be had now; None where that can't be looked at.
+        most: what can be had once all else has ended; None as well.
+        node: what one more node takes; None: as its role's `takes` says.
+        images: the full names of the images that lie there already; None: no images lie there.
+    """
+
+    what: str
+    where: str
+    free: int | None = None
+    most: int | None = None
+    node: int | None = None
+    images: frozenset[str] | None = None
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a backend can do here.
@@ -99,8 +132,9 @@ class Capabilities:
         kernel: the features of the nodes' kernel, by module name (`ip_vs`, `sch_netem`, …).
         subnets: subnets that are taken, and by whom.
         max_nodes: how many nodes of a cluster at once; None for no limit.
-        memory, disk: MiB that are free; None where nobody has to ask.
-        node_memory, node_disk: MiB of them that one more node takes.
+        kernel_seen: whether the kernel was looked at; else it counts as having all features.
+        lacks: what the engine does not do, each with the reason.
+        rooms: the memory and the disks that nodes and images take.
         own_clocks: whether each node has a clock of its own.
         sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
     """
@@ -109,10 +143,9 @@ class Capabilities:
     kernel: frozenset[str] = frozenset()
     subnets: Mapping[str, str] = field(default_factory=dict)
     max_nodes: int | None = None
-    memory: int | None = None
-    disk: int | None = None
-    node_memory: int = 0
-    node_disk: int = 0
+    kernel_seen: bool = True
+    lacks: Mapping[Lack, str] = field(default_factory=dict)
+    rooms: tuple[Room, ...] = ()
     own_clocks: bool = False
     sized_volumes: bool = False
 

@@ -7,6 +7,8 @@ import platform
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from lab.backends.base import ROUTE
+
 FEATURES = {
     "ip_vs": "CONFIG_IP_VS",
     "sch_netem": "CONFIG_NET_SCH_NETEM",
@@ -53,5 +55,5 @@ def routes(table: Path = Path("/proc/net/route")) -> dict[str, str]:
         mask = int(rest[5], 16).bit_count()
         if mask:
             base = ".".join(str(byte) for byte in int(destination, 16).to_bytes(4, "little"))
-            found[str(IPv4Network(f"{base}/{mask}"))] = f"a route of this machine ({interface})"
+            found[str(IPv4Network(f"{base}/{mask}"))] = f"{ROUTE}this machine ({interface})"
     return found

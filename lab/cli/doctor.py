@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from lab.spec import Placement
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    file: options.File = None,
+    name: options.Name = None,
+    scale: options.Scale = None,
     backend: options.BackendName = None,
     host: options.Host = None,
     fix: Annotated[
@@ -25,28 +31,36 @@ def doctor(
         bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")
     ] = False,
 ) -> None:
-    """Looks at what this machine has and lacks; each with the reason and the way round."""
+    """Looks at what this machine has and lacks for a topology; each with the reason and the way round."""
     from lab.backends import backend as make
-    from lab.errors import LabError
+    from lab.backends.base import Existing
+    from lab.errors import LabError, UserError
     from lab.lifecycle import doctor as findings
+    from lab.lifecycle import resolve, sizes
+    from lab.plan import plan
 
-    place = options.place(None, backend, host)
+    place, cluster = options.place(file, backend, host), options.cluster_name(file, name)
     if fix:
-        from lab.backends.docker.install import ensure
-
-        ensure(lambda line: print(line, file=sys.stderr))
+        _fix(place)
     found = findings.host()
     if place.backend == "xen":
         from lab.nested import tools
 
-        if fix:
-            tools.ensure(lambda line: print(line, file=sys.stderr))
         found += tools.findings()
+    existing, rooms = Existing(), sizes.UNKNOWN
     try:
-        found += findings.engine(make(place, options.DEFAULT_NAME).capabilities())
+        engine = make(place, cluster)
+        capabilities = engine.capabilities()
+        existing, rooms = engine.observe(), capabilities.rooms
+        found += findings.engine(capabilities)
     except LabError as error:
         # A nested Xen host that is not booted yet is nothing that is lacking.
         found.append(findings.missing_engine(error, vital=place.backend != "xen" or place.xen.host is not None))
+    try:
+        meant = plan(*resolve.offline(options.cluster(file, name, None, scale, None), existing))
+        found += findings.topology(sizes.sizes(meant, existing, rooms))
+    except UserError as error:
+        found.append(findings.no_topology(error))
     lacking = any(finding.vital and not finding.good for finding in found)
     if lacking or not quiet:
         from lab.cli import tables
@@ -54,3 +68,17 @@ def doctor(
         tables.findings(found)
     if lacking:
         raise typer.Exit(2)
+
+
+def _fix(place: Placement) -> None:
+    from lab.backends.docker import install
+
+    install.ensure(_say)
+    if place.backend == "xen":
+        from lab.nested import tools
+
+        tools.ensure(_say)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

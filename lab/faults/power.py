@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.backends.base import State
+from lab.backends.base import Lack, State
 from lab.errors import BackendError
 from lab.faults import wire
 from lab.faults.fault import Fault, Look
@@ -14,7 +14,7 @@ from lab.lifecycle import each, ready
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Capabilities
     from lab.faults.fault import Facts
 
 ANSWER_SECONDS = 2.0
@@ -106,6 +106,9 @@ class Pause(_Power):
     """It hangs: its connections stay, and nothing is answered."""
 
     kind = "pause"
+
+    def needs(self, can: Capabilities) -> str:
+        return can.lacks.get(Lack.PAUSE, "")
 
     @property
     def wanted(self) -> State:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.backends.base import Lack
 from lab.backends.kernel import FEATURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.backends.base import Capabilities
     from lab.errors import LabError
+    from lab.lifecycle.sizes import Size
 
-NEEDED_DISK = 4.0  # GiB: all images of one family and their layers while they are built
-NEEDED_MEMORY = 1.0  # GiB: the default cluster takes about 40 MB a node
 WANTED_FOR = {
     "ip_vs": ("engine: ipvs of tcp-lb", "use 'engine: haproxy', or load the module ip_vs"),
     "sch_netem": ("delay and loss on the network", "only bandwidth can be limited (sch_tbf)"),
@@ -24,6 +23,12 @@ WANTED_FOR = {
     "nf_tables": ("cutting nodes off from each other", "load the module nf_tables"),
     "fuse": ("the shared filesystem", "load the module fuse"),
     "overlay": ("Docker's own storage", "load the module overlay"),
+}
+INSTEAD = {
+    Lack.BRICKS: "use a topology without 'storage', such as stage3, or an engine that runs as root",
+    Lack.LIMITS: "any node may take all of the machine: boot it with control groups of version 2, or use root's engine",
+    Lack.PAUSE: "use 'lab stop', 'lab kill' and 'lab fault cut'",
+    Lack.LAYERS: "choose the driver overlay, in storage.conf or daemon.json (fuse-overlayfs before Linux 5.13)",
 }
 
 
@@ -38,24 +43,9 @@ class Finding:
     vital: bool = False
 
 
-def host(root: str = "/") -> list[Finding]:
-    """Disk, memory and what is on the PATH."""
-    disk = shutil.disk_usage(root).free / 2**30
-    memory = _memory()
+def host() -> list[Finding]:
+    """What is on the PATH."""
     return [
-        Finding(
-            "disk",
-            disk >= NEEDED_DISK,
-            f"{disk:.0f} GiB free",
-            f"{NEEDED_DISK:.0f} GiB are wanted for the images",
-            vital=True,
-        ),
-        Finding(
-            "memory",
-            memory >= NEEDED_MEMORY,
-            f"{memory:.1f} GiB available",
-            f"{NEEDED_MEMORY:.0f} GiB are wanted for the default cluster",
-        ),
         Finding(
             "docker command",
             bool(shutil.which("docker")),
@@ -78,6 +68,9 @@ def engine(capabilities: Capabilities) -> list[Finding]:
         here = feature in capabilities.kernel
         purpose, way_round = WANTED_FOR[feature]
         found.append(Finding(f"kernel: {feature}", here, f"for {purpose}", way_round))
+    if not capabilities.kernel_seen:
+        found[1:] = [Finding("kernel", good=True, found="not looked at: the engine is not on this machine")]
+    found += [Finding(lack, good=False, found=why, way_round=INSTEAD[lack]) for lack, why in capabilities.lacks.items()]
     taken = ", ".join(f"{subnet} ({owner})" for subnet, owner in capabilities.subnets.items())
     return [*found, Finding("subnets in use", good=True, found=taken or "none")]
 
@@ -87,11 +80,20 @@ def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
     return Finding("engine", good=False, found=error.what, way_round=error.next_step, vital=vital)
 
 
-def _memory() -> float:
-    """GiB that are available; all of it where the system does not tell."""
-    if platform.system() == "Linux":
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next((line for line in lines if line.startswith("MemAvailable")), None)
-        if available:
-            return int(available.split()[1]) / 2**20
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+def topology(found: Sequence[Size]) -> list[Finding]:
+    """What the topology that is meant takes, and what there is."""
+    return [
+        Finding(
+            f"{size.room.what} of {size.room.where}",
+            not (size.tight or size.impossible),
+            str(size),
+            size.instead,
+            vital=size.impossible,
+        )
+        for size in found
+    ]
+
+
+def no_topology(error: LabError) -> Finding:
+    """The topology that is meant can't be planned."""
+    return Finding("topology", good=False, found=error.what, way_round=error.next_step, vital=True)

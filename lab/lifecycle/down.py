@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, scaling, secrets
+from lab.lifecycle import each, families, scaling, secrets
 from lab.lifecycle.backup import ROLE as BACKUP
 
 if TYPE_CHECKING:
@@ -29,4 +29,6 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
         scaling.forget(backend)  # also where other notes stay, with the backups
     if volumes and not keep_backups:
         secrets.forget(backend.cluster)
+    elif volumes and not backend.observe().data:
+        families.forget_volumes(backend.cluster)
     return len(nodes)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from lab.plan import Plan
 
 OF_DATA = "family"
-"""The file, in a cluster's own folder, that names the family by which its volumes were made."""
+"""The file, in a cluster's own folder, that names the family by which its volumes are made."""
+
+VOLUMES = "volumes"
+"""The file beside it that exists once they were made."""
 
 
 def failed(roles: Iterable[str], family: str) -> str:
@@ -47,6 +50,22 @@ def keep_of_data(made: Plan) -> None:
     """Notes by which family the volumes of a cluster are made."""
     if of_data(made.cluster) != made.family:
         private.write(paths.secrets(made.cluster, make=True) / OF_DATA, made.family)
+
+
+def keep_volumes(made: Plan) -> None:
+    """Notes that a cluster's volumes were made."""
+    if any(node.volumes for node in made.nodes):
+        private.write(paths.secrets(made.cluster, make=True) / VOLUMES, "made")
+
+
+def had_volumes(cluster: str) -> bool:
+    """Whether a cluster's volumes were made, and not removed by the lab."""
+    return (paths.secrets(cluster) / VOLUMES).is_file()
+
+
+def forget_volumes(cluster: str) -> None:
+    """Notes that a cluster has no volumes any more."""
+    (paths.secrets(cluster) / VOLUMES).unlink(missing_ok=True)
 
 
 def _path() -> Path:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, ownership, resolve, scaling, secrets
+from lab.lifecycle import each, ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -70,10 +70,12 @@ def prepare(
     cluster = resolve.timers(cluster, backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
     placed = resolve.places(cluster, existing, capabilities)
-    if why := resolve.moved(existing, capabilities):
+    if why := resolve.subnet_conflict(existing, capabilities):
         report.say(f"network: {placed.network} ({why})")
     made = plan(placed, chosen)
-    resolve.admit(made, existing, capabilities)
+    resolve.admit(made, capabilities)
+    for warning in sizes.admit(sizes.sizes(made, existing, capabilities.rooms)):
+        report.say(f"WARNING: {warning}")
     scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from lab import assets
-from lab.backends.base import Existing, State
+from lab.backends.base import ROUTE, Existing, Lack, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families
 from lab.spec import AUTO, load
@@ -81,11 +81,11 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     )
 
 
-def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
+def admit(made: Plan, capabilities: Capabilities) -> None:
     """Refuses, by name, what the backend can't do here.
 
     Raises:
-        HostError: a kernel feature, memory or disk is missing.
+        HostError: a kernel feature is missing, or the engine can't have a role.
         SpecError: there are too many nodes; names the topologies that fit.
     """
     for feature in made.needs:
@@ -96,6 +96,13 @@ def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
                 where=where,
                 next_step=f"{instead} ('lab doctor' tells which features are here)",
             )
+    if Lack.BRICKS in capabilities.lacks and made.role("storage"):
+        raise HostError(
+            f"{capabilities.engine} can't have the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
+            where="storage",
+            next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
+            " or a topology without 'storage', such as '--file stage3'",
+        )
     if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
         raise SpecError(
             f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may be at once on"
@@ -104,19 +111,6 @@ def admit(made: Plan, existing: Existing, capabilities: Capabilities) -> None:
             next_step=f"of those that ship, these fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
             " or raise 'max-domains'",
         )
-    awake = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
-    there = {node.name for node in existing.nodes}
-    names = {node.name for node in made.nodes}
-    for what, left, wanted in (
-        ("memory", capabilities.memory, capabilities.node_memory * len(names - awake)),
-        ("disk", capabilities.disk, capabilities.node_disk * len(names - there)),
-    ):
-        if left is not None and wanted > left:
-            raise HostError(
-                f"{wanted} MiB of {what} are wanted for the nodes, {left} MiB are free on {capabilities.engine}",
-                where=what,
-                next_step="take a smaller topology, or free some: 'lab down' removes a cluster",
-            )
 
 
 def _that_fit(count: int) -> list[str]:
@@ -129,11 +123,11 @@ def _that_fit(count: int) -> list[str]:
 
 
 def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> IPv4Network:
-    inside = _inside(existing, taken)
+    conflicts = _conflicts(existing, taken)
     if isinstance(cluster.network, IPv4Network):
-        _refuse_taken(cluster.network, inside if str(cluster.network) == existing.network else taken)
+        _refuse_taken(cluster.network, conflicts if str(cluster.network) == existing.network else taken)
         return cluster.network
-    if existing.network and not inside:
+    if existing.network and not conflicts:
         return IPv4Network(existing.network)
     used = [IPv4Network(subnet) for subnet in taken]
     for candidate in POOL:
@@ -142,21 +136,25 @@ def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> 
     raise HostError(f"no subnet of {RANGE} is free", next_step="write one, such as 'network: 10.123.0.0/24'")
 
 
-def moved(existing: Existing, capabilities: Capabilities) -> str:
+def subnet_conflict(existing: Existing, capabilities: Capabilities) -> str:
     """Why the cluster can't keep its subnet; empty where it can."""
-    inside = _inside(existing, capabilities.subnets)
-    return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in inside.items())
+    found = _conflicts(existing, capabilities.subnets)
+    return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in found.items())
 
 
-def _inside(existing: Existing, taken: Mapping[str, str]) -> dict[str, str]:
-    """What was taken of the cluster's subnet since, as by a VPN: what is sent there reaches no node any more.
+def _conflicts(existing: Existing, taken: Mapping[str, str]) -> dict[str, str]:
+    """What collides with the cluster's subnet since it was chosen, such as a VPN's route to a part of it.
 
-    A wider route does no harm: the narrower one, which is the cluster's, is preferred.
+    A wider route does no harm: the kernel prefers the narrower one, which is the cluster's.
     """
     if not existing.network:
         return {}
     own = IPv4Network(existing.network)
-    return {subnet: owner for subnet, owner in taken.items() if IPv4Network(subnet).subnet_of(own)}
+    return {
+        subnet: owner
+        for subnet, owner in taken.items()
+        if own.overlaps(other := IPv4Network(subnet)) and not (owner.startswith(ROUTE) and own.subnet_of(other))
+    }
 
 
 def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:

@@ -59,8 +59,11 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     prepared = prepare(cluster, backend, report, known=known)
     for warning in cluster.warnings:
         report.say(f"WARNING: {warning}")
-    if fresh and families.of_data(cluster.name):  # 'down --volumes' leaves no such note
-        report.say(f"WARNING: the volumes of '{cluster.name}' were removed, not by 'lab down': new ones are empty")
+    if fresh and families.had_volumes(cluster.name):
+        report.say(
+            f"WARNING: the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
+            " empty ones are created"
+        )
     try:
         build(prepared.plan, backend, report)
         _bring_up(cluster, prepared, backend, report, limit)
@@ -94,6 +97,7 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
     families.keep_of_data(made)
     note(done=False)
     apply(prepared, backend, report, seconds or 0)
+    families.keep_volumes(made)
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()

@@ -47,6 +47,21 @@ class Limits(BaseModel):
     processors: float | str
 
 
+class Takes(BaseModel):
+    """What is taken where nothing happens yet, in MiB: measured, see docs/decisions/048-sizes.md.
+
+    Attributes:
+        memory: of a ready node without load, as `docker stats` shows it.
+        disk: of a ready node's volumes, and what it wrote beside its image.
+        image: of the image, above the base's; of the base, all of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    memory: int
+    disk: int
+    image: int
+
+
 class Promise(BaseModel):
     """What is promised of a role when something happens.
 
@@ -91,6 +106,7 @@ class Fragment(BaseModel):
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
     limits: Limits | None = None
+    takes: Takes | None = None
     promises: dict[str, Promise] = {}
     checks: dict[str, str] = {}
     checked_beside: list[str] = []
@@ -130,6 +146,11 @@ class Manifest(BaseModel):
     def limits(self) -> Limits:
         """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
         return next(layer.limits for layer in reversed(self.layers) if layer.limits)
+
+    @property
+    def takes(self) -> Takes:
+        """As for `limits`: of a role that was never measured, what the base says."""
+        return next(layer.takes for layer in reversed(self.layers) if layer.takes)
 
     def capabilities_of(self, service: str) -> list[str]:
         """What a service may have of the node's capabilities: those of the base, and what `keeps` names for it."""

@@ -267,19 +267,22 @@ def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
 
 def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) -> None:
     """As another node would guess: the client's address is that of everybody who comes by the published port."""
-    cluster.require("shell", 2)
-    guesser, guessed = (node.name for node in cluster.plan.role("shell")[:2])
-    ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=10"
-    guess = partial(cluster.run, guesser, f"{ssh} nobody@{cluster.plan.node(guessed).address}", seconds=30)
-    assert "Permission denied" in guess().said
-    try:
-        cluster.until("the ban", 60, guess, lambda done: "Permission denied" not in done.said)
-        banned = cluster.run(guessed, "fail2ban-client status sshd | grep 'Banned IP'").stdout
-        assert banned.split(":")[1].split() == [cluster.plan.node(guesser).address]
-        assert school.ssh(ANN).ok, "a ban of one address is none of the others"
-    finally:
-        cluster.run(guessed, "fail2ban-client unban --all")
-    assert "Permission denied" in guess().said
+    shell = cluster.options(Shell)
+    cluster.room(len(cluster.plan.nodes) + max(0, 2 - shell.count))
+    two = cluster.spec.model_copy(update={"shell": shell.model_copy(update={"count": max(2, shell.count)})})
+    with cluster.changed(two):
+        guesser, guessed = (node.name for node in cluster.plan.role("shell")[:2])
+        ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=10"
+        guess = partial(cluster.run, guesser, f"{ssh} nobody@{cluster.plan.node(guessed).address}", seconds=30)
+        assert "Permission denied" in guess().said
+        try:
+            cluster.until("the ban", 60, guess, lambda done: "Permission denied" not in done.said)
+            banned = cluster.run(guessed, "fail2ban-client status sshd | grep 'Banned IP'").stdout
+            assert banned.split(":")[1].split() == [cluster.plan.node(guesser).address]
+            assert school.ssh(ANN).ok, "a ban of one address is none of the others"
+        finally:
+            cluster.run(guessed, "fail2ban-client unban --all")
+        assert "Permission denied" in guess().said
 
 
 def test_who_guesses_at_the_published_port_keeps_nobody_else_out(cluster: LabCluster, school: School) -> None:

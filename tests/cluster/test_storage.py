@@ -17,7 +17,8 @@ from lab.lifecycle.volumes import bricks
 from lab.spec import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from lab.backends.base import Result
     from lab.testing import Faults, LabCluster, Rounds
@@ -117,6 +118,7 @@ def _bricks_are_equal(cluster: LabCluster) -> None:
     nodes = [node.name for node in cluster.plan.role("storage")]
     files = {node: set(cluster.run(node, listing, seconds=60).stdout.splitlines()) for node in nodes}
     everywhere = set.intersection(*files.values())
+    assert everywhere
     differing = {node: sorted(of - everywhere) for node, of in files.items() if of - everywhere}
     assert differing == {}
 
@@ -420,29 +422,69 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
     writers_checked(cluster, writers)
 
 
-def test_a_mount_that_can_not_be_renewed_stays_until_it_can(cluster: LabCluster, webs: list[str]) -> None:
-    """While no brick answers, a program meets a filesystem that waits or says so, never the bare directory below it."""
-    node, storage = webs[0], [each.name for each in cluster.plan.role("storage")]
+@contextlib.contextmanager
+def _storage_hangs(cluster: LabCluster, _: str) -> Iterator[None]:
+    nodes = [each.name for each in cluster.plan.role("storage")]
+    try:
+        for node in nodes:
+            cluster.backend.pause(node)
+        yield
+    finally:
+        for node in nodes:
+            cluster.backend.start(node)
+
+
+@contextlib.contextmanager
+def _bricks_hang(cluster: LabCluster, _: str) -> Iterator[None]:
+    """Glusterd goes on: the new mount begins, and a look at it can't be ended by a signal."""
+    nodes = [each.name for each in cluster.plan.role("storage")]
+    try:
+        for node in nodes:
+            assert cluster.run(node, "pkill -STOP -x glusterfsd").ok
+        yield
+    finally:
+        for node in nodes:
+            cluster.run(node, "pkill -CONT -x glusterfsd")
+
+
+@contextlib.contextmanager
+def _nothing_can_be_moved(cluster: LabCluster, node: str) -> Iterator[None]:
+    program = "/usr/lib/lab/exchange"
+    broken = f"mv {program} {program}.kept && printf '#!/bin/sh\nexit 1\n' > {program} && chmod +x {program}"
+    try:
+        assert cluster.run(node, broken).ok
+        yield
+    finally:
+        cluster.run(node, f"mv {program}.kept {program}")
+
+
+HINDRANCES = [_storage_hangs, _bricks_hang, _nothing_can_be_moved]
+
+
+@pytest.mark.parametrize("hindrance", HINDRANCES, ids=lambda hindrance: hindrance.__name__.strip("_"))
+def test_a_mount_that_can_not_be_renewed_stays_until_it_can(
+    cluster: LabCluster, webs: list[str], hindrance: Callable[[LabCluster, str], AbstractContextManager[None]]
+) -> None:
+    """The bare directory below it is never seen, and a second renewal during the first ends like the first."""
+    node = webs[0]
     mount = f"awk '$5 == \"{SHARED}\" {{ print $1 }}' /proc/self/mountinfo"
+    staged = "grep -q /run/lab/anew/ /proc/self/mountinfo"
     before = cluster.run(node, mount).stdout.split()
     assert len(before) == 1
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            for each in storage:
-                cluster.backend.pause(each)
-            reloaded = pool.submit(cluster.run, node, "/usr/lib/lab/reload storage.pem", seconds=120)
-            anew = "grep -q /run/lab/anew/ /proc/self/mountinfo"
-            cluster.until("a new mount to be tried", 20, partial(cluster.run, node, anew), lambda said: said.ok)
-            cluster.until("it to be given up", 30, partial(cluster.run, node, anew), lambda said: not said.ok)
+    with ThreadPoolExecutor(2) as pool:
+        reload = partial(cluster.run, node, "/usr/lib/lab/reload storage.pem", seconds=120)
+        with hindrance(cluster, node):
+            reloads = [pool.submit(reload)]
+            cluster.until("a new mount to be tried", 20, partial(cluster.run, node, staged), lambda said: said.ok)
+            reloads.append(pool.submit(reload))
+            cluster.until("it to be given up", 30, partial(cluster.run, node, staged), lambda said: not said.ok)
             assert cluster.run(node, mount).stdout.split() == before
-        finally:
-            for each in storage:
-                cluster.backend.start(each)
-        done = reloaded.result()
-    assert done.ok, done.said
+        done = [each.result() for each in reloads]
+    assert all(each.ok for each in done), [each.said for each in done]
     now = cluster.run(node, mount).stdout.split()
     assert len(now) == 1
     assert now != before
+    assert not cluster.run(node, staged).ok
     _healed(cluster)
 
 

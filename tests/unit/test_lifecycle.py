@@ -355,15 +355,18 @@ def test_a_free_subnet_is_found_and_a_taken_one_refused() -> None:
 
 
 def test_a_subnet_of_which_a_part_was_taken_is_left_and_a_wider_route_does_no_harm() -> None:
-    existing, chosen = Existing(network="10.90.1.0/24"), parse("web:\n")
-    vpn = Capabilities("memory", subnets={"10.90.1.128/25": "a route of this machine (tun0)"})
-    wide = Capabilities("memory", subnets={"10.0.0.0/8": "a route of this machine (tun0)"})
+    existing, chosen, tunnel = Existing(network="10.90.1.0/24"), parse("web:\n"), "a route of this machine (tun0)"
+    vpn = Capabilities("memory", subnets={"10.90.1.128/25": tunnel})
+    wide = Capabilities("memory", subnets={"10.0.0.0/8": tunnel})
+    network = Capabilities("memory", subnets={"10.90.0.0/16": "the Docker network other"})
     assert str(resolve.places(chosen, existing, vpn).network) == "10.90.0.0/24"
-    assert resolve.moved(existing, vpn) == "10.90.1.0/24 collides with 10.90.1.128/25, a route of this machine (tun0)"
+    assert resolve.subnet_conflict(existing, vpn) == f"10.90.1.0/24 collides with 10.90.1.128/25, {tunnel}"
     assert str(resolve.places(chosen, existing, wide).network) == "10.90.1.0/24"
-    assert not resolve.moved(existing, wide)
+    assert not resolve.subnet_conflict(existing, wide)
     own = parse("network: 10.90.1.0/24\nweb:")
     assert str(resolve.places(own, existing, wide).network) == "10.90.1.0/24"
+    with pytest.raises(HostError, match="the Docker network other"):
+        resolve.places(own, existing, network)
     with pytest.raises(HostError, match=r"collides with 10\.90\.1\.128/25"):
         resolve.places(own, existing, vpn)
 
@@ -392,8 +395,8 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
 def test_what_the_engine_can_not_do_is_refused_by_name(full: Cluster) -> None:
     made = replace(plan(full, "debian"), needs=("ip_vs",))
     with pytest.raises(HostError, match="no 'ip_vs'"):
-        resolve.admit(made, Existing(), Capabilities("memory"))
-    resolve.admit(made, Existing(), Capabilities("memory", kernel=frozenset({"ip_vs"})))
+        resolve.admit(made, Capabilities("memory"))
+    resolve.admit(made, Capabilities("memory", kernel=frozenset({"ip_vs"})))
 
 
 def test_one_error_for_all_that_failed() -> None:
@@ -413,7 +416,7 @@ def test_the_doctor_gives_reason_and_way_round() -> None:
     assert found["kernel: fuse"].good
     assert not found["kernel: ip_vs"].good
     assert "haproxy" in found["kernel: ip_vs"].way_round
-    assert {"disk", "memory"} <= {finding.subject for finding in host()}
+    assert {"docker command", "mmdebstrap"} <= {finding.subject for finding in host()}
 
 
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:

@@ -13,8 +13,8 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result, State
-from lab.backends.docker import channel, container, context, engine, labels
-from lab.backends.kernel import features, routes
+from lab.backends.docker import channel, container, context, engine, labels, nature, room
+from lab.backends.kernel import FEATURES, features, routes
 from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
 
@@ -45,27 +45,39 @@ class DockerBackend:
         with engine.asking("asking the engine what it is"):
             version = self.api.version()
             networks = self.api.networks()
-        local = context.endpoint().url.startswith("unix://")
+            info = self.api.info()
+        here = nature.is_here(info)
         return Capabilities(
-            f"Docker {version['Version']} (API {version['ApiVersion']})", features(), self._taken(networks, local=local)
+            f"{nature.name(version)} {version['Version']} (API {version['ApiVersion']})",
+            features() if here else frozenset(FEATURES),
+            self._taken(networks, local=here),
+            kernel_seen=here,
+            lacks=nature.lacks(info),
+            rooms=room.rooms(self.api, info),
         )
 
     def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
         """The subnets of other networks and of this machine's routes; the cluster's own is in nobody's way."""
-        taken, own = dict(routes()) if local else {}, set()
+        taken, own, bridge = dict(routes()) if local else {}, set(), ""
         for network in networks:
             pools = (network.get("IPAM") or {}).get("Config") or []
             for subnet in (pool["Subnet"] for pool in pools if "." in pool.get("Subnet", "")):  # IPv4 is all there is
                 if network["Name"] == self._network:
                     own.add(subnet)
+                    bridge = f"(br-{network['Id'][:12]})"
                 else:
                     taken[subnet] = f"the Docker network {network['Name']}"
-        return {subnet: owner for subnet, owner in taken.items() if subnet not in own}
+        return {
+            subnet: owner
+            for subnet, owner in taken.items()
+            if subnet not in own and not (bridge and owner.endswith(bridge))
+        }
 
     def observe(self) -> Existing:
         with engine.asking(f"listing the nodes of {self.cluster}"):
             rows = self.api.containers(all=True, filters=labels.ours(self.cluster))
-            networks = {network["Id"] for network in self.api.networks(filters=labels.ours(self.cluster))}
+            # A container names its network by id; with Podman and CNI by name.
+            networks = {n[key] for n in self.api.networks(filters=labels.ours(self.cluster)) for key in ("Id", "Name")}
             data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
             return labels.existing(rows, networks, data=data)
 
@@ -229,7 +241,8 @@ class DockerBackend:
         client = next((node for node in self.observe().nodes if node.role == "client"), None)
         if client is None or client.state is not State.RUNNING:
             raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
-        found = self.api.port(self._id(client.name), port)
+        with engine.asking(f"asking for the published port {port}", client.name):
+            found = self.api.port(self._id(client.name), port)
         if not found:
             raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
         return f"{found[0]['HostIp']}:{found[0]['HostPort']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
@@ -11,6 +11,7 @@ from docker.errors import APIError, DockerException
 
 from lab.backends.docker import context
 from lab.errors import BackendError, HostError, Taken
+from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,12 @@ def _unreachable(where: str, error: Exception) -> HostError:
         next_step="'lab doctor --fix' installs and starts one on Debian and Ubuntu as root;\n"
         "    elsewhere install Docker and start it, or set DOCKER_HOST",
     )
+
+
+def own_names(image: dict[str, Any]) -> list[str]:
+    """The names of the lab in a row of the engine's list of images, without the registry that Podman adds."""
+    names = (str(tag).removeprefix("docker.io/").removeprefix("localhost/") for tag in image["RepoTags"] or [])
+    return sorted(name for name in names if name.startswith(f"{NAMESPACE}/"))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def ours(cluster: str) -> dict[str, str]:
 
 
 def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
-    """A node from one row of the engine's list of containers, and the ids of the cluster's networks."""
+    """A node from one row of the engine's list of containers, and the ids and names of the cluster's networks."""
     labels = row["Labels"]
     fixed = json.loads(labels[FIXED])
     return Observed(
@@ -63,7 +63,7 @@ def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
 
 
 def existing(rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool) -> Existing:
-    """The cluster from the engine's list of containers, the ids of its networks, and whether it has volumes."""
+    """The cluster from the engine's list of containers, ids and names of its networks, and whether it has volumes."""
     nodes = sorted(
         (observed(row, networks) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")]
     )

@@ -10,7 +10,6 @@ from docker.errors import APIError
 
 from lab import paths
 from lab.backends.docker import engine
-from lab.names import NAMESPACE
 from lab.nested import machine
 from lab.recipes import families, recipe, roles
 
@@ -42,7 +41,7 @@ class Kept:
 def stock(api: docker.APIClient) -> list[Kept]:
     """All images of the lab, and all disks, by name."""
     with engine.asking("listing the images"):
-        rows = [row for row in api.images() if _own(row)]
+        rows = [row for row in api.images() if engine.own_names(row)]
         used = {row["ImageID"] for row in api.containers(all=True)}
     found = [_image(row, used) for row in rows]
     stems = {row["Id"].removeprefix("sha256:")[:DIGITS] for row, one in zip(rows, found, strict=True) if one.why}
@@ -85,12 +84,8 @@ def layers(api: docker.APIClient) -> int:
         return int(api.df()["LayersSize"])
 
 
-def _own(row: dict[str, Any]) -> list[str]:
-    return sorted(tag for tag in row["RepoTags"] or [] if tag.startswith(f"{NAMESPACE}/"))
-
-
 def _image(row: dict[str, Any], used: set[str]) -> Kept:
-    tags = _own(row)
+    tags = engine.own_names(row)
     why = "in use by a node" if row["Id"] in used else ""
     if _current() & set(tags):
         why = "this version" + (f", {why}" if why else "")

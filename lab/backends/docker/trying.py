@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Trial
 
 TRIAL_SECONDS = 120
+GRACE_SECONDS = 30  # for the engine, above it
 TIMED_OUT = 124  # the exit code of timeout(1)
 SCRIPT = "/etc/lab/trial"
 LABELLED = f"{LABEL}.trial"
@@ -39,8 +40,8 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
     )
     made = api.create_container(
         image,
-        ["timeout", str(TRIAL_SECONDS), "sh", SCRIPT],
-        entrypoint=[],
+        ["sh", SCRIPT],
+        entrypoint=["timeout", str(TRIAL_SECONDS)],  # an empty one is the image's own to Podman
         hostname=trial.node.name,
         labels={LABELLED: trial.node.role},
         host_config=host,
@@ -48,7 +49,7 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
     try:
         api.put_archive(made["Id"], "/", archive({**trial.files, SCRIPT: (trial.script.encode(), 0o600)}))
         api.start(made["Id"])
-        rc = int(api.wait(made["Id"])["StatusCode"])
+        rc = int(api.wait(made["Id"], timeout=TRIAL_SECONDS + GRACE_SECONDS)["StatusCode"])
         said = api.logs(made["Id"]).decode(errors="replace").strip()
     finally:
         api.remove_container(made["Id"], force=True, v=True)

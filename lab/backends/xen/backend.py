@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.archive import archive
-from lab.backends.base import Capabilities, Existing, Result, State
+from lab.backends.base import ROUTE, Capabilities, Existing, Result, State
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
-from lab.errors import BackendError, HostError, SpecError
+from lab.errors import BackendError, HostError, LabError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lab.backends.base import Trial
+    from lab.backends.base import Room, Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
     from lab.spec import Placement
@@ -55,12 +55,9 @@ class XenBackend:
         return Capabilities(
             f"Xen {facts.version} ({self.dom0.link.where})",
             guest.features(),
-            {subnet: f"a route of the Xen host ({device})" for subnet, device in facts.routes if device != own},
+            {subnet: f"{ROUTE}the Xen host ({device})" for subnet, device in facts.routes if device != own},
             max_nodes=self.settings.max_domains,
-            memory=facts.memory,
-            disk=facts.disk,
-            node_memory=self.settings.memory + host.DOMAIN_OVERHEAD,
-            node_disk=host.DOMAIN_DISK,
+            rooms=(*host.rooms(self.dom0, facts, self.settings.memory), *_rooms_for_images()),
             own_clocks=True,
             sized_volumes=True,
         )
@@ -310,6 +307,17 @@ class XenBackend:
 
     def _uuid(self, node: str) -> str:
         return domain.identity(self.cluster, node)
+
+
+def _rooms_for_images() -> list[Room]:
+    """The disk of the engine that builds; none where no engine answers, which a cluster that is there does not need."""
+    from lab.backends.docker import engine, room
+
+    try:
+        with engine.connected(engine.REQUEST_SECONDS) as api:
+            return [room.for_images(api)]
+    except LabError:
+        return []
 
 
 def _lines(raw: bytes) -> list[str]:

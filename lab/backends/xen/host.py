@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lab.backends.base import Room
 from lab.backends.xen import dom0, domain, keys, ssh
 from lab.backends.xen.dom0 import VERB_SECONDS, Dom0
 from lab.backends.xen.ssh import Completed, Link
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lab.clock import Clock
     from lab.spec import Xen
 
-__all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place"]
+__all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place", "rooms"]
 
 CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
@@ -75,6 +76,14 @@ def facts(host: Dom0) -> Facts:
         int(said["lab_disk"]),
         said["lab_console"] != "0",
         tuple((route[0], route[1]) for route in routes),
+    )
+
+
+def rooms(host: Dom0, facts: Facts, memory: int) -> tuple[Room, Room]:
+    """What new domains take, each with `memory` MiB: Xen gives them all of it when they are made."""
+    return (
+        Room("memory", host.link.where, facts.memory, facts.memory, memory + DOMAIN_OVERHEAD),
+        Room("disk", host.link.where, facts.disk, facts.disk, DOMAIN_DISK),
     )
 
 

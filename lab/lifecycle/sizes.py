@@ -1,0 +1,121 @@
+"""Memory and disk that a plan takes, beside what there is: `lab up` and `lab doctor` ask before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.backends.base import Room, State
+from lab.errors import HostError
+from lab.recipes import manifest, recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lab.backends.base import Existing
+    from lab.plan import NodePlan, Plan
+
+GIB = 1024
+BUILDING = 1.25  # disk while images are built, by that of the images: 1.15 measured (docs/decisions/048-sizes.md)
+INSTEAD = {
+    "memory": "take a smaller topology ('--file stage1'), or end something: 'lab down' removes a cluster",
+    "disk": "free some: 'lab images prune' removes images of other versions, 'lab down --volumes' a cluster;\n"
+    "    or take a smaller topology ('--file stage1')",
+}
+UNKNOWN: tuple[Room, ...] = (Room("memory", "the engine"), Room("disk", "the engine", images=frozenset()))
+"""Where no engine can be asked."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a plan takes of one room, in MiB.
+
+    Attributes:
+        images: for the images that are missing.
+        nodes: for the nodes that are not there yet.
+        counted: how many they are, for a person.
+    """
+
+    room: Room
+    images: int
+    nodes: int
+    counted: str
+
+    @property
+    def wanted(self) -> int:
+        """MiB that are left taken."""
+        return self.images + self.nodes
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it can't fit, whatever else ends."""
+        return self.room.most is not None and self.wanted > self.room.most
+
+    @property
+    def tight(self) -> bool:
+        """Whether it does not fit beside what else is there, or not while images are built."""
+        return self.room.free is not None and self.images * BUILDING + self.nodes > self.room.free
+
+    def __str__(self) -> str:
+        wanted = f"{shown(self.wanted)} wanted for {self.counted}" if self.wanted else "none wanted"
+        free = "not known how much is free" if self.room.free is None else f"{shown(self.room.free)} free"
+        return f"{wanted}, {free}"
+
+    @property
+    def instead(self) -> str:
+        """What to do where it does not fit."""
+        return INSTEAD[self.room.what]
+
+
+def sizes(made: Plan, existing: Existing, rooms: Iterable[Room]) -> list[Size]:
+    """What a plan takes beside what exists, of each room."""
+    return [_size(made, existing, room) for room in rooms]
+
+
+def admit(found: Sequence[Size]) -> list[str]:
+    """A warning for each size that may not fit.
+
+    Raises:
+        HostError: one can't fit.
+    """
+    for size in found:
+        if size.impossible:
+            where = f"{size.room.what} of {size.room.where}"
+            raise HostError(f"the cluster does not fit: {size.room.what}: {size}", where=where, next_step=size.instead)
+    return [
+        f"{size.room.what} of {size.room.where} may not be enough: {size}; {' '.join(size.instead.split())}"
+        for size in found
+        if size.tight
+    ]
+
+
+def shown(mib: int) -> str:
+    """MiB for a person, such as `640 MiB` or `1.3 GiB`."""
+    return f"{mib} MiB" if mib < GIB else f"{mib / GIB:.1f} GiB"
+
+
+def _size(made: Plan, existing: Existing, room: Room) -> Size:
+    missing = _missing(made, room.images) if room.images is not None else []
+    images = sum(manifest(role).takes.image for role in missing)
+    new = _new(made, existing, room)
+    each = [getattr(manifest(node.role).takes, room.what) if room.node is None else room.node for node in new]
+    parts = {f"{len(missing)} images": images, f"{len(new)} nodes": sum(each)}
+    named = [f"{count} ({shown(mib)})" if images and sum(each) else count for count, mib in parts.items() if mib]
+    return Size(room, images, sum(each), " and ".join(named))
+
+
+def _missing(made: Plan, there: frozenset[str]) -> list[str]:
+    """The roles whose images are to be built, and the base where one of them stands on it and it is missing too."""
+    roles = [role for role in made.images if recipe(role, made.family).tag not in there]
+    return [role for role in (["base", *roles] if roles else []) if recipe(role, made.family).tag not in there]
+
+
+def _new(made: Plan, existing: Existing, room: Room) -> list[NodePlan]:
+    """The nodes that take what is still free: those that sleep have their disk, and so have volumes without nodes."""
+    if room.what == "memory":
+        having = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
+    elif existing.data and not existing.nodes and room.node is None:
+        return []
+    else:
+        having = {node.name for node in existing.nodes}
+    return [node for node in made.nodes if node.name not in having]

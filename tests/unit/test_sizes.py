@@ -1,0 +1,198 @@
+"""Memory and disk are asked for before anything is made: what is wanted by role, what is there by the engine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from lab.backends.base import Capabilities, Existing, Room
+from lab.backends.docker import room
+from lab.backends.memory import MemoryBackend
+from lab.backends.xen import host
+from lab.errors import HostError
+from lab.lifecycle import doctor, sizes
+from lab.lifecycle.report import Silent
+from lab.lifecycle.up import up
+from lab.plan import plan
+from lab.recipes import manifest, recipe, roles
+from lab.spec import parse
+from tests.unit.conftest import WHOLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import docker
+
+    from lab.plan import Plan
+    from lab.spec import Cluster
+
+FEATURES = frozenset({"fuse"})
+LEAST = {node.role: node for node in plan(parse(f"{WHOLE}shell: {{}}\n"), "debian").nodes}
+BUILT = frozenset(recipe(role, "debian").tag for role in ["base", *roles()])
+
+
+class Heard(Silent):
+    """A report that remembers its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def made() -> Plan:
+    """A plan with all roles but the shell."""
+    return plan(parse(WHOLE), "debian")
+
+
+def _memory(free: int, most: int | None = None) -> Room:
+    return Room("memory", "here", free, free if most is None else most)
+
+
+def _disk(free: int, images: frozenset[str] | None = frozenset()) -> Room:
+    return Room("disk", "/images", free, free, images=images)
+
+
+def _size(made: Plan, wanted: Room, existing: Existing | None = None) -> sizes.Size:
+    return sizes.sizes(made, existing or Existing(), [wanted])[0]
+
+
+@pytest.mark.parametrize("role", roles())
+def test_every_role_says_what_it_takes(role: str) -> None:
+    """What it takes at rest is below what it may take, and no image is free."""
+    own = manifest(role).own.takes
+    assert own, "measure it: docs/decisions/048-sizes.md"
+    assert 0 < own.memory <= LEAST[role].limits.memory / 2
+    assert own.image > 0
+
+
+def test_memory_is_by_role_and_number(made: Plan) -> None:
+    more = plan(parse(WHOLE.replace("web: {count: 3}", "web: {count: 9}")), "debian")
+    one = manifest("web").takes.memory
+    assert _size(more, _memory(0)).wanted - _size(made, _memory(0)).wanted == 6 * one
+
+
+def test_disk_is_for_what_is_missing(made: Plan) -> None:
+    every = _size(made, _disk(0))
+    assert every.images == sum(manifest(role).takes.image for role in ["base", *made.images])
+    assert _size(made, _disk(0, BUILT)).images == 0
+    without = BUILT - {recipe("web", "debian").tag}
+    assert _size(made, _disk(0, without)).images == manifest("web").takes.image
+    assert _size(made, _disk(0, BUILT)).nodes == every.nodes > 3 * manifest("mysql").takes.disk
+    assert _size(made, _disk(0, None)).images == 0, "no images lie there"
+
+
+def test_what_exists_takes_no_more(full: Cluster, memory: MemoryBackend) -> None:
+    made = up(full, memory, Silent()).plan
+    assert _size(made, _memory(0), memory.observe()).wanted == 0
+    memory.kill("web1")
+    assert _size(made, _memory(0), memory.observe()).wanted == manifest("web").takes.memory
+    assert _size(made, _disk(0, BUILT), memory.observe()).wanted == 0
+    assert _size(made, _disk(0, BUILT), Existing(data=True)).wanted == 0, "its volumes are there"
+
+
+@pytest.mark.parametrize("lacking", ["memory", "disk"])
+def test_what_can_not_fit_is_refused_before_anything_is_made(full: Cluster, lacking: str) -> None:
+    rooms = {"memory": _memory(10_000), "disk": _disk(10_000)}
+    rooms[lacking] = replace(rooms[lacking], free=99, most=99)
+    engine = MemoryBackend("golden", Capabilities("small", FEATURES, rooms=tuple(rooms.values())))
+    with pytest.raises(HostError, match=f"does not fit: {lacking}: .* wanted for .*, 99 MiB free") as caught:
+        up(full, engine, Silent())
+    assert caught.value.exit_code == 2
+    assert caught.value.where == f"{lacking} of {rooms[lacking].where}"
+    assert "--file" in caught.value.next_step
+    assert not engine.built
+    assert not engine.done
+
+
+def test_what_may_not_fit_is_one_line(full: Cluster) -> None:
+    """Memory that others have now; disk that is enough for images, and not for what is there while they are built."""
+    made = plan(full, "debian")
+    images, wanted = _size(made, _disk(0)).images, _size(made, _disk(0)).wanted
+    rooms = (_memory(100, 10_000), _disk(wanted + images // 10))
+    heard = Heard()
+    up(full, MemoryBackend("golden", Capabilities("tight", FEATURES, rooms=rooms)), heard)
+    warned = [line for line in heard.lines if "may not be enough" in line]
+    assert [line.partition(" may")[0] for line in warned] == ["WARNING: memory of here", "WARNING: disk of /images"]
+    assert not any("\n" in line for line in warned)
+    enough = (_memory(10_000), _disk(10_000))
+    heard.lines.clear()
+    up(full, MemoryBackend("golden", Capabilities("roomy", FEATURES, rooms=enough)), heard)
+    assert not [line for line in heard.lines if "WARNING" in line]
+
+
+def test_the_doctor_asks_the_same(made: Plan) -> None:
+    rooms = [_memory(100, 10_000), _disk(99), replace(_disk(0), free=None, most=None), _disk(99_999)]
+    tight, small, unknown, good = doctor.topology(sizes.sizes(made, Existing(), rooms))
+    assert (tight.good, tight.vital) == (False, False)
+    assert (small.good, small.vital) == (False, True)
+    assert (unknown.good, good.good) == (True, True)
+    assert "not known how much is free" in unknown.found
+    assert "GiB wanted for 9 images (" in small.found
+
+
+def test_domains_take_what_they_are_given(made: Plan) -> None:
+    facts = host.Facts("4.17", 2, 1000, 1000, keeps_consoles=True, routes=())
+    rooms = host.rooms(cast("Any", SimpleNamespace(link=SimpleNamespace(where="dom0"))), facts, 256)
+    memory, disk = sizes.sizes(made, Existing(), rooms)
+    assert memory.wanted == len(made.nodes) * (256 + host.DOMAIN_OVERHEAD)
+    assert disk.wanted == len(made.nodes) * host.DOMAIN_DISK
+    with pytest.raises(HostError, match="1000 MiB free"):
+        sizes.admit([memory])
+
+
+class Engine:
+    """What an engine tells of itself."""
+
+    def __init__(self, **info: Any) -> None:
+        self.told = {"Name": platform.node(), "KernelVersion": platform.release(), "MemTotal": 8 << 30, **info}
+
+    def info(self) -> dict[str, Any]:
+        return self.told
+
+    def images(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"RepoTags": ["www-cluster-lab/web:debian-1"]}, {"RepoTags": None}]
+
+    def rooms(self) -> tuple[Room, ...]:
+        return room.rooms(cast("docker.APIClient", self), self.told)
+
+
+def test_the_disk_is_the_one_where_the_engine_keeps_its_images(tmp_path: Path) -> None:
+    memory, disk = Engine(DockerRootDir=str(tmp_path)).rooms()
+    found = os.statvfs(tmp_path)
+    assert disk.where == str(tmp_path)
+    assert disk.free == pytest.approx(found.f_bavail * found.f_frsize >> 20, abs=64)
+    assert set(disk.images or ()) == {"www-cluster-lab/web:debian-1"}
+    assert memory.where == "this machine"
+    assert memory.most
+    assert memory.most >= 8 << 10
+
+
+@pytest.mark.parametrize("elsewhere", [{"Name": "docker-desktop"}, {"KernelVersion": "6.10.14-linuxkit"}])
+def test_another_machines_disk_is_not_asked(tmp_path: Path, elsewhere: dict[str, str]) -> None:
+    memory, disk = Engine(DockerRootDir=str(tmp_path), **elsewhere).rooms()
+    assert disk.free is None
+    assert memory.free == memory.most == 8 << 10
+    assert socket.gethostname() not in (memory.where if "Name" in elsewhere else "")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_known(tmp_path: Path) -> None:
+    assert Engine(DockerRootDir=str(tmp_path / "gone")).rooms()[1].free is None
+
+
+def test_images_that_containerd_keeps_are_on_its_disk(tmp_path: Path) -> None:
+    kept = [["driver-type", "io.containerd.snapshotter.v1"]]
+    _, nodes, images = Engine(DockerRootDir=str(tmp_path), DriverStatus=kept).rooms()
+    assert (nodes.where, nodes.images) == (str(tmp_path), None)
+    assert (images.where, images.node) == (room.CONTAINERD, 0)
+    own = {"Address": "/var/run/docker/containerd/containerd.sock"}
+    _, _, images = Engine(DockerRootDir=str(tmp_path), DriverStatus=kept, Containerd=own).rooms()
+    assert images.where == f"{tmp_path}/containerd/daemon"
