@@ -23,6 +23,7 @@ from lab.evidence import until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+NAME = f"labtest-{os.getpid()}-e"
 LAB = str(Path(sys.executable).with_name("lab"))
 ROOTLESS = Path("/usr/share/docker.io/contrib/dockerd-rootless.sh")  # as Debian ships it
 NOBODY = pwd.getpwuid(65534)
@@ -51,7 +52,7 @@ class Lab:
         return subprocess.run(
             [LAB, *arguments],
             cwd=self.folder,
-            env={**os.environ, "DOCKER_HOST": self.url, "LAB_FAMILY": self.family, **kept},
+            env={**os.environ, "DOCKER_HOST": self.url, "LAB_FAMILY": self.family, "LAB_NAME": NAME, **kept},
             check=False,
             capture_output=True,
             text=True,

@@ -32,7 +32,7 @@ STORAGE = "web: {count: 1}\nstorage: {count: 3}\n"
 def engine(request: pytest.FixtureRequest, table: Family) -> Iterator[tuple[str, str]]:
     """Which engine, and its URL."""
     # In no folder of pytest's: those are closed to others, again and again, by each run that begins on this machine.
-    with TemporaryDirectory(prefix="labtest-engine-", ignore_cleanup_errors=True) as made:
+    with TemporaryDirectory(prefix=f"{engines.NAME}-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         with engines.memory_disk(folder / "data", "2g") as data, START[request.param](folder, data) as url:
             engines.copied([recipe(role, table.family).tag for role in IMAGES], url)
@@ -59,7 +59,7 @@ def test_the_doctor_says_what_is_different_here(engine: tuple[str, str], lab: en
 
 def test_an_image_is_tried_here_as_elsewhere(engine: tuple[str, str], table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine[1])
-    backend = DockerBackend("tried")
+    backend = DockerBackend(engines.NAME)
     try:
         assert trying.tried(backend.api, recipe("web", table.family).tag, trial("web", table.family)) == ""
     finally:
