@@ -132,7 +132,7 @@ class Shell(RoleOptions):
 
     volume: VolumeName = Field("home", description="the shared volume that the homes are on")
     limits: Limits = Field(default_factory=Limits, description="what one user may have")
-    tries: Count = Field(10, description="failed logins from an address within a minute until it is banned")
+    tries: Count = Field(10, description="failed logins within a minute that ban an address, but the client node's")
     ban: Count = Field(600, description="seconds that it stays banned")
 
 

@@ -79,7 +79,7 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
     assert cluster.ask("/healthz") == "ok\n"
 
 
-SLEPT_SECONDS = 45.0  # longer than any node of the cluster waits for another
+SLEPT_SECONDS = 45.0  # longer than any election, health check or ping of GlusterFS takes
 
 
 def test_nodes_that_slept_wake_to_a_whole_cluster(cluster: LabCluster) -> None:

@@ -79,11 +79,11 @@ def wrong(uses: Iterable[Use], known: dict[str, Fact], has: Version) -> Iterator
         names = [use.name] + [f"{use.name}={value}" for value in use.values if use.name in valued]
         for name in names:
             fact = known.get(name)
-            oldest = max(has.oldest, use.since, key=number)
+            oldest, newest = (max(one, use.since, key=number) for one in (has.oldest, has.newest))
             if fact is None:
                 yield use.line, f"'{name}' is not in the table"
-            elif not fact.reaches(oldest):
-                yield use.line, f"'{name}' came with {fact.brought}, and {oldest} has to read it"
+            elif missing := next((one for one in (oldest, newest) if not fact.reaches(one)), None):
+                yield use.line, f"'{name}' came with {fact.brought}, and {missing} has to read it"
             elif fact.removed and number(fact.removed) <= number(has.newest):
                 yield use.line, f"'{name}' went with {fact.removed}, and {has.newest} has to read it"
 
