@@ -90,7 +90,8 @@ def dockerd(folder: Path, data: Path) -> Iterator[str]:
     _needs("dockerd")
     url = f"unix://{folder / 'docker.sock'}"
     paths = ["--data-root", str(data), "--exec-root", str(folder / "exec"), "--pidfile", str(folder / "pid")]
-    with started(["unshare", "--net", "dockerd", *paths, "--host", url], folder / "dockerd.log", url):
+    own = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    with started([*own, "dockerd", *paths, "--host", url], folder / "dockerd.log", url):
         yield url
 
 
