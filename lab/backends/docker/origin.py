@@ -97,7 +97,7 @@ def _bootstrap(api: docker.APIClient, suite: str, wanted: str, report: Callable[
         root = Path(folder) / "root.tar"
         excludes = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in TRIM]
         done = subprocess.run(  # noqa: S603
-            ["mmdebstrap", "--variant=minbase", *excludes, suite, str(root)],  # noqa: S607
+            ["mmdebstrap", "--variant=minbase", "--dpkgopt=force-unsafe-io", *excludes, suite, str(root)],  # noqa: S607
             capture_output=True,
             text=True,
             timeout=BOOTSTRAP_SECONDS,
