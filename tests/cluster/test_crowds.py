@@ -71,8 +71,8 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
     cluster.require("http-lb", 1)
     holders = cluster.vip_holders()
     target = cluster.plan.vip if entrance == "vip" else cluster.plan.node(entrance).address
-    cluster.backend.put("client", {"/var/tmp/crowd.py": (CROWD.encode(), 0o644)})
-    crowd = f"ulimit -n 10000; exec python3 /var/tmp/crowd.py {target} {port} {IDLE} 20"
+    cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
+    crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {target} {port} {IDLE} 20"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", crowd, seconds=60)
         sockets = f"ss -tn state established state syn-sent | grep -c ':{port} '"
@@ -109,9 +109,9 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
     options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes -o ConnectTimeout=20"
     # By the gateway, as by the published port: all have the client node's address.
     login = f"ssh {options} -o HostKeyAlias={door} kim@127.0.0.1"
-    cluster.backend.put("client", {"/var/tmp/crowd.py": (CROWD.encode(), 0o644)})
+    cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
     many = (
-        f"python3 /var/tmp/crowd.py 127.0.0.1 22 {KNOCKING} 60 & sleep 1; "
+        f"python3 /root/crowd.py 127.0.0.1 22 {KNOCKING} 60 & sleep 1; "
         f"for i in $(seq {LOGINS}); do (sh -c {shlex.quote(login + ' echo in')} || echo out) & done; "
         "wait $(jobs -p | tail -n +2); kill %1"
     )
