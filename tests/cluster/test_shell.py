@@ -215,11 +215,15 @@ def test_logins_are_counted(cluster: LabCluster, school: School) -> None:
     refused = [each for each in done if each.stdout != "in\n"]
     assert all("too many logins" in each.stdout + each.stderr for each in refused), refused[0]
     shell = cluster.plan.role("shell")[0].name
-    counted = f"find /run/lab/logins/{ANN} -type f | wc -l"
-    cluster.until("their logins to end", 20, lambda: cluster.run(shell, counted).stdout.strip() == "0")
+
+    def counted() -> int:
+        return int(cluster.run(shell, f"find /run/lab/logins/{ANN} -type f | wc -l").stdout)
+
+    cluster.until("their logins to end", 20, counted, lambda count: count == 0)
     with ThreadPoolExecutor(most) as pool:
         held = [pool.submit(school.ssh, ANN, "sleep 60", seconds=90) for _ in range(most)]
-        cluster.until("all to be in", 20, lambda: school.ssh(ANN), lambda last: not last.ok)
+        cluster.until("all to be in", 20, counted, lambda count: count == most)
+        assert not school.ssh(ANN).ok
         assert school.ssh(BOB).ok
         cluster.run(shell, f"pkill -KILL -f 'sshd: {ANN} \\[priv\\]'")
         assert not any(each.result().ok for each in held)
