@@ -8,7 +8,7 @@ PYTEST := .venv/bin/coverage run -m pytest
 
 up: .venv/ready engine
 	@$(LAB) up
-	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(LAB) up' mends it, 'make down' removes all"
+	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(LAB) up' mends it, 'make down' removes the nodes and keeps their data"
 
 down: .venv/ready
 	@$(LAB) down
@@ -80,7 +80,7 @@ test-parts: .venv/dev engine
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
 xen: .venv/ready
-	@$(LAB) doctor --backend xen --fix --quiet
+	@$(LAB) doctor --backend xen --file five --fix --quiet
 	@$(LAB) xen host up
 
 # The tests that run on Xen at every change, marked with their reason: five domains at a time.

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import tarfile
+import threading
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, cast
 
@@ -32,6 +33,7 @@ FAMILY = "debian"  # the kernel of every domain, whatever its own family
 GUEST, HOST = "xen-guest", "xen-host"
 PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
 BLOCK = 1 << 20
+_ONE_MAKER = threading.Lock()
 MAKE_SECONDS = 300
 UNPACK = "tar --numeric-owner --xattrs --xattrs-include='*' -xp -C /tree"
 MAKE_DISK = (
@@ -83,6 +85,8 @@ def disk(api: docker.APIClient, image: str, role: str, report: Callable[[str, st
     # Never the same name twice: a host that has read the old file need not notice that there is a new one.
     path = paths.disks() / f"{_stem(api, image, role)}-{secrets.token_hex(3)}.ext4"
     report(role, "making a disk of its image")
+    with _ONE_MAKER:  # its outputs may be kept when it is not: 'lab images prune' removes an image alone
+        builder.build(api, [recipe(GUEST)], report)
     with engine.asking(f"making a disk of {image}"), engine.connected(MAKE_SECONDS) as client:
         source = client.create_container(image, ["true"], labels=_mark(role))["Id"]
         host = client.create_host_config(tmpfs={"/tree": "size=8g"})
