@@ -56,8 +56,9 @@ AFTERWARDS = """\
 ## Seen by hand
 
 - On a machine that had neither Docker nor mmdebstrap, `make up` took 95 s with 8 nodes, and 165 s with all 18.
-  Later, with larger images, where both were installed and nothing was in pip's cache, all 18 nodes: 179 s, and 143 s once
-  `make up` installed only what the command needs, the base was prepared in one layer, and dpkg did not wait for the disk.
+  Later, with larger images, where both were installed and nothing was in pip's cache, all 18 nodes: 179 s, and 143 s
+  once `make up` installed only what the command needs, the base was prepared in one layer, and dpkg did not wait for
+  the disk.
 - `long-random --seed 7`, ten minutes, 100 requests and 10 posts a second, 76 faults, on Docker: all 5780 acknowledged
   posts there once; one holder of the VIP at the end.
 - `lab xen host up` with its disk and the domains' kernel made too, the base image there: 29 s. A role's image as a
