@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ READ = ("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
 
 
 def test_a_cluster_whose_engine_was_restarted_is_made_whole(table: Family, tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="labtest-engine-", ignore_cleanup_errors=True) as made:
+    with TemporaryDirectory(prefix=f"labtest-{os.getpid()}-engine-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         with engines.memory_disk(folder / "data", "2g") as data:
             with engines.dockerd(folder, data) as url:
