@@ -5,6 +5,7 @@ LabError
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
 │   ├── Unable         this backend can't do it, and says why
 │   └── HostError      this machine lacks something, or something of it is in the way
+│       ├── Refused    it is there, and this user may not use it
 │       └── Taken      a subnet or port that was free when chosen has been taken since
 ├── BackendError       the engine refused or failed
 │   └── BuildError     an image did not build; carries the step and the log's path
@@ -64,6 +65,10 @@ class HostError(UserError):
 def unusable(path: object, error: OSError, next_step: str) -> HostError:
     """What the system says of a file or folder, as an error with the way round."""
     return HostError(f"{path} can't be used: {error.strerror or error}", where=str(path), next_step=next_step)
+
+
+class Refused(HostError):
+    """Something of this machine is there, and this user may not use it."""
 
 
 class Taken(HostError):

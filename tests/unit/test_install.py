@@ -1,16 +1,17 @@
-"""An engine's leftovers: which pid file is stale."""
+"""When an engine is installed or started, and what is left of one that was killed."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
+
+import pytest
 
 from lab.backends.docker import install
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AS_DOCKERD = "import ctypes; ctypes.CDLL(None).prctl(15, b'dockerd', 0, 0, 0); print('named', flush=True); input()"
 
@@ -42,3 +43,23 @@ def test_a_living_dockerd_keeps_its_file_and_a_killed_one_does_not(tmp_path: Pat
         # Waited for without being reaped: the process is dead and still there.
         os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT)
         assert _drop(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is only played by root")
+def test_a_user_whom_the_engine_refuses_is_told_so_and_nothing_is_installed() -> None:
+    """A socket that is root's, asked by somebody else: as for who is not in the group `docker`."""
+    with tempfile.TemporaryDirectory(prefix="lab-refused-") as folder, socket.socket(socket.AF_UNIX) as door:
+        path = Path(folder) / "docker.sock"
+        door.bind(str(path))
+        door.listen()
+        path.chmod(0o600)
+        Path(folder).chmod(0o755)
+        program = (
+            "import os; from lab.backends.docker import context, install\n"
+            f"context.USUAL = 'unix://{path}'; os.environ['DOCKER_HOST'] = context.USUAL\n"
+            "import docker, requests.adapters, urllib3.connectionpool; os.setgid(65534); os.setuid(65534)\n"
+            "install.ensure(print)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "refuses this user" in done.stderr
+    assert not done.stdout

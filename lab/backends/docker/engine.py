@@ -10,7 +10,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from lab.backends.docker import context
-from lab.errors import BackendError, HostError, Taken
+from lab.errors import BackendError, HostError, Refused, Taken
 from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def connect(seconds: int = REQUEST_SECONDS, version: str = "auto") -> docker.API
 
 def _unreachable(where: str, error: Exception) -> HostError:
     if "Permission denied" in str(error):
-        return HostError(
+        return Refused(
             f"the Docker engine at {where} refuses this user",
             where=where,
             next_step="add yourself to the group 'docker' and log in again, or use rootless Docker",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab import packages, paths
 from lab.backends.docker import context, engine, origin
-from lab.errors import BackendError, HostError
+from lab.errors import BackendError, HostError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,8 @@ def _answers() -> bool:
     try:
         with engine.connected(5):
             pass
+    except Refused:
+        raise  # it runs: nothing is to be installed or started
     except HostError:
         return False
     return True
