@@ -6,6 +6,11 @@ PYTEST := .venv/bin/coverage run -m pytest
 
 .PHONY: up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
 
+# FILE=stage1: another topology than cluster.yaml here, or 'full'.
+ifdef FILE
+export LAB_FILE := $(FILE)
+endif
+
 up: .venv/ready engine
 	@$(LAB) up
 	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(LAB) up' mends it, 'make down' removes the nodes and keeps their data"
@@ -16,9 +21,15 @@ down: .venv/ready
 engine: .venv/ready
 	@$(LAB) doctor --fix --quiet
 
-# The environment is made anew when what it holds has changed, and marked only when it is whole. The command alone needs
-# less than the tests.
-.venv/ready: pyproject.toml constraints.txt scripts/venv
+# The environment is made anew when what it holds has changed, or for another PYTHON, and marked only when it is whole. The
+# command alone needs less than the tests.
+ifneq ($(origin PYTHON),file)
+ifneq ($(PYTHON),$(shell cat .venv/python 2>/dev/null))
+.PHONY: .venv/ready
+endif
+endif
+
+.venv/ready: pyproject.toml constraints.txt scripts/venv scripts/install
 	@scripts/venv $(PYTHON)
 
 .venv/dev: .venv/ready

@@ -113,6 +113,7 @@ class Room:
         most: what can be had once all else has ended; None as well.
         node: what one more node takes; None: as its role's `takes` says.
         images: the full names of the images that lie there already; None: no images lie there.
+        copies: how many times the disk of an image is taken; above 1 no layer is shared, and nodes take it too.
     """
 
     what: str
@@ -121,6 +122,7 @@ class Room:
     most: int | None = None
     node: int | None = None
     images: frozenset[str] | None = None
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class Capabilities:
         kernel_seen: whether the kernel was looked at; else it counts as having all features.
         lacks: what the engine does not do, each with the reason.
         rooms: the memory and the disks that nodes and images take.
+        least_port: the lowest port that can be published.
+        published: the ports that are published where the engine is, if that is not this machine; else None.
         own_clocks: whether each node has a clock of its own.
         sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
     """
@@ -146,6 +150,8 @@ class Capabilities:
     kernel_seen: bool = True
     lacks: Mapping[Lack, str] = field(default_factory=dict)
     rooms: tuple[Room, ...] = ()
+    least_port: int = 1
+    published: frozenset[int] | None = None
     own_clocks: bool = False
     sized_volumes: bool = False
 

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 def doctor(
     file: options.File = None,
     name: options.Name = None,
+    family: options.FamilyName = None,
     scale: options.Scale = None,
+    port: options.Port = None,
     backend: options.BackendName = None,
     host: options.Host = None,
     fix: Annotated[
@@ -33,11 +35,8 @@ def doctor(
 ) -> None:
     """Looks at what this machine has and lacks for a topology; each with the reason and the way round."""
     from lab.backends import backend as make
-    from lab.backends.base import Existing
-    from lab.errors import LabError, UserError
+    from lab.errors import LabError
     from lab.lifecycle import doctor as findings
-    from lab.lifecycle import resolve, sizes
-    from lab.plan import plan
 
     place, cluster = options.place(file, backend, host), options.cluster_name(file, name)
     if fix:
@@ -47,19 +46,17 @@ def doctor(
         from lab.nested import tools
 
         found += tools.findings()
-    existing, rooms = Existing(), sizes.UNKNOWN
+    engine = None
     try:
-        engine = make(place, cluster)
-        capabilities = engine.capabilities()
-        existing, rooms = engine.observe(), capabilities.rooms
-        found += findings.engine(capabilities)
+        answering = make(place, cluster)
+        found += findings.engine(answering.capabilities())
+        engine = answering
     except LabError as error:
         # A nested Xen host that is not booted yet is nothing that is lacking.
         found.append(findings.missing_engine(error, vital=place.backend != "xen" or place.xen.host is not None))
     try:
-        meant = plan(*resolve.offline(options.cluster(file, name, None, scale, None), existing))
-        found += findings.topology(sizes.sizes(meant, existing, rooms))
-    except UserError as error:
+        found += findings.topology(options.cluster(file, name, family, scale, port), engine)
+    except LabError as error:
         found.append(findings.no_topology(error))
     lacking = any(finding.vital and not finding.good for finding in found)
     if lacking or not quiet:

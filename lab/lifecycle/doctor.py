@@ -6,15 +6,18 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.backends.base import Lack
+from lab.backends.base import Existing, Lack
 from lab.backends.kernel import FEATURES
+from lab.lifecycle import resolve, sizes
+from lab.lifecycle.prepare import prepare
+from lab.lifecycle.report import WARNING, Silent
+from lab.plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lab.backends.base import Capabilities
+    from lab.backends.base import Backend, Capabilities
     from lab.errors import LabError
     from lab.lifecycle.sizes import Size
+    from lab.spec import Cluster
 
 WANTED_FOR = {
     "ip_vs": ("engine: ipvs of tcp-lb", "use 'engine: haproxy', or load the module ip_vs"),
@@ -25,7 +28,7 @@ WANTED_FOR = {
     "overlay": ("Docker's own storage", "load the module overlay"),
 }
 INSTEAD = {
-    Lack.BRICKS: "use a topology without 'storage', such as stage3, or an engine that runs as root",
+    Lack.BRICKS: "use a topology without 'storage', such as 'rootless', or an engine that runs as root",
     Lack.LIMITS: "any node may take all of the machine: boot it with control groups of version 2, or use root's engine",
     Lack.PAUSE: "use 'lab stop', 'lab kill' and 'lab fault cut'",
     Lack.LAYERS: "choose the driver overlay, in storage.conf or daemon.json (fuse-overlayfs before Linux 5.13)",
@@ -80,18 +83,36 @@ def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
     return Finding("engine", good=False, found=error.what, way_round=error.next_step, vital=vital)
 
 
-def topology(found: Sequence[Size]) -> list[Finding]:
-    """What the topology that is meant takes, and what there is."""
-    return [
-        Finding(
-            f"{size.room.what} of {size.room.where}",
-            not (size.tight or size.impossible),
-            str(size),
-            size.instead,
-            vital=size.impossible,
-        )
-        for size in found
-    ]
+def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
+    """What a topology takes beside what there is, and what `lab up` chooses for it or refuses.
+
+    Raises:
+        UserError: it is refused.
+    """
+    existing, rooms = (backend.observe(), backend.capabilities().rooms) if backend else (Existing(), sizes.UNKNOWN)
+    found = sizes.sizes(plan(*resolve.offline(cluster, existing)), existing, rooms)
+    taken = [_size(size) for size in found]
+    if backend is None or any(size.impossible for size in found):
+        return taken
+    heard = _Heard()
+    prepare(cluster, backend, heard)
+    return [*taken, Finding("topology", good=True, found="; ".join(heard.chosen) or "can be made here")]
+
+
+def _size(size: Size) -> Finding:
+    subject, good = f"{size.room.what} of {size.room.where}", not (size.tight or size.impossible)
+    return Finding(subject, good, str(size), size.instead, vital=size.impossible)
+
+
+class _Heard(Silent):
+    """What a preparation says that it chose; its warnings are findings of their own."""
+
+    def __init__(self) -> None:
+        self.chosen: list[str] = []
+
+    def say(self, line: str) -> None:
+        if not line.startswith(WARNING):
+            self.chosen.append(line)
 
 
 def no_topology(error: LabError) -> Finding:

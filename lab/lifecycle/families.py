@@ -21,6 +21,10 @@ VOLUMES = "volumes"
 """The file beside it that exists once they were made."""
 
 
+PROVEN = "ready"
+"""The file beside it that exists once the cluster was ready."""
+
+
 def failed(roles: Iterable[str], family: str) -> str:
     """Why an image of these roles did not work here before; empty where all may be tried."""
     known = _read()
@@ -63,9 +67,21 @@ def had_volumes(cluster: str) -> bool:
     return (paths.secrets(cluster) / VOLUMES).is_file()
 
 
+def keep_proven(made: Plan) -> None:
+    """Notes that a cluster was ready once with its family."""
+    if not proven(made.cluster):
+        private.write(paths.secrets(made.cluster, make=True) / PROVEN, "ready")
+
+
+def proven(cluster: str) -> bool:
+    """Whether a cluster was ready once since its volumes were made."""
+    return (paths.secrets(cluster) / PROVEN).is_file()
+
+
 def forget_volumes(cluster: str) -> None:
     """Notes that a cluster has no volumes any more."""
-    (paths.secrets(cluster) / VOLUMES).unlink(missing_ok=True)
+    for name in (VOLUMES, PROVEN):
+        (paths.secrets(cluster) / name).unlink(missing_ok=True)
 
 
 def _path() -> Path:

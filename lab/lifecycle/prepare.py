@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.lifecycle import each, ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
+from lab.lifecycle.report import WARNING
 from lab.plan import MANIFEST, plan
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def prepare(
         report.say(f"network: {placed.network} ({why})")
     made = plan(placed, chosen)
     resolve.admit(made, capabilities)
-    for warning in sizes.admit(sizes.sizes(made, existing, capabilities.rooms)):
-        report.say(f"WARNING: {warning}")
+    taken = sizes.sizes(made, existing, capabilities.rooms)
+    if usual := sizes.building(taken):
+        report.say(usual)
+    for warning in sizes.admit(taken):
+        report.say(f"{WARNING}{warning}")
     scaling.admit(made, cluster, backend, existing, notes)
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+WARNING = "WARNING: "
+"""How a line begins that a person should act on."""
+
 
 class Report(Protocol):
     """Hears how far an operation is. Called from several threads."""

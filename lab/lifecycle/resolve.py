@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from lab.spec.changes import scaled
 from lab.spec.defaults import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
@@ -31,6 +32,8 @@ NEEDED = {
 }
 """Who needs a feature of the kernel, where that is written, and what to do without."""
 REGISTRY_SECONDS = 3.0
+UNUSUAL = range(20000, 32000)
+"""Ports of another machine of which one is tried, where the usual one is taken: below those of outgoing connections."""
 
 
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
@@ -72,7 +75,8 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
         HostError: a subnet or port that was asked for is taken.
     """
     network = _network(cluster, existing, capabilities.subnets)
-    ports = {name: _port(name, wanted, existing) for name, wanted in cluster.ports.model_dump(by_alias=True).items()}
+    wanted = cluster.ports.model_dump(by_alias=True)
+    ports = {name: _port(name, port, existing, capabilities) for name, port in wanted.items()}
     return cluster.model_copy(
         update={
             "network": network,
@@ -101,7 +105,7 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
             f"{capabilities.engine} can't have the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
             where="storage",
             next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
-            " or a topology without 'storage', such as '--file stage3'",
+            " or a topology without 'storage', such as '--file rootless'",
         )
     if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
         raise SpecError(
@@ -167,36 +171,53 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
             )
 
 
-def _port(name: str, wanted: int | str, existing: Existing) -> int | str:
-    held = existing.ports.get(name)
+def _port(name: str, wanted: int | str, existing: Existing, capabilities: Capabilities) -> int | str:
+    held, elsewhere = existing.ports.get(name), capabilities.published
     serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
+    where = "127.0.0.1" if elsewhere is None else "the engine's machine"
     if isinstance(wanted, int):
-        if not (serving and wanted == held) and not free(wanted):
+        if wanted < capabilities.least_port:
+            why = f"{capabilities.engine} can't publish port {wanted}, wanted for '{name}'"
             raise HostError(
-                f"port {wanted} of 127.0.0.1, wanted for '{name}', is taken",
+                why,
+                where=f"ports.{name}",
+                next_step=f"choose one from {capabilities.least_port} on, or an engine that runs as root",
+            )
+        if not (serving and wanted == held) and not free(wanted, elsewhere):
+            raise HostError(
+                f"port {wanted} of {where}, wanted for '{name}', is taken",
                 where=f"ports.{name}",
                 next_step=f"choose another with '--port {name}=NUMBER', or leave it out and a free one is taken",
             )
         return wanted
     if wanted != AUTO:
         return wanted
-    if held and (serving or free(held)):
+    if held and (serving or free(held, elsewhere)):
         return held
-    return USUAL_PORTS[name] if free(USUAL_PORTS[name]) else _any_free()
+    return USUAL_PORTS[name] if free(USUAL_PORTS[name], elsewhere) else _any_free(elsewhere)
 
 
-def free(port: int) -> bool:
-    """Whether a port of 127.0.0.1 can be had."""
+def free(port: int, elsewhere: Container[int] | None = None) -> bool:
+    """Whether a port can be had: of 127.0.0.1, or of a machine where these are `elsewhere` taken.
+
+    One that this user may not bind counts as free: the engine may.
+    """
+    if elsewhere is not None:
+        return port not in elsewhere
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return True
         except OSError:
             return False
     return True
 
 
-def _any_free() -> int:
+def _any_free(elsewhere: Container[int] | None) -> int:
+    if elsewhere is not None:
+        return random.choice([port for port in UNUSUAL if port not in elsewhere])  # noqa: S311  no secret
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

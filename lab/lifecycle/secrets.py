@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import paths, private
+from lab.lifecycle.report import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def ensure(plan: Plan, say: Callable[[str], object] = lambda _: None) -> dict[st
     where, leaves = paths.secrets(plan.cluster, make=True), _leaves(plan)
     ca = authority.ensured(where, plan, [name for leaf in leaves.values() for name in leaf.names], say)
     if ca.worry:
-        say(f"WARNING: the CA of '{plan.cluster}' {ca.worry}; 'lab renew --ca' replaces it")
+        say(f"{WARNING}the CA of '{plan.cluster}' {ca.worry}; 'lab renew --ca' replaces it")
     for name, leaf in leaves.items():
         if not _serves(where / name, ca, leaf):
             private.write(where / name, ca.issued(leaf.names, leaf.common_name))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 GIB = 1024
+BASE_SECONDS, ROLE_SECONDS = 30, 7  # on two processors, two at a time: measured for all ten (docs/figures.md)
 BUILDING = 1.25  # disk while images are built, by that of the images: 1.15 measured (docs/decisions/048-sizes.md)
 INSTEAD = {
     "memory": "take a smaller topology ('--file stage1'), or end something: 'lab down' removes a cluster",
@@ -34,12 +35,14 @@ class Size:
         images: for the images that are missing.
         nodes: for the nodes that are not there yet.
         counted: how many they are, for a person.
+        building: the roles whose images are missing, the base among them.
     """
 
     room: Room
     images: int
     nodes: int
     counted: str
+    building: Sequence[str] = ()
 
     @property
     def wanted(self) -> int:
@@ -89,6 +92,16 @@ def admit(found: Sequence[Size]) -> list[str]:
     ]
 
 
+def building(found: Iterable[Size]) -> str:
+    """What is to be built, and how long that usually takes; empty where all images are there."""
+    roles = next((size.building for size in found if size.building), ())
+    if not roles:
+        return ""
+    seconds = BASE_SECONDS * ("base" in roles) + ROLE_SECONDS * len(roles)
+    usual = max(0.5, round(seconds / 30) / 2)
+    return f"images: {len(roles)} to build, which usually takes {usual:g} min on two processors; they are kept"
+
+
 def shown(mib: int) -> str:
     """MiB for a person, such as `640 MiB` or `1.3 GiB`."""
     return f"{mib} MiB" if mib < GIB else f"{mib / GIB:.1f} GiB"
@@ -96,12 +109,17 @@ def shown(mib: int) -> str:
 
 def _size(made: Plan, existing: Existing, room: Room) -> Size:
     missing = _missing(made, room.images) if room.images is not None else []
-    images = sum(manifest(role).takes.image for role in missing)
+    images = sum(manifest(role).takes.image for role in missing) * room.copies
     new = _new(made, existing, room)
     each = [getattr(manifest(node.role).takes, room.what) if room.node is None else room.node for node in new]
+    if room.copies > 1:
+        each = [
+            mib + manifest("base").takes.image + manifest(node.role).takes.image
+            for mib, node in zip(each, new, strict=True)
+        ]
     parts = {f"{len(missing)} images": images, f"{len(new)} nodes": sum(each)}
     named = [f"{count} ({shown(mib)})" if images and sum(each) else count for count, mib in parts.items() if mib]
-    return Size(room, images, sum(each), " and ".join(named))
+    return Size(room, images, sum(each), " and ".join(named), missing)
 
 
 def _missing(made: Plan, there: frozenset[str]) -> list[str]:

@@ -12,6 +12,7 @@ from lab.lifecycle import expected, families, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import Prepared, prepare
+from lab.lifecycle.report import WARNING
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from lab.spec import AUTO
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.spec import Cluster
 
+NEVER_READY = (
+    "this cluster was never ready with CentOS: if it has nothing that you need,"
+    " 'lab down --volumes' and 'lab up --family debian' make it with Debian"
+)
 CHOICES = 5
 """Attempts at a subnet and ports that no other cluster takes meanwhile; the last error is raised."""
 
@@ -58,17 +63,21 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     known = partial(secrets.ensure, say=report.say)
     prepared = prepare(cluster, backend, report, known=known)
     for warning in cluster.warnings:
-        report.say(f"WARNING: {warning}")
+        report.say(f"{WARNING}{warning}")
     if fresh and families.had_volumes(cluster.name):
         report.say(
-            f"WARNING: the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
+            f"{WARNING}the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
             " empty ones are created"
         )
     try:
         build(prepared.plan, backend, report)
         _bring_up(cluster, prepared, backend, report, limit)
     except (BuildError, NotReady) as error:
-        if not (fresh and cluster.family == AUTO and prepared.plan.family == "centos"):
+        if cluster.family != AUTO or prepared.plan.family != "centos":
+            raise
+        if not fresh:
+            if not families.proven(cluster.name):
+                error.next_step = f"{error.next_step}\n    {NEVER_READY}".strip()
             raise
         failing = _given_up(prepared.plan, backend, report, error)
         prepared = prepare(cluster, backend, report, family="debian", known=known)
@@ -83,10 +92,10 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
 def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
     """Removes the attempt with a family that does not work here, and returns the images that are to blame."""
     if isinstance(error, BuildError):
-        report.say(f"WARNING: CentOS does not work here; falling back to Debian.\n{error}")
+        report.say(f"{WARNING}CentOS does not work here; falling back to Debian.\n{error}")
         return {error.image} if error.image else set()
     kept = keep_logs(backend, [node.name for node in made.nodes])
-    report.say(f"WARNING: CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
+    report.say(f"{WARNING}CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
     down(backend, report, volumes=True)
     return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
 
@@ -104,6 +113,7 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
         ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
         for entry in (entry for node in made.nodes for entry in node.publish):
             backend.endpoint(entry.port)
+        families.keep_proven(made)
     note(done=seconds is not None)  # all of them: a cluster that moves to another subnet loses its notes
 
 

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import docker
 from lab import assets
-from lab.backends.docker import DockerBackend, origin
+from lab.backends.docker import DockerBackend, builder, origin
+from lab.errors import BuildError
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.recipes import Recipe
+from tests.images import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +136,39 @@ def test_an_image_that_does_not_pass_its_trial(engine: DockerBackend, tmp_path: 
     tags = [tag for image in engine.api.images() for tag in image["RepoTags"] or []]
     assert not [tag for tag in tags if tag.startswith(f"{NAME}/web:centos")]
     _remembers(tmp_path, images, "did not pass its trial")
+
+
+def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) -> None:
+    """The registry knows it, and does not have it whole. Nothing is remembered: it says nothing of the images."""
+    engine.api.remove_image(f"{NAME}/origin:centos", noprune=True)
+    with registry.without_layers() as image:
+        images = _images(tmp_path, "origin: debian:bookworm-slim\n", f"origin: {image}\n")
+        table = images / "families" / "centos.yaml"
+        table.write_text(table.read_text(encoding="utf-8").replace("bootstrap: bookworm", "bootstrap: null"), encoding="utf-8")
+        said = _fell_back(_up(tmp_path, images, "auto"), engine)
+        assert f"the base image {image} can't be pulled: " in said
+        assert "BLOB_UNKNOWN" in said or "unknown blob" in said
+        assert _lab(tmp_path, images, "down", "--volumes").returncode == 0
+        again = _up(tmp_path, images, "centos")
+        assert again.returncode == 1
+        assert f"the base image {image} can't be pulled: " in again.stderr
+        assert "Traceback" not in again.stderr
+    assert engine.observe().nodes == ()
+
+
+def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine answers no more in time: an error of the image, its step named, with which `auto` falls back."""
+    monkeypatch.setattr(builder, "STEP_SECONDS", 3)
+    silent = Recipe("web", table.family, "", f"FROM {origin.tag(table.family)}\nRUN echo {NAME} && sleep 60\n", {})
+    api = docker.APIClient(version="1.41")
+    try:
+        with pytest.raises(BuildError, match=r"the image web \(\w+\) did not build: .*did not answer in time") as caught:
+            builder.build(api, [silent], lambda *_: None)
+        assert caught.value.step.startswith("Step 2/2 : RUN echo")
+        assert "Step 2/2" in Path(caught.value.log).read_text(encoding="utf-8")
+        assert not origin.here(api, silent.tag)
+    finally:
+        api.close()
 
 
 def test_nodes_that_do_not_become_ready(engine: DockerBackend, tmp_path: Path) -> None:

@@ -86,8 +86,15 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     done = lab("up")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "can't have the role 'storage'" in done.stderr
-    assert "--file stage3" in done.stderr
+    assert "--file rootless" in done.stderr
     assert "there is no cluster" in lab("status").stdout
+    told = lab("doctor")
+    assert told.returncode == 2, told.stdout + told.stderr
+    assert "can't have the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
+    assert lab("doctor", "--file", "rootless").returncode == 0
+    low = lab("up", "--file", "stage1", "--port", "site=81")
+    assert low.returncode == 2, low.stdout + low.stderr
+    assert "can't publish port 81" in low.stderr
 
 
 def test_a_fault_that_the_engine_can_not_do_is_refused(engine: tuple[str, str], lab: engines.Lab) -> None:

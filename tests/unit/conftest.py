@@ -40,7 +40,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LAB_XEN_FOLDER", str(tmp_path / "xen"))
-    monkeypatch.setattr(resolve, "free", lambda port: port not in TAKEN)
+    monkeypatch.setattr(resolve, "free", lambda port, there=None: port not in (TAKEN if there is None else there))
 
 
 @pytest.fixture

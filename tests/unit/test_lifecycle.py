@@ -256,6 +256,25 @@ def test_an_up_that_made_nothing_chooses_no_family() -> None:
     assert up(few, Both("golden"), Silent(), seconds=1).plan.family == "debian"
 
 
+def test_centos_that_was_broken_off_and_never_ready_keeps_its_data_and_names_the_way(full: Cluster) -> None:
+    """An `up` that was ended midway left nodes: somebody may have used them, so that nothing is removed by itself."""
+    backend = NeverReady("golden")
+    backend.fails = ()
+    up(full, backend, Silent(), wait=False)
+    backend.fails = ("centos",)
+    with pytest.raises(NotReady) as caught:
+        up(full, backend, Silent())
+    assert "never ready with CentOS" in caught.value.next_step
+    assert "'lab down --volumes' and 'lab up --family debian'" in caught.value.next_step
+    assert backend.observe().family == "centos"
+    backend.fails = ()
+    up(full, backend, Silent())
+    backend.fails = ("centos",)
+    with pytest.raises(NotReady) as later:
+        up(full, backend, Silent())
+    assert "never ready" not in later.value.next_step
+
+
 def test_an_explicit_centos_that_breaks_is_an_error_and_nothing_is_made(full: Cluster) -> None:
     backend = CentosBreaks("golden")
     with pytest.raises(BuildError, match="did not build"):
@@ -390,6 +409,24 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
         resolve.places(parse("web:\nports: {site: 9999}"), memory.observe(), nowhere)
     assert "--port site=NUMBER" in caught.value.next_step
     assert resolve.places(parse("web:\nports: {site: 'off'}"), memory.observe(), nowhere).ports.site == "off"
+
+
+def test_ports_of_an_engine_elsewhere_are_those_that_it_publishes() -> None:
+    elsewhere = Capabilities("far", published=frozenset({8443, 9000}))
+    made = resolve.places(parse("web:\nhttp-lb:"), Existing(), elsewhere).ports
+    assert made.site_http == 8080, "what this machine has taken is in nobody's way there"
+    assert isinstance(made.site, int)
+    assert made.site not in (8443, 9000)
+    with pytest.raises(HostError, match="port 9000 of the engine's machine, wanted for 'site', is taken"):
+        resolve.places(parse("web:\nports: {site: 9000}"), Existing(), elsewhere)
+
+
+def test_a_port_that_the_engine_can_not_publish_is_refused_and_one_that_this_user_can_not_bind_is_not() -> None:
+    rootless = Capabilities("Docker without root", least_port=1024)
+    with pytest.raises(HostError, match="Docker without root can't publish port 81, wanted for 'site'") as caught:
+        resolve.places(parse("web:\nports: {site: 81}"), Existing(), rootless)
+    assert "from 1024 on" in caught.value.next_step
+    assert resolve.places(parse("web:\nports: {site: 81}"), Existing(), Capabilities("Docker")).ports.site == 81
 
 
 def test_what_the_engine_can_not_do_is_refused_by_name(full: Cluster) -> None:

@@ -109,6 +109,7 @@ def test_status_says_them_and_what_was_made_without(made: Plan, memory: MemoryBa
         "State": "running",
         "NetworkSettings": {"Networks": {}},
     }
-    assert labels.observed(row, ()).limits == wanted
+    assert labels.observed(row, (), limited=True).limits == wanted
+    assert labels.observed(row, (), limited=False).limits is None, "a rootless engine with cgroups v1 applies none"
     row["Labels"][labels.FIXED] = row["Labels"][labels.FIXED].replace('"limits"', '"none"')
-    assert labels.observed(row, ()).limits is None
+    assert labels.observed(row, (), limited=True).limits is None

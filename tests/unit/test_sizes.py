@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from lab.backends.base import Capabilities, Existing, Room
+from lab.backends.base import Capabilities, Existing, Lack, Room
 from lab.backends.docker import room
 from lab.backends.memory import MemoryBackend
 from lab.backends.xen import host
@@ -48,9 +48,15 @@ class Heard(Silent):
 
 
 @pytest.fixture
-def made() -> Plan:
-    """A plan with all roles but the shell."""
-    return plan(parse(WHOLE), "debian")
+def whole() -> Cluster:
+    """A topology with all roles but the shell."""
+    return parse(WHOLE)
+
+
+@pytest.fixture
+def made(whole: Cluster) -> Plan:
+    """Its plan."""
+    return plan(whole, "debian")
 
 
 def _memory(free: int, most: int | None = None) -> Room:
@@ -129,14 +135,47 @@ def test_what_may_not_fit_is_one_line(full: Cluster) -> None:
     assert not [line for line in heard.lines if "may not be enough" in line]
 
 
-def test_the_doctor_asks_the_same(made: Plan) -> None:
-    rooms = [_memory(100, 10_000), _disk(99), replace(_disk(0), free=None, most=None), _disk(99_999)]
-    tight, small, unknown, good = doctor.topology(sizes.sizes(made, Existing(), rooms))
+def test_the_doctor_asks_the_same(whole: Cluster) -> None:
+    rooms = (_memory(100, 10_000), _disk(99), replace(_disk(0), free=None, most=None), _disk(99_999))
+    engine = MemoryBackend("golden", Capabilities("small", FEATURES, rooms=rooms))
+    tight, small, unknown, good = doctor.topology(whole, engine)
     assert (tight.good, tight.vital) == (False, False)
     assert (small.good, small.vital) == (False, True)
     assert (unknown.good, good.good) == (True, True)
     assert "not known how much is free" in unknown.found
     assert "GiB wanted for 9 images (" in small.found
+
+
+def test_the_doctor_says_what_up_chooses_and_refuses_what_up_refuses(whole: Cluster) -> None:
+    rooms = (_memory(100, 10_000), _disk(99_999))
+    *taken, chosen = doctor.topology(whole, MemoryBackend("golden", Capabilities("roomy", FEATURES, rooms=rooms)))
+    assert len(taken) == 2
+    assert "family: debian (no registry gave CentOS's base image" in chosen.found
+    assert "images: 9 to build, which usually takes" in chosen.found
+    assert "may not be enough" not in chosen.found, "that is a finding of its own"
+    no_bricks = Capabilities("rootless", FEATURES, lacks={Lack.BRICKS: "no trusted.*"})
+    with pytest.raises(HostError, match="can't have the role 'storage'"):
+        doctor.topology(parse("storage: {count: 3}\nweb:"), MemoryBackend("golden", no_bricks))
+    taken_port = parse("web:\nhttp-lb:\nports: {site: 9999}")
+    with pytest.raises(HostError, match="port 9999"):
+        doctor.topology(taken_port, MemoryBackend("golden", Capabilities("x", FEATURES)))
+
+
+def test_where_no_layer_is_shared_images_are_copied_for_nodes_too(made: Plan) -> None:
+    shared = _size(made, _disk(0))
+    copied = _size(made, replace(_disk(0), copies=5))
+    assert copied.images == 5 * shared.images
+    images = sum(manifest("base").takes.image + manifest(node.role).takes.image for node in made.nodes)
+    assert copied.nodes == shared.nodes + images
+    built = _size(made, replace(_disk(0, BUILT), copies=5))
+    assert built.wanted == copied.nodes
+
+
+def test_the_time_that_images_take_is_told_only_where_some_are_missing(made: Plan) -> None:
+    assert sizes.building([_size(made, _memory(0)), _size(made, _disk(0))]).startswith("images: 9 to build")
+    assert sizes.building([_size(made, _disk(0, BUILT))]) == ""
+    one = BUILT - {recipe("web", "debian").tag}
+    assert "images: 1 to build, which usually takes 0.5 min" in sizes.building([_size(made, _disk(0, one))])
 
 
 def test_domains_take_what_they_are_given(made: Plan) -> None:

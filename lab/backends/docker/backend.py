@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import shutil
 import threading
@@ -12,7 +13,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
-from lab.backends.base import LASTING, Capabilities, Existing, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Lack, Result, State
 from lab.backends.docker import channel, container, context, engine, labels, nature, room
 from lab.backends.kernel import FEATURES, features, routes
 from lab.clock import REAL
@@ -54,6 +55,20 @@ class DockerBackend:
             kernel_seen=here,
             lacks=nature.lacks(info),
             rooms=room.rooms(self.api, info),
+            least_port=nature.least_port(info),
+            published=None if here else self._published(),
+        )
+
+    def _published(self) -> frozenset[int]:
+        """The ports that containers of others publish."""
+        with engine.asking("listing the ports"):
+            rows = self.api.containers()
+        return frozenset(
+            int(port["PublicPort"])
+            for row in rows
+            if row["Labels"].get(labels.CLUSTER) != self.cluster
+            for port in row["Ports"] or []
+            if port.get("PublicPort")
         )
 
     def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
@@ -79,7 +94,12 @@ class DockerBackend:
             # A container names its network by id; with Podman and CNI by name.
             networks = {n[key] for n in self.api.networks(filters=labels.ours(self.cluster)) for key in ("Id", "Name")}
             data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
-            return labels.existing(rows, networks, data=data)
+            return labels.existing(rows, networks, data=data, limited=self._limited)
+
+    @functools.cached_property
+    def _limited(self) -> bool:
+        """Whether the engine applies the limits of nodes."""
+        return Lack.LIMITS not in nature.lacks(self.api.info())
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import origin

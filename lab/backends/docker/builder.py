@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.docker import engine, origin, trying
-from lab.errors import BuildError
+from lab.errors import BackendError, BuildError
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
@@ -66,48 +66,68 @@ def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[st
 
     Until then it has none, so that two builds of the same image at once are in nobody's way.
     """
-    begun = time.monotonic()
-    log: list[str] = [wanted.dockerfile]
-    with engine.connected(STEP_SECONDS) as api, engine.asking(f"building {wanted.tag}"):
-        step, image, failure = _built(api, wanted, report, log)
-        if not failure and trial:
-            step = TRIAL
-            report(wanted.role, step)
-            failure = trying.tried(api, image, trial(wanted.role))
-            log.append(failure)
-        if not failure:
-            repository, _, version = wanted.tag.partition(":")
-            api.tag(image, repository, version)
+    begun, attempt = time.monotonic(), _Attempt(wanted, report)
+    try:
+        with engine.connected(STEP_SECONDS) as api, engine.asking(wanted.tag):
+            image, failure = attempt.build(api)
+            if not failure and trial:
+                failure = attempt.put_to(api, image, trial(wanted.role))
+            if not failure:
+                repository, _, version = wanted.tag.partition(":")
+                api.tag(image, repository, version)
+    except BackendError as error:  # such as a step that was silent for too long: with another family it may not be
+        failure = error.what
     if failure:
-        kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
-        kept.write_text("".join(log), encoding="utf-8")
-        what = "did not pass its trial" if step == TRIAL else "did not build"
-        what = f"the image {wanted.role} ({wanted.family}) {what}: {failure}"
-        raise BuildError(what, step=step, log=str(kept), image=wanted.tag)
+        raise attempt.failed(failure)
     report(wanted.role, f"built in {time.monotonic() - begun:.0f} s")
 
 
-def _built(
-    api: docker.APIClient, wanted: Recipe, report: Callable[[str, str], None], log: list[str]
-) -> tuple[str, str, str]:
-    """Builds an image; the last step, the image's id, and what is wrong with it."""
-    step, image, failure = "sending the files", "", ""
-    report(wanted.role, step)
-    stream = api.build(
-        fileobj=io.BytesIO(wanted.archive()),
-        custom_context=True,
-        decode=True,
-        rm=True,
-        forcerm=True,
-        buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},
-    )
-    for event in stream:  # to its end, failed or not: the connection is the engine's until then
-        text = str(event.get("stream") or event.get("status") or event.get("error") or "")
-        log.append(text)
-        failure = text.strip() if "error" in event else failure
-        if text.startswith("Step "):
-            step = " ".join(text.split())[:100]
-            report(wanted.role, step)
-        if found := BUILT.search(text):
-            image = found[1]
-    return step, image, failure or ("" if image else "the engine named no image")
+class _Attempt:
+    """One attempt at an image: its log, and the step that it is at."""
+
+    def __init__(self, wanted: Recipe, report: Callable[[str, str], None]) -> None:
+        self._wanted, self._report = wanted, report
+        self._log = [wanted.dockerfile]
+        self._step = ""
+
+    def _at(self, step: str) -> None:
+        self._step = step
+        self._report(self._wanted.role, step)
+
+    def build(self, api: docker.APIClient) -> tuple[str, str]:
+        """The image's id, and what is wrong with it."""
+        image, failure = "", ""
+        self._at("sending the files")
+        stream = api.build(
+            fileobj=io.BytesIO(self._wanted.archive()),
+            custom_context=True,
+            decode=True,
+            rm=True,
+            forcerm=True,
+            buildargs={key: value for key in PROXIES if (value := os.environ.get(key))},
+        )
+        for event in stream:  # to its end, failed or not: the connection is the engine's until then
+            text = str(event.get("stream") or event.get("status") or event.get("error") or "")
+            self._log.append(text)
+            failure = text.strip() if "error" in event else failure
+            if text.startswith("Step "):
+                self._at(" ".join(text.split())[:100])
+            if found := BUILT.search(text):
+                image = found[1]
+        return image, failure or ("" if image else "the engine named no image")
+
+    def put_to(self, api: docker.APIClient, image: str, trial: Trial) -> str:
+        """What the trial says is wrong; empty where nothing is."""
+        self._at(TRIAL)
+        failure = trying.tried(api, image, trial)
+        self._log.append(failure)
+        return failure
+
+    def failed(self, failure: str) -> BuildError:
+        """The error for it; the log is kept."""
+        wanted = self._wanted
+        kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
+        kept.write_text("".join(self._log), encoding="utf-8")
+        what = "did not pass its trial" if self._step == TRIAL else "did not build"
+        what = f"the image {wanted.role} ({wanted.family}) {what}: {failure}"
+        return BuildError(what, step=self._step, log=str(kept), image=wanted.tag)

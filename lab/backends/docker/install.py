@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import packages, paths
-from lab.backends.docker import context, engine, origin
+from lab.backends.docker import bootstrap, context, engine, origin
 from lab.errors import BackendError, HostError, Refused
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def ensure(say: Callable[[str], None]) -> None:
         _start(say)
     with engine.connected(engine.REQUEST_SECONDS) as api:
         base = origin.here(api, origin.tag("debian")) or origin.available(api, "debian", REGISTRY_SECONDS)
-    if not base and not shutil.which("mmdebstrap"):
+    if not base and bootstrap.missing():
         why = "no container registry answers, and the base has to be made here"
-        packages.install(["mmdebstrap"], why, say, BY_HAND)
+        packages.install(bootstrap.PACKAGES, why, say, bootstrap.BY_HAND)
 
 
 def _answers() -> bool:

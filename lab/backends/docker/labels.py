@@ -45,8 +45,8 @@ def ours(cluster: str) -> dict[str, str]:
     return {"label": f"{CLUSTER}={cluster}"}
 
 
-def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
-    """A node from one row of the engine's list of containers, and the ids and names of the cluster's networks."""
+def observed(row: dict[str, Any], networks: Container[str], *, limited: bool) -> Observed:
+    """A node from one row of the engine's list of containers; the rest as for `existing`."""
     labels = row["Labels"]
     fixed = json.loads(labels[FIXED])
     return Observed(
@@ -57,15 +57,23 @@ def observed(row: dict[str, Any], networks: Container[str]) -> Observed:
         image=fixed["image"],
         fixed=labels[FIXED],
         holds_vip=fixed["holds_vip"],
-        limits=Limits(**fixed["limits"]) if "limits" in fixed else None,
+        limits=Limits(**fixed["limits"]) if limited and "limits" in fixed else None,
         detached=not any(joined["NetworkID"] in networks for joined in row["NetworkSettings"]["Networks"].values()),
     )
 
 
-def existing(rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool) -> Existing:
-    """The cluster from the engine's list of containers, ids and names of its networks, and whether it has volumes."""
+def existing(rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool, limited: bool) -> Existing:
+    """The cluster from the engine's list of containers.
+
+    Args:
+        rows: the containers.
+        networks: ids and names of the cluster's networks.
+        data: whether it has volumes.
+        limited: whether the engine applies limits.
+    """
     nodes = sorted(
-        (observed(row, networks) for row in rows), key=lambda node: [int(part) for part in node.address.split(".")]
+        (observed(row, networks, limited=limited) for row in rows),
+        key=lambda node: [int(part) for part in node.address.split(".")],
     )
     any_labels = rows[0]["Labels"] if rows else {}
     ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}

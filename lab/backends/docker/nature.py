@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import Lack
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 PODMAN = "Podman"
 LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processors"}
 COPIES = "vfs"
+FIRST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def name(version: Mapping[str, Any]) -> str:
@@ -24,6 +26,13 @@ def name(version: Mapping[str, Any]) -> str:
 def is_here(info: Mapping[str, Any]) -> bool:
     """Whether an engine that told `info` runs on this machine, and in no virtual machine or container of it."""
     return (info.get("Name"), info.get("KernelVersion")) == (platform.node(), platform.release())
+
+
+def least_port(info: Mapping[str, Any]) -> int:
+    """The lowest port that an engine which told `info` can publish."""
+    if not _is_rootless(info):
+        return 1
+    return int(FIRST.read_text(encoding="ascii")) if is_here(info) and FIRST.is_file() else 1024
 
 
 def lacks(info: Mapping[str, Any]) -> dict[Lack, str]:

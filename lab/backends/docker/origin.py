@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
 from docker.errors import APIError, ImageNotFound
 
-from lab import paths
-from lab.backends.docker import engine
-from lab.errors import BuildError, HostError
+from lab.backends.docker import bootstrap, engine
+from lab.errors import BuildError
 from lab.names import NAMESPACE
 from lab.recipes import family
 
@@ -22,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import docker
-
-BOOTSTRAP_SECONDS = 600
-TRIM = ["doc", "man", "locale", "info"]
 
 
 def tag(name: str) -> str:
@@ -68,46 +59,27 @@ def ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None])
     table, wanted = family(name), tag(name)
     if here(api, wanted):
         return
-    if not here(api, table.origin):
-        try:
-            report("base", f"pulling {table.origin}")
-            api.pull(table.origin)
-        except (APIError, requests.exceptions.RequestException) as error:
-            if table.bootstrap is None:
-                raise BuildError(
-                    f"the base image {table.origin} can't be pulled: {getattr(error, 'explanation', None) or error}",
-                    step=f"pull {table.origin}",
-                    log="the engine's own",
-                ) from error
-            _bootstrap(api, table.bootstrap, wanted, report)
-            return
+    if not here(api, table.origin) and (why := _pulled(api, table.origin, report)):
+        if table.bootstrap is None:
+            raise BuildError(
+                f"the base image {table.origin} can't be pulled: {why}",
+                step=f"pull {table.origin}",
+                log="the engine's own",
+            )
+        bootstrap.make(api, table.bootstrap, wanted, report)
+        return
     repository, _, version = wanted.partition(":")
     api.tag(table.origin, repository, version)
 
 
-def _bootstrap(api: docker.APIClient, suite: str, wanted: str, report: Callable[[str, str], None]) -> None:
-    """Debian from the package sources that this machine itself uses; no container registry is asked."""
-    if not shutil.which("mmdebstrap"):
-        raise HostError(
-            "no container registry answers, and 'mmdebstrap', which makes the base without one, is missing",
-            next_step="'lab doctor --fix' installs it on Debian and Ubuntu as root; or: apt-get install mmdebstrap",
-        )
-    report("base", f"no registry answers: bootstrapping {suite} from this machine's package sources")
-    with tempfile.TemporaryDirectory(prefix="lab-base-") as folder:
-        root = Path(folder) / "root.tar"
-        excludes = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in TRIM]
-        done = subprocess.run(  # noqa: S603
-            ["mmdebstrap", "--variant=minbase", "--dpkgopt=force-unsafe-io", *excludes, suite, str(root)],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=BOOTSTRAP_SECONDS,
-            check=False,
-            env={**os.environ, "TMPDIR": folder},
-        )
-        if done.returncode != 0:
-            log = paths.logs() / "bootstrap.log"
-            log.write_text(done.stdout + done.stderr, encoding="utf-8")
-            raise BuildError(f"{suite} can't be bootstrapped", step="mmdebstrap", log=str(log))
-        report("base", "importing")
-        repository, _, version = wanted.partition(":")
-        api.import_image_from_file(str(root), repository=repository, tag=version)
+def _pulled(api: docker.APIClient, image: str, report: Callable[[str, str], None]) -> str:
+    """Pulls an image; why it can't be had, empty where it can.
+
+    A pull that breaks midway has been answered with 200: its error is in the stream.
+    """
+    report("base", f"pulling {image}")
+    try:
+        said = [str(event["error"]) for event in api.pull(image, stream=True, decode=True) if "error" in event]
+    except (APIError, requests.exceptions.RequestException) as error:
+        return str(getattr(error, "explanation", None) or error)
+    return said[-1] if said else "" if here(api, image) else "the engine does not have it afterwards"
