@@ -95,8 +95,9 @@ def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
     if backend is None or any(size.impossible for size in found):
         return taken
     heard = _Heard()
-    prepare(cluster, backend, heard)
-    return [*taken, Finding("topology", good=True, found="; ".join(heard.chosen) or "can be made here")]
+    prepared = prepare(cluster, backend, heard)
+    chosen = [*heard.chosen, f"network: {prepared.plan.network.cidr}"]
+    return [*taken, Finding("topology", good=True, found="; ".join(chosen))]
 
 
 def _size(size: Size) -> Finding:

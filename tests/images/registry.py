@@ -43,7 +43,9 @@ MANIFEST = json.dumps(
 
 
 class _Registry(BaseHTTPRequestHandler):
-    """Any image's manifest and configuration; its only layer is unknown."""
+    """Any image's manifest and configuration; its only layer is unknown, or never comes while `ended` is not set."""
+
+    ended: threading.Event | None = None
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -55,6 +57,8 @@ class _Registry(BaseHTTPRequestHandler):
             self._answer(200, MANIFEST, SCHEMA)
         elif self.path.endswith(_digest(CONFIG)):
             self._answer(200, CONFIG, "application/octet-stream")
+        elif self.ended:
+            self.ended.wait()
         else:
             self._answer(404, b'{"errors": [{"code": "BLOB_UNKNOWN"}]}', "application/json")
 
@@ -72,12 +76,15 @@ class _Registry(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def without_layers() -> Iterator[str]:
-    """The name of an image whose pull begins and can't end."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
+def without_layers(*, stalls: bool = False) -> Iterator[str]:
+    """The name of an image whose pull begins and can't end: it is refused midway, or stalls."""
+    ended = threading.Event()
+    kind = type("Registry", (_Registry,), {"ended": ended if stalls else None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"127.0.0.1:{server.server_port}/base:9"  # an engine speaks HTTP to this machine
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()

@@ -156,6 +156,18 @@ def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) 
     assert engine.observe().nodes == ()
 
 
+def test_a_pull_that_stalls(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "PULL_SECONDS", 3)
+    api = docker.APIClient(version="1.41")
+    try:
+        with registry.without_layers(stalls=True) as image:
+            monkeypatch.setattr(origin, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None}))
+            with pytest.raises(BuildError, match=f"the base image {image} can't be pulled: nothing came for 3 s"):
+                origin.ensure(api, f"{NAME}-none", lambda *_: None)
+    finally:
+        api.close()
+
+
 def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine answers no more in time: an error of the image, its step named, with which `auto` falls back."""
     monkeypatch.setattr(builder, "STEP_SECONDS", 3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
+import urllib3
 from docker.errors import APIError, DockerException
 
 from lab.backends.docker import context
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 60
 PORT_TAKEN = ("port is already allocated", "address already in use")
 SUBNET_TAKEN = ("Pool overlaps", "networks have overlapping IPv4")
+# What is read as it comes is read by urllib3 itself, with errors of its own.
+TOO_LATE = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
-def connect(seconds: int = REQUEST_SECONDS, version: str = "auto") -> docker.APIClient:
+class _Limited(docker.APIClient):
+    """A client whose limit is that of builds and pulls too, for which docker-py sets none."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        return super().send(request, **{**options, "timeout": options.get("timeout") or self.timeout})
+
+
+def connect(
+    seconds: int = REQUEST_SECONDS, version: str = "auto", kind: type[docker.APIClient] = docker.APIClient
+) -> docker.APIClient:
     """A client of the engine.
 
     Raises:
@@ -30,7 +43,7 @@ def connect(seconds: int = REQUEST_SECONDS, version: str = "auto") -> docker.API
     """
     where = context.endpoint()
     try:
-        return docker.APIClient(
+        return kind(
             base_url=where.url,
             tls=where.tls or False,
             timeout=seconds,
@@ -65,8 +78,11 @@ def own_names(image: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def connected(seconds: int, version: str = "auto") -> Iterator[docker.APIClient]:
-    """A client with its own time limit for the span of a `with`; a known API `version` saves a question."""
-    client = connect(seconds, version)
+    """A client for the span of a `with`, to which the engine is silent for at most `seconds`.
+
+    A known API `version` saves a question.
+    """
+    client = connect(seconds, version, _Limited)
     try:
         yield client
     finally:
@@ -93,11 +109,11 @@ def asking(what: str, node: str = "") -> Iterator[None]:
                 next_step="choose another subnet, or leave 'network' out and a free one is taken",
             ) from error
         raise BackendError(f"{what}: the engine says: {error.explanation or error}", where=node) from error
-    except requests.exceptions.Timeout as error:
+    except TOO_LATE as error:
         raise BackendError(
             f"{what}: the engine did not answer in time", where=node, next_step="look at the engine's own log"
         ) from error
-    except requests.exceptions.RequestException as error:
+    except GONE as error:
         raise BackendError(
             f"{what}: the engine is gone",
             where=node or context.endpoint().url,

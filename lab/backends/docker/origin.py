@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import requests
 from docker.errors import APIError, ImageNotFound
 
 from lab.backends.docker import bootstrap, engine
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import docker
+
+PULL_SECONDS = 120  # how long a pull may be silent
 
 
 def tag(name: str) -> str:
@@ -45,7 +46,7 @@ def obtainable(api: docker.APIClient, image: str, seconds: float) -> bool:
     try:
         with engine.connected(max(1, int(seconds))) as client:
             client.inspect_distribution(image)  # type: ignore[no-untyped-call]
-    except (APIError, requests.exceptions.RequestException):
+    except (APIError, *engine.GONE):
         return False
     return True
 
@@ -79,7 +80,10 @@ def _pulled(api: docker.APIClient, image: str, report: Callable[[str, str], None
     """
     report("base", f"pulling {image}")
     try:
-        said = [str(event["error"]) for event in api.pull(image, stream=True, decode=True) if "error" in event]
-    except (APIError, requests.exceptions.RequestException) as error:
+        with engine.connected(PULL_SECONDS) as client:
+            said = [str(event["error"]) for event in client.pull(image, stream=True, decode=True) if "error" in event]
+    except engine.TOO_LATE:
+        return f"nothing came for {PULL_SECONDS} s"
+    except (APIError, *engine.GONE) as error:
         return str(getattr(error, "explanation", None) or error)
     return said[-1] if said else "" if here(api, image) else "the engine does not have it afterwards"
