@@ -6,22 +6,22 @@ PYTEST := .venv/bin/coverage run -m pytest
 
 .PHONY: up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
 
-# FILE=stage1: another topology than cluster.yaml here, or 'full'.
-ifdef FILE
-export LAB_FILE := $(FILE)
+# 'make up FILE=stage1' selects a topology; default: cluster.yaml here, else 'full'.
+ifeq ($(origin FILE),command line)
+up down: WHICH := -f $(FILE)
 endif
 
 up: .venv/ready engine
-	@$(LAB) up
-	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(LAB) up' mends it, 'make down' removes the nodes and keeps their data"
+	@$(LAB) up $(WHICH)
+	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(strip $(LAB) up $(WHICH))' mends it, 'make down' removes the nodes and keeps their data"
 
 down: .venv/ready
-	@$(LAB) down
+	@$(LAB) down $(WHICH)
 
 engine: .venv/ready
-	@$(LAB) doctor --fix --quiet
+	@$(LAB) doctor --fix --quiet --machine
 
-# The environment is made anew when what it holds has changed, or for another PYTHON, and marked only when it is whole. The
+# The environment is recreated when its packages have changed, or for another PYTHON, and marked only when it is whole. The
 # command alone needs less than the tests.
 ifneq ($(origin PYTHON),file)
 ifneq ($(PYTHON),$(shell cat .venv/python 2>/dev/null))

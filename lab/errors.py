@@ -8,6 +8,7 @@ LabError
 │       ├── Refused    it is there, and this user may not use it
 │       └── Taken      a subnet or port that was free when chosen has been taken since
 ├── BackendError       the engine refused or failed
+│   ├── Gone           it answers no more
 │   └── BuildError     an image did not build; carries the step and the log's path
 ├── NotReady           a wait ended without what was awaited
 └── Locked             another command works on the same cluster
@@ -72,11 +73,21 @@ class Refused(HostError):
 
 
 class Taken(HostError):
-    """A subnet or port that was free when chosen has been taken since."""
+    """A subnet or port that was free when chosen has been taken since.
+
+    Attributes:
+        chosen: what was chosen, to be compared with the next choice; noted by who chose.
+    """
+
+    chosen: object = None
 
 
 class BackendError(LabError):
     """The engine refused or failed."""
+
+
+class Gone(BackendError):
+    """The engine answers no more."""
 
 
 class BuildError(BackendError):

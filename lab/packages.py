@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from lab import commands
 from lab.errors import HostError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ INSTALL_SECONDS = 600
 LOCK_SECONDS = 180
 POLL_SECONDS = 2.0
 LOCKED = "Could not get lock"
-WAITING = ["-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]  # it waits for dpkg's lock itself, not for that of 'update'
+WAITING = ["-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]  # apt-get waits for dpkg's lock itself, for no other one
 
 
 def install(packages: Sequence[str], why: str, say: Callable[[str], None], by_hand: str) -> None:
@@ -31,38 +33,52 @@ def install(packages: Sequence[str], why: str, say: Callable[[str], None], by_ha
         asked = f"as root: apt-get install {' '.join(packages)}" if apt else by_hand
         raise HostError(why, next_step=asked)
     say(f"{why}: installing {', '.join(packages)} from this machine's package sources")
-    _run([apt, "update", "-q"], by_hand)
-    _run([apt, *WAITING, "install", "-qy", "--no-install-recommends", *packages], by_hand)
+    _run([apt, "update", "-q"], say, by_hand)
+    _run([apt, *WAITING, "install", "-qy", "--no-install-recommends", *packages], say, by_hand)
 
 
-def _run(command: list[str], by_hand: str) -> None:
-    """Calls apt-get until no other program has its lock, such as that of a machine's first boot."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while (said := _failure(command)) and LOCKED in said:
+def _run(command: list[str], say: Callable[[str], None], by_hand: str) -> None:
+    """Runs apt-get, and retries while another program holds its lock, such as that of a machine's first boot.
+
+    Raises:
+        HostError: it failed, or the lock was held for `LOCK_SECONDS`.
+    """
+    deadline, told = time.monotonic() + LOCK_SECONDS, False
+    while (failure := _failure(command)) and LOCKED in failure:
         if time.monotonic() > deadline:
             raise HostError(
-                f"another program installs packages here, and has not ended within {LOCK_SECONDS} s:\n{said[-800:]}",
+                f"another program has held apt's lock for {LOCK_SECONDS} s:\n{failure[-800:]}",
                 next_step="wait for it, then run this again",
             )
+        if not told:
+            say(f"waiting for another program that holds apt's lock (at most {LOCK_SECONDS} s)")
+            told = True
         time.sleep(POLL_SECONDS)
-    if said:
-        raise HostError(f"'{' '.join(command)}' failed:\n{said[-800:]}", next_step=by_hand)
+    if failure:
+        raise HostError(f"'{' '.join(command)}' failed:\n{failure[-800:]}", next_step=by_hand)
 
 
 def _failure(command: list[str]) -> str:
-    """What a call of apt-get printed, or how it ended, where it failed."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    """What a call of apt-get printed, and how it ended, where it failed."""
+    with tempfile.TemporaryFile() as output:
+        how = commands.finished(command, output, INSTALL_SECONDS, {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+        output.seek(0)
+        return f"{output.read().decode(errors='replace')}{how}" if how else ""
+
+
+def main(packages: Sequence[str]) -> int:
+    """For scripts that need packages before there is an environment: 0 installed, 2 failed, 3 not possible here."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return 3
     try:
-        done = subprocess.run(  # noqa: S603  the packages are this project's own
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
+        install(
+            packages, "needed", lambda line: print(line, file=sys.stderr), "correct what it names, then run this again"
         )
-    except subprocess.TimeoutExpired:
-        return f"not done after {INSTALL_SECONDS} s"
-    return "" if done.returncode == 0 else done.stdout or f"exit code {done.returncode}"
+    except HostError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

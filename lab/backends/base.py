@@ -113,7 +113,7 @@ class Room:
         most: what can be had once all else has ended; None as well.
         node: what one more node takes; None: as its role's `takes` says.
         images: the full names of the images that lie there already; None: no images lie there.
-        copies: how many times the disk of an image is taken; above 1 no layer is shared, and nodes take it too.
+        copies: disk of an image as a multiple of its size; above 1, each container copies its image too.
     """
 
     what: str
@@ -138,7 +138,7 @@ class Capabilities:
         lacks: what the engine does not do, each with the reason.
         rooms: the memory and the disks that nodes and images take.
         least_port: the lowest port that can be published.
-        published: the ports that are published where the engine is, if that is not this machine; else None.
+        published: the ports that others' containers publish on the engine's machine; None where that is this one.
         own_clocks: whether each node has a clock of its own.
         sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
     """

@@ -29,6 +29,9 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")
     ] = False,
+    machine: Annotated[
+        bool, typer.Option("--machine", help="Look at this machine and its engine alone, not at a topology.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")
     ] = False,
@@ -54,10 +57,11 @@ def doctor(
     except LabError as error:
         # A nested Xen host that is not booted yet is nothing that is lacking.
         found.append(findings.missing_engine(error, vital=place.backend != "xen" or place.xen.host is not None))
-    try:
-        found += findings.topology(options.cluster(file, name, family, scale, port), engine)
-    except LabError as error:
-        found.append(findings.no_topology(error))
+    if not machine:
+        try:
+            found += findings.topology(options.cluster(file, name, family, scale, port), engine)
+        except LabError as error:
+            found.append(findings.no_topology(error))
     lacking = any(finding.vital and not finding.good for finding in found)
     if lacking or not quiet:
         from lab.cli import tables

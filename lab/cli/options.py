@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lab.backends.base import Backend, Existing, Observed
     from lab.spec import Cluster, Placement
@@ -22,7 +23,8 @@ File = Annotated[
         "--file",
         "-f",
         envvar="LAB_FILE",
-        help="The topology: a file, or one that ships (full, five, stage1, …). Unsaid: cluster.yaml here, else full.",
+        help="The topology: a file, or one that ships (full, five, stage1, …). Default: cluster.yaml in this folder,"
+        " else the one that the cluster was made from, else full.",
     ),
 ]
 Name = Annotated[
@@ -37,7 +39,7 @@ Host = Annotated[
     typer.Option(
         "--host",
         envvar="LAB_HOST",
-        help="The Xen host, such as ssh://root@dom0. Unsaid: the one that 'lab xen host up' boots here.",
+        help="The Xen host, such as ssh://root@dom0. Default: the one that 'lab xen host up' boots here.",
     ),
 ]
 FamilyName = Annotated[
@@ -133,10 +135,32 @@ def cluster(
     Raises:
         SpecError: one of them is not valid.
     """
-    from lab.spec import find, load
+    from lab.spec import load
     from lab.spec.changes import ported, scaled
 
-    return ported(scaled(load(find(file), name=name, family=family), scale or []), port or [])
+    return ported(scaled(load(topology(file, name), name=name, family=family), scale or []), port or [])
+
+
+def topology(file: str | None, name: str | None) -> Path:
+    """The topology's file: as said, else `cluster.yaml` here, else what the cluster was made from, else `full`.
+
+    Raises:
+        SpecError: no such file.
+    """
+    from lab.spec import find
+
+    return find(file, last(file, name))
+
+
+def last(file: str | None, name: str | None) -> str:
+    """What the cluster that is meant was made from, where no topology is named; empty where that is not known."""
+    from lab.errors import HostError
+    from lab.lifecycle import kept
+
+    try:
+        return "" if file else kept.read(cluster_name(file, name), kept.Note.TOPOLOGY)
+    except (HostError, OSError, UnicodeDecodeError):  # a user without a home has no notes
+        return ""
 
 
 def placed(cluster: Cluster, where: Placement) -> tuple[Cluster, Existing | None]:

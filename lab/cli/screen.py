@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lab.lifecycle.report import Silent
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,7 +41,7 @@ def any_encoding() -> None:
             stream.reconfigure(errors="lab.marks")
 
 
-class Plain:
+class Plain(Silent):
     """One line an event, with the seconds since the beginning, on standard error."""
 
     def __init__(self) -> None:
@@ -57,7 +59,7 @@ class Plain:
         return f"[{time.monotonic() - self._begun:6.1f} s]"
 
 
-class Table:
+class Table(Silent):
     """A live table: what each image and node is at, and for how long."""
 
     def __init__(self, live: Live) -> None:

@@ -66,7 +66,8 @@ def _limits(limits: Limits | None) -> str:
     """Memory, processes and processors, such as `512 MiB, 300 processes, 2 CPU`."""
     if limits is None:
         return "no limit"
-    return f"{limits.memory} MiB, {limits.processes} processes, {limits.processors:g} CPU"
+    parts = (f"{limits.memory} MiB", f"{limits.processes} processes", f"{limits.processors:g} CPU")
+    return ", ".join(part for part in parts if not part.startswith("0 "))
 
 
 def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:

@@ -117,7 +117,7 @@ def _changed(
 
     cluster = options.cluster_name(file, name)
     with screen.report() as report, held(cluster, "lab user", report):
-        edit = users.change(file, work)
+        edit = users.change(file, work, options.last(file, name))
         try:
             made = options.backend(file, name, kind, host)
             existing = made.observe()
@@ -142,7 +142,7 @@ def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: R
     from lab.lifecycle.resolve import as_many
     from lab.lifecycle.up import up
 
-    cluster = edit.cluster.model_copy(update={"name": name})
+    cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
     try:
         up(as_many(cluster, expected(made, existing)), made, report)
     except LabError:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import Existing, Lack
 from lab.backends.kernel import FEATURES
+from lab.errors import LabError
 from lab.lifecycle import resolve, sizes
-from lab.lifecycle.prepare import prepare
-from lab.lifecycle.report import WARNING, Silent
+from lab.lifecycle.prepare import choose
+from lab.lifecycle.report import Silent
 from lab.plan import plan
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend, Capabilities
-    from lab.errors import LabError
+    from collections.abc import Sequence
+
+    from lab.backends.base import Backend, Capabilities, Room
     from lab.lifecycle.sizes import Size
     from lab.spec import Cluster
 
@@ -84,20 +86,23 @@ def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
 
 
 def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
-    """What a topology takes beside what there is, and what `lab up` chooses for it or refuses.
-
-    Raises:
-        UserError: it is refused.
-    """
-    existing, rooms = (backend.observe(), backend.capabilities().rooms) if backend else (Existing(), sizes.UNKNOWN)
-    found = sizes.sizes(plan(*resolve.offline(cluster, existing)), existing, rooms)
-    taken = [_size(size) for size in found]
-    if backend is None or any(size.impossible for size in found):
-        return taken
+    """What a topology takes beside what there is, and what `lab up` would choose for it or refuse."""
+    if backend is None:
+        return [_size(size) for size in _sizes(cluster, Existing(), sizes.UNKNOWN)]
     heard = _Heard()
-    prepared = prepare(cluster, backend, heard)
-    chosen = [*heard.chosen, f"network: {prepared.plan.network.cidr}"]
-    return [*taken, Finding("topology", good=True, found="; ".join(chosen))]
+    try:
+        chosen = choose(cluster, backend, heard)
+    except LabError as error:
+        taken = _sizes(cluster, backend.observe(), backend.capabilities().rooms)
+        # What does not fit is said by its size.
+        refused = [] if any(size.impossible for size in taken) else [no_topology(error)]
+        return [*map(_size, taken), *refused]
+    found = "; ".join([*heard.lines, f"network: {chosen.plan.network.cidr}"])
+    return [*map(_size, chosen.sizes), Finding("topology", good=True, found=found)]
+
+
+def _sizes(cluster: Cluster, existing: Existing, rooms: Sequence[Room]) -> list[Size]:
+    return sizes.sizes(plan(*resolve.offline(cluster, existing)), existing, rooms)
 
 
 def _size(size: Size) -> Finding:
@@ -106,16 +111,19 @@ def _size(size: Size) -> Finding:
 
 
 class _Heard(Silent):
-    """What a preparation says that it chose; its warnings are findings of their own."""
+    """What was chosen; warnings are findings of their own."""
 
     def __init__(self) -> None:
-        self.chosen: list[str] = []
+        self.lines: list[str] = []
 
     def say(self, line: str) -> None:
-        if not line.startswith(WARNING):
-            self.chosen.append(line)
+        self.lines.append(line)
+
+    def warn(self, line: str) -> None:
+        """Nothing."""
 
 
 def no_topology(error: LabError) -> Finding:
-    """The topology that is meant can't be planned."""
-    return Finding("topology", good=False, found=error.what, way_round=error.next_step, vital=True)
+    """The topology is refused, or can't be compared with the cluster."""
+    found = f"{error.what} ({error.where})" if error.where else error.what
+    return Finding("topology", good=False, found=found, way_round=error.next_step, vital=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, families, scaling, secrets
+from lab.lifecycle import each, kept, scaling, secrets
 from lab.lifecycle.backup import ROLE as BACKUP
+from lab.lifecycle.kept import Note
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -30,5 +31,5 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
     if volumes and not keep_backups:
         secrets.forget(backend.cluster)
     elif volumes and not backend.observe().data:
-        families.forget_volumes(backend.cluster)
+        kept.remove(backend.cluster, Note.VOLUMES, Note.UNPROVEN)
     return len(nodes)

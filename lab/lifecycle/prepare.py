@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lab.lifecycle import each, ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
-from lab.lifecycle.report import WARNING
 from lab.plan import MANIFEST, plan
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
+    from lab.lifecycle.sizes import Size
     from lab.plan import Plan
     from lab.spec import Cluster
 
@@ -52,14 +52,27 @@ class Prepared:
         return any(old.get(node.name, node.address) != node.address for node in self.plan.nodes)
 
 
-def prepare(
-    cluster: Cluster,
-    backend: Backend,
-    report: Report,
-    family: str | None = None,
-    known: Callable[[Plan], Mapping[str, str]] = secrets.peek,
-) -> Prepared:
-    """Plans the cluster and compares it with what exists. Changes nothing, unless `known` does, which gives secrets.
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be, with all that the topology leaves open, admitted by backend, host and data.
+
+    Attributes:
+        sizes: what it takes of memory and disk.
+    """
+
+    plan: Plan
+    existing: Existing
+    sizes: list[Size]
+
+
+def choose(cluster: Cluster, backend: Backend, report: Report, family: str | None = None) -> Chosen:
+    """Plans the cluster. Changes nothing.
+
+    Args:
+        cluster: the topology.
+        backend: where it is to be.
+        report: hears what was chosen, and warnings.
+        family: instead of the topology's.
 
     Raises:
         UserError: it can't be as asked.
@@ -76,11 +89,28 @@ def prepare(
     made = plan(placed, chosen)
     resolve.admit(made, capabilities)
     taken = sizes.sizes(made, existing, capabilities.rooms)
-    if usual := sizes.building(taken):
-        report.say(usual)
+    if estimate := sizes.build_estimate(taken):
+        report.say(estimate)
     for warning in sizes.admit(taken):
-        report.say(f"{WARNING}{warning}")
+        report.warn(warning)
     scaling.admit(made, cluster, backend, existing, notes)
+    return Chosen(made, existing, taken)
+
+
+def prepare(
+    cluster: Cluster,
+    backend: Backend,
+    report: Report,
+    family: str | None = None,
+    known: Callable[[Plan], Mapping[str, str]] = secrets.peek,
+) -> Prepared:
+    """Plans the cluster and compares it with what exists. Changes nothing, unless `known` does, which gives secrets.
+
+    Raises:
+        UserError: it can't be as asked.
+    """
+    chosen = choose(cluster, backend, report, family)
+    made, existing = chosen.plan, chosen.existing
     revealed = known(made)
     files = {node.name: node.reveal(revealed) for node in made.nodes}
     wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-WARNING = "WARNING: "
-"""How a line begins that a person should act on."""
-
 
 class Report(Protocol):
     """Hears how far an operation is. Called from several threads."""
@@ -14,15 +11,22 @@ class Report(Protocol):
     def say(self, line: str) -> None:
         """One line for a person."""
 
+    def warn(self, line: str) -> None:
+        """One line for a person, who should act on it."""
+
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """What a node or an image is at now; `done` when nothing more will come of it."""
 
 
 class Silent:
-    """Says nothing."""
+    """Says nothing; the base of reports that keep what is said."""
 
     def say(self, line: str) -> None:
         """Nothing."""
+
+    def warn(self, line: str) -> None:
+        """As any other line."""
+        self.say(f"WARNING: {line}")
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """Nothing."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import assets
 from lab.backends.base import ROUTE, Existing, Lack, State
 from lab.errors import HostError, SpecError
-from lab.lifecycle import families
+from lab.lifecycle import families, kept
 from lab.spec import AUTO, load
 from lab.spec.changes import scaled
 from lab.spec.defaults import filled
@@ -32,8 +32,8 @@ NEEDED = {
 }
 """Who needs a feature of the kernel, where that is written, and what to do without."""
 REGISTRY_SECONDS = 3.0
-UNUSUAL = range(20000, 32000)
-"""Ports of another machine of which one is tried, where the usual one is taken: below those of outgoing connections."""
+FALLBACK_PORTS = range(20000, 32000)
+"""Of an engine's machine that is not this one: below those of outgoing connections."""
 
 
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
@@ -55,9 +55,9 @@ def family(cluster: Cluster, existing: Existing, backend: Backend, report: Repor
         return cluster.family
     if existing.family:
         return existing.family
-    if existing.data and (kept := families.of_data(cluster.name)):
-        report.say(f"family: {kept} (the cluster's volumes were made by it)")
-        return kept
+    if existing.data and (made_by := kept.read(cluster.name, kept.Note.FAMILY)):
+        report.say(f"family: {made_by} (the cluster's volumes were made by it)")
+        return made_by
     if why := families.failed((*cluster.roles(), "client"), "centos"):
         report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
         return "debian"
@@ -172,18 +172,19 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
 
 
 def _port(name: str, wanted: int | str, existing: Existing, capabilities: Capabilities) -> int | str:
-    held, elsewhere = existing.ports.get(name), capabilities.published
+    held, published = existing.ports.get(name), capabilities.published
     serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
-    where = "127.0.0.1" if elsewhere is None else "the engine's machine"
+    where = "127.0.0.1" if published is None else "the engine's machine"
     if isinstance(wanted, int):
         if wanted < capabilities.least_port:
             why = f"{capabilities.engine} can't publish port {wanted}, wanted for '{name}'"
             raise HostError(
                 why,
                 where=f"ports.{name}",
-                next_step=f"choose one from {capabilities.least_port} on, or an engine that runs as root",
+                next_step=f"choose one from {capabilities.least_port} on, an engine that runs as root,"
+                " or lower net.ipv4.ip_unprivileged_port_start",
             )
-        if not (serving and wanted == held) and not free(wanted, elsewhere):
+        if not (serving and wanted == held) and not free(wanted, published):
             raise HostError(
                 f"port {wanted} of {where}, wanted for '{name}', is taken",
                 where=f"ports.{name}",
@@ -192,18 +193,18 @@ def _port(name: str, wanted: int | str, existing: Existing, capabilities: Capabi
         return wanted
     if wanted != AUTO:
         return wanted
-    if held and (serving or free(held, elsewhere)):
+    if held and (serving or free(held, published)):
         return held
-    return USUAL_PORTS[name] if free(USUAL_PORTS[name], elsewhere) else _any_free(elsewhere)
+    return USUAL_PORTS[name] if free(USUAL_PORTS[name], published) else _any_free(published)
 
 
-def free(port: int, elsewhere: Container[int] | None = None) -> bool:
-    """Whether a port can be had: of 127.0.0.1, or of a machine where these are `elsewhere` taken.
+def free(port: int, published: Container[int] | None = None) -> bool:
+    """Whether a port is free: on 127.0.0.1, or on the engine's machine, where these are `published`.
 
     One that this user may not bind counts as free: the engine may.
     """
-    if elsewhere is not None:
-        return port not in elsewhere
+    if published is not None:
+        return port not in published
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -215,9 +216,9 @@ def free(port: int, elsewhere: Container[int] | None = None) -> bool:
     return True
 
 
-def _any_free(elsewhere: Container[int] | None) -> int:
-    if elsewhere is not None:
-        return random.choice([port for port in UNUSUAL if port not in elsewhere])  # noqa: S311  no secret
+def _any_free(published: Container[int] | None) -> int:
+    if published is not None:
+        return random.choice([port for port in FALLBACK_PORTS if port not in published])  # noqa: S311  no secret
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import paths, private
-from lab.lifecycle.report import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,19 +39,19 @@ def folder(cluster: str) -> Path:
     return paths.secrets(cluster)
 
 
-def ensure(plan: Plan, say: Callable[[str], object] = lambda _: None) -> dict[str, str]:
+def ensure(plan: Plan, warn: Callable[[str], object] = lambda _: None) -> dict[str, str]:
     """All secrets that the plan's files name; those that are missing or end soon are made now.
 
     Args:
         plan: the cluster.
-        say: hears what a person should know of it.
+        warn: hears what a person should know of it.
     """
     from lab.lifecycle import authority
 
     where, leaves = paths.secrets(plan.cluster, make=True), _leaves(plan)
-    ca = authority.ensured(where, plan, [name for leaf in leaves.values() for name in leaf.names], say)
+    ca = authority.ensured(where, plan, [name for leaf in leaves.values() for name in leaf.names], warn)
     if ca.worry:
-        say(f"{WARNING}the CA of '{plan.cluster}' {ca.worry}; 'lab renew --ca' replaces it")
+        warn(f"the CA of '{plan.cluster}' {ca.worry}; 'lab renew --ca' replaces it")
     for name, leaf in leaves.items():
         if not _serves(where / name, ca, leaf):
             private.write(where / name, ca.issued(leaf.names, leaf.common_name))

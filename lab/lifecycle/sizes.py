@@ -35,14 +35,14 @@ class Size:
         images: for the images that are missing.
         nodes: for the nodes that are not there yet.
         counted: how many they are, for a person.
-        building: the roles whose images are missing, the base among them.
+        missing: the roles whose images are to be built, the base among them.
     """
 
     room: Room
     images: int
     nodes: int
     counted: str
-    building: Sequence[str] = ()
+    missing: Sequence[str] = ()
 
     @property
     def wanted(self) -> int:
@@ -92,14 +92,14 @@ def admit(found: Sequence[Size]) -> list[str]:
     ]
 
 
-def building(found: Iterable[Size]) -> str:
+def build_estimate(found: Iterable[Size]) -> str:
     """What is to be built, and how long that usually takes; empty where all images are there."""
-    roles = next((size.building for size in found if size.building), ())
+    roles = next((size.missing for size in found if size.missing), ())
     if not roles:
         return ""
-    seconds = BASE_SECONDS * ("base" in roles) + ROLE_SECONDS * len(roles)
-    usual = max(0.5, round(seconds / 30) / 2)
-    return f"images: {len(roles)} to build, which usually takes {usual:g} min on two processors; they are kept"
+    seconds = sum(BASE_SECONDS if role == "base" else ROLE_SECONDS for role in roles)
+    minutes = max(0.5, round(seconds / 30) / 2)
+    return f"images: {len(roles)} to build, usually {minutes:g} min on two processors (measured with Debian), once"
 
 
 def shown(mib: int) -> str:
@@ -112,14 +112,17 @@ def _size(made: Plan, existing: Existing, room: Room) -> Size:
     images = sum(manifest(role).takes.image for role in missing) * room.copies
     new = _new(made, existing, room)
     each = [getattr(manifest(node.role).takes, room.what) if room.node is None else room.node for node in new]
-    if room.copies > 1:
-        each = [
-            mib + manifest("base").takes.image + manifest(node.role).takes.image
-            for mib, node in zip(each, new, strict=True)
-        ]
+    if room.copies > 1 and room.node is None:  # a node is a copy of its image, whatever volumes it finds
+        there = {node.name for node in existing.nodes}
+        each += [_image(node.role) for node in made.nodes if node.name not in there]
     parts = {f"{len(missing)} images": images, f"{len(new)} nodes": sum(each)}
     named = [f"{count} ({shown(mib)})" if images and sum(each) else count for count, mib in parts.items() if mib]
     return Size(room, images, sum(each), " and ".join(named), missing)
+
+
+def _image(role: str) -> int:
+    """MiB of a whole image."""
+    return manifest("base").takes.image + manifest(role).takes.image
 
 
 def _missing(made: Plan, there: frozenset[str]) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, ownership, ready, scaling, secrets
+from lab.lifecycle import expected, families, kept, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
+from lab.lifecycle.kept import Note
 from lab.lifecycle.prepare import Prepared, prepare
-from lab.lifecycle.report import WARNING
+from lab.lifecycle.reconcile import Kind
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from lab.spec import AUTO
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
     from lab.plan import Plan
     from lab.spec import Cluster
@@ -31,7 +33,7 @@ NEVER_READY = (
     " 'lab down --volumes' and 'lab up --family debian' make it with Debian"
 )
 CHOICES = 5
-"""Attempts at a subnet and ports that no other cluster takes meanwhile; the last error is raised."""
+"""Attempts at a subnet and ports that no other cluster takes meanwhile."""
 
 
 def up(
@@ -50,33 +52,46 @@ def up(
     # Nothing is there that another family could not read, or that would be lost with this attempt.
     fresh = not before.nodes and not before.data
     work = partial(_up, cluster, backend, report, seconds if wait else None, fresh=fresh)
+    chosen: object = None
     for _ in range(CHOICES - 1):
         try:
-            return work()
+            return _since(before, work())
         except Taken as error:
+            if error.where != "network" and error.chosen == chosen:
+                raise  # the same ports again: that one is taken can't be seen from here
+            chosen = error.chosen
             report.say(f"choosing again: {error.what}")
-    return work()
+    return _since(before, work())
+
+
+def _since(before: Existing, prepared: Prepared) -> Prepared:
+    """What was done since then, in several attempts."""
+    known = {node.name for node in before.nodes}
+    created = [
+        action if action.node in known or action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
+        for action in prepared.actions
+    ]
+    return replace(prepared, actions=created)
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None, *, fresh: bool) -> Prepared:
     """`limit`: seconds until nodes have to be ready, None for no wait; `fresh`: whether no data is there."""
-    known = partial(secrets.ensure, say=report.say)
+    known = partial(secrets.ensure, warn=report.warn)
     prepared = prepare(cluster, backend, report, known=known)
-    for warning in cluster.warnings:
-        report.say(f"{WARNING}{warning}")
-    if fresh and families.had_volumes(cluster.name):
-        report.say(
-            f"{WARNING}the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
-            " empty ones are created"
-        )
+    _announce(cluster, report, fresh=fresh)
     try:
         build(prepared.plan, backend, report)
+        if fresh and limit is not None:
+            kept.keep(cluster.name, Note.UNPROVEN, prepared.plan.family)
         _bring_up(cluster, prepared, backend, report, limit)
+    except Taken as error:
+        error.chosen = prepared.plan.endpoints
+        raise
     except (BuildError, NotReady) as error:
         if cluster.family != AUTO or prepared.plan.family != "centos":
             raise
         if not fresh:
-            if not families.proven(cluster.name):
+            if kept.read(cluster.name, Note.UNPROVEN) == "centos":
                 error.next_step = f"{error.next_step}\n    {NEVER_READY}".strip()
             raise
         failing = _given_up(prepared.plan, backend, report, error)
@@ -89,13 +104,26 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     return prepared
 
 
+def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
+    """Keeps what the cluster is made from, and says what a person should know of it."""
+    if cluster.source:
+        kept.keep(cluster.name, Note.TOPOLOGY, cluster.source)
+    for warning in cluster.warnings:
+        report.warn(warning)
+    if fresh and kept.read(cluster.name, Note.VOLUMES):
+        report.warn(
+            f"the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
+            " empty ones are created"
+        )
+
+
 def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
     """Removes the attempt with a family that does not work here, and returns the images that are to blame."""
     if isinstance(error, BuildError):
-        report.say(f"{WARNING}CentOS does not work here; falling back to Debian.\n{error}")
+        report.warn(f"CentOS does not work here; falling back to Debian.\n{error}")
         return {error.image} if error.image else set()
     kept = keep_logs(backend, [node.name for node in made.nodes])
-    report.say(f"{WARNING}CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
+    report.warn(f"CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
     down(backend, report, volumes=True)
     return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
 
@@ -103,17 +131,18 @@ def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | 
 def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
     """From built images to nodes, which are ready unless `seconds` is None."""
     made, note = prepared.plan, partial(_note, prepared, cluster, backend)
-    families.keep_of_data(made)
+    kept.keep(made.cluster, Note.FAMILY, made.family)
     note(done=False)
     apply(prepared, backend, report, seconds or 0)
-    families.keep_volumes(made)
+    if any(node.volumes for node in made.nodes):
+        kept.keep(made.cluster, Note.VOLUMES, "made")
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
         for entry in (entry for node in made.nodes for entry in node.publish):
             backend.endpoint(entry.port)
-        families.keep_proven(made)
+        kept.remove(made.cluster, Note.UNPROVEN)
     note(done=seconds is not None)  # all of them: a cluster that moves to another subnet loses its notes
 
 

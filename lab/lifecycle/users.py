@@ -51,12 +51,13 @@ def fingerprint(key: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> Edit:
+def change(file: str | None, work: Callable[[dict[str, Any]], None], last: str = "") -> Edit:
     """Changes the people in the topology that is meant; one that ships is copied to `cluster.yaml` first.
 
     Args:
         file: as `--file` says.
         work: gets the users as the file has them, by name, and changes them in place.
+        last: what the cluster was made from, where the option is left out.
 
     Returns:
         The change, to be written once it works.
@@ -64,7 +65,7 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None]) -> Edit:
     Raises:
         SpecError: what would come out is not valid.
     """
-    path = find(file)
+    path = find(file, last)
     shipped = path in assets.topologies().values()
     target = DEFAULT_FILE if shipped else path
     if shipped and file and target.exists():

@@ -6,6 +6,7 @@ import multiprocessing
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError, NotReady
+from lab.lifecycle.report import Silent
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -17,7 +18,7 @@ END_SECONDS = 10.0
 LAST = "done"
 
 
-class Lines:
+class Lines(Silent):
     """Sends what `up` tells, a line each."""
 
     def __init__(self, to: Connection) -> None:

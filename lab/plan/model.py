@@ -97,6 +97,8 @@ class Limits:
         memory: MiB of its processes and of its files in memory.
         processes: processes and threads.
         processors: how many it may keep busy; a fraction is a part of one.
+
+    Of a node that exists, 0 is a limit that the engine does not apply.
     """
 
     memory: int

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from lab import identifiers
+from lab import assets, identifiers
 from lab.spec.placement import Placement, Xen
 from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 from lab.spec.users import User, UserName, groups_of, numbered
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AUTO = "auto"
 OFF = "off"
@@ -60,6 +63,20 @@ class Cluster(Model):
     users: dict[UserName, User] = Field(default_factory=dict, description="who has a login on the shell servers")
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
+
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self) -> str:
+        """What it was read from, as `find` takes it; empty where it was read from no file."""
+        return self._source
+
+    def read_from(self, path: Path) -> Self:
+        """The same, noted as read from a file: the name of a shipped topology, or the file's whole path."""
+        shipped = {file: name for name, file in assets.topologies().items()}
+        made = self.model_copy()
+        made._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
+        return made
 
     @model_validator(mode="before")
     @classmethod

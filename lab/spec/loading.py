@@ -23,15 +23,21 @@ TOPOLOGY = reading.Document(
 )
 
 
-def find(name: str | None) -> Path:
-    """The file meant by `--file`: a path, the name of a shipped topology, or, unsaid, `cluster.yaml` or `full`.
+def find(name: str | None, last: str = "") -> Path:
+    """The file meant by `--file`: a path, or the name of a shipped topology.
+
+    Args:
+        name: the option; without it `cluster.yaml` here, else `last`, else the shipped topology `full`.
+        last: what the cluster was made from, as `Cluster.source` has it.
 
     Raises:
         SpecError: no such file.
     """
     shipped = assets.topologies()
     if name is None:
-        return DEFAULT_FILE if DEFAULT_FILE.exists() else shipped["full"]
+        if DEFAULT_FILE.exists() or not last:
+            return DEFAULT_FILE if DEFAULT_FILE.exists() else shipped["full"]
+        name = last
     if name in shipped:
         return shipped[name]
     path = Path(name)
@@ -49,7 +55,7 @@ def load(path: Path, **overrides: Any) -> Cluster:
     Raises:
         SpecError: the file can't be read or is not valid.
     """
-    return parse(reading.text(path, TOPOLOGY), str(path), **overrides)
+    return parse(reading.text(path, TOPOLOGY), str(path), **overrides).read_from(path)
 
 
 def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.recipes import Family
 
 PODMAN, ROOTLESS = "podman", "rootless"
+PRIVILEGED = 81
 START = {PODMAN: engines.podman, ROOTLESS: engines.rootless_dockerd}
 KINDS = [ROOTLESS, pytest.param(PODMAN, marks=pytest.mark.nightly("a minute and a half, and 22 MB of packages"))]
 IMAGES = ("base", "client", "web")
@@ -92,9 +93,9 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     assert told.returncode == 2, told.stdout + told.stderr
     assert "can't have the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
     assert lab("doctor", "--file", "rootless").returncode == 0
-    low = lab("up", "--file", "stage1", "--port", "site=81")
+    low = lab("up", "--file", "stage1", "--port", f"site={PRIVILEGED}")
     assert low.returncode == 2, low.stdout + low.stderr
-    assert "can't publish port 81" in low.stderr
+    assert f"can't publish port {PRIVILEGED}" in low.stderr
 
 
 def test_a_fault_that_the_engine_can_not_do_is_refused(engine: tuple[str, str], lab: engines.Lab) -> None:

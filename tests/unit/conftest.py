@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,13 @@ from lab.lifecycle import resolve
 from lab.spec import Cluster, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 settings.register_profile("lab", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("lab")
 
+REAL_FREE = resolve.free
 TAKEN = {8080, 9999}
 """Ports that somebody else has."""
 
@@ -53,3 +56,17 @@ def full() -> Cluster:
 def memory() -> MemoryBackend:
     """An engine of plain values."""
     return MemoryBackend("golden")
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Puts a shell script on the PATH by a program's name; what it is called with is in the file that comes back."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def play(name: str, script: str) -> Path:
+        program, calls = tmp_path / name, tmp_path / f"{name}.calls"
+        program.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n{script}\n', encoding="utf-8")
+        program.chmod(0o755)
+        return calls
+
+    return play

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+from docker.credentials.errors import StoreError
+from docker.errors import DockerException
 
-from lab.backends.docker import engine
-from lab.backends.docker.context import endpoint
-from lab.errors import SpecError
+from lab.backends.docker import builder, engine
+from lab.backends.docker.context import Endpoint, endpoint
+from lab.errors import BackendError, BuildError, Gone, SpecError
+from lab.recipes import recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +108,39 @@ def test_a_context_that_skips_verification_has_tls_still(folder: Path, monkeypat
     tls = endpoint().tls
     assert tls
     assert not tls.verify
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("unix:///var/run/docker.sock", True),
+        ("tcp://127.0.0.1:2375", True),
+        ("tcp://10.1.2.3:2376", False),
+        ("ssh://ann@far", False),
+    ],
+)
+def test_where_ports_are_published(url: str, *, local: bool) -> None:
+    """An engine in a virtual machine of this one publishes on this one."""
+    assert Endpoint(url).local is local
+
+
+def test_a_credential_helper_that_is_missing_is_one_screen() -> None:
+    with pytest.raises(BackendError, match="docker-credential-none") as caught, engine.asking("pulling"):
+        raise StoreError("docker-credential-none not installed or not available in PATH")
+    assert "credsStore" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(requests.exceptions.ConnectionError("gone"), Gone), (DockerException("refused"), BuildError)]
+)
+def test_an_image_is_not_to_blame_for_an_engine_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, seen: type[Exception]
+) -> None:
+    class Api:
+        def build(self, **_: object) -> None:
+            raise raised
+
+    monkeypatch.setattr(engine, "connected", lambda _: nullcontext(Api()))
+    with pytest.raises(BackendError) as caught:
+        builder._one(recipe("base", "debian"), lambda *_: None, None)  # noqa: SLF001  no engine is there
+    assert type(caught.value) is seen

@@ -102,7 +102,7 @@ def test_a_node_is_on_its_network_by_id_or_by_name(joined: str, *, detached: boo
         "State": "running",
         "NetworkSettings": {"Networks": {"lab-golden": {"NetworkID": joined}}},
     }
-    assert labels.observed(row, {"0123", "lab-golden"}, limited=True).detached is detached
+    assert labels.observed(row, {"0123", "lab-golden"}).detached is detached
 
 
 class Refusing:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import threading
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 
+from lab import assets
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.memory import MemoryBackend
+from lab.cli import options
 from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, SpecError, Taken
 from lab.lifecycle import families, resolve, scaling, secrets
 from lab.lifecycle.doctor import engine, host
@@ -26,7 +32,8 @@ from lab.lifecycle.status import status
 from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.recipes import recipe
-from lab.spec import Cluster, parse
+from lab.spec import Cluster, load, parse
+from tests.unit import conftest
 from tests.unit.conftest import FULL, TAKEN, WHOLE
 
 if TYPE_CHECKING:
@@ -258,10 +265,21 @@ def test_an_up_that_made_nothing_chooses_no_family() -> None:
 
 def test_centos_that_was_broken_off_and_never_ready_keeps_its_data_and_names_the_way(full: Cluster) -> None:
     """An `up` that was ended midway left nodes: somebody may have used them, so that nothing is removed by itself."""
-    backend = NeverReady("golden")
-    backend.fails = ()
-    up(full, backend, Silent(), wait=False)
-    backend.fails = ("centos",)
+
+    class Interrupted(NeverReady):
+        """The person presses Ctrl-C while nodes are awaited."""
+
+        patient = False
+
+        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+            if argv[0].endswith("await") and not self.patient:
+                raise KeyboardInterrupt
+            return super().run(node, argv, seconds=seconds, network=network)
+
+    backend = Interrupted("golden")
+    with pytest.raises(KeyboardInterrupt):
+        up(full, backend, Silent())
+    backend.patient = True
     with pytest.raises(NotReady) as caught:
         up(full, backend, Silent())
     assert "never ready with CentOS" in caught.value.next_step
@@ -273,6 +291,17 @@ def test_centos_that_was_broken_off_and_never_ready_keeps_its_data_and_names_the
     with pytest.raises(NotReady) as later:
         up(full, backend, Silent())
     assert "never ready" not in later.value.next_step
+
+
+def test_a_cluster_of_which_nothing_is_noted_is_never_called_unused(full: Cluster) -> None:
+    """One of an earlier version, or one that was made with `--no-wait`."""
+    backend = NeverReady("golden")
+    backend.fails = ()
+    up(full, backend, Silent(), wait=False)
+    backend.fails = ("centos",)
+    with pytest.raises(NotReady) as caught:
+        up(full, backend, Silent())
+    assert "never ready" not in caught.value.next_step
 
 
 def test_an_explicit_centos_that_breaks_is_an_error_and_nothing_is_made(full: Cluster) -> None:
@@ -429,6 +458,37 @@ def test_a_port_that_the_engine_can_not_publish_is_refused_and_one_that_this_use
     assert resolve.places(parse("web:\nports: {site: 81}"), Existing(), Capabilities("Docker")).ports.site == 81
 
 
+@pytest.mark.parametrize(("number", "there"), [(errno.EADDRINUSE, False), (errno.EACCES, True), (errno.EPERM, True)])
+def test_a_port_that_somebody_has_is_not_free_and_one_that_only_the_engine_may_bind_is(
+    monkeypatch: pytest.MonkeyPatch, number: int, *, there: bool
+) -> None:
+    def refuse(_: socket.socket, __: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    assert conftest.REAL_FREE(0)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert conftest.REAL_FREE(443) is there
+    assert conftest.REAL_FREE(443, {443}) is False
+    assert conftest.REAL_FREE(443, {80}) is True
+
+
+def test_a_choice_that_can_not_be_seen_to_be_taken_is_made_twice_and_no_more() -> None:
+    class Held(MemoryBackend):
+        """A program that is no container has the port, on a machine that is not this one."""
+
+        tries = 0
+
+        def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+            del plan, node, files
+            self.tries += 1
+            raise Taken("starting client: a port is taken", next_step="--port NAME=NUMBER")
+
+    backend = Held("golden")
+    with pytest.raises(Taken):
+        up(parse("name: golden\nweb: {count: 1}\nports: {site-http: 8081}\n"), backend, Silent())
+    assert backend.tries <= 4, "two nodes, made side by side, twice"
+
+
 def test_what_the_engine_can_not_do_is_refused_by_name(full: Cluster) -> None:
     made = replace(plan(full, "debian"), needs=("ip_vs",))
     with pytest.raises(HostError, match="no 'ip_vs'"):
@@ -563,8 +623,53 @@ class Raced(MemoryBackend):
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         if self.times:
             self.times -= 1
-            raise Taken(f"creating {node.name}: another network has the subnet")
+            raise Taken(f"creating {node.name}: another network has the subnet", where="network")
         super().create(plan, node, files)
+
+
+def test_what_several_attempts_did_is_told_as_one() -> None:
+    """The first one made nodes, the second one found them."""
+
+    class Late(MemoryBackend):
+        """The port of the client, which is started last, was taken meanwhile."""
+
+        taken = True
+
+        def start(self, node: str) -> None:
+            if self.taken and node == "client":
+                self.taken = False
+                raise Taken("starting client: a port is taken")
+            super().start(node)
+
+    backend = Late("golden")
+    changes = up(parse("name: golden\nweb: {count: 2}\n"), backend, Silent()).changes
+    assert {(change.kind, change.node) for change in changes} == {(Kind.CREATE, n) for n in ("web1", "web2", "client")}
+
+
+def test_the_topology_that_a_cluster_was_made_from_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an option, in a folder without one: not `full`, which would add or remove nodes."""
+    monkeypatch.chdir(tmp_path)
+    shipped = assets.topologies()
+    assert options.topology(None, "golden") == shipped["full"], "nothing is known of it"
+    up(load(shipped["stage1"], name="golden"), MemoryBackend("golden"), Silent())
+    assert options.topology(None, "golden") == shipped["stage1"]
+    assert options.topology("stage3", "golden") == shipped["stage3"]
+    assert options.topology(None, "other") == shipped["full"]
+    own = tmp_path / "shop.yaml"
+    own.write_text("name: golden\nweb: {count: 1}\n", encoding="utf-8")
+    up(load(own), MemoryBackend("golden"), Silent())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert options.topology(None, "golden") == own
+    (elsewhere / "cluster.yaml").write_text("name: golden\nweb:\n", encoding="utf-8")
+    assert options.topology(None, "golden") == Path("cluster.yaml")
+    (elsewhere / "cluster.yaml").unlink()
+    own.unlink()
+    with pytest.raises(SpecError, match=r"there is no topology file .*shop\.yaml"):
+        options.topology(None, "golden")
 
 
 def test_what_was_taken_meanwhile_is_chosen_again_and_not_for_ever() -> None:

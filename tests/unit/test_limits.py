@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from lab.backends.docker import container, labels
+from lab.cli import tables
 from lab.errors import SpecError
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import status
@@ -109,7 +111,11 @@ def test_status_says_them_and_what_was_made_without(made: Plan, memory: MemoryBa
         "State": "running",
         "NetworkSettings": {"Networks": {}},
     }
-    assert labels.observed(row, (), limited=True).limits == wanted
-    assert labels.observed(row, (), limited=False).limits is None, "a rootless engine with cgroups v1 applies none"
+    assert labels.observed(row, ()).limits == wanted
+    whole = {"memory", "processes", "processors"}
+    assert labels.observed(row, (), unlimited=whole).limits is None, "a rootless engine with cgroups v1 applies none"
+    partly = labels.observed(row, (), unlimited={"processors"}).limits
+    assert partly == replace(wanted, processors=0)
+    assert tables._limits(partly) == f"{wanted.memory} MiB, {wanted.processes} processes"  # noqa: SLF001
     row["Labels"][labels.FIXED] = row["Labels"][labels.FIXED].replace('"limits"', '"none"')
-    assert labels.observed(row, (), limited=True).limits is None
+    assert labels.observed(row, ()).limits is None

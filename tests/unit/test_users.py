@@ -58,7 +58,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_change_leaves_the_rest_as_it_was_written(file: Path) -> None:
     cluster = _changed(str(file), added("ann", [KEY], ["class-a"], forwarding=False))
     assert file.read_text().startswith(TOPOLOGY)
-    assert cluster == load(file)
+    assert cluster.read_from(file) == load(file)
     assert cluster.people["ann"].keys == [KEY]
     assert cluster.groups == {"people": 19999, "class-a": number("class-a")}
     _changed(str(file), rekeyed("ann", [OTHER], [fingerprint(KEY)]))

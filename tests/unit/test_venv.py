@@ -29,8 +29,8 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _python(folder: Path, version: str, old: int = 0, pip: str = "true") -> None:
-    program = folder / "python"
+def _python(folder: Path, version: str, old: int = 0, pip: str = "true", name: str = "python") -> None:
+    program = folder / name
     program.write_text(PYTHON.format(calls=folder / "calls", version=version, old=old, pip=pip), encoding="utf-8")
     program.chmod(0o755)
 
@@ -95,5 +95,7 @@ def test_make_takes_another_python_though_all_is_made(checkout: Path) -> None:
     assert "making .venv" in make("PYTHON=./python")
     assert "making .venv" not in make("PYTHON=./python")
     assert "making .venv" not in make()
-    shutil.copy(checkout / "python", checkout / "other")
+    _python(checkout, "3.12.1", name="other")
+    (checkout / "calls").unlink()
     assert "making .venv" in make("PYTHON=./other")
+    assert "-m venv --clear .venv" in (checkout / "calls").read_text(encoding="utf-8")

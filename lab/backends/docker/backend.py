@@ -13,7 +13,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.backends.archive import archive
-from lab.backends.base import LASTING, Capabilities, Existing, Lack, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Result, State
 from lab.backends.docker import channel, container, context, engine, labels, nature, room
 from lab.backends.kernel import FEATURES, features, routes
 from lab.clock import REAL
@@ -56,7 +56,7 @@ class DockerBackend:
             lacks=nature.lacks(info),
             rooms=room.rooms(self.api, info),
             least_port=nature.least_port(info),
-            published=None if here else self._published(),
+            published=None if context.endpoint().local else self._published(),
         )
 
     def _published(self) -> frozenset[int]:
@@ -66,9 +66,9 @@ class DockerBackend:
         return frozenset(
             int(port["PublicPort"])
             for row in rows
-            if row["Labels"].get(labels.CLUSTER) != self.cluster
+            if (row["Labels"] or {}).get(labels.CLUSTER) != self.cluster
             for port in row["Ports"] or []
-            if port.get("PublicPort")
+            if port.get("PublicPort") and port.get("Type") == "tcp"
         )
 
     def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
@@ -94,12 +94,12 @@ class DockerBackend:
             # A container names its network by id; with Podman and CNI by name.
             networks = {n[key] for n in self.api.networks(filters=labels.ours(self.cluster)) for key in ("Id", "Name")}
             data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
-            return labels.existing(rows, networks, data=data, limited=self._limited)
+            return labels.existing(rows, networks, data=data, unlimited=self._unlimited)
 
     @functools.cached_property
-    def _limited(self) -> bool:
-        """Whether the engine applies the limits of nodes."""
-        return Lack.LIMITS not in nature.lacks(self.api.info())
+    def _unlimited(self) -> frozenset[str]:
+        """The limits of nodes that the engine does not apply."""
+        return nature.unlimited(self.api.info())
 
     def origin(self, family: str, seconds: float) -> bool:
         from lab.backends.docker import origin

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from lab import paths
+from lab import commands, paths
+from lab.backends.docker import engine
 from lab.errors import BuildError, HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import docker
-
 PACKAGES = ["mmdebstrap", "uidmap", "debian-archive-keyring"]
-"""What it takes: the second where it is not run by root, the third where this machine is no Debian."""
+"""mmdebstrap; uidmap, which it needs without root; the keyring, which it needs on Ubuntu."""
+
 BY_HAND = "use an engine that reaches a container registry, or install mmdebstrap and Debian's archive keyring"
-SECONDS = 600
+BOOTSTRAP_SECONDS = 600
+IMPORT_SECONDS = 600
+ASKING_SECONDS = 60
 DISK = 700  # MiB of temporary files: 520 seen, the archive beside the tree that it is made of
 TRIM = ["doc", "man", "locale", "info"]
-PROGRAM = "mmdebstrap"
+PROGRAM, KEYRING = "mmdebstrap", Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 TARGETS = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(ORIGIN)", "Created-By: Packages"]
+HERE = ("", "localhost", "127.0.0.1", "::1")
+"""Hosts of sources that no container reaches."""
 
 
 def missing() -> bool:
-    """Whether this machine lacks the program."""
-    return not shutil.which(PROGRAM)
+    """Whether this machine lacks what it takes."""
+    return not (shutil.which(PROGRAM) and KEYRING.is_file())
 
 
-def make(api: docker.APIClient, suite: str, wanted: str, report: Callable[[str, str], None]) -> None:
-    """Makes a suite of Debian the image `wanted`.
+def make(suite: str, wanted: str, why: str, report: Callable[[str, str], None]) -> None:
+    """Makes a suite of Debian the image `wanted`; `why` says why it could not be pulled.
 
     Raises:
         HostError: the program is missing, or there is no room for it.
@@ -41,35 +45,45 @@ def make(api: docker.APIClient, suite: str, wanted: str, report: Callable[[str, 
     """
     if missing():
         raise HostError(
-            "no container registry answers, and 'mmdebstrap', which makes the base without one, is missing",
+            f"the base image can't be pulled ({why}), and 'mmdebstrap', which makes it without a registry, is missing",
             next_step="'lab doctor --fix' installs it on Debian and Ubuntu as root;"
             f" or: apt-get install {' '.join(PACKAGES)}",
         )
     sources = mirrors(suite)
     whose = "this machine's package sources" if sources else "Debian's own mirror"
-    report("base", f"no registry answers: bootstrapping {suite} from {whose}")
-    with tempfile.TemporaryDirectory(prefix="lab-base-") as folder:
+    report("base", f"the base image can't be pulled ({why}): bootstrapping {suite} from {whose}")
+    with tempfile.TemporaryDirectory(prefix="lab-base-", ignore_cleanup_errors=True) as folder:
         _admit(folder)
         root = Path(folder) / "root.tar"
-        _run([suite, str(root), *sources], folder)
+        _run([suite, str(root), *sources], Path(folder))
         report("base", "importing")
         repository, _, version = wanted.partition(":")
-        api.import_image_from_file(str(root), repository=repository, tag=version)
+        with engine.connected(IMPORT_SECONDS) as client:
+            client.import_image_from_file(str(root), repository=repository, tag=version)
 
 
 def mirrors(suite: str) -> list[str]:
-    """The lines of a sources.list by which this machine itself has this suite of Debian; none where it has not."""
+    """The lines of a sources.list by which this machine itself has this suite of Debian; none where it has not.
+
+    Only what a container can reach: files of this machine and its own proxies are left out.
+    """
     try:
-        listed = subprocess.run(  # noqa: S603  apt's own, with no word of anybody else
-            TARGETS, capture_output=True, text=True, timeout=SECONDS, check=False
+        listed = subprocess.run(  # noqa: S603  fixed arguments
+            TARGETS, capture_output=True, text=True, timeout=ASKING_SECONDS, check=False
         ).stdout
-    except FileNotFoundError:
+    except (FileNotFoundError, subprocess.TimeoutExpired):
         return []
     order = {suite: 0, f"{suite}-updates": 1, f"{suite}-security": 2}
     found = set()
     for line in listed.splitlines():
         uri, codename, origin = (*line.split(), "", "", "")[:3]
-        if origin == "Debian" and codename in order:
+        place = urlsplit(uri)
+        if (
+            origin == "Debian"
+            and codename in order
+            and place.scheme in ("http", "https")
+            and place.hostname not in HERE
+        ):
             found.add((order[codename], f"deb {uri} {codename} main"))
     lines = [line for _, line in sorted(found)]
     return lines if any(line.split()[2] == suite for line in lines) else []
@@ -85,23 +99,16 @@ def _admit(folder: str) -> None:
         )
 
 
-def _run(arguments: list[str], folder: str) -> None:
+def _run(arguments: list[str], folder: Path) -> None:
     excludes = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in TRIM]
+    includes = ["--include=ca-certificates"] if any("https:" in source for source in arguments) else []
+    work = folder / "work"  # without root, other numbers than this user's write there
+    work.mkdir()
+    work.chmod(0o1777)
+    folder.chmod(0o711)
     log = paths.logs() / "bootstrap.log"
-    with log.open("w", encoding="utf-8") as output:
-        try:
-            done = subprocess.run(  # noqa: S603  the family's table
-                [PROGRAM, "--variant=minbase", "--dpkgopt=force-unsafe-io", *excludes, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=SECONDS,
-                check=False,
-                env={**os.environ, "TMPDIR": folder},
-            )
-            failed = done.returncode != 0
-        except subprocess.TimeoutExpired:
-            output.write(f"not done after {SECONDS} s\n")
-            failed = True
-    if failed:
-        raise BuildError(f"{arguments[0]} can't be bootstrapped", step=PROGRAM, log=str(log))
+    command = [PROGRAM, "--variant=minbase", "--dpkgopt=force-unsafe-io", *excludes, *includes, *arguments]
+    with log.open("wb") as output:
+        failure = commands.finished(command, output, BOOTSTRAP_SECONDS, {"TMPDIR": str(work)})
+    if failure:
+        raise BuildError(f"{arguments[0]} can't be bootstrapped: {failure}", step=PROGRAM, log=str(log))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.docker import engine, origin, trying
-from lab.errors import BackendError, BuildError
+from lab.errors import BackendError, BuildError, Gone
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
@@ -47,18 +47,26 @@ def build(
         BuildError: a step failed, or the trial; the log of the whole build is kept.
     """
     trying.clear(api)
-    missing = [wanted for wanted in recipes if not origin.here(api, wanted.tag)]
+    with engine.asking("looking for the images"):
+        missing = [wanted for wanted in recipes if not origin.here(api, wanted.tag)]
     if missing:
-        base = recipe("base", missing[0].family)
-        if not origin.here(api, base.tag):
-            origin.ensure(api, base.family, report)
-            _one(base, report, None)
+        _base(api, missing[0].family, report)
         with ThreadPoolExecutor(PARALLEL) as pool:
             list(pool.map(lambda wanted: _one(wanted, report, trial), missing))
     for wanted in recipes:
         repository, _, version = wanted.alias.partition(":")
         with engine.asking(f"naming {wanted.alias}"):
             api.tag(wanted.tag, repository, version)
+
+
+def _base(api: docker.APIClient, family: str, report: Callable[[str, str], None]) -> None:
+    """Makes the image that the others of a family stand on, where it is missing."""
+    base = recipe("base", family)
+    with engine.asking(f"looking for {base.tag}"):
+        there = origin.here(api, base.tag)
+    if not there:
+        origin.ensure(api, family, report)
+        _one(base, report, None)
 
 
 def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[str], Trial] | None) -> None:
@@ -71,10 +79,13 @@ def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[st
         with engine.connected(STEP_SECONDS) as api, engine.asking(wanted.tag):
             image, failure = attempt.build(api)
             if not failure and trial:
-                failure = attempt.put_to(api, image, trial(wanted.role))
+                failure = attempt.try_out(api, image, trial(wanted.role))
             if not failure:
+                attempt.at("naming it")
                 repository, _, version = wanted.tag.partition(":")
                 api.tag(image, repository, version)
+    except Gone:
+        raise  # the image is not to blame
     except BackendError as error:  # such as a step that was silent for too long: with another family it may not be
         failure = error.what
     if failure:
@@ -90,14 +101,15 @@ class _Attempt:
         self._log = [wanted.dockerfile]
         self._step = ""
 
-    def _at(self, step: str) -> None:
+    def at(self, step: str) -> None:
+        """A step begins."""
         self._step = step
         self._report(self._wanted.role, step)
 
     def build(self, api: docker.APIClient) -> tuple[str, str]:
         """The image's id, and what is wrong with it."""
         image, failure = "", ""
-        self._at("sending the files")
+        self.at("sending the files")
         stream = api.build(
             fileobj=io.BytesIO(self._wanted.archive()),
             custom_context=True,
@@ -111,14 +123,14 @@ class _Attempt:
             self._log.append(text)
             failure = text.strip() if "error" in event else failure
             if text.startswith("Step "):
-                self._at(" ".join(text.split())[:100])
+                self.at(" ".join(text.split())[:100])
             if found := BUILT.search(text):
                 image = found[1]
         return image, failure or ("" if image else "the engine named no image")
 
-    def put_to(self, api: docker.APIClient, image: str, trial: Trial) -> str:
+    def try_out(self, api: docker.APIClient, image: str, trial: Trial) -> str:
         """What the trial says is wrong; empty where nothing is."""
-        self._at(TRIAL)
+        self.at(TRIAL)
         failure = trying.tried(api, image, trial)
         self._log.append(failure)
         return failure

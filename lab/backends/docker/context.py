@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docker.tls import TLSConfig
 
@@ -29,6 +30,12 @@ class Endpoint:
     url: str
     tls: TLSConfig | None = None
     options: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """Whether ports are published on this machine: by an engine on it, be it in a virtual machine."""
+        parts = urlsplit(self.url)
+        return parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def endpoint() -> Endpoint:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import docker
 import requests
 import urllib3
+from docker.credentials.errors import StoreError
 from docker.errors import APIError, DockerException
 
 from lab.backends.docker import context
-from lab.errors import BackendError, HostError, Refused, Taken
+from lab.errors import BackendError, Gone, HostError, Refused, Taken
 from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ SUBNET_TAKEN = ("Pool overlaps", "networks have overlapping IPv4")
 # What is read as it comes is read by urllib3 itself, with errors of its own.
 TOO_LATE = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)
+UNASKED = (DockerException, StoreError)  # such as a credential helper that is not installed
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
 class _Limited(docker.APIClient):
-    """A client whose limit is that of builds and pulls too, for which docker-py sets none."""
+    """A client that applies its limit to streamed requests as well, for which docker-py sets none."""
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         return super().send(request, **{**options, "timeout": options.get("timeout") or self.timeout})
@@ -111,11 +113,17 @@ def asking(what: str, node: str = "") -> Iterator[None]:
         raise BackendError(f"{what}: the engine says: {error.explanation or error}", where=node) from error
     except TOO_LATE as error:
         raise BackendError(
-            f"{what}: the engine did not answer in time", where=node, next_step="look at the engine's own log"
+            f"{what}: the engine did not answer in time: {error}",
+            where=node,
+            next_step="look at the engine's own log",
         ) from error
     except GONE as error:
-        raise BackendError(
+        raise Gone(
             f"{what}: the engine is gone",
             where=node or context.endpoint().url,
             next_step="start it, then run 'lab up' again",
+        ) from error
+    except UNASKED as error:
+        raise BackendError(
+            f"{what}: {error}", where=node, next_step="check 'credsStore' and 'credHelpers' in Docker's config.json"
         ) from error

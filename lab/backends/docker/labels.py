@@ -45,8 +45,14 @@ def ours(cluster: str) -> dict[str, str]:
     return {"label": f"{CLUSTER}={cluster}"}
 
 
-def observed(row: dict[str, Any], networks: Container[str], *, limited: bool) -> Observed:
-    """A node from one row of the engine's list of containers; the rest as for `existing`."""
+def observed(row: dict[str, Any], networks: Container[str], *, unlimited: Container[str] = ()) -> Observed:
+    """A node from one row of the engine's list of containers.
+
+    Args:
+        row: the container.
+        networks: ids and names of the cluster's networks.
+        unlimited: the limits that the engine does not apply.
+    """
     labels = row["Labels"]
     fixed = json.loads(labels[FIXED])
     return Observed(
@@ -57,22 +63,30 @@ def observed(row: dict[str, Any], networks: Container[str], *, limited: bool) ->
         image=fixed["image"],
         fixed=labels[FIXED],
         holds_vip=fixed["holds_vip"],
-        limits=Limits(**fixed["limits"]) if limited and "limits" in fixed else None,
+        limits=_limits(fixed.get("limits") or {}, unlimited),
         detached=not any(joined["NetworkID"] in networks for joined in row["NetworkSettings"]["Networks"].values()),
     )
 
 
-def existing(rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool, limited: bool) -> Existing:
+def _limits(wanted: dict[str, Any], unlimited: Container[str]) -> Limits | None:
+    """The limits that are applied; None where none is."""
+    applied = {key: value for key, value in wanted.items() if key not in unlimited}
+    return Limits(**{"memory": 0, "processes": 0, "processors": 0, **applied}) if applied else None
+
+
+def existing(
+    rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool, unlimited: Container[str]
+) -> Existing:
     """The cluster from the engine's list of containers.
 
     Args:
         rows: the containers.
         networks: ids and names of the cluster's networks.
         data: whether it has volumes.
-        limited: whether the engine applies limits.
+        unlimited: the limits that the engine does not apply.
     """
     nodes = sorted(
-        (observed(row, networks, limited=limited) for row in rows),
+        (observed(row, networks, unlimited=unlimited) for row in rows),
         key=lambda node: [int(part) for part in node.address.split(".")],
     )
     any_labels = rows[0]["Labels"] if rows else {}

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PODMAN = "Podman"
-LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processors"}
-COPIES = "vfs"
-FIRST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+LIMITS = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
+"""The limits of a node, by the engine's word for whether it applies them."""
+
+VFS, VFS_FACTOR = "vfs", 5  # the driver that shares no layers, and how much more disk an image takes (docs/hosts.md)
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def name(version: Mapping[str, Any]) -> str:
@@ -28,29 +30,46 @@ def is_here(info: Mapping[str, Any]) -> bool:
     return (info.get("Name"), info.get("KernelVersion")) == (platform.node(), platform.release())
 
 
+def first_unprivileged() -> int:
+    """The lowest port of this machine that any user may bind."""
+    return int(UNPRIVILEGED.read_text(encoding="ascii")) if UNPRIVILEGED.is_file() else 1024
+
+
 def least_port(info: Mapping[str, Any]) -> int:
     """The lowest port that an engine which told `info` can publish."""
     if not _is_rootless(info):
         return 1
-    return int(FIRST.read_text(encoding="ascii")) if is_here(info) and FIRST.is_file() else 1024
+    return first_unprivileged() if is_here(info) else 1024
+
+
+def unlimited(info: Mapping[str, Any]) -> frozenset[str]:
+    """The limits of a node that an engine which told `info` does not apply."""
+    return (
+        frozenset(LIMITS)
+        if _no_groups(info)
+        else frozenset(what for what, key in LIMITS.items() if info.get(key) is False)
+    )
 
 
 def lacks(info: Mapping[str, Any]) -> dict[Lack, str]:
     """What an engine that told `info` does not do: each seen with Docker 20.10 and Podman 4.3 on Debian 12."""
     found = {}
-    rootless = _is_rootless(info)
-    if rootless:
+    if _is_rootless(info):
         found[Lack.BRICKS] = "a rootless engine gives no node the extended attributes 'trusted.*' that GlusterFS writes"
-    if info.get("CgroupDriver") == "none" or (rootless and str(info.get("CgroupVersion")) == "1"):
+    if _no_groups(info):
         why = "a rootless engine has no control groups where the machine has version 1 of them"
         found[Lack.LIMITS] = found[Lack.PAUSE] = why
-    elif missing := [what for key, what in LIMITS.items() if info.get(key) is False]:
-        found[Lack.LIMITS] = f"the engine does not limit {', '.join(missing)}"
-    if info.get("Driver") == COPIES:
+    elif missing := unlimited(info):
+        found[Lack.LIMITS] = f"the engine does not limit {', '.join(sorted(missing))}"
+    if info.get("Driver") == VFS:
         found[Lack.LAYERS] = (
-            f"the storage driver '{COPIES}' copies each layer whole: 5 times the disk, for containers too"
+            f"the storage driver '{VFS}' copies each layer whole: {VFS_FACTOR} times the disk, for containers too"
         )
     return found
+
+
+def _no_groups(info: Mapping[str, Any]) -> bool:
+    return info.get("CgroupDriver") == "none" or (_is_rootless(info) and str(info.get("CgroupVersion")) == "1")
 
 
 def _is_rootless(info: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docker.errors import APIError, ImageNotFound
+from docker.errors import ImageNotFound
 
 from lab.backends.docker import bootstrap, engine
 from lab.errors import BuildError
@@ -46,7 +46,7 @@ def obtainable(api: docker.APIClient, image: str, seconds: float) -> bool:
     try:
         with engine.connected(max(1, int(seconds))) as client:
             client.inspect_distribution(image)  # type: ignore[no-untyped-call]
-    except (APIError, *engine.GONE):
+    except (*engine.GONE, *engine.UNASKED):
         return False
     return True
 
@@ -57,6 +57,11 @@ def ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None])
     Raises:
         BuildError: it can be neither pulled nor bootstrapped.
     """
+    with engine.asking(f"getting {tag(name)}"):
+        _ensure(api, name, report)
+
+
+def _ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None]) -> None:
     table, wanted = family(name), tag(name)
     if here(api, wanted):
         return
@@ -67,7 +72,7 @@ def ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None])
                 step=f"pull {table.origin}",
                 log="the engine's own",
             )
-        bootstrap.make(api, table.bootstrap, wanted, report)
+        bootstrap.make(table.bootstrap, wanted, why, report)
         return
     repository, _, version = wanted.partition(":")
     api.tag(table.origin, repository, version)
@@ -84,6 +89,8 @@ def _pulled(api: docker.APIClient, image: str, report: Callable[[str, str], None
             said = [str(event["error"]) for event in client.pull(image, stream=True, decode=True) if "error" in event]
     except engine.TOO_LATE:
         return f"nothing came for {PULL_SECONDS} s"
-    except (APIError, *engine.GONE) as error:
+    except (*engine.GONE, *engine.UNASKED) as error:
         return str(getattr(error, "explanation", None) or error)
-    return said[-1] if said else "" if here(api, image) else "the engine does not have it afterwards"
+    if said:
+        return said[-1]
+    return "" if here(api, image) else "the engine does not have it after the pull"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 MEMORY = Path("/proc/meminfo")
 SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
-COPIES = 5  # of an image, where no layer is shared (docs/hosts.md)
 CONTAINERD = "/var/lib/containerd"  # its default 'root', which no engine tells
 
 
@@ -46,13 +45,13 @@ def _memory(info: dict[str, Any]) -> Room:
 
 
 def _disk(info: dict[str, Any], folder: str, *, node: int | None = None, images: frozenset[str] | None = None) -> Room:
+    copies = nature.VFS_FACTOR if info.get("Driver") == nature.VFS else 1
     if not nature.is_here(info):
-        return Room("disk", f"{folder} on {info['Name']}", node=node, images=images)
+        return Room("disk", f"{folder} on {info['Name']}", node=node, images=images, copies=copies)
     try:
         free = shutil.disk_usage(folder).free >> 20
     except OSError:  # a folder that this user may not look into
-        return Room("disk", folder, node=node, images=images)
-    copies = COPIES if info.get("Driver") == nature.COPIES else 1
+        return Room("disk", folder, node=node, images=images, copies=copies)
     return Room("disk", folder, free, free, node, images, copies)
 
 

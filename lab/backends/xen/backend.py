@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -58,6 +59,7 @@ class XenBackend:
             {subnet: f"{ROUTE}the Xen host ({device})" for subnet, device in facts.routes if device != own},
             max_nodes=self.settings.max_domains,
             rooms=(*host.rooms(self.dom0, facts, self.settings.memory), *_rooms_for_images()),
+            least_port=_least_port(),
             own_clocks=True,
             sized_volumes=True,
         )
@@ -307,6 +309,13 @@ class XenBackend:
 
     def _uuid(self, node: str) -> str:
         return domain.identity(self.cluster, node)
+
+
+def _least_port() -> int:
+    """Ports are bound by this user's own ssh."""
+    from lab.backends.docker import nature
+
+    return 1 if os.geteuid() == 0 else nature.first_unprivileged()
 
 
 def _rooms_for_images() -> list[Room]:
