@@ -1,13 +1,25 @@
 # The two commands: 'make up' gives a cluster, 'make test' proves it. Both do all their own set-up.
 PYTHON ?= python3
+ifeq ($(strip $(PYTHON)),)
+override PYTHON := python3
+endif
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
 PYTEST := .venv/bin/coverage run -m pytest
 
-.PHONY: up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
+.PHONY: help up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
+
+help:
+	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
+	@echo "make down               remove its nodes, keep its data"
+	@echo "make test               all suites, on clusters of their own; make check: no engine, two minutes"
+	@echo "make bench              figures; make nightly: what takes hours; make xen: a Xen host inside QEMU"
 
 # 'make up FILE=stage1' selects a topology; default: cluster.yaml here, else 'full'.
 ifeq ($(origin FILE),command line)
+ifeq ($(strip $(FILE)),)
+$(error FILE is empty: name a topology, as in 'make up FILE=stage1', or leave it out)
+endif
 up down: WHICH := -f $(FILE)
 endif
 

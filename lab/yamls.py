@@ -15,4 +15,7 @@ def read(text: str) -> Any:  # noqa: ANN401  a document can hold anything
     Raises:
         yaml.YAMLError: it is none.
     """
-    return yaml.load(text, Loader=LOADER)  # noqa: S506  both loaders are the safe one
+    try:
+        return yaml.load(text, Loader=LOADER)  # noqa: S506  both loaders are the safe one
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:  # such as the date 2026-13-45
+        raise yaml.YAMLError(f"a value can't be read: {error}") from error

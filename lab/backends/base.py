@@ -137,6 +137,7 @@ class Capabilities:
         kernel_seen: whether the kernel was looked at; else it counts as having all features.
         lacks: what the engine does not do, each with the reason.
         rooms: the memory and the disks that nodes and images take.
+        foreign: what has the name of a node, or of the cluster's network (""), and is not the lab's.
         least_port: the lowest port that can be published.
         published: the ports that others' containers publish on the engine's machine; None where that is this one.
         own_clocks: whether each node has a clock of its own.
@@ -150,6 +151,7 @@ class Capabilities:
     kernel_seen: bool = True
     lacks: Mapping[Lack, str] = field(default_factory=dict)
     rooms: tuple[Room, ...] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)
     least_port: int = 1
     published: frozenset[int] | None = None
     own_clocks: bool = False

@@ -24,7 +24,7 @@ At = Annotated[
         help="The database as it was at a moment: 2026-03-01T14:05, 14:05:30 (of today), or Unix seconds.",
     ),
 ]
-Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup; the newest unless said.")]
+Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup. Default: the newest.")]
 Only = Annotated[str, typer.Option("--only", metavar="PART", help="mysql, or a volume such as www, home, mail.")]
 KILO = 1024
 SHOWN = 5

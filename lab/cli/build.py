@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
-    roles: Annotated[list[str] | None, typer.Argument(help="The roles; all that have an image unless said.")] = None,
+    roles: Annotated[list[str] | None, typer.Argument(help="The roles. Default: all.")] = None,
     family: options.FamilyName = None,
     backend: options.BackendName = None,
     host: options.Host = None,

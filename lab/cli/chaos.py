@@ -50,7 +50,7 @@ def run(
     scenario: Annotated[str, typer.Argument(help="A file, or the name of one that ships ('lab chaos list').")],
     seed: Annotated[int | None, typer.Option(help="What chance decides by; printed, and kept with the run.")] = None,
     runs: Runs = RUNS,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Of 'mysql-nemesis': how many rounds; unsaid, 25.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Of 'mysql-nemesis': how many rounds. Default: 25.")] = None,
     first: Annotated[int | None, typer.Option(min=1, help="Of 'mysql-nemesis': the number of the first round.")] = None,
     without: Annotated[
         list[str] | None,

@@ -44,11 +44,14 @@ def doctor(
     place, cluster = options.place(file, backend, host), options.cluster_name(file, name)
     if fix:
         _fix(place)
-    found = findings.host()
+    found = [*findings.host(), findings.home()]
     if place.backend == "xen":
         from lab.nested import tools
 
         found += tools.findings()
+    from lab.backends.docker import install
+
+    found += install.findings()
     engine = None
     try:
         answering = make(place, cluster)

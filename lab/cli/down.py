@@ -29,7 +29,11 @@ def down(
     from lab.lifecycle.down import down as take_down
     from lab.lifecycle.lock import held
 
+    there = made.observe()
     with screen.report() as report, held(made.cluster, "lab down", report):
         count = take_down(made, report, volumes=volumes, keep_backups=keep_backups)
-    kept = "" if volumes else "; its data is kept ('--volumes' removes it too)"
+    if not there.nodes and not there.data:
+        print(f"there was no cluster '{made.cluster}'")
+        return
+    kept = "; its data is kept ('--volumes' removes it too)" if not volumes else ", and the data" if there.data else ""
     print(f"removed {count} nodes of '{made.cluster}'{kept}")

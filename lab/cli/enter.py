@@ -28,9 +28,10 @@ def execute(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
     """Runs a command in a node: input, output and exit code are passed on, byte for byte, as they come."""
-    become(
-        made.shell(options.running_node(made, node), command[1:] if command[:1] == ["--"] else command, terminal=False)
-    )
+    argv = command[1:] if command[:1] == ["--"] else command
+    if not argv:
+        raise typer.BadParameter("a command is missing", param_hint="COMMAND")
+    become(made.shell(options.running_node(made, node), argv, terminal=False))
 
 
 def enter(

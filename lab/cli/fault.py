@@ -28,7 +28,9 @@ Targets = Annotated[
 For = Annotated[str | None, typer.Option("--for", help="Revert it after this long, such as 10s; else it stays.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="What 'random' and 'minority' choose by; printed.")]
 
-fault = typer.Typer(help="Breaks something on purpose: proven to bite, undone by 'lab heal'.", no_args_is_help=True)
+fault = typer.Typer(
+    help="Injects a fault, and verifies that it is effective; 'lab heal' reverts it.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +61,7 @@ _simple("restart", "Kills nodes and starts them again at once.")
 def cut(
     made: Backend,
     targets: Targets,
-    others: Annotated[str | None, typer.Option("--from", help="From whom; unsaid: from everybody.")] = None,
+    others: Annotated[str | None, typer.Option("--from", help="From which nodes. Default: all.")] = None,
     way: Annotated[str, typer.Option(help="in: they don't hear; out: they aren't heard; both.")] = "both",
     span: For = None,
     seed: Seed = None,
@@ -168,7 +170,7 @@ def listed(
             [(o.mark, str(o.fault), f"{now - o.begun:.0f} s", o.proof) for o in found],
         )
     else:
-        print("no fault is on")
+        print("no active faults")
 
 
 def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: int | None) -> None:

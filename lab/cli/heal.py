@@ -19,13 +19,13 @@ def register(app: typer.Typer) -> None:
 
 def heal(
     made: Backend,
-    marks: Annotated[list[str] | None, typer.Argument(help="Faults by their marks; unsaid: all.")] = None,
+    marks: Annotated[list[str] | None, typer.Argument(help="Faults by their marks. Default: all.")] = None,
 ) -> None:
-    """Reverts the faults that are on, whoever injected them, and shows that they are gone. Touches nothing else."""
+    """Reverts active faults, whoever injected them, and verifies that they are gone. Changes nothing else."""
     from lab.faults import heal as undo
 
     healed = undo(made, marks or ())
     for injected in healed:
-        print(f"{injected.mark} {injected.fault}: reverted, and gone")
+        print(f"{injected.mark} {injected.fault}: reverted")
     if not healed:
-        print("no fault is on")
+        print("no active faults")

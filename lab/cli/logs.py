@@ -24,20 +24,22 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    nodes: Annotated[list[str] | None, typer.Argument(help="The nodes; all of them unless said.")] = None,
+    nodes: Annotated[list[str] | None, typer.Argument(help="The nodes. Default: all.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
     console: Annotated[
         bool, typer.Option("--console", help="All that the node's machine printed, its kernel included (Xen).")
     ] = False,
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only the last lines of each node.")] = None,
-    file: Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")
+    ] = None,
     name: options.Name = None,
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
     """Shows what the nodes' services print, each line behind its node and service."""
     made = options.backend(file, name, backend, host)
-    chosen = [options.known_node(made, node) for node in nodes or []] or [node.name for node in made.observe().nodes]
+    chosen = [options.known_node(made, node) for node in nodes or []] or options.all_nodes(made)
     width = max((len(node) for node in chosen), default=0)
     labels = [
         typer.style(f"{node:<{width}}", fg=colour)
@@ -49,8 +51,9 @@ def logs(
             yield f"{label}  {line}"
 
     each = [lines(*pair) for pair in zip(chosen, labels, strict=True)]
-    for line in _as_they_come(each) if follow else itertools.chain.from_iterable(each):
-        typer.echo(line)
+    with screen.looking():
+        for line in _as_they_come(each) if follow else itertools.chain.from_iterable(each):
+            typer.echo(line)
 
 
 def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lab import __version__
 from lab.cli import (
+    INTERRUPTED,
     backup,
     build,
     chaos,
@@ -41,7 +46,8 @@ from lab.cli import (
 )
 from lab.errors import LabError, unusable
 
-INTERRUPTED = 130
+SIGNALLED = 128
+UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
 app = typer.Typer(
     name="lab",
@@ -63,10 +69,18 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  the signature is Typer's
 @app.callback()
 def common(
     _: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            callback=_version,
+            is_eager=True,
+            envvar=[],
+            show_envvar=False,
+        ),
     ] = False,
 ) -> None:
-    """A whole dumb web cluster, real, on one machine. Begin with 'lab up'; 'lab down' removes it."""
+    """Runs a web cluster on this machine. 'lab up' creates it, 'lab down' removes it."""
 
 
 for module in EVERY_DAY + PARTS + BENEATH:
@@ -83,6 +97,10 @@ def _printed(error: Exception) -> int:
     if show is not None:
         show()
         return int(getattr(error, "exit_code", 2))
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        print(f"lab: the output can't be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     if not isinstance(error, OSError) or error.filename is None:
         raise error
     shown = unusable(error.filename, error, "name another place, or make that one readable and writable for you")
@@ -90,29 +108,62 @@ def _printed(error: Exception) -> int:
     return shown.exit_code
 
 
+def _terminated(number: int, _: object) -> None:
+    """A terminal that was closed and a `kill` end a verb as Ctrl-C does: with all that it began."""
+    raise SystemExit(128 + number)
+
+
+def _outputs() -> int:
+    """Opens what was closed before the start; a copy of standard output, which Rich leads elsewhere."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
+    return os.dup(1)
+
+
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    out = _outputs()
     screen.any_encoding()
-    out = os.dup(1)  # Rich leads the other one elsewhere when nobody reads
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminated)
+    try:
+        code = _ran(out)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code > SIGNALLED:
+        after = "'lab up' continues from here, 'lab heal' reverts faults, 'lab down' removes the cluster"
+        print(f"lab: interrupted; {after}", file=sys.stderr)
+        # Threads that still wait for the engine must not hold the terminal.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _ran(out: int) -> int:
+    """The exit code; `out` is a copy of standard output."""
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # here a closed pipe is no error yet
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
-        code = error.exit_code
+        return error.exit_code
     except typer.Abort:
-        code = INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # Typer and Rich raise the latter
+        return INTERRUPTED
+    except (BrokenPipeError, SystemExit) as error:  # Typer and Rich raise the latter
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
+            return error.code
         if not screen.reader_gone(out):
             raise
-        code = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
+        return 0
     except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
-        code = _printed(error)
-    if code == INTERRUPTED:
-        after = "'lab up' goes on from here, 'lab heal' reverts faults, 'lab down' removes what was made"
-        print(f"lab: interrupted; {after}", file=sys.stderr)
-        # Threads that still wait for the engine must not hold the terminal.
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
+        return _printed(error)
+    return int(code)

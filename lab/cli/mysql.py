@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.mysql import Member
 
-To = Annotated[str, typer.Option("--to", help="The replica that takes over; unsaid, the one with the longest log.")]
+To = Annotated[str, typer.Option("--to", help="The replica that takes over. Default: the one with the longest log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,16 +54,21 @@ def switchover(made: Backend, to: To = "") -> None:
 
 
 def reclone(made: Backend, node: options.Node) -> None:
-    """Has a node throw its data away for a copy of the primary's, and waits until it follows with that."""
+    """Replaces a replica's data by a copy of the primary's, and waits until it replicates."""
+    from lab.errors import SpecError
     from lab.lifecycle import mysql
+    from lab.spec.changes import nearest
 
-    mysql.reclone(made, options.known_node(made, node))
+    names = [member.name for member in _members(made)]
+    if node not in names:
+        raise SpecError(f"'{node}' is not a mysql node; {nearest(node, names)}")
+    mysql.reclone(made, node)
     print(f"{node} follows with a copy of the primary's data")
 
 
 def shell(
     made: Backend,
-    node: Annotated[str, typer.Argument(help="The node; unsaid, the one that takes writes.")] = "",
+    node: Annotated[str, typer.Argument(help="The node. Default: the one that takes writes.")] = "",
 ) -> None:
     """Opens MariaDB's own shell in a node, as its root; 'lab mysql shell < FILE' runs a file."""
     found = _members(made)
@@ -72,15 +77,11 @@ def shell(
 
 
 def _members(made: Backend) -> list[Member]:
-    from lab.errors import SpecError
-    from lab.lifecycle.mysql import members
+    from lab.lifecycle.members import of_role
+    from lab.lifecycle.mysql import ROLE, members
 
-    found = members(made)
-    if not found:
-        raise SpecError(
-            f"the cluster '{made.cluster}' has no mysql node", next_step="a topology with 'mysql' has; --name chooses"
-        )
-    return found
+    of_role(made, ROLE)
+    return members(made)
 
 
 def _row(member: Member) -> tuple[str, ...]:

@@ -41,5 +41,5 @@ def addresses(
     for entry in found:
         print(f"{entry['name']:<10} {entry['url']}")
     password = secrets.known(cluster, "stats-password")
-    if password:
+    if password and any(entry["name"] == "stats" for entry in found):
         print(f"{'':<10} (stats: user 'lab', password '{password}')")

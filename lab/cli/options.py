@@ -135,9 +135,15 @@ def cluster(
     Raises:
         SpecError: one of them is not valid.
     """
-    from lab.spec import load
-    from lab.spec.changes import ported, scaled
+    from lab.errors import SpecError
+    from lab.recipes import families
+    from lab.spec import AUTO, load
+    from lab.spec.changes import nearest, ported, scaled
 
+    cluster_name(file, name)
+    valid = [AUTO, *families()]
+    if family is not None and family not in valid:
+        raise SpecError(f"'{family}' is no family of systems; {nearest(family, valid)}", where="--family")
     return ported(scaled(load(topology(file, name), name=name, family=family), scale or []), port or [])
 
 
@@ -159,7 +165,7 @@ def last(file: str | None, name: str | None) -> str:
 
     try:
         return "" if file else kept.read(cluster_name(file, name), kept.Note.TOPOLOGY)
-    except (HostError, OSError, UnicodeDecodeError):  # a user without a home has no notes
+    except HostError:  # a user without a home has no notes
         return ""
 
 
@@ -174,6 +180,17 @@ def placed(cluster: Cluster, where: Placement) -> tuple[Cluster, Existing | None
         return timers(cluster, made), made.observe()
     except HostError:
         return cluster, None
+
+
+def all_nodes(made: Backend) -> list[str]:
+    """The names of the cluster's nodes.
+
+    Raises:
+        SpecError: there is no cluster.
+    """
+    from lab.lifecycle.members import everybody
+
+    return [node.name for node in everybody(made)]
 
 
 def known_node(made: Backend, name: str) -> str:
@@ -203,13 +220,12 @@ def running_node(made: Backend, name: str) -> str:
 
 def _observed(made: Backend, name: str) -> Observed:
     from lab.errors import SpecError
+    from lab.lifecycle.members import everybody
     from lab.spec.changes import nearest
 
-    existing = made.observe()
-    found = existing.node(name)
+    nodes = everybody(made)
+    found = next((node for node in nodes if node.name == name), None)
     if found:
         return found
-    if not existing.nodes:
-        raise SpecError(f"there is no cluster '{made.cluster}'", next_step="'lab up' makes one; --name chooses another")
-    names = [node.name for node in existing.nodes]
+    names = [node.name for node in nodes]
     raise SpecError(f"the cluster '{made.cluster}' has no node '{name}'; {nearest(name, names)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
+import os
 import select
 import sys
 import threading
@@ -11,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lab.cli import INTERRUPTED
 from lab.lifecycle.report import Silent
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from lab.lifecycle.report import Report
 
 
+REPEAT_SECONDS = 15.0
 MARKS = {"✓": "ok", "✗": "x", "–": "-", "…": "..."}
 """What is printed where the encoding of the terminal or pipe has no such sign."""
 
@@ -42,21 +46,43 @@ def any_encoding() -> None:
 
 
 class Plain(Silent):
-    """One line an event, with the seconds since the beginning, on standard error."""
+    """One line an event, with the seconds since the beginning, on standard error; what takes long is repeated."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self._begun = self._said = time.monotonic()
+        self._at: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
 
     def say(self, line: str) -> None:
         """One line for a person."""
-        sys.stderr.write(f"{self._elapsed()} {line}\n")
+        self._write(line)
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """What a node or an image is at now."""
-        sys.stderr.write(f"{self._elapsed()} {subject}: {text}{' ✓' if done else ''}\n")
+        with self._lock:
+            if done:
+                self._at.pop(subject, None)
+            else:
+                self._at[subject] = (text, time.monotonic())
+        self._write(f"{subject}: {text}{' ✓' if done else ''}")
 
-    def _elapsed(self) -> str:
-        return f"[{time.monotonic() - self._begun:6.1f} s]"
+    def repeat(self, ended: threading.Event) -> None:
+        """Says again what has gone on for long, where nothing else was said, until `ended`."""
+        while not ended.wait(REPEAT_SECONDS / 3):
+            now = time.monotonic()
+            if now - self._said < REPEAT_SECONDS:
+                continue
+            with self._lock:
+                subject, (text, since) = min(self._at.items(), key=lambda row: row[1][1], default=("", ("", now)))
+            if subject:
+                self._write(f"{subject}: {text} (for {now - since:.0f} s)")
+
+    def _write(self, text: str) -> None:
+        self._said = time.monotonic()
+        try:
+            sys.stderr.write(f"[{self._said - self._begun:6.1f} s] {text}\n")
+        except OSError:  # nobody reads on, as behind `| head`: the work itself goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Table(Silent):
@@ -94,7 +120,12 @@ class Table(Silent):
 def report() -> Iterator[Report]:
     """A report that fits where standard error goes."""
     if not sys.stderr.isatty():
-        yield Plain()
+        plain, ended = Plain(), threading.Event()
+        threading.Thread(target=plain.repeat, args=(ended,), daemon=True).start()
+        try:
+            yield plain
+        finally:
+            ended.set()
         return
     from rich.console import Console
     from rich.live import Live
@@ -103,6 +134,17 @@ def report() -> Iterator[Report]:
         table = Table(live)
         live.update(table)
         yield table
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """For verbs that only show something: Ctrl-C ends them without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(INTERRUPTED)  # threads may still wait for lines
 
 
 def reader_gone(out: int = 1) -> bool:

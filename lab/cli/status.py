@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from lab.cli import options
+from lab.cli import options, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,13 @@ def _watch(look: Callable[[], Status]) -> NoReturn:
 
     from lab.cli import tables
 
-    with Live(refresh_per_second=4) as live:
+    if not sys.stdout.isatty():  # a pipe, whose reader may leave
+        with screen.looking():
+            while True:
+                tables.status(look())
+                sys.stdout.flush()
+                time.sleep(WATCH_SECONDS)
+    with screen.looking(), Live(refresh_per_second=4) as live:
         while True:
             begun = time.monotonic()
             live.update(tables.rendered(look()))

@@ -42,7 +42,7 @@ def rendered(found: Status) -> Group:
     """The status as something that a console prints."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
     for title in ("NODE", "ROLE", "STATE", "ADDRESS", "MAY TAKE", ""):
-        grid.add_column(title, overflow="fold")
+        grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
     for node in found.nodes:
         good = node.ready
         state = Text(

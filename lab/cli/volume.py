@@ -26,15 +26,10 @@ def register(app: typer.Typer) -> None:
 def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Shows each volume's brick on each storage node, and what is to heal. Exits 1 when something is not well."""
     from lab.cli import tables
-    from lab.errors import SpecError
+    from lab.lifecycle.members import of_role
     from lab.lifecycle.volumes import ROLE, bricks
 
-    nodes = [node.name for node in made.observe().nodes if node.role == ROLE]
-    if not nodes:
-        raise SpecError(
-            f"the cluster '{made.cluster}' has no storage node",
-            next_step="a topology with 'storage' has; --name chooses",
-        )
+    nodes = [node.name for node in of_role(made, ROLE)]
     found = bricks(made)
     if as_json:
         print(json.dumps(found, indent=2))

@@ -29,7 +29,7 @@ def own(where: Path) -> Authority | None:
     if (where / OWN).is_file():
         return _read(where / OWN)
     if (where / EARLIER_KEY).is_file():
-        return Authority(*((where / name).read_text(encoding="utf-8") for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
+        return Authority(*(private.read(where / name) for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
     return None
 
 
@@ -64,7 +64,7 @@ def trusted(where: Path) -> str:
     if (where / NEXT).is_file():
         parts.append(_read(where / NEXT).certificate.strip())
     if (where / FORMER).is_file():
-        parts.append((where / FORMER).read_text(encoding="utf-8").strip())
+        parts.append(private.read(where / FORMER).strip())
     return "\n".join(dict.fromkeys(parts))
 
 
@@ -95,8 +95,16 @@ def retire(where: Path) -> None:
 
 
 def known(where: Path) -> frozenset[str]:
-    """The fingerprints of all that are trusted."""
-    return fingerprints(trusted(where))
+    """The fingerprints of all that are trusted.
+
+    Raises:
+        HostError: a file is damaged.
+    """
+    bundle = trusted(where)
+    try:
+        return fingerprints(bundle)
+    except ValueError:
+        raise private.damaged(where / FORMER) from None
 
 
 def _made(plan: Plan) -> Authority:
@@ -116,5 +124,8 @@ def _keep(path: Path, made: Authority) -> None:
 
 
 def _read(path: Path) -> Authority:
-    key, begin, certificate = path.read_text(encoding="utf-8").partition(BEGIN)
-    return Authority(begin + certificate, key)
+    key, begin, certificate = private.read(path).partition(BEGIN)
+    found = Authority(begin + certificate, key)
+    if not found.whole():
+        raise private.damaged(path)
+    return found

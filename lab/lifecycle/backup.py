@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
+from lab.lifecycle.members import of_role
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -100,12 +101,7 @@ def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
 
 
 def _node(backend: Backend) -> str:
-    found = next((node for node in backend.observe().nodes if node.role == ROLE), None)
-    if found is None:
-        raise SpecError(
-            f"the cluster '{backend.cluster}' has no backup node",
-            next_step="a topology with 'backup' has; --name chooses",
-        )
+    found = of_role(backend, ROLE)[0]
     if found.state is not State.RUNNING:
         raise SpecError(f"{found.name} is {found.state.value}", next_step=f"'lab start {found.name}', or 'lab up'")
     return found.name

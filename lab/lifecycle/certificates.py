@@ -46,6 +46,20 @@ class Authority:
         """Its certificate."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
+    def whole(self) -> bool:
+        """Whether both can be read."""
+        try:
+            load_pem_private_key(self.key.encode(), None)
+        except (ValueError, TypeError):
+            return False
+        return BEGIN in self.certificate and END in self.certificate and self._readable()
+
+    def _readable(self) -> bool:
+        try:
+            return bool(self.parsed)
+        except ValueError:
+            return False
+
     @property
     def worry(self) -> str:
         """Why it should be replaced; empty where it is well."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import paths
 from lab.backends.base import Existing, Lack
 from lab.backends.kernel import FEATURES
 from lab.errors import LabError
@@ -66,6 +68,16 @@ def host() -> list[Finding]:
     ]
 
 
+def home() -> Finding:
+    """The folder in which secrets are kept."""
+    place = paths.secrets("www").parent
+    made = next(folder for folder in (place, *place.parents) if folder.exists())
+    usable = made.is_dir() and os.access(made, os.W_OK | os.X_OK)
+    return Finding(
+        "folder for secrets", usable, str(place), "set XDG_DATA_HOME to a folder that you can write", vital=True
+    )
+
+
 def engine(capabilities: Capabilities) -> list[Finding]:
     """The engine and its kernel."""
     found = [Finding("engine", good=True, found=capabilities.engine, vital=True)]
@@ -82,7 +94,7 @@ def engine(capabilities: Capabilities) -> list[Finding]:
 
 def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
     """The engine can't be reached."""
-    return Finding("engine", good=False, found=error.what, way_round=error.next_step, vital=vital)
+    return Finding("engine", good=False, found=_told(error), way_round=error.next_step, vital=vital)
 
 
 def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
@@ -125,5 +137,8 @@ class _Heard(Silent):
 
 def no_topology(error: LabError) -> Finding:
     """The topology is refused, or can't be compared with the cluster."""
-    found = f"{error.what} ({error.where})" if error.where else error.what
-    return Finding("topology", good=False, found=found, way_round=error.next_step, vital=True)
+    return Finding("topology", good=False, found=_told(error), way_round=error.next_step, vital=True)
+
+
+def _told(error: LabError) -> str:
+    return f"{error.what} ({error.where})" if error.where else error.what

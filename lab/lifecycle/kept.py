@@ -27,9 +27,13 @@ def keep(cluster: str, note: Note, text: str) -> None:
 
 
 def read(cluster: str, note: Note) -> str:
-    """What a note says; empty where there is none."""
+    """What a note says; empty where there is none.
+
+    Raises:
+        HostError: it is damaged.
+    """
     path = paths.secrets(cluster) / note
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    return private.read(path).strip() if path.is_file() else ""
 
 
 def remove(cluster: str, *notes: Note) -> None:

@@ -11,6 +11,7 @@ from lab import identifiers
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
 from lab.lifecycle import mysql
+from lab.lifecycle.members import of_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,12 +56,7 @@ def nodes(backend: Backend) -> list[str]:
     Raises:
         SpecError: there is none.
     """
-    found = [node.name for node in backend.observe().nodes if node.role == ROLE]
-    if not found:
-        raise SpecError(
-            f"the cluster '{backend.cluster}' has no mail node", next_step="a topology with 'mail' has; --name chooses"
-        )
-    return found
+    return [node.name for node in of_role(backend, ROLE)]
 
 
 def accounts(backend: Backend) -> list[Account]:

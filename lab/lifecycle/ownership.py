@@ -53,6 +53,12 @@ def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> Non
     if owner is None or own & owner.authorities:
         return
     folder = secrets.folder(backend.cluster)
+    if owner.place == _place(backend.cluster):
+        raise HostError(
+            f"the CA of the cluster '{backend.cluster}' is missing in {folder}, or was replaced there",
+            where=str(folder),
+            next_step="restore the folder from a copy; 'lab down --volumes' removes the cluster with its data",
+        )
     has = "has other secrets than those" if own else "has secrets, and they are not"
     whose = owner.place or "not known: they were made by an earlier version"
     raise HostError(
@@ -66,7 +72,12 @@ def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> Non
 def note(cluster: str) -> dict[str, str]:
     """What is noted with the cluster's data: that its secrets are those in this user's folder."""
     known = ",".join(sorted(secrets.authorities(cluster)))
-    return {NOTE: f"{known} {_user()}@{socket.gethostname()}:{secrets.folder(cluster)}"}
+    return {NOTE: f"{known} {_place(cluster)}"}
+
+
+def _place(cluster: str) -> str:
+    """Where this user keeps a cluster's secrets."""
+    return f"{_user()}@{socket.gethostname()}:{secrets.folder(cluster)}"
 
 
 def _user() -> str:

@@ -75,8 +75,7 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
         HostError: a subnet or port that was asked for is taken.
     """
     network = _network(cluster, existing, capabilities.subnets)
-    wanted = cluster.ports.model_dump(by_alias=True)
-    ports = {name: _port(name, port, existing, capabilities) for name, port in wanted.items()}
+    ports = _ports(cluster.ports.model_dump(by_alias=True), existing, capabilities)
     return cluster.model_copy(
         update={
             "network": network,
@@ -99,6 +98,13 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
                 f"the nodes' kernel has no '{feature}', which {whose} needs",
                 where=where,
                 next_step=f"{instead} ('lab doctor' tells which features are here)",
+            )
+    for name in ("", *(node.name for node in made.nodes)):
+        if name in capabilities.foreign:
+            raise HostError(
+                f"{capabilities.foreign[name]} is there and is not the lab's",
+                where=name or "network",
+                next_step="remove it, or choose another name for the cluster with --name",
             )
     if Lack.BRICKS in capabilities.lacks and made.role("storage"):
         raise HostError(
@@ -171,19 +177,23 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
             )
 
 
-def _port(name: str, wanted: int | str, existing: Existing, capabilities: Capabilities) -> int | str:
+def _ports(wanted: Mapping[str, int | str], existing: Existing, capabilities: Capabilities) -> dict[str, int | str]:
+    """A port for each name: first those that were asked for, since no other may be one of them."""
+    chosen: dict[str, int | str] = {}
+    for name in sorted(wanted, key=lambda name: not isinstance(wanted[name], int)):
+        chosen[name] = _port(name, wanted[name], existing, capabilities, set(chosen.values()))
+    return {name: chosen[name] for name in wanted}
+
+
+def _port(
+    name: str, wanted: int | str, existing: Existing, capabilities: Capabilities, others: Container[int | str]
+) -> int | str:
+    """The port of a name; `others`: those of other names."""
     held, published = existing.ports.get(name), capabilities.published
     serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
     where = "127.0.0.1" if published is None else "the engine's machine"
     if isinstance(wanted, int):
-        if wanted < capabilities.least_port:
-            why = f"{capabilities.engine} can't publish port {wanted}, wanted for '{name}'"
-            raise HostError(
-                why,
-                where=f"ports.{name}",
-                next_step=f"choose one from {capabilities.least_port} on, an engine that runs as root,"
-                " or lower net.ipv4.ip_unprivileged_port_start",
-            )
+        _admit_port(name, wanted, capabilities, others)
         if not (serving and wanted == held) and not free(wanted, published):
             raise HostError(
                 f"port {wanted} of {where}, wanted for '{name}', is taken",
@@ -193,9 +203,27 @@ def _port(name: str, wanted: int | str, existing: Existing, capabilities: Capabi
         return wanted
     if wanted != AUTO:
         return wanted
-    if held and (serving or free(held, published)):
+    if held and held not in others and (serving or free(held, published)):
         return held
-    return USUAL_PORTS[name] if free(USUAL_PORTS[name], published) else _any_free(published)
+    usual = USUAL_PORTS[name]
+    return usual if usual not in others and free(usual, published) else _any_free(published)
+
+
+def _admit_port(name: str, wanted: int, capabilities: Capabilities, others: Container[int | str]) -> None:
+    """Refuses a port that two names have, or that the engine can't publish."""
+    if wanted in others:
+        raise HostError(
+            f"port {wanted} is wanted for '{name}' and for another name",
+            where=f"ports.{name}",
+            next_step="choose a port of its own for each, or leave one out and a free one is taken",
+        )
+    if wanted < capabilities.least_port:
+        raise HostError(
+            f"{capabilities.engine} can't publish port {wanted}, wanted for '{name}'",
+            where=f"ports.{name}",
+            next_step=f"choose one from {capabilities.least_port} on, an engine that runs as root,"
+            " or lower net.ipv4.ip_unprivileged_port_start",
+        )
 
 
 def free(port: int, published: Container[int] | None = None) -> bool:

@@ -84,7 +84,7 @@ def known(cluster: str, name: str) -> str | None:
 
         return authority.trusted(folder(cluster)) or None
     path = folder(cluster) / name
-    return (path.read_text(encoding="utf-8").strip() or None) if path.is_file() else None
+    return (private.read(path).strip() or None) if path.is_file() else None
 
 
 def authorities(cluster: str) -> frozenset[str]:
@@ -124,7 +124,7 @@ def _leaves(plan: Plan) -> dict[str, Leaf]:
 
 
 def _serves(path: Path, ca: Authority, leaf: Leaf) -> bool:
-    return path.is_file() and ca.serves(path.read_text(encoding="utf-8"), leaf.names, leaf.common_name)
+    return path.is_file() and ca.serves(private.read(path), leaf.names, leaf.common_name)
 
 
 def _make_host_key(where: Path) -> None:

@@ -60,7 +60,7 @@ class Size:
         return self.room.free is not None and self.images * BUILDING + self.nodes > self.room.free
 
     def __str__(self) -> str:
-        wanted = f"{shown(self.wanted)} wanted for {self.counted}" if self.wanted else "none wanted"
+        wanted = f"{shown(self.wanted)} wanted for {self.counted}" if self.wanted else "no more needed"
         free = "not known how much is free" if self.room.free is None else f"{shown(self.room.free)} free"
         return f"{wanted}, {free}"
 

@@ -6,11 +6,15 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.spec.cluster import AUTO, OFF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.spec.cluster import Cluster
+
+
+EXAMPLES = {"--scale": 5, "--port": 9443}
 
 
 def nearest(name: str, valid: Sequence[str]) -> str:
@@ -27,7 +31,8 @@ def scaled(cluster: Cluster, changes: Sequence[str]) -> Cluster:
     """
     roles = cluster.roles()
     for change in changes:
-        role, count = _pair(change, "--scale")
+        role, _, number = change.partition("=")
+        count = _number(change, number, "--scale", "a number")
         if role not in roles:
             raise SpecError(f"--scale {change}: the topology has no role '{role}'; {nearest(role, list(roles))}")
         if role == "client" or count < 1:
@@ -47,19 +52,25 @@ def ported(cluster: Cluster, changes: Sequence[str]) -> Cluster:
         SpecError: not of that form, or no such name or port.
     """
     for change in changes:
-        name, port = _pair(change, "--port")
+        name, _, wanted = change.partition("=")
+        port: int | str = wanted
         names = list(cluster.ports.model_dump(by_alias=True))
         if name not in names:
             raise SpecError(f"--port {change}: no port is called '{name}'; {nearest(name, names)}")
-        if not 0 < port < 65536:  # noqa: PLR2004
-            raise SpecError(f"--port {change}: a port is 1 to 65535")
+        if wanted not in (AUTO, OFF):
+            port = _number(change, wanted, "--port", "a number, auto or off")
+            if not 0 < port < 65536:  # noqa: PLR2004
+                raise SpecError(f"--port {change}: a port is 1 to 65535")
         ports = cluster.ports.model_copy(update={name.replace("-", "_"): port})
         cluster = cluster.model_copy(update={"ports": ports})
     return cluster
 
 
-def _pair(change: str, option: str) -> tuple[str, int]:
-    name, _, number = change.partition("=")
-    if not number.isdigit():
-        raise SpecError(f"{option} {change}: a name and a number are expected", next_step=f"such as {option} {name}=5")
-    return name, int(number)
+def _number(change: str, number: str, option: str, expected: str) -> int:
+    if not (number.isascii() and number.isdigit()):
+        name = change.partition("=")[0]
+        raise SpecError(
+            f"{option} {change}: a name and {expected} are expected",
+            next_step=f"such as {option} {name}={EXAMPLES[option]}",
+        )
+    return int(number)

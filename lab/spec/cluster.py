@@ -36,6 +36,11 @@ class Ports(Model):
     imaps: Port = Field("auto", description="where a mail program reads, usually 1993")
 
 
+def _usable(network: IPv4Network) -> bool:
+    special = network.is_loopback or network.is_multicast or network.is_link_local or network.is_reserved
+    return not special and network.network_address != IPv4Address(0)
+
+
 class NodeOverride(Model):
     """What is different about one node."""
 
@@ -112,6 +117,10 @@ class Cluster(Model):
                     f"'{role}' uses the volume '{volume}', which 'storage.volumes' does not have: "
                     + ", ".join(self.storage.volumes)
                 )
+        if isinstance(self.network, IPv4Network) and not _usable(self.network):
+            raise ValueError(
+                f"no node can have an address of {self.network}; take a private one, such as 10.123.0.0/24"
+            )
         if self.vip and self.network != AUTO and self.vip not in IPv4Network(self.network):
             raise ValueError(f"vip {self.vip} is outside the network {self.network}")
         return self

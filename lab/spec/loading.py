@@ -35,9 +35,9 @@ def find(name: str | None, last: str = "") -> Path:
     """
     shipped = assets.topologies()
     if name is None:
-        if DEFAULT_FILE.exists() or not last:
-            return DEFAULT_FILE if DEFAULT_FILE.exists() else shipped["full"]
-        name = last
+        if DEFAULT_FILE.exists() or DEFAULT_FILE.is_symlink():  # a link that leads nowhere is a mistake
+            return DEFAULT_FILE
+        name = last or "full"
     if name in shipped:
         return shipped[name]
     path = Path(name)
@@ -76,20 +76,20 @@ def placement(path: Path, backend: str | None, host: str | None) -> Placement:
         SpecError: what is said of it is not valid.
     """
     said = _anything_in(path)
-    xen = said.get("xen") if isinstance(said.get("xen"), dict) else {}
+    chosen = backend or said.get("backend") or ("xen" if host else "docker")
+    xen = said.get("xen") if chosen == "xen" and isinstance(said.get("xen"), dict) else {}
     try:
         settings = Xen.model_validate({**(xen or {}), **({"host": host} if host else {})})
     except ValidationError as error:
         where = "--host" if host else str(path)
         raise SpecError(f"the Xen host is not valid: {reading.problem(error.errors()[0])}", where=where) from None
-    chosen = backend or said.get("backend") or ("xen" if host else "docker")
     return Placement(str(chosen), settings)
 
 
 def _anything_in(path: Path) -> dict[str, Any]:
     """The top level of a file that may be anything; empty where it is not a mapping, or not there."""
     try:
-        data = yamls.read(path.read_text(encoding="utf-8"))
+        data = yamls.read(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return data if isinstance(data, dict) else {}

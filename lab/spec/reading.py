@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+EXPECTED = (
+    dict.fromkeys(("bool_parsing", "bool_type"), "true or false")
+    | dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number")
+    | dict.fromkeys(("float_type", "float_parsing"), "a number")
+)
+"""What pydantic's kinds of problems expect, in plain words."""
+
 SHOWN = 8  # problems on one screen
 
 Location = tuple[str | int, ...]
@@ -39,6 +46,8 @@ def text(path: Path, kind: Document) -> str:
     Raises:
         SpecError: it can't be read.
     """
+    if path.exists() and not path.is_file():
+        raise SpecError(f"the {kind.noun} can't be read: it is no file", where=str(path))
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -66,6 +75,13 @@ def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], ya
         data = yamls.read(said)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
+        tabs = said.splitlines()[line - 1 : line]
+        if tabs and "\t" in tabs[0][: len(tabs[0]) - len(tabs[0].lstrip())]:
+            raise SpecError(
+                "a line begins with a tab; YAML allows only spaces there",
+                where=f"{source}, line {line}",
+                next_step="replace the tab by spaces",
+            ) from error
         raise SpecError(
             f"this is not valid YAML: {error.problem or error.context or 'it can not be parsed'}",
             where=f"{source}, line {line}",
@@ -81,7 +97,10 @@ def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], ya
             where=source,
             next_step=f"for example: {kind.shortest}",
         )
-    _refuse_twice(tree, source)
+    try:
+        _refuse_twice(tree, source)
+    except RecursionError:
+        raise SpecError("an alias stands within what it stands for", where=source, next_step="write it out") from None
     return data, tree
 
 
@@ -108,9 +127,9 @@ def _refuse_twice(node: yaml.Node | None, source: str) -> None:
         line = key.start_mark.line + 1
         if key.value in seen:
             raise SpecError(
-                f"'{key.value}' stands twice",
+                f"the key '{key.value}' is duplicate",
                 where=f"{source}, lines {seen[key.value]} and {line}",
-                next_step="keep one of them",
+                next_step="remove one of them",
             )
         seen[key.value] = line
         _refuse_twice(value, source)
@@ -150,7 +169,7 @@ def _explained(
     return SpecError(
         f"{title}:\n" + "\n".join(f"  - {text}" for text in shown),
         where=source,
-        next_step=f"mend it; {kind.valid}",
+        next_step=f"correct it; {kind.valid}",
     )
 
 
@@ -173,18 +192,24 @@ def problem(detail: ErrorDetails) -> str:
 
 def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
     """One problem in words, with the nearest valid key or what was expected."""
-    kind, message = detail["type"], str(detail["msg"])
+    kind = detail["type"]
     if kind == "extra_forbidden":
         valid = _valid_keys(made, at[:-1])
         near = difflib.get_close_matches(str(at[-1] if at else ""), valid, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
         return f"unknown key '{detail['loc'][-1]}'; {hint}"
+    if kind in ("model_type", "model_attributes_type"):
+        return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
+    return f"{EXPECTED[kind]} is expected" if kind in EXPECTED else _message(detail)
+
+
+def _message(detail: ErrorDetails) -> str:
+    """What pydantic says, or a plainer sentence."""
+    kind, message = detail["type"], str(detail["msg"])
     if kind == "missing":
         return f"'{detail['loc'][-1]}' is missing here"
     if kind == "value_error":
         return message.removeprefix("Value error, ")
-    if kind in ("model_type", "model_attributes_type"):
-        return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
     if detail["loc"][-1] in ("name", "[key]") and kind == "string_pattern_mismatch":
         return "a name has lower-case letters, digits and dashes, begins with a letter, and is at most 31 long"
     return f"{message[0].lower()}{message[1:]}"

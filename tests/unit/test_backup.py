@@ -343,5 +343,5 @@ def test_a_backup_that_can_not_be_is_refused(text: str, said: str) -> None:
 
 
 def test_without_a_backup_node_that_is_said() -> None:
-    with pytest.raises(SpecError, match="no backup node"):
+    with pytest.raises(SpecError, match="there is no cluster"):
         backup.backups(MemoryBackend("www"))

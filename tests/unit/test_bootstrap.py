@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,23 @@ def test_the_base_comes_from_the_machines_own_sources(played: Callable[[str, str
 def test_sources_that_no_container_reaches_are_left_out(played: Callable[[str, str], Path], uri: str) -> None:
     played("apt-get", f"echo '{uri} bookworm Debian'")
     assert bootstrap.mirrors("bookworm") == []
+
+
+def test_what_a_lab_that_was_killed_has_left_is_removed(
+    played: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bootstrap, "KEYRING", Path(__file__))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone, living = tmp_path / "lab-base-999999999-x", tmp_path / f"lab-base-{os.getppid()}-x"
+    for folder in (gone, living):
+        (folder / "work").mkdir(parents=True)
+    played("apt-get", "exit 100")
+    played("mmdebstrap", "exit 1")
+    with pytest.raises(BuildError):
+        bootstrap.make("bookworm", "x/origin:debian", "no such host", lambda *_: None)
+    assert not gone.exists()
+    assert living.exists()
+    assert [path.name for path in tmp_path.glob("lab-base-*")] == [living.name]
 
 
 def test_without_root_the_program_may_write_where_it_works(

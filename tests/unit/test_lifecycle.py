@@ -450,6 +450,28 @@ def test_ports_of_an_engine_elsewhere_are_those_that_it_publishes() -> None:
         resolve.places(parse("web:\nports: {site: 9000}"), Existing(), elsewhere)
 
 
+def test_no_two_names_get_one_port() -> None:
+    """One that was asked for may be the usual one of another."""
+    nowhere = Capabilities("memory")
+    made = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), Existing(), nowhere).ports
+    assert made.stats == 8443
+    assert made.site != 8443
+    held = Existing(ports={"site": 8443})
+    moved = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), held, nowhere).ports
+    assert (moved.stats, moved.site == 8443) == (8443, False)
+    with pytest.raises(HostError, match="port 9443 is wanted for 'stats' and for another name"):
+        resolve.places(parse("web:\nhttp-lb:\nports: {site: 9443, stats: 9443}"), Existing(), nowhere)
+
+
+def test_what_has_the_clusters_names_and_is_not_the_labs_is_named(full: Cluster) -> None:
+    made = plan(full, "debian")
+    for name, what in {"": "the network lab-golden", "web1": "the container golden-web1"}.items():
+        with pytest.raises(HostError, match=f"{what} is there and is not the lab's") as caught:
+            resolve.admit(made, Capabilities("memory", foreign={name: what}))
+        assert "--name" in caught.value.next_step
+    resolve.admit(made, Capabilities("memory", foreign={"web99": "the container golden-web99"}))
+
+
 def test_a_port_that_the_engine_can_not_publish_is_refused_and_one_that_this_user_can_not_bind_is_not() -> None:
     rootless = Capabilities("Docker without root", least_port=1024)
     with pytest.raises(HostError, match="Docker without root can't publish port 81, wanted for 'site'") as caught:

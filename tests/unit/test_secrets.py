@@ -24,6 +24,7 @@ from lab.spec import Cluster, parse
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MORE = FULL.replace("web: {count: 3}", "web: {count: 4}")
@@ -306,3 +307,49 @@ def test_an_empty_file_is_a_missing_secret(name: str) -> None:
     assert path.read_text(encoding="utf-8")
     assert secrets.ABSENT not in again.values()
     assert "" not in again.values()
+
+
+def _raised(cluster: Cluster, backend: MemoryBackend) -> HostError | None:
+    try:
+        prepare(cluster, backend, Silent())
+    except HostError as error:
+        return error
+    return None
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda content: content[: len(content) // 2],
+    "cut off late": lambda content: content[:-30],
+    "bytes": lambda content: b"\xff\xfe" + content,
+    "a character": lambda content: content.replace(b"M", b"!", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("name", ["authority", "site-certificate", "stats-password"])
+def test_a_damaged_secret_is_named_or_made_again(
+    full: Cluster, memory: MemoryBackend, name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    """Never a traceback; a CA is never made anew by itself."""
+    up(full, memory, Silent())
+    path = secrets.folder("golden") / name
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    raised = _raised(full, memory)
+    if raised:
+        assert raised.where == str(path)
+        assert "is damaged" in raised.what
+        assert "restore the file" in raised.next_step
+    else:
+        assert name != "authority"
+    path.write_bytes(whole)
+    assert not prepare(full, memory, Silent()).changes
+
+
+def test_a_ca_that_is_gone_from_its_own_folder_is_said_so(full: Cluster, memory: MemoryBackend) -> None:
+    """Not that the secrets are elsewhere."""
+    up(full, memory, Silent())
+    (secrets.folder("golden") / "authority").write_bytes(b"")
+    with pytest.raises(HostError, match=r"is damaged|is missing in") as caught:
+        prepare(full, memory, Silent())
+    assert "copy that folder" not in caught.value.next_step

@@ -37,13 +37,13 @@ BAD = {
     "unknown option": ("web: {cuont: 3}", "did you mean 'count'?"),
     "count of zero": ("web: {count: 0}", "line 1, web.count: input should be greater than or equal to 1, not 0"),
     "count in words": ("web: {count: three}", "not 'three'"),
-    "count that is no number": ("web: {count: true}", "line 1, web.count: input should be a valid integer, not True"),
+    "count that is no number": ("web: {count: true}", "line 1, web.count: a whole number is expected, not True"),
     "empty": ("", "the topology is empty"),
     "only a comment": ("# nothing", "the topology is empty"),
     "a list": ("- web", "not a mapping"),
     "syntax": ("web: {count: 3\nhttp-lb:", "this is not valid YAML"),
     "tab": ("web:\n\tcount: 3", "line 2"),
-    "twice": ("web:\nhttp-lb:\nweb:", "'web' stands twice\n  where: cluster.yaml, lines 1 and 3"),
+    "twice": ("web:\nhttp-lb:\nweb:", "the key 'web' is duplicate\n  where: cluster.yaml, lines 1 and 3"),
     "a VIP outside": (
         "network: 10.1.0.0/24\nvip: 10.2.0.1\nweb:\nhttp-lb:\ntcp-lb:",
         "vip 10.2.0.1 is outside the network 10.1",
@@ -145,7 +145,18 @@ def test_scale(full: Cluster) -> None:
             scaled(full, [change])
 
 
+@pytest.mark.parametrize("network", ["127.0.0.0/24", "224.0.0.0/24", "169.254.1.0/24", "0.0.0.0/8", "240.0.0.0/24"])
+def test_a_network_in_which_no_node_can_be_is_refused(network: str) -> None:
+    with pytest.raises(SpecError, match="no node can have an address of"):
+        parse(f"web:\nnetwork: {network}")
+
+
 def test_port(full: Cluster) -> None:
+    assert ported(full, ["site=off"]).ports.site == "off"
+    assert ported(full, ["site=off", "site=auto"]).ports.site == "auto"
+    with pytest.raises(SpecError, match="a number, auto or off") as digits:
+        ported(full, ["site=\uff11\uff12"])
+    assert "--port site=9443" in digits.value.next_step
     assert ported(full, ["site=9443"]).ports.site == 9443
     for change, said in {"sit=1": "did you mean 'site'?", "site=70000": "1 to 65535", "site=x": "a number"}.items():
         with pytest.raises(SpecError, match=said):

@@ -15,7 +15,7 @@ echo "$@" >> {calls}
 case "$*" in
 *"-m pip"*) {pip} ;;
 *"-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
-*version_info*) exit {old} ;;
+*version_info*) [ {old} = 0 ] && echo True || echo False ;;
 *version*) echo {version} ;;
 esac
 """

@@ -55,9 +55,24 @@ class DockerBackend:
             kernel_seen=here,
             lacks=nature.lacks(info),
             rooms=room.rooms(self.api, info),
+            foreign=self._foreign(networks),
             least_port=nature.least_port(info),
             published=None if context.endpoint().local else self._published(),
         )
+
+    def _foreign(self, networks: list[dict[str, Any]]) -> dict[str, str]:
+        """Networks and containers that have the cluster's names and not its label."""
+        with engine.asking("listing the containers"):
+            rows = self.api.containers(all=True)
+        prefix = container.name(self.cluster, "")
+        found = {
+            name.removeprefix(f"/{prefix}"): f"the container {name[1:]}"
+            for row in rows
+            for name in row["Names"] or []
+            if name.startswith(f"/{prefix}") and (row["Labels"] or {}).get(labels.CLUSTER) != self.cluster
+        }
+        own = [n for n in networks if n["Name"] == self._network and labels.CLUSTER not in (n["Labels"] or {})]
+        return found | ({"": f"the network {self._network}"} if own else {})
 
     def _published(self) -> frozenset[int]:
         """The ports that containers of others publish."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ IMPORT_SECONDS = 600
 ASKING_SECONDS = 60
 DISK = 700  # MiB of temporary files: 520 seen, the archive beside the tree that it is made of
 TRIM = ["doc", "man", "locale", "info"]
+PREFIX = "lab-base-"
 PROGRAM, KEYRING = "mmdebstrap", Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 TARGETS = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(ORIGIN)", "Created-By: Packages"]
 HERE = ("", "localhost", "127.0.0.1", "::1")
@@ -43,23 +45,31 @@ def make(suite: str, wanted: str, why: str, report: Callable[[str, str], None]) 
         HostError: the program is missing, or there is no room for it.
         BuildError: it failed; its log is kept.
     """
-    if missing():
+    if found := obstacle():
         raise HostError(
-            f"the base image can't be pulled ({why}), and 'mmdebstrap', which makes it without a registry, is missing",
-            next_step="'lab doctor --fix' installs it on Debian and Ubuntu as root;"
-            f" or: apt-get install {' '.join(PACKAGES)}",
+            f"the base image can't be pulled ({why}) and can't be made: {found}",
+            next_step="'lab doctor --fix' installs mmdebstrap on Debian and Ubuntu as root (by hand: apt-get install"
+            f" {' '.join(PACKAGES)}); TMPDIR chooses a folder with more room",
         )
     sources = mirrors(suite)
     whose = "this machine's package sources" if sources else "Debian's own mirror"
     report("base", f"the base image can't be pulled ({why}): bootstrapping {suite} from {whose}")
-    with tempfile.TemporaryDirectory(prefix="lab-base-", ignore_cleanup_errors=True) as folder:
-        _admit(folder)
+    _clear()
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "root.tar"
         _run([suite, str(root), *sources], Path(folder))
         report("base", "importing")
         repository, _, version = wanted.partition(":")
         with engine.connected(IMPORT_SECONDS) as client:
             client.import_image_from_file(str(root), repository=repository, tag=version)
+
+
+def _clear() -> None:
+    """Removes what a `lab` that was killed has left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = left.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def mirrors(suite: str) -> list[str]:
@@ -89,14 +99,15 @@ def mirrors(suite: str) -> list[str]:
     return lines if any(line.split()[2] == suite for line in lines) else []
 
 
-def _admit(folder: str) -> None:
-    free = shutil.disk_usage(folder).free >> 20
+def obstacle() -> str:
+    """Why this machine can't make a base; empty where it can."""
+    if missing():
+        return "no registry answers, and 'mmdebstrap', which makes it without one, is missing"
+    place = tempfile.gettempdir()
+    free = shutil.disk_usage(place).free >> 20
     if free < DISK:
-        raise HostError(
-            f"the base needs {DISK} MiB for temporary files while it is made, and {free} MiB are free",
-            where=str(Path(folder).parent),
-            next_step="free some, or set TMPDIR to a folder that has more",
-        )
+        return f"it needs {DISK} MiB for temporary files while it is made, and {free} MiB are free in {place}"
+    return ""
 
 
 def _run(arguments: list[str], folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 PARALLEL = max(2, os.cpu_count() or 2)
 STEP_SECONDS = 900  # how long one step of a build may be silent
-TRIAL = "its trial"
+TRIAL = "testing the image"
+STEP_WIDTH = 100
 BUILT = re.compile(r"^Successfully built ([0-9a-f]+)", re.MULTILINE)
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
@@ -123,7 +125,7 @@ class _Attempt:
             self._log.append(text)
             failure = text.strip() if "error" in event else failure
             if text.startswith("Step "):
-                self.at(" ".join(text.split())[:100])
+                self.at(textwrap.shorten(text, STEP_WIDTH, placeholder=" …"))
             if found := BUILT.search(text):
                 image = found[1]
         return image, failure or ("" if image else "the engine named no image")

@@ -34,7 +34,10 @@ class Endpoint:
     @property
     def local(self) -> bool:
         """Whether ports are published on this machine: by an engine on it, be it in a virtual machine."""
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:  # no engine is there
+            return True
         return parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
@@ -72,7 +75,7 @@ def _chosen() -> str:
 
 
 def _context(name: str) -> Endpoint:
-    mark = hashlib.sha256(name.encode()).hexdigest()
+    mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     path = _folder() / "contexts" / "meta" / mark / "meta.json"
     try:
         told = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]

@@ -25,6 +25,7 @@ SUBNET_TAKEN = ("Pool overlaps", "networks have overlapping IPv4")
 TOO_LATE = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)
 UNASKED = (DockerException, StoreError)  # such as a credential helper that is not installed
+NOBODY = ("Connection refused", "No such file or directory", "FileNotFoundError", "ConnectionRefusedError")
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
@@ -55,20 +56,33 @@ def connect(
         )
     except (DockerException, requests.exceptions.RequestException, OSError) as error:
         raise _unreachable(where.url, error) from error
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # docker-py reads both without looking
+        raise HostError(
+            f"the engine's address or Docker's config.json is not valid: {error}",
+            where=where.url,
+            next_step="check DOCKER_HOST, 'docker context inspect' and ~/.docker/config.json",
+        ) from error
 
 
 def _unreachable(where: str, error: Exception) -> HostError:
-    if "Permission denied" in str(error):
+    said = str(error)
+    if "Permission denied" in said:
         return Refused(
             f"the Docker engine at {where} refuses this user",
             where=where,
             next_step="add yourself to the group 'docker' and log in again, or use rootless Docker",
         )
+    if any(words in said for words in NOBODY):
+        return HostError(
+            "no Docker engine answers",
+            where=where,
+            next_step="'lab doctor --fix' installs and starts one on Debian and Ubuntu as root;\n"
+            "    elsewhere install Docker and start it, or set DOCKER_HOST",
+        )
     return HostError(
-        "no Docker engine answers",
+        f"the Docker engine can't be used: {said}",
         where=where,
-        next_step="'lab doctor --fix' installs and starts one on Debian and Ubuntu as root;\n"
-        "    elsewhere install Docker and start it, or set DOCKER_HOST",
+        next_step="check the engine, DOCKER_HOST, DOCKER_CONTEXT and the certificates",
     )
 
 
@@ -100,7 +114,7 @@ def asking(what: str, node: str = "") -> Iterator[None]:
         said = str(error.explanation)
         if any(words in said for words in PORT_TAKEN):
             raise Taken(
-                f"{what}: a port of 127.0.0.1 is taken, in the engine's own books at least: {said}",
+                f"{what}: a port of this machine is in use: {said}",
                 where=node,
                 next_step="choose others with '--port NAME=NUMBER'; an engine that was killed forgets when it restarts",
             ) from error

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from lab import packages, paths
 from lab.backends.docker import bootstrap, context, engine, origin
-from lab.errors import BackendError, HostError, Refused
+from lab.errors import BackendError, HostError, LabError, Refused
+from lab.lifecycle.doctor import Finding
+from lab.recipes import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,20 @@ def ensure(say: Callable[[str], None]) -> None:
     if not base and bootstrap.missing():
         why = "no container registry answers, and the base has to be made here"
         packages.install(bootstrap.PACKAGES, why, say, bootstrap.BY_HAND)
+
+
+def findings() -> list[Finding]:
+    """Whether the base image is here, or can be had; nothing where no engine answers."""
+    try:
+        with engine.connected(engine.REQUEST_SECONDS) as api:
+            if origin.here(api, recipe("base", "debian").tag) or origin.here(api, origin.tag("debian")):
+                return []
+            pulled = origin.available(api, "debian", REGISTRY_SECONDS)
+    except LabError:
+        return []
+    why = "" if pulled else bootstrap.obstacle()
+    found = "a registry has it" if pulled else why or "can be made from package sources"
+    return [Finding("base image", not why, found, "see docs/hosts.md: a registry, or mmdebstrap with room", vital=True)]
 
 
 def _answers() -> bool:

@@ -1,0 +1,39 @@
+"""The nodes of a cluster, or of one of its roles, for verbs that need some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.errors import SpecError
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend, Observed
+
+
+def everybody(backend: Backend) -> tuple[Observed, ...]:
+    """All nodes.
+
+    Raises:
+        SpecError: there is no cluster.
+    """
+    nodes = backend.observe().nodes
+    if not nodes:
+        raise SpecError(
+            f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it; --name selects another one"
+        )
+    return nodes
+
+
+def of_role(backend: Backend, role: str) -> list[Observed]:
+    """The nodes of a role.
+
+    Raises:
+        SpecError: there is no cluster, or it has no such node.
+    """
+    found = [node for node in everybody(backend) if node.role == role]
+    if not found:
+        raise SpecError(
+            f"the cluster '{backend.cluster}' has no {role} node",
+            next_step=f"add '{role}:' to its topology and run 'lab up', or select another cluster with --name",
+        )
+    return found
