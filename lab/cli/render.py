@@ -24,7 +24,7 @@ def render(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Prints a node's files exactly as it runs them, secrets masked. Needs no engine and no running cluster."""
+    """Prints the files that the topology gives a node, secrets masked. Needs no engine and no running cluster."""
     from lab.errors import SpecError
     from lab.lifecycle.resolve import offline
     from lab.plan import plan

@@ -24,7 +24,10 @@ def renew(
     ] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
 ) -> None:
-    """Issues all certificates again while the cluster serves. 'up' does so by itself a month before they end."""
+    """Issues new certificates while the cluster serves, and applies all other changes of the topology, as 'up' does.
+
+    'up' renews certificates by itself a month before they end.
+    """
     from lab.backends import backend as make
     from lab.cli import screen
     from lab.lifecycle.lock import held

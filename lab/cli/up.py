@@ -31,10 +31,14 @@ def up(
     from lab.lifecycle.lock import held
     from lab.lifecycle.status import status
     from lab.lifecycle.up import up as bring_up
+    from lab.spec import DEFAULT_FILE
 
     cluster = options.cluster(file, name, family, scale, port)
+    again = options.topology(file, name) if options.last(file, name) else None
     made = make(options.place(file, backend, host), cluster.name)
     with screen.report() as report, held(cluster.name, "lab up", report):
+        if again and again.name != str(DEFAULT_FILE):
+            report.say(f"topology: {cluster.source} (the cluster was made from it; -f chooses another)")
         prepared = bring_up(cluster, made, report, wait=wait, seconds=timeout)
     tables.summary(prepared.changes)
     tables.status(status(made, {node.name for node in prepared.plan.nodes} if wait else ()))

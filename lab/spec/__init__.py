@@ -1,12 +1,13 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
 from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
-from lab.spec.loading import find, load, name_in, parse, placement, schema
+from lab.spec.loading import DEFAULT_FILE, find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
 from lab.spec.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
 __all__ = [
     "AUTO",
+    "DEFAULT_FILE",
     "OFF",
     "Backup",
     "Client",

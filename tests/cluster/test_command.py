@@ -19,9 +19,10 @@ import pytest
 
 from lab import paths
 from lab.backends import backend
+from lab.backends.docker import DockerBackend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.names import LABEL
+from lab.names import LABEL, NAMESPACE
 from lab.plan import MANIFEST
 from lab.testing.plugin import place
 from tests import free
@@ -96,6 +97,37 @@ def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
     made = Person(tmp_path, f"labtest-{os.getpid()}-p", place(request.config))
     yield made
     down(made.backend, Silent(), volumes=True)
+
+
+def test_a_status_that_is_watched_by_a_pipe_ends_with_its_reader(person: Person) -> None:
+    person.lab("up")
+    with person.start("status", "--watch") as watching:
+        assert watching.stdout
+        assert watching.stdout.readline().startswith("cluster ")
+        watching.stdout.close()
+        assert watching.wait(30) == 0
+
+
+def _family(person: Person) -> str:
+    """The family of the images that are there."""
+    said = person.lab("images", "list")
+    return next(family for family in ("debian", "centos") if f"/client:{family}" in said)
+
+
+def test_what_has_a_nodes_name_and_is_not_the_labs_is_found_before_anything_is_made(person: Person) -> None:
+    if not isinstance(person.backend, DockerBackend):
+        pytest.skip("a container is Docker's")
+    person.lab("build", "client")
+    made = person.backend.api.create_container(
+        f"{NAMESPACE}/client:{_family(person)}", name=f"{person.backend.cluster}-web1"
+    )
+    try:
+        for verb in ("doctor", "plan", "up"):
+            said = " ".join(person.lab(verb, code=2).split())
+            assert "is there and is not the lab's" in said
+        assert person.nodes() == []
+    finally:
+        person.backend.api.remove_container(made["Id"])
 
 
 @pytest.mark.parametrize("nodes", [0, 1, 3])
