@@ -9,17 +9,3 @@ NAMESPACE = os.environ.get("LAB_NAMESPACE", "www-cluster-lab")
 
 LABEL = "www-cluster-lab"
 """What all labels of the lab begin with."""
-
-_URLS = {
-    "site": "https://localhost:{}/",
-    "site-http": "http://localhost:{}/",
-    "stats": "http://localhost:{}/stats",
-    "ssh": "ssh://localhost:{}",
-    "submission": "smtp://localhost:{}",
-    "imaps": "imaps://localhost:{}",
-}
-
-
-def url(name: str, port: int) -> str:
-    """What a browser, or `ssh`, opens for a published port."""
-    return _URLS[name].format(port)

@@ -8,22 +8,27 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.backends.base import ROUTE
+from lab.recipes import kernel_features
 
-FEATURES = {
-    "ip_vs": "CONFIG_IP_VS",
+OWN = {
     "sch_netem": "CONFIG_NET_SCH_NETEM",
     "sch_tbf": "CONFIG_NET_SCH_TBF",
     "nf_tables": "CONFIG_NF_TABLES",
-    "fuse": "CONFIG_FUSE_FS",
     "overlay": "CONFIG_OVERLAY_FS",
 }
+"""What faults and engines need, by the kernel's option for it."""
+
+
+def known() -> dict[str, str]:
+    """All features that are looked for, by module: those, and what the roles need."""
+    return OWN | {module: feature.config for module, (_, feature) in kernel_features().items()}
 
 
 def features() -> frozenset[str]:
-    """The features of `FEATURES` that the running kernel has built in or as modules."""
+    """The known features that the running kernel has built in or as modules."""
     config = _config()
     return frozenset(
-        name for name, option in FEATURES.items() if f"{option}=y" in config or _module(name, option, config)
+        name for name, option in known().items() if f"{option}=y" in config or _module(name, option, config)
     )
 
 

@@ -15,7 +15,7 @@ from lab.recipes import manifest, roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.recipes.manifest import Promise as Declared
+    from lab.recipes.declared import Promise as Declared
     from lab.spec import Cluster
 
 EVERY_ROLE = "base"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.base import Existing, Lack
-from lab.backends.kernel import FEATURES
 from lab.errors import LabError
 from lab.lifecycle import resolve, sizes
 from lab.lifecycle.prepare import choose
 from lab.lifecycle.report import Silent
 from lab.plan import plan
+from lab.recipes import kernel_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from lab.spec import Cluster
 
 WANTED_FOR = {
-    "ip_vs": ("engine: ipvs of tcp-lb", "use 'engine: haproxy', or load the module ip_vs"),
     "sch_netem": ("delay and loss on the network", "only bandwidth can be limited (sch_tbf)"),
     "sch_tbf": ("limited bandwidth", "load the module sch_tbf"),
     "nf_tables": ("cutting nodes off from each other", "load the module nf_tables"),
-    "fuse": ("the shared filesystem", "load the module fuse"),
     "overlay": ("Docker's own storage", "load the module overlay"),
 }
 INSTEAD = {
@@ -81,9 +79,9 @@ def home() -> Finding:
 def engine(capabilities: Capabilities) -> list[Finding]:
     """The engine and its kernel."""
     found = [Finding("engine", good=True, found=capabilities.engine, vital=True)]
-    for feature in FEATURES:
+    needed = {module: (feature.purpose, feature.instead) for module, (_, feature) in kernel_features().items()}
+    for feature, (purpose, way_round) in (needed | WANTED_FOR).items():
         here = feature in capabilities.kernel
-        purpose, way_round = WANTED_FOR[feature]
         found.append(Finding(f"kernel: {feature}", here, f"for {purpose}", way_round))
     if not capabilities.kernel_seen:
         found[1:] = [Finding("kernel", good=True, found="not looked at: the engine is not on this machine")]

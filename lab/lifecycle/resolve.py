@@ -11,6 +11,7 @@ from lab import assets
 from lab.backends.base import ROUTE, Existing, Lack, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families, kept
+from lab.recipes import kernel_features, published_ports
 from lab.spec import AUTO, load
 from lab.spec.changes import scaled
 from lab.spec.defaults import filled
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 RANGE = IPv4Network("10.90.0.0/16")
 POOL = list(RANGE.subnets(new_prefix=24))
-USUAL_PORTS = {"site": 8443, "site-http": 8080, "stats": 8404, "ssh": 2222, "submission": 1587, "imaps": 1993}
-NEEDED = {
-    "ip_vs": ("'engine: ipvs'", "tcp-lb.engine", "use 'engine: haproxy', or a kernel with IPVS"),
-    "fuse": ("the shared filesystem", "storage", "load the module fuse, or leave 'storage' out"),
-}
-"""Who needs a feature of the kernel, where that is written, and what to do without."""
 REGISTRY_SECONDS = 3.0
 FALLBACK_PORTS = range(20000, 32000)
 """Of an engine's machine that is not this one: below those of outgoing connections."""
@@ -75,13 +70,8 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
         HostError: a subnet or port that was asked for is taken.
     """
     network = _network(cluster, existing, capabilities.subnets)
-    ports = _ports(cluster.ports.model_dump(by_alias=True), existing, capabilities)
-    return cluster.model_copy(
-        update={
-            "network": network,
-            "ports": cluster.ports.model_copy(update={k.replace("-", "_"): v for k, v in ports.items()}),
-        }
-    )
+    ports = _ports(cluster.ports.by_name(), existing, capabilities)
+    return cluster.model_copy(update={"network": network, "ports": cluster.ports.changed(ports)})
 
 
 def admit(made: Plan, capabilities: Capabilities) -> None:
@@ -93,11 +83,11 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
     """
     for feature in made.needs:
         if feature not in capabilities.kernel:
-            whose, where, instead = NEEDED[feature]
+            role, needed = kernel_features()[feature]
             raise HostError(
-                f"the nodes' kernel has no '{feature}', which {whose} needs",
-                where=where,
-                next_step=f"{instead} ('lab doctor' tells which features are here)",
+                f"the nodes' kernel has no '{feature}', which {needed.purpose} needs",
+                where=f"{role}.{needed.option}".rstrip("."),
+                next_step=f"{needed.instead} ('lab doctor' tells which features are here)",
             )
     for name in ("", *(node.name for node in made.nodes)):
         if name in capabilities.foreign:
@@ -205,7 +195,7 @@ def _port(
         return wanted
     if held and held not in others and (serving or free(held, published)):
         return held
-    usual = USUAL_PORTS[name]
+    usual = published_ports()[name].usual
     return usual if usual not in others and free(usual, published) else _any_free(published)
 
 
@@ -262,8 +252,8 @@ def offline(cluster: Cluster, existing: Existing | None = None) -> tuple[Cluster
     if network == AUTO:
         network = IPv4Network(there.network) if there.network else POOL[0]
     chosen = {
-        name.replace("-", "_"): there.ports.get(name, USUAL_PORTS[name]) if wanted == AUTO else wanted
-        for name, wanted in cluster.ports.model_dump(by_alias=True).items()
+        name: there.ports.get(name, published_ports()[name].usual) if wanted == AUTO else wanted
+        for name, wanted in cluster.ports.by_name().items()
     }
-    filled = cluster.model_copy(update={"network": network, "ports": cluster.ports.model_copy(update=chosen)})
+    filled = cluster.model_copy(update={"network": network, "ports": cluster.ports.changed(chosen)})
     return filled, (there.family or "debian") if cluster.family == AUTO else cluster.family

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import paths, private
+from lab.recipes import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,9 +116,9 @@ def _leaves(plan: Plan) -> dict[str, Leaf]:
     domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
     found = {SITE: Leaf(f"www.{domain}", (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry])))}
     for node in plan.nodes:
-        # A mail or mysql node has the name and the address by which all of its role are known, too.
-        known = {"mail": [f"mail.{domain}"], "mysql": []}.get(node.role)
-        more = [] if known is None else [*known, *shared, "localhost"]
+        # A node may have the name and the address by which all of its role are known, too.
+        known = manifest(node.role).own.certificate
+        more = [] if known is None else [*(name.format(domain=domain) for name in known), *shared, "localhost"]
         found[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
     wanted = set(plan.secrets)
     return {name: leaf for name, leaf in found.items() if name in wanted}

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lab import names
 from lab.backends.base import Existing, Observed, State
 from lab.errors import LabError
 from lab.lifecycle import each
 from lab.lifecycle.expected import expected
+from lab.plan import exposure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -105,7 +105,7 @@ def _missing(name: str) -> NodeStatus:
 
 def endpoints(existing: Existing) -> list[dict[str, str]]:
     """The addresses on this machine that lead to the cluster, by name."""
-    return [{"name": name, "url": names.url(name, port)} for name, port in existing.ports.items()]
+    return [{"name": name, "url": exposure.url(name, port)} for name, port in existing.ports.items()]
 
 
 def vip_holders(backend: Backend, existing: Existing) -> list[str]:

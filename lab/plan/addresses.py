@@ -23,7 +23,7 @@ def network_of(cluster: Cluster) -> IPv4Network:
 
 def vip_of(cluster: Cluster) -> str | None:
     """The VIP, if the cluster has a role to hold it."""
-    if cluster.tcp_lb is None:
+    if not any(manifest(role).own.holds_vip for role in cluster.roles()):
         return None
     network = network_of(cluster)
     chosen = cluster.vip or _slot(network, VIP_SLOT, "the VIP")
@@ -32,6 +32,11 @@ def vip_of(cluster: Cluster) -> str | None:
             f"vip {chosen} is outside the network {network}", next_step="choose one inside, or leave it out"
         )
     return str(chosen)
+
+
+def nodes_of(cluster: Cluster, role: str) -> list[str]:
+    """The names of a role's nodes."""
+    return [role] if role == "client" else [f"{role}{index + 1}" for index in range(cluster.roles()[role].count)]
 
 
 def addresses(cluster: Cluster) -> dict[str, str]:
@@ -50,8 +55,7 @@ def addresses(cluster: Cluster) -> dict[str, str]:
                 where=f"{role}.count",
                 next_step=f"ask for at most {last - first + 1}",
             )
-        for index in range(options.count):
-            name = f"{role}{index + 1}" if role != "client" else role
+        for index, name in enumerate(nodes_of(cluster, role)):
             override = cluster.nodes.get(name)
             own = override.address if override else None
             found[name] = str(own or _slot(network, first + index, name))

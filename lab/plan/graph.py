@@ -6,40 +6,39 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from lab.recipes import manifest
+
 if TYPE_CHECKING:
     from lab.plan.model import NodePlan, Plan
+    from lab.recipes.declared import Picture
 
-TIERS = ["client", "tcp-lb", "http-lb", "web", "shell", "mail", "mysql", "storage", "backup"]
-FRONT = TIERS[:4]
-BELOW = {"shell": "web", "mail": "web"}
-"""Roles that share a column with another, where that is there."""
-FILLS = {
-    "client": "#eef2f7",
-    "tcp-lb": "#d7e8fb",
-    "http-lb": "#d5f0e3",
-    "web": "#fdebc8",
-    "shell": "#fbdfd3",
-    "mail": "#dcefd0",
-    "mysql": "#f3dcee",
-    "storage": "#e6e2f7",
-    "backup": "#e9e4da",
-}
 BOX, GAP, ROW, COLUMN = (150, 44), 20, 64, 230
 
 
 def tiers(plan: Plan) -> list[list[NodePlan]]:
     """The nodes, tier by tier, in the direction in which a request goes."""
-    return [nodes for role in TIERS if (nodes := plan.role(role))]
+    return [plan.role(role) for role in sorted({node.role for node in plan.nodes}, key=_place)]
 
 
 def edges(plan: Plan) -> list[tuple[str, str]]:
     """Who speaks to whom."""
-    front = [nodes for role in FRONT if (nodes := plan.role(role))]
+    columns = tiers(plan)
+    front = [nodes for nodes in columns if _picture(nodes).front]
+    others = [nodes for nodes in columns if not _picture(nodes).front]
+    balancers = next((nodes for nodes in front if nodes[0].holds_vip), front[-1])
+    balanced = {listener.role for listener in plan.listeners}
     pairs = list(pairwise(front))
-    pairs += [(plan.role(role), plan.role("storage")) for role in ("web", "shell", "mail")]
-    pairs += [(plan.role("tcp-lb") or front[-1], plan.role(role)) for role in ("mysql", "shell", "mail")]
-    pairs += [(plan.role(role), plan.role("backup")) for role in ("mysql", "storage")]
+    pairs += [(nodes, plan.role(role)) for nodes in columns for role in _picture(nodes).to]
+    pairs += [(balancers, nodes) for nodes in others if nodes[0].role in balanced]
     return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]
+
+
+def _picture(nodes: list[NodePlan]) -> Picture:
+    return manifest(nodes[0].role).own.picture
+
+
+def _place(role: str) -> tuple[int, str]:
+    return manifest(role).own.picture.place, role
 
 
 def mermaid(plan: Plan) -> str:
@@ -59,7 +58,7 @@ def dot(plan: Plan) -> str:
     lines = ["digraph cluster {", "  rankdir=LR;", "  node [shape=box, style=filled, fontname=sans];"]
     for nodes in tiers(plan):
         for node in nodes:
-            fill = FILLS.get(node.role, "#eeeeee")
+            fill = manifest(node.role).own.picture.fill
             lines.append(f'  "{node.name}" [label="{node.name}\\n{node.address}", fillcolor="{fill}"];')
     return "\n".join([*lines, *(f'  "{left}" -> "{right}";' for left, right in edges(plan)), "}"])
 
@@ -99,16 +98,16 @@ def _columns(plan: Plan) -> list[list[NodePlan]]:
     found: dict[str, list[NodePlan]] = {}
     for nodes in tiers(plan):
         role = nodes[0].role
-        above = BELOW.get(role, role)
+        above = _picture(nodes).column
         found.setdefault(above if above in found else role, []).extend(nodes)
     return list(found.values())
 
 
 def _box(node: NodePlan, at: tuple[float, float]) -> str:
     x, y = at
-    middle = x + BOX[0] / 2
+    middle, fill = x + BOX[0] / 2, manifest(node.role).own.picture.fill
     return (
-        f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{FILLS.get(node.role, "#eeeeee")}" '
+        f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{fill}" '
         f'stroke="#5b6675"/><text x="{middle}" y="{y + 19}" text-anchor="middle" font-weight="600">{escape(node.name)}'
         f'</text><text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#454d59">{node.address}</text>'
     )

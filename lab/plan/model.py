@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ipaddress import IPv4Address, IPv4Network
 
+    from lab.recipes.declared import Balanced
+
 MANIFEST = "/etc/lab/manifest.json"
 """Where a node keeps the digests of the files that it was given."""
 
@@ -79,6 +81,28 @@ class Gateway:
     port: int
     targets: tuple[str, ...]
     target_port: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """A node behind a listener."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port of the VIP, and the nodes of a role that the TCP balancers lead to from it.
+
+    Attributes:
+        options: as the role declares them.
+    """
+
+    name: str
+    role: str
+    options: Balanced
+    servers: tuple[Server, ...]
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,7 @@ class Plan:
     entry: str
     nodes: tuple[NodePlan, ...]
     gateways: tuple[Gateway, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     needs: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lab import assets, yamls
 from lab.errors import SpecError
-from lab.recipes.family import Directory
+from lab.recipes.declared import Feature, Fragment, Limits, Published, Service, Takes
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -18,98 +18,6 @@ if TYPE_CHECKING:
 
 NOT_OF_SERVICES = {"SETPCAP"}
 """Capabilities of the base that no service has unless `keeps` names it: the right to bound the others."""
-
-
-class Service(BaseModel):
-    """A daemon under the supervisor.
-
-    `command` is a template over the family's table. `order`: lower starts first and stops last. `stop_seconds`: how
-    long a stop may take before the daemon is killed.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    command: str
-    stop_signal: str = "TERM"
-    stop_seconds: int = 10
-    order: int = 50
-
-
-class Limits(BaseModel):
-    """What a node of the role may take of the machine that it runs on.
-
-    Each is a number or a formula over the role's options, as of a promise: `memory` in MiB, `processes` (threads count
-    too), `processors`, which may be a fraction.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    memory: int | str
-    processes: int | str
-    processors: float | str
-
-
-class Takes(BaseModel):
-    """What is taken where nothing happens yet, in MiB: measured, see docs/decisions/048-sizes.md.
-
-    Attributes:
-        memory: of a ready node without load, as `docker stats` shows it.
-        disk: of a ready node's volumes, and what it wrote beside its image.
-        image: of the image, above the base's; of the base, all of it.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    memory: int
-    disk: int
-    image: int
-
-
-class Promise(BaseModel):
-    """What is promised of a role when something happens.
-
-    Attributes:
-        check: how it is judged, by the name of a check in `lab/evidence/checks.py`.
-        of: the options that the formula's names are of, such as `http-lb.check`; several places with spaces between.
-        where: parts of the formula by name, in order: each an expression over the options and the parts before it.
-        formula: the bound in seconds, a Jinja expression over the options and `where`; it may call `max` and `ceil`.
-        service: whose acknowledged operations it speaks of.
-        when: the kinds of faults that it speaks of; all that make a node dark unless said.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    event: str
-    says: str
-    check: str
-    of: str = ""
-    where: dict[str, str] = {}
-    formula: str = ""
-    service: str = ""
-    when: list[str] = []
-
-
-class Fragment(BaseModel):
-    """What `role.yaml` and `part.yaml` hold; see CONTRIBUTING.md for the meaning of each key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    summary: str
-    parts: list[str] = []
-    beside: str = ""
-    software: list[str] = []
-    packages: dict[str, list[str]] = {}
-    slots: tuple[int, int] | None = None
-    holds_vip: bool = False
-    entrypoint: str = ""
-    services: dict[str, Service] = {}
-    ports: dict[str, int] = {}
-    volumes: dict[str, str] = {}
-    directories: list[Directory] = []
-    capabilities: dict[str, str] = {}
-    keeps: dict[str, list[str]] = {}
-    devices: dict[str, str] = {}
-    sysctls: dict[str, str] = {}
-    limits: Limits | None = None
-    takes: Takes | None = None
-    promises: dict[str, Promise] = {}
-    checks: dict[str, str] = {}
-    checked_beside: list[str] = []
 
 
 class Manifest(BaseModel):
@@ -166,6 +74,17 @@ class Manifest(BaseModel):
 def roles() -> list[str]:
     """The names of all roles that have an image, `base` left out."""
     return sorted(path.parent.name for path in assets.images().glob("*/role.yaml") if path.parent.name != "base")
+
+
+def published_ports() -> dict[str, Published]:
+    """All ports that any role publishes, by name; those that are listed first come first."""
+    found = {name: entry for role in roles() for name, entry in manifest(role).own.publishes.items()}
+    return dict(sorted(found.items(), key=lambda item: item[1].rank))
+
+
+def kernel_features() -> dict[str, tuple[str, Feature]]:
+    """The modules of the kernel that any role needs: the role, and what for."""
+    return {module: (role, feature) for role in roles() for module, feature in manifest(role).own.kernel.items()}
 
 
 def _fragment(path: Path) -> Fragment:

@@ -1,8 +1,9 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
-from lab.spec.cluster import AUTO, OFF, Cluster, NodeOverride, Ports
+from lab.spec.cluster import Cluster, NodeOverride
 from lab.spec.loading import DEFAULT_FILE, find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
+from lab.spec.ports import AUTO, OFF, Ports
 from lab.spec.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
 __all__ = [

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
-from lab.spec.cluster import AUTO, OFF
+from lab.spec.ports import AUTO, OFF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,15 +54,14 @@ def ported(cluster: Cluster, changes: Sequence[str]) -> Cluster:
     for change in changes:
         name, _, wanted = change.partition("=")
         port: int | str = wanted
-        names = list(cluster.ports.model_dump(by_alias=True))
+        names = list(cluster.ports.by_name())
         if name not in names:
             raise SpecError(f"--port {change}: no port is called '{name}'; {nearest(name, names)}")
         if wanted not in (AUTO, OFF):
             port = _number(change, wanted, "--port", "a number, auto or off")
             if not 0 < port < 65536:  # noqa: PLR2004
                 raise SpecError(f"--port {change}: a port is 1 to 65535")
-        ports = cluster.ports.model_copy(update={name.replace("-", "_"): port})
-        cluster = cluster.model_copy(update={"ports": ports})
+        cluster = cluster.model_copy(update={"ports": cluster.ports.changed({name: port})})
     return cluster
 
 

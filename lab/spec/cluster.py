@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
+from lab.recipes import manifest
 from lab.spec.placement import Placement, Xen
+from lab.spec.ports import AUTO, Ports, ports_model
 from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 from lab.spec.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-AUTO = "auto"
-OFF = "off"
-THREE = 3  # the fewest nodes that have a majority when one is gone
-Port = Annotated[
-    Annotated[int, Field(ge=1, le=65535, strict=True)] | Literal["auto", "off"],
-    BeforeValidator(lambda value: "off" if value is False else value),  # a bare `off` is false to YAML
-]
 Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]
 
 
-class Ports(Model):
-    """Ports of 127.0.0.1 that lead to the cluster: a number, `auto` (the usual one, or a free one), or `off`."""
-
-    site: Port = Field("auto", description="https, usually 8443")
-    site_http: Port = Field("auto", description="http, usually 8080")
-    stats: Port = Field("auto", description="the HTTP balancers' statistics, usually 8404")
-    ssh: Port = Field("auto", description="the shell servers, usually 2222")
-    submission: Port = Field("auto", description="where a mail program sends, usually 1587")
-    imaps: Port = Field("auto", description="where a mail program reads, usually 1993")
+def _usual_ports() -> Ports:
+    return ports_model()()
 
 
 def _usable(network: IPv4Network) -> bool:
@@ -56,7 +46,7 @@ class Cluster(Model):
     backend: Literal["docker", "xen"] = Field("docker", description="where the nodes run")
     xen: Xen = Field(default_factory=Xen, description="the Xen host, for 'backend: xen'")
     vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
-    ports: Ports = Field(default_factory=Ports)
+    ports: Ports = Field(default_factory=_usual_ports, description="ports of this machine")
     web: Web | None = None
     http_lb: HttpLb | None = None
     tcp_lb: TcpLb | None = None
@@ -106,9 +96,8 @@ class Cluster(Model):
     def _makes_sense(self) -> Self:
         if not self.roles().keys() - {"client"}:
             raise ValueError("the cluster has no role; write at least 'web:'")
-        for lacking, said in self._lacks():
-            if lacking:
-                raise ValueError(said)
+        for said in self._lacks():
+            raise ValueError(said)
         self.groups  # noqa: B018  refuses numbers that two have
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
@@ -125,33 +114,19 @@ class Cluster(Model):
             raise ValueError(f"vip {self.vip} is outside the network {self.network}")
         return self
 
-    def _lacks(self) -> list[tuple[bool, str]]:
-        """Roles that stand on others: whether those are missing, and what to write."""
-        below = self.http_lb or self.mysql or self.shell
-        return [
-            (bool(self.http_lb and not self.web), "'http-lb' needs a 'web' role behind it"),
-            (bool(self.tcp_lb and not below), "'tcp-lb' needs an 'http-lb', 'mysql' or 'shell' role behind it"),
-            (
-                bool(self.mail and not (self.storage and self.mysql)),
-                "'mail' keeps accounts in 'mysql' and mailboxes on 'storage': write both",
-            ),
-            (
-                bool(self.web and self.web.notify and not self.mail),
-                "'web.notify' is a mailbox on the mail servers: write 'mail:' too",
-            ),
-            (
-                bool(self.shell and not self.storage),
-                "'shell' keeps the homes on the shared filesystem: write 'storage:' too",
-            ),
-            (
-                bool(self.backup and not (self.storage or self.mysql)),
-                "'backup' has nothing to keep: write 'storage:' or 'mysql:' too",
-            ),
-            (
-                bool(self.users and not self.shell),
-                "'users' have a login on the shell servers: write 'shell:' too",
-            ),
-        ]
+    def _lacks(self) -> Iterator[str]:
+        """What to write besides, for each role or section that stands on a role which is missing."""
+        there = self.roles()
+        led_to = [role for role in there if manifest(role).own.balanced]
+        for role, options in there.items():
+            for need in manifest(role).own.requires:
+                asked = not need.option or getattr(options, need.option)
+                if asked and not any(other in there for other in need.any or led_to):
+                    yield need.says
+        for role in self.role_keys():
+            for section, says in manifest(role).own.serves.items():
+                if role not in there and getattr(self, section):
+                    yield says
 
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""
@@ -171,13 +146,13 @@ class Cluster(Model):
     @property
     def warnings(self) -> list[str]:
         """What is asked for and promises less than one might think."""
-        found = []
-        if self.mysql and self.mysql.count < THREE:
-            lost = "its writes stop" if self.mysql.count > 1 else "what it has is gone with its disk"
-            found.append(f"mysql has {self.mysql.count} of the 3 nodes that stand a loss: when one dies, {lost}")
-        if self.storage and self.storage.count < THREE:
-            found.append("storage has one node: there is no other copy of anything")
-        return found
+        there = self.roles()
+        return [
+            weak.says
+            for role, options in there.items()
+            for weak in manifest(role).own.weak
+            if weak.count == options.count
+        ]
 
     @property
     def placement(self) -> Placement:
@@ -193,3 +168,11 @@ class Cluster(Model):
     def domain(self) -> str:
         """The cluster's domain, behind the @ of its mail addresses."""
         return f"{self.name}.test"
+
+
+@cache
+def cluster_model() -> type[Cluster]:
+    """The model of `cluster.yaml`, with the ports that the roles publish."""
+    ports = ports_model()
+    field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
+    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, ports=(ports, field))

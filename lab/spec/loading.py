@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lab import assets, yamls
 from lab.errors import SpecError
 from lab.spec import reading
-from lab.spec.cluster import Cluster
+from lab.spec.cluster import Cluster, cluster_model
 from lab.spec.placement import Placement, Xen
 
 DEFAULT_FILE = Path("cluster.yaml")
@@ -60,7 +60,7 @@ def load(path: Path, **overrides: Any) -> Cluster:
 
 def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
     """The cluster that a YAML text describes; see `load`."""
-    return reading.model(Cluster, text, TOPOLOGY, source, overrides)
+    return reading.model(cluster_model(), text, TOPOLOGY, source, overrides)
 
 
 def name_in(path: Path) -> str | None:
@@ -97,9 +97,10 @@ def _anything_in(path: Path) -> dict[str, Any]:
 
 def schema() -> str:
     """The JSON Schema of `cluster.yaml`, for editors."""
-    made = Cluster.model_json_schema(by_alias=True)
+    model = cluster_model()
+    made = model.model_json_schema(by_alias=True)
     # A bare `web:` is null to YAML, and means the defaults.
-    for field in Cluster.role_keys():
+    for field in model.role_keys():
         part = made["properties"][field]
         if "anyOf" not in part:
             made["properties"][field] = {"anyOf": [{"$ref": part["$ref"]}, {"type": "null"}]}

@@ -10,7 +10,7 @@ from docker.errors import APIError
 
 from lab.backends.base import Capabilities, Existing, Lack, Observed, State
 from lab.backends.docker import DockerBackend, engine, labels, nature
-from lab.backends.kernel import FEATURES
+from lab.backends.kernel import known
 from lab.errors import BackendError, HostError
 from lab.faults import Pause
 from lab.lifecycle import doctor, resolve
@@ -26,7 +26,7 @@ UNLIMITED = dict.fromkeys(nature.LIMITS, False)
 ROOT = {**LIMITED, "CgroupDriver": "cgroupfs", "SecurityOptions": ["name=seccomp,profile=default"], "Warnings": None}
 ROOTLESS_DOCKER = {**ROOT, **UNLIMITED, "CgroupDriver": "none", "SecurityOptions": ["name=seccomp", "name=rootless"]}
 ROOTLESS_PODMAN = {**ROOT, "Rootless": True, "Driver": "vfs"}
-EVERYTHING = frozenset(FEATURES)
+EVERYTHING = frozenset(known())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from lab.errors import SpecError
 from lab.evidence.promises import Promise, promise, promises
-from lab.recipes.manifest import Fragment
+from lab.recipes.declared import Fragment
 from lab.spec import HealthCheck, HttpLb, Mysql, Storage, TcpLb, parse
 from tests.unit.conftest import WHOLE
 

@@ -421,31 +421,35 @@ def test_a_subnet_of_which_a_part_was_taken_is_left_and_a_wider_route_does_no_ha
 
 def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, memory: MemoryBackend) -> None:
     nowhere = Capabilities("memory")
-    made = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports
-    assert made.site == 8443
-    assert isinstance(made.site_http, int)
-    assert made.site_http not in TAKEN, "the usual one is taken"
+    made = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.by_name()
+    assert made["site"] == 8443
+    assert isinstance(made["site-http"], int)
+    assert made["site-http"] not in TAKEN, "the usual one is taken"
     up(full, memory, Silent())
-    assert resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.site_http == 8081, "it stays"
+    assert resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.by_name()["site-http"] == 8081, (
+        "it stays"
+    )
     memory.kill("client")
     TAKEN.add(8081)
     try:
-        moved = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.site_http
+        moved = resolve.places(parse("web:\nhttp-lb:"), memory.observe(), nowhere).ports.by_name()["site-http"]
     finally:
         TAKEN.remove(8081)
     assert moved not in (8080, 8081), "somebody else took it while the client was down"
     with pytest.raises(HostError, match=r"port 9999 of 127.0.0.1, wanted for 'site', is taken") as caught:
         resolve.places(parse("web:\nports: {site: 9999}"), memory.observe(), nowhere)
     assert "--port site=NUMBER" in caught.value.next_step
-    assert resolve.places(parse("web:\nports: {site: 'off'}"), memory.observe(), nowhere).ports.site == "off"
+    assert (
+        resolve.places(parse("web:\nports: {site: 'off'}"), memory.observe(), nowhere).ports.by_name()["site"] == "off"
+    )
 
 
 def test_ports_of_an_engine_elsewhere_are_those_that_it_publishes() -> None:
     elsewhere = Capabilities("far", published=frozenset({8443, 9000}))
-    made = resolve.places(parse("web:\nhttp-lb:"), Existing(), elsewhere).ports
-    assert made.site_http == 8080, "what this machine has taken is in nobody's way there"
-    assert isinstance(made.site, int)
-    assert made.site not in (8443, 9000)
+    made = resolve.places(parse("web:\nhttp-lb:"), Existing(), elsewhere).ports.by_name()
+    assert made["site-http"] == 8080, "what this machine has taken is in nobody's way there"
+    assert isinstance(made["site"], int)
+    assert made["site"] not in (8443, 9000)
     with pytest.raises(HostError, match="port 9000 of the engine's machine, wanted for 'site', is taken"):
         resolve.places(parse("web:\nports: {site: 9000}"), Existing(), elsewhere)
 
@@ -453,12 +457,12 @@ def test_ports_of_an_engine_elsewhere_are_those_that_it_publishes() -> None:
 def test_no_two_names_get_one_port() -> None:
     """One that was asked for may be the usual one of another."""
     nowhere = Capabilities("memory")
-    made = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), Existing(), nowhere).ports
-    assert made.stats == 8443
-    assert made.site != 8443
+    made = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), Existing(), nowhere).ports.by_name()
+    assert made["stats"] == 8443
+    assert made["site"] != 8443
     held = Existing(ports={"site": 8443})
-    moved = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), held, nowhere).ports
-    assert (moved.stats, moved.site == 8443) == (8443, False)
+    moved = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), held, nowhere).ports.by_name()
+    assert (moved["stats"], moved["site"] == 8443) == (8443, False)
     with pytest.raises(HostError, match="port 9443 is wanted for 'stats' and for another name"):
         resolve.places(parse("web:\nhttp-lb:\nports: {site: 9443, stats: 9443}"), Existing(), nowhere)
 
@@ -477,7 +481,10 @@ def test_a_port_that_the_engine_can_not_publish_is_refused_and_one_that_this_use
     with pytest.raises(HostError, match="Docker without root can't publish port 81, wanted for 'site'") as caught:
         resolve.places(parse("web:\nports: {site: 81}"), Existing(), rootless)
     assert "from 1024 on" in caught.value.next_step
-    assert resolve.places(parse("web:\nports: {site: 81}"), Existing(), Capabilities("Docker")).ports.site == 81
+    assert (
+        resolve.places(parse("web:\nports: {site: 81}"), Existing(), Capabilities("Docker")).ports.by_name()["site"]
+        == 81
+    )
 
 
 @pytest.mark.parametrize(("number", "there"), [(errno.EADDRINUSE, False), (errno.EACCES, True), (errno.EPERM, True)])

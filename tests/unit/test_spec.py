@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
 
 
 def test_a_bare_off_is_off() -> None:
-    assert parse("web:\nports: {site: off}").ports.site == "off"
+    assert parse("web:\nports: {site: off}").ports.by_name()["site"] == "off"
     with pytest.raises(SpecError, match=r"ports\.site"):
         parse("web:\nports: {site: on}")
 
@@ -152,12 +152,12 @@ def test_a_network_in_which_no_node_can_be_is_refused(network: str) -> None:
 
 
 def test_port(full: Cluster) -> None:
-    assert ported(full, ["site=off"]).ports.site == "off"
-    assert ported(full, ["site=off", "site=auto"]).ports.site == "auto"
+    assert ported(full, ["site=off"]).ports.by_name()["site"] == "off"
+    assert ported(full, ["site=off", "site=auto"]).ports.by_name()["site"] == "auto"
     with pytest.raises(SpecError, match="a number, auto or off") as digits:
         ported(full, ["site=\uff11\uff12"])
     assert "--port site=9443" in digits.value.next_step
-    assert ported(full, ["site=9443"]).ports.site == 9443
+    assert ported(full, ["site=9443"]).ports.by_name()["site"] == 9443
     for change, said in {"sit=1": "did you mean 'site'?", "site=70000": "1 to 65535", "site=x": "a number"}.items():
         with pytest.raises(SpecError, match=said):
             ported(full, [change])

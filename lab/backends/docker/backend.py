@@ -15,7 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result, State
 from lab.backends.docker import channel, container, context, engine, labels, nature, room
-from lab.backends.kernel import FEATURES, features, routes
+from lab.backends.kernel import features, known, routes
 from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
 
@@ -50,7 +50,7 @@ class DockerBackend:
         here = nature.is_here(info)
         return Capabilities(
             f"{nature.name(version)} {version['Version']} (API {version['ApiVersion']})",
-            features() if here else frozenset(FEATURES),
+            features() if here else frozenset(known()),
             self._taken(networks, local=here),
             kernel_seen=here,
             lacks=nature.lacks(info),
