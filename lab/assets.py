@@ -1,11 +1,46 @@
-"""Where the images' sources and the topologies lie: beside the package in a checkout, inside it in a wheel."""
+"""Where sources and topologies lie: beside the package in a checkout, inside it in a wheel; and roles of others."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from functools import _lru_cache_wrapper
 
 _PACKAGE = Path(__file__).parent
+_cached: list[_lru_cache_wrapper[object]] = []
+_outside: Path | None = None
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def cached(function: Callable[P, T]) -> Callable[P, T]:
+    """As `functools.cache`, for what is read from the folders of roles: forgotten when `use_roles` takes others."""
+    made = cache(function)
+    _cached.append(made)
+    return made  # type: ignore[return-value]
+
+
+def use_roles(folder: Path | None) -> None:
+    """Takes the roles of a folder into use besides the lab's own, in place of those of another folder.
+
+    Args:
+        folder: holds one folder a role; None, or one that does not exist, for none.
+    """
+    global _outside  # noqa: PLW0603  which roles there are is one thing for the whole process, as `images` is
+    wanted = folder.resolve() if folder and folder.is_dir() else None
+    if wanted != _outside:
+        _outside = wanted
+        for made in _cached:
+            made.cache_clear()
+
+
+def outside() -> Path | None:
+    """The folder of the roles that are not the lab's own; None where there are none."""
+    return _outside
 
 
 @cache
@@ -13,6 +48,13 @@ def images() -> Path:
     """The folder that holds one folder a role, the families' tables and the parts that roles share."""
     packaged = _PACKAGE / "_images"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "images"
+
+
+def role_folders() -> dict[str, Path]:
+    """The folder of each role, by its name, in the order of their names; the base is none."""
+    own = {path.parent.name: path.parent for path in images().glob("*/role.yaml") if path.parent.name != "base"}
+    others = {path.parent.name: path.parent for path in _outside.glob("*/role.yaml")} if _outside else {}
+    return dict(sorted((others | own).items()))
 
 
 @cache

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lab import assets
+from lab import assets, reading
 from lab.errors import SpecError
 from lab.evidence.ledger import SERVICES
 from lab.evidence.promises import promise
 from lab.faults.kinds import KINDS, kind
-from lab.spec import reading, units
+from lab.spec import units
 from lab.spec.roles import Model
 from lab.spec.units import Duration
 

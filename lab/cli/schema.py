@@ -11,7 +11,12 @@ def register(app: typer.Typer) -> None:
 
 
 def schema() -> None:
-    """Prints the JSON Schema of cluster.yaml, for an editor."""
+    """Prints the JSON Schema of cluster.yaml, for an editor; with the roles in the folder 'roles' here."""
+    from pathlib import Path
+
+    from lab import assets
+    from lab.spec import ROLES
     from lab.spec import schema as make
 
+    assets.use_roles(Path(ROLES))
     print(make())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from lab import formulas
+from lab import assets, formulas
 from lab.errors import SpecError
 from lab.recipes import manifest, roles
 
@@ -60,7 +60,7 @@ class Promise:
         return f"{self.declared.formula}, where {parts}" if parts else self.declared.formula
 
 
-@cache
+@assets.cached
 def promises() -> Mapping[str, Promise]:
     """All promises that any role declares, by name."""
     found = {}

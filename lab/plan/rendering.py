@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +24,10 @@ TLS_CIPHERS = (
 """For TLS 1.2, in OpenSSL's names: Mozilla's intermediate configuration, version 5.7, without finite fields."""
 
 
-@cache
+@assets.cached
 def _jinja() -> Environment:
-    """One environment for all roles, so that what they share is compiled once; its root is `images/`."""
-    jinja = environment(str(assets.images()))
+    """One environment for all roles, so that what they share is compiled once; its roots are the folders of roles."""
+    jinja = environment(*map(str, _roots()))
     jinja.filters["duration"] = lambda seconds: f"{round(float(seconds) * 1000)}ms"
     jinja.filters["identity"] = lambda words: str(uuid.uuid5(uuid.NAMESPACE_DNS, ".".join([*reversed(words), "test"])))
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
@@ -37,16 +36,21 @@ def _jinja() -> Environment:
     return jinja
 
 
-@cache
+@assets.cached
 def _templates(role: str) -> dict[str, str]:
     """The templates of a role by the path at which they land; a role's own shadow those of its parts and the base."""
-    root = assets.images()
     found = {}
     for folder in map(Path, manifest(role).folders):
+        root = next(root for root in _roots() if folder.is_relative_to(root))
         for path in (folder / "rootfs").rglob("*.j2"):
             lands = f"/{path.relative_to(folder / 'rootfs')}".removesuffix(".j2")
             found[lands] = path.relative_to(root).as_posix()
     return dict(sorted(found.items()))
+
+
+def _roots() -> list[Path]:
+    outside = assets.outside()
+    return [assets.images(), *([outside] if outside else [])]
 
 
 def files(role: str, family_name: str, **context: Any) -> tuple[File, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from lab.recipes.family import Directory
@@ -97,10 +99,10 @@ class Published(Declaration):
 
 
 class Check(Declaration):
-    """How a balancer asks a node whether it takes connections: HTTP, 200 is yes."""
+    """How a balancer asks a node whether it is ready: by HTTP, where 200 is yes; without a path by connecting."""
 
     port: int
-    path: str
+    path: str = ""
 
 
 class Balanced(Declaration):
@@ -117,6 +119,7 @@ class Balanced(Declaration):
         instead: the listener whose nodes are taken where none of this one is good.
         drains: whether a node that answers a check with 404 keeps its connections and gets no new ones.
         keepalive: whether the kernel asks a quiet client whether it is still there.
+        proxy: whether the nodes are told the client's address by the PROXY protocol, version 2.
         public: whether the processes of users and of sites may call it.
     """
 
@@ -130,7 +133,27 @@ class Balanced(Declaration):
     instead: str = ""
     drains: bool = False
     keepalive: bool = False
+    proxy: bool = True
     public: bool = True
+
+
+class Option(Declaration):
+    """An option that a topology may write of a role that lies outside the lab.
+
+    Attributes:
+        type: `int`, `float`, `bool`, `text`, or `duration` (seconds, written such as `30s` or `1h`).
+        least: of a number or a duration.
+        most: of a number or a duration.
+        choices: of a text.
+        description: for `lab schema`, and so for an editor.
+    """
+
+    type: Literal["int", "float", "bool", "text", "duration"]
+    default: int | float | bool | str
+    least: float | None = None
+    most: float | None = None
+    choices: list[str] = []
+    description: str = ""
 
 
 class Required(Declaration):
@@ -199,6 +222,7 @@ class Fragment(Declaration):
     software: list[str] = []
     packages: dict[str, list[str]] = {}
     slots: tuple[int, int] | None = None
+    options: dict[str, Option] = {}
     holds_vip: bool = False
     entrypoint: str = ""
     services: dict[str, Service] = {}

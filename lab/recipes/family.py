@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from lab import assets, yamls
+from lab import assets, reading, yamls
 from lab.errors import SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = reading.Document(
+    "table of software",
+    "software: {redis: {packages: [redis-server], binaries: {redis: /usr/bin/redis-server}}}",
+    "docs/roles.md says what is valid",
+)
 
 
 class Directory(BaseModel):
@@ -52,6 +61,13 @@ class Software(BaseModel):
     directories: list[Directory] = []
 
 
+class Addition(BaseModel):
+    """What a role outside the lab adds to a family's table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    software: dict[str, Software]
+
+
 class Family(BaseModel):
     """One operating system: where its base comes from, how it installs, what it calls things.
 
@@ -83,7 +99,7 @@ def families() -> list[str]:
     return sorted(found, key=lambda name: (name != "centos", name))
 
 
-@cache
+@assets.cached
 def family(name: str) -> Family:
     """The table of one family.
 
@@ -93,4 +109,19 @@ def family(name: str) -> Family:
     path = assets.images() / "families" / f"{name}.yaml"
     if not path.is_file():
         raise SpecError(f"there is no family {name!r}", next_step=f"choose one of: auto, {', '.join(families())}")
-    return Family.model_validate(yamls.read(path.read_text(encoding="utf-8")))
+    table = Family.model_validate(yamls.read(path.read_text(encoding="utf-8")))
+    software = dict(table.software)
+    for folder in outside_roles():
+        added = folder / "families" / f"{name}.yaml"
+        if not added.is_file():
+            continue  # a role that needs its software there says so
+        for key, value in reading.model(Addition, reading.text(added, TABLE), TABLE, str(added)).software.items():
+            if key in software:
+                raise SpecError(f"the software '{key}' has two entries", where=str(added), next_step="rename this one")
+            software[key] = value
+    return table.model_copy(update={"software": software})
+
+
+def outside_roles() -> list[Path]:
+    """The folders of the roles that are not the lab's own."""
+    return [folder for folder in assets.role_folders().values() if folder.parent == assets.outside()]

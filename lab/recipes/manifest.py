@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from lab import assets, yamls
+from lab import assets, reading
 from lab.errors import SpecError
 from lab.recipes.declared import Feature, Fragment, Limits, Published, Service, Takes
 
@@ -16,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ROLE = reading.Document(
+    "role",
+    "summary: a cache\nsoftware: [memcached]\nslots: [91, 93]\nservices: {memcached: {command: ...}}",
+    "docs/roles.md says what is valid",
+)
 NOT_OF_SERVICES = {"SETPCAP"}
 """Capabilities of the base that no service has unless `keeps` names it: the right to bound the others."""
 
@@ -73,7 +77,7 @@ class Manifest(BaseModel):
 
 def roles() -> list[str]:
     """The names of all roles that have an image, `base` left out."""
-    return sorted(path.parent.name for path in assets.images().glob("*/role.yaml") if path.parent.name != "base")
+    return list(assets.role_folders())
 
 
 def published_ports() -> dict[str, Published]:
@@ -88,27 +92,35 @@ def kernel_features() -> dict[str, tuple[str, Feature]]:
 
 
 def _fragment(path: Path) -> Fragment:
-    return Fragment.model_validate(yamls.read(path.read_text(encoding="utf-8")))
+    return reading.model(Fragment, reading.text(path, ROLE), ROLE, str(path))
 
 
-@cache
+@assets.cached
 def manifest(role: str) -> Manifest:
     """The merged manifest of a role.
 
     Raises:
-        SpecError: no image of that name.
+        SpecError: there is no such role, or its files are not valid.
     """
-    root = assets.images()
-    if not (root / role / "role.yaml").is_file():
+    root, known = assets.images(), assets.role_folders()
+    folder = root / "base" if role == "base" else known.get(role)
+    if folder is None:
         raise SpecError(
             f"there is no image for a role {role!r}", next_step=f"roles with an image: {', '.join(roles())}"
         )
-    own = _fragment(root / role / "role.yaml")
+    own = _fragment(folder / "role.yaml")
     layers, folders = [], []
     if role != "base":
         layers.append(_fragment(root / "base" / "role.yaml"))
         folders.append(str(root / "base"))
     for part in own.parts:
+        if not (root / "parts" / part / "part.yaml").is_file():
+            there = ", ".join(sorted(path.name for path in (root / "parts").iterdir()))
+            raise SpecError(
+                f"the role '{role}' has a part '{part}', which was not found",
+                where=str(folder / "role.yaml"),
+                next_step=f"parts: {there}",
+            )
         layers.append(_fragment(root / "parts" / part / "part.yaml"))
         folders.append(str(root / "parts" / part))
-    return Manifest(role=role, own=own, layers=(*layers, own), folders=(*folders, str(root / role)))
+    return Manifest(role=role, own=own, layers=(*layers, own), folders=(*folders, str(folder)))

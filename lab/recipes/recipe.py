@@ -9,7 +9,6 @@ import hashlib
 import io
 import tarfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -124,7 +123,7 @@ def _rootfs(folder: Path) -> dict[str, Entry]:
     return found
 
 
-@cache
+@assets.cached
 def recipe(role: str, family_name: str) -> Recipe:
     """The recipe of a role (or of `base`) in a family."""
     table, wanted = family(family_name), manifest(role)

@@ -1,7 +1,7 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
 from lab.spec.cluster import Cluster, NodeOverride
-from lab.spec.loading import DEFAULT_FILE, find, load, name_in, parse, placement, schema
+from lab.spec.loading import DEFAULT_FILE, ROLES, find, load, name_in, parse, placement, schema
 from lab.spec.placement import Placement, Xen
 from lab.spec.ports import AUTO, OFF, Ports
 from lab.spec.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
@@ -10,6 +10,7 @@ __all__ = [
     "AUTO",
     "DEFAULT_FILE",
     "OFF",
+    "ROLES",
     "Backup",
     "Client",
     "Cluster",

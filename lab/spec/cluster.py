@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -10,6 +9,7 @@ from pydantic import Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
 from lab.recipes import manifest
+from lab.spec.outside import outside_options
 from lab.spec.placement import Placement, Xen
 from lab.spec.ports import AUTO, Ports, ports_model
 from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
@@ -170,9 +170,18 @@ class Cluster(Model):
         return f"{self.name}.test"
 
 
-@cache
+@assets.cached
 def cluster_model() -> type[Cluster]:
-    """The model of `cluster.yaml`, with the ports that the roles publish."""
+    """The model of `cluster.yaml`, with the roles that lie beside it and the ports that all roles publish.
+
+    Raises:
+        SpecError: a role that lies beside it is not valid.
+    """
+    own = set(Cluster.model_fields) | set(Cluster.role_keys())
+    others: dict[str, Any] = {
+        role.replace("-", "_"): (model | None, Field(None, description=model.__doc__))
+        for role, model in outside_options(own).items()
+    }
     ports = ports_model()
     field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
-    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, ports=(ports, field))
+    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, ports=(ports, field), **others)

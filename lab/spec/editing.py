@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from lab.errors import HostError
+from lab.reading import text
 from lab.spec.loading import TOPOLOGY, parse
-from lab.spec.reading import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

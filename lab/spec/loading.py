@@ -9,13 +9,15 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lab import assets, yamls
+from lab import assets, reading, yamls
 from lab.errors import SpecError
-from lab.spec import reading
 from lab.spec.cluster import Cluster, cluster_model
 from lab.spec.placement import Placement, Xen
 
 DEFAULT_FILE = Path("cluster.yaml")
+ROLES = "roles"
+"""The folder, beside a topology, of roles that are not the lab's own."""
+
 TOPOLOGY = reading.Document(
     "topology",
     "three lines are enough:\nweb:\nhttp-lb:\ntcp-lb:",
@@ -55,6 +57,7 @@ def load(path: Path, **overrides: Any) -> Cluster:
     Raises:
         SpecError: the file can't be read or is not valid.
     """
+    assets.use_roles(path.parent / ROLES)
     return parse(reading.text(path, TOPOLOGY), str(path), **overrides).read_from(path)
 
 
@@ -75,6 +78,7 @@ def placement(path: Path, backend: str | None, host: str | None) -> Placement:
     Raises:
         SpecError: what is said of it is not valid.
     """
+    assets.use_roles(path.parent / ROLES)
     said = _anything_in(path)
     chosen = backend or said.get("backend") or ("xen" if host else "docker")
     xen = said.get("xen") if chosen == "xen" and isinstance(said.get("xen"), dict) else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.lifecycle import resolve
 from lab.spec import Cluster, parse
@@ -43,6 +44,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LAB_XEN_FOLDER", str(tmp_path / "xen"))
+    assets.use_roles(None)
     monkeypatch.setattr(resolve, "free", lambda port, there=None: port not in (TAKEN if there is None else there))
 
 
