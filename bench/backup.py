@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from bench.figures import Figure, figure, seconds
 from lab.backends import backend
 from lab.evidence.latency import percentiles
-from lab.lifecycle import backup
 from lab.lifecycle.down import down
-from lab.lifecycle.mysql import members
 from lab.lifecycle.report import Silent
+from lab.services import backup
+from lab.services.mysql import members
 from lab.spec import Placement, find, load
 from lab.testing import LabCluster
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bench.figures import Figure, figure
 from lab.backends.memory import MemoryBackend
 from lab.chaos.record import Record
-from lab.evidence import Load, Probes, Stream, outages, until
+from lab.evidence import Load, Stream, outages, until
 from lab.evidence.latency import percentiles
+from lab.services.streams import cluster_probes
 from tests.unit import runs as plain
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _generator(cluster: LabCluster) -> float:
 
 
 def _probes(cluster: LabCluster) -> float:
-    with Probes(cluster.backend, cluster.plan, cluster.site) as probes:
+    with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
         before, begun, count = probes.asking.processor_seconds(), time.monotonic(), probes.asking.count()
         until("many answers", 60, probes.asking.count, lambda now: now > count + 1000)
         used = probes.asking.processor_seconds() - before
@@ -84,7 +85,7 @@ def _probes(cluster: LabCluster) -> float:
 
 def _outage(cluster: LabCluster) -> float:
     """Milliseconds between what the probes saw and what the node did."""
-    with Probes(cluster.backend, cluster.plan, cluster.site) as probes:
+    with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
         until("a first answer", 10, probes.asking.count, lambda now: now > FIRST)
         begun, ended = map(float, cluster.run("web1", FREEZE).stdout.split())
         now = probes.asking.count()

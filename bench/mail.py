@@ -13,9 +13,9 @@ from pathlib import Path
 from bench.figures import Figure, figure
 from lab.backends import backend
 from lab.evidence import until
-from lab.lifecycle import mail
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.services import mail
 from lab.spec import Cluster, Mail, Mysql, Placement, Storage, TcpLb
 from lab.testing import LabCluster
 

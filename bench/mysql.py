@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from bench.figures import Figure, figure, promised
 from lab.backends import backend
 from lab.evidence import Load, Stream, until
-from lab.evidence.ledger import database
 from lab.lifecycle.down import down
-from lab.lifecycle.mysql import Member, members, switchover
 from lab.lifecycle.report import Silent
+from lab.services.ledgers import database
+from lab.services.mysql import Member, members, switchover
 from lab.spec import Cluster, Mysql, Placement, TcpLb
 from lab.testing import LabCluster
 

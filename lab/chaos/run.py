@@ -15,9 +15,8 @@ from lab.chaos.schedule import schedule
 from lab.errors import LabError, Locked, SpecError, Unable
 from lab.evidence.asking import Stream
 from lab.evidence.checks import judged
-from lab.evidence.ledger import SERVICES, Ledger
+from lab.evidence.ledger import Ledger
 from lab.evidence.load import Load
-from lab.evidence.probes import Probes
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import Seen
 from lab.faults import heal
@@ -26,6 +25,8 @@ from lab.lifecycle import ready
 from lab.lifecycle.lock import held
 from lab.lifecycle.status import vip_holders
 from lab.lifecycle.up import up
+from lab.services.ledgers import LEDGERS
+from lab.services.streams import cluster_probes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,8 +124,8 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
     """Everything that is measured, around everything that is broken; then the verdicts."""
     backend, site = stage.backend, stage.cluster.site
     longest = backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
-    probes, load = Probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
-    ledgers = [Ledger(backend, [SERVICES[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
+    probes, load = cluster_probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
+    ledgers = [Ledger(backend, [LEDGERS[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
     measuring = [probes.asking, load.asking, *(one.asking for one in ledgers)]
     lives = Lives(backend, planned, record.seed, stage.report)
     try:
@@ -159,9 +160,11 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
 
 
 def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str) -> Load:
-    scheme, wanted = "https" if plan.role("http-lb") else "http", scenario.load
+    wanted = scenario.load
     rate, longest = backend.clock.rate(wanted.rate), backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
-    return Load(backend, Stream("load", f"{scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep), longest)
+    return Load(
+        backend, Stream("load", f"{plan.scheme}://{site}{wanted.path}", rate, wanted.http, wanted.keep), longest
+    )
 
 
 def _lived(lives: Lives, begun: float, ends: float, backend: Backend, plan: Plan) -> None:

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from lab import assets, reading
 from lab.errors import SpecError
-from lab.evidence.ledger import SERVICES
 from lab.evidence.promises import promise
 from lab.faults.kinds import KINDS, kind
+from lab.services.ledgers import LEDGERS
 from lab.spec import units
 from lab.spec.roles import Model
 from lab.spec.units import Duration
@@ -128,8 +128,8 @@ class Scenario(Model):
         for name in self.promises:
             _said(lambda name=name: promise(name), raising=True)
         for name in self.ledger:
-            if name not in SERVICES:
-                raise ValueError(f"there is no service '{name}' to keep a ledger of; there are: {', '.join(SERVICES)}")
+            if name not in LEDGERS:
+                raise ValueError(f"there is no service '{name}' to keep a ledger of; there are: {', '.join(LEDGERS)}")
         for step in self.faults:
             if step.end > self.span:
                 raise ValueError(

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def now(made: Backend, as_json: Json = False) -> None:
     """Makes a backup."""
-    from lab.lifecycle import backup
+    from lab.services import backup
 
     told = backup.now(made)
     if as_json:
@@ -56,7 +56,7 @@ def now(made: Backend, as_json: Json = False) -> None:
 def list_(made: Backend, as_json: Json = False) -> None:
     """Shows the backups, and up to when the database's log carries each on."""
     from lab.cli import tables
-    from lab.lifecycle import backup
+    from lab.services import backup
 
     found = backup.backups(made)
     if as_json:
@@ -68,7 +68,7 @@ def list_(made: Backend, as_json: Json = False) -> None:
 
 def check(made: Backend) -> None:
     """Reads the whole repository. Exits 1 when something is damaged."""
-    from lab.lifecycle import backup
+    from lab.services import backup
 
     told = backup.check(made)
     print(f"{told['backups']} backups, {_size(told['bytes'])}: all is readable and as it was written")
@@ -83,8 +83,8 @@ def restore(
 ) -> None:
     """Puts a backup in the place of what the cluster has. Without --yes it asks first."""
     from lab.errors import SpecError
-    from lab.lifecycle import backup
     from lab.lifecycle.lock import held
+    from lab.services import backup
 
     moment = _moment(at)
     if not yes:
@@ -103,7 +103,7 @@ def restore(
 
 def drill(made: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
     """Restores into a scratch place, compares it with the mark that was made with the backup, and cleans up."""
-    from lab.lifecycle import backup
+    from lab.services import backup
 
     told = backup.drill(made, snapshot=snapshot, at=_moment(at), only=only)
     if as_json:

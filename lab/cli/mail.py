@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def list_(made: Backend, as_json: Json = False) -> None:
     """Shows the accounts, with their quotas (MiB) and aliases."""
     from lab.cli import tables
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     mail.nodes(made)
     found = mail.accounts(made)
@@ -57,7 +57,7 @@ def add(
     quota: Annotated[int, typer.Option(min=0, help="MiB of its mailbox; 0 for the topology's.")] = 0,
 ) -> None:
     """Makes an account, which takes mail when this returns. Without a password one is made, and printed."""
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     mail.nodes(made)
     password, told = _password(password_file)
@@ -66,7 +66,7 @@ def add(
 
 def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
     """Gives an account another password; without one given, one is made, and printed."""
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     mail.nodes(made)
     password, told = _password(password_file)
@@ -75,7 +75,7 @@ def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> Non
 
 def remove(made: Backend, user: User) -> None:
     """Removes an account and its aliases; its mail stays where it is."""
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     mail.nodes(made)
     print(f"{mail.remove(made, user)} is gone; its mail is kept")
@@ -84,7 +84,7 @@ def remove(made: Backend, user: User) -> None:
 def queue(made: Backend, as_json: Json = False) -> None:
     """Shows what waits to be delivered, on all nodes, and why."""
     from lab.cli import tables
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     found = mail.queues(made)
     if as_json:
@@ -101,7 +101,7 @@ def trace(
     made: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
 ) -> None:
     """Shows one message's way over all mail nodes' logs. Exits 1 when none of them knows it."""
-    from lab.lifecycle import mail
+    from lab.services import mail
 
     found = mail.trace(made, message_id)
     print("\n".join(found) if found else f"no mail node has logged {message_id}")

@@ -14,7 +14,7 @@ from lab.cli.enter import become
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.lifecycle.mysql import Member
+    from lab.services.mysql import Member
 
 To = Annotated[str, typer.Option("--to", help="The replica that takes over. Default: the one with the longest log.")]
 
@@ -46,7 +46,7 @@ def status(
 
 def switchover(made: Backend, to: To = "") -> None:
     """Makes another node the primary: writers are refused for a moment, none of them half-way."""
-    from lab.lifecycle import mysql
+    from lab.services import mysql
 
     _members(made)
     chosen = mysql.switchover(made, options.known_node(made, to) if to else "")
@@ -56,7 +56,7 @@ def switchover(made: Backend, to: To = "") -> None:
 def reclone(made: Backend, node: options.Node) -> None:
     """Replaces a replica's data by a copy of the primary's, and waits until it replicates."""
     from lab.errors import SpecError
-    from lab.lifecycle import mysql
+    from lab.services import mysql
     from lab.spec.changes import nearest
 
     names = [member.name for member in _members(made)]
@@ -78,14 +78,14 @@ def shell(
 
 def _members(made: Backend) -> list[Member]:
     from lab.lifecycle.members import of_role
-    from lab.lifecycle.mysql import ROLE, members
+    from lab.services.mysql import ROLE, members
 
     of_role(made, ROLE)
     return members(made)
 
 
 def _row(member: Member) -> tuple[str, ...]:
-    from lab.lifecycle.mysql import EPOCH
+    from lab.services.mysql import EPOCH
 
     lag = "" if member.lag is None else f"{member.lag:.0f} s"
     role = member.role if member.role != "primary" or member.serves else "primary, closed"

@@ -188,9 +188,9 @@ def all_nodes(made: Backend) -> list[str]:
     Raises:
         SpecError: there is no cluster.
     """
-    from lab.lifecycle.members import everybody
+    from lab.lifecycle.members import existing
 
-    return [node.name for node in everybody(made)]
+    return [node.name for node in existing(made).nodes]
 
 
 def known_node(made: Backend, name: str) -> str:
@@ -220,10 +220,10 @@ def running_node(made: Backend, name: str) -> str:
 
 def _observed(made: Backend, name: str) -> Observed:
     from lab.errors import SpecError
-    from lab.lifecycle.members import everybody
+    from lab.lifecycle.members import existing
     from lab.spec.changes import nearest
 
-    nodes = everybody(made)
+    nodes = existing(made).nodes
     found = next((node for node in nodes if node.name == name), None)
     if found:
         return found

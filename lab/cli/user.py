@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 def _list(file: options.File = None, name: options.Name = None) -> None:
     """Shows the users with their numbers, groups and keys."""
     from lab.cli import tables
-    from lab.lifecycle.users import fingerprint
+    from lab.services.users import fingerprint
 
     people = options.cluster(file, name, None, None, None).people
     rows = [
@@ -60,7 +60,7 @@ def add(
 ) -> None:
     """Adds a user, who can log in when this returns; the home is made at the first login."""
     from lab.errors import SpecError
-    from lab.lifecycle import users
+    from lab.services import users
 
     if not key:
         raise SpecError(
@@ -78,7 +78,7 @@ def remove(
     host: options.Host = None,
 ) -> None:
     """Removes a user: sessions end, files stay."""
-    from lab.lifecycle import users
+    from lab.services import users
 
     _changed(user, users.removed(user), file, name, backend, host)
 
@@ -94,7 +94,7 @@ def keys(
 ) -> None:
     """Gives a user more keys, or takes some away; sessions that run stay."""
     from lab.errors import SpecError
-    from lab.lifecycle import users
+    from lab.services import users
 
     if not key and not away:
         raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT takes one away")
@@ -112,8 +112,8 @@ def _changed(
     """Changes the topology under the cluster's lock; the file is written once the running cluster has the change."""
     from lab.cli import screen
     from lab.errors import BackendError, HostError
-    from lab.lifecycle import users
     from lab.lifecycle.lock import held
+    from lab.services import users
 
     cluster = options.cluster_name(file, name)
     with screen.report() as report, held(cluster, "lab user", report):

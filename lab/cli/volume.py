@@ -11,7 +11,7 @@ from lab.cli import options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.lifecycle.unlike import Copy
+    from lab.services.unlike import Copy
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="
     """Shows each volume's brick on each storage node, and what is to heal. Exits 1 when something is not well."""
     from lab.cli import tables
     from lab.lifecycle.members import of_role
-    from lab.lifecycle.volumes import ROLE, bricks
+    from lab.services.volumes import ROLE, bricks
 
     nodes = [node.name for node in of_role(made, ROLE)]
     found = bricks(made)
@@ -45,7 +45,7 @@ def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="
 
 def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
     """Lists what waits to be healed, as GlusterFS tells it, and the files of which no copy is known to be right."""
-    from lab.lifecycle import unlike, volumes
+    from lab.services import unlike, volumes
 
     print(volumes.heal_info(made, volume))
     _list(unlike.found(made, volume), volume)
@@ -59,7 +59,7 @@ def mend(
 ) -> None:
     """Lists the files of which no copy is known to be right; with --copy, takes that copy on all storage nodes."""
     from lab.errors import SpecError
-    from lab.lifecycle import unlike
+    from lab.services import unlike
 
     found = unlike.found(made, volume)
     if not copy:

@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
-from lab.evidence.ledger import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lab.backends.base import Backend
     from lab.evidence.asking import Row
-    from lab.plan import Plan
 
 RATE = 20.0  # a second, of each probe
 PATIENCE = 1.0  # seconds that a probe waits
 LATE = 0.3  # seconds after which an answer tells that something hung
 SITE, VIP, MYSQL, REPLICAS = "site", "vip", "mysql-write", "mysql-read"
-STATUS_PORT = 8404
 OK = range(200, 400)
 
 
@@ -40,33 +37,11 @@ class Span:
         return self.ended - self.begun
 
 
-def streams(plan: Plan, site: str, rate: float = RATE) -> list[Stream]:
-    """A probe for each address of a cluster: the site as a visitor has it, the VIP's holder, and every node."""
-    scheme = "https" if plan.role("http-lb") else "http"
-    made = [Stream(SITE, f"{scheme}://{site}/whoami", rate, keep=False)] if plan.role("web") else []
-    if plan.vip:
-        made.append(Stream(VIP, f"http://{plan.vip}:{STATUS_PORT}/node", rate, keep=False, value="body"))
-    balancers = [*(plan.role("tcp-lb") if plan.role("http-lb") else []), *plan.role("http-lb")]
-    made += [_node(node.name, f"{node.address}:{STATUS_PORT}/servers", rate) for node in balancers]
-    made += [_node(node.name, f"{node.address}/healthz", rate) for node in plan.role("web")]
-    if plan.role("mysql"):
-        write = "REPLACE INTO probes VALUES (1, {n})"
-        made.append(Stream(MYSQL, database(plan), rate, keep=False, post=write, value="body"))
-        made.append(Stream(REPLICAS, database(plan, 3307), rate, keep=False, post="SELECT @@hostname", value="body"))
-        made += [_node(node.name, f"{node.address}:9104/role", rate) for node in plan.role("mysql")]
-    return made
-
-
-def _node(name: str, where: str, rate: float) -> Stream:
-    return Stream(name, f"http://{where}", rate, keep=False, value="body")
-
-
 class Probes:
     """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
 
-    def __init__(self, backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS) -> None:
-        made = streams(plan, site, backend.clock.rate(RATE))
-        self.asking = Asking(backend, made, seconds=seconds, patience=PATIENCE)
+    def __init__(self, backend: Backend, streams: Sequence[Stream], seconds: float = LONGEST_SECONDS) -> None:
+        self.asking = Asking(backend, streams, seconds=seconds, patience=PATIENCE)
         self.rows: dict[str, list[Row]] = {}
 
     def __enter__(self) -> Self:

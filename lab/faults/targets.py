@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
-from lab.lifecycle.mysql import members
+from lab.lifecycle.members import existing
 from lab.lifecycle.status import vip_holders
+from lab.services.primaries import PRIMARIES
 from lab.spec.changes import nearest
 
 if TYPE_CHECKING:
@@ -27,12 +28,8 @@ def targets(backend: Backend, said: str, chance: random.Random) -> tuple[str, ..
     Raises:
         SpecError: there is no such node, role or meaning here; names the nearest.
     """
-    existing = backend.observe()
-    if not existing.nodes:
-        raise SpecError(
-            f"there is no cluster '{backend.cluster}'", next_step="'lab up' makes one; --name chooses another"
-        )
-    found = [name for part in said.split(",") for name in _one(backend, existing, part.strip(), chance)]
+    there = existing(backend)
+    found = [name for part in said.split(",") for name in _one(backend, there, part.strip(), chance)]
     return tuple(dict.fromkeys(found))
 
 
@@ -78,12 +75,11 @@ def _holder(backend: Backend, existing: Existing) -> Sequence[str]:
 
 
 def _primary(backend: Backend, roles: dict[str, list[str]]) -> Sequence[str]:
-    if "mysql" not in roles:
-        raise SpecError("no role of this cluster has a primary", next_step="a topology with 'mysql' has one")
-    serving = [member.name for member in members(backend) if member.serves]
-    if len(serving) != 1:
-        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
-    return serving
+    found = next((PRIMARIES[role] for role in roles if role in PRIMARIES), None)
+    if found is None:
+        having = "' or '".join(PRIMARIES)
+        raise SpecError("no role of this cluster has a primary", next_step=f"a topology with '{having}' has one")
+    return [found(backend)]
 
 
 def _minority(role: str, names: list[str], chance: random.Random) -> Sequence[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.lifecycle import each, kept, scaling, secrets
-from lab.lifecycle.backup import ROLE as BACKUP
 from lab.lifecycle.kept import Note
+from lab.services.backup import ROLE as BACKUP
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend

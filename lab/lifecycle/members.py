@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from lab.errors import SpecError
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend, Observed
+    from lab.backends.base import Backend, Existing, Observed
 
 
-def everybody(backend: Backend) -> tuple[Observed, ...]:
-    """All nodes.
+def existing(backend: Backend) -> Existing:
+    """The cluster, which has nodes.
 
     Raises:
-        SpecError: there is no cluster.
+        SpecError: there is none.
     """
-    nodes = backend.observe().nodes
-    if not nodes:
+    found = backend.observe()
+    if not found.nodes:
         raise SpecError(
             f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it; --name selects another one"
         )
-    return nodes
+    return found
 
 
 def of_role(backend: Backend, role: str) -> list[Observed]:
@@ -30,7 +30,7 @@ def of_role(backend: Backend, role: str) -> list[Observed]:
     Raises:
         SpecError: there is no cluster, or it has no such node.
     """
-    found = [node for node in everybody(backend) if node.role == role]
+    found = [node for node in existing(backend).nodes if node.role == role]
     if not found:
         raise SpecError(
             f"the cluster '{backend.cluster}' has no {role} node",

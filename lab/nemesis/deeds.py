@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.faults import Clock, Crash, Cut, Fill, Hang, Kill, Pause
-from lab.lifecycle.mysql import members, request_copy, switchover
 from lab.nemesis.interrupted import interrupted
+from lab.services.mysql import members, request_copy, switchover
 from lab.spec import Mysql
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from lab.evidence.ledger import Outcome
 from lab.evidence.probes import LATE, Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
-from lab.lifecycle.mysql import members
 from lab.nemesis import judging, rounds, statements
 from lab.nemesis.copies import read
 from lab.nemesis.deeds import play
@@ -22,6 +21,7 @@ from lab.nemesis.figures import Played
 from lab.nemesis.judging import Failure
 from lab.nemesis.load import BEAT, READ, SHOWN, SUM, Load
 from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
+from lab.services.mysql import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from lab.evidence.ledger import Operation
     from lab.evidence.stalls import Stall
     from lab.evidence.verdicts import Happened
-    from lab.lifecycle.mysql import Member
     from lab.lifecycle.report import Report
     from lab.nemesis.judging import Copy
     from lab.nemesis.rounds import Round
     from lab.plan import Plan
+    from lab.services.mysql import Member
     from lab.spec import Cluster, Placement
 
 COMMIT_SECONDS = 10.0

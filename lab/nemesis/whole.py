@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.lifecycle import each
-from lab.lifecycle.mysql import members, reclone, request_copy
+from lab.services.mysql import members, reclone, request_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.backends.base import Backend
-    from lab.lifecycle.mysql import Member
+    from lab.services.mysql import Member
 
 PRIMARY_SECONDS = 10.0
 WHOLE_SECONDS = 60.0

@@ -189,6 +189,11 @@ class Plan:
     endpoints: tuple[Endpoint, ...] = ()
     needs: tuple[str, ...] = ()
 
+    @property
+    def scheme(self) -> str:
+        """How the site is spoken to: `https` where a balancer ends TLS, else `http`."""
+        return "https" if any(gateway.name == "site" for gateway in self.gateways) else "http"
+
     def role(self, name: str) -> list[NodePlan]:
         """The nodes of a role, in order."""
         return [node for node in self.nodes if node.role == name]

@@ -160,4 +160,4 @@ def _stalls(seen: Seen) -> dict[str, list[svg.Bar]]:
 
 def _brief(node: str) -> str:
     """A node's name for a narrow margin: http-lb1 is http1, tcp-lb2 is tcp2; others stay."""
-    return node.replace("http-lb", "http").replace("tcp-lb", "tcp")
+    return node.replace("-lb", "")

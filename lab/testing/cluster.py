@@ -173,8 +173,8 @@ class LabCluster:
 
     @property
     def scheme(self) -> str:
-        """How the site is spoken to: by TLS where there is an HTTP balancer."""
-        return "https" if self.plan.role("http-lb") else "http"
+        """How the site is spoken to."""
+        return self.plan.scheme
 
     @property
     def site(self) -> str:

@@ -154,9 +154,9 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
     """Asks every address inside `with probe() as seen`; then `outages(seen.rows["site"])`."""
 
     def make() -> Probes:
-        from lab.evidence import Probes
+        from lab.services.streams import cluster_probes
 
-        made = Probes(cluster.backend, cluster.plan, cluster.site)
+        made = cluster_probes(cluster.backend, cluster.plan, cluster.site)
         _evidence.probes.append(made)
         return made
 
@@ -169,9 +169,9 @@ def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
 
     def make(service: str, rate: float = 20.0) -> Ledger:
         from lab.evidence import Ledger
-        from lab.evidence.ledger import SERVICES
+        from lab.services.ledgers import LEDGERS
 
-        made = Ledger(cluster.backend, [SERVICES[service](cluster.plan, cluster.site)], rate)
+        made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.site)], rate)
         _evidence.ledgers.append(made)
         return made
 

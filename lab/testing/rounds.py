@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import pytest
 
-from lab.evidence import Probes
 from lab.evidence.checks import judged
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import Happened, Timed
+from lab.services.streams import cluster_probes
 from lab.testing.parity import UNKNOWN
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Round:
 
     def __init__(self, cluster: LabCluster, evidence: Evidence) -> None:
         self._cluster, self._evidence = cluster, evidence
-        self._probes = Probes(cluster.backend, cluster.plan, cluster.site)
+        self._probes = cluster_probes(cluster.backend, cluster.plan, cluster.site)
         self._measured: dict[str, list[Timed]] = {}
 
     def __enter__(self) -> Self:

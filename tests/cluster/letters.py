@@ -7,7 +7,7 @@ from email import message_from_string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.lifecycle import mail
+from lab.services import mail
 from lab.spec import Mail
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
-from lab.lifecycle.mysql import Member, members
+from lab.services.mysql import Member, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

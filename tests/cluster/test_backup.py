@@ -11,9 +11,9 @@ import pytest
 
 from lab.errors import BackendError, LabError, SpecError
 from lab.evidence.ledger import Outcome
-from lab.lifecycle import backup
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
+from lab.services import backup
 from lab.spec import Backup
 from tests.cluster import treasure
 from tests.cluster.letters import Post, correspondents

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.lifecycle.mysql import members
+from lab.services.mysql import members
 from lab.spec import Mysql
 
 if TYPE_CHECKING:

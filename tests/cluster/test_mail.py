@@ -14,7 +14,7 @@ import pytest
 
 from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
-from lab.lifecycle import mail
+from lab.services import mail
 from lab.spec import Mail, Web
 from tests.cluster.letters import PASSWORD, correspondents
 

@@ -14,7 +14,7 @@ from lab.backends.base import State
 from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.lifecycle import each
-from lab.lifecycle.mysql import Member, members, reclone, switchover
+from lab.services.mysql import Member, members, reclone, switchover
 from lab.spec import Mysql
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence.ledger import Verdict
-from lab.lifecycle.mysql import members, switchover
+from lab.services.mysql import members, switchover
 from lab.spec import Mysql
 from tests.cluster.mysql_nodes import alike, sql, whole
 

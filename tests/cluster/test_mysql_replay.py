@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.lifecycle.mysql import members
+from lab.services.mysql import members
 from tests.cluster.mysql_nodes import alike, blocked, position, sql, whole
 
 if TYPE_CHECKING:

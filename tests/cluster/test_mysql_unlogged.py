@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.lifecycle.mysql import members, switchover
+from lab.services.mysql import members, switchover
 from tests.cluster.mysql_nodes import alike, sql, whole
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import LabError
-from lab.lifecycle.mysql import members, reclone, request_copy, switchover
+from lab.services.mysql import members, reclone, request_copy, switchover
 from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 
 if TYPE_CHECKING:

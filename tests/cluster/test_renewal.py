@@ -9,9 +9,9 @@ import pytest
 
 from lab.evidence.ledger import Outcome, Verdict
 from lab.lifecycle.certificates import fingerprints
-from lab.lifecycle.mysql import members
 from lab.lifecycle.renew import renew
 from lab.lifecycle.report import Silent
+from lab.services.mysql import members
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 from lab.errors import BackendError
 from lab.evidence import Register
 from lab.evidence.linear import Answer, linearizable
-from lab.lifecycle.volumes import bricks
+from lab.services.volumes import bricks
 from lab.spec import Storage
 
 if TYPE_CHECKING:

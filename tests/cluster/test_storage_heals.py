@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.lifecycle import unlike
-from lab.lifecycle.volumes import bricks
+from lab.services import unlike
+from lab.services.volumes import bricks
 from tests.cluster import storm
 
 if TYPE_CHECKING:

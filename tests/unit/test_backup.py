@@ -11,7 +11,7 @@ import pytest
 
 from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
-from lab.lifecycle import backup
+from lab.services import backup
 from lab.spec import parse, units
 from tests.unit.keeper import load
 

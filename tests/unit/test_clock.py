@@ -13,11 +13,12 @@ from lab.backends.memory import MemoryBackend
 from lab.backends.xen.ssh import Link
 from lab.clock import EMULATED, REAL, Clock
 from lab.errors import BackendError, HostError, NotReady
-from lab.evidence import Ledger, Probes
-from lab.evidence.ledger import SERVICES
+from lab.evidence import Ledger
 from lab.evidence.probes import PATIENCE, RATE
 from lab.lifecycle import ready
 from lab.plan import plan
+from lab.services.ledgers import LEDGERS
+from lab.services.streams import cluster_probes
 from lab.spec import parse
 from tests.unit.conftest import WHOLE
 
@@ -94,10 +95,10 @@ def test_nothing_is_stretched_twice() -> None:
 def test_a_limit_and_a_rate_are_stretched_once() -> None:
     backend = Slow()
     made = plan(parse(WHOLE), "debian")
-    assert {stream.rate for stream in Probes(backend, made, "www.www.test").asking.streams} == {RATE / 10}
-    ledger = Ledger(backend, [SERVICES["mysql"](made, "www.www.test")], 20.0)
+    assert {stream.rate for stream in cluster_probes(backend, made, "www.www.test").asking.streams} == {RATE / 10}
+    ledger = Ledger(backend, [LEDGERS["mysql"](made, "www.www.test")], 20.0)
     assert [stream.rate for stream in ledger.asking.streams] == [2.0]
-    assert Probes(backend, made, "www.www.test").asking.patience == PATIENCE
+    assert cluster_probes(backend, made, "www.www.test").asking.patience == PATIENCE
 
 
 def test_a_node_is_told_the_stretched_limit_and_the_backend_the_plain_one() -> None:

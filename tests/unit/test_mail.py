@@ -13,9 +13,9 @@ import pytest
 from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
-from lab.lifecycle import mail
 from lab.plan import plan
 from lab.recipes import families
+from lab.services import mail
 from lab.spec import parse
 from tests.unit.conftest import WHOLE
 

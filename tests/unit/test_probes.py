@@ -7,8 +7,9 @@ import pytest
 from lab.evidence.asking import Row
 from lab.evidence.latency import buckets, percentiles
 from lab.evidence.load import Answer
-from lab.evidence.probes import lane, members, outages, streams
+from lab.evidence.probes import lane, members, outages
 from lab.plan import plan
+from lab.services.streams import streams
 from lab.spec import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, load, rows

@@ -19,7 +19,7 @@ from lab.backends.base import Existing, Observed, State
 from lab.backends.memory import MemoryBackend
 from lab.cli.main import app
 from lab.errors import HostError, NotReady, SpecError
-from lab.lifecycle.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
+from lab.services.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
 from lab.spec import load, parse
 from lab.spec.editing import Edit
 from lab.spec.users import FIRST, LAST, number

@@ -76,6 +76,18 @@ def _member(backend: Backend, name: str) -> Member:
     )  # fmt: skip
 
 
+def primary(backend: Backend) -> str:
+    """The node that takes writes.
+
+    Raises:
+        SpecError: none does just now.
+    """
+    serving = _serving(backend)
+    if len(serving) != 1:
+        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
+    return serving[0]
+
+
 def switchover(backend: Backend, to: str) -> str:
     """Makes another node the primary, as planned; returns its name.
 
@@ -83,18 +95,16 @@ def switchover(backend: Backend, to: str) -> str:
         BackendError: the nodes refused, and say why.
         SpecError: there is no primary now, or `to` is it already.
     """
-    serving = _serving(backend)
-    if len(serving) != 1:
-        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
-    if to in serving:
+    serving = primary(backend)
+    if to == serving:
         raise SpecError(
             f"{to} takes writes already",
             next_step="--to names another; without it the replica with the longest log takes over",
         )
-    told = _control(backend, serving[0], f"/switchover?to={to}")
+    told = _control(backend, serving, f"/switchover?to={to}")
     if not told["done"]:
         raise BackendError(
-            f"{to or 'another node'} did not take over from {serving[0]}: {told['because']}",
+            f"{to or 'another node'} did not take over from {serving}: {told['because']}",
             where="mysql",
             next_step="'lab mysql status' says who takes writes",
         )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
-from lab.lifecycle import each, volumes
+from lab.lifecycle import each
+from lab.services import volumes
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lab import identifiers
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
-from lab.lifecycle import mysql
 from lab.lifecycle.members import of_role
+from lab.services import mysql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,0 +1,64 @@
+"""A role is declared once: Python knows none by its name but in `lab/services`, and in a short list with reasons."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from lab.recipes import roles
+
+LAB = Path(__file__).parents[2] / "lab"
+NAMES = set(roles()) - {"client"}
+FIELDS = {name.replace("-", "_") for name in NAMES}
+OF_CLUSTERS = ("cluster", "spec", "self")
+KNOWN = {
+    "cli/backup.py": "the verb is called so",
+    "cli/mail.py": "the verb is called so",
+    "cli/mysql.py": "the verb is called so",
+    "cli/build.py": "the smallest topology, for a choice of family",
+    "cli/load.py": "a cluster is asked that exists, without a plan: is the site spoken to by TLS?",
+    "clock.py": "the timers of emulated processors (decision 029)",
+    "lifecycle/ownership.py": "three roles whose nodes have the CA, so that not each node is asked",
+    "lifecycle/resolve.py": "bricks, which a rootless engine can't have",
+    "lifecycle/scaling.py": "how many nodes data was made for: copies of storage, members of mysql",
+    "nemesis/deeds.py": "the nemesis is one of mysql",
+    "nemesis/load.py": "the nemesis is one of mysql",
+    "nemesis/play.py": "the nemesis is one of mysql",
+    "nemesis/run.py": "the nemesis is one of mysql",
+    "spec/cluster.py": "the volumes that other roles' options name",
+    "spec/roles.py": "the default of a volume's name, which is a role's too",
+    "testing/cluster.py": "the default of a proxy's name, which is a role's too",
+}
+
+
+def _named(path: Path) -> list[int]:
+    """The lines of a file that name a role: as a text, or as a field of a topology."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and node.value in NAMES:
+            found.append(node.lineno)
+        if isinstance(node, ast.Attribute) and node.attr in FIELDS:
+            whose = node.value
+            name = whose.id if isinstance(whose, ast.Name) else whose.attr if isinstance(whose, ast.Attribute) else ""
+            found += [node.lineno] if name in OF_CLUSTERS else []
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(LAB.rglob("*.py")), ids=lambda path: str(path.relative_to(LAB)))
+def test_no_role_is_known_by_its_name(path: Path) -> None:
+    place = path.relative_to(LAB).as_posix()
+    if place.startswith("services/"):
+        return
+    lines = _named(path)
+    if place in KNOWN:
+        assert lines, f"{place} names no role any more: take it off the list"
+    else:
+        assert not lines, f"{place} names a role: declare it in role.yaml, or put it into lab/services"
+
+
+def test_a_name_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text('a = plan.role("mysql")\nb = cluster.http_lb\nc = "mysqld"\nd = thing.web\n', encoding="utf-8")
+    assert sorted(_named(path)) == [1, 2]
