@@ -5,9 +5,10 @@ override PYTHON := python3
 endif
 LAB := .venv/bin/lab
 PARITY := runs/parity.json
-PYTEST := .venv/bin/coverage run -m pytest
+# FAMILY=centos: the family of the nodes in all suites; by default whichever can be had.
+PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
 
-.PHONY: help up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench clean engine xen
+.PHONY: help up down check coverage test test-shared test-parts test-apart test-xen nightly unit lint bench release clean engine xen
 
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
@@ -52,6 +53,8 @@ lint: .venv/dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	scripts/shellcheck
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@# What runs in nodes is read by the oldest Python of the families.
 	.venv/bin/vermin --quiet --no-tips --target=3.9- --violations images
 	cd images/mysql/rootfs/usr/lib/lab/keeper && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/keeper *.py
@@ -103,7 +106,7 @@ test-parts: .venv/dev engine
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
 xen: .venv/ready
-	@$(LAB) doctor --backend xen --file five --fix --quiet
+	@$(LAB) doctor --backend xen --fix --quiet --machine
 	@$(LAB) xen host up
 
 # The tests that run on Xen at every change, marked with their reason: five domains at a time.
@@ -126,6 +129,10 @@ nightly: .venv/dev engine xen
 	done; \
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
 	[ $$engines = 0 ] && [ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
+
+# The wheel, and a cluster of what it installs.
+release: .venv/dev engine
+	scripts/release
 
 bench: .venv/dev engine
 	.venv/bin/python -m bench

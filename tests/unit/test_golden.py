@@ -1,10 +1,11 @@
-"""Every rendered file of the default cluster and every recipe, for both families, as they were last looked at.
+"""Every rendered file of a cluster and every recipe, as last looked at: Debian's whole, of CentOS what differs.
 
-`LAB_GOLDEN=write pytest tests/unit/test_golden.py` writes them anew; read the difference before committing it.
+`LAB_GOLDEN=write pytest tests/unit/test_golden.py` writes them; read the difference before committing it.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from lab.spec import parse
 from tests.unit.conftest import WHOLE
 
 GOLDEN = Path(__file__).parent / "golden"
-ONE_OF_EACH = ["web1", "http-lb1", "tcp-lb1", "tcp-lb2", "storage1", "mysql1", "mail1", "client"]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHCh1hxZ8p5qYvRk4d6WUOHIfC3dBvM7H47ukImmxJjd"
+EVERY_ROLE = f"{WHOLE}shell: {{}}\nusers: {{ann: {{keys: [{KEY}]}}}}\n"
+NODES = ["web1", "http-lb1", "tcp-lb1", "storage1", "mysql1", "mail1", "shell1", "backup1", "client"]
 
 
 def _compare(name: str, text: str) -> None:
@@ -26,11 +29,37 @@ def _compare(name: str, text: str) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("family", families())
-@pytest.mark.parametrize("node", ONE_OF_EACH)
-def test_rendered_files(node: str, family: str) -> None:
-    files = plan(parse(WHOLE), family).node(node).files
-    _compare(f"{node}-{family}", "".join(f"==> {file.path} {file.mode:o} <==\n{file.masked}\n" for file in files))
+def _rendered(node: str, family: str) -> str:
+    files = plan(parse(EVERY_ROLE), family).node(node).files
+    return "".join(f"==> {file.path} {file.mode:o} <==\n{file.masked}\n" for file in files)
+
+
+def _unlike(one: str, other: str) -> str:
+    """The lines that two texts do not share, in order."""
+    lines = difflib.unified_diff(one.splitlines(), other.splitlines(), n=0, lineterm="")
+    return "".join(f"{line}\n" for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_rendered_files(node: str) -> None:
+    _compare(node, _rendered(node, "debian"))
+
+
+def test_what_differs_in_the_other_family() -> None:
+    """Paths, users and modules of the family's table: nothing else."""
+    unlike = {node: _unlike(_rendered(node, "debian"), _rendered(node, "centos")) for node in NODES}
+    _compare("in-centos", "".join(f"==> {node} <==\n{lines}\n" for node, lines in unlike.items() if lines))
+
+
+def test_every_role_has_a_node_here() -> None:
+    assert {node.role for node in plan(parse(EVERY_ROLE), "debian").nodes} == set(roles())
+    assert {name.rstrip("0123456789") for name in NODES} == set(roles())
+
+
+def test_no_golden_is_left_over() -> None:
+    wanted = {*NODES, "in-centos"}
+    wanted |= {f"recipe-{role}-{family}" for role in ["base", *roles()] for family in families()}
+    assert {path.stem for path in GOLDEN.iterdir()} == wanted
 
 
 @pytest.mark.parametrize("family", families())
