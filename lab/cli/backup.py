@@ -15,17 +15,19 @@ from lab.cli import options
 if TYPE_CHECKING:
     from lab.backends.base import Backend
 
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 At = Annotated[
     str,
     typer.Option(
         "--at",
         metavar="TIME",
-        help="The database as it was at a moment: 2026-03-01T14:05, 14:05:30 (of today), or Unix seconds.",
+        help="Restore the database to a point in time: 2026-03-01T14:05, 14:05:30 (today), or Unix seconds.",
     ),
 ]
 Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup. Default: the newest.")]
-Only = Annotated[str, typer.Option("--only", metavar="PART", help="mysql, or a volume such as www, home, mail.")]
+Only = Annotated[
+    str, typer.Option("--only", metavar="PART", help="Restore only mysql, or one volume such as www, home, mail.")
+]
 KILO = 1024
 SHOWN = 5
 
@@ -40,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def now(made: Backend, as_json: Json = False) -> None:
-    """Makes a backup."""
+    """Creates a backup."""
     from lab.services import backup
 
     told = backup.now(made)
@@ -54,7 +56,7 @@ def now(made: Backend, as_json: Json = False) -> None:
 
 
 def list_(made: Backend, as_json: Json = False) -> None:
-    """Shows the backups, and up to when the database's log carries each on."""
+    """Lists the backups, and up to which time the binary log extends each."""
     from lab.cli import tables
     from lab.services import backup
 
@@ -67,7 +69,7 @@ def list_(made: Backend, as_json: Json = False) -> None:
 
 
 def check(made: Backend) -> None:
-    """Reads the whole repository. Exits 1 when something is damaged."""
+    """Reads the whole repository. Exits with 1 if it is damaged."""
     from lab.services import backup
 
     told = backup.check(made)
@@ -81,7 +83,7 @@ def restore(
     only: Only = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Puts a backup in the place of what the cluster has. Without --yes it asks first."""
+    """Replaces the cluster's data by a backup. Asks for confirmation unless --yes is given."""
     from lab.errors import SpecError
     from lab.lifecycle.lock import held
     from lab.services import backup
@@ -102,7 +104,7 @@ def restore(
 
 
 def drill(made: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
-    """Restores into a scratch place, compares it with the mark that was made with the backup, and cleans up."""
+    """Restores into a temporary place, compares the result with the backup's checksums, and removes it."""
     from lab.services import backup
 
     told = backup.drill(made, snapshot=snapshot, at=_moment(at), only=only)

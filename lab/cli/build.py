@@ -20,7 +20,7 @@ def build(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Builds the images that are missing, and prints their names."""
+    """Builds missing images, and prints the names of all."""
     from lab.backends import backend as make
     from lab.cli import screen
     from lab.lifecycle import resolve

@@ -20,9 +20,9 @@ SEEDS = 10_000
 NEMESIS = "mysql-nemesis"
 RUNS = Path("runs")
 
-Runs = Annotated[Path, typer.Option("--runs", envvar="LAB_RUNS", help="The folder that runs are kept in.")]
+Runs = Annotated[Path, typer.Option("--runs", envvar="LAB_RUNS", help="The folder of the runs.")]
 
-chaos = typer.Typer(help="Plays scenarios: load, faults on a schedule, and the promises that have to hold.")
+chaos = typer.Typer(help="Runs scenarios: load, scheduled faults, and the promises to verify.")
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @chaos.command("list")
 def listed() -> None:
-    """Shows the scenarios that ship."""
+    """Lists the shipped scenarios."""
     from lab import assets
     from lab.chaos import load
     from lab.cli import tables
@@ -47,24 +47,28 @@ def listed() -> None:
 
 @chaos.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A file, or the name of one that ships ('lab chaos list').")],
-    seed: Annotated[int | None, typer.Option(help="What chance decides by; printed, and kept with the run.")] = None,
+    scenario: Annotated[str, typer.Argument(help="A file, or the name of a shipped scenario ('lab chaos list').")],
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of random choices. It is printed, and kept with the run.")
+    ] = None,
     runs: Runs = RUNS,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Of 'mysql-nemesis': how many rounds. Default: 25.")] = None,
-    first: Annotated[int | None, typer.Option(min=1, help="Of 'mysql-nemesis': the number of the first round.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="For 'mysql-nemesis': number of rounds. Default: 25.")
+    ] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="For 'mysql-nemesis': number of the first round.")] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option("--without", help="Of 'mysql-nemesis': a kind that is left out. May be repeated."),
+        typer.Option("--without", help="For 'mysql-nemesis': a kind of fault to exclude. May be repeated."),
     ] = None,
     go_on: Annotated[
-        bool, typer.Option("--go-on", help="Of 'mysql-nemesis': count failed rounds, and play on after each.")
+        bool, typer.Option("--go-on", help="For 'mysql-nemesis': continue after failed rounds, and count them.")
     ] = False,
     file: options.File = None,
     name: options.Name = None,
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Plays a scenario on the cluster that is there, or makes one. Exits 0 only when every promise holds."""
+    """Runs a scenario on the existing cluster, or on a new one. Exits with 0 only if every promise holds."""
     from lab.backends import backend as make
     from lab.chaos import Stage, find, load
     from lab.chaos import run as play

@@ -19,14 +19,12 @@ def compose(
     file: options.File = None,
     name: options.Name = None,
     family: options.FamilyName = None,
-    folder: Annotated[Path, typer.Option("--dir", help="Where the document will lie; its files go beside it.")] = Path(
-        "compose"
-    ),
-    secrets: Annotated[
-        bool, typer.Option("--secrets", help="Make the files that hold secrets, and print nothing.")
-    ] = False,
+    folder: Annotated[
+        Path, typer.Option("--dir", help="The folder of the document; the nodes' files are written there.")
+    ] = Path("compose"),
+    secrets: Annotated[bool, typer.Option("--secrets", help="Write only the files that contain secrets.")] = False,
 ) -> None:
-    """Writes the topology for Docker Compose: the document on standard output, the nodes' files beside it."""
+    """Writes the topology for Docker Compose: the document to standard output, the nodes' files to a folder."""
     from lab import private
     from lab.lifecycle import secrets as store
     from lab.lifecycle.resolve import offline

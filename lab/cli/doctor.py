@@ -26,17 +26,13 @@ def doctor(
     port: options.Port = None,
     backend: options.BackendName = None,
     host: options.Host = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Install and start what is missing, where that is possible.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Install and start what is missing, if possible.")] = False,
     machine: Annotated[
-        bool, typer.Option("--machine", help="Look at this machine and its engine alone, not at a topology.")
+        bool, typer.Option("--machine", help="Check only this machine and its engine, not a topology.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing while all that is vital is here.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing if all vital checks pass.")] = False,
 ) -> None:
-    """Looks at what this machine has and lacks for a topology; each with the reason and the way round."""
+    """Checks this machine, its engine and a topology, and says what to do about each problem."""
     from lab.backends import backend as make
     from lab.errors import LabError
     from lab.lifecycle import doctor as findings

@@ -19,12 +19,12 @@ def register(app: typer.Typer) -> None:
 
 def down(
     made: Backend,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data and the secrets too.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also remove the data and the secrets.")] = False,
     keep_backups: Annotated[
-        bool, typer.Option("--keep-backups", help="With --volumes: all but the backups and their secrets.")
+        bool, typer.Option("--keep-backups", help="With --volumes: keep the backups and their secrets.")
     ] = False,
 ) -> None:
-    """Removes the cluster: what carries its label, whatever became of the topology."""
+    """Removes all nodes of the cluster. Needs no topology."""
     from lab.cli import screen
     from lab.lifecycle.down import down as take_down
     from lab.lifecycle.lock import held

@@ -27,7 +27,7 @@ def execute(
     node: options.Node,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
-    """Runs a command in a node: input, output and exit code are passed on, byte for byte, as they come."""
+    """Runs a command in a node. Input, output and exit code are passed through unchanged."""
     argv = command[1:] if command[:1] == ["--"] else command
     if not argv:
         raise typer.BadParameter("a command is missing", param_hint="COMMAND")
@@ -38,7 +38,7 @@ def enter(
     made: Backend,
     node: options.Node,
 ) -> None:
-    """Opens a shell in a node. Its own configuration lies in /etc/lab."""
+    """Opens a shell in a node. Its configuration is in /etc/lab."""
     become(made.shell(options.running_node(made, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
 
 

@@ -21,12 +21,13 @@ SEEDS = 10_000
 Targets = Annotated[
     str,
     typer.Argument(
-        help="Nodes or roles with commas between, or a meaning: vip-holder, primary, random, random:web, "
-        "minority:web, all."
+        help="Comma-separated nodes or roles, or one of: vip-holder, primary, random, random:web, minority:web, all."
     ),
 ]
-For = Annotated[str | None, typer.Option("--for", help="Revert it after this long, such as 10s; else it stays.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="What 'random' and 'minority' choose by; printed.")]
+For = Annotated[str | None, typer.Option("--for", help="Revert it after this time, such as 10s. Default: keep it.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of 'random' and 'minority'. Default: a random one, which is printed.")
+]
 
 fault = typer.Typer(
     help="Injects a fault, and verifies that it is effective; 'lab heal' reverts it.", no_args_is_help=True
@@ -50,10 +51,10 @@ def _simple(kind: str, text: str) -> None:
     fault.command(kind, help=text)(options.on_cluster(run))
 
 
-_simple("kill", "Cuts the power of nodes.")
+_simple("kill", "Kills nodes without warning, like a power failure.")
 _simple("stop", "Stops nodes cleanly.")
-_simple("pause", "Freezes nodes: they keep their connections and answer nothing.")
-_simple("restart", "Kills nodes and starts them again at once.")
+_simple("pause", "Freezes nodes: connections stay open and get no answer.")
+_simple("restart", "Kills nodes and starts them again immediately.")
 
 
 @fault.command()
@@ -62,11 +63,13 @@ def cut(
     made: Backend,
     targets: Targets,
     others: Annotated[str | None, typer.Option("--from", help="From which nodes. Default: all.")] = None,
-    way: Annotated[str, typer.Option(help="in: they don't hear; out: they aren't heard; both.")] = "both",
+    way: Annotated[
+        str, typer.Option(help="Direction: in (drop incoming packets), out (drop outgoing packets), or both.")
+    ] = "both",
     span: For = None,
     seed: Seed = None,
 ) -> None:
-    """Cuts nodes off by a packet filter in their networks; addresses and names stay."""
+    """Isolates nodes by a packet filter. Addresses and names stay."""
     _do(made, {"kind": "cut", "others": others, "way": way}, targets, span, seed)
 
 
@@ -75,14 +78,14 @@ def cut(
 def slow(
     made: Backend,
     targets: Targets,
-    delay: Annotated[str, typer.Option(help="What they send is this late, such as 100ms.")] = "0s",
-    jitter: Annotated[str, typer.Option(help="And up to this much more or less.")] = "0s",
-    loss: Annotated[str, typer.Option(help="How much of it is lost, such as 5%.")] = "0%",
-    rate: Annotated[str, typer.Option(help="How much goes through, such as 1mbit.")] = "0bit",
+    delay: Annotated[str, typer.Option(help="Delay of each packet, such as 100ms.")] = "0s",
+    jitter: Annotated[str, typer.Option(help="Variation of the delay, such as 20ms.")] = "0s",
+    loss: Annotated[str, typer.Option(help="Share of lost packets, such as 5%.")] = "0%",
+    rate: Annotated[str, typer.Option(help="Rate limit, such as 1mbit.")] = "0bit",
     span: For = None,
     seed: Seed = None,
 ) -> None:
-    """Makes the network of nodes slow, lossy or narrow, on their way out."""
+    """Adds delay, loss or a rate limit to the outgoing packets of nodes."""
     from lab.spec import units
 
     told = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
@@ -95,11 +98,11 @@ def slow(
 def fill(
     made: Backend,
     targets: Targets,
-    where: Annotated[str, typer.Option(help="A volume of the node by name, or /tmp or /run.")] = "/tmp",  # noqa: S108
+    where: Annotated[str, typer.Option(help="The name of a volume of the node, or /tmp or /run.")] = "/tmp",  # noqa: S108
     span: For = None,
     seed: Seed = None,
 ) -> None:
-    """Fills a volume to the last byte, where that fills nothing else."""
+    """Fills a volume of nodes completely. Refused where that would fill other disks too."""
     _do(made, {"kind": "fill", "where": where}, targets, span, seed)
 
 
@@ -108,11 +111,11 @@ def fill(
 def clock(
     made: Backend,
     targets: Targets,
-    skew: Annotated[str, typer.Option(help="Ahead by this much, such as 60s; behind with a minus.")] = "60s",
+    skew: Annotated[str, typer.Option(help="Offset, such as 60s or -60s.")] = "60s",
     span: For = None,
     seed: Seed = None,
 ) -> None:
-    """Sets the clock of nodes wrong, where they have their own."""
+    """Changes the clock of nodes that have their own."""
     from lab.spec import units
 
     told = {"kind": "clock", "skew": round(units.seconds(skew))}
@@ -128,7 +131,7 @@ def freeze(
     span: For = None,
     seed: Seed = None,
 ) -> None:
-    """Makes one service hang inside nodes that do not."""
+    """Stops one service with SIGSTOP inside running nodes."""
     _do(made, {"kind": "freeze", "service": service}, targets, span, seed)
 
 
@@ -138,14 +141,14 @@ Process = Annotated[str, typer.Argument(help="A part of its command line, such a
 @fault.command()
 @options.on_cluster
 def hang(made: Backend, targets: Targets, process: Process, span: For = None, seed: Seed = None) -> None:
-    """Stops one process inside nodes: not what it started, nor what started it."""
+    """Stops one process with SIGSTOP inside nodes, without its parent and children."""
     _do(made, {"kind": "hang", "process": process}, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
 def crash(made: Backend, targets: Targets, process: Process, seed: Seed = None) -> None:
-    """Ends one process inside nodes without warning; who watches it may start it again."""
+    """Kills one process inside nodes; its supervisor may start it again."""
     _do(made, {"kind": "crash", "process": process}, targets, None, seed)
 
 
@@ -153,9 +156,9 @@ def crash(made: Backend, targets: Targets, process: Process, seed: Seed = None) 
 @options.on_cluster
 def listed(
     made: Backend,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Shows the faults that are on, by whomever."""
+    """Lists active faults, whoever injected them."""
     from lab.cli import tables
     from lab.faults import present
 

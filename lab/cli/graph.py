@@ -18,7 +18,7 @@ def graph(
     file: options.File = None,
     name: options.Name = None,
     scale: options.Scale = None,
-    form: Annotated[str, typer.Option("--format", help="mermaid, dot or svg.")] = "mermaid",
+    form: Annotated[str, typer.Option("--format", help="Output format: mermaid, dot or svg.")] = "mermaid",
 ) -> None:
     """Prints a picture of the topology. Needs no engine."""
     from lab.errors import SpecError

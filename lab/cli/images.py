@@ -13,14 +13,14 @@ MEBI = 1 << 20
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    verbs = typer.Typer(help="The images and Xen disks that the lab has made.", no_args_is_help=True)
+    verbs = typer.Typer(help="Images and Xen disks of the lab.", no_args_is_help=True)
     verbs.command("list")(show)
     verbs.command()(prune)
     app.add_typer(verbs, name="images")
 
 
-def show(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Shows each image and each disk, its size, and what it is of use for."""
+def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Lists images and disks with size and use."""
     from lab.backends.docker import engine, stock
     from lab.cli import tables
 
@@ -37,9 +37,9 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] 
 
 
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only name what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
 ) -> None:
-    """Removes the images and disks of other versions that no node uses; nothing that is not the lab's."""
+    """Removes the lab's images and disks of other versions that no node uses."""
     from lab.backends.docker import engine, stock
 
     with engine.connected(engine.REQUEST_SECONDS) as api:

@@ -24,7 +24,7 @@ MOST, LONGEST = 5000, 3600  # requests a second, seconds
 
 Rate = Annotated[float, typer.Option(help="Requests a second.")]
 Http = Annotated[str, typer.Option(help="1.1 or 2.")]
-Keep = Annotated[bool, typer.Option(help="Keep connections open; without, each request is a new visitor.")]
+Keep = Annotated[bool, typer.Option(help="Reuse connections. Default: a new connection for each request.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,15 +35,18 @@ def register(app: typer.Typer) -> None:
 def load(
     made: Backend,
     rate: Rate = 50.0,
-    span: Annotated[str, typer.Option("--for", help="How long, such as 60s.")] = "10s",
-    path: Annotated[str, typer.Option(help="What is asked for.")] = "/whoami",
+    span: Annotated[str, typer.Option("--for", help="Duration, such as 60s.")] = "10s",
+    path: Annotated[str, typer.Option(help="The path that is requested.")] = "/whoami",
     http: Http = "1.1",
     keep: Keep = True,
     search: Annotated[
-        str | None, typer.Option(help="Find the highest rate whose 99 % are within this, such as 100ms; --rate begins.")
+        str | None,
+        typer.Option(
+            help="Find the highest rate with the 99th percentile below this, such as 100ms, starting from --rate."
+        ),
     ] = None,
 ) -> None:
-    """Asks the site at a constant rate from the client, whatever becomes of the answers."""
+    """Sends requests to the site from the client at a constant rate, without waiting for responses."""
     from lab.errors import SpecError
     from lab.spec import units
 

@@ -25,11 +25,11 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     nodes: Annotated[list[str] | None, typer.Argument(help="The nodes. Default: all.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output, until Ctrl-C.")] = False,
     console: Annotated[
-        bool, typer.Option("--console", help="All that the node's machine printed, its kernel included (Xen).")
+        bool, typer.Option("--console", help="Show the node's whole console, kernel messages included (Xen).")
     ] = False,
-    tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only the last lines of each node.")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", min=0, help="Show only the last N lines of each node.")] = None,
     file: Annotated[
         str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")
     ] = None,
@@ -37,7 +37,7 @@ def logs(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Shows what the nodes' services print, each line behind its node and service."""
+    """Shows the output of the nodes' services, each line prefixed by node and service."""
     made = options.backend(file, name, backend, host)
     chosen = [options.known_node(made, node) for node in nodes or []] or options.all_nodes(made)
     width = max((len(node) for node in chosen), default=0)

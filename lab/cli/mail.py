@@ -19,12 +19,12 @@ PasswordFile = Annotated[
     Path | None,
     typer.Option("--password-file", help="A file with the password ('-' for standard input)."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    verbs = typer.Typer(help="Mail: accounts, queues, and a message's way.", no_args_is_help=True)
+    verbs = typer.Typer(help="Mail: accounts, queues, tracing of messages.", no_args_is_help=True)
     users = typer.Typer(help="The mail accounts.", no_args_is_help=True)
     users.command("list")(options.on_cluster(list_))
     for verb in (add, passwd, remove):
@@ -54,9 +54,9 @@ def add(
     user: User,
     password_file: PasswordFile = None,
     alias: Annotated[list[str] | None, typer.Option("--alias", help="Another address. May be repeated.")] = None,
-    quota: Annotated[int, typer.Option(min=0, help="MiB of its mailbox; 0 for the topology's.")] = 0,
+    quota: Annotated[int, typer.Option(min=0, help="Mailbox quota in MiB; 0 for the topology's default.")] = 0,
 ) -> None:
-    """Makes an account, which takes mail when this returns. Without a password one is made, and printed."""
+    """Adds an account, ready to receive mail. Without a password, one is generated and printed."""
     from lab.services import mail
 
     mail.nodes(made)
@@ -65,7 +65,7 @@ def add(
 
 
 def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
-    """Gives an account another password; without one given, one is made, and printed."""
+    """Changes the password of an account. Without a password, one is generated and printed."""
     from lab.services import mail
 
     mail.nodes(made)
@@ -74,7 +74,7 @@ def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> Non
 
 
 def remove(made: Backend, user: User) -> None:
-    """Removes an account and its aliases; its mail stays where it is."""
+    """Removes an account and its aliases. Its mail is kept."""
     from lab.services import mail
 
     mail.nodes(made)
@@ -82,7 +82,7 @@ def remove(made: Backend, user: User) -> None:
 
 
 def queue(made: Backend, as_json: Json = False) -> None:
-    """Shows what waits to be delivered, on all nodes, and why."""
+    """Lists undelivered messages on all nodes, with the reason."""
     from lab.cli import tables
     from lab.services import mail
 
@@ -100,7 +100,7 @@ def queue(made: Backend, as_json: Json = False) -> None:
 def trace(
     made: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
 ) -> None:
-    """Shows one message's way over all mail nodes' logs. Exits 1 when none of them knows it."""
+    """Shows the log lines of one message from all mail nodes. Exits with 1 if there are none."""
     from lab.services import mail
 
     found = mail.trace(made, message_id)

@@ -21,16 +21,16 @@ To = Annotated[str, typer.Option("--to", help="The replica that takes over. Defa
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    verbs = typer.Typer(help="The MySQL cluster: who takes writes, and a planned change.", no_args_is_help=True)
+    verbs = typer.Typer(help="The MySQL cluster: status, switchover, clones, a shell.", no_args_is_help=True)
     for verb in (status, switchover, reclone, shell):
         verbs.command()(options.on_cluster(verb))
     app.add_typer(verbs, name="mysql")
 
 
 def status(
-    made: Backend, as_json: Annotated[bool, typer.Option("--json", help="For programs, one object a node.")] = False
+    made: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per node.")] = False
 ) -> None:
-    """Shows each node's role, epoch, position, lag and semi-sync. Exits 1 when no node takes writes."""
+    """Shows role, epoch, position, lag and semi-sync of each node. Exits with 1 if no node is writable."""
     from lab.cli import tables
 
     found = _members(made)
@@ -45,7 +45,7 @@ def status(
 
 
 def switchover(made: Backend, to: To = "") -> None:
-    """Makes another node the primary: writers are refused for a moment, none of them half-way."""
+    """Makes another node the primary. Writes are refused for a moment; no transaction is cut off."""
     from lab.services import mysql
 
     _members(made)
@@ -68,9 +68,9 @@ def reclone(made: Backend, node: options.Node) -> None:
 
 def shell(
     made: Backend,
-    node: Annotated[str, typer.Argument(help="The node. Default: the one that takes writes.")] = "",
+    node: Annotated[str, typer.Argument(help="The node. Default: the primary.")] = "",
 ) -> None:
-    """Opens MariaDB's own shell in a node, as its root; 'lab mysql shell < FILE' runs a file."""
+    """Opens the mariadb client in a node, as root. 'lab mysql shell < FILE' runs a file."""
     found = _members(made)
     serving = next((member.name for member in found if member.serves), found[0].name)
     become(made.shell(options.running_node(made, node or serving), ["mariadb"], terminal=sys.stdin.isatty()))

@@ -19,9 +19,9 @@ def addresses(
     name: options.Name = None,
     backend: options.BackendName = None,
     host: options.Host = None,
-    ca: Annotated[bool, typer.Option("--ca", help="Print the certificate of the CA to trust, as PEM.")] = False,
+    ca: Annotated[bool, typer.Option("--ca", help="Print the CA certificate to trust, in PEM.")] = False,
 ) -> None:
-    """Prints the addresses of the cluster, for a browser on this machine, and the statistics page's password."""
+    """Prints the addresses of the cluster on this machine, and the password of the statistics page."""
     from lab.errors import SpecError
     from lab.lifecycle import ownership, secrets
     from lab.lifecycle.status import endpoints

@@ -23,8 +23,7 @@ File = Annotated[
         "--file",
         "-f",
         envvar="LAB_FILE",
-        help="The topology: a file, or one that ships (full, five, stage1, …). Default: cluster.yaml in this folder,"
-        " else the one that the cluster was made from, else full.",
+        help="A file, or a shipped topology (full, stage1, …). Default: cluster.yaml, the one applied last, full.",
     ),
 ]
 Name = Annotated[
@@ -43,14 +42,15 @@ Host = Annotated[
     ),
 ]
 FamilyName = Annotated[
-    str | None, typer.Option("--family", envvar="LAB_FAMILY", help="centos, debian or auto: the nodes' system.")
+    str | None,
+    typer.Option("--family", envvar="LAB_FAMILY", help="The nodes' operating system: centos, debian or auto."),
 ]
 Scale = Annotated[list[str] | None, typer.Option("--scale", help="A role's count, such as web=5. May be repeated.")]
 Port = Annotated[
     list[str] | None,
     typer.Option(
         "--port",
-        help="A published port, such as site=9443 (site, site-http, stats, ssh, submission, imaps). May be repeated.",
+        help="A published port, such as site=9443 or ssh=off; 'lab schema' lists the names. May be repeated.",
     ),
 ]
 

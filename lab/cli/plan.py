@@ -21,7 +21,7 @@ def plan(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Shows what 'up' would do, and why; changes nothing."""
+    """Shows what 'up' would do to each node, and why. Changes nothing."""
     from lab.backends import backend as make
     from lab.cli import screen, tables
     from lab.lifecycle.prepare import prepare

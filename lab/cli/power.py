@@ -40,11 +40,11 @@ VERBS = {
     "stop": Verb(
         "Stops nodes cleanly: requests in flight are finished first.", "stopped", lambda made, node: made.stop(node)
     ),
-    "start": Verb("Starts nodes, or wakes paused ones, and waits until they are ready.", "ready", _start),
-    "restart": Verb("Stops nodes cleanly and starts them again, one after the other.", "ready again", _restart),
-    "kill": Verb("Ends nodes without warning, as a power cut does.", "killed", lambda made, node: made.kill(node)),
+    "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
+    "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready again", _restart),
+    "kill": Verb("Kills nodes without warning, like a power failure.", "killed", lambda made, node: made.kill(node)),
     "pause": Verb(
-        "Freezes nodes: they keep their connections and answer nothing. 'lab start' wakes them.",
+        "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them.",
         "paused",
         lambda made, node: made.pause(node),
     ),

@@ -20,9 +20,10 @@ def renew(
     backend: options.BackendName = None,
     host: options.Host = None,
     ca: Annotated[
-        bool, typer.Option("--ca", help="Replace the CA too; who trusted the former one has to again.")
+        bool,
+        typer.Option("--ca", help="Also replace the CA. Clients that trust the old one have to trust the new one."),
     ] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until a node must be ready.")] = 120,
 ) -> None:
     """Issues new certificates while the cluster serves, and applies all other changes of the topology, as 'up' does.
 

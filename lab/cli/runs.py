@@ -11,10 +11,8 @@ import typer
 
 from lab.cli.chaos import RUNS, Runs
 
-runs = typer.Typer(help="Looks at runs that were kept.", no_args_is_help=True)
-Which = Annotated[
-    str, typer.Argument(help="A run's folder, or the beginning or end of its name; 'last' for the newest.")
-]
+runs = typer.Typer(help="Shows and compares finished runs.", no_args_is_help=True)
+Which = Annotated[str, typer.Argument(help="A run's folder, the beginning or end of its name, or 'last'.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @runs.command("list")
 def listed(folder: Runs = RUNS) -> None:
-    """Shows the runs that were kept, the newest last."""
+    """Lists the runs, newest last."""
     from lab.cli import tables
 
     rows = []
@@ -38,7 +36,7 @@ def listed(folder: Runs = RUNS) -> None:
 
 @runs.command()
 def show(which: Which = "last", folder: Runs = RUNS) -> None:
-    """Shows what a run saw of each promise."""
+    """Shows the result of each promise in a run."""
     from lab.cli import tables
 
     path = _find(folder, which)
@@ -51,7 +49,7 @@ def show(which: Which = "last", folder: Runs = RUNS) -> None:
 
 @runs.command()
 def compare(first: Which, second: Which, folder: Runs = RUNS) -> None:
-    """Shows two runs beside each other: promises, their figures, response times."""
+    """Compares two runs: promises, figures, response times."""
     from lab.cli import tables
 
     paths = _find(folder, first), _find(folder, second)

@@ -11,7 +11,7 @@ def register(app: typer.Typer) -> None:
 
 
 def schema() -> None:
-    """Prints the JSON Schema of cluster.yaml, for an editor; with the roles in the folder 'roles' here."""
+    """Prints the JSON Schema of cluster.yaml, including roles in the folder 'roles' here."""
     from pathlib import Path
 
     from lab import assets

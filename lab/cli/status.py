@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
 
 def status(
     made: Backend,
-    as_json: Annotated[bool, typer.Option("--json", help="The documented form for programs (docs/status.md).")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/status.md).")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every second, until Ctrl-C.")] = False,
 ) -> None:
-    """Shows every node: what it is, whether it is ready, and why not. Exits 1 when the cluster is not ready."""
+    """Shows each node, its state, and the reason if it is not ready. Exits with 1 if the cluster is not ready."""
     from lab.lifecycle.status import status as look
 
     if watch:

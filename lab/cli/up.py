@@ -23,9 +23,9 @@ def up(
     backend: options.BackendName = None,
     host: options.Host = None,
     wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a node has to become ready.")] = 120,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until a node must be ready.")] = 120,
 ) -> None:
-    """Makes the cluster be as the topology says: adds, removes, and recreates only what changed."""
+    """Creates the cluster, or changes it to match the topology. Nodes that did not change are kept."""
     from lab.backends import backend as make
     from lab.cli import screen, tables
     from lab.lifecycle.lock import held

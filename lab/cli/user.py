@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from lab.spec.editing import Edit
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
-Key = Annotated[list[str] | None, typer.Option("--key", "-k", help="A public key, or a file of some. May be repeated.")]
-Away = Annotated[list[str] | None, typer.Option("--remove", help="The fingerprint of a key to take away.")]
-Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="A group besides the own. May be repeated.")]
-Forward = Annotated[bool, typer.Option("--forwarding", help="May forward ports and the agent.")]
+Key = Annotated[
+    list[str] | None, typer.Option("--key", "-k", help="A public key, or a file of public keys. May be repeated.")
+]
+Away = Annotated[list[str] | None, typer.Option("--remove", help="The fingerprint of a key to remove.")]
+Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="An additional group. May be repeated.")]
+Forward = Annotated[bool, typer.Option("--forwarding", help="Allow forwarding of ports and of the agent.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    verbs = typer.Typer(help="The people with a login on the shell servers.", no_args_is_help=True)
+    verbs = typer.Typer(help="Users of the shell servers.", no_args_is_help=True)
     verbs.command("list")(_list)
     for verb in (add, remove, keys):
         verbs.command()(verb)
@@ -58,7 +60,7 @@ def add(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Adds a user, who can log in when this returns; the home is made at the first login."""
+    """Adds a user, ready to log in. The home is created at the first login."""
     from lab.errors import SpecError
     from lab.services import users
 
@@ -77,7 +79,7 @@ def remove(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Removes a user: sessions end, files stay."""
+    """Removes a user. Sessions end; files are kept."""
     from lab.services import users
 
     _changed(user, users.removed(user), file, name, backend, host)
@@ -92,7 +94,7 @@ def keys(
     backend: options.BackendName = None,
     host: options.Host = None,
 ) -> None:
-    """Gives a user more keys, or takes some away; sessions that run stay."""
+    """Adds or removes keys of a user. Open sessions are kept."""
     from lab.errors import SpecError
     from lab.services import users
 

@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(verbs, name="volume")
 
 
-def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Shows each volume's brick on each storage node, and what is to heal. Exits 1 when something is not well."""
+def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Shows the brick of each volume on each storage node, and pending heals. Exits with 1 if a problem exists."""
     from lab.cli import tables
     from lab.lifecycle.members import of_role
     from lab.services.volumes import ROLE, bricks
@@ -44,7 +44,7 @@ def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="
 
 
 def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
-    """Lists what waits to be healed, as GlusterFS tells it, and the files of which no copy is known to be right."""
+    """Lists pending heals as reported by GlusterFS, and files of which no copy is known to be right."""
     from lab.services import unlike, volumes
 
     print(volumes.heal_info(made, volume))
@@ -54,8 +54,10 @@ def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The vol
 def mend(
     made: Backend,
     volume: Annotated[str, typer.Argument(help="The volume, such as www.")],
-    paths: Annotated[list[str] | None, typer.Argument(help="The files, as listed; all of them unless named.")] = None,
-    copy: Annotated[str, typer.Option(help="Whose copy is right: a storage node, or 'latest' written.")] = "",
+    paths: Annotated[list[str] | None, typer.Argument(help="The files, as listed. Default: all.")] = None,
+    copy: Annotated[
+        str, typer.Option(help="The storage node with the right copy, or 'latest' for the one written last.")
+    ] = "",
 ) -> None:
     """Lists the files of which no copy is known to be right; with --copy, takes that copy on all storage nodes."""
     from lab.errors import SpecError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lab.nested.machine import Running
 
 app = typer.Typer(help="Xen: the nested host.", no_args_is_help=True)
-host = typer.Typer(help="A real Xen host inside QEMU, where this machine is none.", no_args_is_help=True)
+host = typer.Typer(help="A Xen host inside QEMU, for machines that are not Xen hosts.", no_args_is_help=True)
 app.add_typer(host, name="host")
 
 
@@ -26,10 +26,10 @@ def register(root: typer.Typer) -> None:
 def up(
     memory: Annotated[int, typer.Option(help="MiB for the host and its domains.")] = 4096,
     cpus: Annotated[int, typer.Option(help="Processors; no more than this machine has.")] = min(2, os.cpu_count() or 1),
-    disk: Annotated[int, typer.Option(help="GiB that its store may grow to; taken when it is first made.")] = 20,
-    cpu: Annotated[str | None, typer.Option(help="QEMU's processor model, over the one known to be right.")] = None,
+    disk: Annotated[int, typer.Option(help="Maximum size of its disk in GiB; used at the first boot.")] = 20,
+    cpu: Annotated[str | None, typer.Option(help="QEMU's processor model. Default: one known to work.")] = None,
 ) -> None:
-    """Boots it, and returns when it answers. The first time its disk is made; its store is kept from boot to boot."""
+    """Boots the Xen host, and returns when it answers. Its disk is created at the first boot and kept."""
     from lab.cli import screen
     from lab.nested import machine, qemu
 
@@ -40,9 +40,9 @@ def up(
 
 @host.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Shows whether it runs, by which accelerator, and what Xen says. Exits 1 when it does not."""
+    """Shows whether the Xen host runs, its accelerator, and Xen's own report. Exits with 1 if it does not run."""
     from lab.nested import machine
 
     found = machine.running()
@@ -58,7 +58,7 @@ def status(
 
 @host.command()
 def enter() -> None:
-    """Opens a shell on it (dom0), with xl."""
+    """Opens a shell on the Xen host (dom0), with xl."""
     found = _running()
     found.link.connect()
     argv = found.link.command("exec bash -l", terminal=True)
@@ -67,7 +67,7 @@ def enter() -> None:
 
 @host.command()
 def down() -> None:
-    """Stops its domains cleanly and ends it. Its store, with the clusters' data, stays."""
+    """Stops the domains cleanly and shuts the Xen host down. Its disk, with the clusters' data, is kept."""
     from lab.nested import machine
 
     found = machine.running()

@@ -1,0 +1,53 @@
+"""Help texts: each verb and option has one, in the glossary's words, and none is quaint."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from lab.cli.main import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+BANNED = (
+    "unsaid", "unless said", "anew", "whatever", "whoever they", "whomever", "way round", "half-way", "bite", "bites",
+    "made whole", "takes back", "taken back", "is not there", "are on", "something is not well", "be it", "forgives",
+)  # fmt: skip
+LONGEST = 130
+
+
+def _all(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield " ".join(path), command.help or ""
+    for parameter in command.params:
+        text = getattr(parameter, "help", None)
+        if parameter.name not in ("install_completion", "show_completion"):
+            yield f"{' '.join(path)} {parameter.name}", text or ""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _all(inner, (*path, name))
+
+
+TEXTS = dict(_all(typer.main.get_command(app), ("lab",)))
+
+
+@pytest.mark.parametrize("of", TEXTS)
+def test_a_help_text_is_plain(of: str) -> None:
+    text = TEXTS[of]
+    assert text, "each verb and option says what it does"
+    assert text.endswith("."), text
+    assert text[0].isupper() or text[0] in "-/1", text
+    first = text.partition("\n")[0]
+    assert len(first) <= LONGEST, first
+    words = re.sub(r"[^a-z ]", " ", text.lower())
+    assert not [word for word in BANNED if re.search(rf"\b{word}\b", words)], text
+
+
+def test_a_quaint_one_would_be_found() -> None:
+    assert "unsaid" in BANNED
+    assert re.search(r"\bunsaid\b", "unsaid: all")
+    assert len(TEXTS) > 200
