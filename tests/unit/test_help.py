@@ -13,8 +13,6 @@ from lab.cli.main import app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import click
-
 BANNED = (
     "unsaid", "unless said", "anew", "whatever", "whoever they", "whomever", "way round", "half-way", "bite", "bites",
     "made whole", "takes back", "taken back", "is not there", "are on", "something is not well", "be it", "forgives",
@@ -22,9 +20,9 @@ BANNED = (
 LONGEST = 130
 
 
-def _all(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    yield " ".join(path), command.help or ""
-    for parameter in command.params:
+def _all(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield " ".join(path), getattr(command, "help", None) or ""
+    for parameter in getattr(command, "params", []):
         text = getattr(parameter, "help", None)
         if parameter.name not in ("install_completion", "show_completion"):
             yield f"{' '.join(path)} {parameter.name}", text or ""
