@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -43,8 +44,9 @@ def finished(argv: Sequence[str], output: IO[bytes], seconds: float, environment
 
 def _end(running: subprocess.Popen[bytes]) -> None:
     """Ends the command and what it started: a package manager that is only orphaned would go on."""
-    os.killpg(running.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
         running.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+    with contextlib.suppress(ProcessLookupError):  # those of the group that did not obey
         os.killpg(running.pid, signal.SIGKILL)

@@ -37,7 +37,7 @@ def doctor(
     from lab.errors import LabError
     from lab.lifecycle import doctor as findings
 
-    place, cluster = options.place(file, backend, host), options.cluster_name(file, name)
+    place, cluster = options.place(file, backend, host, name), options.cluster_name(file, name)
     if fix:
         _fix(place)
     found = [*findings.host(), findings.home()]

@@ -47,6 +47,7 @@ from lab.cli import (
 from lab.errors import LabError, unusable
 
 SIGNALLED = 128
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
 app = typer.Typer(
@@ -98,6 +99,9 @@ def _printed(error: Exception) -> int:
         show()
         return int(getattr(error, "exit_code", 2))
     if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        ended = error.__context__
+        if isinstance(ended, SystemExit) and isinstance(ended.code, int):
+            return ended.code  # a terminal that was closed
         print(f"lab: the output can't be written: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
@@ -109,8 +113,13 @@ def _printed(error: Exception) -> int:
 
 
 def _terminated(number: int, _: object) -> None:
-    """A terminal that was closed and a `kill` end a verb as Ctrl-C does: with all that it began."""
-    raise SystemExit(128 + number)
+    """A terminal that was closed and a `kill` end a verb as Ctrl-C does: with all that it began.
+
+    Once: what is reverted then is not to be broken off by the same signal, which a shell and the kernel both send.
+    """
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(SIGNALLED + number)
 
 
 def _outputs() -> int:
@@ -130,7 +139,7 @@ def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
     out = _outputs()
     screen.any_encoding()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _terminated)
     try:
@@ -139,11 +148,12 @@ def main() -> None:
         code = INTERRUPTED
     if code > SIGNALLED:
         after = "'lab up' continues from here, 'lab heal' reverts faults, 'lab down' removes the cluster"
-        print(f"lab: interrupted; {after}", file=sys.stderr)
-        # Threads that still wait for the engine must not hold the terminal.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os._exit(code)
+        try:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print(f"lab: interrupted; {after}", file=sys.stderr)
+                sys.stdout.flush()
+        finally:
+            os._exit(code)  # threads that still wait for the engine must not hold the terminal
     sys.exit(code)
 
 

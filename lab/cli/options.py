@@ -88,7 +88,7 @@ def cluster_name(file: str | None, name: str | None) -> str:
     return DEFAULT_NAME
 
 
-def place(file: str | None, kind: str | None, host: str | None) -> Placement:
+def place(file: str | None, kind: str | None, host: str | None, name: str | None = None) -> Placement:
     """Where the cluster is: as the command line says, else the topology; that may be broken or gone.
 
     Raises:
@@ -96,16 +96,21 @@ def place(file: str | None, kind: str | None, host: str | None) -> Placement:
     """
     from pathlib import Path
 
-    from lab.spec.loading import placement
+    from lab.errors import SpecError
+    from lab.spec import DEFAULT_FILE, placement
 
-    return placement(Path(file or "cluster.yaml"), kind, host)
+    try:
+        path = topology(file, name)
+    except SpecError:
+        path = Path(file) if file else DEFAULT_FILE
+    return placement(path, kind, host)
 
 
 def backend(file: str | None, name: str | None, kind: str | None, host: str | None) -> Backend:
     """The backend, bound to the cluster that is meant."""
     from lab.backends import backend as make
 
-    return make(place(file, kind, host), cluster_name(file, name))
+    return make(place(file, kind, host, name), cluster_name(file, name))
 
 
 def on_cluster(verb: Callable[..., None]) -> Callable[..., None]:
@@ -160,13 +165,16 @@ def topology(file: str | None, name: str | None) -> Path:
 
 def last(file: str | None, name: str | None) -> str:
     """What the cluster that is meant was made from, where no topology is named; empty where that is not known."""
+    from lab import paths
     from lab.errors import HostError
     from lab.lifecycle import kept
 
+    cluster = cluster_name(file, name)
     try:
-        return "" if file else kept.read(cluster_name(file, name), kept.Note.TOPOLOGY)
+        paths.secrets(cluster)
     except HostError:  # a user without a home has no notes
         return ""
+    return "" if file else kept.read(cluster, kept.Note.TOPOLOGY)
 
 
 def placed(cluster: Cluster, where: Placement) -> tuple[Cluster, Existing | None]:

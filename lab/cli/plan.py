@@ -28,7 +28,7 @@ def plan(
 
     cluster = options.cluster(file, name, family, scale, port)
     with screen.report() as report:
-        prepared = prepare(cluster, make(options.place(file, backend, host), cluster.name), report)
+        prepared = prepare(cluster, make(options.place(file, backend, host, name), cluster.name), report)
     tables.actions(prepared.actions)
     if not prepared.changes:
         print("nothing to change")

@@ -31,7 +31,7 @@ def render(
     from lab.spec.changes import nearest
 
     cluster = options.cluster(file, name, family, scale, None)
-    made = plan(*offline(*options.placed(cluster, options.place(file, backend, host))))
+    made = plan(*offline(*options.placed(cluster, options.place(file, backend, host, name))))
     found = next((entry for entry in made.nodes if entry.name == node), None)
     if found is None:
         raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in made.nodes])}")

@@ -138,13 +138,16 @@ def report() -> Iterator[Report]:
 
 @contextmanager
 def looking() -> Iterator[None]:
-    """For verbs that only show something: Ctrl-C ends them without a word."""
+    """For verbs that only show something: Ctrl-C and other signals end them without a word."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else error.code
+        if not isinstance(code, int) or code < INTERRUPTED - 2:
+            raise
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-        os._exit(INTERRUPTED)  # threads may still wait for lines
+        os._exit(code)  # threads may still wait for lines
 
 
 def reader_gone(out: int = 1) -> bool:

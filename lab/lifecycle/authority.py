@@ -29,7 +29,10 @@ def own(where: Path) -> Authority | None:
     if (where / OWN).is_file():
         return _read(where / OWN)
     if (where / EARLIER_KEY).is_file():
-        return Authority(*(private.read(where / name) for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
+        found = Authority(*(private.read(where / name) for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
+        if not found.whole():
+            raise private.damaged(where / EARLIER_KEY)
+        return found
     return None
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.base import Existing, Lack
 from lab.errors import LabError
+from lab.findings import Finding
 from lab.lifecycle import resolve, sizes
 from lab.lifecycle.prepare import choose
 from lab.lifecycle.report import Silent
@@ -37,17 +37,6 @@ INSTEAD = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `vital`: without it `lab up` can't work."""
-
-    subject: str
-    good: bool
-    found: str
-    way_round: str = ""
-    vital: bool = False
-
-
 def host() -> list[Finding]:
     """What is on the PATH."""
     return [
@@ -69,8 +58,8 @@ def host() -> list[Finding]:
 def home() -> Finding:
     """The folder in which secrets are kept."""
     place = paths.secrets("www").parent
-    made = next(folder for folder in (place, *place.parents) if folder.exists())
-    usable = made.is_dir() and os.access(made, os.W_OK | os.X_OK)
+    made = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  never raises
+    usable = os.access(made, os.W_OK | os.X_OK) and made.is_dir()
     return Finding(
         "folder for secrets", usable, str(place), "set XDG_DATA_HOME to a folder that you can write", vital=True
     )

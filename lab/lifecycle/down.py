@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.lifecycle import each, kept, scaling, secrets
 from lab.lifecycle.kept import Note
-from lab.services.backup import ROLE as BACKUP
+from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -19,13 +19,14 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
     With `keep_backups` as well, the backup nodes' volumes stay, and the secrets, without which nobody could read them.
     """
     nodes = backend.observe().nodes
+    backups = [role for role in roles() if manifest(role).own.backups] if keep_backups else []
 
     def remove(name: str) -> None:
         backend.remove(name)
         report.step(name, "removed", done=True)
 
     each.one_by_thread([node.name for node in nodes], remove)
-    backend.clear(volumes=volumes, keep=[BACKUP] if keep_backups else [])
+    backend.clear(volumes=volumes, keep=backups if keep_backups else [])
     if volumes:
         scaling.forget(backend)  # also where other notes stay, with the backups
     if volumes and not keep_backups:

@@ -12,7 +12,7 @@ from lab.backends.base import ROUTE, Existing, Lack, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families, kept
 from lab.recipes import kernel_features, published_ports
-from lab.spec import AUTO, load
+from lab.spec import AUTO, parse
 from lab.spec.changes import scaled
 from lab.spec.defaults import filled
 
@@ -118,7 +118,7 @@ def _that_fit(count: int) -> list[str]:
     return [
         name
         for name, path in assets.topologies().items()
-        if sum(role.count for role in load(path).roles().values()) <= count
+        if sum(role.count for role in parse(path.read_text(encoding="utf-8")).roles().values()) <= count
     ]
 
 
@@ -196,7 +196,7 @@ def _port(
     if held and held not in others and (serving or free(held, published)):
         return held
     usual = published_ports()[name].usual
-    return usual if usual not in others and free(usual, published) else _any_free(published)
+    return usual if usual not in others and free(usual, published) else _any_free(published, others)
 
 
 def _admit_port(name: str, wanted: int, capabilities: Capabilities, others: Container[int | str]) -> None:
@@ -234,12 +234,17 @@ def free(port: int, published: Container[int] | None = None) -> bool:
     return True
 
 
-def _any_free(published: Container[int] | None) -> int:
+def _any_free(published: Container[int] | None, others: Container[int | str]) -> int:
+    """A port that is free, and none of `others`."""
     if published is not None:
-        return random.choice([port for port in FALLBACK_PORTS if port not in published])  # noqa: S311  no secret
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        free_ports = [port for port in FALLBACK_PORTS if port not in published and port not in others]
+        return random.choice(free_ports)  # noqa: S311  no secret
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in others:
+            return port
 
 
 def offline(cluster: Cluster, existing: Existing | None = None) -> tuple[Cluster, str]:

@@ -52,7 +52,7 @@ def up(
     # Nothing is there that another family could not read, or that would be lost with this attempt.
     fresh = not before.nodes and not before.data
     work = partial(_up, cluster, backend, report, seconds if wait else None, fresh=fresh)
-    chosen: object = None
+    chosen: object = object()
     for _ in range(CHOICES - 1):
         try:
             return _since(before, work())
@@ -84,9 +84,6 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         if fresh and limit is not None:
             kept.keep(cluster.name, Note.UNPROVEN, prepared.plan.family)
         _bring_up(cluster, prepared, backend, report, limit)
-    except Taken as error:
-        error.chosen = prepared.plan.endpoints
-        raise
     except (BuildError, NotReady) as error:
         if cluster.family != AUTO or prepared.plan.family != "centos":
             raise
@@ -105,9 +102,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
 
 
 def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
-    """Keeps what the cluster is made from, and says what a person should know of it."""
-    if cluster.source:
-        kept.keep(cluster.name, Note.TOPOLOGY, cluster.source)
+    """Says what a person should know of the cluster."""
     for warning in cluster.warnings:
         report.warn(warning)
     if fresh and kept.read(cluster.name, Note.VOLUMES):
@@ -122,8 +117,8 @@ def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | 
     if isinstance(error, BuildError):
         report.warn(f"CentOS does not work here; falling back to Debian.\n{error}")
         return {error.image} if error.image else set()
-    kept = keep_logs(backend, [node.name for node in made.nodes])
-    report.warn(f"CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {kept}")
+    logs = keep_logs(backend, [node.name for node in made.nodes])
+    report.warn(f"CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {logs}")
     down(backend, report, volumes=True)
     return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
 
@@ -132,8 +127,14 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
     """From built images to nodes, which are ready unless `seconds` is None."""
     made, note = prepared.plan, partial(_note, prepared, cluster, backend)
     kept.keep(made.cluster, Note.FAMILY, made.family)
+    if cluster.source:
+        kept.keep(made.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
-    apply(prepared, backend, report, seconds or 0)
+    try:
+        apply(prepared, backend, report, seconds or 0)
+    except Taken as error:
+        error.chosen = made.endpoints
+        raise
     if any(node.volumes for node in made.nodes):
         kept.keep(made.cluster, Note.VOLUMES, "made")
     if seconds is not None:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from lab import packages
-from lab.lifecycle.doctor import Finding
+from lab.findings import Finding
 from lab.nested import machine, qemu
 
 if TYPE_CHECKING:

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 
 def entry(cluster: Cluster, found: Mapping[str, str]) -> str:
-    """The site's address: the VIP, else that of what is published first, else that of the first node.
+    """The site's address: the VIP; without one, the first node of the role that is nearest to visitors.
 
     Args:
         cluster: whose.
         found: the address of each node by its name.
     """
-    first = next((_targets(cluster, found, role, port)[0] for role, _, port in _published(cluster)), None)
-    return vip_of(cluster) or first or next(iter(found.values()))
+    there = [role for role in cluster.roles() if role != "client"]
+    front = sorted((role for role in there if manifest(role).own.picture.front), key=_place)
+    nearest = next(iter([*front, *(role for role in there if manifest(role).own.balanced), *there]))
+    return vip_of(cluster) or found[nodes_of(cluster, nearest)[0]]
+
+
+def _place(role: str) -> int:
+    return manifest(role).own.picture.place
 
 
 def gateways(cluster: Cluster, found: Mapping[str, str]) -> tuple[Gateway, ...]:

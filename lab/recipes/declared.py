@@ -235,6 +235,7 @@ class Fragment(Declaration):
     certificate: list[str] | None = None
     picture: Picture = Picture()
     volumes: dict[str, str] = {}
+    backups: bool = False
     directories: list[Directory] = []
     capabilities: dict[str, str] = {}
     keeps: dict[str, list[str]] = {}

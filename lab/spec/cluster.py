@@ -73,6 +73,14 @@ class Cluster(Model):
         made._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
         return made
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: its class is made there, from the same roles."""
+        return _restored, (
+            assets.outside(),
+            self.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            self._source,
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _bare_role_means_defaults(cls, data: object) -> object:
@@ -168,6 +176,14 @@ class Cluster(Model):
     def domain(self) -> str:
         """The cluster's domain, behind the @ of its mail addresses."""
         return f"{self.name}.test"
+
+
+def _restored(roles: Path | None, data: dict[str, Any], source: str) -> Cluster:
+    """A cluster that was given to another process."""
+    assets.use_roles(roles)
+    made = cluster_model().model_validate(data)
+    made._source = source  # noqa: SLF001  its own
+    return made
 
 
 @assets.cached

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from lab import assets
 from lab.errors import HostError
 from lab.reading import text
-from lab.spec.loading import TOPOLOGY, parse
+from lab.spec.loading import ROLES, TOPOLOGY, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Edit:
     Raises:
         SpecError: the file can't be read, or would not be valid any more.
     """
+    assets.use_roles(path.parent / ROLES)
     before = text(path, TOPOLOGY)
     parse(before, str(path))
     yaml = YAML()

@@ -701,6 +701,27 @@ def test_the_topology_that_a_cluster_was_made_from_is_taken_again(
         options.topology(None, "golden")
 
 
+def test_a_fall_back_keeps_what_the_cluster_was_made_from() -> None:
+    """The first attempt is removed with all that is kept of the cluster."""
+    shipped = load(assets.topologies()["stage1"], name="golden")
+    assert up(shipped, NeverReady("golden"), Silent(), seconds=1).plan.family == "debian"
+    assert options.topology(None, "golden") == assets.topologies()["stage1"]
+    down(NeverReady("golden"), Silent(), volumes=True)
+    with pytest.raises(BuildError):
+        up(load(assets.topologies()["stage3"], name="golden", family="centos"), CentosBreaks("golden"), Silent())
+    assert options.topology(None, "golden") == assets.topologies()["full"], "it was not applied"
+
+
+def test_random_ports_differ_from_those_that_were_asked_for() -> None:
+    far = Capabilities("far", published=frozenset({8080}))
+    taken = parse("web:\nhttp-lb:\nports: {site: 20000, stats: 20001}")
+    for _ in range(20):
+        ports = [
+            port for port in resolve.places(taken, Existing(), far).ports.by_name().values() if isinstance(port, int)
+        ]
+        assert len(ports) == len(set(ports))
+
+
 def test_what_was_taken_meanwhile_is_chosen_again_and_not_for_ever() -> None:
     one = parse("name: golden\nweb: {count: 1}\n")
     assert {node.name for node in up(one, Raced(3), Silent()).plan.nodes} == {"client", "web1"}

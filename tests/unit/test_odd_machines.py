@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -207,6 +209,29 @@ def test_a_signal_ends_a_verb_with_a_word(tmp_path: Path, silent: str, number: s
     assert process.returncode == code
     assert said.startswith("lab: interrupted; 'lab up' continues from here")
     assert "Traceback" not in said
+
+
+def test_a_terminal_that_is_closed_ends_a_verb(tmp_path: Path, silent: str) -> None:
+    """The kernel sends SIGHUP, the shell once more; nothing can be written any more."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(LAB, ["lab", "up"], {**os.environ, "DOCKER_HOST": silent, "TERM": "xterm"})  # noqa: S606
+    port = f":{int(silent.rpartition(':')[2]):04X} 01 "
+    connected = Path(f"/proc/{pid}/net/tcp")
+    until("the engine to be asked", 20, lambda: any(port in line for line in connected.read_text().splitlines()))
+    os.close(terminal)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGHUP)
+    ended: list[int] = []
+
+    def reaped() -> bool:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        ended.append(status)
+        return bool(done == pid)
+
+    until("the command to end", 20, reaped)
+    assert os.waitstatus_to_exitcode(ended[-1]) == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("milliseconds", [20, 50, 90, 140])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,6 +130,24 @@ def test_what_it_takes_is_asked_for(made: Plan) -> None:
     assert memory.nodes > 2 * 25
 
 
+def test_a_topology_goes_to_another_process_with_its_role(cluster: Cluster) -> None:
+    """As the nemesis does it with an `up` that it kills."""
+    sent = pickle.dumps(cluster)
+    assets.use_roles(None)
+    there = pickle.loads(sent)  # noqa: S301  its own
+    assert there.model_dump() == cluster.model_dump()
+    assert there.source == cluster.source
+    assert plan(*offline(there)).role("memcached")
+    full = load(assets.topologies()["full"])
+    assert pickle.loads(pickle.dumps(full)) == full  # noqa: S301  its own
+
+
+def test_a_frontend_is_not_full_because_of_another(made: Plan) -> None:
+    text = next(file.text for file in made.node("tcp-lb1").files if file.path == "/etc/lab/haproxy.cfg")
+    first, *others = [int(number) for number in re.findall(r"^    maxconn (\d+)$", text, re.MULTILINE)]
+    assert first > sum(others)
+
+
 def test_it_is_there_for_its_own_topology_alone(cluster: Cluster) -> None:
     del cluster
     assert "memcached" in roles()
@@ -154,10 +174,45 @@ BAD = {
     ),
     "a part that is none": ("software: [memcached]", "software: [memcached]\nparts: [moun]", "a part 'moun'"),
     "a published name of another role": ("publishes:\n  memcached:", "publishes:\n  ssh:", "the name 'ssh'"),
+    "a port inside that another role publishes": (
+        "memcached: {port: 11211, usual",
+        "memcached: {port: 80, usual",
+        "the port 80 is that of the role 'web'",
+    ),
+    "a port of the lab's own": (
+        "balanced:\n  memcached: {port: 11211",
+        "balanced:\n  memcached: {port: 53",
+        "the lab's own",
+    ),
+    "a requirement by no option": (
+        "publishes:",
+        "requires: [{any: [web], option: nope, says: x}]\npublishes:",
+        "'nope' is none of its options",
+    ),
+    "a URL with an unknown place": (
+        '"memcached://localhost:{}"',
+        '"memcached://{host}:{}"',
+        "a place that nothing fills",
+    ),
+    "a formula that is none": ('memory: "96 + items"', 'memory: "96 + ("', "formulas of its limits"),
+    "a formula of an option that is none": ('memory: "96 + items"', 'memory: "96 + itmes"', "formulas of its limits"),
+    "bounds of a text": (
+        "{type: int, default: 64, least: 8",
+        "{type: text, default: x, least: 8",
+        "has no least or most",
+    ),
+    "an option that is no name": ("  items: {", "  _items: {", "or no name"),
+    "an option that models have": ("  items: {", "  copy: {", "is one of every role, or no name"),
+    "no such listener": ("idle: 1h, proxy", "idle: 1h, instead: nope, proxy", "none of its balanced ports"),
+    "a certificate with an unknown place": (
+        "publishes:",
+        'certificate: ["{nope}"]\npublishes:',
+        "a place that nothing fills",
+    ),
     "a port of another role": (
         "balanced:\n  memcached: {port: 11211",
         "balanced:\n  cache: {port: 443",
-        "port 443 of the VIP",
+        "the port 443 is that of the role 'http-lb'",
     ),
 }
 

@@ -135,3 +135,19 @@ def test_the_picture_in_the_readme_is_fresh() -> None:
 def test_the_network_knows_its_gateway(full: Cluster) -> None:
     network: IPv4Network = plan(full, "debian").network.cidr
     assert str(plan(full, "debian").network.gateway) == str(network[1])
+
+
+@pytest.mark.parametrize(
+    ("topology", "node"),
+    [
+        ("web:\nhttp-lb:\nmysql:", "http-lb1"),
+        ("mysql:\nstorage:\nweb:", "web1"),
+        ("mysql:\nstorage:", "mysql1"),
+        ("mysql:\nstorage:\nshell:", "mysql1"),
+        ("storage:\nshell:", "shell1"),
+        ("storage:", "storage1"),
+    ],
+)
+def test_without_a_vip_the_site_is_at_the_role_that_is_nearest_to_visitors(topology: str, node: str) -> None:
+    made = plan(*offline(parse(topology)))
+    assert made.entry == made.node(node).address

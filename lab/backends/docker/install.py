@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lab import packages, paths
 from lab.backends.docker import bootstrap, context, engine, origin
 from lab.errors import BackendError, HostError, LabError, Refused
-from lab.lifecycle.doctor import Finding
+from lab.findings import Finding
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
