@@ -218,5 +218,5 @@ def test_two_clusters_that_need_the_same_images_at_once(engine: DockerBackend, t
     ended = [one.result() for one in asked]
     for done in ended:
         assert done.returncode == 0, done.stdout + done.stderr
-    assert any("image web: its trial" in done.stderr for done in ended)
+    assert any("image web: testing the image" in done.stderr for done in ended)
     assert [tag for image in engine.api.images() for tag in image["RepoTags"] or [] if tag.startswith(f"{NAME}/web:")]
