@@ -71,9 +71,8 @@ def main(packages: Sequence[str]) -> int:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return 3
     try:
-        install(
-            packages, "needed", lambda line: print(line, file=sys.stderr), "correct what it names, then run this again"
-        )
+        why = f"{' '.join(packages)} {'is' if len(packages) == 1 else 'are'} missing"
+        install(packages, why, lambda line: print(line, file=sys.stderr), "correct what it names, then run this again")
     except HostError as error:
         print(f"lab: {error}", file=sys.stderr)
         return error.exit_code

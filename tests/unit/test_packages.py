@@ -83,7 +83,7 @@ def test_the_scripts_of_make_wait_too_and_show_what_failed(played: Callable[[str
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == [
-        "needed: installing one from this machine's package sources",
+        "one is missing: installing one from this machine's package sources",
         "waiting for another program that holds apt's lock (at most 180 s)",
     ]
     assert len(calls.read_text(encoding="utf-8").splitlines()) == 4
