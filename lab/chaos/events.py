@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
-    from lab.evidence.verdicts import Happened, Seen
+    from lab.evidence.verdicts import Happened, RunData
 
 JEPSEN = {Outcome.ACKNOWLEDGED: "ok", Outcome.FAILED: "fail", Outcome.UNKNOWN: "info"}
 
@@ -27,7 +27,7 @@ class Event:
     what: str
 
 
-def events(seen: Seen) -> list[Event]:
+def events(seen: RunData) -> list[Event]:
     """Faults, silences, pools and the VIP, in order."""
     found = [event for fault in seen.faults for event in _of_fault(fault)]
     for name, rows in seen.rows.items():
@@ -65,7 +65,7 @@ def _pools(balancer: str, rows: Sequence[Row]) -> list[Event]:
     return found
 
 
-def history(seen: Seen, operations: Mapping[str, Sequence[Operation]]) -> list[dict[str, Any]]:
+def history(seen: RunData, operations: Mapping[str, Sequence[Operation]]) -> list[dict[str, Any]]:
     """Every write as it was invoked and as it ended, and the faults among them."""
     rows: list[dict[str, Any]] = []
     for service, done in operations.items():

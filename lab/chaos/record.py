@@ -15,7 +15,7 @@ import lab
 from lab.chaos import events
 from lab.errors import BackendError, LabError, SpecError
 from lab.evidence.latency import percentiles
-from lab.evidence.verdicts import Judged, Result
+from lab.evidence.verdicts import Judged, PromiseVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.evidence.ledger import Operation
-    from lab.evidence.verdicts import Seen
+    from lab.evidence.verdicts import RunData
     from lab.plan import Plan
     from lab.spec import Cluster
 
@@ -78,7 +78,7 @@ class Record:
 
     def keep(  # noqa: PLR0913, PLR0917  a run's parts
         self,
-        seen: Seen,
+        seen: RunData,
         results: Sequence[Judged],
         operations: Mapping[str, Sequence[Operation]],
         backend: Backend,
@@ -101,7 +101,7 @@ class Record:
         self._nodes(seen.plan, backend)
         self.write("report.html", page.page(document, seen, results, happened))
 
-    def _document(self, seen: Seen, cluster: Cluster) -> dict[str, Any]:
+    def _document(self, seen: RunData, cluster: Cluster) -> dict[str, Any]:
         """What programs read of a run, and what two runs are compared by."""
         times = percentiles(seen.answers)
         return {
@@ -201,11 +201,11 @@ def reserved(runs: Path, name: str, size: int) -> Path:
     return folder
 
 
-def _requests(seen: Seen) -> list[tuple[Any, ...]]:
+def _requests(seen: RunData) -> list[tuple[Any, ...]]:
     return [(f"{a.sent:.6f}", f"{a.seconds:.6f}", a.status or "", a.node or "", a.error) for a in seen.answers]
 
 
-def _probed(seen: Seen) -> list[tuple[Any, ...]]:
+def _probed(seen: RunData) -> list[tuple[Any, ...]]:
     return [
         (name, f"{row.due:.6f}", f"{row.seconds:.6f}", row.status or "", row.value, row.error)
         for name, rows in seen.rows.items()
@@ -213,7 +213,7 @@ def _probed(seen: Seen) -> list[tuple[Any, ...]]:
     ]
 
 
-def _stalled(seen: Seen) -> list[tuple[Any, ...]]:
+def _stalled(seen: RunData) -> list[tuple[Any, ...]]:
     return [(stall.where, f"{stall.begun:.6f}", f"{stall.seconds:.6f}") for stall in seen.stalls]
 
 
@@ -225,10 +225,10 @@ def _junit(name: str, results: Sequence[Judged]) -> str:
         if result.seconds is not None:
             case.set("time", f"{result.seconds:.3f}")
         if not result.holds:
-            kind = "error" if result.result is Result.UNKNOWN else "failure"
+            kind = "error" if result.result is PromiseVerdict.UNKNOWN else "failure"
             ET.SubElement(case, kind, message=f"{result.result.value}: {result.figure}")
     counted = [result.result for result in results if not result.holds]
-    suite.set("errors", str(counted.count(Result.UNKNOWN)))
-    suite.set("failures", str(len(counted) - counted.count(Result.UNKNOWN)))
+    suite.set("errors", str(counted.count(PromiseVerdict.UNKNOWN)))
+    suite.set("failures", str(len(counted) - counted.count(PromiseVerdict.UNKNOWN)))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True)

@@ -18,7 +18,7 @@ from lab.evidence.checks import judged
 from lab.evidence.ledger import Ledger
 from lab.evidence.load import Load
 from lab.evidence.promises import promise
-from lab.evidence.verdicts import Seen
+from lab.evidence.verdicts import RunData
 from lab.faults import heal
 from lab.faults.kinds import kind
 from lab.lifecycle import ready
@@ -142,7 +142,7 @@ def _played(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planne
         _mended(stage, plan)
     if lives.failed:
         raise lives.failed[0]
-    seen = Seen(
+    seen = RunData(
         plan=plan,
         answers=load.answers,
         rows=probes.rows,

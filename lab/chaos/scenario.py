@@ -25,7 +25,7 @@ Span = Annotated[Duration, Field(gt=0, le=LONGEST_SECONDS)]
 Moment = Annotated[Duration, Field(ge=0, le=LONGEST_SECONDS)]
 
 
-class Load(Model):
+class ScenarioLoad(Model):
     """Visitors, at a constant rate."""
 
     rate: Rate = 50
@@ -116,7 +116,7 @@ class Scenario(Model):
     name: str = ""
     summary: str = ""
     topology: str = Field("full", description="the topology that is made where no cluster is")
-    load: Load = Field(default_factory=Load)
+    load: ScenarioLoad = Field(default_factory=ScenarioLoad)
     span: Span = Field(alias="for", description="how long it goes on, mending and settling not counted")
     faults: list[Step] = Field(default_factory=list)
     chance: Chance | None = Field(None, alias="random")

@@ -29,24 +29,38 @@ def _restart(made: Backend, node: str) -> None:
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb on nodes: its help, what is said of a node afterwards, and what it does."""
+    """A verb on nodes.
+
+    Attributes:
+        text: its help.
+        done: what is said of a node afterwards.
+        act: what it does.
+        lasting: whether the nodes stay so until they are started; faults of `lab fault` are another thing.
+    """
 
     text: str
     done: str
     act: Callable[[Backend, str], None]
+    lasting: bool = False
 
 
 VERBS = {
     "stop": Verb(
-        "Stops nodes cleanly: requests in flight are finished first.", "stopped", lambda made, node: made.stop(node)
+        "Stops nodes cleanly: requests in flight are finished first.",
+        "stopped",
+        lambda made, node: made.stop(node),
+        lasting=True,
     ),
     "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
     "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready again", _restart),
-    "kill": Verb("Kills nodes without warning, like a power failure.", "killed", lambda made, node: made.kill(node)),
+    "kill": Verb(
+        "Kills nodes without warning, like a power failure.", "killed", lambda made, node: made.kill(node), lasting=True
+    ),
     "pause": Verb(
         "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them.",
         "paused",
         lambda made, node: made.pause(node),
+        lasting=True,
     ),
 }
 
@@ -62,5 +76,7 @@ def _command(verb: Verb) -> Callable[..., None]:
         for node in [options.known_node(made, node) for node in nodes]:
             verb.act(made, node)
             print(f"{node}: {verb.done}")
+        if verb.lasting:
+            print(f"'lab start {' '.join(nodes)}' starts them; 'lab heal' reverts only what 'lab fault' injected")
 
     return options.on_cluster(run)

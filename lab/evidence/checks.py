@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.evidence import probes as seen
+from lab.evidence import probes
 from lab.evidence.latency import percentiles
-from lab.evidence.ledger import Verdict as Kept
-from lab.evidence.verdicts import Judged, Result, Timed
+from lab.evidence.ledger import Verdict
+from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lab.evidence.asking import Row
     from lab.evidence.load import Answer
     from lab.evidence.promises import Promise
-    from lab.evidence.verdicts import Happened, Seen
+    from lab.evidence.verdicts import Happened, RunData
 
 ORDINARY = 99.0  # percentile of the other answers' times that counts as the page's own time
 ENOUGH = 50  # requests that a verdict needs at least
@@ -28,7 +28,7 @@ DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check found: a result with its figure, or times that remain to be compared with the bound.
 
     Attributes:
@@ -36,30 +36,30 @@ class Finding:
         excused: whether the result is unknown only because a machine stood still.
     """
 
-    result: Result | None
+    result: PromiseVerdict | None
     figure: str = ""
     ids: tuple[str, ...] = ()
     times: tuple[Timed, ...] = ()
     excused: bool = False
 
 
-def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
+def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
     """A promise judged by a run.
 
     Times that a test measured are compared with the bound too; they do not replace a check that found it broken.
     """
     found = CHECKS[promise.declared.check](promise, bound or 0.0, run)
     measured = tuple(run.measured.get(promise.name, ()))
-    if measured and found.result is not Result.BROKEN:
-        found = Finding(None, times=(*found.times, *measured))
+    if measured and found.result is not PromiseVerdict.BROKEN:
+        found = CheckResult(None, times=(*found.times, *measured))
     worst = max(found.times, key=lambda time: time.seconds, default=None)
     if found.result is None:
         found = _compared(found.times, bound or 0.0, run)
-    elif found.result is Result.UNKNOWN:
+    elif found.result is PromiseVerdict.UNKNOWN:
         found = _hidden(found, promise, bound or 0.0, run)
     return Judged(
         promise.name,
-        found.result or Result.UNKNOWN,
+        found.result or PromiseVerdict.UNKNOWN,
         found.figure,
         seconds=worst.seconds if worst and worst.seen else None,
         bound=bound,
@@ -73,7 +73,7 @@ def judged(promise: Promise, bound: float | None, run: Seen) -> Judged:
     )
 
 
-def _compared(times: Sequence[Timed], bound: float, run: Seen) -> Finding:
+def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult:
     """Compares times with the bound and one interval of the probes; one that is within only with stalls is unknown."""
     worst = max(times, key=lambda time: time.seconds)
     unseen = [time.seconds for time in times if not time.seen]
@@ -82,36 +82,38 @@ def _compared(times: Sequence[Timed], bound: float, run: Seen) -> Finding:
         figure = f"{len(unseen)} of {len(times)} times not seen to end within {max(unseen):.2f} s"
     late = [time for time in times if time.seconds > bound + run.interval or not time.seen]
     if not late:
-        return Finding(Result.HOLDS, figure)
+        return CheckResult(PromiseVerdict.HOLDS, figure)
     if any(time.seconds > run.allowed(bound, time.begun) + run.emulation for time in late):
-        return Finding(Result.BROKEN, figure)
+        return CheckResult(PromiseVerdict.BROKEN, figure)
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
     where = " on emulated processors" if run.clock.emulated else ""
-    return Finding(Result.UNKNOWN, f"{figure}{where}, of which the machine stood still for {still:.2f} s", excused=True)
+    return CheckResult(
+        PromiseVerdict.UNKNOWN, f"{figure}{where}, of which the machine stood still for {still:.2f} s", excused=True
+    )
 
 
-def _hidden(found: Finding, promise: Promise, bound: float, run: Seen) -> Finding:
+def _hidden(found: CheckResult, promise: Promise, bound: float, run: RunData) -> CheckResult:
     """What was not seen is excused where the machine stood still for much of the time around a fault."""
     for fault, _ in _faults(run, promise):
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
         if still > STILL_SHARE * (ended - begun):
             said = f"{found.figure}; around a fault the machine stood still for {still:.2f} of {ended - begun:.1f} s"
-            return Finding(found.result, said, found.ids, excused=True)
+            return CheckResult(found.result, said, found.ids, excused=True)
     return found
 
 
-def _unknown(why: str) -> Finding:
-    return Finding(Result.UNKNOWN, why)
+def _unknown(why: str) -> CheckResult:
+    return CheckResult(PromiseVerdict.UNKNOWN, why)
 
 
-def _slowest(times: Sequence[Timed], what: str, bound: float, run: Seen) -> Finding:
+def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
     """The times to compare, without those whose end was not seen before the bound was over: they show nothing."""
     told = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
-    return Finding(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
+    return CheckResult(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
 
 
-def _faults(run: Seen, promise: Promise) -> Iterator[tuple[Happened, str]]:
+def _faults(run: RunData, promise: Promise) -> Iterator[tuple[Happened, str]]:
     """The faults that made nodes of the promise's role dark, a node at a time."""
     names = {node.name for node in run.plan.role(promise.role)}
     for fault in run.faults:
@@ -119,13 +121,13 @@ def _faults(run: Seen, promise: Promise) -> Iterator[tuple[Happened, str]]:
             yield from ((fault, node) for node in fault.nodes if node in names)
 
 
-def _died(run: Seen, fault: Happened, node: str) -> float | None:
+def _died(run: RunData, fault: Happened, node: str) -> float | None:
     """When a node was first seen dark; None where the client can reach it all the time."""
-    found = seen.first(run.rows.get(node, ()), fault.begun, wanted=False)
+    found = probes.first(run.rows.get(node, ()), fault.begun, wanted=False)
     return found if found is not None and found <= fault.mended else None
 
 
-def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
+def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del bound
     hit = [fault for fault, _ in _faults(run, promise)]
     during = sum(any(f.begun <= answer.sent <= f.mended for f in hit) for answer in run.answers)
@@ -134,10 +136,10 @@ def _no_failed_request(promise: Promise, bound: float, run: Seen) -> Finding:
         return _unknown(f"{during} requests while a {promise.role} node was broken; {ENOUGH} are needed")
     why = f"; the first: {failed[0].error or failed[0].status}" if failed else ""
     figure = f"{len(failed)} of {len(run.answers)} requests failed{why}"
-    return Finding(Result.BROKEN if failed else Result.HOLDS, figure)
+    return CheckResult(PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS, figure)
 
 
-def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
+def _slowest_request(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del bound
     hit = [fault for fault, _ in _faults(run, promise)]
     during = [a for a in run.answers if any(f.begun - MARGIN <= a.sent <= f.mended for f in hit)]
@@ -147,10 +149,10 @@ def _slowest_request(promise: Promise, bound: float, run: Seen) -> Finding:
         return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
     # The page's own time is not part of the promise; it is measured in the same run.
     own = percentiles(others).get(ORDINARY, 0.0)
-    return Finding(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
+    return CheckResult(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
 
 
-def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterator[Sequence[Row]]:
+def _watchers(promise: Promise, run: RunData, begun: float, ended: float) -> Iterator[Sequence[Row]]:
     """The answers of the balancers that watch a role, without those that were broken themselves in a span of time."""
     broken = {node for fault in run.faults if fault.begun < ended and fault.mended > begun for node in fault.nodes}
     for node in run.plan.role(promise.declared.of.partition(".")[0]):
@@ -158,20 +160,22 @@ def _watchers(promise: Promise, run: Seen, begun: float, ended: float) -> Iterat
             yield run.rows.get(node.name, ())
 
 
-def _changed(run: Seen, rows: Sequence[Row], node: str, span: tuple[float, float], *, member: bool) -> Iterator[Timed]:
+def _changed(
+    run: RunData, rows: Sequence[Row], node: str, span: tuple[float, float], *, member: bool
+) -> Iterator[Timed]:
     """How long it took until a node was in a balancer's pool (or out of it), in a span of time.
 
     Nothing where the balancer did not answer in that time.
     """
     begun, until = span
     since = begun - run.interval
-    told = [row for row in rows if since <= row.due <= until and seen.good(row) and "=" in row.value]
+    told = [row for row in rows if since <= row.due <= until and probes.good(row) and "=" in row.value]
     if told:
-        found = next((row.due for row in told if (node in seen.members(row.value)) is member), None)
+        found = next((row.due for row in told if (node in probes.members(row.value)) is member), None)
         yield Timed(max(0.0, (until if found is None else found) - begun), begun, seen=found is not None)
 
 
-def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
+def _out_of_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
     times: list[Timed] = []
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
@@ -182,10 +186,10 @@ def _out_of_pool(promise: Promise, bound: float, run: Seen) -> Finding:
     return _slowest(times, f"a {promise.role} node out of a pool", bound, run)
 
 
-def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
+def _back_in_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
     times: list[Timed] = []
     for fault, node in _faults(run, promise):
-        ready = seen.first(run.rows.get(node, ()), fault.mending, wanted=True)
+        ready = probes.first(run.rows.get(node, ()), fault.mending, wanted=True)
         if _died(run, fault, node) is None or ready is None:
             continue
         for rows in _watchers(promise, run, ready - run.interval, ready + run.allowed(bound, ready)):
@@ -193,7 +197,7 @@ def _back_in_pool(promise: Promise, bound: float, run: Seen) -> Finding:
     return _slowest(times, f"a {promise.role} node coming back", bound, run)
 
 
-def _only_in_flight(promise: Promise, bound: float, run: Seen) -> Finding:
+def _only_in_flight(promise: Promise, bound: float, run: RunData) -> CheckResult:
     deaths = [(f.begun, died) for f, node in _faults(run, promise) if (died := _died(run, f, node)) is not None]
     strict = [(begun, died + bound + run.interval) for begun, died in deaths]
     wide = [(begun, died + run.allowed(bound, died)) for begun, died in deaths]
@@ -204,10 +208,10 @@ def _only_in_flight(promise: Promise, bound: float, run: Seen) -> Finding:
     late = [answer for answer in failed if not _in_flight(answer, strict)]
     figure = f"{len(failed)} of {len(run.answers)} requests failed, {len(late)} of them not on the dead node"
     if not late:
-        return Finding(Result.HOLDS, figure)
+        return CheckResult(PromiseVerdict.HOLDS, figure)
     if all(_in_flight(answer, wide) for answer in late):
-        return Finding(Result.UNKNOWN, f"{figure}, but in a stall of the machine", excused=True)
-    return Finding(Result.BROKEN, figure)
+        return CheckResult(PromiseVerdict.UNKNOWN, f"{figure}, but in a stall of the machine", excused=True)
+    return CheckResult(PromiseVerdict.BROKEN, figure)
 
 
 def _in_flight(answer: Answer, windows: Sequence[tuple[float, float]]) -> bool:
@@ -215,58 +219,64 @@ def _in_flight(answer: Answer, windows: Sequence[tuple[float, float]]) -> bool:
     return any(answer.sent <= end and answer.sent + answer.seconds >= begin for begin, end in windows)
 
 
-def _vip_moved(promise: Promise, bound: float, run: Seen) -> Finding:
+def _vip_moved(promise: Promise, bound: float, run: RunData) -> CheckResult:
     times = []
-    rows = run.rows.get(seen.VIP, ())
-    held = seen.lane(rows)
+    rows = run.rows.get(probes.VIP, ())
+    held = probes.lane(rows)
     for fault, node in _faults(run, promise):
         before = [span for span in held if span.begun <= fault.begun]
         died = _died(run, fault, node)
         if died is None or not before or before[-1].value != node:
             continue  # it did not hold the VIP
         # By arrival: the new holder may answer a probe that was sent while nobody held the VIP.
-        others = (r.due + r.seconds for r in rows if r.due >= died and seen.good(r) and r.value.strip() != node)
+        others = (r.due + r.seconds for r in rows if r.due >= died and probes.good(r) and r.value.strip() != node)
         moved = min(others, default=None)
         times.append(Timed((run.ended if moved is None else moved) - died, died, seen=moved is not None))
     return _slowest(times, "the VIP on another node", bound, run)
 
 
-def _one_holder(promise: Promise, bound: float, run: Seen) -> Finding:
+def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
     """The time from a return to the last change of the holder: until then two nodes may have held the VIP."""
     returns = [fault.mending for fault, _ in _faults(run, promise)]
     if not returns:
         return _unknown("no tcp-lb came back in this run")
     back = max(returns)
-    held = [(row.due, row.value.strip()) for row in run.rows.get(seen.VIP, ()) if row.due >= back and seen.good(row)]
+    held = [
+        (row.due, row.value.strip()) for row in run.rows.get(probes.VIP, ()) if row.due >= back and probes.good(row)
+    ]
     if not held or held[-1][0] < back + run.allowed(bound, back):
         return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, before it had settled")
     last = held[-1][1]
     if list(run.holders) != [last]:
-        return Finding(Result.BROKEN, f"{len(run.holders)} holders at the end; visitors met {last}")
+        return CheckResult(PromiseVerdict.BROKEN, f"{len(run.holders)} holders at the end; visitors met {last}")
     others = [due for due, holder in held if holder != last]
-    return Finding(None, times=(Timed(others[-1] + run.interval - back if others else 0.0, back),))
+    return CheckResult(None, times=(Timed(others[-1] + run.interval - back if others else 0.0, back),))
 
 
-def _site_heals(promise: Promise, bound: float, run: Seen) -> Finding:
+def _site_heals(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del promise, bound
     if not run.faults:
         return _unknown("nothing was broken")
     mended = max(fault.mended for fault in run.faults)
-    after = [row for row in run.rows.get(seen.SITE, ()) if row.due >= mended]
-    bad = [row.due for row in after if not seen.good(row)]
-    if not after or not any(seen.good(row) for row in after):
-        return Finding(Result.BROKEN if after else Result.UNKNOWN, "the site was not seen to answer afterwards")
+    after = [row for row in run.rows.get(probes.SITE, ()) if row.due >= mended]
+    bad = [row.due for row in after if not probes.good(row)]
+    if not after or not any(probes.good(row) for row in after):
+        return CheckResult(
+            PromiseVerdict.BROKEN if after else PromiseVerdict.UNKNOWN, "the site was not seen to answer afterwards"
+        )
     if bad and bad[-1] == after[-1].due:
-        return Finding(Result.BROKEN, f"a visitor still failed at the end: {after[-1].error or after[-1].status}")
+        return CheckResult(
+            PromiseVerdict.BROKEN, f"a visitor still failed at the end: {after[-1].error or after[-1].status}"
+        )
     seconds = bad[-1] - mended + run.interval if bad else 0.0
     figure = f"every visitor is answered {seconds:.2f} s after the last mending"
-    return Finding(Result.HOLDS, figure, times=(Timed(seconds, mended),))
+    return CheckResult(PromiseVerdict.HOLDS, figure, times=(Timed(seconds, mended),))
 
 
-def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
-    rows = run.rows.get(seen.MYSQL, ())
-    dark = seen.outages(rows, late=LONGEST_WRITE)
-    on = bool(rows) and not seen.good(rows[-1])  # to the end
+def _writes_again(promise: Promise, bound: float, run: RunData) -> CheckResult:
+    rows = run.rows.get(probes.MYSQL, ())
+    dark = probes.outages(rows, late=LONGEST_WRITE)
+    on = bool(rows) and not probes.good(rows[-1])  # to the end
     times = []
     for fault, _ in _faults(run, promise):
         for span in dark:
@@ -277,24 +287,24 @@ def _writes_again(promise: Promise, bound: float, run: Seen) -> Finding:
     return _slowest(times, "writes that nobody took", bound, run)
 
 
-def _longest_write(promise: Promise, bound: float, run: Seen) -> Finding:
+def _longest_write(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del promise, bound, run
     return _unknown("only the node that writes can measure it, and none did")
 
 
-def _acknowledged(promise: Promise, bound: float, run: Seen) -> Finding:
+def _acknowledged(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del bound
     found = run.judgements.get(promise.declared.service)
     if found is None:
         return _unknown(f"no ledger was kept of {promise.declared.service}")
     if not list(_faults(run, promise)):
         return _unknown(f"no {promise.role} node was broken")
-    if found.verdict is Kept.UNKNOWN:
+    if found.verdict is Verdict.UNKNOWN:
         return _unknown(found.why)
-    return Finding(Result(found.verdict.value), found.why, ids=found.ids)
+    return CheckResult(PromiseVerdict(found.verdict.value), found.why, ids=found.ids)
 
 
-CHECKS: dict[str, Callable[[Promise, float, Seen], Finding]] = {
+CHECKS: dict[str, Callable[[Promise, float, RunData], CheckResult]] = {
     "no-failed-request": _no_failed_request,
     "slowest-request": _slowest_request,
     "out-of-pool": _out_of_pool,

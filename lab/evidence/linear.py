@@ -17,7 +17,7 @@ MOST_STATES = 200_000
 INITIAL = ""
 
 
-class Answer(StrEnum):
+class RegisterAnswer(StrEnum):
     """Whether some order explains a history; `UNKNOWN` when too many had to be tried."""
 
     YES = "linearizable"
@@ -41,7 +41,7 @@ class Access:
     completed: float | None
 
 
-def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = MOST_STATES) -> Answer:
+def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = MOST_STATES) -> RegisterAnswer:
     """Whether one order of all completed operations, within their times, is what one register would do."""
     # A read of which nobody knows what came back says nothing; nor does such a write whose value nobody read: an order
     # that holds with it holds without it. Each one left would double what there is to try.
@@ -55,9 +55,9 @@ def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = 
     while stack:
         done, value = stack.pop()
         if done & must == must:
-            return Answer.YES
+            return RegisterAnswer.YES
         if len(seen) > most:
-            return Answer.UNKNOWN
+            return RegisterAnswer.UNKNOWN
         for index in _next(ordered, ends, done):
             access = ordered[index]
             if access.kind == "read" and access.value != value:
@@ -66,7 +66,7 @@ def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = 
             if state not in seen:
                 seen.add(state)
                 stack.append(state)
-    return Answer.NO
+    return RegisterAnswer.NO
 
 
 def _seen(access: Access, read: set[str]) -> bool:

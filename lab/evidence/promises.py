@@ -15,7 +15,7 @@ from lab.recipes import manifest, roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.recipes.declared import Promise as Declared
+    from lab.recipes.declared import DeclaredPromise
     from lab.spec import Cluster
 
 EVERY_ROLE = "base"
@@ -32,7 +32,7 @@ class Promise:
 
     name: str
     role: str
-    declared: Declared
+    declared: DeclaredPromise
 
     def bound(self, cluster: Cluster) -> float | None:
         """The formula's value in seconds, by the topology's options; None where there is no formula.
@@ -94,6 +94,6 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
     return formulas.names(model)
 
 
-def _names(declared: Declared) -> set[str]:
+def _names(declared: DeclaredPromise) -> set[str]:
     """The names that a formula and its parts read."""
     return set(re.findall(r"[a-z_]+", " ".join([declared.formula, *declared.where.values()])))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EMULATED_SECONDS = 2.5
 
 
-class Result(StrEnum):
+class PromiseVerdict(StrEnum):
     """Whether a promise was kept; of writes, how it was not."""
 
     HOLDS = "holds"
@@ -61,7 +61,7 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunData:
     """All that was seen of a run.
 
     Attributes:
@@ -119,7 +119,7 @@ class Judged:
     """
 
     promise: str
-    result: Result
+    result: PromiseVerdict
     figure: str
     seconds: float | None = None
     bound: float | None = None
@@ -134,4 +134,4 @@ class Judged:
     @property
     def holds(self) -> bool:
         """Only what was tested and kept."""
-        return self.result is Result.HOLDS
+        return self.result is PromiseVerdict.HOLDS

@@ -1,6 +1,6 @@
 """Faults: each is proven to bite, and always undone, by the backend protocol; `targets` knows words of some roles."""
 
-from lab.faults.clock import Clock
+from lab.faults.clock import SkewedClock
 from lab.faults.cut import Cut
 from lab.faults.fault import Fault, Look
 from lab.faults.fill import Fill
@@ -13,6 +13,24 @@ from lab.faults.slow import Slow
 from lab.faults.targets import targets
 
 __all__ = [
-    "KINDS", "Clock", "Crash", "Cut", "Fault", "Fill", "Freeze", "Hang", "Injected", "Kill", "Look", "Pause", "Restart",
-    "Slow", "Stop", "fault", "heal", "inject", "present", "targets",
+    "KINDS",
+    "Crash",
+    "Cut",
+    "Fault",
+    "Fill",
+    "Freeze",
+    "Hang",
+    "Injected",
+    "Kill",
+    "Look",
+    "Pause",
+    "Restart",
+    "SkewedClock",
+    "Slow",
+    "Stop",
+    "fault",
+    "heal",
+    "inject",
+    "present",
+    "targets",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ LEAST_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Clock(Fault):
+class SkewedClock(Fault):
     """Ahead by `skew` seconds, or behind when it is negative."""
 
     kind = "clock"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from lab.backends.base import State
 from lab.errors import BackendError, LabError, NotReady, SpecError, Unable
-from lab.faults.kinds import fault as made
+from lab.faults import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,7 +162,9 @@ def present(backend: Backend) -> list[Injected]:
         if key.startswith(PREFIX):
             told = json.loads(text)
             mark = key.removeprefix(PREFIX)
-            found.append(Injected(backend, made(told["fault"]), mark, told["begun"], told["facts"], told["proof"]))
+            found.append(
+                Injected(backend, kinds.fault(told["fault"]), mark, told["begun"], told["facts"], told["proof"])
+            )
     return sorted(found, key=lambda injected: injected.begun)
 
 

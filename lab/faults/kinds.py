@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import SpecError
-from lab.faults.clock import Clock
+from lab.faults.clock import SkewedClock
 from lab.faults.cut import Cut
 from lab.faults.fill import Fill
 from lab.faults.freeze import Freeze
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lab.faults.fault import Fault
 
 KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (Kill, Stop, Pause, Restart, Cut, Slow, Fill, Clock, Freeze, Hang, Crash)
+    kind.kind: kind for kind in (Kill, Stop, Pause, Restart, Cut, Slow, Fill, SkewedClock, Freeze, Hang, Crash)
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets as random
 from base64 import b64encode
 from dataclasses import dataclass
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from lab import paths, private
@@ -62,7 +62,7 @@ def ensure(plan: Plan, warn: Callable[[str], object] = lambda _: None) -> dict[s
         _make_dkim_key(where)
     for name in plan.secrets:
         if name != TRUSTED and not known(plan.cluster, name):
-            private.write(where / name, random.token_urlsafe(18))
+            private.write(where / name, token_urlsafe(18))
     return peek(plan)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import BackendError
 from lab.lifecycle import each
-from lab.nemesis.judging import Copy
+from lab.nemesis.judging import NodeCopy
 from lab.nemesis.statements import DATABASE, LEDGERS, SHORT_LIVED
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reading:
         waiting: the nodes on which a commit waits, with one of them.
     """
 
-    copies: Mapping[str, Copy]
+    copies: Mapping[str, NodeCopy]
     positions: Mapping[str, tuple[str, ...]]
     waiting: Mapping[str, str]
 
@@ -121,7 +121,7 @@ def _questions(position: str, number: int) -> Iterator[str]:
     yield f"SELECT 'position', {position}"
 
 
-def parsed(rows: Sequence[Sequence[str]]) -> Copy:
+def parsed(rows: Sequence[Sequence[str]]) -> NodeCopy:
     """A node's answer; lines are told apart by their first word, those of CHECKSUM TABLE have none."""
     ids: dict[str, list[str]] = {table: [] for table in LEDGERS}
     earlier: dict[str, str] = {}
@@ -142,4 +142,4 @@ def parsed(rows: Sequence[Sequence[str]]) -> Copy:
                 total = int(value) if value.lstrip("-").isdecimal() else -1
             case [table, value] if "." in table:
                 tables.setdefault(table, []).append(value)
-    return Copy(ids, earlier, now, {name: " ".join(values) for name, values in sorted(tables.items())}, total)
+    return NodeCopy(ids, earlier, now, {name: " ".join(values) for name, values in sorted(tables.items())}, total)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.faults import Clock, Crash, Cut, Fill, Hang, Kill, Pause
+from lab.faults import Crash, Cut, Fill, Hang, Kill, Pause, SkewedClock
 from lab.nemesis.interrupted import interrupted
 from lab.services.mysql import members, request_copy, switchover
 from lab.spec import Mysql
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lab.faults import Fault
     from lab.nemesis.field import Field
-    from lab.nemesis.rounds import Act, Round
+    from lab.nemesis.rounds import Act, NemesisRound
     from lab.spec import Cluster
 
 CLONE_SECONDS = 20.0
@@ -30,14 +30,14 @@ class UndoneError(LabError):
     """What the round needs did not come about, and that breaks no promise: the round shows nothing."""
 
 
-def play(field: Field, one: Round) -> None:
+def play(field: Field, one: NemesisRound) -> None:
     """A round's faults, done and reverted.
 
     Raises:
         UndoneError: what it needs did not come about.
         LabError: a fault could not be done, or a node did not become ready when it was reverted.
     """
-    several: dict[str, Callable[[Field, Round], None]] = {
+    several: dict[str, Callable[[Field, NemesisRound], None]] = {
         "cut-all": _cut_all,
         "cut-replicas": _cut_replicas,
         "power-loss": _power_loss,
@@ -64,35 +64,35 @@ def fault_of(field: Field, act: Act) -> Fault:
         "hang": lambda: Hang(nodes, DATABASE_PROCESS),
         "keeper-hangs": lambda: Hang(nodes, KEEPER_PROCESS),
         "fill": lambda: Fill(nodes, VOLUME if sized else "/tmp"),  # noqa: S108  in the node
-        "clock": lambda: Clock(nodes, 60),
+        "clock": lambda: SkewedClock(nodes, 60),
     }
     return made[act.kind]()
 
 
-def _acts(field: Field, one: Round) -> None:
+def _acts(field: Field, one: NemesisRound) -> None:
     with ExitStack() as stack:
         for act in one.acts:
             stack.enter_context(field.broken(fault_of(field, act)))
         field.wait(one.seconds)
 
 
-def _cut_all(field: Field, one: Round) -> None:
+def _cut_all(field: Field, one: NemesisRound) -> None:
     names = tuple(field.names)
     with field.broken(Cut(names, names)):
         field.wait(one.seconds)
 
 
-def _cut_replicas(field: Field, one: Round) -> None:
+def _cut_replicas(field: Field, one: NemesisRound) -> None:
     with field.broken(Cut((field.names[0],), tuple(field.names[1:]))):
         field.wait(one.seconds)
 
 
-def _power_loss(field: Field, one: Round) -> None:
+def _power_loss(field: Field, one: NemesisRound) -> None:
     with field.broken(Kill(tuple(field.names))):
         field.wait(one.seconds)
 
 
-def _kill_in_clone(field: Field, one: Round) -> None:
+def _kill_in_clone(field: Field, one: NemesisRound) -> None:
     made_anew, killed = (field.names[act.place] for act in one.acts)
     try:
         request_copy(field.backend, made_anew)
@@ -107,7 +107,7 @@ def _kill_in_clone(field: Field, one: Round) -> None:
         field.wait(one.seconds)
 
 
-def _kill_in_promotion(field: Field, one: Round) -> None:
+def _kill_in_promotion(field: Field, one: NemesisRound) -> None:
     first = field.names[0]
     with ExitStack() as stack:
         stack.enter_context(field.broken(Kill((first,))))
@@ -122,7 +122,7 @@ def _promoted(field: Field, before: str) -> str:
     return next((one.name for one in found if one.role in ("promoting", "primary") and one.name != before), "")
 
 
-def _switchovers(field: Field, one: Round) -> None:
+def _switchovers(field: Field, one: NemesisRound) -> None:
     for _ in range(one.count):
         with field.noted("switchover", "switchover", field.names):
             try:
@@ -133,19 +133,19 @@ def _switchovers(field: Field, one: Round) -> None:
                 field.backend.clock.until("a primary", PRIMARY_SECONDS, one_serves)
 
 
-def _up_interrupted(field: Field, one: Round) -> None:
+def _up_interrupted(field: Field, one: NemesisRound) -> None:
     options = field.cluster.mysql or Mysql()
     other = options.model_copy(update={"patience": options.patience + 1})
     _interrupted(field, one, field.cluster.model_copy(update={"mysql": other}), "with a longer patience")
 
 
-def _scale_interrupted(field: Field, one: Round) -> None:
+def _scale_interrupted(field: Field, one: NemesisRound) -> None:
     options = field.cluster.mysql or Mysql()
     other = options.model_copy(update={"count": 1})
     _interrupted(field, one, field.cluster.model_copy(update={"mysql": other}), "with one mysql node")
 
 
-def _interrupted(field: Field, one: Round, other: Cluster, what: str) -> None:
+def _interrupted(field: Field, one: NemesisRound, other: Cluster, what: str) -> None:
     text = f"lab up {what}, killed after {one.count} lines"
     with field.noted("up", text, field.names):
         field.notes.append(interrupted(other, field.place, one.count))

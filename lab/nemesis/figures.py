@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.nemesis.judging import Failure
+    from lab.nemesis.judging import FailedCheck
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Played:
     seconds: float
     outage: float | None
     acknowledged: int
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedCheck, ...] = ()
     skipped: str = ""
 
 

@@ -33,7 +33,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedCheck:
     """A check that failed."""
 
     check: str
@@ -42,7 +42,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Copy:
+class NodeCopy:
     """What one node has, read while nobody wrote.
 
     Attributes:
@@ -59,7 +59,7 @@ class Copy:
     total: int
 
 
-def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, Copy]) -> list[Failure]:
+def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """Acknowledged is there, nothing is there twice, and what was refused is not there; by table."""
     found = []
     for table, done in operations.items():
@@ -78,55 +78,57 @@ def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, Cop
                 (strange, "were written by nobody"),
             ):
                 if ids:
-                    found.append(Failure("kept", f"{len(ids)} {what} in {table} of {node}", tuple(ids)))
+                    found.append(FailedCheck("kept", f"{len(ids)} {what} in {table} of {node}", tuple(ids)))
     return found
 
 
-def sealed(before: Mapping[str, str], copies: Mapping[str, Copy]) -> list[Failure]:
+def sealed(before: Mapping[str, str], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """What earlier rounds left, against its digest as it was then; by table."""
     return [
-        Failure("sealed", f"earlier rows in {table} of {node} are {copy.earlier.get(table)}, and were {digest}")
+        FailedCheck("sealed", f"earlier rows in {table} of {node} are {copy.earlier.get(table)}, and were {digest}")
         for table, digest in before.items()
         for node, copy in copies.items()
         if copy.earlier.get(table) != digest
     ]
 
 
-def equal(copies: Mapping[str, Copy]) -> list[Failure]:
+def equal(copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """The same tables, with the same definition and content."""
     found = []
     for table in sorted({table for copy in copies.values() for table in copy.tables}):
         seen = {node: copy.tables.get(table, "not there") for node, copy in copies.items()}
         if len(set(seen.values())) > 1:
             told = ", ".join(f"{node}: {value}" for node, value in seen.items())
-            found.append(Failure("equal", f"{table} differs: {told}"))
+            found.append(FailedCheck("equal", f"{table} differs: {told}"))
     return found
 
 
-def summed(total: int, copies: Mapping[str, Copy], reads: Sequence[Row]) -> list[Failure]:
+def summed(total: int, copies: Mapping[str, NodeCopy], reads: Sequence[Row]) -> list[FailedCheck]:
     """The sum of all accounts, on every node and in every read through 3306."""
     found = [
-        Failure("sum", f"the accounts of {node} have {copy.total}, not {total}")
+        FailedCheck("sum", f"the accounts of {node} have {copy.total}, not {total}")
         for node, copy in copies.items()
         if copy.total != total
     ]
     wrong = [row for row in reads if good(row) and row.value.strip() != str(total)]
     if wrong:
-        found.append(Failure("sum", f"{len(wrong)} reads found another sum, the first {wrong[0].value!r}, not {total}"))
+        found.append(
+            FailedCheck("sum", f"{len(wrong)} reads found another sum, the first {wrong[0].value!r}, not {total}")
+        )
     return found
 
 
-def shown(reads: Sequence[Row], copies: Mapping[str, Copy]) -> list[Failure]:
+def shown(reads: Sequence[Row], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """Ids of rows that reads through 3307 showed, against what is there in the end: nothing is taken back."""
     seen = {row.value.strip() for row in reads if good(row)} - {""}
     return [
-        Failure("shown", f"{len(gone)} rows that 3307 showed are not in the ledger of {node}", tuple(gone))
+        FailedCheck("shown", f"{len(gone)} rows that 3307 showed are not in the ledger of {node}", tuple(gone))
         for node, copy in copies.items()
         if (gone := sorted(seen - set(copy.ids.get("ledger", ()))))
     ]
 
 
-def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) -> list[Failure]:
+def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) -> list[FailedCheck]:
     """Reads of a counter: one that began after another read or an acknowledged write ended shows no less.
 
     Args:
@@ -145,7 +147,7 @@ def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) 
             reached += 1
         if value < highest:
             back.append(f"one due at {row.due:.3f} saw {value}, and {highest} was known before")
-    return [Failure("reads", f"{len(back)} of {len(seen)} reads went back; the first: {back[0]}")] if back else []
+    return [FailedCheck("reads", f"{len(back)} of {len(seen)} reads went back; the first: {back[0]}")] if back else []
 
 
 def _number(row: Row) -> int:
@@ -155,7 +157,7 @@ def _number(row: Row) -> int:
 
 def written(
     outages: Sequence[Span], helpless: Sequence[Span], allowed: float, stalled: Mapping[Span, float]
-) -> list[Failure]:
+) -> list[FailedCheck]:
     """Outages of writing that took too long.
 
     Args:
@@ -172,5 +174,5 @@ def written(
                 since = min(span.ended, outage.ended)
         late = outage.ended - since
         if late > allowed + stalled.get(outage, 0.0):
-            found.append(Failure("writes", f"no write was taken for {late:.1f} s with a majority there"))
+            found.append(FailedCheck("writes", f"no write was taken for {late:.1f} s with a majority there"))
     return found

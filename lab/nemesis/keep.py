@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.evidence.probes import MYSQL
-from lab.evidence.verdicts import Judged, Result
-from lab.evidence.verdicts import Seen as Run
+from lab.evidence.verdicts import Judged, PromiseVerdict, RunData
 from lab.nemesis import figures
 from lab.nemesis.judging import CHECKS
 from lab.nemesis.load import BEAT, READ
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from lab.evidence.verdicts import Happened
     from lab.lifecycle.report import Report
     from lab.nemesis.figures import Played
-    from lab.nemesis.play import Nemesis, Seen
+    from lab.nemesis.play import Nemesis, RoundData
 
 NAME = "mysql-nemesis"
 ROUNDS_FILE = "rounds.jsonl"
@@ -74,7 +73,7 @@ class Told:
         return f"lab chaos run {NAME} --seed {self.wanted.seed} --first {one.number} --rounds 1{left_out}"
 
 
-def told(made: Told, seen: Seen, report: Report) -> None:
+def told(made: Told, seen: RoundData, report: Report) -> None:
     """A round in one line, and in the run's folder, as soon as it is over."""
     played = seen.played
     outage = "none" if played.outage is None else f"{played.outage:.1f} s"
@@ -88,7 +87,7 @@ def told(made: Told, seen: Seen, report: Report) -> None:
     made.record.write(ROUNDS_FILE, f"{before}{line}\n")
 
 
-def kept(made: Told, seen: Sequence[Seen], nemesis: Nemesis, begun: float) -> None:
+def kept(made: Told, seen: Sequence[RoundData], nemesis: Nemesis, begun: float) -> None:
     """What other runs have, and the table of rounds by kind."""
     happened: list[Happened] = [fault for one in seen for fault in one.happened]
     rows = {
@@ -96,7 +95,7 @@ def kept(made: Told, seen: Sequence[Seen], nemesis: Nemesis, begun: float) -> No
         READS: [row for one in seen for row in one.beats[READ]],
     }
     stalls = [stall for one in seen for stall in one.stalls]
-    run_ = Run(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
+    run_ = RunData(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
     operations = {"nemesis": [operation for one in seen for operation in one.operations]}
     made.record.keep(run_, verdicts(made.played), operations, nemesis.backend, nemesis.cluster, results(made))
 
@@ -116,7 +115,7 @@ def verdicts(played: Sequence[Played]) -> list[Judged]:
     found = []
     for check, says in CHECKS.items():
         failed = [(one, failure) for one in played for failure in one.failures if failure.check == check]
-        result = Result.BROKEN if failed else Result.HOLDS if tested else Result.UNKNOWN
+        result = PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS if tested else PromiseVerdict.UNKNOWN
         figure = f"{len(tested)} rounds, {len({one.number for one, _ in failed})} failed"
         if failed:
             figure += f"; the first, {failed[0][0].number}: {failed[0][1].why}"

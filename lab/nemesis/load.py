@@ -52,7 +52,7 @@ def address(plan: Plan, port: int = WRITABLE) -> str:
     return f"mysql://{statements.USER}@{plan.vip or plan.role('mysql')[0].address}:{port}/{statements.DATABASE}"
 
 
-class Load:
+class NemesisLoad:
     """A context manager; what was written and read is there afterwards.
 
     Attributes:

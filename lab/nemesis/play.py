@@ -18,8 +18,8 @@ from lab.nemesis.copies import read
 from lab.nemesis.deeds import play
 from lab.nemesis.field import Field
 from lab.nemesis.figures import Played
-from lab.nemesis.judging import Failure
-from lab.nemesis.load import BEAT, READ, SHOWN, SUM, Load
+from lab.nemesis.judging import FailedCheck
+from lab.nemesis.load import BEAT, READ, SHOWN, SUM, NemesisLoad
 from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
 from lab.services.mysql import members
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from lab.evidence.stalls import Stall
     from lab.evidence.verdicts import Happened
     from lab.lifecycle.report import Report
-    from lab.nemesis.judging import Copy
-    from lab.nemesis.rounds import Round
+    from lab.nemesis.judging import NodeCopy
+    from lab.nemesis.rounds import NemesisRound
     from lab.plan import Plan
     from lab.services.mysql import Member
     from lab.spec import Cluster, Placement
@@ -43,7 +43,7 @@ POSITION_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class RoundData:
     """What was seen of a round, beside its result."""
 
     played: Played
@@ -94,12 +94,12 @@ class Nemesis:
         self._root(statements.SET_UP.replace("{password}", password))
         self.floor, self.digests = 0, {}
 
-    def round(self, one: Round) -> Seen:
+    def round(self, one: NemesisRound) -> RoundData:
         """Plays a round and judges it."""
         begun = time.monotonic()
         others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
         at = Field(self.cluster, self.backend, self.place, [self.primary, *others])
-        load = Load(self.backend, self.plan, one.number, self._skew)
+        load = NemesisLoad(self.backend, self.plan, one.number, self._skew)
         with load:
             failures, skipped = self._done(at, one, load)
             reverted = time.time()
@@ -118,9 +118,9 @@ class Nemesis:
             tuple(failures),
             skipped,
         )
-        return Seen(played, load.rows, done, at.happened, load.stalls, at.notes)
+        return RoundData(played, load.rows, done, at.happened, load.stalls, at.notes)
 
-    def _done(self, at: Field, one: Round, load: Load) -> tuple[list[Failure], str]:
+    def _done(self, at: Field, one: NemesisRound, load: NemesisLoad) -> tuple[list[FailedCheck], str]:
         """The faults, done and reverted, once writes are taken; why the round shows nothing, if so."""
         try:
             load.taken(0)
@@ -128,10 +128,10 @@ class Nemesis:
         except LabError as error:
             why = error.what.splitlines()[0]
             heal(self.backend)
-            return ([Failure("whole", why)], "") if isinstance(error, NotReady) else ([], why)
+            return ([FailedCheck("whole", why)], "") if isinstance(error, NotReady) else ([], why)
         return [], ""
 
-    def _recovered(self, load: Load, reverted: float) -> list[Failure]:
+    def _recovered(self, load: NemesisLoad, reverted: float) -> list[FailedCheck]:
         """Writes are taken again, and the cluster is whole in a while; how long that took, the rows say."""
         clock, found, served = self.backend.clock, [], [0.0]
 
@@ -146,16 +146,18 @@ class Nemesis:
         try:
             load.taken(reverted)
         except NotReady as error:
-            found.append(Failure("writes", f"after all faults were reverted: {error.what}"))
+            found.append(FailedCheck("writes", f"after all faults were reverted: {error.what}"))
         try:
             clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, whole)
         except NotReady as error:
-            found.append(Failure("whole", error.what))
+            found.append(FailedCheck("whole", error.what))
         if not served[0]:
-            found.append(Failure("writes", f"no single node took writes in {WHOLE_SECONDS:g} s"))
+            found.append(FailedCheck("writes", f"no single node took writes in {WHOLE_SECONDS:g} s"))
         return found
 
-    def _judged(self, one: Round, happened: Sequence[Happened], load: Load, reverted: float) -> list[Failure]:
+    def _judged(
+        self, one: NemesisRound, happened: Sequence[Happened], load: NemesisLoad, reverted: float
+    ) -> list[FailedCheck]:
         """Everything that is compared once nobody writes any more."""
         rows, clock = load.rows, self.backend.clock
         found = judging.forward(self.floor, load.written(), rows[READ])
@@ -175,7 +177,7 @@ class Nemesis:
             self.digests = dict(copies[self.primary].now)
         return found
 
-    def _read(self, number: int) -> tuple[Mapping[str, Copy], list[Failure]]:
+    def _read(self, number: int) -> tuple[Mapping[str, NodeCopy], list[FailedCheck]]:
         """All copies at one position; or what keeps them from it."""
         names = [node.name for node in self.plan.role("mysql")]
         topology = self.cluster.mysql.topology if self.cluster.mysql else "replication"
@@ -184,11 +186,11 @@ class Nemesis:
         try:
             clock.until("no commit to wait", COMMIT_SECONDS, look, lambda found: not found.waiting)
         except NotReady as error:
-            return {}, [Failure("commits", error.what)]
+            return {}, [FailedCheck("commits", error.what)]
         try:
             found = clock.until("all nodes at one position", POSITION_SECONDS, look, lambda found: found.together)
         except NotReady as error:
-            return {}, [Failure("whole", error.what)]
+            return {}, [FailedCheck("whole", error.what)]
         return found.copies, []
 
     def mend(self) -> None:
@@ -212,7 +214,7 @@ class Nemesis:
         return f"/etc/lab/passwords/{statements.USER}"
 
 
-def _helpless(one: Round, happened: Sequence[Happened], reverted: float) -> list[Span]:
+def _helpless(one: NemesisRound, happened: Sequence[Happened], reverted: float) -> list[Span]:
     """When no majority may have been there: from the first fault until all were reverted."""
     if one.kind not in rounds.MINORITY or not happened:
         return []

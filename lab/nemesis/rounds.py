@@ -70,7 +70,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Round:
+class NemesisRound:
     """One round.
 
     Attributes:
@@ -91,7 +91,7 @@ class Round:
         return f"{self.kind}: {whom}" if whom else self.kind
 
 
-def drawn(seed: int, number: int, kinds: Sequence[str]) -> Round:
+def drawn(seed: int, number: int, kinds: Sequence[str]) -> NemesisRound:
     """A round by its number, which begins with 1. Every kind comes once in as many rounds as there are kinds."""
     turn, place = divmod(number - 1, len(kinds))
     deck = sorted(kinds)
@@ -99,7 +99,9 @@ def drawn(seed: int, number: int, kinds: Sequence[str]) -> Round:
     dice = random.Random(f"{seed} round {number}")  # noqa: S311
     kind = deck[place]
     acts = _acts(kind, dice)
-    return Round(number, kind, acts, round(dice.uniform(SHORTEST, LONGEST), 2), dice.randint(*COUNTS.get(kind, (1, 1))))
+    return NemesisRound(
+        number, kind, acts, round(dice.uniform(SHORTEST, LONGEST), 2), dice.randint(*COUNTS.get(kind, (1, 1)))
+    )
 
 
 def _acts(kind: str, dice: random.Random) -> tuple[Act, ...]:

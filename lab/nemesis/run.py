@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.lifecycle.report import Report
-    from lab.nemesis.play import Seen
+    from lab.nemesis.play import RoundData
     from lab.spec import Cluster, Placement
 
 SUMMARY = "Rounds of faults by chance on three mysql nodes under load; every copy is compared after each."
@@ -78,7 +78,7 @@ def _topology(cluster: Cluster) -> str:
 
 def _played(made: Told, kinds: Sequence[str], nemesis: Nemesis) -> None:
     """All rounds; whatever ends them, what was seen is kept, and nothing of the run's is left on."""
-    seen: list[Seen] = []
+    seen: list[RoundData] = []
     begun = time.time()
     try:
         with nemesis:

@@ -15,7 +15,7 @@ class Declaration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Service(Declaration):
+class Daemon(Declaration):
     """A daemon under the supervisor.
 
     `command` is a template over the family's table. `order`: lower starts first and stops last. `stop_seconds`: how
@@ -28,7 +28,7 @@ class Service(Declaration):
     order: int = 50
 
 
-class Limits(Declaration):
+class LimitFormulas(Declaration):
     """What a node of the role may take of the machine that it runs on.
 
     Each is a number or a formula over the role's options, as of a promise: `memory` in MiB, `processes` (threads count
@@ -54,7 +54,7 @@ class Takes(Declaration):
     image: int
 
 
-class Promise(Declaration):
+class DeclaredPromise(Declaration):
     """What is promised of a role when something happens.
 
     Attributes:
@@ -225,7 +225,7 @@ class Fragment(Declaration):
     options: dict[str, Option] = {}
     holds_vip: bool = False
     entrypoint: str = ""
-    services: dict[str, Service] = {}
+    services: dict[str, Daemon] = {}
     publishes: dict[str, Published] = {}
     balanced: dict[str, Balanced] = {}
     requires: list[Required] = []
@@ -241,8 +241,8 @@ class Fragment(Declaration):
     keeps: dict[str, list[str]] = {}
     devices: dict[str, str] = {}
     sysctls: dict[str, str] = {}
-    limits: Limits | None = None
+    limits: LimitFormulas | None = None
     takes: Takes | None = None
-    promises: dict[str, Promise] = {}
+    promises: dict[str, DeclaredPromise] = {}
     checks: dict[str, str] = {}
     checked_beside: list[str] = []

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lab import assets, reading
 from lab.errors import SpecError
-from lab.recipes.declared import Feature, Fragment, Limits, Published, Service, Takes
+from lab.recipes.declared import Daemon, Feature, Fragment, LimitFormulas, Published, Takes
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -45,7 +45,7 @@ class Manifest(BaseModel):
         return {key: value for layer in layers for key, value in getattr(layer, field).items()}
 
     @property
-    def services(self) -> dict[str, Service]:
+    def services(self) -> dict[str, Daemon]:
         """All daemons of the role by name."""
         return {key: value for layer in self.layers for key, value in layer.services.items()}
 
@@ -55,7 +55,7 @@ class Manifest(BaseModel):
         return self.merged("checks")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LimitFormulas:
         """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
         return next(layer.limits for layer in reversed(self.layers) if layer.limits)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lab.chaos.events import Event
     from lab.evidence.asking import Row
-    from lab.evidence.verdicts import Judged, Seen
+    from lab.evidence.verdicts import Judged, RunData
 
 POINTS = 400  # stretches that a run is drawn in, at most
 NARROWEST = 0.25  # seconds of one
@@ -33,7 +33,7 @@ IDS = 200
 CODE = re.compile(r"`([^`]+)`")
 
 
-def page(document: Mapping[str, Any], seen: Seen, results: Sequence[Judged], happened: Sequence[Event]) -> str:
+def page(document: Mapping[str, Any], seen: RunData, results: Sequence[Judged], happened: Sequence[Event]) -> str:
     """The whole page.
 
     Args:
@@ -75,7 +75,7 @@ def _environment() -> Environment:
     return made
 
 
-def _plots(frame: svg.Frame, seen: Seen) -> list[Markup]:
+def _plots(frame: svg.Frame, seen: RunData) -> list[Markup]:
     width = max(NARROWEST, (seen.ended - seen.begun) / POINTS)
     rows = buckets(seen.answers, seen.begun, seen.ended, width)
     times = [
@@ -100,7 +100,7 @@ def _plots(frame: svg.Frame, seen: Seen) -> list[Markup]:
     ]
 
 
-def _answering(seen: Seen) -> dict[str, list[svg.Bar]]:
+def _answering(seen: RunData) -> dict[str, list[svg.Bar]]:
     """Where each address answered, and in another colour and lower where it did not."""
     found, late = {}, seen.clock.limit(probes.LATE)
     for name, rows in seen.rows.items():
@@ -121,7 +121,7 @@ def _alive(rows: Sequence[Row], late: float) -> list[probes.Span]:
     return [*found, probes.Span(begun, rows[-1].due)]
 
 
-def _vip(seen: Seen) -> dict[str, list[svg.Bar]]:
+def _vip(seen: RunData) -> dict[str, list[svg.Bar]]:
     found: dict[str, list[svg.Bar]] = {node.name: [] for node in seen.plan.nodes if node.holds_vip}
     for span in probes.lane(seen.rows.get(probes.VIP, ())):
         text = f"{span.value} holds the VIP, {span.seconds:.2f} s"
@@ -129,7 +129,7 @@ def _vip(seen: Seen) -> dict[str, list[svg.Bar]]:
     return found
 
 
-def _pools(seen: Seen) -> dict[str, list[svg.Bar]]:
+def _pools(seen: RunData) -> dict[str, list[svg.Bar]]:
     found: dict[str, list[svg.Bar]] = {}
     for node in seen.plan.nodes:
         rows = [row for row in seen.rows.get(node.name, ()) if "=" in row.value]
@@ -144,7 +144,7 @@ def _pools(seen: Seen) -> dict[str, list[svg.Bar]]:
     return dict(sorted(found.items()))
 
 
-def _stalls(seen: Seen) -> dict[str, list[svg.Bar]]:
+def _stalls(seen: RunData) -> dict[str, list[svg.Bar]]:
     """The stalls of each machine; those that are nearer to each other than the page can show are one bar."""
     found: dict[str, list[svg.Bar]] = {HERE: [], CLIENT: []}
     narrowest = (seen.ended - seen.begun) / STALLS

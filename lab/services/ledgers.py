@@ -67,7 +67,7 @@ class Uploads(GuestBook):
         return [post["message"] for post in self.posts(backend, replica, run) if post["upload"] in whole]
 
 
-class Mysql:
+class MysqlLedger:
     """Rows in the database, each inserted by a new visitor through the writable address."""
 
     name = "mysql"
@@ -98,7 +98,7 @@ def database(plan: Plan, port: int = 3306) -> str:
     return f"mysql://evidence@{plan.vip or plan.role('mysql')[0].address}:{port}/evidence"
 
 
-class Mail:
+class MailLedger:
     """Messages, each submitted by a new visitor with a login, to the mailbox of the lab's own account."""
 
     name = "mail"
@@ -137,10 +137,10 @@ class Mail:
             )
 
 
-LEDGERS: dict[str, type[GuestBook | Mysql | Mail]] = {
+LEDGERS: dict[str, type[GuestBook | MysqlLedger | MailLedger]] = {
     "guestbook": GuestBook,
     "uploads": Uploads,
-    "mysql": Mysql,
-    "mail": Mail,
+    "mysql": MysqlLedger,
+    "mail": MailLedger,
 }
 """What a ledger can be kept of, by name; a role that acknowledges writes adds one line."""

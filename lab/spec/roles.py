@@ -118,7 +118,7 @@ class Mysql(RoleOptions):
     lag: Seconds = Field(5, description="seconds that a replica may be behind and still be read from")
 
 
-class Limits(Model):
+class UserLimits(Model):
     """What one user may have on a shell node."""
 
     processes: Count = Field(100, ge=10, le=10000, description="processes and threads at once")
@@ -131,7 +131,7 @@ class Shell(RoleOptions):
     """OpenSSH, with homes on the shared filesystem."""
 
     volume: VolumeName = Field("home", description="the shared volume that the homes are on")
-    limits: Limits = Field(default_factory=Limits, description="what one user may have")
+    limits: UserLimits = Field(default_factory=UserLimits, description="what one user may have")
     tries: Count = Field(10, description="failed logins within a minute that ban an address, but the client node's")
     ban: Count = Field(600, description="seconds that it stays banned")
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.chaos.record import Record, versions
-from lab.evidence.verdicts import Happened, Seen
+from lab.evidence.verdicts import Happened, RunData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,12 +38,12 @@ class Evidence:
             kept.clear()
         self._begun = time.time()
 
-    def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> Seen:
+    def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
         asked = [one.asking for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
-        return Seen(
+        return RunData(
             plan=plan,
             answers=sorted((one for load in self.loads for one in load.answers), key=lambda one: one.sent),
             rows=rows,

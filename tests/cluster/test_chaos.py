@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.evidence import Register, Verdict
-from lab.evidence.linear import Answer, linearizable
+from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.faults import present, targets
 from tests.browser import NAMES, bands, opened
 
@@ -230,7 +230,7 @@ def test_a_register_on_one_disk_is_linearizable_though_its_node_dies(cluster: La
             pass
         before = len(register.history)
         cluster.until("more use", 60, lambda: len(register.history) > before + 15)
-    assert linearizable(register.history) is Answer.YES
+    assert linearizable(register.history) is RegisterAnswer.YES
 
 
 @pytest.mark.read_only
@@ -239,4 +239,4 @@ def test_a_register_that_two_disks_pretend_to_be_is_not(cluster: LabCluster) -> 
     nodes = cluster.require("web", 2)[:2]
     with Register(cluster.backend, nodes, "/var/lib/guestbook", clients=2, seed=3) as register:
         cluster.until("some use of it", 60, lambda: len(register.history) > 80)
-    assert linearizable(register.history) is Answer.NO
+    assert linearizable(register.history) is RegisterAnswer.NO

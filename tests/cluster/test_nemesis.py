@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lab.backends.base import Backend
-    from lab.nemesis.play import Seen
+    from lab.nemesis.play import RoundData
 
     Played = Callable[..., "Run"]
 
@@ -131,5 +131,5 @@ def test_a_row_that_one_replica_lost_by_somebodys_hand_is_found(request: pytest.
         assert any(said in one.why for one in found), found
 
 
-def _played(nemesis: Nemesis, number: int) -> Seen:
+def _played(nemesis: Nemesis, number: int) -> RoundData:
     return nemesis.round(drawn(SEED, number, ["keeper-hangs"]))

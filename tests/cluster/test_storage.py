@@ -12,7 +12,7 @@ import pytest
 
 from lab.errors import BackendError
 from lab.evidence import Register
-from lab.evidence.linear import Answer, linearizable
+from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.services.volumes import bricks
 from lab.spec import Storage
 
@@ -315,7 +315,7 @@ def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults
         with faults.kill("storage3"):
             before = len(register.history)
             cluster.until("more use", 60, lambda: len(register.history) > before + 30)
-    assert linearizable(register.history) is Answer.YES
+    assert linearizable(register.history) is RegisterAnswer.YES
 
 
 def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:

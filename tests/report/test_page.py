@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lab.evidence.verdicts import Seen
+    from lab.evidence.verdicts import RunData
     from tests.browser import Opened
 
 PROMISES = ("web-node-dies", "web-node-leaves", "guestbook-keeps", "vip-moves")
@@ -46,7 +46,7 @@ def _kept(folder: Path) -> Path:
     return _written(folder, run)
 
 
-def _written(folder: Path, run: Seen) -> Path:
+def _written(folder: Path, run: RunData) -> Path:
     told = {"summary": "A run of <plain> values.", "versions": VERSIONS}
     record = Record.begin(folder, "plain", 7, told, 10)
     spec = parse(FULL)

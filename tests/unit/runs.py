@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.clock import REAL
 from lab.evidence.asking import Row
 from lab.evidence.load import Answer
-from lab.evidence.verdicts import Happened, Seen, Timed
+from lab.evidence.verdicts import Happened, RunData, Timed
 from lab.plan import plan
 from lab.spec import parse
 from tests.unit.conftest import FULL
@@ -64,10 +64,10 @@ def seen(  # noqa: PLR0913  what a test leaves out is as on any day
     stalls: Sequence[Stall] = (),
     measured: Mapping[str, Sequence[Timed]] | None = None,
     plan_of: str = FULL,
-) -> Seen:
+) -> RunData:
     """A run of the default cluster."""
     made = plan(parse(plan_of), "debian")
     said = load() if answers is None else answers
-    return Seen(
+    return RunData(
         made, said, probed, faults, judgements or {}, REAL, BEGUN, BEGUN + seconds, holders, stalls, measured or {}
     )

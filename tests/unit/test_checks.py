@@ -12,7 +12,7 @@ from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
 from lab.evidence.stalls import Stall
-from lab.evidence.verdicts import Judged, Result, Timed
+from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
 from lab.spec import parse
 from tests.unit.conftest import FULL, WHOLE
 from tests.unit.runs import BEGUN, happened, load, rows, seen
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence.asking import Row
-    from lab.evidence.verdicts import Seen
+    from lab.evidence.verdicts import RunData
 
 WEB = "web1={} web2=1 web3=1 "
 
 
-def _judged(name: str, run: Seen) -> Judged:
+def _judged(name: str, run: RunData) -> Judged:
     return judged(promise(name), promise(name).bound(parse(FULL)), run)
 
 
@@ -38,7 +38,7 @@ def _pool(out: float, back: float) -> list[Row]:
     return rows(lambda at: WEB.format(0 if out <= at < back else 1))
 
 
-def _web(out: float, back: float = 13.0, *, died: float = 5.1) -> Seen:
+def _web(out: float, back: float = 13.0, *, died: float = 5.1) -> RunData:
     probed = {"web1": rows(_dead(died, 12.4)), "http-lb1": _pool(out, back), "http-lb2": _pool(out, back)}
     return seen(probed, [happened("kill", "web1")])
 
@@ -72,27 +72,30 @@ def test_every_promise_has_a_check() -> None:
 
 def test_out_of_the_pool_in_time_late_and_never() -> None:
     good = _judged("web-node-leaves", _web(out=6.5))
-    assert good.result is Result.HOLDS
+    assert good.result is PromiseVerdict.HOLDS
     assert good.seconds == pytest.approx(1.4, abs=0.06)
     assert good.allowed == pytest.approx(2.2 + 0.05)
-    assert _judged("web-node-leaves", _web(out=10.5)).result is Result.BROKEN
-    assert _judged("web-node-leaves", _web(out=99)).result is Result.BROKEN
+    assert _judged("web-node-leaves", _web(out=10.5)).result is PromiseVerdict.BROKEN
+    assert _judged("web-node-leaves", _web(out=99)).result is PromiseVerdict.BROKEN
 
 
 def test_out_of_the_pool_is_unknown_where_nothing_died() -> None:
-    assert _judged("web-node-leaves", seen({})).result is Result.UNKNOWN
-    assert _judged("web-node-leaves", _web(out=6.5, died=99)).result is Result.UNKNOWN
+    assert _judged("web-node-leaves", seen({})).result is PromiseVerdict.UNKNOWN
+    assert _judged("web-node-leaves", _web(out=6.5, died=99)).result is PromiseVerdict.UNKNOWN
 
 
-@pytest.mark.parametrize(("out", "result"), [(6.0, Result.HOLDS), (99, Result.UNKNOWN)])
-def test_a_fault_shorter_than_the_bound_shows_only_what_was_seen_in_it(out: float, result: Result) -> None:
+@pytest.mark.parametrize(("out", "result"), [(6.0, PromiseVerdict.HOLDS), (99, PromiseVerdict.UNKNOWN)])
+def test_a_fault_shorter_than_the_bound_shows_only_what_was_seen_in_it(out: float, result: PromiseVerdict) -> None:
     probed = {"web1": rows(_dead(5.1, 6.6)), "http-lb1": _pool(out, 13.0)}
     assert _judged("web-node-leaves", seen(probed, [happened("freeze", "web1", mending=6.5)])).result is result
 
 
 def test_a_run_that_ended_before_the_bound_shows_no_return() -> None:
     probed = {"web1": rows(_dead(5.1, 12.4), 13), "http-lb1": _pool(6.5, 99)[:260]}
-    assert _judged("web-node-returns", seen(probed, [happened("kill", "web1")], seconds=13)).result is Result.UNKNOWN
+    assert (
+        _judged("web-node-returns", seen(probed, [happened("kill", "web1")], seconds=13)).result
+        is PromiseVerdict.UNKNOWN
+    )
 
 
 def test_what_was_not_seen_is_excused_only_where_the_machine_stood_still_for_long() -> None:
@@ -103,41 +106,41 @@ def test_what_was_not_seen_is_excused_only_where_the_machine_stood_still_for_lon
     later = [Stall("client", BEGUN + 15 + number, BEGUN + 15.9 + number) for number in range(4)]
     for stalls, excused in (([], False), (quiet, False), (busy, True), (later, False)):
         found = _judged("web-node-leaves", seen(probed, fault, stalls=stalls))
-        assert (found.result, found.excused) == (Result.UNKNOWN, excused), found.figure
+        assert (found.result, found.excused) == (PromiseVerdict.UNKNOWN, excused), found.figure
         assert ("stood still" in found.figure) is excused
 
 
 def test_back_in_the_pool() -> None:
     good = _judged("web-node-returns", _web(out=6.5, back=13.0))
-    assert good.result is Result.HOLDS
+    assert good.result is PromiseVerdict.HOLDS
     assert good.seconds == pytest.approx(0.6, abs=0.06)
-    assert _judged("web-node-returns", _web(out=6.5, back=19.5)).result is Result.BROKEN
-    assert _judged("web-node-returns", _web(out=6.5, back=99)).result is Result.BROKEN
+    assert _judged("web-node-returns", _web(out=6.5, back=19.5)).result is PromiseVerdict.BROKEN
+    assert _judged("web-node-returns", _web(out=6.5, back=99)).result is PromiseVerdict.BROKEN
 
 
 def test_a_balancer_that_was_broken_itself_is_no_witness() -> None:
     probed = {"web1": rows(_dead(5.1, 12.4)), "http-lb1": _pool(6.5, 13.0), "http-lb2": _pool(6.5, 19.5)}
     both = [happened("kill", "web1"), happened("cut", "http-lb2", 11, 14)]
     found = _judged("web-node-returns", seen(probed, both))
-    assert (found.result, found.figure) == (Result.HOLDS, "0.60 s")
+    assert (found.result, found.figure) == (PromiseVerdict.HOLDS, "0.60 s")
 
 
 def test_no_failed_request() -> None:
     fault = [happened("kill", "web1")]
-    assert _judged("web-node-dies", seen({}, fault)).result is Result.HOLDS
+    assert _judged("web-node-dies", seen({}, fault)).result is PromiseVerdict.HOLDS
     broken = _judged("web-node-dies", seen({}, fault, load(lambda at: 5.2 < at < 5.3)))
-    assert broken.result is Result.BROKEN
+    assert broken.result is PromiseVerdict.BROKEN
     assert broken.figure.startswith("4 of 1000")
-    assert _judged("web-node-dies", seen({}, fault, load(rate=1))).result is Result.UNKNOWN
-    assert _judged("web-node-dies", seen({}, [happened("kill", "http-lb1")])).result is Result.UNKNOWN
+    assert _judged("web-node-dies", seen({}, fault, load(rate=1))).result is PromiseVerdict.UNKNOWN
+    assert _judged("web-node-dies", seen({}, [happened("kill", "http-lb1")])).result is PromiseVerdict.UNKNOWN
 
 
 def test_only_what_was_in_flight() -> None:
     probed = {"http-lb1": rows(_dead(5.1, 12.4))}
     fault = [happened("kill", "http-lb1")]
-    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 5.0 < at < 5.4))).result is Result.HOLDS
-    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 14 < at < 14.2))).result is Result.BROKEN
-    assert _judged("http-lb-dies", seen({}, fault)).result is Result.UNKNOWN
+    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 5.0 < at < 5.4))).result is PromiseVerdict.HOLDS
+    assert _judged("http-lb-dies", seen(probed, fault, load(lambda at: 14 < at < 14.2))).result is PromiseVerdict.BROKEN
+    assert _judged("http-lb-dies", seen({}, fault)).result is PromiseVerdict.UNKNOWN
 
 
 def _vip(moved: float, until: float = 99.0) -> list[Row]:
@@ -152,29 +155,29 @@ def _vip(moved: float, until: float = 99.0) -> list[Row]:
 def test_the_vip_moves() -> None:
     fault, dead = [happened("kill", "tcp-lb1")], rows(_dead(5.1, 12.4))
     good = _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, fault))
-    assert good.result is Result.HOLDS
+    assert good.result is PromiseVerdict.HOLDS
     assert good.seconds == pytest.approx(0.6, abs=0.06)
-    assert _judged("vip-moves", seen({"vip": _vip(11), "tcp-lb1": dead}, fault)).result is Result.BROKEN
+    assert _judged("vip-moves", seen({"vip": _vip(11), "tcp-lb1": dead}, fault)).result is PromiseVerdict.BROKEN
     other = [happened("kill", "tcp-lb2")]
-    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb2": dead}, other)).result is Result.UNKNOWN
+    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb2": dead}, other)).result is PromiseVerdict.UNKNOWN
     frozen = [happened("freeze", "tcp-lb1")]
-    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, frozen)).result is Result.UNKNOWN
+    assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, frozen)).result is PromiseVerdict.UNKNOWN
 
 
 def test_one_holder_and_it_stays() -> None:
     fault = [happened("pause", "tcp-lb1", 5, 8)]
     good = _judged("vip-has-one-holder", seen({"vip": _vip(5.7)}, fault, holders=("tcp-lb2",)))
-    assert (good.result, good.seconds) == (Result.HOLDS, 0.0)
+    assert (good.result, good.seconds) == (PromiseVerdict.HOLDS, 0.0)
     moving = seen({"vip": _vip(5.7, until=15)}, fault, holders=("tcp-lb1",))
-    assert _judged("vip-has-one-holder", moving).result is Result.BROKEN
+    assert _judged("vip-has-one-holder", moving).result is PromiseVerdict.BROKEN
     back = seen({"vip": _vip(5.7, until=8.5)}, fault, holders=("tcp-lb1",))
     assert _judged("vip-has-one-holder", back).seconds == pytest.approx(0.5, abs=0.06)
     for holders in (("tcp-lb1", "tcp-lb2"), ("tcp-lb1",), ()):
         other = seen({"vip": _vip(5.7)}, fault, holders=holders)
-        assert _judged("vip-has-one-holder", other).result is Result.BROKEN
-    assert _judged("vip-has-one-holder", seen({"vip": _vip(5.7)})).result is Result.UNKNOWN
+        assert _judged("vip-has-one-holder", other).result is PromiseVerdict.BROKEN
+    assert _judged("vip-has-one-holder", seen({"vip": _vip(5.7)})).result is PromiseVerdict.UNKNOWN
     ended = seen({"vip": _vip(5.7)[:165]}, fault, holders=("tcp-lb2",))  # a quarter of a second after the return
-    assert _judged("vip-has-one-holder", ended).result is Result.UNKNOWN
+    assert _judged("vip-has-one-holder", ended).result is PromiseVerdict.UNKNOWN
 
 
 def test_the_slowest_request_while_a_node_hangs() -> None:
@@ -182,16 +185,16 @@ def test_the_slowest_request_while_a_node_hangs() -> None:
     answers = load()
     held = Answer(BEGUN + 5.5, 5.4, 200, "web2", "")
     good = _judged("web-node-hangs", seen({}, fault, answers))
-    assert good.result is Result.HOLDS
-    assert _judged("web-node-hangs", seen({}, fault, [*answers, held])).result is Result.BROKEN
-    assert _judged("web-node-hangs", seen({}, fault, load(rate=1))).result is Result.UNKNOWN
+    assert good.result is PromiseVerdict.HOLDS
+    assert _judged("web-node-hangs", seen({}, fault, [*answers, held])).result is PromiseVerdict.BROKEN
+    assert _judged("web-node-hangs", seen({}, fault, load(rate=1))).result is PromiseVerdict.UNKNOWN
 
 
 def test_what_only_a_node_can_measure() -> None:
     bound = promise("storage-stalls").bound(parse(WHOLE))
     assert bound
-    assert judged(promise("storage-stalls"), bound, seen({})).result is Result.UNKNOWN
-    for late, result in ((-0.1, Result.HOLDS), (0.3, Result.BROKEN)):
+    assert judged(promise("storage-stalls"), bound, seen({})).result is PromiseVerdict.UNKNOWN
+    for late, result in ((-0.1, PromiseVerdict.HOLDS), (0.3, PromiseVerdict.BROKEN)):
         run = seen({}, measured={"storage-stalls": [Timed(bound + late, BEGUN + 1)]})
         assert judged(promise("storage-stalls"), bound, run).result is result
 
@@ -200,7 +203,7 @@ def test_a_measured_time_does_not_hide_a_broken_check() -> None:
     fault = [happened("pause", "tcp-lb1", 5, 8)]
     measured = {"vip-has-one-holder": [Timed(0.0, BEGUN + 8)]}
     two = seen({"vip": _vip(5.7)}, fault, holders=("tcp-lb1", "tcp-lb2"), measured=measured)
-    assert _judged("vip-has-one-holder", two).result is Result.BROKEN
+    assert _judged("vip-has-one-holder", two).result is PromiseVerdict.BROKEN
 
 
 def test_writes_that_nobody_takes_to_the_end() -> None:
@@ -210,17 +213,17 @@ def test_writes_that_nobody_takes_to_the_end() -> None:
     slow_before = seen({"mysql-write": rows(_dead(3.9, 7.6))}, fault, plan_of=WHOLE)
     assert judged(promise("mysql-fails-over"), bound, slow_before).seconds == pytest.approx(2.6, abs=0.06)
     slow_alone = seen({"mysql-write": rows(_dead(3.9, 4.9))}, fault, plan_of=WHOLE)
-    assert judged(promise("mysql-fails-over"), bound, slow_alone).result is Result.UNKNOWN
+    assert judged(promise("mysql-fails-over"), bound, slow_alone).result is PromiseVerdict.UNKNOWN
     never = seen({"mysql-write": rows(_dead(5.1, 99))}, fault, plan_of=WHOLE)
-    assert judged(promise("mysql-fails-over"), bound, never).result is Result.BROKEN
+    assert judged(promise("mysql-fails-over"), bound, never).result is PromiseVerdict.BROKEN
 
 
 def test_the_site_heals() -> None:
     fault = [happened("kill", "web1")]
-    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 12.8))}, fault)).result is Result.HOLDS
-    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 99))}, fault)).result is Result.BROKEN
-    assert _judged("cluster-heals", seen({"site": rows(_dead(99, 99))})).result is Result.UNKNOWN
-    assert _judged("cluster-heals", seen({}, fault)).result is Result.UNKNOWN
+    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 12.8))}, fault)).result is PromiseVerdict.HOLDS
+    assert _judged("cluster-heals", seen({"site": rows(_dead(5, 99))}, fault)).result is PromiseVerdict.BROKEN
+    assert _judged("cluster-heals", seen({"site": rows(_dead(99, 99))})).result is PromiseVerdict.UNKNOWN
+    assert _judged("cluster-heals", seen({}, fault)).result is PromiseVerdict.UNKNOWN
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -233,5 +236,5 @@ def test_what_was_acknowledged(verdict: Verdict) -> None:
 
 def test_a_ledger_that_was_not_kept_or_saw_no_fault_is_unknown() -> None:
     book = {"guestbook": Judgement("guestbook", Verdict.HOLDS, "all there")}
-    assert _judged("guestbook-keeps", seen({}, judgements=book)).result is Result.UNKNOWN
-    assert _judged("guestbook-keeps", seen({}, [happened("kill", "web1")])).result is Result.UNKNOWN
+    assert _judged("guestbook-keeps", seen({}, judgements=book)).result is PromiseVerdict.UNKNOWN
+    assert _judged("guestbook-keeps", seen({}, [happened("kill", "web1")])).result is PromiseVerdict.UNKNOWN

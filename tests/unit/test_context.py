@@ -13,7 +13,7 @@ from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 
 from lab.backends.docker import builder, engine
-from lab.backends.docker.context import Endpoint, endpoint
+from lab.backends.docker.context import EngineAddress, endpoint
 from lab.errors import BackendError, BuildError, Gone, SpecError
 from lab.recipes import recipe
 
@@ -121,7 +121,7 @@ def test_a_context_that_skips_verification_has_tls_still(folder: Path, monkeypat
 )
 def test_where_ports_are_published(url: str, *, local: bool) -> None:
     """An engine in a virtual machine of this one publishes on this one."""
-    assert Endpoint(url).local is local
+    assert EngineAddress(url).local is local
 
 
 def test_a_credential_helper_that_is_missing_is_one_screen() -> None:

@@ -14,7 +14,6 @@ from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError, Unable
 from lab.faults import (
     KINDS,
-    Clock,
     Crash,
     Cut,
     Fault,
@@ -23,6 +22,7 @@ from lab.faults import (
     Hang,
     Kill,
     Look,
+    SkewedClock,
     Slow,
     fault,
     heal,
@@ -181,7 +181,7 @@ def test_what_can_not_be_done_is_refused_before_anything_is(made: MemoryBackend)
         (Slow(("web1",), delay=0.1), "sch_netem"),
         (Slow(("web1",), rate=1000), "sch_tbf"),
         (Fill(("web1",), "guestbook"), "this machine's disk"),
-        (Clock(("web1",)), "share this machine's clock"),
+        (SkewedClock(("web1",)), "share this machine's clock"),
     ],
 )
 def test_what_a_backend_can_not_do_it_says(full: Cluster, wanted: Fault, why: str) -> None:
@@ -216,7 +216,7 @@ def test_memory_may_be_filled_anywhere() -> None:
         Cut(("web1",), ("http-lb1",), "in"),
         Slow(("web1",), 0.1, 0.01, 1.0, 1000),
         Fill(("web1",), "/tmp"),
-        Clock(("web1",), -60),
+        SkewedClock(("web1",), -60),
         Freeze(("web1",), "httpd"),
         Hang(("web1",), "httpd"),
         Crash(("web1",), "php-fpm"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.evidence.linear import Access, Answer, linearizable
+from lab.evidence.linear import Access, RegisterAnswer, linearizable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,25 +48,25 @@ BAD = {
 
 @pytest.mark.parametrize("history", GOOD.values(), ids=GOOD.keys())
 def test_good(history: Sequence[Access]) -> None:
-    assert linearizable(history) is Answer.YES
+    assert linearizable(history) is RegisterAnswer.YES
 
 
 @pytest.mark.parametrize("history", BAD.values(), ids=BAD.keys())
 def test_bad(history: Sequence[Access]) -> None:
-    assert linearizable(history) is Answer.NO
+    assert linearizable(history) is RegisterAnswer.NO
 
 
 def test_too_many_to_try_is_unknown_and_not_good() -> None:
     crowd = [write(str(index), 0, 100) for index in range(30)]
-    assert linearizable([*crowd, read("nobody", 200, 201)], most=1000) is Answer.UNKNOWN
+    assert linearizable([*crowd, read("nobody", 200, 201)], most=1000) is RegisterAnswer.UNKNOWN
 
 
 def test_what_was_asked_of_a_dead_node_again_and_again_hides_nothing() -> None:
     """Each such write may have been done; those that nobody saw are no more to try, and a fault among them is found."""
     asked = [write(f"unheard-{index}", 10 + index, None) for index in range(200)]
     after = [read("1", 300, 301), write("2", 302, 303), read("2", 304, 305)]
-    assert linearizable([write("1", 0, 1), *asked, *after]) is Answer.YES
-    assert linearizable([write("1", 0, 1), *asked, *after, read("1", 306, 307)]) is Answer.NO
+    assert linearizable([write("1", 0, 1), *asked, *after]) is RegisterAnswer.YES
+    assert linearizable([write("1", 0, 1), *asked, *after, read("1", 306, 307)]) is RegisterAnswer.NO
 
 
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=25)
@@ -82,11 +82,11 @@ def test_whatever_one_register_did_is_linearizable(steps: list[tuple[bool, int, 
         if writes:
             value = str(chosen)
         history.append(Access("write" if writes else "read", value, moment - before, moment + after + 0.001))
-    assert linearizable(history) is Answer.YES
+    assert linearizable(history) is RegisterAnswer.YES
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=25))
 def test_a_read_of_what_was_never_written_is_found(writes: list[tuple[int, float, float]]) -> None:
     history = [write(str(v), i - before, i + after + 0.001) for i, (v, before, after) in enumerate(writes)]
-    assert linearizable([*history, read("never", 3, 50)]) is Answer.NO
+    assert linearizable([*history, read("never", 3, 50)]) is RegisterAnswer.NO

@@ -20,11 +20,11 @@ from lab.errors import SpecError
 from lab.evidence.asking import Row
 from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.probes import Span
-from lab.evidence.verdicts import Result
+from lab.evidence.verdicts import PromiseVerdict
 from lab.nemesis import figures, judging, rounds, statements
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
-from lab.nemesis.judging import Copy, Failure
+from lab.nemesis.judging import FailedCheck, NodeCopy
 from lab.nemesis.keep import Told, Wanted, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.spec import parse
@@ -90,7 +90,7 @@ def _operation(name: str, outcome: Outcome = Outcome.ACKNOWLEDGED) -> Operation:
     return Operation(name, 1.0, 1.1, outcome)
 
 
-GOOD = Copy(
+GOOD = NodeCopy(
     {"ledger": ["a", "b"]},
     {"ledger": "7 123 456"},
     {"ledger": "9 124 789"},
@@ -107,7 +107,7 @@ WROTE = {
 }
 
 
-def _copies(**other: Copy) -> dict[str, Copy]:
+def _copies(**other: NodeCopy) -> dict[str, NodeCopy]:
     return {node: other.get(node, GOOD) for node in NODES}
 
 
@@ -235,7 +235,7 @@ def test_a_nodes_answer_is_read_line_by_line() -> None:
 
 
 def _played(number: int, kind: str, outage: float | None, *failed: str, skipped: str = "") -> Played:
-    failures = tuple(Failure(check, f"{check} in {number}", ("x",)) for check in failed)
+    failures = tuple(FailedCheck(check, f"{check} in {number}", ("x",)) for check in failed)
     return Played(number, kind, f"{kind} mysql1", 8.0, outage, 100, failures, skipped)
 
 
@@ -253,12 +253,12 @@ def test_figures_by_kind_and_of_all() -> None:
 def test_each_check_is_a_verdict_that_holds_only_when_it_was_tested() -> None:
     found = {one.promise: one for one in verdicts([_played(1, "kill", 3.0), _played(2, "pause", 1.0, "kept")])}
     assert set(found) == {f"nemesis-{check}" for check in judging.CHECKS}
-    assert found["nemesis-kept"].result is Result.BROKEN
+    assert found["nemesis-kept"].result is PromiseVerdict.BROKEN
     assert "the first, 2: kept in 2" in found["nemesis-kept"].figure
     assert found["nemesis-kept"].ids == ("x",)
-    assert found["nemesis-sum"].result is Result.HOLDS
-    assert {one.result for one in verdicts([])} == {Result.UNKNOWN}
-    assert {one.result for one in verdicts([_played(1, "kill", None, skipped="no")])} == {Result.UNKNOWN}
+    assert found["nemesis-sum"].result is PromiseVerdict.HOLDS
+    assert {one.result for one in verdicts([])} == {PromiseVerdict.UNKNOWN}
+    assert {one.result for one in verdicts([_played(1, "kill", None, skipped="no")])} == {PromiseVerdict.UNKNOWN}
 
 
 def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:

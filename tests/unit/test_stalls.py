@@ -18,7 +18,7 @@ from lab.clock import EMULATED
 from lab.evidence.checks import judged
 from lab.evidence.promises import promise
 from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
-from lab.evidence.verdicts import Result, Timed
+from lab.evidence.verdicts import PromiseVerdict, Timed
 from lab.spec import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, STEP, happened, rows, seen
@@ -82,21 +82,21 @@ def _moved(late: float, stalls: Sequence[Stall] = ()) -> Judged:
 
 
 def test_a_vip_that_is_late_on_a_quiet_machine_breaks_its_promise() -> None:
-    assert _moved(late=0.0).result is Result.HOLDS
-    assert _moved(late=0.3).result is Result.BROKEN
-    assert _moved(late=2.5).result is Result.BROKEN
+    assert _moved(late=0.0).result is PromiseVerdict.HOLDS
+    assert _moved(late=0.3).result is PromiseVerdict.BROKEN
+    assert _moved(late=2.5).result is PromiseVerdict.BROKEN
 
 
 def test_a_vip_that_is_late_by_a_stall_is_unknown() -> None:
     found = _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)])
-    assert (found.result, found.holds, found.excused) == (Result.UNKNOWN, False, True)
+    assert (found.result, found.holds, found.excused) == (PromiseVerdict.UNKNOWN, False, True)
     assert "the machine stood still for 0.40 s" in found.figure
 
 
 def test_a_stall_elsewhere_or_too_short_excuses_nothing() -> None:
-    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 2.0, BEGUN + 4.0)]).result is Result.BROKEN
-    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.3)]).result is Result.BROKEN
-    assert _moved(late=0.0, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)]).result is Result.HOLDS
+    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 2.0, BEGUN + 4.0)]).result is PromiseVerdict.BROKEN
+    assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.3)]).result is PromiseVerdict.BROKEN
+    assert _moved(late=0.0, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)]).result is PromiseVerdict.HOLDS
 
 
 def test_only_one_interval_of_the_probes_is_added_to_a_formula() -> None:
@@ -110,7 +110,7 @@ def test_a_time_that_is_late_on_an_emulated_processor_is_unknown_and_not_for_eve
     declared, cluster = promise("vip-moves"), parse(FULL)
     bound = declared.bound(cluster)
     assert bound
-    for late, result in ((3.0, Result.UNKNOWN), (24.0, Result.UNKNOWN), (26.0, Result.BROKEN)):
+    for late, result in ((3.0, PromiseVerdict.UNKNOWN), (24.0, PromiseVerdict.UNKNOWN), (26.0, PromiseVerdict.BROKEN)):
         times = {"vip-moves": [Timed(bound + late, BEGUN + 1)]}
         run = dataclasses.replace(seen({}, measured=times), clock=EMULATED)
         assert judged(declared, bound, run).result is result

@@ -18,7 +18,7 @@ USUAL = "unix:///var/run/docker.sock"
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class EngineAddress:
     """An engine's address.
 
     Attributes:
@@ -41,7 +41,7 @@ class Endpoint:
         return parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
 
 
-def endpoint() -> Endpoint:
+def endpoint() -> EngineAddress:
     """The engine that is meant; the usual socket, or the rootless one, where nothing says otherwise.
 
     Raises:
@@ -49,14 +49,14 @@ def endpoint() -> Endpoint:
     """
     host = os.environ.get("DOCKER_HOST")
     if host:
-        return Endpoint(host, _tls_of_environment(), ("--host", host))
+        return EngineAddress(host, _tls_of_environment(), ("--host", host))
     name = os.environ.get("DOCKER_CONTEXT") or _chosen()
     if name != DEFAULT:
         return _context(name)
     rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock"
     there = Path(USUAL.removeprefix("unix://")).exists()
     url = f"unix://{rootless}" if rootless.exists() and not there else USUAL
-    return Endpoint(url, options=("--host", url))
+    return EngineAddress(url, options=("--host", url))
 
 
 def _folder() -> Path:
@@ -74,7 +74,7 @@ def _chosen() -> str:
     return str(told.get("currentContext") or DEFAULT) if isinstance(told, dict) else DEFAULT
 
 
-def _context(name: str) -> Endpoint:
+def _context(name: str) -> EngineAddress:
     mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     path = _folder() / "contexts" / "meta" / mark / "meta.json"
     try:
@@ -87,7 +87,7 @@ def _context(name: str) -> Endpoint:
             next_step="'docker context ls' lists what there is; 'docker context use' or DOCKER_CONTEXT chooses",
         ) from None
     keys = _folder() / "contexts" / "tls" / mark / "docker"
-    return Endpoint(url, _tls(keys, verify=not told.get("SkipTLSVerify", False)), ("--context", name))
+    return EngineAddress(url, _tls(keys, verify=not told.get("SkipTLSVerify", False)), ("--context", name))
 
 
 def _tls_of_environment() -> TLSConfig | None:
