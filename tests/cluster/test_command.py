@@ -204,7 +204,7 @@ def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=person.backend.clock.limit(20))
     assert first.returncode == 130
-    assert "'lab up' goes on from here" in said
+    assert "'lab up' continues from here" in said
     (person.folder / "cluster.yaml").unlink()
     person.lab("down", "--volumes")
     assert not person.nodes()
