@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 from lab import paths
@@ -59,7 +60,11 @@ def home() -> Finding:
     """The folder in which secrets are kept."""
     place = paths.secrets("www").parent
     made = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  never raises
-    usable = os.access(made, os.W_OK | os.X_OK) and made.is_dir()
+    try:
+        with tempfile.TemporaryDirectory(dir=made):  # rights alone tell root nothing
+            usable = True
+    except OSError:
+        usable = False
     return Finding(
         "folder for secrets", usable, str(place), "set XDG_DATA_HOME to a folder that you can write", vital=True
     )

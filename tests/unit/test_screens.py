@@ -100,3 +100,10 @@ def test_signs_that_an_encoding_lacks_are_printed_as_words(encoding: str) -> Non
 def test_the_version_is_printed() -> None:
     done = subprocess.run([LAB, "--version"], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == __version__
+
+
+def test_the_doctor_names_a_folder_for_secrets_that_cannot_be_made() -> None:
+    done = _lab("doctor", "--machine", XDG_DATA_HOME=NOWHERE)
+    assert done.returncode == 2
+    assert f"{NOWHERE}/www-cluster-lab" in done.stdout
+    assert "set XDG_DATA_HOME" in done.stdout
