@@ -112,13 +112,17 @@ def _printed(error: Exception) -> int:
     return shown.exit_code
 
 
+def _nothing(_number: int, _frame: object) -> None:
+    """A signal that came before does its work."""
+
+
 def _terminated(number: int, _: object) -> None:
     """A terminal that was closed and a `kill` end a verb as Ctrl-C does: with all that it began.
 
     Once: what is reverted then is not to be broken off by the same signal, which a shell and the kernel both send.
     """
     for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, _nothing)  # SIG_IGN makes Python report a signal that is pending
     raise SystemExit(SIGNALLED + number)
 
 

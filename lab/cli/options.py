@@ -96,12 +96,12 @@ def place(file: str | None, kind: str | None, host: str | None, name: str | None
     """
     from pathlib import Path
 
-    from lab.errors import SpecError
+    from lab.errors import HostError, SpecError
     from lab.spec import DEFAULT_FILE, placement
 
     try:
         path = topology(file, name)
-    except SpecError:
+    except (HostError, SpecError):
         path = Path(file) if file else DEFAULT_FILE
     return placement(path, kind, host)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from lab import paths, private
+from lab.errors import HostError
 
 
 class Note(StrEnum):
@@ -33,7 +34,14 @@ def read(cluster: str, note: Note) -> str:
         HostError: it is damaged.
     """
     path = paths.secrets(cluster) / note
-    return private.read(path).strip() if path.is_file() else ""
+    try:
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(
+            f"the note '{note}' of the cluster '{cluster}' can't be read: {error}",
+            where=str(path),
+            next_step="remove that file; without the note 'topology', -f names the topology",
+        ) from error
 
 
 def remove(cluster: str, *notes: Note) -> None:

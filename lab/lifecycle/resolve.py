@@ -81,21 +81,8 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
         HostError: a kernel feature is missing, or the engine can't have a role.
         SpecError: there are too many nodes; names the topologies that fit.
     """
-    for feature in made.needs:
-        if feature not in capabilities.kernel:
-            role, needed = kernel_features()[feature]
-            raise HostError(
-                f"the nodes' kernel has no '{feature}', which {needed.purpose} needs",
-                where=f"{role}.{needed.option}".rstrip("."),
-                next_step=f"{needed.instead} ('lab doctor' tells which features are here)",
-            )
-    for name in ("", *(node.name for node in made.nodes)):
-        if name in capabilities.foreign:
-            raise HostError(
-                f"{capabilities.foreign[name]} is there and is not the lab's",
-                where=name or "network",
-                next_step="remove it, or choose another name for the cluster with --name",
-            )
+    _admit_kernel(made, capabilities)
+    _admit_names(made, capabilities)
     if Lack.BRICKS in capabilities.lacks and made.role("storage"):
         raise HostError(
             f"{capabilities.engine} can't have the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
@@ -111,6 +98,29 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
             next_step=f"of those that ship, these fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
             " or raise 'max-domains'",
         )
+
+
+def _admit_kernel(made: Plan, capabilities: Capabilities) -> None:
+    """Refuses a role whose feature the nodes' kernel lacks."""
+    for feature in made.needs:
+        if feature not in capabilities.kernel:
+            role, needed = kernel_features()[feature]
+            raise HostError(
+                f"the nodes' kernel has no '{feature}', which {needed.purpose} needs",
+                where=f"{role}.{needed.option}".rstrip("."),
+                next_step=f"{needed.instead} ('lab doctor' tells which features are here)",
+            )
+
+
+def _admit_names(made: Plan, capabilities: Capabilities) -> None:
+    """Refuses the name of a node or network that something else has."""
+    for name in ("", *(node.name for node in made.nodes)):
+        if name in capabilities.foreign:
+            raise HostError(
+                f"{capabilities.foreign[name]} is there and is not the lab's",
+                where=name or "network",
+                next_step="remove it, or choose another name for the cluster with --name",
+            )
 
 
 def _that_fit(count: int) -> list[str]:

@@ -701,6 +701,21 @@ def test_the_topology_that_a_cluster_was_made_from_is_taken_again(
         options.topology(None, "golden")
 
 
+def test_a_damaged_note_is_in_the_way_of_no_verb_that_needs_no_topology(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    up(load(assets.topologies()["stage1"], name="golden"), MemoryBackend("golden"), Silent())
+    note = secrets.folder("golden") / "topology"
+    note.write_bytes(b"\xff\xfe")
+    assert options.place(None, None, None, "golden").backend == "docker", "'down' and 'status' go on"
+    with pytest.raises(HostError, match="the note 'topology'") as caught:
+        options.topology(None, "golden")
+    assert caught.value.where == str(note)
+    assert "-f names the topology" in caught.value.next_step
+    assert options.topology("stage3", "golden") == assets.topologies()["stage3"]
+
+
 def test_a_fall_back_keeps_what_the_cluster_was_made_from() -> None:
     """The first attempt is removed with all that is kept of the cluster."""
     shipped = load(assets.topologies()["stage1"], name="golden")

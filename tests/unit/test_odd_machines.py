@@ -211,6 +211,21 @@ def test_a_signal_ends_a_verb_with_a_word(tmp_path: Path, silent: str, number: s
     assert "Traceback" not in said
 
 
+def test_two_signals_at_once_are_one_end(tmp_path: Path, silent: str) -> None:
+    """As a service manager sends them; what is reverted meanwhile is broken off by neither."""
+    with subprocess.Popen(
+        [LAB, "status"], env={**os.environ, "DOCKER_HOST": silent}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        port = f":{int(silent.rpartition(':')[2]):04X} 01 "
+        connected = Path(f"/proc/{process.pid}/net/tcp")
+        until("the engine to be asked", 20, lambda: any(port in line for line in connected.read_text().splitlines()))
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+            process.send_signal(number)
+        _, said = process.communicate(timeout=END_SECONDS)
+    assert process.returncode in (143, 129)
+    assert len(said.splitlines()) == 1, said
+
+
 def test_a_terminal_that_is_closed_ends_a_verb(tmp_path: Path, silent: str) -> None:
     """The kernel sends SIGHUP, the shell once more; nothing can be written any more."""
     pid, terminal = pty.fork()
