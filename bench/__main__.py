@@ -19,8 +19,8 @@ from lab.backends import backend
 from lab.errors import LabError
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.spec import Mail, Placement, find, load
 from lab.testing import LabCluster
+from lab.topology import Mail, Placement, find, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.services import backup
 from lab.services.mysql import members
-from lab.spec import Placement, find, load
 from lab.testing import LabCluster
+from lab.topology import Placement, find, load
 
 if TYPE_CHECKING:
     from lab.evidence import Load

@@ -131,7 +131,7 @@ def _page(runs: int) -> tuple[float, list[float]]:
 
 def _written(folder: Path) -> Path:
     """A run of ten minutes with a fault every ten seconds."""
-    from lab.spec import parse
+    from lab.topology import parse
     from tests.unit.conftest import FULL
 
     probed = {name: plain.rows(lambda at: "ok" if at % 10 > 1 else None, 600) for name in ("site", "web1", "web2")}

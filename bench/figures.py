@@ -19,7 +19,7 @@ from lab.evidence.promises import promise
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -20,7 +20,7 @@ from lab.lifecycle import secrets
 from lab.lifecycle.each import WORKERS
 from lab.lifecycle.resolve import offline
 from lab.plan import TMPFS, Plan, compose, plan
-from lab.spec import find, load
+from lab.topology import find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))
 NAME = f"labbench-{os.getpid()}"

@@ -16,8 +16,8 @@ from lab.evidence import until
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.services import mail
-from lab.spec import Cluster, Mail, Mysql, Placement, Storage, TcpLb
 from lab.testing import LabCluster
+from lab.topology import Cluster, Mail, Mysql, Placement, Storage, TcpLb
 
 NAME = f"labbench-{os.getpid()}-mail"
 MESSAGES, AT_ONCE, BYTES = 200, 8, 2000

@@ -16,8 +16,8 @@ from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.services.ledgers import database
 from lab.services.mysql import Member, members, switchover
-from lab.spec import Cluster, Mysql, Placement, TcpLb
 from lab.testing import LabCluster
+from lab.topology import Cluster, Mysql, Placement, TcpLb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from bench.figures import Figure, figure
 from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.spec import Cluster, Placement, Shell, Storage, TcpLb
-from lab.spec.users import User
 from lab.testing import LabCluster
+from lab.topology import Cluster, Placement, Shell, Storage, TcpLb
+from lab.topology.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from bench.figures import Figure, figure
 from lab.backends import backend
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.spec import Cluster, Placement, Storage, Web
 from lab.testing import LabCluster
+from lab.topology import Cluster, Placement, Storage, Web
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

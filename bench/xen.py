@@ -12,11 +12,11 @@ from pathlib import Path
 from bench import failover
 from bench.figures import Figure, figure, seconds
 from lab.backends import backend
+from lab.backends.xen.nested import machine
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
-from lab.nested import machine
-from lab.spec import Placement, find, load
 from lab.testing import LabCluster
+from lab.topology import Placement, find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))
 NAME = f"labbench-{os.getpid()}-xen"

@@ -29,7 +29,7 @@ class Clock:
         slowdown: how many times as long as on a processor of this machine a node needs for the same work; 1, or more
             where its processor is emulated.
         defaults: by role, the values of a topology's options that nodes so slow need; they apply where the topology
-            writes none (`lab.spec.defaults`).
+            writes none (`lab.topology.defaults`).
     """
 
     slowdown: float = 1.0

@@ -10,7 +10,7 @@ from lab.errors import SpecError
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.spec import Placement
+    from lab.topology import Placement
 
 BACKENDS = {
     "docker": "lab.backends.docker:DockerBackend",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
     from lab.lifecycle.report import Report
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 
 def admitted(cluster: Cluster, backend: Backend, report: Report) -> Prepared:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.evidence.ledger import Operation
     from lab.evidence.verdicts import RunData
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 ROW_BYTES = 120  # of an answer and a probe, in all files
 LEAST_BYTES = 20_000_000  # logs, rendered files and the report of a large cluster
@@ -86,7 +86,7 @@ class Record:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes everything; `extra`: what else belongs into the results."""
-        from lab.report import page
+        from lab.chaos.report import page
 
         self.results = results
         happened = events.events(seen)

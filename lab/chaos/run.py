@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lab.lifecycle.prepare import Prepared
     from lab.lifecycle.report import Report
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 SETTLE_SECONDS = 6.0  # watched after the last mending: promises of a return are judged in this time
 HEALTH_SECONDS = 60.0

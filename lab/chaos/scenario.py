@@ -12,9 +12,9 @@ from lab.errors import SpecError
 from lab.evidence.promises import promise
 from lab.faults.kinds import KINDS, kind
 from lab.services.ledgers import LEDGERS
-from lab.spec import units
-from lab.spec.roles import Model
-from lab.spec.units import Duration
+from lab.topology import units
+from lab.topology.roles import Model
+from lab.topology.units import Duration
 
 SHORTEST = "for: 20s\nfaults:\n  - {at: 5s, for: 5s, kill: web1}\npromises: [web-node-dies]"
 DOCUMENT = reading.Document("scenario", SHORTEST, "docs/chaos.md says what is valid")

@@ -131,7 +131,7 @@ def _some(names: list[str]) -> str:
 
 
 def _moment(text: str) -> float:
-    from lab.spec import units
+    from lab.topology import units
 
     return units.moment(text, time.time()) if text else 0.0
 

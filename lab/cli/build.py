@@ -27,7 +27,7 @@ def build(
     from lab.lifecycle.trial import trial
     from lab.recipes import recipe
     from lab.recipes import roles as known
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
     made = make(options.place(None, backend, host), options.DEFAULT_NAME)
     with screen.report() as report:

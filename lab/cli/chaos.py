@@ -74,7 +74,7 @@ def run(
     from lab.chaos import run as play
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
-    from lab.spec.loading import DEFAULT_FILE
+    from lab.topology.loading import DEFAULT_FILE
 
     if scenario == NEMESIS:
         chosen = secrets.randbelow(SEEDS) if seed is None else seed
@@ -130,7 +130,7 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
     from lab.nemesis.keep import Wanted
-    from lab.spec.loading import DEFAULT_FILE
+    from lab.topology.loading import DEFAULT_FILE
 
     file, name, backend, host = where
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)

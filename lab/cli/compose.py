@@ -30,7 +30,7 @@ def compose(
     from lab.lifecycle.resolve import offline
     from lab.plan import compose as writer
     from lab.plan import plan
-    from lab.spec import AUTO
+    from lab.topology import AUTO
 
     cluster = options.cluster(file, name, family, None, None)
     if cluster.network == AUTO:

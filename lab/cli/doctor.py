@@ -10,7 +10,7 @@ import typer
 from lab.cli import options
 
 if TYPE_CHECKING:
-    from lab.spec import Placement
+    from lab.topology import Placement
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def doctor(
         _fix(place)
     found = [*findings.host(), findings.home()]
     if place.backend == "xen":
-        from lab.nested import tools
+        from lab.backends.xen.nested import tools
 
         found += tools.findings()
     from lab.backends.docker import install
@@ -75,7 +75,7 @@ def _fix(place: Placement) -> None:
 
     install.ensure(_say)
     if place.backend == "xen":
-        from lab.nested import tools
+        from lab.backends.xen.nested import tools
 
         tools.ensure(_say)
 

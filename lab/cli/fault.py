@@ -86,7 +86,7 @@ def slow(
     seed: Seed = None,
 ) -> None:
     """Adds delay, loss or a rate limit to the outgoing packets of nodes."""
-    from lab.spec import units
+    from lab.topology import units
 
     told = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
     told |= {"loss": units.percent(loss), "rate": units.bits(rate)}
@@ -116,7 +116,7 @@ def clock(
     seed: Seed = None,
 ) -> None:
     """Changes the clock of nodes that have their own."""
-    from lab.spec import units
+    from lab.topology import units
 
     told = {"kind": "clock", "skew": round(units.seconds(skew))}
     _do(made, told, targets, span, seed)
@@ -182,7 +182,7 @@ def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: 
 
     from lab.faults import fault as build
     from lab.faults import inject, targets
-    from lab.spec import units
+    from lab.topology import units
 
     seconds = None if span is None else units.seconds(span)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed

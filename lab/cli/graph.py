@@ -25,7 +25,7 @@ def graph(
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
     from lab.plan.graph import FORMATS
-    from lab.spec.changes import nearest
+    from lab.topology.changes import nearest
 
     if form not in FORMATS:
         raise SpecError(f"--format {form}: there is no such format; {nearest(form, list(FORMATS))}")

@@ -48,7 +48,7 @@ def load(
 ) -> None:
     """Sends requests to the site from the client at a constant rate, without waiting for responses."""
     from lab.errors import SpecError
-    from lab.spec import units
+    from lab.topology import units
 
     if not 0 < rate <= MOST:
         raise SpecError(f"a rate of {rate:g} can't be asked", next_step=f"take more than 0 and at most {MOST} a second")

@@ -57,7 +57,7 @@ def reclone(made: Backend, node: options.Node) -> None:
     """Replaces a replica's data by a copy of the primary's, and waits until it replicates."""
     from lab.errors import SpecError
     from lab.services import mysql
-    from lab.spec.changes import nearest
+    from lab.topology.changes import nearest
 
     names = [member.name for member in _members(made)]
     if node not in names:

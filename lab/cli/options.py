@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.backends.base import Backend, Existing, Observed
-    from lab.spec import Cluster, Placement
+    from lab.topology import Cluster, Placement
 
 DEFAULT_NAME = "www"
 
@@ -82,7 +82,7 @@ def cluster_name(file: str | None, name: str | None) -> str:
         return identifiers.cluster(name, "--name")
     where = Path(file or "cluster.yaml")
     if where.is_file():
-        from lab.spec.loading import name_in
+        from lab.topology.loading import name_in
 
         return identifiers.cluster(name_in(where) or DEFAULT_NAME, str(where))
     return DEFAULT_NAME
@@ -97,7 +97,7 @@ def place(file: str | None, kind: str | None, host: str | None, name: str | None
     from pathlib import Path
 
     from lab.errors import HostError, SpecError
-    from lab.spec import DEFAULT_FILE, placement
+    from lab.topology import DEFAULT_FILE, placement
 
     try:
         path = topology(file, name)
@@ -142,8 +142,8 @@ def cluster(
     """
     from lab.errors import SpecError
     from lab.recipes import families
-    from lab.spec import AUTO, load
-    from lab.spec.changes import nearest, ported, scaled
+    from lab.topology import AUTO, load
+    from lab.topology.changes import nearest, ported, scaled
 
     cluster_name(file, name)
     valid = [AUTO, *families()]
@@ -158,7 +158,7 @@ def topology(file: str | None, name: str | None) -> Path:
     Raises:
         SpecError: no such file.
     """
-    from lab.spec import find
+    from lab.topology import find
 
     return find(file, last(file, name))
 
@@ -229,7 +229,7 @@ def running_node(made: Backend, name: str) -> str:
 def _observed(made: Backend, name: str) -> Observed:
     from lab.errors import SpecError
     from lab.lifecycle.members import existing
-    from lab.spec.changes import nearest
+    from lab.topology.changes import nearest
 
     nodes = existing(made).nodes
     found = next((node for node in nodes if node.name == name), None)

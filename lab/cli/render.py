@@ -28,7 +28,7 @@ def render(
     from lab.errors import SpecError
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.spec.changes import nearest
+    from lab.topology.changes import nearest
 
     cluster = options.cluster(file, name, family, scale, None)
     made = plan(*offline(*options.placed(cluster, options.place(file, backend, host, name))))

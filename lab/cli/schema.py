@@ -15,8 +15,8 @@ def schema() -> None:
     from pathlib import Path
 
     from lab import assets
-    from lab.spec import ROLES
-    from lab.spec import schema as make
+    from lab.topology import ROLES
+    from lab.topology import schema as make
 
     assets.use_roles(Path(ROLES))
     print(make())

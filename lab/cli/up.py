@@ -31,7 +31,7 @@ def up(
     from lab.lifecycle.lock import held
     from lab.lifecycle.status import status
     from lab.lifecycle.up import up as bring_up
-    from lab.spec import DEFAULT_FILE
+    from lab.topology import DEFAULT_FILE
 
     cluster = options.cluster(file, name, family, scale, port)
     again = options.topology(file, name) if options.last(file, name) else None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
-    from lab.spec.editing import Edit
+    from lab.topology.editing import Edit
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
 Key = Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lab.nested.machine import Running
+    from lab.backends.xen.nested.machine import Running
 
 app = typer.Typer(help="Xen: the nested host.", no_args_is_help=True)
 host = typer.Typer(help="A Xen host inside QEMU, for machines that are not Xen hosts.", no_args_is_help=True)
@@ -30,8 +30,8 @@ def up(
     cpu: Annotated[str | None, typer.Option(help="QEMU's processor model. Default: one known to work.")] = None,
 ) -> None:
     """Boots the Xen host, and returns when it answers. Its disk is created at the first boot and kept."""
+    from lab.backends.xen.nested import machine, qemu
     from lab.cli import screen
-    from lab.nested import machine, qemu
 
     with screen.report() as report:
         machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, report.step)
@@ -43,7 +43,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Shows whether the Xen host runs, its accelerator, and Xen's own report. Exits with 1 if it does not run."""
-    from lab.nested import machine
+    from lab.backends.xen.nested import machine
 
     found = machine.running()
     if found is None:
@@ -68,7 +68,7 @@ def enter() -> None:
 @host.command()
 def down() -> None:
     """Stops the domains cleanly and shuts the Xen host down. Its disk, with the clusters' data, is kept."""
-    from lab.nested import machine
+    from lab.backends.xen.nested import machine
 
     found = machine.running()
     if found is None:
@@ -79,8 +79,8 @@ def down() -> None:
 
 
 def _running() -> Running:
+    from lab.backends.xen.nested import machine
     from lab.errors import HostError
-    from lab.nested import machine
 
     found = machine.running()
     if found is None:

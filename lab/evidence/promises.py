@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.recipes.declared import DeclaredPromise
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 EVERY_ROLE = "base"
 

@@ -8,7 +8,7 @@ from lab.errors import SpecError
 from lab.lifecycle.members import existing
 from lab.lifecycle.status import vip_holders
 from lab.services.primaries import PRIMARIES
-from lab.spec.changes import nearest
+from lab.topology.changes import nearest
 
 if TYPE_CHECKING:
     import random

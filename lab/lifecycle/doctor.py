@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Capabilities, Room
     from lab.lifecycle.sizes import Size
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 WANTED_FOR = {
     "sch_netem": ("delay and loss on the network", "only bandwidth can be limited (sch_tbf)"),

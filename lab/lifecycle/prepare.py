@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.lifecycle.report import Report
     from lab.lifecycle.sizes import Size
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
     from lab.lifecycle.report import Report
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 
 def renew(

@@ -12,9 +12,9 @@ from lab.backends.base import ROUTE, Existing, Lack, State
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families, kept
 from lab.recipes import kernel_features, published_ports
-from lab.spec import AUTO, parse
-from lab.spec.changes import scaled
-from lab.spec.defaults import filled
+from lab.topology import AUTO, parse
+from lab.topology.changes import scaled
+from lab.topology.defaults import filled
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Capabilities
     from lab.lifecycle.report import Report
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 RANGE = IPv4Network("10.90.0.0/16")
 POOL = list(RANGE.subnets(new_prefix=24))

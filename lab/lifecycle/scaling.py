@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing
     from lab.plan import Plan
-    from lab.spec import Cluster, Mysql
+    from lab.topology import Cluster, Mysql
 
 STORAGE, FILE = "storage", "/etc/lab/storage.json"
 MYSQL = "mysql"

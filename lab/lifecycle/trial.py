@@ -11,7 +11,7 @@ from lab.lifecycle.resolve import offline
 from lab.plan import plan
 from lab.recipes import family, manifest
 from lab.recipes.facts import script
-from lab.spec import parse
+from lab.topology import parse
 
 if TYPE_CHECKING:
     from lab.plan import Plan

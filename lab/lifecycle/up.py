@@ -17,7 +17,7 @@ from lab.lifecycle.prepare import Prepared, prepare
 from lab.lifecycle.reconcile import Kind
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
-from lab.spec import AUTO
+from lab.topology import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Existing
     from lab.lifecycle.report import Report
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 NEVER_READY = (
     "this cluster was never ready with CentOS: if it has nothing that you need,"

@@ -9,7 +9,7 @@ from lab.errors import LabError
 from lab.faults import Crash, Cut, Fill, Hang, Kill, Pause, SkewedClock
 from lab.nemesis.interrupted import interrupted
 from lab.services.mysql import members, request_copy, switchover
-from lab.spec import Mysql
+from lab.topology import Mysql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.faults import Fault
     from lab.nemesis.field import Field
     from lab.nemesis.rounds import Act, NemesisRound
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 CLONE_SECONDS = 20.0
 PROMOTED_SECONDS = 30.0

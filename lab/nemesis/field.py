@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.faults import Fault
-    from lab.spec import Cluster, Placement
+    from lab.topology import Cluster, Placement
 
 
 @dataclass

@@ -11,7 +11,7 @@ from lab.lifecycle.report import Silent
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from lab.spec import Cluster, Placement
+    from lab.topology import Cluster, Placement
 
 UP_SECONDS = 240.0
 END_SECONDS = 10.0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lab.nemesis.rounds import NemesisRound
     from lab.plan import Plan
     from lab.services.mysql import Member
-    from lab.spec import Cluster, Placement
+    from lab.topology import Cluster, Placement
 
 COMMIT_SECONDS = 10.0
 POSITION_SECONDS = 30.0

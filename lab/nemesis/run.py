@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.report import Report
     from lab.nemesis.play import RoundData
-    from lab.spec import Cluster, Placement
+    from lab.topology import Cluster, Placement
 
 SUMMARY = "Rounds of faults by chance on three mysql nodes under load; every copy is compared after each."
 TOPOLOGY = "stage6"

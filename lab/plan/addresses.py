@@ -9,7 +9,7 @@ from lab.errors import SpecError
 from lab.recipes import manifest
 
 if TYPE_CHECKING:
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 VIP_SLOT = 100
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lab.recipes.declared import Published
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 
 def entry(cluster: Cluster, found: Mapping[str, str]) -> str:

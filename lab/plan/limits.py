@@ -9,7 +9,7 @@ from lab.plan.model import Limits
 
 if TYPE_CHECKING:
     from lab.recipes import Manifest
-    from lab.spec import RoleOptions
+    from lab.topology import RoleOptions
 
 
 def limits(kind: Manifest, options: RoleOptions) -> Limits:

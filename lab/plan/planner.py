@@ -13,7 +13,7 @@ from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
 
 if TYPE_CHECKING:
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 

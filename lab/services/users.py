@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lab import assets
 from lab.errors import SpecError
-from lab.spec import find
-from lab.spec.changes import nearest
-from lab.spec.editing import Edit, edited
-from lab.spec.loading import DEFAULT_FILE
+from lab.topology import find
+from lab.topology.changes import nearest
+from lab.topology.editing import Edit, edited
+from lab.topology.loading import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

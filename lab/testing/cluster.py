@@ -17,7 +17,7 @@ from lab.lifecycle import each, ready, resolve
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
-from lab.spec import RoleOptions
+from lab.topology import RoleOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Result
     from lab.clock import Clock
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 T = TypeVar("T", bound=RoleOptions)
 A = TypeVar("A")

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from lab.evidence import Ledger, Probes
-    from lab.spec import Placement
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
     from lab.testing.faults import Faults
     from lab.testing.rounds import Rounds
+    from lab.topology import Placement
 
 FAILED = pytest.StashKey[bool]()
 READ_ONLY = "read_only"
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def place(config: pytest.Config) -> Placement:
     """Where the tests' clusters run."""
-    from lab.spec import Placement, Xen
+    from lab.topology import Placement, Xen
 
     return Placement(config.getoption("--backend"), Xen(host=config.getoption("--host")))
 
@@ -65,8 +65,8 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
     from lab.backends import backend
     from lab.lifecycle.down import down
     from lab.lifecycle.report import Silent
-    from lab.spec import find, load
     from lab.testing.cluster import LabCluster
+    from lab.topology import find, load
 
     option = request.config.getoption
     spec = load(find(option("--topology")), name=f"labtest-{os.getpid()}", family=option("--family"))

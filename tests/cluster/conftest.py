@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import Storage
+from lab.topology import Storage
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

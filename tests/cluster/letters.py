@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.services import mail
-from lab.spec import Mail
+from lab.topology import Mail
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

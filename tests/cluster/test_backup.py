@@ -14,7 +14,7 @@ from lab.evidence.ledger import Outcome
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.services import backup
-from lab.spec import Backup
+from lab.topology import Backup
 from tests.cluster import treasure
 from tests.cluster.letters import Post, correspondents
 

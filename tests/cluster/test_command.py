@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lab.backends.base import Backend
-    from lab.spec import Placement
     from lab.testing import LabCluster
+    from lab.topology import Placement
 
 UP_SECONDS = 120
 STAGE8_NODES = 7

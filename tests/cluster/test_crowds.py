@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import Web
+from lab.topology import Web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
 
     made = cluster.run("client", f"rm -rf {KEYS}; mkdir -m 700 {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {KEYS}/kim")
     assert made.ok, made.said
-    from lab.spec.users import User
+    from lab.topology.users import User
 
     user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])
     door = cluster.plan.vip or cluster.plan.node("shell1").address

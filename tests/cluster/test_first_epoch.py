@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.services.mysql import members
-from lab.spec import Mysql
+from lab.topology import Mysql
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

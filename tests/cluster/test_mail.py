@@ -15,7 +15,7 @@ import pytest
 from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.services import mail
-from lab.spec import Mail, Web
+from lab.topology import Mail, Web
 from tests.cluster.letters import PASSWORD, correspondents
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.spec import Mail
+from lab.topology import Mail
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

@@ -15,7 +15,7 @@ from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.lifecycle import each
 from lab.services.mysql import Member, members, reclone, switchover
-from lab.spec import Mysql
+from lab.topology import Mysql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from lab.evidence.ledger import Verdict
 from lab.services.mysql import members, switchover
-from lab.spec import Mysql
+from lab.topology import Mysql
 from tests.cluster.mysql_nodes import alike, sql, whole
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from lab.lifecycle.resolve import timers
 from lab.lifecycle.up import up
 from lab.nemesis.play import Nemesis
 from lab.nemesis.rounds import drawn
-from lab.spec import find, load
 from lab.testing.plugin import place
+from lab.topology import find, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

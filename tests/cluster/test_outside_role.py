@@ -16,14 +16,14 @@ from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.lifecycle.status import status
 from lab.lifecycle.up import up
-from lab.spec import load
 from lab.testing.plugin import place
+from lab.topology import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/cache"
 TOPOLOGY = "tcp-lb: {count: 2}\nmemcached: {count: 2, items: 32, connections: %d}\n"  # five domains fit a Xen host

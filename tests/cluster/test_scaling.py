@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.lifecycle import ready
-from lab.spec import NodeOverride, Web
+from lab.topology import NodeOverride, Web
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

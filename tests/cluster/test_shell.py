@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import Shell
-from lab.spec.users import User
+from lab.topology import Shell
+from lab.topology.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lab.backends.base import Result
-    from lab.spec import Cluster
     from lab.testing import LabCluster
+    from lab.topology import Cluster
 
 KEYS = "/root/keys"
 ANN, BOB, GUEST = "student1", "student2", "student3"

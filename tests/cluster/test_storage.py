@@ -14,7 +14,7 @@ from lab.errors import BackendError
 from lab.evidence import Register
 from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.services.volumes import bricks
-from lab.spec import Storage
+from lab.topology import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

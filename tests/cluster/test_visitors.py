@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import Web
+from lab.topology import Web
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from lab.lifecycle.resolve import offline
 from lab.lifecycle.trial import trial
 from lab.plan import Plan, compose, plan
 from lab.recipes import recipe
-from lab.spec import find, load
+from lab.topology import find, load
 from tests import free
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from lab.lifecycle import resolve
 from lab.lifecycle.report import Silent
 from lab.lifecycle.trial import trial
 from lab.recipes import Family, family, recipe, roles
-from lab.spec import Cluster
+from lab.topology import Cluster
 from tests.images.alone import Alone
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from lab.evidence import until
 from lab.recipes import manifest
 from lab.recipes.facts import script
-from lab.spec.users import UserName
+from lab.topology.users import UserName
 
 if TYPE_CHECKING:
     from lab.recipes import Family

@@ -13,7 +13,7 @@ import pytest
 from lab.evidence import until
 from lab.lifecycle.resolve import offline
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 from tests.images.alone import Alone
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from lab.lifecycle import resolve
 from lab.lifecycle.down import down
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
-from lab.spec import parse
+from lab.topology import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,7 @@ from lab.chaos.record import Record
 from lab.evidence.checks import judged
 from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.promises import promise
-from lab.spec import parse
+from lab.topology import parse
 from tests.browser import bands, opened
 from tests.unit.conftest import FULL
 from tests.unit.runs import VERSIONS, happened, load, rows, seen

@@ -11,7 +11,7 @@ from hypothesis import settings
 from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.lifecycle import resolve
-from lab.spec import Cluster, parse
+from lab.topology import Cluster, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from lab.evidence.asking import Row
 from lab.evidence.load import Answer
 from lab.evidence.verdicts import Happened, RunData, Timed
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:

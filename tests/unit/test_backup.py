@@ -12,7 +12,7 @@ import pytest
 from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.services import backup
-from lab.spec import parse, units
+from lab.topology import parse, units
 from tests.unit.keeper import load
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
 from lab.evidence.stalls import Stall
 from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 from tests.unit.runs import BEGUN, happened, load, rows, seen
 

@@ -19,7 +19,7 @@ from lab.lifecycle import ready
 from lab.plan import plan
 from lab.services.ledgers import LEDGERS
 from lab.services.streams import cluster_probes
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from lab.cli.main import app
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
 from lab.plan import compose, plan
-from lab.spec import find, load
+from lab.topology import find, load
 
 COMMITTED = Path(__file__).parents[2] / "compose"
 FRESHEN = "run: lab compose --file full --family debian > compose/compose.yaml"

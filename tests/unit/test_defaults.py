@@ -14,8 +14,8 @@ from lab.evidence.promises import promise
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.report import Silent
 from lab.lifecycle.resolve import timers
-from lab.spec import Cluster, load, parse
-from lab.spec.cluster import cluster_model
+from lab.topology import Cluster, load, parse
+from lab.topology.cluster import cluster_model
 from tests.unit.conftest import WHOLE
 
 TIMER = re.compile(r"\b(inter|fastinter|timeout|advert-int|answer-timeout|patience|ping-timeout):")

@@ -15,7 +15,7 @@ from lab.errors import BackendError, HostError
 from lab.faults import Pause
 from lab.lifecycle import doctor, resolve
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:

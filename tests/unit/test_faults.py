@@ -32,13 +32,13 @@ from lab.faults import (
 )  # fmt: skip
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
-from lab.spec import units
+from lab.topology import units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.backends.base import Backend
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 EVERYTHING = Capabilities(
     "memory", frozenset({"nf_tables", "sch_netem", "sch_tbf"}), own_clocks=True, sized_volumes=True

@@ -12,7 +12,7 @@ import pytest
 from lab.errors import SpecError
 from lab.evidence.promises import Promise, promise, promises
 from lab.recipes.declared import Fragment
-from lab.spec import HealthCheck, HttpLb, Mysql, Storage, TcpLb, parse
+from lab.topology import HealthCheck, HttpLb, Mysql, Storage, TcpLb, parse
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from lab.plan import plan
 from lab.recipes import families, recipe, roles
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,7 +13,7 @@ from lab.backends import backend
 from lab.backends.xen.dom0 import Dom0
 from lab.cli.main import app
 from lab.errors import LabError, SpecError
-from lab.spec import Placement, parse
+from lab.topology import Placement, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 
 
 @pytest.mark.parametrize(("count", "peers"), [(1, 0), (2, 1), (3, 2)])

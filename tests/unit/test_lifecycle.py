@@ -32,7 +32,7 @@ from lab.lifecycle.status import status
 from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.recipes import recipe
-from lab.spec import Cluster, load, parse
+from lab.topology import Cluster, load, parse
 from tests.unit import conftest
 from tests.unit.conftest import FULL, TAKEN, WHOLE
 

@@ -17,7 +17,7 @@ from lab.lifecycle.up import up
 from lab.plan import compose, plan
 from lab.plan.model import Limits
 from lab.recipes import manifest, roles
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:

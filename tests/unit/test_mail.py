@@ -16,7 +16,7 @@ from lab.errors import SpecError
 from lab.plan import plan
 from lab.recipes import families
 from lab.services import mail
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck, NodeCopy
 from lab.nemesis.keep import Told, Wanted, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import VERSIONS, happened, seen
 

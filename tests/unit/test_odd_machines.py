@@ -17,7 +17,7 @@ import pytest
 
 from lab.cli import screen
 from lab.evidence import until
-from lab.spec import placement
+from lab.topology import placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

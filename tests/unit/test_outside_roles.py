@@ -21,8 +21,8 @@ from lab.plan import plan
 from lab.plan.compose import document
 from lab.plan.graph import edges, svg
 from lab.recipes import recipe, roles
-from lab.spec import Cluster, load, parse, schema
-from lab.spec.changes import ported, scaled
+from lab.topology import Cluster, load, parse, schema
+from lab.topology.changes import ported, scaled
 from tests.attack.entrances import ENTRANCES
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from lab.lifecycle.resolve import offline
 from lab.plan import MANIFEST, plan
 from lab.plan.addresses import addresses
 from lab.plan.graph import FORMATS, svg
-from lab.spec import Cluster, find, load, parse
+from lab.topology import Cluster, find, load, parse
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:

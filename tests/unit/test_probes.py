@@ -10,7 +10,7 @@ from lab.evidence.load import Answer
 from lab.evidence.probes import lane, members, outages
 from lab.plan import plan
 from lab.services.streams import streams
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, load, rows
 

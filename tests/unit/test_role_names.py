@@ -27,8 +27,8 @@ KNOWN = {
     "nemesis/load.py": "the nemesis is one of mysql",
     "nemesis/play.py": "the nemesis is one of mysql",
     "nemesis/run.py": "the nemesis is one of mysql",
-    "spec/cluster.py": "the volumes that other roles' options name",
-    "spec/roles.py": "the default of a volume's name, which is a role's too",
+    "topology/cluster.py": "the volumes that other roles' options name",
+    "topology/roles.py": "the default of a volume's name, which is a role's too",
     "testing/cluster.py": "the default of a proxy's name, which is a role's too",
 }
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 CONFIG = "/etc/lab/haproxy.cfg"

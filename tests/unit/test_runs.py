@@ -15,7 +15,7 @@ from lab.chaos.record import Record
 from lab.evidence.checks import judged
 from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.promises import promise
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, VERSIONS, happened, load, rows, seen
 

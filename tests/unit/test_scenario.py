@@ -17,7 +17,7 @@ from lab.chaos.record import Record
 from lab.errors import SpecError
 from lab.evidence.promises import promises
 from lab.plan import plan
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:

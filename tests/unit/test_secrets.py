@@ -20,7 +20,7 @@ from lab.lifecycle.renew import renew
 from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.plan import plan
-from lab.spec import Cluster, parse
+from lab.topology import Cluster, parse
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.recipes import manifest, recipe, roles
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import docker
 
     from lab.plan import Plan
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 FEATURES = frozenset({"fuse"})
 LEAST = {node.role: node for node in plan(parse(f"{WHOLE}shell: {{}}\n"), "debian").nodes}

@@ -11,8 +11,8 @@ import yaml
 
 from lab import assets
 from lab.errors import SpecError
-from lab.spec import Cluster, find, load, name_in, parse, schema
-from lab.spec.changes import ported, scaled
+from lab.topology import Cluster, find, load, name_in, parse, schema
+from lab.topology.changes import ported, scaled
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from lab.evidence.checks import judged
 from lab.evidence.promises import promise
 from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
 from lab.evidence.verdicts import PromiseVerdict, Timed
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import FULL
 from tests.unit.runs import BEGUN, STEP, happened, rows, seen
 

@@ -20,14 +20,14 @@ from lab.backends.memory import MemoryBackend
 from lab.cli.main import app
 from lab.errors import HostError, NotReady, SpecError
 from lab.services.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
-from lab.spec import load, parse
-from lab.spec.editing import Edit
-from lab.spec.users import FIRST, LAST, number
+from lab.topology import load, parse
+from lab.topology.editing import Edit
+from lab.topology.users import FIRST, LAST, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.spec import Cluster
+    from lab.topology import Cluster
 
 PRIVATE = Ed25519PrivateKey.generate()
 LAB = Path(sys.executable).with_name("lab")

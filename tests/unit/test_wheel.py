@@ -16,7 +16,7 @@ from lab import assets
 from lab.backends.xen.toolbox import GUEST, recipe as xen
 from lab.recipes import recipe
 from lab.chaos import find, load
-from lab.report import page
+from lab.chaos.report import page
 page._environment().get_template("page.html.j2")
 print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag, load(find("web-node-dies")).name)
 """

@@ -14,14 +14,14 @@ from lab import assets
 from lab.backends import backend
 from lab.backends.base import Capabilities, Existing, State
 from lab.backends.xen import cpio, dom0, domain, guest, keys, toolbox, trouble
+from lab.backends.xen.nested import qemu
+from lab.backends.xen.nested.machine import running
 from lab.backends.xen.ssh import Link
 from lab.errors import BackendError, HostError, SpecError
 from lab.lifecycle import resolve
-from lab.nested import qemu
-from lab.nested.machine import running
 from lab.plan import Plan, plan
 from lab.plan.model import Limits
-from lab.spec import Cluster, Placement, Xen, load, parse, placement
+from lab.topology import Cluster, Placement, Xen, load, parse, placement
 
 if TYPE_CHECKING:
     from pathlib import Path

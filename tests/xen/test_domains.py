@@ -14,7 +14,7 @@ from lab.backends.docker import engine
 from lab.backends.xen import XenBackend, domain, host
 from lab.errors import BackendError
 from lab.lifecycle import ready, secrets
-from lab.spec import Placement
+from lab.topology import Placement
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.spec import TcpLb
+from lab.topology import TcpLb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

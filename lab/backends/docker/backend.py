@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
-    from lab.spec import Placement
+    from lab.topology import Placement
 
 FREEZES, UNFROZEN = 5, "unable to freeze"  # attempts at a pause of a busy node, and what runc says of one in vain
 

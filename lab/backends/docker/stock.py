@@ -10,7 +10,7 @@ from docker.errors import APIError
 
 from lab import paths
 from lab.backends.docker import engine
-from lab.nested import machine
+from lab.backends.xen.nested import machine
 from lab.recipes import families, recipe, roles
 
 if TYPE_CHECKING:

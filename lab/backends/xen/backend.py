@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Room, Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
-    from lab.spec import Placement
+    from lab.topology import Placement
 
 BOOT_SECONDS = 120
 STOP_SECONDS = 30  # where nothing is known of the node

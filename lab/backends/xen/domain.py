@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.plan import NodePlan, Plan
-    from lab.spec import Xen
+    from lab.topology import Xen
 
 PORT = 7022
 DATA = "data"  # a line of what `observe` prints

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.clock import Clock
-    from lab.spec import Xen
+    from lab.topology import Xen
 
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place", "rooms"]
 
@@ -52,7 +52,7 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
     if settings.host:
         told = dom0.address(settings.host)
         return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster), REAL
-    from lab.nested import machine
+    from lab.backends.xen.nested import machine
 
     running = machine.running()
     if running is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lab.plan import plan
 from lab.recipes import family, recipe
-from lab.spec import parse
+from lab.topology import parse
 from tests.unit.conftest import WHOLE
 from tests.unit.directives import formats, haproxy, postfix
 from tests.unit.directives.table import table, wrong

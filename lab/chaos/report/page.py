@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lab.chaos.report import svg
 from lab.evidence import probes
 from lab.evidence.asking import CLIENT
 from lab.evidence.latency import buckets
 from lab.evidence.stalls import HERE
-from lab.report import svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

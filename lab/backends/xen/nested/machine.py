@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lab import paths
 from lab.backends.xen import cpio, keys, toolbox
+from lab.backends.xen.nested import qemu
 from lab.backends.xen.ssh import Link
 from lab.clock import EMULATED, REAL
 from lab.errors import BackendError, HostError
-from lab.nested import qemu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from lab.backends.xen.nested.qemu import Machine, Media
     from lab.clock import Clock
-    from lab.nested.qemu import Machine, Media
 
 STORE = "/srv/lab"
 ALIAS = "lab-xen-host"

@@ -6,12 +6,12 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
-from lab.spec.ports import AUTO, OFF
+from lab.topology.ports import AUTO, OFF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.spec.cluster import Cluster
+    from lab.topology.cluster import Cluster
 
 
 EXAMPLES = {"--scale": 5, "--port": 9443}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from lab.spec.roles import Model
+from lab.topology.roles import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lab.spec.cluster import Cluster
+    from lab.topology.cluster import Cluster
 
 M = TypeVar("M", bound=Model)
 

@@ -9,11 +9,11 @@ from pydantic import Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
 from lab.recipes import manifest
-from lab.spec.outside import outside_options
-from lab.spec.placement import Placement, Xen
-from lab.spec.ports import AUTO, Ports, ports_model
-from lab.spec.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
-from lab.spec.users import User, UserName, groups_of, numbered
+from lab.topology.outside import outside_options
+from lab.topology.placement import Placement, Xen
+from lab.topology.ports import AUTO, Ports, ports_model
+from lab.topology.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

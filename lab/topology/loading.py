@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from lab import assets, reading, yamls
 from lab.errors import SpecError
-from lab.spec.cluster import Cluster, cluster_model
-from lab.spec.placement import Placement, Xen
+from lab.topology.cluster import Cluster, cluster_model
+from lab.topology.placement import Placement, Xen
 
 DEFAULT_FILE = Path("cluster.yaml")
 ROLES = "roles"

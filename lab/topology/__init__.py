@@ -1,10 +1,10 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
-from lab.spec.cluster import Cluster, NodeOverride
-from lab.spec.loading import DEFAULT_FILE, ROLES, find, load, name_in, parse, placement, schema
-from lab.spec.placement import Placement, Xen
-from lab.spec.ports import AUTO, OFF, Ports
-from lab.spec.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.topology.cluster import Cluster, NodeOverride
+from lab.topology.loading import DEFAULT_FILE, ROLES, find, load, name_in, parse, placement, schema
+from lab.topology.placement import Placement, Xen
+from lab.topology.ports import AUTO, OFF, Ports
+from lab.topology.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
 __all__ = [
     "AUTO",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lab import identifiers
-from lab.spec.units import Duration
+from lab.topology.units import Duration
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Kept = Annotated[int, Field(ge=0, le=1000, strict=True)]

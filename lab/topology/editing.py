@@ -14,13 +14,13 @@ from ruamel.yaml import YAML
 from lab import assets
 from lab.errors import HostError
 from lab.reading import text
-from lab.spec.loading import ROLES, TOPOLOGY, parse
+from lab.topology.loading import ROLES, TOPOLOGY, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lab.spec.cluster import Cluster
+    from lab.topology.cluster import Cluster
 
 WIDTH = 4096  # a public key is one line
 

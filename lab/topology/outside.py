@@ -11,8 +11,8 @@ from lab.errors import SpecError
 from lab.recipes import manifest
 from lab.recipes.admission import problems
 from lab.recipes.family import outside_roles
-from lab.spec.roles import RoleOptions
-from lab.spec.units import Duration
+from lab.topology.roles import RoleOptions
+from lab.topology.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Container

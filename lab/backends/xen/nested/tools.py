@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from lab import packages
+from lab.backends.xen.nested import machine, qemu
 from lab.findings import Finding
-from lab.nested import machine, qemu
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from lab.spec.roles import Count, Model
+from lab.topology.roles import Count, Model
 
 PORTS = 65536
 
