@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
     from lab.testing import LabCluster
 
-SLOW, IDLE, LOGINS, KNOCKING = 20, 4300, 24, 40
+SLOW, IDLE, SILENT, LOGINS, KNOCKING = 20, 4300, 1500, 24, 40
+TLS = (465, 993)
+GREETED = """
+import socket, ssl, sys
+host, port, tls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+made = socket.create_connection((host, port), 3)
+if tls:
+    context = ssl.create_default_context(cafile="/etc/lab/ca.crt")
+    context.check_hostname = False
+    made = context.wrap_socket(made)
+said = made.recv(200)
+print("greeted" if said and b"Too many" not in said else ascii(said))
+"""
 CROWD = """
 import select, socket, sys, time
 host, port, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
@@ -29,6 +41,11 @@ for _ in range(count):
 print("here", flush=True)
 time.sleep(seconds)
 """
+
+
+def _made(cluster: LabCluster) -> int:
+    """The crowd's connections, counted where they are made: the balancer refuses most of them at once."""
+    return int(cluster.run("client", "ls /proc/$(pgrep -xf 'python3 /root/crowd.py .*')/fd | wc -l").stdout or 0)
 
 
 @pytest.fixture
@@ -72,12 +89,10 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
     holders = cluster.vip_holders()
     target = cluster.plan.vip if entrance == "vip" else cluster.plan.node(entrance).address
     cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
-    crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {target} {port} {IDLE} 20"
+    crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {target} {port} {IDLE} 8"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", crowd, seconds=60)
-        # Counted where they were made: the balancer refuses most of them at once.
-        made = "ls /proc/$(pgrep -xf 'python3 /root/crowd.py .*')/fd | wc -l"
-        cluster.until("the crowd", 30, lambda: int(cluster.run("client", made).stdout or 0) > IDLE)
+        cluster.until("the crowd", 30, lambda: _made(cluster) > IDLE)
         other = cluster.require("web", 1)[0]
         while not held.done():
             for balancer in balancers:
@@ -95,6 +110,29 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
     assert cluster.ask("/healthz") == "ok\n"
     for balancer in balancers:
         assert not any("FAULT STATE" in line for line in cluster.backend.logs(balancer, tail=100))
+
+
+@pytest.mark.read_only
+def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: LabCluster) -> None:
+    """Every service that the TCP balancers lead to, but the site, whose visitors speak first."""
+    cluster.require("tcp-lb", 1)
+    other = cluster.require("web", 1)[0]
+    ports = {own.name: own.options.port for own in cluster.plan.listeners if own.role != "http-lb"}
+    if not ports:
+        pytest.skip("the topology has no service but the site")
+    cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
+    cluster.backend.put(other, {"/root/greeted.py": (GREETED.encode(), 0o644)})
+    greeted: dict[str, set[str]] = {}
+    for name, port in ports.items():
+        crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {cluster.plan.vip} {port} {SILENT} 3"
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(cluster.run, "client", crowd, seconds=60)
+            cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
+            while not held.done():
+                answer = cluster.run(other, f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)}")
+                greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.said)
+            assert held.result().ok
+    assert greeted == {name: {"greeted\n"} for name in ports}
 
 
 def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster: LabCluster) -> None:

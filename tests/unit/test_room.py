@@ -49,5 +49,18 @@ def test_the_gateway_takes_less_than_the_balancers_let_one_address_have() -> Non
         node: next(file.text for file in made.node(node).files if file.path == CONFIG) for node in ("client", "tcp-lb1")
     }
     gateway = [_most(part) for name, part in _sections(texts["client"]).items() if name.startswith("listen")]
-    allowed = [int(each) for each in re.findall(r"sc0_conn_cur gt (\d+)", texts["tcp-lb1"])]
-    assert max(gateway) < min(each for each in allowed if each > 50)
+    balancer = _sections(texts["tcp-lb1"])
+    led = [balancer[f"listen {listener.name}"] for listener in made.listeners if listener.options.public]
+    allowed = [int(each) for part in led for each in re.findall(r"sc0_conn_cur gt (\d+)", part)]
+    assert len(allowed) == len(led)
+    assert max(gateway) < min(allowed)
+
+
+def test_the_database_is_led_fewer_connections_than_it_takes() -> None:
+    made = plan(parse(f"{WHOLE}shell: {{}}\n"), "debian")
+    database = next(file.text for file in made.node("mysql1").files if file.path == "/etc/lab/my.cnf")
+    (most,) = re.findall(r"^max-connections = (\d+)", database, re.MULTILINE)
+    balancer = next(file.text for file in made.node("tcp-lb1").files if file.path == CONFIG)
+    led = [_most(part) for name, part in _sections(balancer).items() if name.startswith("listen mysql")]
+    assert len(led) == 2
+    assert max(led) < int(most)
