@@ -18,7 +18,7 @@ from bench.sections import SECTIONS, Section
 from lab.backends import backend
 from lab.errors import LabError
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.testing import LabCluster
 from lab.topology import Mail, Placement, find, load
 

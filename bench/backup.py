@@ -10,7 +10,7 @@ from bench.figures import Figure, figure, seconds
 from lab.backends import backend
 from lab.evidence.latency import percentiles
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.services import backup
 from lab.services.mysql import members
 from lab.testing import LabCluster

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench.figures import Figure, figure, seconds
-from lab.backends.docker import engine
+from lab import engine
 
 PROJECT = Path(__file__).parents[1]
 NAME = f"labbench-{os.getpid()}-cold"

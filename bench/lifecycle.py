@@ -16,10 +16,11 @@ from pathlib import Path
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
 from lab.backends.docker import DockerBackend, container
+from lab.export import compose
 from lab.lifecycle import secrets
-from lab.lifecycle.each import WORKERS
 from lab.lifecycle.resolve import offline
-from lab.plan import TMPFS, Plan, compose, plan
+from lab.parallel import WORKERS
+from lab.plan import TMPFS, Plan, plan
 from lab.topology import find, load
 
 LAB = str(Path(sys.executable).with_name("lab"))

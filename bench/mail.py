@@ -14,7 +14,7 @@ from bench.figures import Figure, figure
 from lab.backends import backend
 from lab.evidence import until
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.services import mail
 from lab.testing import LabCluster
 from lab.topology import Cluster, Mail, Mysql, Placement, Storage, TcpLb

@@ -13,7 +13,7 @@ from bench.figures import Figure, figure, promised
 from lab.backends import backend
 from lab.evidence import Load, Stream, until
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.services.ledgers import database
 from lab.services.mysql import Member, members, switchover
 from lab.testing import LabCluster

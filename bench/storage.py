@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.figures import Figure, figure
 from lab.backends import backend
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.testing import LabCluster
 from lab.topology import Cluster, Placement, Storage, Web
 

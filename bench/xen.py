@@ -14,7 +14,7 @@ from bench.figures import Figure, figure, seconds
 from lab.backends import backend
 from lab.backends.xen.nested import machine
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.testing import LabCluster
 from lab.topology import Placement, find, load
 

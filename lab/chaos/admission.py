@@ -11,7 +11,7 @@ from lab.lifecycle.prepare import prepare
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
     from lab.topology import Cluster
 
 

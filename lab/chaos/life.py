@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.chaos.schedule import Planned
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
 
 
 class Lives:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from lab.chaos.scenario import Scenario
     from lab.chaos.schedule import Planned
     from lab.lifecycle.prepare import Prepared
-    from lab.lifecycle.report import Report
     from lab.plan import Plan
+    from lab.progress import Report
     from lab.topology import Cluster
 
 SETTLE_SECONDS = 6.0  # watched after the last mending: promises of a return are judged in this time

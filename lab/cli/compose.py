@@ -26,9 +26,9 @@ def compose(
 ) -> None:
     """Writes the topology for Docker Compose: the document to standard output, the nodes' files to a folder."""
     from lab import private
+    from lab.export import compose as writer
     from lab.lifecycle import secrets as store
     from lab.lifecycle.resolve import offline
-    from lab.plan import compose as writer
     from lab.plan import plan
     from lab.topology import AUTO
 

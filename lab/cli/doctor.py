@@ -45,7 +45,7 @@ def doctor(
         from lab.backends.xen.nested import tools
 
         found += tools.findings()
-    from lab.backends.docker import install
+    from lab.host import install
 
     found += install.findings()
     engine = None
@@ -71,7 +71,7 @@ def doctor(
 
 
 def _fix(place: Placement) -> None:
-    from lab.backends.docker import install
+    from lab.host import install
 
     install.ensure(_say)
     if place.backend == "xen":

@@ -22,9 +22,9 @@ def graph(
 ) -> None:
     """Prints a picture of the topology. Needs no engine."""
     from lab.errors import SpecError
+    from lab.export.graph import FORMATS
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.plan.graph import FORMATS
     from lab.topology.changes import nearest
 
     if form not in FORMATS:

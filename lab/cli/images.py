@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Lists images and disks with size and use."""
-    from lab.backends.docker import engine, stock
+    from lab import engine
+    from lab.building import stock
     from lab.cli import tables
 
     with engine.connected(engine.REQUEST_SECONDS) as api:
@@ -40,7 +41,8 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
 ) -> None:
     """Removes the lab's images and disks of other versions that no node uses."""
-    from lab.backends.docker import engine, stock
+    from lab import engine
+    from lab.building import stock
 
     with engine.connected(engine.REQUEST_SECONDS) as api:
         if dry_run:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lab.cli import INTERRUPTED
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
 
 
 REPEAT_SECONDS = 15.0

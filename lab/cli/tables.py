@@ -13,7 +13,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.findings import Finding
+    from lab.host.findings import Finding
     from lab.lifecycle.reconcile import Action
     from lab.lifecycle.status import Status
     from lab.plan.model import Limits

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.backends.base import Backend, Existing
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
     from lab.topology.editing import Edit
 
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]

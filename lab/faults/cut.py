@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lab import parallel
 from lab.errors import BackendError, SpecError
 from lab.faults import wire
 from lab.faults.fault import Fault, Look
-from lab.lifecycle import each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class Cut(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         rules = self._rules(backend)
-        each.one_by_thread(list(rules), lambda name: wire.tool(backend, name, ["nft", _table(mark, rules[name])]))
+        parallel.for_each(list(rules), lambda name: wire.tool(backend, name, ["nft", _table(mark, rules[name])]))
         return {}
 
     def _rules(self, backend: Backend) -> dict[str, list[str]]:
@@ -96,7 +96,7 @@ class Cut(Fault):
         del facts
         alive = {node.name for node in wire.running(backend)}
         filtering = self.nodes if not self.others else {receiver for _, receiver in self.edges()}
-        each.one_by_thread(sorted(alive & set(filtering)), lambda name: _delete(backend, name, mark))
+        parallel.for_each(sorted(alive & set(filtering)), lambda name: _delete(backend, name, mark))
 
     def __str__(self) -> str:
         whom = " ".join(self.others) or "all"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.backends.base import Lack, State
 from lab.errors import BackendError
 from lab.faults import wire
 from lab.faults.fault import Fault, Look
-from lab.lifecycle import each, ready
+from lab.lifecycle import ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +30,8 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
     """Starts or wakes those that do not run, and waits until all are ready."""
     down = [name for name, state in _states(backend, nodes).items() if state is not State.RUNNING]
-    each.one_by_thread(down, backend.start)
-    each.one_by_thread(nodes, lambda name: ready.node(backend, name, ready.READY_SECONDS))
+    parallel.for_each(down, backend.start)
+    parallel.for_each(nodes, lambda name: ready.node(backend, name, ready.READY_SECONDS))
 
 
 def _answers(backend: Backend, node: str) -> bool:
@@ -55,7 +56,7 @@ class _Power(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark  # a machine that is off carries nothing
-        each.one_by_thread(self.nodes, self.verb(backend))
+        parallel.for_each(self.nodes, self.verb(backend))
         return {}
 
     def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
@@ -128,7 +129,7 @@ class Restart(Fault):
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
         before = self._boots(backend)
-        each.one_by_thread(self.nodes, backend.kill)
+        parallel.for_each(self.nodes, backend.kill)
         _start(backend, self.nodes)
         return before
 

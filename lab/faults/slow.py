@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.errors import BackendError, SpecError
 from lab.faults import wire
 from lab.faults.fault import Fault, Look
-from lab.lifecycle import each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +56,7 @@ class Slow(Fault):
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark  # there is one root of the queue, so one fault of this kind a node
         netem = "sch_netem" in backend.capabilities().kernel
-        each.one_by_thread(
-            self.nodes, lambda name: wire.tool(backend, name, [*_root("add"), *self._queue(netem=netem)])
-        )
+        parallel.for_each(self.nodes, lambda name: wire.tool(backend, name, [*_root("add"), *self._queue(netem=netem)]))
         return {}
 
     def _queue(self, *, netem: bool) -> list[str]:
@@ -95,7 +93,7 @@ class Slow(Fault):
     def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         alive = {node.name for node in wire.running(backend)}
-        each.one_by_thread(sorted(alive & set(self.nodes)), lambda name: _delete(backend, name))
+        parallel.for_each(sorted(alive & set(self.nodes)), lambda name: _delete(backend, name))
 
     def __str__(self) -> str:
         parts = {

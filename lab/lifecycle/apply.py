@@ -7,9 +7,10 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import each, ready, scaling
+from lab.lifecycle import ready, scaling
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
-    from lab.lifecycle.report import Report
     from lab.plan import NodePlan
+    from lab.progress import Report
 
 UNSURE = ""  # the digest of a file that is being copied or deleted: no content has it
 ASK_SECONDS = 5.0  # for a node to say whether it is ready
@@ -36,7 +37,7 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
         for action in (*by_kind[Kind.RECREATE], *by_kind[Kind.REMOVE]):
             backend.remove(action.node)
         backend.clear(volumes=False)
-        each.one_by_thread([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
+        parallel.for_each([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
         return
     # First those that hold the VIP: they have the longest way until they serve.
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
@@ -45,9 +46,9 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     joining = scaling.joining(prepared.plan, prepared.existing) if by_kind[Kind.RECREATE] or awake else set()
     join = partial(_change_unready, prepared, backend, report, seconds)
     begun = by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep
-    each.one_by_thread(begun, lambda action: join(action) if action.node in joining else work(action))
+    parallel.for_each(begun, lambda action: join(action) if action.node in joining else work(action))
     _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
-    each.one_by_thread(by_kind[Kind.REMOVE], work)
+    parallel.for_each(by_kind[Kind.REMOVE], work)
 
 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
@@ -69,7 +70,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
         if number and seconds and not prepared.moves:
             # The balancers must lead to the wave before again, or the next one could take the last that serves.
             ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else ready.ALL)
-        each.one_by_thread(wave, work)
+        parallel.for_each(wave, work)
 
 
 def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
@@ -91,7 +92,7 @@ def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[st
             found.add(name)
 
     there = {node.name for node in prepared.existing.nodes if node.state is State.RUNNING}
-    each.one_by_thread([name for name in names if name in there], ask)
+    parallel.for_each([name for name in names if name in there], ask)
     return found
 
 

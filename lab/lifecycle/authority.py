@@ -113,8 +113,8 @@ def known(where: Path) -> frozenset[str]:
 def _made(plan: Plan) -> Authority:
     from ipaddress import IPv4Network
 
+    from lab.export.compose import NETWORK
     from lab.lifecycle.resolve import RANGE
-    from lab.plan.compose import NETWORK
 
     # A cluster whose subnet the lab chose may get another one of the same range, or be run by Docker Compose.
     subnet = plan.network.cidr

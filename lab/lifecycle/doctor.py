@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.base import Existing, Lack
 from lab.errors import LabError
-from lab.findings import Finding
+from lab.host.findings import Finding
 from lab.lifecycle import resolve, sizes
 from lab.lifecycle.prepare import choose
-from lab.lifecycle.report import Silent
 from lab.plan import plan
+from lab.progress import Silent
 from lab.recipes import kernel_features
 
 if TYPE_CHECKING:

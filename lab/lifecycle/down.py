@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, kept, scaling, secrets
+from lab import parallel
+from lab.lifecycle import kept, scaling, secrets
 from lab.lifecycle.kept import Note
 from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
 
 
 def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backups: bool = False) -> int:
@@ -25,7 +26,7 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
         backend.remove(name)
         report.step(name, "removed", done=True)
 
-    each.one_by_thread([node.name for node in nodes], remove)
+    parallel.for_each([node.name for node in nodes], remove)
     backend.clear(volumes=volumes, keep=backups if keep_backups else [])
     if volumes:
         scaling.forget(backend)  # also where other notes stay, with the backups

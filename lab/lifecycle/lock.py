@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lab.lifecycle.report import Report
+    from lab.progress import Report
 
 WAIT_SECONDS = 600.0
 POLL_SECONDS = 0.2

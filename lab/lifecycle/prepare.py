@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each, ownership, resolve, scaling, secrets, sizes
+from lab import parallel
+from lab.lifecycle import ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lab.backends.base import Backend, Existing
-    from lab.lifecycle.report import Report
     from lab.lifecycle.sizes import Size
     from lab.plan import Plan
+    from lab.progress import Report
     from lab.topology import Cluster
 
 
@@ -129,5 +130,5 @@ def _present(backend: Backend, made: Plan, existing: Existing) -> dict[str, dict
             found[name] = {}
 
     planned = {node.name for node in made.nodes}
-    each.one_by_thread([node.name for node in existing.nodes if node.name in planned], read)
+    parallel.for_each([node.name for node in existing.nodes if node.name in planned], read)
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.errors import BackendError, LabError, NotReady
-from lab.lifecycle import each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequenc
     Raises:
         NotReady: one does not; says which, and what was last seen.
     """
-    each.one_by_thread(names, lambda name: node(backend, name, seconds, asked))
+    parallel.for_each(names, lambda name: node(backend, name, seconds, asked))
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:

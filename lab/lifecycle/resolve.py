@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
     from lab.backends.base import Backend, Capabilities
-    from lab.lifecycle.report import Report
     from lab.plan import Plan
+    from lab.progress import Report
     from lab.topology import Cluster
 
 RANGE = IPv4Network("10.90.0.0/16")

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lab import parallel
 from lab.backends.base import Existing, Observed, State
 from lab.errors import LabError
-from lab.lifecycle import each
 from lab.lifecycle.expected import expected
 from lab.plan import exposure
 
@@ -82,7 +82,7 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
         look_for_missing,
         *(partial(judge, node) for node in existing.nodes),
     ]
-    each.one_by_thread(questions, lambda question: question())
+    parallel.for_each(questions, lambda question: question())
     nodes = [judged[node.name] for node in existing.nodes]
     nodes += [_missing(name) for name in names_expected if existing.node(name) is None]
     held = existing.vip is None or len(holders) == 1
@@ -125,7 +125,7 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
             found.append(node.name)
 
     able = [node for node in existing.nodes if node.holds_vip and node.state is State.RUNNING]
-    each.one_by_thread(able, ask)
+    parallel.for_each(able, ask)
     return sorted(found)
 
 

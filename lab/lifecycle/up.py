@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.backends.base import Backend, Existing
-    from lab.lifecycle.report import Report
     from lab.plan import Plan
+    from lab.progress import Report
     from lab.topology import Cluster
 
 NEVER_READY = (

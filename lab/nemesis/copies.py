@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.errors import BackendError
-from lab.lifecycle import each
 from lab.nemesis.judging import NodeCopy
 from lab.nemesis.statements import DATABASE, LEDGERS, SHORT_LIVED
 
@@ -84,7 +84,7 @@ def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> 
             raise BackendError(f"{node} can't be read: {done.said}", where=node)
         found[node] = [line.split("\t") for line in done.stdout.splitlines()]
 
-    each.one_by_thread(nodes, ask)
+    parallel.for_each(nodes, ask)
     return reading({node: found[node] for node in nodes})
 
 

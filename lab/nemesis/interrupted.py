@@ -6,7 +6,7 @@ import multiprocessing
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError, NotReady
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

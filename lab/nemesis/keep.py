@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from lab.chaos.record import Record
     from lab.evidence.verdicts import Happened
-    from lab.lifecycle.report import Report
     from lab.nemesis.figures import Played
     from lab.nemesis.play import Nemesis, RoundData
+    from lab.progress import Report
 
 NAME = "mysql-nemesis"
 ROUNDS_FILE = "rounds.jsonl"

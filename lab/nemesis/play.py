@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from lab.evidence.ledger import Operation
     from lab.evidence.stalls import Stall
     from lab.evidence.verdicts import Happened
-    from lab.lifecycle.report import Report
     from lab.nemesis.judging import NodeCopy
     from lab.nemesis.rounds import NemesisRound
     from lab.plan import Plan
+    from lab.progress import Report
     from lab.services.mysql import Member
     from lab.topology import Cluster, Placement
 

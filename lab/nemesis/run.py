@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.backends.base import Backend
-    from lab.lifecycle.report import Report
     from lab.nemesis.play import RoundData
+    from lab.progress import Report
     from lab.topology import Cluster, Placement
 
 SUMMARY = "Rounds of faults by chance on three mysql nodes under load; every copy is compared after each."

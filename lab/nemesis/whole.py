@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.lifecycle import each
+from lab import parallel
 from lab.services.mysql import members, reclone, request_copy
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def mended(backend: Backend, names: Sequence[str]) -> None:
         LabError: they did not become whole.
     """
     for verb in (backend.kill, backend.start):
-        each.one_by_thread(names, verb)
+        parallel.for_each(names, verb)
     _until_whole(backend)
     for replica in [one.name for one in members(backend) if one.role == "replica"]:
         reclone(backend, replica)

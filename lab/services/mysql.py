@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, LabError, SpecError
-from lab.lifecycle import each
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -59,7 +59,7 @@ def members(backend: Backend) -> list[Member]:
     def ask(name: str) -> None:
         found[name] = _member(backend, name)
 
-    each.one_by_thread([node.name for node in nodes if node.state is State.RUNNING], ask)
+    parallel.for_each([node.name for node in nodes if node.state is State.RUNNING], ask)
     return [found.get(node.name, Member(node.name, GONE, because=f"is {node.state.value}")) for node in nodes]
 
 

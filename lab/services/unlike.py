@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
-from lab.lifecycle import each
 from lab.services import volumes
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
             f"{', '.join(away)} does not run: GlusterFS mends a file where all copies are there", where=volume
         )
     others = [copy.node for copy in copies if copy.node != chosen.node]
-    each.one_by_thread(others, partial(_keep, backend, volume, path))
+    parallel.for_each(others, partial(_keep, backend, volume, path))
     brick = f"{chosen.node}:/bricks/{volume}"
     words = ["gluster", "--mode=script", "volume", "heal", volume, "split-brain", "source-brick", brick, path]
     done = backend.run(chosen.node, words, seconds=SECONDS)

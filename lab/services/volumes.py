@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, LabError, SpecError
-from lab.lifecycle import each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
         except (LabError, ValueError):
             return
 
-    each.one_by_thread([node.name for node in nodes(backend) if node.state is State.RUNNING], ask)
+    parallel.for_each([node.name for node in nodes(backend) if node.state is State.RUNNING], ask)
     return dict(sorted(found.items()))
 
 

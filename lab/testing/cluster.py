@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, LabError
 from lab.evidence import Load, Stream
 from lab.evidence.promises import promise
 from lab.faults import heal
-from lab.lifecycle import each, ready, resolve
-from lab.lifecycle.report import Silent
+from lab.lifecycle import ready, resolve
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
+from lab.progress import Silent
 from lab.topology import RoleOptions
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class LabCluster:
         if states != dict.fromkeys(names, State.RUNNING) or self.applied is not spec:
             return False
         try:
-            each.one_by_thread(names, lambda name: ready.node(self.backend, name, 0, ready.ALL))
+            parallel.for_each(names, lambda name: ready.node(self.backend, name, 0, ready.ALL))
         except LabError:
             return False
         return len(self.vip_holders()) == 1 or not self.plan.vip

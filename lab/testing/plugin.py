@@ -64,7 +64,7 @@ def place(config: pytest.Config) -> Placement:
 def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
     from lab.backends import backend
     from lab.lifecycle.down import down
-    from lab.lifecycle.report import Silent
+    from lab.progress import Silent
     from lab.testing.cluster import LabCluster
     from lab.topology import find, load
 

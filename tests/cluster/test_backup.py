@@ -12,7 +12,7 @@ import pytest
 from lab.errors import BackendError, LabError, SpecError
 from lab.evidence.ledger import Outcome
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.services import backup
 from lab.topology import Backup
 from tests.cluster import treasure

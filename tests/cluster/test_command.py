@@ -21,9 +21,9 @@ from lab import paths
 from lab.backends import backend
 from lab.backends.docker import DockerBackend
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
 from lab.names import LABEL, NAMESPACE
 from lab.plan import MANIFEST
+from lab.progress import Silent
 from lab.testing.plugin import place
 from tests import free
 

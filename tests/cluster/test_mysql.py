@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
-from lab.lifecycle import each
 from lab.services.mysql import Member, members, reclone, switchover
 from lab.topology import Mysql
 
@@ -279,7 +279,7 @@ def test_all_lose_power_at_once(
     names = [primary, *(node.name for node in cluster.plan.role("mysql") if node.name != primary)]
     with ledger("mysql", RATE) as book:
         _more(book, cluster)
-        each.one_by_thread(names, cluster.backend.kill)
+        parallel.for_each(names, cluster.backend.kill)
         for index in first:
             cluster.backend.start(names[index])
         if later == [0] and _galera(cluster):

@@ -13,11 +13,11 @@ import pytest
 
 from lab.backends import backend
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
 from lab.lifecycle.resolve import timers
 from lab.lifecycle.up import up
 from lab.nemesis.play import Nemesis
 from lab.nemesis.rounds import drawn
+from lab.progress import Silent
 from lab.testing.plugin import place
 from lab.topology import find, load
 

@@ -13,9 +13,9 @@ import pytest
 from lab import assets
 from lab.backends import backend
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
 from lab.lifecycle.status import status
 from lab.lifecycle.up import up
+from lab.progress import Silent
 from lab.testing.plugin import place
 from lab.topology import load
 

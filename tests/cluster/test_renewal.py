@@ -10,7 +10,7 @@ import pytest
 from lab.evidence.ledger import Outcome, Verdict
 from lab.lifecycle.certificates import fingerprints
 from lab.lifecycle.renew import renew
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.services.mysql import members
 
 if TYPE_CHECKING:

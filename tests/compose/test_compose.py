@@ -11,10 +11,11 @@ import pytest
 
 from lab.backends.docker import DockerBackend
 from lab.evidence import until
+from lab.export import compose
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
 from lab.lifecycle.trial import trial
-from lab.plan import Plan, compose, plan
+from lab.plan import Plan, plan
 from lab.recipes import recipe
 from lab.topology import find, load
 from tests import free

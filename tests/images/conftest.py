@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from testcontainers.core.config import testcontainers_config
 
-from lab.backends.docker import DockerBackend, origin
+from lab.backends.docker import DockerBackend
+from lab.building import base_image
 from lab.lifecycle import resolve
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.lifecycle.trial import trial
 from lab.recipes import Family, family, recipe, roles
 from lab.topology import Cluster
@@ -28,7 +29,7 @@ def table(request: pytest.FixtureRequest) -> Family:
     chosen = resolve.family(asked, engine.observe(), engine, Silent())
     engine.build([recipe(role, chosen) for role in roles()], lambda *_: None, lambda role: trial(role, chosen))
     # The reaper needs an image of its own; where that can't be had, each test's own clean-up has to do.
-    testcontainers_config.ryuk_disabled = not origin.obtainable(engine.api, testcontainers_config.ryuk_image, 3)
+    testcontainers_config.ryuk_disabled = not base_image.obtainable(engine.api, testcontainers_config.ryuk_image, 3)
     engine.api.close()
     return family(chosen)
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import assets
-from lab.backends.docker import DockerBackend, builder, origin
-from lab.backends.docker import engine as engines
+from lab.backends.docker import DockerBackend
+from lab.building import builder, base_image
+from lab import engine as engines
 from lab.errors import BuildError
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.recipes import Recipe
 from tests.images import registry
 
@@ -52,9 +53,9 @@ def engine(table: Family) -> Iterator[DockerBackend]:
     """An engine on which Debian's base goes by CentOS's name."""
     backend = DockerBackend(NAME)
     if table.family == "centos":
-        origin.ensure(backend.api, "debian", lambda *_: None)
+        base_image.ensure(backend.api, "debian", lambda *_: None)
     for family in ("centos", "debian"):
-        backend.api.tag(origin.tag("debian"), f"{NAME}/origin", family)
+        backend.api.tag(base_image.tag("debian"), f"{NAME}/origin", family)
     yield backend
     down(backend, Silent(), volumes=True)
     for image in backend.api.images():
@@ -157,23 +158,23 @@ def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) 
 
 
 def test_a_pull_that_stalls(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "PULL_SECONDS", 3)
+    monkeypatch.setattr(base_image, "PULL_SECONDS", 3)
     with engines.connected(60) as api, registry.without_layers(stalls=True) as image:
-        monkeypatch.setattr(origin, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None}))
+        monkeypatch.setattr(base_image, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None}))
         with pytest.raises(BuildError, match=f"the base image {image} can't be pulled: nothing came for 3 s"):
-            origin.ensure(api, f"{NAME}-none", lambda *_: None)
+            base_image.ensure(api, f"{NAME}-none", lambda *_: None)
 
 
 def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine answers no more in time: an error of the image, its step named, with which `auto` falls back."""
     monkeypatch.setattr(builder, "STEP_SECONDS", 3)
-    silent = Recipe("web", table.family, "", f"FROM {origin.tag(table.family)}\nRUN echo {NAME} && sleep 60\n", {})
+    silent = Recipe("web", table.family, "", f"FROM {base_image.tag(table.family)}\nRUN echo {NAME} && sleep 60\n", {})
     with engines.connected(60) as api:
         with pytest.raises(BuildError, match=r"the image web \(\w+\) did not build: .*did not answer in time") as caught:
             builder.build(api, [silent], lambda *_: None)
         assert caught.value.step.startswith("Step 2/2 : RUN echo")
         assert "Step 2/2" in Path(caught.value.log).read_text(encoding="utf-8")
-        assert not origin.here(api, silent.tag)
+        assert not base_image.here(api, silent.tag)
 
 
 def test_nodes_that_do_not_become_ready(engine: DockerBackend, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend, trying
+from lab.backends.docker import DockerBackend
+from lab.building import trials
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from tests.images import engines
@@ -62,7 +63,7 @@ def test_an_image_is_tried_here_as_elsewhere(engine: tuple[str, str], table: Fam
     monkeypatch.setenv("DOCKER_HOST", engine[1])
     backend = DockerBackend(engines.NAME)
     try:
-        assert trying.tried(backend.api, recipe("web", table.family).tag, trial("web", table.family)) == ""
+        assert trials.tried(backend.api, recipe("web", table.family).tag, trial("web", table.family)) == ""
     finally:
         backend.api.close()
 

@@ -16,7 +16,7 @@ from lab.backends.docker import DockerBackend
 from lab.errors import HostError
 from lab.lifecycle import resolve
 from lab.lifecycle.down import down
-from lab.lifecycle.report import Silent
+from lab.progress import Silent
 from lab.lifecycle.up import up
 from lab.topology import parse
 

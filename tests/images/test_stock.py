@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend, origin, trying
+from lab.backends.docker import DockerBackend
+from lab.building import base_image, trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ OLD, USED, OTHERS = f"{NAME}/web:debian-000000000000", f"{NAME}/mail:debian-0000
 def engine(table: Family) -> Iterator[DockerBackend]:
     """An engine with an image of an older version, one that a container uses, and one of somebody else."""
     backend = DockerBackend(NAME)
-    source = origin.tag(table.family)
+    source = base_image.tag(table.family)
     made = []
     for number, name in enumerate((OLD, USED, OTHERS)):  # images of their own, not names of one
         container = backend.api.create_container(source, ["true"], labels={"number": str(number)})["Id"]
@@ -78,10 +79,10 @@ def test_a_trial_that_was_broken_off_is_removed_once_it_is_over(
     engine: DockerBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that goes on is left alone."""
-    monkeypatch.setattr(trying, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
-    trial = engine.api.create_container(USED, ["sleep", "60"], labels={trying.LABELLED: "web"})["Id"]
-    trying.clear(engine.api)
+    monkeypatch.setattr(trials, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
+    trial = engine.api.create_container(USED, ["sleep", "60"], labels={trials.LABELLED: "web"})["Id"]
+    trials.clear(engine.api)
     assert engine.api.containers(all=True, filters={"id": trial})
-    monkeypatch.setattr(trying, "TRIAL_SECONDS", -1)  # as if it had been made long ago
-    trying.clear(engine.api)
+    monkeypatch.setattr(trials, "TRIAL_SECONDS", -1)  # as if it had been made long ago
+    trials.clear(engine.api)
     assert not engine.api.containers(all=True, filters={"id": trial})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import bootstrap
+from lab.building import bootstrap
 from lab.errors import BuildError, HostError
 
 if TYPE_CHECKING:

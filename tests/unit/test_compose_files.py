@@ -7,9 +7,10 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from lab.cli.main import app
+from lab.export import compose
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
-from lab.plan import compose, plan
+from lab.plan import plan
 from lab.topology import find, load
 
 COMMITTED = Path(__file__).parents[2] / "compose"

@@ -12,8 +12,9 @@ import requests
 from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 
-from lab.backends.docker import builder, engine
-from lab.backends.docker.context import EngineAddress, endpoint
+from lab import engine
+from lab.building import builder
+from lab.engine.context import EngineAddress, endpoint
 from lab.errors import BackendError, BuildError, Gone, SpecError
 from lab.recipes import recipe
 

@@ -12,8 +12,8 @@ from lab.backends.memory import MemoryBackend
 from lab.clock import EMULATED, GENTLE
 from lab.evidence.promises import promise
 from lab.lifecycle.prepare import prepare
-from lab.lifecycle.report import Silent
 from lab.lifecycle.resolve import timers
+from lab.progress import Silent
 from lab.topology import Cluster, load, parse
 from lab.topology.cluster import cluster_model
 from tests.unit.conftest import WHOLE

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from docker.errors import APIError
 
+from lab import engine
 from lab.backends.base import Capabilities, Existing, Lack, Observed, State
-from lab.backends.docker import DockerBackend, engine, labels, nature
-from lab.backends.kernel import known
+from lab.backends.docker import DockerBackend, labels
+from lab.engine import nature
 from lab.errors import BackendError, HostError
 from lab.faults import Pause
+from lab.host.kernel import known
 from lab.lifecycle import doctor, resolve
 from lab.plan import plan
 from lab.topology import parse

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lab import parallel
 from lab.clock import REAL
 from lab.errors import NotReady
-from lab.lifecycle import each
 
 pytest_plugins = ["pytester"]
 
@@ -92,6 +92,6 @@ def test_of_several_waits_each_says_what_it_awaited() -> None:
         REAL.until(f"number {number}", 0.001, lambda: number, lambda seen: seen > number)
 
     with pytest.raises(NotReady) as caught:
-        each.one_by_thread([1, 2], work)
+        parallel.for_each([1, 2], work)
     assert caught.value.awaited == "number 1; number 2"
     assert caught.value.seen == "1; 2"

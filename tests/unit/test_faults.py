@@ -30,8 +30,8 @@ from lab.faults import (
     present,
     targets,
 )  # fmt: skip
-from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
+from lab.progress import Silent
 from lab.topology import units
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.docker import install
+from lab.host import install
 
 AS_DOCKERD = "import ctypes; ctypes.CDLL(None).prctl(15, b'dockerd', 0, 0, 0); print('named', flush=True); input()"
 
@@ -55,7 +55,7 @@ def test_a_user_whom_the_engine_refuses_is_told_so_and_nothing_is_installed() ->
         path.chmod(0o600)
         Path(folder).chmod(0o755)
         program = (
-            "import os; from lab.backends.docker import context, install\n"
+            "import os; from lab.engine import context; from lab.host import install\n"
             f"context.USUAL = 'unix://{path}'; os.environ['DOCKER_HOST'] = context.USUAL\n"
             "import docker, requests.adapters, urllib3.connectionpool; os.setgid(65534); os.setuid(65534)\n"
             "install.ensure(print)"

@@ -22,15 +22,15 @@ from lab.errors import BackendError, BuildError, HostError, LabError, Locked, No
 from lab.lifecycle import families, resolve, scaling, secrets
 from lab.lifecycle.doctor import engine, host
 from lab.lifecycle.down import down
-from lab.lifecycle.each import one_by_thread
 from lab.lifecycle.expected import expected
 from lab.lifecycle.lock import held
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.reconcile import Kind
-from lab.lifecycle.report import Silent
 from lab.lifecycle.status import status
 from lab.lifecycle.up import up
+from lab.parallel import for_each
 from lab.plan import plan
+from lab.progress import Silent
 from lab.recipes import recipe
 from lab.topology import Cluster, load, parse
 from tests.unit import conftest
@@ -530,11 +530,11 @@ def test_one_error_for_all_that_failed() -> None:
         if item:
             raise BackendError(f"number {item}")
 
-    one_by_thread([0, 0], work)
+    for_each([0, 0], work)
     with pytest.raises(BackendError, match="number 1"):
-        one_by_thread([0, 1], work)
+        for_each([0, 1], work)
     with pytest.raises(NotReady, match="number 1\nnumber 2"):
-        one_by_thread([1, 2], work)
+        for_each([1, 2], work)
 
 
 def test_the_doctor_gives_reason_and_way_round() -> None:

@@ -11,11 +11,12 @@ import yaml
 from lab.backends.docker import container, labels
 from lab.cli import tables
 from lab.errors import SpecError
-from lab.lifecycle.report import Silent
+from lab.export import compose
 from lab.lifecycle.status import status
 from lab.lifecycle.up import up
-from lab.plan import compose, plan
+from lab.plan import plan
 from lab.plan.model import Limits
+from lab.progress import Silent
 from lab.recipes import manifest, roles
 from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE

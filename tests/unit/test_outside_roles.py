@@ -15,11 +15,11 @@ import yaml
 
 from lab import assets
 from lab.errors import SpecError
+from lab.export.compose import document
+from lab.export.graph import edges, svg
 from lab.lifecycle.resolve import offline
 from lab.lifecycle.sizes import UNKNOWN, sizes
 from lab.plan import plan
-from lab.plan.compose import document
-from lab.plan.graph import edges, svg
 from lab.recipes import recipe, roles
 from lab.topology import Cluster, load, parse, schema
 from lab.topology.changes import ported, scaled

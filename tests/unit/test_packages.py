@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import packages
 from lab.errors import HostError
 from lab.evidence import until
+from lab.host import packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import SpecError
+from lab.export.graph import FORMATS, svg
 from lab.lifecycle.resolve import offline
 from lab.plan import MANIFEST, plan
 from lab.plan.addresses import addresses
-from lab.plan.graph import FORMATS, svg
 from lab.topology import Cluster, find, load, parse
 from tests.unit.conftest import FULL
 

@@ -17,9 +17,9 @@ from lab.lifecycle import authority, certificates, secrets
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.renew import renew
-from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.plan import plan
+from lab.progress import Silent
 from lab.topology import Cluster, parse
 from tests.unit.conftest import FULL, WHOLE
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from lab.backends.base import Capabilities, Existing, Lack, Room
-from lab.backends.docker import room
 from lab.backends.memory import MemoryBackend
 from lab.backends.xen import host
+from lab.engine import room
 from lab.errors import HostError
 from lab.lifecycle import doctor, sizes
-from lab.lifecycle.report import Silent
 from lab.lifecycle.up import up
 from lab.plan import plan
+from lab.progress import Silent
 from lab.recipes import manifest, recipe, roles
 from lab.topology import parse
 from tests.unit.conftest import WHOLE

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import paths
+from lab import engine, paths
 from lab.backends.base import State
-from lab.backends.docker import engine
 from lab.backends.xen import XenBackend, domain, host
 from lab.errors import BackendError
 from lab.lifecycle import ready, secrets

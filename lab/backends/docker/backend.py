@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from lab import engine
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result, State
-from lab.backends.docker import channel, container, context, engine, labels, nature, room
-from lab.backends.kernel import features, known, routes
+from lab.backends.docker import channel, container, labels
 from lab.clock import REAL
+from lab.engine import context, nature, room
 from lab.errors import BackendError, HostError, SpecError
+from lab.host.kernel import features, known, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -117,14 +119,14 @@ class DockerBackend:
         return nature.unlimited(self.api.info())
 
     def origin(self, family: str, seconds: float) -> bool:
-        from lab.backends.docker import origin
+        from lab.building import base_image
 
-        return origin.available(self.api, family, seconds)
+        return base_image.available(self.api, family, seconds)
 
     def build(
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
     ) -> None:
-        from lab.backends.docker import builder
+        from lab.building import builder
 
         builder.build(self.api, recipes, report, trial)
 

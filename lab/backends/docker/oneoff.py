@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.backends.docker import engine
+from lab import engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -72,16 +72,18 @@ class XenBackend:
         return found
 
     def origin(self, family: str, seconds: float) -> bool:
-        from lab.backends.docker import engine, origin
+        from lab import engine
+        from lab.building import base_image
 
         with engine.connected(engine.REQUEST_SECONDS) as api:
-            return origin.available(api, family, seconds)
+            return base_image.available(api, family, seconds)
 
     def build(
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
     ) -> None:
-        from lab.backends.docker import builder, engine
+        from lab import engine
         from lab.backends.xen import toolbox
+        from lab.building import builder
 
         with engine.connected(engine.REQUEST_SECONDS) as api, ThreadPoolExecutor(builder.PARALLEL) as pool:
             builder.build(api, recipes, report, trial)
@@ -116,7 +118,7 @@ class XenBackend:
 
     def _image(self, node: NodePlan) -> str:
         if node.image not in self._images:
-            from lab.backends.docker import engine
+            from lab import engine
             from lab.backends.xen import toolbox
 
             with engine.connected(engine.REQUEST_SECONDS) as api:
@@ -313,14 +315,15 @@ class XenBackend:
 
 def _least_port() -> int:
     """Ports are bound by this user's own ssh."""
-    from lab.backends.docker import nature
+    from lab.engine import nature
 
     return 1 if os.geteuid() == 0 else nature.first_unprivileged()
 
 
 def _rooms_for_images() -> list[Room]:
     """The disk of the engine that builds; none where no engine answers, which a cluster that is there does not need."""
-    from lab.backends.docker import engine, room
+    from lab import engine
+    from lab.engine import room
 
     try:
         with engine.connected(engine.REQUEST_SECONDS) as api:

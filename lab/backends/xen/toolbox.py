@@ -15,8 +15,8 @@ import threading
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, cast
 
-from lab import assets, paths
-from lab.backends.docker import builder, engine, origin
+from lab import assets, engine, paths
+from lab.building import base_image, builder
 from lab.errors import BackendError
 from lab.names import LABEL
 from lab.recipes import Recipe
@@ -55,7 +55,7 @@ def recipe(kind: str) -> Recipe:
                 mode = 0o755 if content.startswith(b"#!") else 0o644
                 context[str(path.relative_to(folder))] = Entry(content, mode)
     text = (folder / PARTS[kind][1] / "Dockerfile").read_text(encoding="utf-8")
-    parent = origin.tag(FAMILY)
+    parent = base_image.tag(FAMILY)
     return Recipe(kind, FAMILY, parent, text.replace("ARG ORIGIN\nFROM $ORIGIN", f"FROM {parent}"), context)
 
 

@@ -6,9 +6,9 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from lab import packages
 from lab.backends.xen.nested import machine, qemu
-from lab.findings import Finding
+from lab.host import packages
+from lab.host.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable

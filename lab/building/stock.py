@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError
 
-from lab import paths
-from lab.backends.docker import engine
+from lab import engine, paths
 from lab.backends.xen.nested import machine
 from lab.recipes import families, recipe, roles
 

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab import engine
 from lab.backends.base import Room
-from lab.backends.docker import engine, nature
+from lab.engine import nature
 from lab.names import NAMESPACE
 
 if TYPE_CHECKING:

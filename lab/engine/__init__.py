@@ -1,4 +1,4 @@
-"""Finding the Docker engine, and speaking to it with the lab's own errors."""
+"""The Docker engine, or whatever answers its API: how it is found and spoken to, with the lab's own errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import urllib3
 from docker.credentials.errors import StoreError
 from docker.errors import APIError, DockerException
 
-from lab.backends.docker import context
+from lab.engine import context
 from lab.errors import BackendError, Gone, HostError, Refused, Taken
 from lab.names import NAMESPACE
 

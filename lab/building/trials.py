@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from docker.errors import NotFound
 
+from lab import engine
 from lab.backends.archive import archive
-from lab.backends.docker import engine
 from lab.names import LABEL
 from lab.plan import TMPFS
 

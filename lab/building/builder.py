@@ -10,8 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab import paths
-from lab.backends.docker import engine, origin, trying
+from lab import engine, paths
+from lab.building import base_image, trials
 from lab.errors import BackendError, BuildError, Gone
 from lab.recipes import recipe
 
@@ -48,9 +48,9 @@ def build(
     Raises:
         BuildError: a step failed, or the trial; the log of the whole build is kept.
     """
-    trying.clear(api)
+    trials.clear(api)
     with engine.asking("looking for the images"):
-        missing = [wanted for wanted in recipes if not origin.here(api, wanted.tag)]
+        missing = [wanted for wanted in recipes if not base_image.here(api, wanted.tag)]
     if missing:
         _base(api, missing[0].family, report)
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -65,9 +65,9 @@ def _base(api: docker.APIClient, family: str, report: Callable[[str, str], None]
     """Makes the image that the others of a family stand on, where it is missing."""
     base = recipe("base", family)
     with engine.asking(f"looking for {base.tag}"):
-        there = origin.here(api, base.tag)
+        there = base_image.here(api, base.tag)
     if not there:
-        origin.ensure(api, family, report)
+        base_image.ensure(api, family, report)
         _one(base, report, None)
 
 
@@ -133,7 +133,7 @@ class _Attempt:
     def try_out(self, api: docker.APIClient, image: str, trial: Trial) -> str:
         """What the trial says is wrong; empty where nothing is."""
         self.at(TRIAL)
-        failure = trying.tried(api, image, trial)
+        failure = trials.tried(api, image, trial)
         self._log.append(failure)
         return failure
 

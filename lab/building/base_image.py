@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from docker.errors import ImageNotFound
 
-from lab.backends.docker import bootstrap, engine
+from lab import engine
+from lab.building import bootstrap
 from lab.errors import BuildError
 from lab.names import NAMESPACE
 from lab.recipes import family

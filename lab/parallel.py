@@ -15,7 +15,7 @@ WORKERS = 16
 SHOWN = 2  # failures told whole; of more, one line each fits on the screen
 
 
-def one_by_thread(items: Sequence[T], work: Callable[[T], object]) -> None:
+def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
     """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
 
     Raises:

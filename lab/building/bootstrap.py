@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lab import commands, paths
-from lab.backends.docker import engine
+from lab import commands, engine, paths
 from lab.errors import BuildError, HostError
 
 if TYPE_CHECKING:

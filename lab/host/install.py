@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import packages, paths
-from lab.backends.docker import bootstrap, context, engine, origin
+from lab import engine, paths
+from lab.building import base_image, bootstrap
+from lab.engine import context
 from lab.errors import BackendError, HostError, LabError, Refused
-from lab.findings import Finding
+from lab.host import packages
+from lab.host.findings import Finding
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def ensure(say: Callable[[str], None]) -> None:
             packages.install(["docker.io"], "no Docker engine is installed", say, BY_HAND)
         _start(say)
     with engine.connected(engine.REQUEST_SECONDS) as api:
-        base = origin.here(api, origin.tag("debian")) or origin.available(api, "debian", REGISTRY_SECONDS)
+        base = base_image.here(api, base_image.tag("debian")) or base_image.available(api, "debian", REGISTRY_SECONDS)
     if not base and bootstrap.missing():
         why = "no container registry answers, and the base has to be made here"
         packages.install(bootstrap.PACKAGES, why, say, bootstrap.BY_HAND)
@@ -54,9 +56,9 @@ def findings() -> list[Finding]:
     """Whether the base image is here, or can be had; nothing where no engine answers."""
     try:
         with engine.connected(engine.REQUEST_SECONDS) as api:
-            if origin.here(api, recipe("base", "debian").tag) or origin.here(api, origin.tag("debian")):
+            if base_image.here(api, recipe("base", "debian").tag) or base_image.here(api, base_image.tag("debian")):
                 return []
-            pulled = origin.available(api, "debian", REGISTRY_SECONDS)
+            pulled = base_image.available(api, "debian", REGISTRY_SECONDS)
     except LabError:
         return []
     why = "" if pulled else bootstrap.obstacle()

@@ -1,0 +1,1 @@
+"""This machine: its kernel, its packages, and what of it is missing."""
