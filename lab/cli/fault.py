@@ -51,9 +51,9 @@ def _simple(kind: str, text: str) -> None:
     fault.command(kind, help=text)(options.on_cluster(run))
 
 
-_simple("kill", "Kills nodes without warning, like a power failure.")
-_simple("stop", "Stops nodes cleanly.")
-_simple("pause", "Freezes nodes: connections stay open and get no answer.")
+_simple("kill", "Kills nodes without warning, like a power failure; 'lab heal' starts them.")
+_simple("stop", "Stops nodes cleanly; 'lab heal' starts them.")
+_simple("pause", "Freezes nodes: connections stay open and get no answer; 'lab heal' resumes them.")
 _simple("restart", "Kills nodes and starts them again immediately.")
 
 

@@ -1,8 +1,9 @@
-"""`lab mail`: who has a mailbox, what waits in the queues, and which way a message went."""
+"""`lab mail`: accounts, undelivered messages, and the log lines of one message."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,14 +26,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     verbs = typer.Typer(help="Mail: accounts, queues, tracing of messages.", no_args_is_help=True)
-    users = typer.Typer(help="The mail accounts.", no_args_is_help=True)
-    users.command("list")(options.on_cluster(list_))
+    accounts = typer.Typer(
+        help="Mail accounts. 'lab user' is about logins on the shell servers.", no_args_is_help=True
+    )
+    accounts.command("list")(options.on_cluster(list_))
     for verb in (add, passwd, remove):
-        users.command()(options.on_cluster(verb))
-    verbs.add_typer(users, name="user")
+        accounts.command()(options.on_cluster(verb))
+    verbs.add_typer(accounts, name="account")
+    verbs.add_typer(accounts, name="user", hidden=True, callback=_renamed)
     verbs.command()(options.on_cluster(queue))
     verbs.command()(options.on_cluster(trace))
     app.add_typer(verbs, name="mail")
+
+
+def _renamed() -> None:
+    """Old name of 'lab mail account'."""
+    print("lab: 'lab mail user' is 'lab mail account' now; the old name is removed in 0.3", file=sys.stderr)
 
 
 def list_(made: Backend, as_json: Json = False) -> None:
@@ -60,8 +69,8 @@ def add(
     from lab.services import mail
 
     mail.nodes(made)
-    password, told = _password(password_file)
-    print(f"{mail.add(made, user, password, quota=quota, aliases=alias or [])} is there{told}")
+    password, shown = _password(password_file)
+    print(f"created mail account {mail.add(made, user, password, quota=quota, aliases=alias or [])}{shown}")
 
 
 def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
@@ -69,8 +78,8 @@ def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> Non
     from lab.services import mail
 
     mail.nodes(made)
-    password, told = _password(password_file)
-    print(f"{mail.passwd(made, user, password)} has another password{told}")
+    password, shown = _password(password_file)
+    print(f"changed the password of mail account {mail.passwd(made, user, password)}{shown}")
 
 
 def remove(made: Backend, user: User) -> None:
@@ -78,7 +87,7 @@ def remove(made: Backend, user: User) -> None:
     from lab.services import mail
 
     mail.nodes(made)
-    print(f"{mail.remove(made, user)} is gone; its mail is kept")
+    print(f"removed mail account {mail.remove(made, user)}; its mail is kept")
 
 
 def queue(made: Backend, as_json: Json = False) -> None:
@@ -88,13 +97,13 @@ def queue(made: Backend, as_json: Json = False) -> None:
 
     found = mail.queues(made)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([one.json() for one in found], indent=2))
         return
     rows = [
-        (one.node, one.id, one.queue, one.sender, ", ".join(one.because), "; ".join(filter(None, one.because.values())))
+        (one.node, one.id, one.queue, one.sender, ", ".join(one.reason), "; ".join(filter(None, one.reason.values())))
         for one in found
     ]
-    tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "BECAUSE"), rows)
+    tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "REASON"), rows)
 
 
 def trace(
@@ -110,15 +119,14 @@ def trace(
 
 
 def _password(file: Path | None) -> tuple[str, str]:
-    """The password, and what to tell of it."""
+    """The password, and its part of the message: a generated password is printed, a given one is not."""
     import secrets
-    import sys
 
     from lab.errors import SpecError
 
     if file is None:
-        made = secrets.token_urlsafe(12)
-        return made, f", with the password {made}"
+        generated = secrets.token_urlsafe(12)
+        return generated, f", password {generated}"
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

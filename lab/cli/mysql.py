@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,10 +34,10 @@ def status(
 
     found = _members(made)
     if as_json:
-        print(json.dumps([asdict(member) for member in found], indent=2))
+        print(json.dumps([member.json() for member in found], indent=2))
     else:
         tables.rows(
-            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", ""), [_row(member) for member in found]
+            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", "REASON"), [_row(member) for member in found]
         )
     if not any(member.serves for member in found):
         raise typer.Exit(1)
@@ -90,4 +89,4 @@ def _row(member: Member) -> tuple[str, ...]:
     lag = "" if member.lag is None else f"{member.lag:.0f} s"
     role = member.role if member.role != "primary" or member.serves else "primary, closed"
     number = f"{member.position % EPOCH}" if member.position else ""
-    return member.name, role, str(member.epoch or ""), number, lag, "on" if member.semi_sync else "", member.because
+    return member.name, role, str(member.epoch or ""), number, lag, "on" if member.semi_sync else "", member.reason

@@ -1,4 +1,4 @@
-"""`lab stop`, `start`, `restart`, `kill`, `pause`: what happens to machines."""
+"""`lab stop`, `start`, `restart`, `kill`, `pause`: the power of nodes, by hand. Faults are in `lab fault`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Verb:
 
     Attributes:
         text: its help.
-        done: what is said of a node afterwards.
-        act: what it does.
-        lasting: whether the nodes stay so until they are started; faults of `lab fault` are another thing.
+        done: the message about each node afterwards.
+        act: the operation on one node.
+        lasting: whether the nodes stay so until 'lab start'; `lab heal` reverts faults alone.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Verb:
 
 VERBS = {
     "stop": Verb(
-        "Stops nodes cleanly: requests in flight are finished first.",
+        "Stops nodes cleanly: requests in flight are finished first. 'lab start' starts them; 'lab heal' does not.",
         "stopped",
         lambda made, node: made.stop(node),
         lasting=True,
@@ -54,10 +54,13 @@ VERBS = {
     "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
     "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready again", _restart),
     "kill": Verb(
-        "Kills nodes without warning, like a power failure.", "killed", lambda made, node: made.kill(node), lasting=True
+        "Kills nodes without warning, like a power failure. 'lab start' starts them; 'lab heal' does not.",
+        "killed",
+        lambda made, node: made.kill(node),
+        lasting=True,
     ),
     "pause": Verb(
-        "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them.",
+        "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them; 'lab heal' does not.",
         "paused",
         lambda made, node: made.pause(node),
         lasting=True,

@@ -21,7 +21,7 @@ MENDED_SECONDS = 120.0
 def whole(found: Sequence[Member]) -> bool:
     """One node that takes writes, two that follow it, and nothing to be said."""
     roles = sorted(one.role for one in found)
-    return roles == ["primary", "replica", "replica"] and not any(one.because for one in found)
+    return roles == ["primary", "replica", "replica"] and not any(one.reason for one in found)
 
 
 def primary(backend: Backend) -> str:
@@ -58,7 +58,7 @@ def _until_whole(backend: Backend) -> None:
     def look() -> list[Member]:
         found = members(backend)
         for one in found:
-            if "reclone" in one.because and one.name not in given:
+            if "reclone" in one.reason and one.name not in given:
                 request_copy(backend, one.name)
                 given.add(one.name)
         return found
