@@ -26,9 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     verbs = typer.Typer(help="Mail: accounts, queues, tracing of messages.", no_args_is_help=True)
-    accounts = typer.Typer(
-        help="Mail accounts. 'lab user' is about logins on the shell servers.", no_args_is_help=True
-    )
+    accounts = typer.Typer(help="Mail accounts. 'lab user' is about logins on the shell servers.", no_args_is_help=True)
     accounts.command("list")(options.on_cluster(list_))
     for verb in (add, passwd, remove):
         accounts.command()(options.on_cluster(verb))
@@ -44,13 +42,13 @@ def _renamed() -> None:
     print("lab: 'lab mail user' is 'lab mail account' now; the old name is removed in 0.3", file=sys.stderr)
 
 
-def list_(made: Backend, as_json: Json = False) -> None:
+def list_(backend: Backend, as_json: Json = False) -> None:
     """Shows the accounts, with their quotas (MiB) and aliases."""
     from lab.cli import tables
     from lab.services import mail
 
-    mail.nodes(made)
-    found = mail.accounts(made)
+    mail.nodes(backend)
+    found = mail.accounts(backend)
     if as_json:
         print(json.dumps([asdict(account) for account in found], indent=2))
         return
@@ -59,7 +57,7 @@ def list_(made: Backend, as_json: Json = False) -> None:
 
 
 def add(
-    made: Backend,
+    backend: Backend,
     user: User,
     password_file: PasswordFile = None,
     alias: Annotated[list[str] | None, typer.Option("--alias", help="Another address. May be repeated.")] = None,
@@ -68,34 +66,34 @@ def add(
     """Adds an account, ready to receive mail. Without a password, one is generated and printed."""
     from lab.services import mail
 
-    mail.nodes(made)
+    mail.nodes(backend)
     password, shown = _password(password_file)
-    print(f"created mail account {mail.add(made, user, password, quota=quota, aliases=alias or [])}{shown}")
+    print(f"created mail account {mail.add(backend, user, password, quota=quota, aliases=alias or [])}{shown}")
 
 
-def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
+def passwd(backend: Backend, user: User, password_file: PasswordFile = None) -> None:
     """Changes the password of an account. Without a password, one is generated and printed."""
     from lab.services import mail
 
-    mail.nodes(made)
+    mail.nodes(backend)
     password, shown = _password(password_file)
-    print(f"changed the password of mail account {mail.passwd(made, user, password)}{shown}")
+    print(f"changed the password of mail account {mail.passwd(backend, user, password)}{shown}")
 
 
-def remove(made: Backend, user: User) -> None:
+def remove(backend: Backend, user: User) -> None:
     """Removes an account and its aliases. Its mail is kept."""
     from lab.services import mail
 
-    mail.nodes(made)
-    print(f"removed mail account {mail.remove(made, user)}; its mail is kept")
+    mail.nodes(backend)
+    print(f"removed mail account {mail.remove(backend, user)}; its mail is kept")
 
 
-def queue(made: Backend, as_json: Json = False) -> None:
+def queue(backend: Backend, as_json: Json = False) -> None:
     """Lists undelivered messages on all nodes, with the reason."""
     from lab.cli import tables
     from lab.services import mail
 
-    found = mail.queues(made)
+    found = mail.queues(backend)
     if as_json:
         print(json.dumps([one.json() for one in found], indent=2))
         return
@@ -107,12 +105,12 @@ def queue(made: Backend, as_json: Json = False) -> None:
 
 
 def trace(
-    made: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
+    backend: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
 ) -> None:
     """Shows the log lines of one message from all mail nodes. Exits with 1 if there are none."""
     from lab.services import mail
 
-    found = mail.trace(made, message_id)
+    found = mail.trace(backend, message_id)
     print("\n".join(found) if found else f"no mail node has logged {message_id}")
     if not found:
         raise typer.Exit(1)

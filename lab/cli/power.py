@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 
-def _start(made: Backend, node: str) -> None:
+def _start(backend: Backend, node: str) -> None:
     from lab.lifecycle import ready
 
-    made.start(node)
-    ready.node(made, node, ready.READY_SECONDS)
+    backend.start(node)
+    ready.node(backend, node, ready.READY_SECONDS)
 
 
-def _restart(made: Backend, node: str) -> None:
-    made.stop(node)
-    _start(made, node)
+def _restart(backend: Backend, node: str) -> None:
+    backend.stop(node)
+    _start(backend, node)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ VERBS = {
     "stop": Verb(
         "Stops nodes cleanly: requests in flight are finished first. 'lab start' starts them; 'lab heal' does not.",
         "stopped",
-        lambda made, node: made.stop(node),
+        lambda backend, node: backend.stop(node),
         lasting=True,
     ),
     "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
@@ -56,13 +56,13 @@ VERBS = {
     "kill": Verb(
         "Kills nodes without warning, like a power failure. 'lab start' starts them; 'lab heal' does not.",
         "killed",
-        lambda made, node: made.kill(node),
+        lambda backend, node: backend.kill(node),
         lasting=True,
     ),
     "pause": Verb(
         "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them; 'lab heal' does not.",
         "paused",
-        lambda made, node: made.pause(node),
+        lambda backend, node: backend.pause(node),
         lasting=True,
     ),
 }
@@ -75,9 +75,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(verb: Verb) -> Callable[..., None]:
-    def run(made: Backend, nodes: options.Nodes) -> None:
-        for node in [options.known_node(made, node) for node in nodes]:
-            verb.act(made, node)
+    def run(backend: Backend, nodes: options.Nodes) -> None:
+        for node in [options.known_node(backend, node) for node in nodes]:
+            verb.act(backend, node)
             print(f"{node}: {verb.done}")
         if verb.lasting:
             print(f"'lab start {' '.join(nodes)}' starts them; 'lab heal' reverts only what 'lab fault' injected")
