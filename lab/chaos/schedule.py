@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lab.clock import REAL
 from lab.errors import SpecError
 from lab.faults.kinds import kind
-from lab.faults.targets import MEANINGS
+from lab.faults.targets import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def schedule(scenario: Scenario, seed: int, plan: Plan, clock: Clock = REAL) -> 
 
 def _known(said: str, plan: Plan) -> None:
     names = {node.name for node in plan.nodes} | {node.role for node in plan.nodes}
-    meanings = {meaning.partition(":")[0] for meaning in MEANINGS}
+    meanings = {meaning.partition(":")[0] for meaning in FUNCTIONS}
     for part in said.split(","):
         word, _, role = part.strip().partition(":")
         if (role and role not in names) or (word not in names and word not in meanings):

@@ -164,7 +164,7 @@ def listed(
 
     found = present(backend)
     if as_json:
-        rows = [{"mark": one.mark, **one.fault.told(), "begun": one.begun, "proof": one.proof} for one in found]
+        rows = [{"mark": one.mark, **one.fault.as_dict(), "begun": one.begun, "proof": one.proof} for one in found]
         print(json.dumps(rows, indent=2))
     elif found:
         now = time.time()

@@ -92,7 +92,9 @@ def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: 
     taken = {account.address for account in known} | {alias for account in known for alias in account.aliases}
     for one in (address, *others):
         if one in taken:
-            raise SpecError(f"{one} is there already", next_step=f"'lab mail account list'; 'lab mail account passwd {user}'")
+            raise SpecError(
+                f"{one} is there already", next_step=f"'lab mail account list'; 'lab mail account passwd {user}'"
+            )
     insert = f"INSERT INTO accounts VALUES ({_quoted(address)}, {_quoted(_hashed(password))}, {quota:d});"  # noqa: S608
     insert += "".join(f"INSERT INTO aliases VALUES ({_quoted(one)}, {_quoted(address)});" for one in others)  # noqa: S608
     _ask(backend, f"START TRANSACTION; {insert} COMMIT")
