@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.evidence import probes
 from lab.evidence.latency import percentiles
 from lab.evidence.ledger import Verdict
-from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lab.evidence.asking import Row
     from lab.evidence.load import Answer
     from lab.evidence.promises import Promise
-    from lab.evidence.verdicts import Happened, RunData
+    from lab.evidence.verdicts import FaultEvent, RunData
 
 ORDINARY = 99.0  # percentile of the other answers' times that counts as the page's own time
 ENOUGH = 50  # requests that a verdict needs at least
@@ -43,7 +43,7 @@ class CheckResult:
     excused: bool = False
 
 
-def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
+def judged(promise: Promise, bound: float | None, run: RunData) -> PromiseResult:
     """A promise judged by a run.
 
     Times that a test measured are compared with the bound too; they do not replace a check that found it broken.
@@ -57,7 +57,7 @@ def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
         found = _compared(found.times, bound or 0.0, run)
     elif found.result is PromiseVerdict.UNKNOWN:
         found = _hidden(found, promise, bound or 0.0, run)
-    return Judged(
+    return PromiseResult(
         promise.name,
         found.result or PromiseVerdict.UNKNOWN,
         found.figure,
@@ -113,7 +113,7 @@ def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> C
     return CheckResult(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
 
 
-def _faults(run: RunData, promise: Promise) -> Iterator[tuple[Happened, str]]:
+def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
     """The faults that made nodes of the promise's role dark, a node at a time."""
     names = {node.name for node in run.plan.role(promise.role)}
     for fault in run.faults:
@@ -121,7 +121,7 @@ def _faults(run: RunData, promise: Promise) -> Iterator[tuple[Happened, str]]:
             yield from ((fault, node) for node in fault.nodes if node in names)
 
 
-def _died(run: RunData, fault: Happened, node: str) -> float | None:
+def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
     """When a node was first seen dark; None where the client can reach it all the time."""
     found = probes.first(run.rows.get(node, ()), fault.begun, wanted=False)
     return found if found is not None and found <= fault.mended else None

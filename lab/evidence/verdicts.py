@@ -35,7 +35,7 @@ class PromiseVerdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Happened:
+class FaultEvent:
     """A fault of a run, in Unix seconds: when it was begun, proven, reverted, and when the nodes were whole again."""
 
     kind: str
@@ -75,7 +75,7 @@ class RunData:
     plan: Plan
     answers: Sequence[Answer]
     rows: Mapping[str, Sequence[Row]]
-    faults: Sequence[Happened]
+    faults: Sequence[FaultEvent]
     judgements: Mapping[str, Judgement]
     clock: Clock
     begun: float
@@ -108,7 +108,7 @@ class RunData:
 
 
 @dataclass(frozen=True)
-class Judged:
+class PromiseResult:
     """A promise after a run: the figure beside its bound, both in seconds where they are times.
 
     Attributes:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.evidence.verdicts import Happened
+from lab.evidence.verdicts import FaultEvent
 from lab.faults import inject
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Field:
     backend: Backend
     place: Placement
     names: Sequence[str]
-    happened: list[Happened] = field(default_factory=list)
+    happened: list[FaultEvent] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def wait(self, seconds: float) -> None:
@@ -56,7 +56,7 @@ class Field:
                 finally:
                     ended = time.time() if fault.lasting else bitten
                     times = (begun, bitten, mending, ended)
-                    self.happened.append(Happened(fault.kind, str(fault), fault.nodes, *times))
+                    self.happened.append(FaultEvent(fault.kind, str(fault), fault.nodes, *times))
 
     @contextmanager
     def noted(self, kind: str, text: str, nodes: Sequence[str]) -> Iterator[None]:
@@ -66,4 +66,4 @@ class Field:
             yield
         finally:
             ended = time.time()
-            self.happened.append(Happened(kind, text, tuple(nodes), begun, begun, ended, ended))
+            self.happened.append(FaultEvent(kind, text, tuple(nodes), begun, begun, ended, ended))

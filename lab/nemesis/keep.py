@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.evidence.probes import MYSQL
-from lab.evidence.verdicts import Judged, PromiseVerdict, RunData
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, RunData
 from lab.nemesis import figures
 from lab.nemesis.judging import CHECKS
 from lab.nemesis.load import BEAT, READ
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.chaos.record import Record
-    from lab.evidence.verdicts import Happened
+    from lab.evidence.verdicts import FaultEvent
     from lab.lifecycle.report import Report
     from lab.nemesis.figures import Played
     from lab.nemesis.play import Nemesis, RoundData
@@ -89,7 +89,7 @@ def told(made: Told, seen: RoundData, report: Report) -> None:
 
 def kept(made: Told, seen: Sequence[RoundData], nemesis: Nemesis, begun: float) -> None:
     """What other runs have, and the table of rounds by kind."""
-    happened: list[Happened] = [fault for one in seen for fault in one.happened]
+    happened: list[FaultEvent] = [fault for one in seen for fault in one.happened]
     rows = {
         MYSQL: [row for one in seen for row in one.beats[BEAT]],
         READS: [row for one in seen for row in one.beats[READ]],
@@ -109,7 +109,7 @@ def results(made: Told) -> dict[str, Any]:
     }
 
 
-def verdicts(played: Sequence[Played]) -> list[Judged]:
+def verdicts(played: Sequence[Played]) -> list[PromiseResult]:
     """Each check as a promise: it holds when it was tested in some round, and failed in none."""
     tested = [one for one in played if not one.skipped]
     found = []
@@ -120,5 +120,5 @@ def verdicts(played: Sequence[Played]) -> list[Judged]:
         if failed:
             figure += f"; the first, {failed[0][0].number}: {failed[0][1].why}"
         ids = tuple(one for _, failure in failed for one in failure.ids)
-        found.append(Judged(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
+        found.append(PromiseResult(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
     return found

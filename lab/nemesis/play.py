@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
     from lab.evidence.stalls import Stall
-    from lab.evidence.verdicts import Happened
+    from lab.evidence.verdicts import FaultEvent
     from lab.lifecycle.report import Report
     from lab.nemesis.judging import NodeCopy
     from lab.nemesis.rounds import NemesisRound
@@ -49,7 +49,7 @@ class RoundData:
     played: Played
     beats: Mapping[str, Sequence[Row]]
     operations: Sequence[Operation]
-    happened: Sequence[Happened]
+    happened: Sequence[FaultEvent]
     stalls: Sequence[Stall]
     notes: Sequence[str]
 
@@ -156,7 +156,7 @@ class Nemesis:
         return found
 
     def _judged(
-        self, one: NemesisRound, happened: Sequence[Happened], load: NemesisLoad, reverted: float
+        self, one: NemesisRound, happened: Sequence[FaultEvent], load: NemesisLoad, reverted: float
     ) -> list[FailedCheck]:
         """Everything that is compared once nobody writes any more."""
         rows, clock = load.rows, self.backend.clock
@@ -214,7 +214,7 @@ class Nemesis:
         return f"/etc/lab/passwords/{statements.USER}"
 
 
-def _helpless(one: NemesisRound, happened: Sequence[Happened], reverted: float) -> list[Span]:
+def _helpless(one: NemesisRound, happened: Sequence[FaultEvent], reverted: float) -> list[Span]:
     """When no majority may have been there: from the first fault until all were reverted."""
     if one.kind not in rounds.MINORITY or not happened:
         return []

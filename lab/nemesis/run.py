@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lab.chaos.admission import admitted
+from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
 from lab.errors import LabError, Locked, SpecError
 from lab.faults import heal
@@ -45,7 +45,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run is of
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
             kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), wanted.without)
-            prepared = admitted(cluster, backend, report)
+            prepared = preflight(cluster, backend, report)
             begun_as = {"summary": SUMMARY, "wanted": asdict(wanted), "kinds": kinds, "left_out": left_out}
             begun_as["versions"] = versions(backend, prepared.plan)
             asked = wanted.rounds * ROUND_SECONDS * LINES_A_SECOND

@@ -12,7 +12,7 @@ from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
 from lab.evidence.stalls import Stall
-from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 from tests.unit.runs import BEGUN, happened, load, rows, seen
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WEB = "web1={} web2=1 web3=1 "
 
 
-def _judged(name: str, run: RunData) -> Judged:
+def _judged(name: str, run: RunData) -> PromiseResult:
     return judged(promise(name), promise(name).bound(parse(FULL)), run)
 
 
