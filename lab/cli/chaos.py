@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.chaos.record import Record
-    from lab.nemesis.keep import Told
+    from lab.nemesis.keep import NemesisResult
 
 SEEDS = 10_000
 NEMESIS = "mysql-nemesis"
@@ -129,13 +129,13 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
-    from lab.nemesis.keep import Wanted
+    from lab.nemesis.keep import NemesisOptions
     from lab.topology.loading import DEFAULT_FILE
 
     file, name, backend, host = where
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
     cluster = options.cluster(topology, name, None, None, None)
-    wanted = Wanted(**said)
+    wanted = NemesisOptions(**said)
     nemesis.admit(wanted, cluster)
     place = options.place(topology, backend, host)
     with screen.report() as report:
@@ -147,7 +147,7 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
         raise typer.Exit(1)
 
 
-def _rounds(told: Told) -> None:
+def _rounds(told: NemesisResult) -> None:
     """Rounds and outages by kind, then what failed, with the command that plays it again."""
     from lab.cli import tables
     from lab.nemesis.figures import by_kind
