@@ -11,8 +11,8 @@ from lab.evidence.ledger import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
+    from lab.evidence.load_run import Row
     from lab.evidence.verdicts import FaultEvent, RunData
 
 JEPSEN = {Outcome.ACKNOWLEDGED: "ok", Outcome.FAILED: "fail", Outcome.UNKNOWN: "info"}

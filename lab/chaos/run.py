@@ -13,10 +13,10 @@ from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
 from lab.chaos.schedule import schedule
 from lab.errors import LabError, Locked, SpecError, Unable
-from lab.evidence.asking import Stream
 from lab.evidence.checks import judged
 from lab.evidence.ledger import Ledger
 from lab.evidence.load import Load
+from lab.evidence.load_run import Stream
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import RunData
 from lab.faults import heal
@@ -126,7 +126,7 @@ def _execute(record: Record, scenario: Scenario, stage: Stage, plan: Plan, plann
     longest = backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
     probes, load = cluster_probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
     ledgers = [Ledger(backend, [LEDGERS[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
-    measuring = [probes.asking, load.asking, *(one.asking for one in ledgers)]
+    measuring = [probes.load_run, load.load_run, *(one.load_run for one in ledgers)]
     runner = FaultRunner(backend, planned, record.seed, stage.report)
     try:
         with ExitStack() as stack:
@@ -152,7 +152,7 @@ def _execute(record: Record, scenario: Scenario, stage: Stage, plan: Plan, plann
         begun=begun,
         ended=ended,
         holders=vip_holders(backend, backend.observe()),
-        stalls=[stall for asking in measuring for stall in asking.stalls],
+        stalls=[stall for one in measuring for stall in one.stalls],
     )
     results = [judged(promise(name), promise(name).bound(stage.cluster), data) for name in scenario.promises]
     operations = {name: done for ledger in ledgers for name, done in ledger.operations.items()}

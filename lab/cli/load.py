@@ -105,7 +105,7 @@ def _watched(running: Load, seconds: float, tell: Callable[[str], None]) -> None
     begun, ended = time.monotonic(), threading.Event()
     while (passed := time.monotonic() - begun) < seconds:
         ended.wait(min(LOOK_SECONDS, seconds - passed))
-        fresh = [answer(row) for _, row in running.asking.fresh()]
+        fresh = [answer(row) for _, row in running.load_run.fresh()]
         good = sorted(one.seconds for one in fresh if not one.failed)
         median = f"{good[len(good) // 2] * 1000:.1f} ms" if good else "–"
         failed = sum(one.failed for one in fresh)

@@ -12,8 +12,8 @@ from lab.evidence.probes import good
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
+    from lab.evidence.load_run import Row
     from lab.evidence.probes import Span
 
 WRITES_SECONDS = 10.0

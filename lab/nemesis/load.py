@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
-from lab.evidence.asking import CLIENT, Row, Stream
 from lab.evidence.ledger import Operation, Outcome
+from lab.evidence.load_run import CLIENT, Row, Stream
 from lab.evidence.probes import good
 from lab.evidence.stalls import INTERVAL, SHORTEST, Meter, Stall
 from lab.nemesis import statements

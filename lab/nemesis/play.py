@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError, LabError, NotReady
-from lab.evidence.asking import CLIENT, skew
 from lab.evidence.ledger import Outcome
+from lab.evidence.load_run import CLIENT, skew
 from lab.evidence.probes import LATE, Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.backends.base import Backend
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
+    from lab.evidence.load_run import Row
     from lab.evidence.stalls import Stall
     from lab.evidence.verdicts import FaultEvent
     from lab.lifecycle.report import Report

@@ -41,7 +41,7 @@ class Evidence:
     def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
-        asked = [one.asking for of in (self.loads, self.probes, self.ledgers) for one in of]
+        asked = [one.load_run for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
         return RunData(
             plan=plan,
@@ -53,7 +53,7 @@ class Evidence:
             begun=self._begun,
             ended=time.time(),
             holders=holders,
-            stalls=[stall for asking in asked for stall in asking.stalls],
+            stalls=[stall for one in asked for stall in one.stalls],
             measured=measured or {},
         )
 

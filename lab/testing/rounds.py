@@ -20,7 +20,7 @@ from lab.testing.parity import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
     from lab.evidence.verdicts import PromiseResult
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence

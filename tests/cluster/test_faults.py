@@ -218,20 +218,20 @@ def test_healing_goes_on_when_the_node_is_gone(cluster: LabCluster, faults: Faul
 
 def test_probes_measure_an_outage_to_their_interval(cluster: LabCluster, probe: Callable[[], Probes]) -> None:
     with probe() as seen:
-        cluster.until("a first answer of web1", ANSWER_SECONDS, seen.asking.count, lambda count: count > 100)
+        cluster.until("a first answer of web1", ANSWER_SECONDS, seen.load_run.count, lambda count: count > 100)
         cluster.backend.pause("web1")
         begun = time.time()
-        before = seen.asking.count()
-        cluster.until("many more answers", 60, seen.asking.count, lambda count: count > before + 200)
+        before = seen.load_run.count()
+        cluster.until("many more answers", 60, seen.load_run.count, lambda count: count > before + 200)
         waking = time.time()
         cluster.backend.start("web1")
         cluster.until("it to answer", ANSWER_SECONDS, lambda: _answers(cluster, "web1"))
-        before = seen.asking.count()
-        cluster.until("more answers", 60, seen.asking.count, lambda count: count > before + 100)
+        before = seen.load_run.count()
+        cluster.until("more answers", 60, seen.load_run.count, lambda count: count > before + 100)
     late = cluster.clock.limit(LATE)
     outage, *others = sorted(outages(seen.rows["web1"], late), key=lambda span: span.seconds, reverse=True)
     for span in others:  # where the client stood still, all that it asks is late for as long
-        assert span.seconds <= stalled(seen.asking.stalls, span.begun - late, span.ended + late), others
+        assert span.seconds <= stalled(seen.load_run.stalls, span.begun - late, span.ended + late), others
     # The freeze is asked of an engine, so its own moment is only known to a few tenths of a second.
     assert outage.seconds == pytest.approx(waking - begun, abs=cluster.clock.limit(0.5))
     assert not outages(seen.rows[cluster.require("http-lb", 1)[0]], cluster.clock.limit(1))

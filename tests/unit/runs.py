@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from lab.clock import REAL
-from lab.evidence.asking import Row
 from lab.evidence.load import Answer
+from lab.evidence.load_run import Row
 from lab.evidence.verdicts import FaultEvent, RunData, Timed
 from lab.plan import plan
 from lab.topology import parse

@@ -20,7 +20,7 @@ from tests.unit.runs import BEGUN, happened, load, rows, seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
     from lab.evidence.verdicts import RunData
 
 WEB = "web1={} web2=1 web3=1 "
@@ -107,7 +107,7 @@ def test_what_was_not_seen_is_excused_only_where_the_machine_stood_still_for_lon
     for stalls, excused in (([], False), (quiet, False), (busy, True), (later, False)):
         found = _judged("web-node-leaves", seen(probed, fault, stalls=stalls))
         assert (found.result, found.excused) == (PromiseVerdict.UNKNOWN, excused), found.figure
-        assert ("stood still" in found.figure) is excused
+        assert ("was stalled" in found.figure) is excused
 
 
 def test_back_in_the_pool() -> None:

@@ -17,8 +17,8 @@ from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
 from lab.chaos.record import Record
 from lab.errors import SpecError
-from lab.evidence.asking import Row
 from lab.evidence.ledger import Operation, Outcome
+from lab.evidence.load_run import Row
 from lab.evidence.probes import Span
 from lab.evidence.verdicts import PromiseVerdict
 from lab.nemesis import figures, judging, rounds, statements

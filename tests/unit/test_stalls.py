@@ -90,7 +90,7 @@ def test_a_vip_that_is_late_on_a_quiet_machine_breaks_its_promise() -> None:
 def test_a_vip_that_is_late_by_a_stall_is_unknown() -> None:
     found = _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)])
     assert (found.result, found.holds, found.excused) == (PromiseVerdict.UNKNOWN, False, True)
-    assert "the machine stood still for 0.40 s" in found.figure
+    assert "the machine was stalled for 0.40 s" in found.figure
 
 
 def test_a_stall_elsewhere_or_too_short_excuses_nothing() -> None:

@@ -13,15 +13,15 @@ from markupsafe import Markup, escape
 
 from lab.chaos.report import svg
 from lab.evidence import probes
-from lab.evidence.asking import CLIENT
 from lab.evidence.latency import buckets
+from lab.evidence.load_run import CLIENT
 from lab.evidence.stalls import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.chaos.events import Event
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
     from lab.evidence.verdicts import PromiseResult, RunData
 
 POINTS = 400  # maximum number of points of a plot
