@@ -69,27 +69,27 @@ def _load(cluster: LabCluster, rate: float, path: str = QUICK) -> Load:
 def _generator(cluster: LabCluster) -> float:
     """Percent of one core."""
     with _load(cluster, RATE) as load:
-        before, begun = load.asking.processor_seconds(), time.monotonic()
+        before, begun = load.load_run.processor_seconds(), time.monotonic()
         load.more(round(RATE * SECONDS))
-        used = load.asking.processor_seconds() - before
+        used = load.load_run.processor_seconds() - before
         return 100 * used / (time.monotonic() - begun)
 
 
 def _probes(cluster: LabCluster) -> float:
     with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
-        before, begun, count = probes.asking.processor_seconds(), time.monotonic(), probes.asking.count()
-        until("many answers", 60, probes.asking.count, lambda now: now > count + 1000)
-        used = probes.asking.processor_seconds() - before
+        before, begun, count = probes.load_run.processor_seconds(), time.monotonic(), probes.load_run.count()
+        until("many answers", 60, probes.load_run.count, lambda now: now > count + 1000)
+        used = probes.load_run.processor_seconds() - before
         return 100 * used / (time.monotonic() - begun)
 
 
 def _outage(cluster: LabCluster) -> float:
     """Milliseconds between what the probes saw and what the node did."""
     with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
-        until("a first answer", 10, probes.asking.count, lambda now: now > FIRST)
+        until("a first answer", 10, probes.load_run.count, lambda now: now > FIRST)
         begun, ended = map(float, cluster.run("web1", FREEZE).stdout.split())
-        now = probes.asking.count()
-        until("more answers", 10, probes.asking.count, lambda count: count > now + FIRST)
+        now = probes.load_run.count()
+        until("more answers", 10, probes.load_run.count, lambda count: count > now + FIRST)
     (seen,) = outages(probes.rows["web1"])
     return abs(seen.seconds - (ended - begun)) * 1000
 

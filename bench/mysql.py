@@ -165,5 +165,5 @@ def _serving(cluster: LabCluster) -> set[str]:
 
 def _whole(found: list[Member]) -> bool:
     """One takes writes, the others follow it; one that was just woken may still believe that it is as before."""
-    agreed = len({member.epoch for member in found}) == 1 and not any(member.because for member in found)
+    agreed = len({member.epoch for member in found}) == 1 and not any(member.reason for member in found)
     return agreed and sorted(member.role for member in found) == ["primary", *["replica"] * (len(found) - 1)]

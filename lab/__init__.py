@@ -1,3 +1,3 @@
 """The www cluster lab: a whole dumb web cluster, real, on one machine."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

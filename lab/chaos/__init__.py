@@ -1,4 +1,4 @@
-"""Scenarios: a cluster, load, faults on a schedule, and the promises that have to hold."""
+"""Scenarios: a cluster, load, scheduled faults, and the promises to verify."""
 
 from lab.chaos.run import Stage, run
 from lab.chaos.scenario import Scenario, find, load

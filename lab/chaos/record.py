@@ -1,4 +1,4 @@
-"""What is kept of a run: one folder, readable without the lab. docs/chaos.md lists its files."""
+"""The record of a run: one folder, readable without the lab. docs/chaos.md lists its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import lab
 from lab.chaos import events
 from lab.errors import BackendError, LabError, SpecError
 from lab.evidence.latency import percentiles
-from lab.evidence.verdicts import Judged, PromiseVerdict
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.topology import Cluster
 
-ROW_BYTES = 120  # of an answer and a probe, in all files
+ROW_BYTES = 120  # of one answer or probe, in all files together
 LEAST_BYTES = 20_000_000  # logs, rendered files and the report of a large cluster
 RESULTS = "results.json"
 
 
 def versions(backend: Backend, plan: Plan) -> dict[str, Any]:
-    """What ran: the lab, the engine, and the image of each node, which is named by its content."""
+    """Versions of the lab, the engine and each node's image, which is named by its content."""
     return {
         "lab": lab.__version__,
         "python": platform.python_version(),
@@ -50,88 +50,88 @@ class Record:
     """A run's folder.
 
     Attributes:
-        results: the promises, once they are judged.
+        results: of the promises, after `keep`.
     """
 
     folder: Path
     name: str
     seed: int
-    told: dict[str, Any]
-    results: Sequence[Judged] = ()
+    manifest: dict[str, Any]
+    results: Sequence[PromiseResult] = ()
 
     @classmethod
-    def begin(cls, runs: Path, name: str, seed: int, told: dict[str, Any], asked: float) -> Record:
-        """A new folder, before anything is done to the cluster; `asked`: how many questions the run will have.
+    def begin(cls, runs: Path, name: str, seed: int, manifest: dict[str, Any], requests: float) -> Record:
+        """Creates the folder, before the cluster is changed; `requests`: the estimated number of requests and probes.
 
         Raises:
-            SpecError: it can't be made, or the disk has no room for what the run will write.
+            SpecError: the folder cannot be created, or the disk has too little free space.
         """
-        folder = reserved(runs, name, round(LEAST_BYTES + asked * ROW_BYTES))
-        made = cls(folder, name, seed, told)
-        made.write("run.json", json.dumps({"seed": seed, **told}, indent=2))
-        return made
+        folder = reserved(runs, name, round(LEAST_BYTES + requests * ROW_BYTES))
+        record = cls(folder, name, seed, manifest)
+        record.write("run.json", json.dumps({"seed": seed, **manifest}, indent=2))
+        return record
 
     @property
     def holds(self) -> bool:
-        """Whether every promise was tested and kept."""
+        """Whether every promise was tested and holds."""
         return bool(self.results) and all(result.holds for result in self.results)
 
     def keep(  # noqa: PLR0913, PLR0917  a run's parts
         self,
-        seen: RunData,
-        results: Sequence[Judged],
+        data: RunData,
+        results: Sequence[PromiseResult],
         operations: Mapping[str, Sequence[Operation]],
         backend: Backend,
         cluster: Cluster,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes everything; `extra`: what else belongs into the results."""
+        """Writes all files; `extra`: further keys of results.json."""
         from lab.chaos.report import page
 
         self.results = results
-        happened = events.events(seen)
-        document = self._document(seen, cluster) | dict(extra or {})
+        timeline = events.events(data)
+        document = self._document(data, cluster) | dict(extra or {})
         self.write(RESULTS, json.dumps(document, indent=2, allow_nan=False))
         self.write("junit.xml", _junit(self.name, results))
-        self._lines("events.jsonl", [asdict(event) for event in happened])
-        self._lines("history.jsonl", events.history(seen, operations))
-        self._table("requests.csv", ("due", "seconds", "status", "node", "error"), _requests(seen))
-        self._table("stalls.csv", ("where", "begun", "seconds"), _stalled(seen))
-        self._table("probes.csv", ("probe", "due", "seconds", "status", "value", "error"), _probed(seen))
-        self._nodes(seen.plan, backend)
-        self.write("report.html", page.page(document, seen, results, happened))
+        self._lines("events.jsonl", [asdict(event) for event in timeline])
+        self._lines("history.jsonl", events.history(data, operations))
+        self._table("requests.csv", ("due", "seconds", "status", "node", "error"), _requests(data))
+        self._table("stalls.csv", ("where", "begun", "seconds"), _stalled(data))
+        self._table("probes.csv", ("probe", "due", "seconds", "status", "value", "error"), _probed(data))
+        self._nodes(data.plan, backend)
+        self.write("report.html", page.page(document, data, results, timeline))
 
-    def _document(self, seen: RunData, cluster: Cluster) -> dict[str, Any]:
-        """What programs read of a run, and what two runs are compared by."""
-        times = percentiles(seen.answers)
+    def _document(self, data: RunData, cluster: Cluster) -> dict[str, Any]:
+        """The content of results.json, by which programs read and compare runs."""
+        times = percentiles(data.answers)
         return {
             "name": self.name,
             "cluster": cluster.name,
             "seed": self.seed,
-            "begun": seen.begun,
-            "ended": seen.ended,
+            "begun": data.begun,
+            "ended": data.ended,
             "holds": self.holds,
             "promises": [asdict(result) for result in self.results],
             "requests": {
-                "count": len(seen.answers),
-                "failed": sum(answer.failed for answer in seen.answers),
+                "count": len(data.answers),
+                "failed": sum(answer.failed for answer in data.answers),
                 "percentiles": {f"{key:g}": value for key, value in times.items()},
             },
-            "faults": [asdict(fault) for fault in seen.faults],
-            "ledgers": [asdict(judgement) for judgement in seen.judgements.values()],
-            "summary": self.told["summary"],
-            "versions": self.told["versions"],
+            "faults": [asdict(fault) for fault in data.faults],
+            "ledgers": [asdict(judgement) for judgement in data.judgements.values()],
+            "summary": self.manifest["summary"],
+            "versions": self.manifest["versions"],
         }
 
     def _nodes(self, plan: Plan, backend: Backend) -> None:
-        """The files that each node ran, secrets masked, and what its services printed."""
+        """The rendered files of each node, secrets masked, and the output of its services."""
         for node in plan.nodes:
             for file in node.files:
                 self.write(f"rendered/{node.name}{file.path}", file.masked)
             try:
                 lines = list(backend.logs(node.name))
             except LabError as error:
-                lines = [f"the log could not be read: {error.what}"]
+                lines = [f"cannot read the log: {error.what}"]
             self.write(f"logs/{node.name}.log", "\n".join(lines) + "\n")
 
     def _lines(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -144,10 +144,10 @@ class Record:
             writer.writerows(rows)
 
     def write(self, name: str, text: str) -> None:
-        """One file of the folder.
+        """Writes one file of the folder.
 
         Raises:
-            BackendError: the disk is full, or the like.
+            BackendError: it cannot be written, such as on a full disk.
         """
         path = self.folder / name
         with _writing(self.folder):
@@ -156,7 +156,7 @@ class Record:
 
 
 class _writing:  # noqa: N801  reads as a clause
-    """Turns what the disk refuses into an error that a person can act on."""
+    """Turns an OSError into a BackendError with a next step."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -167,17 +167,17 @@ class _writing:  # noqa: N801  reads as a clause
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, OSError):
             raise BackendError(
-                f"the run can't be kept: {error.strerror}",
+                f"cannot write the run: {error.strerror}",
                 where=str(self._folder),
-                next_step="make room there, or choose another place with --runs; the cluster is whole",
+                next_step="free some space, or choose another folder with --runs; all faults were reverted",
             ) from error
 
 
 def reserved(runs: Path, name: str, size: int) -> Path:
-    """A new folder for a run that may write so many bytes.
+    """Creates a folder for a run that may write `size` bytes.
 
     Raises:
-        SpecError: it can't be made, or there is no room.
+        SpecError: it cannot be created, or the disk has too little free space.
     """
     stamp = datetime.now(tz=UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
@@ -185,9 +185,9 @@ def reserved(runs: Path, name: str, size: int) -> Path:
         free = shutil.disk_usage(runs).free
         if free < size:
             raise SpecError(
-                f"a run of '{name}' may write {size // 1_000_000} MB, and {free // 1_000_000} MB are free",
+                f"a run of '{name}' may write {size // 1_000_000} MB, and {free // 1_000_000} MB of disk are free",
                 where=str(runs),
-                next_step="remove old runs, or choose another place with --runs",
+                next_step="remove old runs, or choose another folder with --runs",
             )
         folder = runs / f"{stamp}-{name}"
         count = 1
@@ -196,29 +196,29 @@ def reserved(runs: Path, name: str, size: int) -> Path:
             folder = runs / f"{stamp}-{name}-{count}"
         folder.mkdir()
     except OSError as error:
-        next_step = "choose another place with --runs"
-        raise SpecError(f"runs can't be kept: {error.strerror}", where=str(runs), next_step=next_step) from None
+        next_step = "choose another folder with --runs"
+        raise SpecError(f"cannot create a run: {error.strerror}", where=str(runs), next_step=next_step) from None
     return folder
 
 
-def _requests(seen: RunData) -> list[tuple[Any, ...]]:
-    return [(f"{a.sent:.6f}", f"{a.seconds:.6f}", a.status or "", a.node or "", a.error) for a in seen.answers]
+def _requests(data: RunData) -> list[tuple[Any, ...]]:
+    return [(f"{a.sent:.6f}", f"{a.seconds:.6f}", a.status or "", a.node or "", a.error) for a in data.answers]
 
 
-def _probed(seen: RunData) -> list[tuple[Any, ...]]:
+def _probed(data: RunData) -> list[tuple[Any, ...]]:
     return [
         (name, f"{row.due:.6f}", f"{row.seconds:.6f}", row.status or "", row.value, row.error)
-        for name, rows in seen.rows.items()
+        for name, rows in data.rows.items()
         for row in rows
     ]
 
 
-def _stalled(seen: RunData) -> list[tuple[Any, ...]]:
-    return [(stall.where, f"{stall.begun:.6f}", f"{stall.seconds:.6f}") for stall in seen.stalls]
+def _stalled(data: RunData) -> list[tuple[Any, ...]]:
+    return [(stall.where, f"{stall.begun:.6f}", f"{stall.seconds:.6f}") for stall in data.stalls]
 
 
-def _junit(name: str, results: Sequence[Judged]) -> str:
-    """One test case a promise: unknown is an error, everything else that does not hold is a failure."""
+def _junit(name: str, results: Sequence[PromiseResult]) -> str:
+    """JUnit XML, one test case per promise: `unknown` is an error, any other verdict but `holds` a failure."""
     suite = ET.Element("testsuite", name=f"chaos.{name}", tests=str(len(results)))
     for result in results:
         case = ET.SubElement(suite, "testcase", classname=f"chaos.{name}", name=result.promise)
@@ -227,8 +227,8 @@ def _junit(name: str, results: Sequence[Judged]) -> str:
         if not result.holds:
             kind = "error" if result.result is PromiseVerdict.UNKNOWN else "failure"
             ET.SubElement(case, kind, message=f"{result.result.value}: {result.figure}")
-    counted = [result.result for result in results if not result.holds]
-    suite.set("errors", str(counted.count(PromiseVerdict.UNKNOWN)))
-    suite.set("failures", str(len(counted) - counted.count(PromiseVerdict.UNKNOWN)))
+    failed = [result.result for result in results if not result.holds]
+    suite.set("errors", str(failed.count(PromiseVerdict.UNKNOWN)))
+    suite.set("failures", str(len(failed) - failed.count(PromiseVerdict.UNKNOWN)))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True)

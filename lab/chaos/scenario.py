@@ -1,4 +1,4 @@
-"""A scenario as a person writes it."""
+"""The scenario file: its model and its reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Moment = Annotated[Duration, Field(ge=0, le=LONGEST_SECONDS)]
 
 
 class ScenarioLoad(Model):
-    """Visitors, at a constant rate."""
+    """Requests of visitors, at a constant rate."""
 
     rate: Rate = 50
     path: Annotated[str, Field(pattern="^/")] = "/whoami"
@@ -35,9 +35,9 @@ class ScenarioLoad(Model):
 
 
 class Step(Model):
-    """One fault: when, for how long, of which kind, to whom, and how.
+    """One fault: time, duration, kind, targets and settings.
 
-    Written as `{at: 5s, for: 5s, cut: web1, from: http-lb1}`: the kind is a key, whom it happens to is its value.
+    Written as `{at: 5s, for: 5s, cut: web1, from: http-lb1}`: the kind is a key, the targets are its value.
     """
 
     at: Moment
@@ -57,7 +57,7 @@ class Step(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _kind_is_a_key(cls, data: Any) -> Any:  # noqa: ANN401  whatever stands in a file
+    def _kind_is_a_key(cls, data: Any) -> Any:  # noqa: ANN401  any value of a file
         if not isinstance(data, dict) or "kind" in data:
             return data
         kinds = [key for key in data if key in KINDS]
@@ -65,8 +65,8 @@ class Step(Model):
             valid = [field.alias or name for name, field in cls.model_fields.items()]
             unknown = [key for key in data if key not in KINDS and key not in valid]
             if unknown:
-                raise ValueError(_said(lambda: kind(str(unknown[0]))))
-            raise ValueError(f"a step has one fault; there are: {', '.join(KINDS)}")
+                raise ValueError(_refusal(lambda: kind(str(unknown[0]))))
+            raise ValueError(f"a step needs exactly one fault; kinds: {', '.join(KINDS)}")
         return {
             **{key: value for key, value in data.items() if key != kinds[0]},
             "kind": kinds[0],
@@ -77,96 +77,96 @@ class Step(Model):
     def _ends(self) -> Self:
         if kind(self.kind).lasting and self.span is None:
             raise ValueError(f"'{self.kind}' needs an end: add 'for: 5s'")
-        _said(self.settings, raising=True)
+        _refusal(self.settings, raising=True)
         return self
 
     def settings(self) -> dict[str, Any]:
-        """What the kind of fault wants to know besides its nodes."""
-        read = {"delay": units.seconds, "jitter": units.seconds, "loss": units.percent, "rate": units.bits}
-        read["skew"] = lambda text: round(units.seconds(text))
+        """Settings of the fault, without its nodes."""
+        parsers = {"delay": units.seconds, "jitter": units.seconds, "loss": units.percent, "rate": units.bits}
+        parsers["skew"] = lambda text: round(units.seconds(text))
         keys = ("way", "delay", "jitter", "loss", "rate", "where", "skew", "service", "process")
-        said = {key: getattr(self, key) for key in keys}
-        return {key: read.get(key, str)(value) for key, value in said.items() if value is not None}
+        given = {key: getattr(self, key) for key in keys}
+        return {key: parsers.get(key, str)(value) for key, value in given.items() if value is not None}
 
     @property
     def end(self) -> float:
-        """When it is reverted, in seconds from the beginning."""
+        """Time of reverting, in seconds from the start of the run."""
         return self.at + (self.span or 0.0)
 
 
-class Chance(Model):
-    """Faults by chance: which, to whom, how often and how long; all of it follows from the seed."""
+class RandomFaults(Model):
+    """Random faults; kinds, nodes, times and durations follow from the seed."""
 
     every: Span = 6.0
     shortest: Span = 2.0
     longest: Span = 5.0
-    faults: dict[str, list[str]] = Field(description="the roles that each kind may happen to; of freeze: role/service")
+    faults: dict[str, list[str]] = Field(description="roles that each kind may affect; for freeze: role/service")
 
     @field_validator("faults")
     @classmethod
     def _known(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         for name in value:
-            _said(lambda name=name: kind(name), raising=True)
+            _refusal(lambda name=name: kind(name), raising=True)
         return value
 
 
 class Scenario(Model):
-    """A whole scenario."""
+    """A scenario."""
 
     name: str = ""
     summary: str = ""
-    topology: str = Field("full", description="the topology that is made where no cluster is")
+    topology: str = Field("full", description="topology of the cluster to create where none exists")
     load: ScenarioLoad = Field(default_factory=ScenarioLoad)
-    span: Span = Field(alias="for", description="how long it goes on, mending and settling not counted")
+    span: Span = Field(alias="for", description="duration, without reverting and settling")
     faults: list[Step] = Field(default_factory=list)
-    chance: Chance | None = Field(None, alias="random")
-    ledger: dict[str, Rate] = Field(default_factory=dict, description="services that are written to, and how often")
+    random_faults: RandomFaults | None = Field(None, alias="random")
+    ledger: dict[str, Rate] = Field(default_factory=dict, description="writes per second by service")
     promises: list[str] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         for name in self.promises:
-            _said(lambda name=name: promise(name), raising=True)
+            _refusal(lambda name=name: promise(name), raising=True)
         for name in self.ledger:
             if name not in LEDGERS:
-                raise ValueError(f"there is no service '{name}' to keep a ledger of; there are: {', '.join(LEDGERS)}")
+                raise ValueError(f"no ledger supports the service '{name}'; services: {', '.join(LEDGERS)}")
         for step in self.faults:
             if step.end > self.span:
                 raise ValueError(
                     f"'{step.kind} {step.target}' ends at {step.end:g} s, after the scenario ({self.span:g} s)"
                 )
-        self._no_fault_on_the_dead()
-        if not self.faults and self.chance is None:
-            raise ValueError("nothing is broken: write 'faults:' or 'random:'")
+        self._refuse_faults_on_stopped_nodes()
+        if not self.faults and self.random_faults is None:
+            raise ValueError("the scenario has no faults: add 'faults:' or 'random:'")
         return self
 
-    def _no_fault_on_the_dead(self) -> None:
+    def _refuse_faults_on_stopped_nodes(self) -> None:
         for step in self.faults:
             for other in self.faults:
                 meets = other is not step and other.target == step.target and other.at <= step.at < other.end
                 if meets and other.kind in ("kill", "stop", "pause"):
                     raise ValueError(
-                        f"'{step.kind} {step.target}' at {step.at:g} s would meet a node that '{other.kind}' has ended"
+                        f"'{step.kind} {step.target}' at {step.at:g} s: the node is down then, by '{other.kind}'"
                     )
 
 
-def _said(asked: Any, *, raising: bool = False) -> str:  # noqa: ANN401  any question that may be refused
-    """What a refusal says, in one line; raised as a `ValueError`, which the reader turns into a screen, if asked."""
+def _refusal(check: Any, *, raising: bool = False) -> str:  # noqa: ANN401  any callable
+    """Calls `check`; its SpecError in one line, empty for none. `raising`: raises it as ValueError, for pydantic."""
     try:
-        asked()
+        check()
     except SpecError as error:
-        said = "; ".join(filter(None, (error.what, error.next_step)))
+        text = "; ".join(filter(None, (error.what, error.next_step)))
         if raising:
-            raise ValueError(said) from None
-        return said
+            raise ValueError(text) from None
+        return text
     return ""
 
 
 def find(name: str) -> Path:
-    """The file of a scenario: a path, or the name of one that ships.
+    """The file of a scenario: a path, or the name of a shipped one.
 
     Raises:
-        SpecError: no such file.
+        SpecError: not found.
     """
     shipped = assets.scenarios()
     path = Path(name)
@@ -174,14 +174,14 @@ def find(name: str) -> Path:
         return path
     if path.stem in shipped and path.parent.name in ("", "scenarios"):
         return shipped[path.stem]
-    raise SpecError(f"there is no scenario {name}", next_step=f"name a file, or one that ships: {', '.join(shipped)}")
+    raise SpecError(f"there is no scenario {name}", next_step=f"name a file, or one of: {', '.join(shipped)}")
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in a file; it is called as the file is, unless it says otherwise.
+    """The scenario in a file; its default name is that of the file.
 
     Raises:
-        SpecError: the file can't be read or is not valid.
+        SpecError: the file cannot be read or is not valid.
     """
-    made = reading.model(Scenario, reading.text(path, DOCUMENT), DOCUMENT, str(path))
-    return made if made.name else made.model_copy(update={"name": path.stem})
+    scenario = reading.model(Scenario, reading.text(path, DOCUMENT), DOCUMENT, str(path))
+    return scenario if scenario.name else scenario.model_copy(update={"name": path.stem})

@@ -41,11 +41,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(verbs, name="backup")
 
 
-def now(made: Backend, as_json: Json = False) -> None:
+def now(backend: Backend, as_json: Json = False) -> None:
     """Creates a backup."""
     from lab.services import backup
 
-    told = backup.now(made)
+    told = backup.now(backend)
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -55,12 +55,12 @@ def now(made: Backend, as_json: Json = False) -> None:
         print(f"written to while they were copied, and kept as they were met: {_some(told['moving'])}")
 
 
-def list_(made: Backend, as_json: Json = False) -> None:
+def list_(backend: Backend, as_json: Json = False) -> None:
     """Lists the backups, and up to which time the binary log extends each."""
     from lab.cli import tables
     from lab.services import backup
 
-    found = backup.backups(made)
+    found = backup.backups(backend)
     if as_json:
         print(json.dumps([asdict(one) for one in found], indent=2))
         return
@@ -68,16 +68,16 @@ def list_(made: Backend, as_json: Json = False) -> None:
     tables.rows(("ID", "TIME", "GTID", "LOG UP TO"), rows)
 
 
-def check(made: Backend) -> None:
+def check(backend: Backend) -> None:
     """Reads the whole repository. Exits with 1 if it is damaged."""
     from lab.services import backup
 
-    told = backup.check(made)
+    told = backup.check(backend)
     print(f"{told['backups']} backups, {_size(told['bytes'])}: all is readable and as it was written")
 
 
 def restore(
-    made: Backend,
+    backend: Backend,
     snapshot: Chosen = "",
     at: At = "",
     only: Only = "",
@@ -93,21 +93,23 @@ def restore(
         if not sys.stdin.isatty():
             raise SpecError("what the cluster has would be lost", where="lab backup restore", next_step="add --yes")
         part = only or "all databases and volumes"
-        typer.confirm(f"{part} of '{made.cluster}' become what they were; what came since is lost. Go on?", abort=True)
+        typer.confirm(
+            f"{part} of '{backend.cluster}' become what they were; what came since is lost. Go on?", abort=True
+        )
     from lab.cli import screen
 
-    with screen.report() as report, held(made.cluster, "lab backup restore", report):
-        told = backup.restore(made, snapshot=snapshot, at=moment, only=only)
+    with screen.report() as report, held(backend.cluster, "lab backup restore", report):
+        told = backup.restore(backend, snapshot=snapshot, at=moment, only=only)
     print(f"{_said(told)} are back; {told['seconds']:.1f} s")
     if told["changed"]:
         print(f"written to since they were put back: {_some(told['changed'])}")
 
 
-def drill(made: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
+def drill(backend: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
     """Restores into a temporary place, compares the result with the backup's checksums, and removes it."""
     from lab.services import backup
 
-    told = backup.drill(made, snapshot=snapshot, at=_moment(at), only=only)
+    told = backup.drill(backend, snapshot=snapshot, at=_moment(at), only=only)
     if as_json:
         print(json.dumps(told, indent=2))
         return

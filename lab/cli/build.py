@@ -29,11 +29,11 @@ def build(
     from lab.recipes import roles as known
     from lab.topology import Cluster
 
-    made = make(options.place(None, backend, host), options.DEFAULT_NAME)
+    target = make(options.place(None, backend, host), options.DEFAULT_NAME)
     with screen.report() as report:
         asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
-        chosen = resolve.family(asked, made.observe(), made, report)
+        chosen = resolve.family(asked, target.observe(), target, report)
         wanted = [recipe(role, chosen) for role in roles or known()]
-        made.build(wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
+        target.build(wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
     for entry in wanted:
         print(entry.tag)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.chaos.record import Record
-    from lab.nemesis.keep import Told
+    from lab.nemesis.keep import NemesisResult
 
 SEEDS = 10_000
 NEMESIS = "mysql-nemesis"
@@ -38,8 +38,8 @@ def listed() -> None:
     from lab.cli import tables
     from lab.nemesis import run as nemesis
 
-    made = [load(path) for path in assets.scenarios().values()]
-    rows = [(one.name, f"{one.span:g} s", one.summary) for one in made]
+    scenarios = [load(path) for path in assets.scenarios().values()]
+    rows = [(one.name, f"{one.span:g} s", one.summary) for one in scenarios]
     tables.rows(
         ("SCENARIO", "TAKES", "WHAT"), [*rows, (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s a round", nemesis.SUMMARY)]
     )
@@ -96,8 +96,8 @@ def run(
     cluster = options.cluster(topology, name, None, None, None)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     with screen.report() as report:
-        made = make(options.place(topology, backend, host), cluster.name)
-        stage = Stage(timers(cluster, made), made, report)
+        target = make(options.place(topology, backend, host), cluster.name)
+        stage = Stage(timers(cluster, target), target, report)
         report.say(f"{wanted.name}, seed {chosen}")
         kept = play(wanted, stage, chosen, runs)
     _shown(kept)
@@ -129,25 +129,25 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
-    from lab.nemesis.keep import Wanted
+    from lab.nemesis.keep import NemesisOptions
     from lab.topology.loading import DEFAULT_FILE
 
     file, name, backend, host = where
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
     cluster = options.cluster(topology, name, None, None, None)
-    wanted = Wanted(**said)
+    wanted = NemesisOptions(**said)
     nemesis.admit(wanted, cluster)
     place = options.place(topology, backend, host)
     with screen.report() as report:
-        made = make(place, cluster.name)
+        target = make(place, cluster.name)
         report.say(f"{NEMESIS}, seed {wanted.seed}")
-        told = nemesis.run(wanted, timers(cluster, made), made, place, report, runs)
+        told = nemesis.run(wanted, timers(cluster, target), target, place, report, runs)
     _rounds(told)
     if not told.holds:
         raise typer.Exit(1)
 
 
-def _rounds(told: Told) -> None:
+def _rounds(told: NemesisResult) -> None:
     """Rounds and outages by kind, then what failed, with the command that plays it again."""
     from lab.cli import tables
     from lab.nemesis.figures import by_kind

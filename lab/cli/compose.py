@@ -35,8 +35,8 @@ def compose(
     cluster = options.cluster(file, name, family, None, None)
     if cluster.network == AUTO:
         cluster = cluster.model_copy(update={"network": writer.NETWORK})
-    made = plan(*offline(cluster))
-    wanted = writer.secret_files(made, store.ensure(made)) if secrets else writer.files(made)
+    planned = plan(*offline(cluster))
+    wanted = writer.secret_files(planned, store.ensure(planned)) if secrets else writer.files(planned)
     for place, text in wanted.items():
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,4 +45,4 @@ def compose(
         path.touch(mode=0o600 if secrets else 0o644)
         path.write_text(text, encoding="utf-8")  # in its place: a container that runs has this very file
     if not secrets:
-        print(writer.document(made), end="")
+        print(writer.document(planned), end="")

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def down(
-    made: Backend,
+    backend: Backend,
     volumes: Annotated[bool, typer.Option("--volumes", help="Also remove the data and the secrets.")] = False,
     keep_backups: Annotated[
         bool, typer.Option("--keep-backups", help="With --volumes: keep the backups and their secrets.")
@@ -29,11 +29,11 @@ def down(
     from lab.lifecycle.down import down as take_down
     from lab.lifecycle.lock import held
 
-    there = made.observe()
-    with screen.report() as report, held(made.cluster, "lab down", report):
-        count = take_down(made, report, volumes=volumes, keep_backups=keep_backups)
+    there = backend.observe()
+    with screen.report() as report, held(backend.cluster, "lab down", report):
+        count = take_down(backend, report, volumes=volumes, keep_backups=keep_backups)
     if not there.nodes and not there.data:
-        print(f"there was no cluster '{made.cluster}'")
+        print(f"there was no cluster '{backend.cluster}'")
         return
     kept = "; its data is kept ('--volumes' removes it too)" if not volumes else ", and the data" if there.data else ""
-    print(f"removed {count} nodes of '{made.cluster}'{kept}")
+    print(f"removed {count} nodes of '{backend.cluster}'{kept}")

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def execute(
-    made: Backend,
+    backend: Backend,
     node: options.Node,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
@@ -31,15 +31,15 @@ def execute(
     argv = command[1:] if command[:1] == ["--"] else command
     if not argv:
         raise typer.BadParameter("a command is missing", param_hint="COMMAND")
-    become(made.shell(options.running_node(made, node), argv, terminal=False))
+    become(backend.shell(options.running_node(backend, node), argv, terminal=False))
 
 
 def enter(
-    made: Backend,
+    backend: Backend,
     node: options.Node,
 ) -> None:
     """Opens a shell in a node. Its configuration is in /etc/lab."""
-    become(made.shell(options.running_node(made, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
+    become(backend.shell(options.running_node(backend, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
 
 
 def become(argv: list[str]) -> NoReturn:

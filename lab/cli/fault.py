@@ -41,26 +41,26 @@ def register(app: typer.Typer) -> None:
 
 def _simple(kind: str, text: str) -> None:
     def run(
-        made: Backend,
+        backend: Backend,
         targets: Targets,
         span: For = None,
         seed: Seed = None,
     ) -> None:
-        _do(made, {"kind": kind}, targets, span, seed)
+        _do(backend, {"kind": kind}, targets, span, seed)
 
     fault.command(kind, help=text)(options.on_cluster(run))
 
 
-_simple("kill", "Kills nodes without warning, like a power failure.")
-_simple("stop", "Stops nodes cleanly.")
-_simple("pause", "Freezes nodes: connections stay open and get no answer.")
+_simple("kill", "Kills nodes without warning, like a power failure; 'lab heal' starts them.")
+_simple("stop", "Stops nodes cleanly; 'lab heal' starts them.")
+_simple("pause", "Freezes nodes: connections stay open and get no answer; 'lab heal' resumes them.")
 _simple("restart", "Kills nodes and starts them again immediately.")
 
 
 @fault.command()
 @options.on_cluster
 def cut(
-    made: Backend,
+    backend: Backend,
     targets: Targets,
     others: Annotated[str | None, typer.Option("--from", help="From which nodes. Default: all.")] = None,
     way: Annotated[
@@ -70,13 +70,13 @@ def cut(
     seed: Seed = None,
 ) -> None:
     """Isolates nodes by a packet filter. Addresses and names stay."""
-    _do(made, {"kind": "cut", "others": others, "way": way}, targets, span, seed)
+    _do(backend, {"kind": "cut", "others": others, "way": way}, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
 def slow(
-    made: Backend,
+    backend: Backend,
     targets: Targets,
     delay: Annotated[str, typer.Option(help="Delay of each packet, such as 100ms.")] = "0s",
     jitter: Annotated[str, typer.Option(help="Variation of the delay, such as 20ms.")] = "0s",
@@ -90,26 +90,26 @@ def slow(
 
     told = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
     told |= {"loss": units.percent(loss), "rate": units.bits(rate)}
-    _do(made, told, targets, span, seed)
+    _do(backend, told, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
 def fill(
-    made: Backend,
+    backend: Backend,
     targets: Targets,
     where: Annotated[str, typer.Option(help="The name of a volume of the node, or /tmp or /run.")] = "/tmp",  # noqa: S108
     span: For = None,
     seed: Seed = None,
 ) -> None:
     """Fills a volume of nodes completely. Refused where that would fill other disks too."""
-    _do(made, {"kind": "fill", "where": where}, targets, span, seed)
+    _do(backend, {"kind": "fill", "where": where}, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
 def clock(
-    made: Backend,
+    backend: Backend,
     targets: Targets,
     skew: Annotated[str, typer.Option(help="Offset, such as 60s or -60s.")] = "60s",
     span: For = None,
@@ -119,20 +119,20 @@ def clock(
     from lab.topology import units
 
     told = {"kind": "clock", "skew": round(units.seconds(skew))}
-    _do(made, told, targets, span, seed)
+    _do(backend, told, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
 def freeze(
-    made: Backend,
+    backend: Backend,
     targets: Targets,
     service: Annotated[str, typer.Argument(help="The service, such as haproxy, httpd or php-fpm.")],
     span: For = None,
     seed: Seed = None,
 ) -> None:
     """Stops one service with SIGSTOP inside running nodes."""
-    _do(made, {"kind": "freeze", "service": service}, targets, span, seed)
+    _do(backend, {"kind": "freeze", "service": service}, targets, span, seed)
 
 
 Process = Annotated[str, typer.Argument(help="A part of its command line, such as mariadbd or keeper/main.py.")]
@@ -140,31 +140,31 @@ Process = Annotated[str, typer.Argument(help="A part of its command line, such a
 
 @fault.command()
 @options.on_cluster
-def hang(made: Backend, targets: Targets, process: Process, span: For = None, seed: Seed = None) -> None:
+def hang(backend: Backend, targets: Targets, process: Process, span: For = None, seed: Seed = None) -> None:
     """Stops one process with SIGSTOP inside nodes, without its parent and children."""
-    _do(made, {"kind": "hang", "process": process}, targets, span, seed)
+    _do(backend, {"kind": "hang", "process": process}, targets, span, seed)
 
 
 @fault.command()
 @options.on_cluster
-def crash(made: Backend, targets: Targets, process: Process, seed: Seed = None) -> None:
+def crash(backend: Backend, targets: Targets, process: Process, seed: Seed = None) -> None:
     """Kills one process inside nodes; its supervisor may start it again."""
-    _do(made, {"kind": "crash", "process": process}, targets, None, seed)
+    _do(backend, {"kind": "crash", "process": process}, targets, None, seed)
 
 
 @fault.command("list")
 @options.on_cluster
 def listed(
-    made: Backend,
+    backend: Backend,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Lists active faults, whoever injected them."""
     from lab.cli import tables
     from lab.faults import present
 
-    found = present(made)
+    found = present(backend)
     if as_json:
-        rows = [{"mark": one.mark, **one.fault.told(), "begun": one.begun, "proof": one.proof} for one in found]
+        rows = [{"mark": one.mark, **one.fault.as_dict(), "begun": one.begun, "proof": one.proof} for one in found]
         print(json.dumps(rows, indent=2))
     elif found:
         now = time.time()
@@ -176,7 +176,7 @@ def listed(
         print("no active faults")
 
 
-def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: int | None) -> None:
+def _do(backend: Backend, told: dict[str, Any], said: str, span: str | None, seed: int | None) -> None:
     """Chooses the nodes, does it, and waits for its end if it has one."""
     import random
 
@@ -187,19 +187,19 @@ def _do(made: Backend, told: dict[str, Any], said: str, span: str | None, seed: 
     seconds = None if span is None else units.seconds(span)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     chance = random.Random(chosen)  # noqa: S311  a seed makes a choice that can be repeated
-    nodes = targets(made, said, chance)
+    nodes = targets(backend, said, chance)
     if told.get("others"):
-        told = {**told, "others": targets(made, told["others"], chance)}
+        told = {**told, "others": targets(backend, told["others"], chance)}
     wanted: Fault = build({key: value for key, value in {**told, "nodes": nodes}.items() if value is not None})
     if "random" in said or "minority" in said:
         print(f"seed {chosen}")
     if seconds is None or not wanted.lasting:
-        injected = inject(made, wanted)
+        injected = inject(backend, wanted)
         print(f"{wanted}: {injected.proof}")
         if wanted.lasting:
             print(f"'lab heal {injected.mark}' reverts it")
         return
-    with inject(made, wanted) as injected:
+    with inject(backend, wanted) as injected:
         print(f"{wanted}: {injected.proof}", flush=True)
         threading.Event().wait(seconds)
     print(f"{wanted}: reverted, and gone")

@@ -18,14 +18,17 @@ def register(app: typer.Typer) -> None:
 
 
 def heal(
-    made: Backend,
+    backend: Backend,
     marks: Annotated[list[str] | None, typer.Argument(help="Faults by their marks. Default: all.")] = None,
 ) -> None:
     """Reverts active faults, whoever injected them, and verifies that they are gone. Changes nothing else."""
+    from lab.backends.base import State
     from lab.faults import heal as undo
 
-    healed = undo(made, marks or ())
+    healed = undo(backend, marks or ())
     for injected in healed:
         print(f"{injected.mark} {injected.fault}: reverted")
     if not healed:
         print("no active faults")
+    if down := [node.name for node in backend.observe().nodes if node.state is not State.RUNNING]:
+        print(f"not running, and no fault of 'lab fault': {', '.join(down)}; 'lab start {' '.join(down)}' starts them")

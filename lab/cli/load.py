@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    made: Backend,
+    backend: Backend,
     rate: Rate = 50.0,
     span: Annotated[str, typer.Option("--for", help="Duration, such as 60s.")] = "10s",
     path: Annotated[str, typer.Option(help="The path that is requested.")] = "/whoami",
@@ -58,12 +58,12 @@ def load(
     if not 0 < seconds <= LONGEST:
         raise SpecError(f"{span} is no length of a load", next_step="take more than 0 s and at most an hour")
     wanted: Literal["1.1", "2"] = "2" if http == "2" else "1.1"
-    where = _url(made, path)
+    where = _url(backend, path)
 
     def running(rate: float, longest: float = LONGEST) -> Load:
         from lab.evidence import Load, Stream
 
-        return Load(made, Stream("load", where, rate, wanted, keep), longest)
+        return Load(backend, Stream("load", where, rate, wanted, keep), longest)
 
     if search is None:
         _constant(running(rate, seconds), rate, seconds)
@@ -71,16 +71,18 @@ def load(
         _searched(running, rate, seconds, units.seconds(search))
 
 
-def _url(made: Backend, path: str) -> str:
+def _url(backend: Backend, path: str) -> str:
     """The site of the cluster that is there: by TLS where it has an HTTP balancer."""
     from lab.errors import SpecError
 
-    roles = {node.role for node in made.observe().nodes}
+    roles = {node.role for node in backend.observe().nodes}
     if "client" not in roles:
-        raise SpecError(f"there is no cluster '{made.cluster}'", next_step="'lab up' makes one; --name chooses another")
+        raise SpecError(
+            f"there is no cluster '{backend.cluster}'", next_step="'lab up' makes one; --name chooses another"
+        )
     if not path.startswith("/"):
         raise SpecError(f"'{path}' is no path of the site", next_step="begin it with /")
-    return f"{'https' if 'http-lb' in roles else 'http'}://www.{made.cluster}.test{path}"
+    return f"{'https' if 'http-lb' in roles else 'http'}://www.{backend.cluster}.test{path}"
 
 
 def _constant(load: Load, rate: float, seconds: float) -> None:
@@ -103,7 +105,7 @@ def _watched(running: Load, seconds: float, tell: Callable[[str], None]) -> None
     begun, ended = time.monotonic(), threading.Event()
     while (passed := time.monotonic() - begun) < seconds:
         ended.wait(min(LOOK_SECONDS, seconds - passed))
-        fresh = [answer(row) for _, row in running.asking.fresh()]
+        fresh = [answer(row) for _, row in running.load_run.fresh()]
         good = sorted(one.seconds for one in fresh if not one.failed)
         median = f"{good[len(good) // 2] * 1000:.1f} ms" if good else "–"
         failed = sum(one.failed for one in fresh)
@@ -136,12 +138,12 @@ def _drawn(answers: Sequence[Answer]) -> None:
     from lab.evidence.latency import buckets
 
     begun, ended = answers[0].sent, answers[-1].sent + 1e-6
-    made = buckets(answers, begun, ended, (ended - begun) / COLUMNS)
-    slow = [bucket.slowest for bucket in made if bucket.slowest]
+    stretches = buckets(answers, begun, ended, (ended - begun) / COLUMNS)
+    slow = [bucket.slowest for bucket in stretches if bucket.slowest]
     if not slow:
         return
     low, high = math.log(min(slow)), math.log(max(slow) * 1.001)
-    line = "".join(_block(bucket, low, high) for bucket in made)
+    line = "".join(_block(bucket, low, high) for bucket in stretches)
     print(f"slowest  {line}  {min(slow) * 1000:.1f} to {max(slow) * 1000:.1f} ms; ✗ failed")
 
 

@@ -38,8 +38,8 @@ def logs(
     host: options.Host = None,
 ) -> None:
     """Shows the output of the nodes' services, each line prefixed by node and service."""
-    made = options.backend(file, name, backend, host)
-    chosen = [options.known_node(made, node) for node in nodes or []] or options.all_nodes(made)
+    target = options.backend(file, name, backend, host)
+    chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
     width = max((len(node) for node in chosen), default=0)
     labels = [
         typer.style(f"{node:<{width}}", fg=colour)
@@ -47,7 +47,7 @@ def logs(
     ]
 
     def lines(node: str, label: str) -> Iterator[str]:
-        for line in made.logs(node, follow=follow, tail=tail, console=console):
+        for line in target.logs(node, follow=follow, tail=tail, console=console):
             yield f"{label}  {line}"
 
     each = [lines(*pair) for pair in zip(chosen, labels, strict=True)]

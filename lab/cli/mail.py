@@ -1,8 +1,9 @@
-"""`lab mail`: who has a mailbox, what waits in the queues, and which way a message went."""
+"""`lab mail`: accounts, undelivered messages, and the log lines of one message."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,23 +26,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     verbs = typer.Typer(help="Mail: accounts, queues, tracing of messages.", no_args_is_help=True)
-    users = typer.Typer(help="The mail accounts.", no_args_is_help=True)
-    users.command("list")(options.on_cluster(list_))
+    accounts = typer.Typer(help="Mail accounts. 'lab user' is about logins on the shell servers.", no_args_is_help=True)
+    accounts.command("list")(options.on_cluster(list_))
     for verb in (add, passwd, remove):
-        users.command()(options.on_cluster(verb))
-    verbs.add_typer(users, name="user")
+        accounts.command()(options.on_cluster(verb))
+    verbs.add_typer(accounts, name="account")
+    verbs.add_typer(accounts, name="user", hidden=True, callback=_renamed)
     verbs.command()(options.on_cluster(queue))
     verbs.command()(options.on_cluster(trace))
     app.add_typer(verbs, name="mail")
 
 
-def list_(made: Backend, as_json: Json = False) -> None:
+def _renamed() -> None:
+    """Old name of 'lab mail account'."""
+    print("lab: 'lab mail user' is 'lab mail account' now; the old name is removed in 0.3", file=sys.stderr)
+
+
+def list_(backend: Backend, as_json: Json = False) -> None:
     """Shows the accounts, with their quotas (MiB) and aliases."""
     from lab.cli import tables
     from lab.services import mail
 
-    mail.nodes(made)
-    found = mail.accounts(made)
+    mail.nodes(backend)
+    found = mail.accounts(backend)
     if as_json:
         print(json.dumps([asdict(account) for account in found], indent=2))
         return
@@ -50,7 +57,7 @@ def list_(made: Backend, as_json: Json = False) -> None:
 
 
 def add(
-    made: Backend,
+    backend: Backend,
     user: User,
     password_file: PasswordFile = None,
     alias: Annotated[list[str] | None, typer.Option("--alias", help="Another address. May be repeated.")] = None,
@@ -59,66 +66,65 @@ def add(
     """Adds an account, ready to receive mail. Without a password, one is generated and printed."""
     from lab.services import mail
 
-    mail.nodes(made)
-    password, told = _password(password_file)
-    print(f"{mail.add(made, user, password, quota=quota, aliases=alias or [])} is there{told}")
+    mail.nodes(backend)
+    password, shown = _password(password_file)
+    print(f"created mail account {mail.add(backend, user, password, quota=quota, aliases=alias or [])}{shown}")
 
 
-def passwd(made: Backend, user: User, password_file: PasswordFile = None) -> None:
+def passwd(backend: Backend, user: User, password_file: PasswordFile = None) -> None:
     """Changes the password of an account. Without a password, one is generated and printed."""
     from lab.services import mail
 
-    mail.nodes(made)
-    password, told = _password(password_file)
-    print(f"{mail.passwd(made, user, password)} has another password{told}")
+    mail.nodes(backend)
+    password, shown = _password(password_file)
+    print(f"changed the password of mail account {mail.passwd(backend, user, password)}{shown}")
 
 
-def remove(made: Backend, user: User) -> None:
+def remove(backend: Backend, user: User) -> None:
     """Removes an account and its aliases. Its mail is kept."""
     from lab.services import mail
 
-    mail.nodes(made)
-    print(f"{mail.remove(made, user)} is gone; its mail is kept")
+    mail.nodes(backend)
+    print(f"removed mail account {mail.remove(backend, user)}; its mail is kept")
 
 
-def queue(made: Backend, as_json: Json = False) -> None:
+def queue(backend: Backend, as_json: Json = False) -> None:
     """Lists undelivered messages on all nodes, with the reason."""
     from lab.cli import tables
     from lab.services import mail
 
-    found = mail.queues(made)
+    found = mail.queues(backend)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([one.json() for one in found], indent=2))
         return
     rows = [
-        (one.node, one.id, one.queue, one.sender, ", ".join(one.because), "; ".join(filter(None, one.because.values())))
+        (one.node, one.id, one.queue, one.sender, ", ".join(one.reason), "; ".join(filter(None, one.reason.values())))
         for one in found
     ]
-    tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "BECAUSE"), rows)
+    tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "REASON"), rows)
 
 
 def trace(
-    made: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
+    backend: Backend, message_id: Annotated[str, typer.Argument(help="The Message-ID, with or without brackets.")]
 ) -> None:
     """Shows the log lines of one message from all mail nodes. Exits with 1 if there are none."""
     from lab.services import mail
 
-    found = mail.trace(made, message_id)
+    found = mail.trace(backend, message_id)
     print("\n".join(found) if found else f"no mail node has logged {message_id}")
     if not found:
         raise typer.Exit(1)
 
 
 def _password(file: Path | None) -> tuple[str, str]:
-    """The password, and what to tell of it."""
+    """The password, and its part of the message: a generated password is printed, a given one is not."""
     import secrets
-    import sys
 
     from lab.errors import SpecError
 
     if file is None:
-        made = secrets.token_urlsafe(12)
-        return made, f", with the password {made}"
+        generated = secrets.token_urlsafe(12)
+        return generated, f", password {generated}"
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

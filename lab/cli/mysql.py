@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,60 +27,60 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    made: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per node.")] = False
+    backend: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per node.")] = False
 ) -> None:
     """Shows role, epoch, position, lag and semi-sync of each node. Exits with 1 if no node is writable."""
     from lab.cli import tables
 
-    found = _members(made)
+    found = _members(backend)
     if as_json:
-        print(json.dumps([asdict(member) for member in found], indent=2))
+        print(json.dumps([member.json() for member in found], indent=2))
     else:
         tables.rows(
-            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", ""), [_row(member) for member in found]
+            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", "REASON"), [_row(member) for member in found]
         )
     if not any(member.serves for member in found):
         raise typer.Exit(1)
 
 
-def switchover(made: Backend, to: To = "") -> None:
+def switchover(backend: Backend, to: To = "") -> None:
     """Makes another node the primary. Writes are refused for a moment; no transaction is cut off."""
     from lab.services import mysql
 
-    _members(made)
-    chosen = mysql.switchover(made, options.known_node(made, to) if to else "")
+    _members(backend)
+    chosen = mysql.switchover(backend, options.known_node(backend, to) if to else "")
     print(f"{chosen} takes writes now")
 
 
-def reclone(made: Backend, node: options.Node) -> None:
+def reclone(backend: Backend, node: options.Node) -> None:
     """Replaces a replica's data by a copy of the primary's, and waits until it replicates."""
     from lab.errors import SpecError
     from lab.services import mysql
     from lab.topology.changes import nearest
 
-    names = [member.name for member in _members(made)]
+    names = [member.name for member in _members(backend)]
     if node not in names:
         raise SpecError(f"'{node}' is not a mysql node; {nearest(node, names)}")
-    mysql.reclone(made, node)
+    mysql.reclone(backend, node)
     print(f"{node} follows with a copy of the primary's data")
 
 
 def shell(
-    made: Backend,
+    backend: Backend,
     node: Annotated[str, typer.Argument(help="The node. Default: the primary.")] = "",
 ) -> None:
     """Opens the mariadb client in a node, as root. 'lab mysql shell < FILE' runs a file."""
-    found = _members(made)
+    found = _members(backend)
     serving = next((member.name for member in found if member.serves), found[0].name)
-    become(made.shell(options.running_node(made, node or serving), ["mariadb"], terminal=sys.stdin.isatty()))
+    become(backend.shell(options.running_node(backend, node or serving), ["mariadb"], terminal=sys.stdin.isatty()))
 
 
-def _members(made: Backend) -> list[Member]:
+def _members(backend: Backend) -> list[Member]:
     from lab.lifecycle.members import of_role
     from lab.services.mysql import ROLE, members
 
-    of_role(made, ROLE)
-    return members(made)
+    of_role(backend, ROLE)
+    return members(backend)
 
 
 def _row(member: Member) -> tuple[str, ...]:
@@ -90,4 +89,4 @@ def _row(member: Member) -> tuple[str, ...]:
     lag = "" if member.lag is None else f"{member.lag:.0f} s"
     role = member.role if member.role != "primary" or member.serves else "primary, closed"
     number = f"{member.position % EPOCH}" if member.position else ""
-    return member.name, role, str(member.epoch or ""), number, lag, "on" if member.semi_sync else "", member.because
+    return member.name, role, str(member.epoch or ""), number, lag, "on" if member.semi_sync else "", member.reason

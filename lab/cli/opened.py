@@ -26,9 +26,9 @@ def addresses(
     from lab.lifecycle import ownership, secrets
     from lab.lifecycle.status import endpoints
 
-    made = options.backend(file, name, backend, host)
-    cluster, existing = made.cluster, made.observe()
-    ownership.admit(made, existing, made.notes())
+    target = options.backend(file, name, backend, host)
+    cluster, existing = target.cluster, target.observe()
+    ownership.admit(target, existing, target.notes())
     if ca:
         certificate = secrets.known(cluster, "ca-certificate")
         if certificate is None:

@@ -122,8 +122,9 @@ def on_cluster(verb: Callable[..., None]) -> Callable[..., None]:
         verb(backend(*(said.pop(option) for option in which)), **said)
 
     first, *own = inspect.signature(verb).parameters.values()
-    hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True) | which
+    hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True)
     hints.pop(first.name)
+    hints |= which
     added = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None) for option in which]
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
     typed = [each.replace(annotation=hints[each.name]) for each in [*own, *added]]

@@ -1,4 +1,4 @@
-"""`lab stop`, `start`, `restart`, `kill`, `pause`: what happens to machines."""
+"""`lab stop`, `start`, `restart`, `kill`, `pause`: the power of nodes, by hand. Faults are in `lab fault`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 
-def _start(made: Backend, node: str) -> None:
+def _start(backend: Backend, node: str) -> None:
     from lab.lifecycle import ready
 
-    made.start(node)
-    ready.node(made, node, ready.READY_SECONDS)
+    backend.start(node)
+    ready.node(backend, node, ready.READY_SECONDS)
 
 
-def _restart(made: Backend, node: str) -> None:
-    made.stop(node)
-    _start(made, node)
+def _restart(backend: Backend, node: str) -> None:
+    backend.stop(node)
+    _start(backend, node)
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Verb:
 
     Attributes:
         text: its help.
-        done: what is said of a node afterwards.
-        act: what it does.
-        lasting: whether the nodes stay so until they are started; faults of `lab fault` are another thing.
+        done: the message about each node afterwards.
+        act: the operation on one node.
+        lasting: whether the nodes stay so until 'lab start'; `lab heal` reverts faults alone.
     """
 
     text: str
@@ -46,20 +46,23 @@ class Verb:
 
 VERBS = {
     "stop": Verb(
-        "Stops nodes cleanly: requests in flight are finished first.",
+        "Stops nodes cleanly: requests in flight are finished first. 'lab start' starts them; 'lab heal' does not.",
         "stopped",
-        lambda made, node: made.stop(node),
+        lambda backend, node: backend.stop(node),
         lasting=True,
     ),
     "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
     "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready again", _restart),
     "kill": Verb(
-        "Kills nodes without warning, like a power failure.", "killed", lambda made, node: made.kill(node), lasting=True
+        "Kills nodes without warning, like a power failure. 'lab start' starts them; 'lab heal' does not.",
+        "killed",
+        lambda backend, node: backend.kill(node),
+        lasting=True,
     ),
     "pause": Verb(
-        "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them.",
+        "Freezes nodes: connections stay open and get no answer. 'lab start' resumes them; 'lab heal' does not.",
         "paused",
-        lambda made, node: made.pause(node),
+        lambda backend, node: backend.pause(node),
         lasting=True,
     ),
 }
@@ -72,9 +75,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(verb: Verb) -> Callable[..., None]:
-    def run(made: Backend, nodes: options.Nodes) -> None:
-        for node in [options.known_node(made, node) for node in nodes]:
-            verb.act(made, node)
+    def run(backend: Backend, nodes: options.Nodes) -> None:
+        for node in [options.known_node(backend, node) for node in nodes]:
+            verb.act(backend, node)
             print(f"{node}: {verb.done}")
         if verb.lasting:
             print(f"'lab start {' '.join(nodes)}' starts them; 'lab heal' reverts only what 'lab fault' injected")

@@ -31,10 +31,10 @@ def render(
     from lab.topology.changes import nearest
 
     cluster = options.cluster(file, name, family, scale, None)
-    made = plan(*offline(*options.placed(cluster, options.place(file, backend, host, name))))
-    found = next((entry for entry in made.nodes if entry.name == node), None)
+    planned = plan(*offline(*options.placed(cluster, options.place(file, backend, host, name))))
+    found = next((entry for entry in planned.nodes if entry.name == node), None)
     if found is None:
-        raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in made.nodes])}")
+        raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in planned.nodes])}")
     files = [entry for entry in found.files if path in (None, entry.path)]
     if not files:
         raise SpecError(f"{node} has no file '{path}'; {nearest(path or '', [entry.path for entry in found.files])}")

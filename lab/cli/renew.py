@@ -35,7 +35,7 @@ def renew(
     from lab.lifecycle.renew import renew as issue_again
 
     cluster = options.cluster(file, name, None, None, None)
-    made = make(options.place(file, backend, host, name), cluster.name)
+    target = make(options.place(file, backend, host, name), cluster.name)
     with screen.report() as report, held(cluster.name, "lab renew", report):
-        issue_again(cluster, made, report, ca=ca, seconds=timeout)
+        issue_again(cluster, target, report, ca=ca, seconds=timeout)
     print("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else ""))

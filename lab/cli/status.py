@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    made: Backend,
+    backend: Backend,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/status.md).")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every second, until Ctrl-C.")] = False,
 ) -> None:
@@ -35,8 +35,8 @@ def status(
     from lab.lifecycle.status import status as look
 
     if watch:
-        _watch(lambda: look(made))
-    found = look(made)
+        _watch(lambda: look(backend))
+    found = look(backend)
     if as_json:
         print(json.dumps(found.json(), indent=2))
     else:

@@ -35,10 +35,10 @@ def up(
 
     cluster = options.cluster(file, name, family, scale, port)
     again = options.topology(file, name) if options.last(file, name) else None
-    made = make(options.place(file, backend, host, name), cluster.name)
+    target = make(options.place(file, backend, host, name), cluster.name)
     with screen.report() as report, held(cluster.name, "lab up", report):
         if again and again != DEFAULT_FILE:
             report.say(f"topology: {cluster.source} (the cluster was made from it; -f chooses another)")
-        prepared = bring_up(cluster, made, report, wait=wait, seconds=timeout)
+        prepared = bring_up(cluster, target, report, wait=wait, seconds=timeout)
     tables.summary(prepared.changes)
-    tables.status(status(made, {node.name for node in prepared.plan.nodes} if wait else ()))
+    tables.status(status(target, {node.name for node in prepared.plan.nodes} if wait else ()))

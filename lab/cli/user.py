@@ -1,4 +1,4 @@
-"""`lab user`: the people with a login. Each verb changes the topology file, and takes that into use at once."""
+"""`lab user`: logins on the shell servers. Each verb changes the topology file, and applies it to a running cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Forward = Annotated[bool, typer.Option("--forwarding", help="Allow forwarding of
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    verbs = typer.Typer(help="Users of the shell servers.", no_args_is_help=True)
+    verbs = typer.Typer(
+        help="Logins on the shell servers. 'lab mail account' is about mailboxes.", no_args_is_help=True
+    )
     verbs.command("list")(_list)
     for verb in (add, remove, keys):
         verbs.command()(verb)
@@ -121,23 +123,23 @@ def _changed(
     with screen.report() as report, held(cluster, "lab user", report):
         edit = users.change(file, work, options.last(file, name))
         try:
-            made = options.backend(file, name, kind, host)
-            existing = made.observe()
+            target = options.backend(file, name, kind, host)
+            existing = target.observe()
         except (HostError, BackendError) as error:
             with edit.drafted():
-                print(f"{error.what}, so the next 'lab up' takes the change of {edit.target} into use")
+                print(f"{error.what}; changed {edit.target}, which the next 'lab up' applies")
             return
         if existing.nodes:
-            users.admit(edit, made, existing, user)
+            users.admit(edit, target, existing, user)
         with edit.drafted():
             if existing.nodes:
-                _applied(edit, cluster, made, existing, report)
-    print(f"{edit.target} is changed")
+                _applied(edit, cluster, target, existing, report)
+    print(f"changed {edit.target}")
     if not existing.nodes:
-        print(f"the cluster '{cluster}' does not run; 'lab up' makes it with this change")
+        print(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change")
 
 
-def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: Report) -> None:
+def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:
     """Takes the change into use where the cluster runs, with as many nodes as it has."""
     from lab.errors import LabError
     from lab.lifecycle.expected import expected
@@ -146,7 +148,7 @@ def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: R
 
     cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
     try:
-        up(as_many(cluster, expected(made, existing)), made, report)
+        up(as_many(cluster, expected(backend, existing)), backend, report)
     except LabError:
         report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
         raise

@@ -23,14 +23,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(verbs, name="volume")
 
 
-def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(backend: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Shows the brick of each volume on each storage node, and pending heals. Exits with 1 if a problem exists."""
     from lab.cli import tables
     from lab.lifecycle.members import of_role
     from lab.services.volumes import ROLE, bricks
 
-    nodes = [node.name for node in of_role(made, ROLE)]
-    found = bricks(made)
+    nodes = [node.name for node in of_role(backend, ROLE)]
+    found = bricks(backend)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -43,16 +43,16 @@ def status(made: Backend, as_json: Annotated[bool, typer.Option("--json", help="
         raise typer.Exit(1)
 
 
-def heal_info(made: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
+def heal_info(backend: Backend, volume: Annotated[str, typer.Argument(help="The volume, such as www.")]) -> None:
     """Lists pending heals as reported by GlusterFS, and files of which no copy is known to be right."""
     from lab.services import unlike, volumes
 
-    print(volumes.heal_info(made, volume))
-    _list(unlike.found(made, volume), volume)
+    print(volumes.heal_info(backend, volume))
+    _list(unlike.found(backend, volume), volume)
 
 
 def mend(
-    made: Backend,
+    backend: Backend,
     volume: Annotated[str, typer.Argument(help="The volume, such as www.")],
     paths: Annotated[list[str] | None, typer.Argument(help="The files, as listed. Default: all.")] = None,
     copy: Annotated[
@@ -63,14 +63,14 @@ def mend(
     from lab.errors import SpecError
     from lab.services import unlike
 
-    found = unlike.found(made, volume)
+    found = unlike.found(backend, volume)
     if not copy:
         if paths:
             raise SpecError("no copy is chosen", next_step="add --copy NODE or --copy latest")
         _list(found, volume)
         raise typer.Exit(1 if found else 0)
     for path in paths or found:
-        chosen = unlike.mend(made, volume, path, copy)
+        chosen = unlike.mend(backend, volume, path, copy)
         print(f"{path}: that of {chosen.node}, {chosen}; the others' copies are kept in {unlike.KEPT} of their nodes")
 
 

@@ -1,9 +1,9 @@
-"""What the cluster did, measured from its client: load, probes, a ledger of what was acknowledged, and verdicts."""
+"""Measurements from the client node: load, probes, a ledger of acknowledged writes, and verdicts."""
 
 from lab.clock import REAL
-from lab.evidence.asking import Stream
 from lab.evidence.ledger import Judgement, Ledger, Verdict
 from lab.evidence.load import Answer, Load
+from lab.evidence.load_run import Stream
 from lab.evidence.probes import Probes, outages
 from lab.evidence.register import Register
 

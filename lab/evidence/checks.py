@@ -1,4 +1,4 @@
-"""The checks of promises: each finds figures in a run, and says `unknown` where nothing was tested."""
+"""The checks of promises: each derives figures from a run, or `unknown` where nothing was tested."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 from lab.evidence import probes
 from lab.evidence.latency import percentiles
 from lab.evidence.ledger import Verdict
-from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lab.evidence.asking import Row
     from lab.evidence.load import Answer
+    from lab.evidence.load_run import Row
     from lab.evidence.promises import Promise
-    from lab.evidence.verdicts import Happened, RunData
+    from lab.evidence.verdicts import FaultEvent, RunData
 
-ORDINARY = 99.0  # percentile of the other answers' times that counts as the page's own time
-ENOUGH = 50  # requests that a verdict needs at least
-MARGIN = 1.0  # seconds before a node's death in which requests that were on it may have been sent
-AROUND = 2.0  # seconds before and after what a fault should show
-STILL_SHARE = 0.1  # of that time; a quiet machine stands still for less than a hundredth
-LONGEST_WRITE = 1.0  # seconds: a write that took longer was held up
+ORDINARY = 99.0  # percentile of response times outside faults: the page's own time
+ENOUGH = 50  # minimum number of requests for a verdict
+MARGIN = 1.0  # requests in flight on a node were sent at most so many seconds before it failed
+AROUND = 2.0  # seconds around the expected effect of a fault
+STILL_SHARE = 0.1  # of that time; an idle machine is stalled for less than a hundredth
+LONGEST_WRITE = 1.0  # seconds: a slower write was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: a result with its figure, or times that remain to be compared with the bound.
+    """Result of a check: a verdict with its figure, or times to compare with the bound.
 
     Attributes:
         ids: the operations concerned.
-        excused: whether the result is unknown only because a machine stood still.
+        excused: whether the verdict is unknown only because a machine was stalled.
     """
 
     result: PromiseVerdict | None
@@ -43,10 +43,10 @@ class CheckResult:
     excused: bool = False
 
 
-def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
-    """A promise judged by a run.
+def judged(promise: Promise, bound: float | None, run: RunData) -> PromiseResult:
+    """The result of a promise in a run.
 
-    Times that a test measured are compared with the bound too; they do not replace a check that found it broken.
+    Times measured by a test are compared with the bound too; they do not override a failed check.
     """
     found = CHECKS[promise.declared.check](promise, bound or 0.0, run)
     measured = tuple(run.measured.get(promise.name, ()))
@@ -57,7 +57,7 @@ def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
         found = _compared(found.times, bound or 0.0, run)
     elif found.result is PromiseVerdict.UNKNOWN:
         found = _hidden(found, promise, bound or 0.0, run)
-    return Judged(
+    return PromiseResult(
         promise.name,
         found.result or PromiseVerdict.UNKNOWN,
         found.figure,
@@ -74,7 +74,7 @@ def judged(promise: Promise, bound: float | None, run: RunData) -> Judged:
 
 
 def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult:
-    """Compares times with the bound and one interval of the probes; one that is within only with stalls is unknown."""
+    """Compares times with the bound and one probe interval; a time within that only thanks to stalls is unknown."""
     worst = max(times, key=lambda time: time.seconds)
     unseen = [time.seconds for time in times if not time.seen]
     figure = f"{worst.seconds:.2f} s" + (f" (the slowest of {len(times)})" if len(times) > 1 else "")
@@ -88,12 +88,12 @@ def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
     where = " on emulated processors" if run.clock.emulated else ""
     return CheckResult(
-        PromiseVerdict.UNKNOWN, f"{figure}{where}, of which the machine stood still for {still:.2f} s", excused=True
+        PromiseVerdict.UNKNOWN, f"{figure}{where}, of which the machine was stalled for {still:.2f} s", excused=True
     )
 
 
 def _hidden(found: CheckResult, promise: Promise, bound: float, run: RunData) -> CheckResult:
-    """What was not seen is excused where the machine stood still for much of the time around a fault."""
+    """Excuses a missing observation if the machine was stalled for much of the time around a fault."""
     for fault, _ in _faults(run, promise):
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
@@ -108,21 +108,21 @@ def _unknown(why: str) -> CheckResult:
 
 
 def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
-    """The times to compare, without those whose end was not seen before the bound was over: they show nothing."""
+    """The times to compare, without those cut off before the bound: they prove nothing."""
     told = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
     return CheckResult(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
 
 
-def _faults(run: RunData, promise: Promise) -> Iterator[tuple[Happened, str]]:
-    """The faults that made nodes of the promise's role dark, a node at a time."""
+def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
+    """The faults that made nodes of the promise's role unreachable, by node."""
     names = {node.name for node in run.plan.role(promise.role)}
     for fault in run.faults:
         if fault.kind in (promise.declared.when or DARK):
             yield from ((fault, node) for node in fault.nodes if node in names)
 
 
-def _died(run: RunData, fault: Happened, node: str) -> float | None:
-    """When a node was first seen dark; None where the client can reach it all the time."""
+def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
+    """Time of a node's first missing answer; None if the client reached it all the time."""
     found = probes.first(run.rows.get(node, ()), fault.begun, wanted=False)
     return found if found is not None and found <= fault.mended else None
 
@@ -147,13 +147,13 @@ def _slowest_request(promise: Promise, bound: float, run: RunData) -> CheckResul
     others = [answer for answer in run.answers if answer.sent not in sent]
     if min(len(during), len(others)) < ENOUGH:
         return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
-    # The page's own time is not part of the promise; it is measured in the same run.
+    # The page's own time, measured in the same run, is not part of the promise.
     own = percentiles(others).get(ORDINARY, 0.0)
     return CheckResult(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
 
 
 def _watchers(promise: Promise, run: RunData, begun: float, ended: float) -> Iterator[Sequence[Row]]:
-    """The answers of the balancers that watch a role, without those that were broken themselves in a span of time."""
+    """Answers of the balancers of a role, without balancers that were faulty themselves in that time."""
     broken = {node for fault in run.faults if fault.begun < ended and fault.mended > begun for node in fault.nodes}
     for node in run.plan.role(promise.declared.of.partition(".")[0]):
         if node.name not in broken:
@@ -163,9 +163,9 @@ def _watchers(promise: Promise, run: RunData, begun: float, ended: float) -> Ite
 def _changed(
     run: RunData, rows: Sequence[Row], node: str, span: tuple[float, float], *, member: bool
 ) -> Iterator[Timed]:
-    """How long it took until a node was in a balancer's pool (or out of it), in a span of time.
+    """Time until a node entered or left a balancer's pool.
 
-    Nothing where the balancer did not answer in that time.
+    None if the balancer did not answer in that time.
     """
     begun, until = span
     since = begun - run.interval
@@ -180,7 +180,7 @@ def _out_of_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
     for fault, node in _faults(run, promise):
         died = _died(run, fault, node)
         if died is None or fault.kind in ("stop", "restart"):
-            continue  # a clean stop has no such bound
+            continue  # a clean stop has no bound
         for rows in _watchers(promise, run, died, fault.mending):
             times += _changed(run, rows, node, (died, fault.mending), member=False)
     return _slowest(times, f"a {promise.role} node out of a pool", bound, run)
@@ -210,12 +210,12 @@ def _only_in_flight(promise: Promise, bound: float, run: RunData) -> CheckResult
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
     if all(_in_flight(answer, wide) for answer in late):
-        return CheckResult(PromiseVerdict.UNKNOWN, f"{figure}, but in a stall of the machine", excused=True)
+        return CheckResult(PromiseVerdict.UNKNOWN, f"{figure}, during a stall of the machine", excused=True)
     return CheckResult(PromiseVerdict.BROKEN, figure)
 
 
 def _in_flight(answer: Answer, windows: Sequence[tuple[float, float]]) -> bool:
-    """Whether a request was on its way in one of the spans of time, however long before it was sent."""
+    """Whether a request was in flight during one of the spans."""
     return any(answer.sent <= end and answer.sent + answer.seconds >= begin for begin, end in windows)
 
 
@@ -228,7 +228,7 @@ def _vip_moved(promise: Promise, bound: float, run: RunData) -> CheckResult:
         died = _died(run, fault, node)
         if died is None or not before or before[-1].value != node:
             continue  # it did not hold the VIP
-        # By arrival: the new holder may answer a probe that was sent while nobody held the VIP.
+        # By arrival: the new holder may answer a probe that was sent while no node held the VIP.
         others = (r.due + r.seconds for r in rows if r.due >= died and probes.good(r) and r.value.strip() != node)
         moved = min(others, default=None)
         times.append(Timed((run.ended if moved is None else moved) - died, died, seen=moved is not None))
@@ -236,7 +236,7 @@ def _vip_moved(promise: Promise, bound: float, run: RunData) -> CheckResult:
 
 
 def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
-    """The time from a return to the last change of the holder: until then two nodes may have held the VIP."""
+    """Time from a node's return to the last change of the holder: until then two nodes may have held the VIP."""
     returns = [fault.mending for fault, _ in _faults(run, promise)]
     if not returns:
         return _unknown("no tcp-lb came back in this run")
@@ -248,7 +248,7 @@ def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
         return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, before it had settled")
     last = held[-1][1]
     if list(run.holders) != [last]:
-        return CheckResult(PromiseVerdict.BROKEN, f"{len(run.holders)} holders at the end; visitors met {last}")
+        return CheckResult(PromiseVerdict.BROKEN, f"{len(run.holders)} holders at the end; visitors reached {last}")
     others = [due for due, holder in held if holder != last]
     return CheckResult(None, times=(Timed(others[-1] + run.interval - back if others else 0.0, back),))
 
@@ -280,7 +280,7 @@ def _writes_again(promise: Promise, bound: float, run: RunData) -> CheckResult:
     times = []
     for fault, _ in _faults(run, promise):
         for span in dark:
-            # It may begin with a write that was slow before the fault: what counts is from the fault on.
+            # The outage may begin with a write that was slow before the fault; only the time from the fault on counts.
             since = max(span.begun, fault.begun)
             if since <= min(span.ended, fault.mended):
                 times.append(Timed(span.ended - since, since, seen=not (on and span is dark[-1])))

@@ -1,4 +1,4 @@
-"""Response times in numbers: HdrHistogram percentiles, and what happened second by second."""
+"""Statistics of response times: HdrHistogram percentiles, and buckets over time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PERCENTILES = (50.0, 90.0, 99.0, 99.9, 100.0)
 
 @dataclass(frozen=True)
 class Bucket:
-    """A stretch of a run: when it begins, how many answers were due in it, and the response times of the good ones.
+    """An interval of a run: its start, the number of answers due in it, and response times of the good ones.
 
-    `p50`, `p99`, `slowest`: seconds, None where nothing was answered.
+    `p50`, `p99`, `slowest`: seconds, None without an answer.
     """
 
     at: float
@@ -34,7 +34,7 @@ class Bucket:
 
 
 def percentiles(answers: Sequence[Answer]) -> dict[float, float]:
-    """Response times in seconds by percentile, of the answers that came, counted from when each was due."""
+    """Response times in seconds by percentile, of all answered requests, counted from when each was due."""
     histogram = _histogram(answers)
     if not histogram.get_total_count():
         return {}
@@ -50,7 +50,7 @@ def _histogram(answers: Sequence[Answer]) -> HdrHistogram:
 
 
 def buckets(answers: Sequence[Answer], begun: float, ended: float, width: float) -> list[Bucket]:
-    """A run in stretches of `width` seconds; what is left of it at the end is no whole one, and is left out."""
+    """A run in intervals of `width` seconds, without the incomplete one at the end."""
     sorted_in: list[list[Answer]] = [[] for _ in range(max(1, math.floor((ended - begun) / width)))]
     for answer in answers:
         index = math.floor((answer.sent - begun) / width)

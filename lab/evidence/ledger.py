@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from lab.errors import LabError
-from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
+from lab.evidence.load_run import LONGEST_SECONDS, LoadRun, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.backends.base import Backend
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
 
 ENOUGH = 20
 """Acknowledged writes without which nothing is said of a service."""
@@ -108,20 +108,20 @@ class Ledger:
         self.operations: dict[str, list[Operation]] = {}
         self._backend = backend
         made = [service.stream(self.run, backend.clock.rate(rate)) for service in services]
-        self.asking = Asking(backend, made, seconds=seconds, patience=WRITE_PATIENCE)
+        self.load_run = LoadRun(backend, made, seconds=seconds, patience=WRITE_PATIENCE)
 
     def __enter__(self) -> Self:
-        self.asking.__enter__()
+        self.load_run.__enter__()
         return self
 
     def __exit__(self, *said: object) -> None:
-        self.asking.__exit__(*said)
-        rows = self.asking.rows
+        self.load_run.__exit__(*said)
+        rows = self.load_run.rows
         self.operations = {name: [operation(self.run, row) for row in rows[name]] for name in self.services}
 
     def count(self) -> int:
         """How many writes have ended so far."""
-        return self.asking.count()
+        return self.load_run.count()
 
     def more(self, count: int, seconds: float = MORE_SECONDS) -> None:
         """Waits until `count` more writes have ended."""

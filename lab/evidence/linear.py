@@ -1,4 +1,4 @@
-"""Is a history of a register linearizable? The search of Wing and Gong, with Lowe's memory of what was tried.
+"""Linearizability of a register's history: the search of Wing and Gong, with Lowe's cache of visited states.
 
 J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, J. Parallel Distrib. Comput. 17 (1993);
 G. Lowe: Testing for Linearizability, Concurrency Computat. Pract. Exper. 29 (2017).
@@ -18,7 +18,7 @@ INITIAL = ""
 
 
 class RegisterAnswer(StrEnum):
-    """Whether some order explains a history; `UNKNOWN` when too many had to be tried."""
+    """Whether some order explains a history; `UNKNOWN` when the search was too long."""
 
     YES = "linearizable"
     NO = "not linearizable"
@@ -30,9 +30,9 @@ class Access:
     """One operation on a register.
 
     Attributes:
-        value: what was written, or what was read.
-        invoked, completed: on one clock; `completed` None when nobody knows whether it was done: it may take effect at
-            any time after it was invoked, or never.
+        value: the written or read value.
+        invoked, completed: times of one clock; `completed` is None if the outcome is unknown: the operation may take
+            effect at any time after its invocation, or never.
     """
 
     kind: Literal["read", "write"]
@@ -42,15 +42,15 @@ class Access:
 
 
 def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = MOST_STATES) -> RegisterAnswer:
-    """Whether one order of all completed operations, within their times, is what one register would do."""
-    # A read of which nobody knows what came back says nothing; nor does such a write whose value nobody read: an order
-    # that holds with it holds without it. Each one left would double what there is to try.
+    """Whether some order of all completed operations, within their times, is that of one register."""
+    # A read with unknown outcome constrains nothing, nor does a write with unknown outcome whose value was never read:
+    # an order that is valid with it is valid without it. Each one left would double the search.
     read = {access.value for access in history if access.kind == "read" and access.completed is not None}
     told = [access for access in history if access.completed is not None or _seen(access, read)]
     ordered = sorted(told, key=lambda access: access.invoked)
     ends = [float("inf") if access.completed is None else access.completed for access in ordered]
     must = sum(1 << index for index, access in enumerate(ordered) if access.completed is not None)
-    stack: list[tuple[int, str]] = [(0, initial)]  # which are done, and what the register holds then
+    stack: list[tuple[int, str]] = [(0, initial)]  # completed operations, and the register's value then
     seen = {(0, initial)}
     while stack:
         done, value = stack.pop()
@@ -74,7 +74,7 @@ def _seen(access: Access, read: set[str]) -> bool:
 
 
 def _next(ordered: Sequence[Access], ends: Sequence[float], done: int) -> list[int]:
-    """The operations that could be the next: invoked before any other that is left has completed."""
+    """The possible next operations: invoked before any remaining one completed."""
     found = []
     earliest = float("inf")
     for index, access in enumerate(ordered):

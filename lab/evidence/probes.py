@@ -1,6 +1,6 @@
-"""Probes: every address of the cluster, asked at 20 Hz by new connections, and what can be read from the answers.
+"""Probes: requests to every address of the cluster at 20 Hz, each on a new connection, and their analysis.
 
-Open loop as the load is: a probe that hangs does not hold up the next, so an outage is measured to one interval.
+Open loop, as the load: a hanging probe does not delay the next, so outages are measured to one interval.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lab.evidence.asking import LONGEST_SECONDS, Asking, Stream
+from lab.evidence.load_run import LONGEST_SECONDS, LoadRun, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lab.backends.base import Backend
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
 
-RATE = 20.0  # a second, of each probe
-PATIENCE = 1.0  # seconds that a probe waits
-LATE = 0.3  # seconds after which an answer tells that something hung
+RATE = 20.0  # per second and address
+PATIENCE = 1.0  # timeout of a probe, in seconds
+LATE = 0.3  # seconds; a later answer indicates a hang
 SITE, VIP, MYSQL, REPLICAS = "site", "vip", "mysql-write", "mysql-read"
 OK = range(200, 400)
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time, Unix seconds, in which something was so."""
+    """An interval, in Unix seconds, with a value."""
 
     begun: float
     ended: float
@@ -33,36 +33,36 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Its length."""
         return self.ended - self.begun
 
 
 class Probes:
-    """A context manager: the cluster is probed inside it; `rows` holds all of it afterwards, by probe."""
+    """A context manager that probes the cluster; `rows` holds the answers by probe afterwards."""
 
     def __init__(self, backend: Backend, streams: Sequence[Stream], seconds: float = LONGEST_SECONDS) -> None:
-        self.asking = Asking(backend, streams, seconds=seconds, patience=PATIENCE)
+        self.load_run = LoadRun(backend, streams, seconds=seconds, patience=PATIENCE)
         self.rows: dict[str, list[Row]] = {}
 
     def __enter__(self) -> Self:
-        self.asking.__enter__()
+        self.load_run.__enter__()
         return self
 
     def __exit__(self, *said: object) -> None:
-        self.asking.__exit__(*said)
-        self.rows = self.asking.rows
+        self.load_run.__exit__(*said)
+        self.rows = self.load_run.rows
 
 
 def good(row: Row) -> bool:
-    """Whether a probe was answered as it should be."""
+    """Whether a probe got the expected answer."""
     return row.status in OK
 
 
 def outages(rows: Sequence[Row], late: float = LATE) -> list[Span]:
-    """The stretches without an answer: from when the first bad or late probe was due, until an answer came again.
+    """The intervals without an answer: from the due time of the first bad or late probe to the next answer.
 
-    A probe that is answered after more than `late` seconds was held up by something that hung: it is part of an outage,
-    and tells by its answer when that was over.
+    An answer after more than `late` seconds was delayed by a hang: its probe is part of an outage, which the answer
+    ends.
     """
     found: list[Span] = []
     for index, row in enumerate(rows):
@@ -75,7 +75,7 @@ def outages(rows: Sequence[Row], late: float = LATE) -> list[Span]:
 
 
 def lane(rows: Sequence[Row]) -> list[Span]:
-    """What the answers said over time, as stretches of the same value; bad ones are left out, and end a stretch."""
+    """Values over time, as intervals of equal value; bad answers are excluded, and end an interval."""
     found: list[Span] = []
     for row in rows:
         value = row.value.strip() if good(row) else ""
@@ -89,10 +89,10 @@ def lane(rows: Sequence[Row]) -> list[Span]:
 
 
 def members(value: str) -> set[str]:
-    """The servers that a balancer sends to, of an answer such as `web1=1 web2=0`."""
+    """Members of a balancer's pool, from an answer such as `web1=1 web2=0`."""
     return {name for name, _, state in (word.partition("=") for word in value.split()) if state == "1"}
 
 
 def first(rows: Iterable[Row], since: float, wanted: bool) -> float | None:  # noqa: FBT001  read with its name's sense
-    """When the first probe due at `since` or later was good (or was not)."""
+    """Due time of the first good (or bad) probe at `since` or later."""
     return next((row.due for row in rows if row.due >= since and good(row) is wanted), None)

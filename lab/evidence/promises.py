@@ -1,4 +1,4 @@
-"""The promises of a cluster's roles, by name, with the bound that its own options give them."""
+"""The promises of a cluster's roles by name, and their bounds for a topology."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Promise:
     """A promise of one role.
 
     Attributes:
-        role: whose `role.yaml` declares it.
-        declared: what stands there.
+        role: the role that declares it.
+        declared: its entry in `role.yaml`.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Promise:
     declared: DeclaredPromise
 
     def bound(self, cluster: Cluster) -> float | None:
-        """The formula's value in seconds, by the topology's options; None where there is no formula.
+        """The formula's value in seconds for a topology's options; None without a formula.
 
         Raises:
-            SpecError: the topology lacks a role whose options it speaks of, or two places give one name.
+            SpecError: the topology lacks a role that the formula reads, or the formula reads an ambiguous option.
         """
         if not self.declared.formula:
             return None
@@ -47,7 +47,7 @@ class Promise:
             options = _options(cluster, place, self.name)
             twice = sorted(names.keys() & options.keys() & _names(self.declared))
             if twice:
-                raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' from two of: {self.declared.of}")
+                raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' ambiguously: {self.declared.of}")
             names |= options
         for part, expression in self.declared.where.items():
             names[part] = formulas.evaluated(expression, names)
@@ -55,14 +55,14 @@ class Promise:
 
     @property
     def formula(self) -> str:
-        """The formula as text, followed by the definitions of its parts; empty where there is none."""
+        """The formula as text, followed by the definitions of its parts; empty without a formula."""
         parts = ", ".join(f"{part} = {expression}" for part, expression in self.declared.where.items())
         return f"{self.declared.formula}, where {parts}" if parts else self.declared.formula
 
 
 @assets.cached
 def promises() -> Mapping[str, Promise]:
-    """All promises that any role declares, by name."""
+    """All declared promises by name."""
     found = {}
     for role in (EVERY_ROLE, *roles()):
         for name, declared in manifest(role).own.promises.items():
@@ -71,10 +71,10 @@ def promises() -> Mapping[str, Promise]:
 
 
 def promise(name: str) -> Promise:
-    """The promise of a name.
+    """A promise by name.
 
     Raises:
-        SpecError: no role declares it; names the nearest.
+        SpecError: not declared; the message names the nearest.
     """
     found = promises()
     if name in found:
@@ -89,11 +89,11 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
     role, *inner = path.split(".")
     of_role = cluster.roles().get(role)
     if of_role is None:
-        raise SpecError(f"the promise '{name}' speaks of '{role}', which the topology lacks")
+        raise SpecError(f"the promise '{name}' needs the role '{role}', which the topology lacks")
     model = reduce(getattr, inner, of_role)
     return formulas.names(model)
 
 
 def _names(declared: DeclaredPromise) -> set[str]:
-    """The names that a formula and its parts read."""
+    """The options that a formula and its parts read."""
     return set(re.findall(r"[a-z_]+", " ".join([declared.formula, *declared.where.values()])))

@@ -1,6 +1,6 @@
-"""A register in a file: read and written by several clients on one or more nodes, for the checker of `linear`.
+"""A register in a file, read and written by several clients on one or more nodes, for the checker in `linear`.
 
-On one node it shows what that node's disk does; on several that share a filesystem, what the filesystem promises.
+On one node it tests the node's disk; on several nodes that share a filesystem, the consistency of the filesystem.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
 
-# The new value is on the disk before it has the register's name, and so is the name before it is acknowledged.
+# Both the new value and its renaming are synced to disk before the write is acknowledged.
 WRITE = "echo {value} > {path}.{value} && sync {path}.{value} && mv {path}.{value} {path} && sync {folder}"
-# A read that fails says nothing: on a shared filesystem the file may be replaced between its lookup and its opening.
+# A failed read proves nothing: on a shared filesystem the file may be replaced between lookup and open.
 READ = "cat {path}"
 BEGIN = ": > {path} && sync {path}"
 OPERATION_SECONDS = 10.0
 
 
 class Register:
-    """A context manager: clients use the register inside it; `history` holds what they saw, on this machine's clock."""
+    """A context manager whose clients use the register; `history` holds their operations, on this machine's clock."""
 
     def __init__(self, backend: Backend, nodes: Sequence[str], folder: str, *, clients: int = 4, seed: int = 0) -> None:
         self.history: list[Access] = []
@@ -47,7 +47,7 @@ class Register:
     def __enter__(self) -> Self:
         begun = self._backend.run(self._nodes[0], ["sh", "-c", BEGIN.format(path=self._path)])
         if not begun.ok:
-            raise BackendError(f"the register can't be begun: {begun.said}", where=self._nodes[0])
+            raise BackendError(f"cannot create the register: {begun.said}", where=self._nodes[0])
         for thread in self._threads:
             thread.start()
         return self
@@ -81,11 +81,11 @@ class Register:
             self._keep(Access("read", done.strip(), begun, time.monotonic()))
 
     def _said(self, node: str, command: str) -> str | None:
-        """What a command printed; None when nobody knows what it did."""
+        """Output of a command; None if its outcome is unknown."""
         try:
             done = self._backend.run(node, ["sh", "-c", command], seconds=OPERATION_SECONDS)
         except BackendError:
-            self._ended.wait(0.1)  # the node is down: the next question has time
+            self._ended.wait(0.1)  # the node is down: no hurry to retry
             return None
         return done.stdout if done.ok else None
 

@@ -1,4 +1,4 @@
-"""The highest rate that is served well: doubled until it is not, then halved between."""
+"""Search for the highest sustainable rate: doubling, then bisection."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
     from lab.evidence.load import Load
 
-CLOSE = 1.1  # a rate that failed is this close above one that held
+CLOSE = 1.1  # the search ends when the lowest failed rate is this close to the highest good one
 MOST = 5000.0
 P99 = 99.0
 
 
 class Tell(Protocol):
-    """Hears what each rate gave."""
+    """Receives the result of each rate."""
 
     def __call__(self, tried: float, p99: float | None, *, good: bool) -> None: ...
 
 
 def highest(load: Callable[[float], Load], rate: float, seconds: float, limit: float, tell: Tell) -> float:
-    """The highest rate whose 99th percentile was within a limit, with no request failed; 0 for none.
+    """The highest rate with a 99th percentile within the limit and no failed request; 0 for none.
 
     Args:
-        load: makes the load of a rate.
-        rate: the first that is tried.
-        seconds: how long each is asked.
-        limit: seconds.
-        tell: hears what each gave.
+        load: creates the load of a rate.
+        rate: the first rate.
+        seconds: duration of each rate.
+        limit: of the 99th percentile, in seconds.
+        tell: receives the result of each rate.
     """
     good, bad, tried = 0.0, float("inf"), rate
     while bad > good * CLOSE and bad > 1 and tried <= MOST:

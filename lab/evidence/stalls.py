@@ -1,6 +1,6 @@
 """Stalls of a machine: a thread sleeps for a short interval in a loop, and records by how much it overslept.
 
-The method is that of jHiccup (Gil Tene): whatever delays a thread that only sleeps delays every measurement beside it.
+The method is that of jHiccup (Gil Tene): a delay of a thread that only sleeps is a delay of every measurement.
 One meter runs on this machine and one in the client node, beside each load, probe and ledger.
 """
 
@@ -60,7 +60,7 @@ class Meter:
 
 
 def stalled(stalls: Iterable[Stall], begun: float, ended: float) -> float:
-    """Seconds of a span in which at least one machine stood still; overlapping stalls count once."""
+    """Seconds of a span in which at least one machine was stalled; overlapping stalls count once."""
     total, reached = 0.0, begun
     for stall in sorted(stalls, key=lambda stall: stall.begun):
         first, last = max(stall.begun, reached), min(stall.ended, ended)

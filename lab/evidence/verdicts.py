@@ -1,4 +1,4 @@
-"""What was seen of a run, and what that says of a promise."""
+"""The data of a run, and the result of a promise."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.clock import Clock
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Judgement
     from lab.evidence.load import Answer
+    from lab.evidence.load_run import Row
     from lab.evidence.stalls import Stall
     from lab.plan import Plan
 
@@ -24,7 +24,7 @@ EMULATED_SECONDS = 2.5
 
 
 class PromiseVerdict(StrEnum):
-    """Whether a promise was kept; of writes, how it was not."""
+    """Whether a promise holds; for writes, how it was broken."""
 
     HOLDS = "holds"
     BROKEN = "broken"
@@ -35,8 +35,8 @@ class PromiseVerdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Happened:
-    """A fault of a run, in Unix seconds: when it was begun, proven, reverted, and when the nodes were whole again."""
+class FaultEvent:
+    """A fault of a run. Unix seconds: start of injection, verified, start of reverting, reverted and nodes ready."""
 
     kind: str
     text: str
@@ -49,10 +49,10 @@ class Happened:
 
 @dataclass(frozen=True)
 class Timed:
-    """How long something took, and when it began (Unix seconds).
+    """A measured duration, and its start (Unix seconds).
 
     Attributes:
-        seen: whether its end was seen; if not, `seconds` is how long the run waited for it.
+        seen: whether its end was observed; if not, `seconds` is the time until the run stopped waiting.
     """
 
     seconds: float
@@ -62,20 +62,20 @@ class Timed:
 
 @dataclass(frozen=True)
 class RunData:
-    """All that was seen of a run.
+    """All measurements of a run.
 
     Attributes:
-        rows: the probes' answers by probe.
-        clock: the nodes' time.
-        holders: who held the VIP at the end, as the nodes themselves say.
-        stalls: when the client node or this machine stood still.
-        measured: by promise, the times that a test measured beside the probes.
+        rows: answers by probe.
+        clock: the nodes' clock.
+        holders: the nodes that held the VIP at the end, as they report.
+        stalls: of the client node and of this machine.
+        measured: by promise, times measured by a test in addition to the probes.
     """
 
     plan: Plan
     answers: Sequence[Answer]
     rows: Mapping[str, Sequence[Row]]
-    faults: Sequence[Happened]
+    faults: Sequence[FaultEvent]
     judgements: Mapping[str, Judgement]
     clock: Clock
     begun: float
@@ -90,7 +90,7 @@ class RunData:
         return self.clock.limit(1 / RATE)
 
     def stalled(self, begun: float, ended: float) -> float:
-        """How many seconds of a span a machine stood still."""
+        """Seconds of a span in which a machine was stalled."""
         return stalled(self.stalls, begun, ended)
 
     def allowed(self, bound: float, begun: float) -> float:
@@ -100,22 +100,22 @@ class RunData:
 
     @property
     def emulation(self) -> float:
-        """Seconds in which a late figure proves nothing where the nodes' processors are emulated.
+        """Seconds of tolerance where the nodes' processors are emulated.
 
-        A node there may stand still while the client and this machine, which have meters, do not.
+        A node there may stall while the client and this machine, which have meters, do not.
         """
         return self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A promise after a run: the figure beside its bound, both in seconds where they are times.
+class PromiseResult:
+    """The result of a promise: its verdict, figure and bound.
 
     Attributes:
-        figure: what was seen, for a person; `seconds` where it is a time.
-        allowed: the bound and one interval of the probes; None where there is no bound.
-        stalled: seconds that a machine stood still in the time of the figure.
-        excused: whether it is unknown only because a machine stood still; the run can be repeated.
+        figure: the observation as text; `seconds` if it is a time.
+        allowed: the bound and one probe interval; None without a bound.
+        stalled: seconds of the figure's time in which a machine was stalled.
+        excused: whether the verdict is unknown only because a machine was stalled; the run can be repeated.
     """
 
     promise: str
@@ -133,5 +133,5 @@ class Judged:
 
     @property
     def holds(self) -> bool:
-        """Only what was tested and kept."""
+        """Whether the promise was tested and holds."""
         return self.result is PromiseVerdict.HOLDS

@@ -1,8 +1,8 @@
-"""Faults: each is proven to bite, and always undone, by the backend protocol; `targets` knows words of some roles."""
+"""Faults: each is verified and always reverted, by the backend protocol alone."""
 
 from lab.faults.clock import SkewedClock
 from lab.faults.cut import Cut
-from lab.faults.fault import Fault, Look
+from lab.faults.fault import Fault, ProbeResult
 from lab.faults.fill import Fill
 from lab.faults.freeze import Freeze
 from lab.faults.injection import Injected, heal, inject, present
@@ -22,8 +22,8 @@ __all__ = [
     "Hang",
     "Injected",
     "Kill",
-    "Look",
     "Pause",
+    "ProbeResult",
     "Restart",
     "SkewedClock",
     "Slow",

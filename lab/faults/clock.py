@@ -1,4 +1,4 @@
-"""A clock that is wrong, where a node has one of its own."""
+"""The fault `clock`: a wrong clock, on nodes that have their own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError, SpecError
-from lab.faults import wire
-from lab.faults.fault import Fault, Look
+from lab.faults import network
+from lab.faults.fault import Fault, ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,17 +20,17 @@ LEAST_SECONDS = 10
 
 @dataclass(frozen=True)
 class SkewedClock(Fault):
-    """Ahead by `skew` seconds, or behind when it is negative."""
+    """Sets the clock ahead by `skew` seconds, or back when it is negative."""
 
     kind = "clock"
     skew: int = 60
 
     def __post_init__(self) -> None:
         if abs(self.skew) < LEAST_SECONDS:
-            raise SpecError(f"a skew of {self.skew} s can't be told from chance", next_step="take 10 s or more")
+            raise SpecError(f"a skew of {self.skew} s is too small to be verified", next_step="use 10 s or more")
 
     def needs(self, can: Capabilities) -> str:
-        return "" if can.own_clocks else "all nodes share this machine's clock; domains on Xen have their own"
+        return "" if can.own_clocks else "all nodes share this machine's clock; Xen domains have their own"
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
@@ -38,19 +38,19 @@ class SkewedClock(Fault):
             _shift(backend, node, self.skew)
         return {}
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         off = {node: self._off(backend, node) for node in self.nodes}
         seen = ", ".join(f"{node} is {seconds:+.0f} s from the others" for node, seconds in off.items())
-        return Look(all(abs(seconds - self.skew) < abs(self.skew) / 2 for seconds in off.values()), seen)
+        return ProbeResult(all(abs(seconds - self.skew) < abs(self.skew) / 2 for seconds in off.values()), seen)
 
     def _off(self, backend: Backend, node: str) -> float:
-        other = next((other.name for other in reversed(wire.running(backend, self.nodes))), None)
+        other = next((other.name for other in reversed(network.running(backend, self.nodes))), None)
         if other is None:
-            raise BackendError("no other node runs whose clock could be compared", where=node)
+            raise BackendError("no other node is running to compare the clock with", where=node)
         return _now(backend, node) - _now(backend, other)
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         for node in self.nodes:
             if abs(self._off(backend, node) - self.skew) < abs(self.skew) / 2:
@@ -67,4 +67,4 @@ def _now(backend: Backend, node: str) -> float:
 def _shift(backend: Backend, node: str, seconds: int) -> None:
     done = backend.run(node, ["date", "-s", f"{seconds} seconds"])
     if not done.ok:
-        raise BackendError(f"the clock of {node} can't be set: {done.said}", where=node)
+        raise BackendError(f"cannot set the clock of {node}: {done.said}", where=node)

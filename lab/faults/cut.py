@@ -1,8 +1,8 @@
-"""Nodes that don't hear each other: a packet filter inside their networks, so that addresses and names stay.
+"""The fault `cut`: a network partition by packet filters inside the nodes, so that addresses and names stay.
 
-A packet is dropped where it would arrive, by the Ethernet address of its sender: so the VIP, which is nobody's own
-address, is cut from exactly the nodes that are cut. "From all" filters in the node alone, and leaves the engine's own
-address through, by which the lab heals it.
+The receiver drops packets by the sender's Ethernet address: the VIP belongs to no node, so traffic to it is cut
+between exactly the named nodes. Without `others` the node itself filters, and accepts the engine's own address, by
+which the lab reverts the fault.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lab import parallel
 from lab.errors import BackendError, SpecError
-from lab.faults import wire
-from lab.faults.fault import Fault, Look
+from lab.faults import network
+from lab.faults.fault import Fault, ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Capabilities
     from lab.faults.fault import Facts
 
-PROBES = 3  # pairs that are probed, of what may be many
+PROBES = 3  # at most so many pairs of nodes are probed
 COUNTED = re.compile(r"counter packets (\d+)")
 
 
 @dataclass(frozen=True)
 class Cut(Fault):
-    """Nodes cut off.
+    """Isolates nodes.
 
     Attributes:
-        others: from whom; everybody when empty, from each other when these are the nodes themselves.
-        way: `in`: they do not hear the others; `out`: the others do not hear them; or `both`.
+        others: the nodes to isolate them from; empty: all. The same nodes: each other.
+        way: `in` drops packets to `nodes`, `out` drops packets from them, `both` drops both.
     """
 
     kind = "cut"
@@ -41,26 +41,26 @@ class Cut(Fault):
 
     def __post_init__(self) -> None:
         if self.way not in ("in", "out", "both"):
-            raise SpecError(f"a cut has no way '{self.way}'", next_step="write in, out or both")
+            raise SpecError(f"'{self.way}' is not a direction of a cut", next_step="use in, out or both")
 
     def needs(self, can: Capabilities) -> str:
         return "" if "nf_tables" in can.kernel else "the nodes' kernel has no nf_tables"
 
     def edges(self) -> list[tuple[str, str]]:
-        """Sender and receiver of all that is dropped, for a cut from named nodes."""
+        """Sender and receiver of each dropped flow, for a cut from named nodes."""
         pairs = [(node, other) for node in self.nodes for other in self.others if node != other]
         ways = {"in": [(b, a) for a, b in pairs], "out": pairs, "both": pairs + [(b, a) for a, b in pairs]}
         return sorted(set(ways[self.way]))
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         rules = self._rules(backend)
-        parallel.for_each(list(rules), lambda name: wire.tool(backend, name, ["nft", _table(mark, rules[name])]))
+        parallel.for_each(list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]))
         return {}
 
     def _rules(self, backend: Backend) -> dict[str, list[str]]:
-        """What each node that filters drops: chain and match."""
+        """Filter rules by node: chain and match."""
         if not self.others:
-            through = wire.gateway(backend)
+            through = network.gateway(backend)
             ways = {"in": f'iifname != "lo" ip saddr != {through}', "out": f'oifname != "lo" ip daddr != {through}'}
             chosen = [f"{way} {match}" for way, match in ways.items() if self.way in (way, "both")]
             return dict.fromkeys(self.nodes, chosen)
@@ -70,41 +70,41 @@ class Cut(Fault):
         ethernet = {name: _ethernet(backend, name) for name in sorted({s for names in senders.values() for s in names})}
         return {to: [f"in ether saddr {ethernet[name]}" for name in names] for to, names in senders.items()}
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del facts
         seen = []
         for sender, receiver, filtering in self._probed(backend):
             address = {node.name: node.address for node in backend.observe().nodes}[receiver]
-            answered = wire.ping(backend, sender, address, "-c", "1", "-W", "1").ok
+            answered = network.ping(backend, sender, address, "-c", "1", "-W", "1").ok
             dropped = _dropped(backend, filtering, mark)
             if answered or not dropped:
-                return Look(bites=False, seen=f"a packet from {sender} to {receiver} arrives")
+                return ProbeResult(active=False, seen=f"a packet from {sender} reached {receiver}")
             seen.append(f"{sender} to {receiver}: {dropped} packets dropped in {filtering}")
-        return Look(bool(seen), "; ".join(seen) or "nobody is there who could send a packet")
+        return ProbeResult(bool(seen), "; ".join(seen) or "no other node is running to send a packet")
 
     def _probed(self, backend: Backend) -> list[tuple[str, str, str]]:
-        """Some pairs that must be cut: sender, receiver, and who drops."""
-        alive = {node.name for node in wire.running(backend)}
+        """Some isolated pairs to probe: sender, receiver, and the node that filters."""
+        alive = {node.name for node in network.running(backend)}
         if self.others:
             return [(a, b, b) for a, b in self.edges() if {a, b} <= alive][:PROBES]
-        others = [node.name for node in wire.running(backend, self.nodes)][:1]
+        others = [node.name for node in network.running(backend, self.nodes)][:1]
         inward = [(other, node, node) for node in self.nodes for other in others if node in alive]
         outward = [(node, other, node) for node in self.nodes for other in others if node in alive]
         return {"in": inward, "out": outward, "both": inward + outward}[self.way][:PROBES]
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del facts
-        alive = {node.name for node in wire.running(backend)}
+        alive = {node.name for node in network.running(backend)}
         filtering = self.nodes if not self.others else {receiver for _, receiver in self.edges()}
         parallel.for_each(sorted(alive & set(filtering)), lambda name: _delete(backend, name, mark))
 
     def __str__(self) -> str:
-        whom = " ".join(self.others) or "all"
-        return f"cut {' '.join(self.nodes)} from {whom} ({self.way})"
+        others = " ".join(self.others) or "all"
+        return f"cut {' '.join(self.nodes)} from {others} ({self.way})"
 
 
 def _table(mark: str, drops: list[str]) -> str:
-    """For nft: a table of the lab's own, which is there whole or not at all."""
+    """Input of nft: one table of the lab's own, created in one transaction."""
     hooks = {"in": "input", "out": "output"}
     ways = sorted({drop.partition(" ")[0] for drop in drops})
     lines = [f"add table inet lab_{mark}"]
@@ -116,14 +116,14 @@ def _table(mark: str, drops: list[str]) -> str:
 
 
 def _ethernet(backend: Backend, node: str) -> str:
-    done = backend.run(node, ["cat", f"/sys/class/net/{wire.DEVICE}/address"])
+    done = backend.run(node, ["cat", f"/sys/class/net/{network.DEVICE}/address"])
     if not done.ok:
-        raise BackendError(f"{node} does not tell its Ethernet address: {done.said}", where=node)
+        raise BackendError(f"cannot read the Ethernet address of {node}: {done.said}", where=node)
     return done.stdout.strip()
 
 
 def _dropped(backend: Backend, node: str, mark: str) -> int:
-    """How many packets the fault's own filter has dropped in a node."""
+    """Packets dropped so far by the fault's filter in a node."""
     done = backend.run(node, ["nft", "list", "table", "inet", f"lab_{mark}"], network=True)
     return sum(map(int, COUNTED.findall(done.stdout))) if done.ok else 0
 
@@ -131,4 +131,4 @@ def _dropped(backend: Backend, node: str, mark: str) -> int:
 def _delete(backend: Backend, node: str, mark: str) -> None:
     done = backend.run(node, ["nft", "delete", "table", "inet", f"lab_{mark}"], network=True)
     if not done.ok and "No such file" not in done.stderr:
-        raise BackendError(f"the filter in {node} can't be removed: {done.stderr.strip()}", where=node)
+        raise BackendError(f"cannot remove the packet filter in {node}: {done.stderr.strip()}", where=node)

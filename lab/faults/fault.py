@@ -1,4 +1,4 @@
-"""What a fault is: a plain value that can be written down, done to a cluster, looked at, and undone by anybody."""
+"""A fault: a serializable value that is injected into a cluster, probed and reverted."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Capabilities
 
 Facts = dict[str, str]
-"""What a fault saw of a node before it was done, where that can't be asked afterwards."""
+"""State recorded before injection that cannot be read afterwards, by node."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a probe saw: whether the fault bites now, and by what that was told."""
+class ProbeResult:
+    """Result of a probe: whether the fault is active, and the evidence."""
 
-    bites: bool
+    active: bool
     seen: str
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong with nodes.
+    """One fault of one or more nodes.
 
     Attributes:
-        kind: its name on the command line and in scenarios.
-        lasting: whether there is anything to undo; a restart is over when it is done.
-        nodes: the nodes that it happens to.
+        kind: name on the command line and in scenarios.
+        lasting: whether the fault stays until it is reverted; a restart ends by itself.
+        nodes: the affected nodes.
     """
 
     kind: ClassVar[str]
@@ -37,24 +37,24 @@ class Fault:
     nodes: tuple[str, ...]
 
     def needs(self, can: Capabilities) -> str:
-        """What the backend lacks for it, with the reason; nothing when it can be done."""
+        """Reason why the backend does not support the fault; empty when it does."""
         del can
         return ""
 
     def apply(self, backend: Backend, mark: str) -> Facts:
-        """Does it; what it leaves behind in a node carries `mark`."""
+        """Injects the fault; everything that it creates in a node carries `mark`."""
         raise NotImplementedError
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
-        """Probes whether it bites now."""
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
+        """Probes whether the fault is active now."""
         raise NotImplementedError
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
-        """Reverts it; may be done twice, or to something that was only half done."""
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        """Reverts the fault; idempotent, also after a partial injection."""
         raise NotImplementedError
 
-    def told(self) -> dict[str, Any]:
-        """All of it as plain values, for a note, a history, a report."""
+    def as_dict(self) -> dict[str, Any]:
+        """The fault as JSON values; `kinds.fault` is the inverse."""
         return {"kind": self.kind, **{key: value for key, value in asdict(self).items() if value not in (None, ())}}
 
     def __str__(self) -> str:

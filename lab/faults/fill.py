@@ -1,4 +1,4 @@
-"""A full disk, where that fills nothing else: a volume with a size of its own, or memory such as /tmp."""
+"""The fault `fill`: a full volume of fixed size, or a full tmpfs such as /tmp; never this machine's disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError, SpecError
-from lab.faults.fault import Fault, Look
+from lab.faults.fault import Fault, ProbeResult
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lab.faults.fault import Facts
 
 FILL_SECONDS = 120
-# What is free is taken at once where the filesystem can; then whatever is left, down to a page.
+# fallocate takes most of the free space at once where the filesystem supports it; dd takes the rest, page by page.
 WRITE = """
 fallocate -l "$(df -P -B1 "$(dirname {0})" | awk 'NR == 2 {{ print $4 }}')" {0} 2>/dev/null
 dd if=/dev/zero of={0}.more bs=1M
@@ -30,7 +30,7 @@ PROBE = "head -c 65536 /dev/zero > {0}.probe; rc=$?; rm -f {0}.probe; exit $rc"
 
 @dataclass(frozen=True)
 class Fill(Fault):
-    """Not a byte more fits. `where`: a volume of the node by name, or /tmp or /run."""
+    """Fills a volume completely. `where`: a volume of the node by name, or /tmp or /run."""
 
     kind = "fill"
     where: str = "/tmp"  # noqa: S108  in the node, not here
@@ -38,7 +38,7 @@ class Fill(Fault):
     def needs(self, can: Capabilities) -> str:
         if self.where in TMPFS or can.sized_volumes:
             return ""
-        return "volumes have no size of their own here: to fill one would fill this machine's disk"
+        return "volumes have no size limit here: filling one would fill this machine's disk"
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         for node in self.nodes:
@@ -53,26 +53,27 @@ class Fill(Fault):
         volumes = json.loads(found.fixed)["volumes"] if found else {}
         if self.where not in volumes:
             has = ", ".join([*volumes, *TMPFS])
-            raise SpecError(f"{node} has no volume '{self.where}'", where=node, next_step=f"it has: {has}")
+            raise SpecError(f"{node} has no volume '{self.where}'", where=node, next_step=f"volumes: {has}")
         return f"{volumes[self.where]}/.lab-fault-{mark}"
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del facts
-        looks = {}
+        results = {}
         for node in self.nodes:
             done = backend.run(node, ["sh", "-c", PROBE.format(shlex.quote(self._file(backend, node, mark)))])
-            looks[node] = not done.ok and "No space left" in done.stderr
-        return Look(
-            all(looks.values()), "; ".join(f"{node}: {'no' if full else 'a'} byte fits" for node, full in looks.items())
+            results[node] = not done.ok and "No space left" in done.stderr
+        return ProbeResult(
+            all(results.values()),
+            "; ".join(f"{node}: {'no space left' if full else 'space left'}" for node, full in results.items()),
         )
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del facts
         for node in self.nodes:
             file = shlex.quote(self._file(backend, node, mark))
             done = backend.run(node, ["sh", "-c", f"rm -f {file} {file}.more {file}.rest {file}.probe"])
             if not done.ok:
-                raise BackendError(f"what filled {node} can't be removed: {done.said}", where=node)
+                raise BackendError(f"cannot remove the file that fills {node}: {done.said}", where=node)
 
     def __str__(self) -> str:
         return f"fill {self.where} of {' '.join(self.nodes)}"

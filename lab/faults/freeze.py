@@ -1,4 +1,4 @@
-"""A service that hangs inside a node that does not: SIGSTOP to all its processes."""
+"""The fault `freeze`: SIGSTOP to all processes of one service; the node itself keeps running."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError, SpecError
-from lab.faults.fault import Fault, Look
+from lab.faults.fault import Fault, ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.faults.fault import Facts
 
 SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
-# `pids`: the service's process and all below it, parents first, so that none has a child which is not seen.
+# `pids`: the service's process and its descendants, parents first, so that no child created meanwhile is missed.
 TREE = f"""
 tree() {{ echo "$1"; for child in $(pgrep -P "$1"); do tree "$child"; done; }}
 pid=$({SUPERVISOR} pid "$1") || {{ echo "$pid"; exit 3; }}
@@ -29,7 +29,7 @@ STATES = TREE + "ps -o stat= -p $(echo $pids | tr ' ' ',')"
 
 @dataclass(frozen=True)
 class Freeze(Fault):
-    """A service of the node, by the supervisor's name, such as `haproxy`, `httpd`, `php-fpm`."""
+    """Freezes a service, named as in the supervisor's configuration: `haproxy`, `httpd`, `php-fpm`."""
 
     kind = "freeze"
     service: str = ""
@@ -42,31 +42,31 @@ class Freeze(Fault):
                 said = backend.run(node, ["sh", "-c", f"{SUPERVISOR} status"]).stdout
                 names = ", ".join(line.split()[0] for line in said.splitlines() if line)
                 raise SpecError(
-                    f"{node} has no service '{self.service}' that runs: {done}",
+                    f"{node} has no running service '{self.service}': {done}",
                     where=node,
-                    next_step=f"it has: {names}",
+                    next_step=f"services: {names}",
                 )
         return {}
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         frozen, seen = True, []
         for node in self.nodes:
             states = backend.run(node, ["sh", "-c", STATES, "sh", self.service]).stdout.split()
             stopped = sum(state.startswith("T") for state in states)
             frozen = frozen and bool(states) and stopped == len(states)
-            seen.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stand still")
-        return Look(frozen, "; ".join(seen))
+            seen.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
+        return ProbeResult(frozen, "; ".join(seen))
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         for node in self.nodes:
             said = self._run(backend, node, GO_ON)
             if said and "does not run" not in said and "No such process" not in said:
-                raise BackendError(f"{self.service} of {node} can't go on: {said}", where=node)
+                raise BackendError(f"cannot resume {self.service} of {node}: {said}", where=node)
 
     def _run(self, backend: Backend, node: str, script: str) -> str:
-        """Nothing, or why it failed."""
+        """The script's error; empty on success."""
         done = backend.run(node, ["sh", "-c", script, "sh", self.service])
         return "" if done.ok else done.said
 

@@ -1,7 +1,7 @@
-"""Doing a fault to a cluster, so that it is proven, written down first, and undone by whoever comes next.
+"""Injection of faults: recorded in the engine first, then injected, verified, and reverted.
 
-The note is kept by the engine (`Backend.note`) before anything is done: a lab that was killed leaves nothing that
-`lab heal` would not find, and nothing is removed but what a note speaks of.
+The engine keeps the note (`Backend.note`) from before the injection: after a SIGKILL of the lab, `lab heal` finds
+every fault by its note, and reverts nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.backends.base import Backend
-    from lab.faults.fault import Fault, Look
+    from lab.faults.fault import Fault, ProbeResult
 
 PROOF_SECONDS = 10.0
 GONE_SECONDS = 60.0
@@ -29,13 +29,13 @@ PREFIX = "fault-"
 
 @dataclass
 class Injected:
-    """A fault in a cluster; a context manager that undoes it.
+    """An injected fault; a context manager that reverts it.
 
     Attributes:
-        mark: eight hexadecimal digits, carried by all that it left in nodes.
-        begun, bitten, mending, ended: Unix seconds; when it was about to be done, when it was proven, when it was
-            about to be undone, and when that had taken effect.
-        proof: what the probe saw when it bit.
+        mark: identifier, eight hexadecimal digits, in everything that the fault creates in nodes.
+        begun, bitten, mending, ended: Unix seconds of the start of injection, its verification, the start of reverting,
+            and the verification of that.
+        proof: evidence of the probe that verified it.
     """
 
     backend: Backend
@@ -55,53 +55,57 @@ class Injected:
         if self.ended is None:
             self.heal()
 
-    def heal(self) -> Look:
-        """Undoes it, shows that it is gone, and forgets the note.
+    def heal(self) -> ProbeResult:
+        """Reverts the fault, verifies that, and removes the note.
 
         Raises:
-            NotReady: it still bites.
+            NotReady: the fault is still active.
         """
         self.mending = time.time()
-        self.fault.undo(self.backend, self.mark, self.facts)
-        look = self._gone() if self.fault.lasting else self._look()
+        self.fault.revert(self.backend, self.mark, self.facts)
+        result = self._gone() if self.fault.lasting else self._probe()
         self.backend.note(PREFIX + self.mark, None)
         self.ended = time.time()
-        return look
+        return result
 
     def prove(self) -> None:
-        """Waits until a probe shows that it bites.
+        """Waits until a probe verifies the fault.
 
         Raises:
-            BackendError: it does not.
+            BackendError: the fault is not effective.
         """
-        what = f"'{self.fault}' to bite"
+        what = f"'{self.fault}' to be effective"
         try:
-            self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._look, lambda now: now.bites).seen
+            self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._probe, lambda now: now.active).seen
             self.bitten = time.time()
         except NotReady as error:
-            next_step = "'lab status' tells whether the cluster is whole; if it is, this machine can't be broken so"
-            raise BackendError(f"the fault was done and does not bite: {error.what}", next_step=next_step) from error
+            next_step = (
+                "'lab status' shows whether the cluster is ready; if it is, this machine does not support the fault"
+            )
+            raise BackendError(
+                f"the fault was injected, and is not effective: {error.what}", next_step=next_step
+            ) from error
 
     def keep(self) -> None:
-        """Writes it down in the engine."""
-        text = {"fault": self.fault.told(), "begun": self.begun, "facts": dict(self.facts), "proof": self.proof}
+        """Writes the note into the engine."""
+        text = {"fault": self.fault.as_dict(), "begun": self.begun, "facts": dict(self.facts), "proof": self.proof}
         self.backend.note(PREFIX + self.mark, json.dumps(text, separators=(",", ":")))
 
-    def _look(self) -> Look:
-        return self.fault.look(self.backend, self.mark, self.facts)
+    def _probe(self) -> ProbeResult:
+        return self.fault.probe(self.backend, self.mark, self.facts)
 
-    def _gone(self) -> Look:
-        what = f"'{self.fault}' to be gone"
-        return self.backend.clock.until(what, GONE_SECONDS, self._look, lambda now: not now.bites)
+    def _gone(self) -> ProbeResult:
+        what = f"'{self.fault}' to be reverted"
+        return self.backend.clock.until(what, GONE_SECONDS, self._probe, lambda now: not now.active)
 
 
 def inject(backend: Backend, fault: Fault) -> Injected:
-    """Does a fault and proves that it bites; what did not bite is reverted.
+    """Injects a fault and verifies it; an ineffective fault is reverted.
 
     Raises:
-        Unable: the backend can't; nothing was done.
-        SpecError: a node is down already; nothing was done.
-        BackendError: it was refused, or did not bite.
+        Unable: the backend does not support it; nothing was changed.
+        SpecError: a node is not running; nothing was changed.
+        BackendError: the injection failed, or was not effective.
     """
     admit(backend, fault)
     injected = Injected(backend, fault, uuid.uuid4().hex[:8], time.time())
@@ -110,7 +114,7 @@ def inject(backend: Backend, fault: Fault) -> Injected:
         injected.facts = fault.apply(backend, injected.mark)
         injected.prove()
     except BaseException as error:
-        left = _take_back(injected)
+        left = _reverted(injected)
         if isinstance(error, LabError) and left:
             error.next_step = f"{error.next_step}; {left}" if error.next_step else left
         raise
@@ -122,41 +126,42 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     return injected
 
 
-def _take_back(injected: Injected) -> str:
-    """After a failure, which is what is told; says what is left where that can't be undone."""
+def _reverted(injected: Injected) -> str:
+    """Reverts a failed injection; the next step for the user if that fails too, else empty."""
     try:
         injected.heal()
     except LabError as error:
-        return f"and 'lab heal {injected.mark}', since it could not be reverted: {error.what}"
+        return f"then 'lab heal {injected.mark}': reverting failed: {error.what}"
     return ""
 
 
 def admit(backend: Backend, fault: Fault) -> None:
-    """Whether a fault can be done here and now.
+    """Refuses a fault that cannot be injected here and now.
 
     Raises:
-        Unable, SpecError: it can't; says why.
+        Unable: the backend does not support it.
+        SpecError: a node does not exist or is not running, or such a fault is active on it.
     """
     lacking = fault.needs(backend.capabilities())
     if lacking:
-        raise Unable(f"'{fault}' can't be done on {backend.name}: {lacking}")
+        raise Unable(f"'{fault}' is not supported on {backend.name}: {lacking}")
     states = {node.name: node.state for node in backend.observe().nodes}
     for name in (*fault.nodes, *getattr(fault, "others", ())):
         if name not in states:
             raise SpecError(f"the cluster '{backend.cluster}' has no node '{name}'")
         if states[name] is not State.RUNNING:
             raise SpecError(
-                f"{name} is {states[name]} already: '{fault}' would show nothing",
+                f"{name} is {states[name]}; a fault needs a running node",
                 where=name,
-                next_step=f"'lab start {name}' or 'lab heal' first",
+                next_step=f"run 'lab start {name}' or 'lab heal' first",
             )
     for other in present(backend):
         if other.fault.kind == fault.kind and set(other.fault.nodes) & set(fault.nodes):
-            raise SpecError(f"'{other.fault}' is on already", next_step=f"'lab heal {other.mark}' reverts it")
+            raise SpecError(f"'{other.fault}' is already active", next_step=f"'lab heal {other.mark}' reverts it")
 
 
 def present(backend: Backend) -> list[Injected]:
-    """The faults that are noted, the oldest first, whoever did them."""
+    """All active faults by their notes, oldest first."""
     found = []
     for key, text in backend.notes().items():
         if key.startswith(PREFIX):
@@ -169,16 +174,16 @@ def present(backend: Backend) -> list[Injected]:
 
 
 def heal(backend: Backend, marks: Sequence[str] = ()) -> list[Injected]:
-    """Undoes what is noted, or those of it that are named, the newest first; returns what was undone.
+    """Reverts active faults, newest first; all, or those of `marks`. Returns the reverted ones.
 
     Raises:
-        SpecError: there is no such mark.
-        LabError: one is still there; the others were undone all the same.
+        SpecError: an unknown mark.
+        LabError: one could not be reverted; the others were.
     """
     found = {injected.mark: injected for injected in present(backend)}
     unknown = [mark for mark in marks if mark not in found]
     if unknown:
-        raise SpecError(f"there is no fault '{unknown[0]}'", next_step="'lab fault list' shows what there is")
+        raise SpecError(f"there is no active fault '{unknown[0]}'", next_step="'lab fault list' lists them")
     failed: list[LabError] = []
     healed = []
     for injected in reversed([one for mark, one in found.items() if not marks or mark in marks]):

@@ -1,4 +1,4 @@
-"""All kinds of faults, and the way from plain values to one of them."""
+"""All kinds of faults, and their construction from JSON values."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ def kind(name: str) -> type[Fault]:
     """The class of a kind.
 
     Raises:
-        SpecError: there is none of that name; names the nearest.
+        SpecError: an unknown kind; the next step names the nearest.
     """
     if name in KINDS:
         return KINDS[name]
     near = difflib.get_close_matches(name, KINDS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(KINDS)}"
-    raise SpecError(f"there is no fault '{name}'", next_step=hint)
+    hint = f"did you mean '{near[0]}'?" if near else f"kinds: {', '.join(KINDS)}"
+    raise SpecError(f"there is no kind of fault '{name}'", next_step=hint)
 
 
-def fault(told: Mapping[str, Any]) -> Fault:
-    """A fault from plain values, as `Fault.told` gives them.
+def fault(values: Mapping[str, Any]) -> Fault:
+    """A fault from JSON values, as `Fault.as_dict` returns them.
 
     Raises:
         SpecError: unknown kind or setting.
     """
-    made = kind(str(told.get("kind")))
-    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items() if key != "kind"}
-    known = [field.name for field in fields(made)]
+    chosen = kind(str(values.get("kind")))
+    settings = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key != "kind"
+    }
+    known = [field.name for field in fields(chosen)]
     unknown = sorted(settings.keys() - set(known))
     if unknown:
-        raise SpecError(f"'{made.kind}' has no setting '{unknown[0]}'", next_step=f"it has: {', '.join(known)}")
-    return made(**settings)
+        raise SpecError(f"'{chosen.kind}' has no setting '{unknown[0]}'", next_step=f"settings: {', '.join(known)}")
+    return chosen(**settings)

@@ -1,4 +1,4 @@
-"""What happens to whole machines: killed, stopped, paused, restarted."""
+"""Faults of whole nodes: `kill`, `stop`, `pause`, `restart`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.base import Lack, State
 from lab.errors import BackendError
-from lab.faults import wire
-from lab.faults.fault import Fault, Look
+from lab.faults import network
+from lab.faults.fault import Fault, ProbeResult
 from lab.lifecycle import ready
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 2.0
 BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d ' ' -f 22 /proc/1/stat"
-"""Which boot of a node this is: of its kernel in a domain, of its first process in a container."""
+"""Prints an identifier of the boot: of the kernel in a domain, of the first process in a container."""
 
 
 def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
@@ -28,7 +28,7 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 
 
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
-    """Starts or wakes those that do not run, and waits until all are ready."""
+    """Starts or resumes nodes that are not running, and waits until all are ready."""
     down = [name for name, state in _states(backend, nodes).items() if state is not State.RUNNING]
     parallel.for_each(down, backend.start)
     parallel.for_each(nodes, lambda name: ready.node(backend, name, ready.READY_SECONDS))
@@ -43,48 +43,46 @@ def _answers(backend: Backend, node: str) -> bool:
 
 @dataclass(frozen=True)
 class _Power(Fault):
-    """One of the backend's own verbs, on all nodes at once."""
+    """An operation of the backend, on all nodes in parallel."""
 
     @property
-    def wanted(self) -> State:
-        """What the engine has to say of the nodes."""
+    def expected(self) -> State:
+        """State that the engine must report for each node."""
         return State.STOPPED
 
     def verb(self, backend: Backend) -> Callable[[str], None]:
-        """What is done to a node."""
+        """Operation on one node."""
         raise NotImplementedError
 
     def apply(self, backend: Backend, mark: str) -> Facts:
-        del mark  # a machine that is off carries nothing
+        del mark  # nothing is created in a stopped node
         parallel.for_each(self.nodes, self.verb(backend))
         return {}
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         states = _states(backend, self.nodes)
         seen = ", ".join(f"{name} is {state}" for name, state in states.items())
-        if set(states.values()) != {self.wanted}:
-            return Look(bites=False, seen=seen)
-        asked = self._reached if self.wanted is State.STOPPED else _answers
-        alive = [name for name in self.nodes if asked(backend, name)]
-        return Look(
-            not alive, f"{seen}; {f'{alive[0]} answers' if alive else 'nothing that is sent there is answered'}"
-        )
+        if set(states.values()) != {self.expected}:
+            return ProbeResult(active=False, seen=seen)
+        answers = self._reached if self.expected is State.STOPPED else _answers
+        alive = [name for name in self.nodes if answers(backend, name)]
+        return ProbeResult(not alive, f"{seen}; {f'{alive[0]} answers' if alive else 'no answer'}")
 
     def _reached(self, backend: Backend, node: str) -> bool:
-        """Whether a packet from another node is answered; a container that is paused answers packets still."""
-        sender = next((other.name for other in reversed(wire.running(backend, self.nodes))), None)
-        found = backend.observe().node(node)
-        return bool(sender and found and wire.ping(backend, sender, found.address, "-c", "1", "-W", "0.3").ok)
+        """Whether a packet from another node is answered; not for paused containers, whose kernel still answers."""
+        sender = next((other.name for other in reversed(network.running(backend, self.nodes))), None)
+        receiver = backend.observe().node(node)
+        return bool(sender and receiver and network.ping(backend, sender, receiver.address, "-c", "1", "-W", "0.3").ok)
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         _start(backend, self.nodes)
 
 
 @dataclass(frozen=True)
 class Kill(_Power):
-    """The power is cut."""
+    """Power failure."""
 
     kind = "kill"
 
@@ -94,7 +92,7 @@ class Kill(_Power):
 
 @dataclass(frozen=True)
 class Stop(_Power):
-    """Somebody stops it cleanly: services end in order."""
+    """Clean shutdown: services stop in order."""
 
     kind = "stop"
 
@@ -104,7 +102,7 @@ class Stop(_Power):
 
 @dataclass(frozen=True)
 class Pause(_Power):
-    """It hangs: its connections stay, and nothing is answered."""
+    """A hang of the node: connections stay open and get no answer."""
 
     kind = "pause"
 
@@ -112,7 +110,7 @@ class Pause(_Power):
         return can.lacks.get(Lack.PAUSE, "")
 
     @property
-    def wanted(self) -> State:
+    def expected(self) -> State:
         return State.PAUSED
 
     def verb(self, backend: Backend) -> Callable[[str], None]:
@@ -121,7 +119,7 @@ class Pause(_Power):
 
 @dataclass(frozen=True)
 class Restart(Fault):
-    """It is killed and started again at once; over when it is ready."""
+    """Power failure and immediate start; ends when the node is ready."""
 
     kind = "restart"
     lasting = False
@@ -133,12 +131,12 @@ class Restart(Fault):
         _start(backend, self.nodes)
         return before
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark
         now = self._boots(backend)
-        return Look(all(now[name] != facts.get(name) for name in self.nodes), "each node's boot is another one")
+        return ProbeResult(all(now[name] != facts.get(name) for name in self.nodes), "each node has booted again")
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         _start(backend, self.nodes)
 

@@ -1,4 +1,4 @@
-"""What happens to one process of a node: it is stopped by SIGSTOP, or ended by SIGKILL; the node goes on."""
+"""Faults of single processes: `hang` (SIGSTOP) and `crash` (SIGKILL); the node keeps running."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError, SpecError
-from lab.faults.fault import Fault, Look
+from lab.faults.fault import Fault, ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,44 +18,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Process(Fault):
-    """`process`: what stands in its command line, such as `mariadbd` or `keeper/main.py`."""
+    """`process`: a part of the command line, such as `mariadbd` or `keeper/main.py`."""
 
     process: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.process) < 3:  # noqa: PLR2004  so short a text is in any command line
+        if len(self.process) < 3:  # noqa: PLR2004  a shorter text matches most command lines
             raise SpecError(
-                f"'{self.process}' tells no process from another", next_step="write a part of its command line"
+                f"'{self.process}' is too short to identify a process",
+                next_step="use a longer part of its command line",
             )
 
-    def _found(self, backend: Backend) -> dict[str, str]:
-        """The processes of each node, before any of them gets a signal.
+    def _matching(self, backend: Backend) -> dict[str, str]:
+        """Process IDs of each node, before any process gets a signal.
 
         Raises:
-            SpecError: a node has none.
+            SpecError: a node has no such process.
         """
-        found = {node: self._pids(backend, node) for node in self.nodes}
-        for node, pids in found.items():
+        matching = {node: self._pids(backend, node) for node in self.nodes}
+        for node, pids in matching.items():
             if not pids:
                 raise SpecError(
-                    f"no process of {node} has '{self.process}' in its command line",
+                    f"{node} has no process with '{self.process}' in its command line",
                     where=node,
                     next_step=f"'lab exec {node} -- ps ax' lists them",
                 )
-        return found
+        return matching
 
-    def _signalled(self, backend: Backend, name: str) -> None:
+    def _send(self, backend: Backend, name: str) -> None:
         for node in self.nodes:
             done = backend.run(node, ["pkill", f"-{name}", "-f", self._pattern])
             if not done.ok:
-                raise BackendError(f"{self.process} of {node} got no {name} signal: {done.said}", where=node)
+                raise BackendError(f"cannot send SIG{name} to {self.process} of {node}: {done.said}", where=node)
 
     def _pids(self, backend: Backend, node: str) -> str:
         return " ".join(backend.run(node, ["pgrep", "-f", self._pattern]).stdout.split())
 
     @property
     def _pattern(self) -> str:
-        """A pattern that does not stand in the command line of who looks for it."""
+        """A pattern for pgrep that does not match pgrep's own command line."""
         first, rest = re.escape(self.process[0]), re.escape(self.process[1:])
         return f"[{first}]{rest}"
 
@@ -65,21 +66,21 @@ class _Process(Fault):
 
 @dataclass(frozen=True)
 class Hang(_Process):
-    """It stands still, and only it: not what it started, nor what started it."""
+    """Stops one process; its parent and children keep running."""
 
     kind = "hang"
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
-        found = self._found(backend)
-        self._signalled(backend, "STOP")
-        return found
+        before = self._matching(backend)
+        self._send(backend, "STOP")
+        return before
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark
         stopped = {node: self._stopped(backend, node, facts.get(node, "")) for node in self.nodes}
-        seen = ", ".join(f"{node}: {count} processes stand still" for node, count in stopped.items())
-        return Look(all(stopped.values()), seen)
+        seen = ", ".join(f"{node}: {count} processes stopped" for node, count in stopped.items())
+        return ProbeResult(all(stopped.values()), seen)
 
     def _stopped(self, backend: Backend, node: str, pids: str) -> int:
         if not pids:
@@ -87,33 +88,33 @@ class Hang(_Process):
         states = backend.run(node, ["ps", "-o", "stat=", "-p", pids.replace(" ", ",")]).stdout.split()
         return sum(state.startswith("T") for state in states)
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         for node in self.nodes:
-            # Who watches it may have ended it meanwhile: then there is nobody to wake.
+            # The process's supervisor may have killed it meanwhile: pkill then exits with 1.
             done = backend.run(node, ["pkill", "-CONT", "-f", self._pattern])
             if done.rc not in (0, 1):
-                raise BackendError(f"{self.process} of {node} can't go on: {done.said}", where=node)
+                raise BackendError(f"cannot resume {self.process} of {node}: {done.said}", where=node)
 
 
 @dataclass(frozen=True)
 class Crash(_Process):
-    """It is ended without warning; over at once: who watches it starts it again."""
+    """Kills one process; ends at once, since the supervisor may start it again."""
 
     kind = "crash"
     lasting = False
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
-        before = self._found(backend)
-        self._signalled(backend, "KILL")
+        before = self._matching(backend)
+        self._send(backend, "KILL")
         return before
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark
         left = {node: set(self._pids(backend, node).split()) & set(facts.get(node, "").split()) for node in self.nodes}
-        return Look(not any(left.values()), f"what ran in {' '.join(self.nodes)} is gone")
+        return ProbeResult(not any(left.values()), f"the process of {' '.join(self.nodes)} has ended")
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
-        """Nothing: a process that was ended can't be had back."""
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        """Nothing to revert."""
         del backend, mark, facts

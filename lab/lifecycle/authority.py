@@ -21,7 +21,7 @@ OWN, NEXT, FORMER = "authority", "authority-next", "authority-former"
 """Key and certificate of the CA that issues, of the one that will, and the certificate of the one that did."""
 
 EARLIER_KEY, EARLIER_CERTIFICATE = "ca-key", "ca-certificate"
-"""As versions before 0.3 kept it."""
+"""As versions before 0.2 kept it."""
 
 
 def own(where: Path) -> Authority | None:

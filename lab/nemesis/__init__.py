@@ -1,1 +1,1 @@
-"""The nemesis of the MySQL cluster: rounds of faults by chance under load, each followed by a look at every copy."""
+"""The nemesis of the MySQL cluster: rounds of random faults under load; all copies are compared after each round."""

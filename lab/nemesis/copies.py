@@ -1,4 +1,4 @@
-"""What every node has, asked of mariadbd itself on each of them, while nobody writes."""
+"""The content of every mysql node, read from its own mariadbd while no client writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSITIONS = {
     "galera": "(SELECT variable_value FROM information_schema.global_status "
     "WHERE variable_name = 'WSREP_LAST_COMMITTED')",
 }
-# A commit waits in 'Waiting for semi-sync ACK …'; one that only is slow is in another state the next time.
+# A blocked commit stays in 'Waiting for semi-sync ACK …'; a slow one has another state at the next query.
 WAITING = (
     "SELECT 'waiting', COUNT(*), COALESCE(MIN(LEFT(info, 60)), '') FROM information_schema.processlist "
     "WHERE state LIKE 'Waiting for semi-sync ACK%' OR (command = 'Query' AND time >= 5 AND state LIKE '%ommit%')"
@@ -48,11 +48,11 @@ DIGEST = (
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at all nodes.
+    """One snapshot of all nodes.
 
     Attributes:
-        positions: of each node's log, before and after the look.
-        waiting: the nodes on which a commit waits, with one of them.
+        positions: position of each node's log, before and after reading.
+        waiting: a blocked commit by node.
     """
 
     copies: Mapping[str, NodeCopy]
@@ -61,7 +61,7 @@ class Reading:
 
     @property
     def together(self) -> bool:
-        """Whether all nodes were at one position, and stayed there."""
+        """Whether all nodes had one position, before and after reading."""
         return len({position for of in self.positions.values() for position in of}) == 1
 
     def __repr__(self) -> str:
@@ -69,10 +69,10 @@ class Reading:
 
 
 def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> Reading:
-    """What each node has after a round.
+    """The content of each node after a round.
 
     Raises:
-        BackendError: one can't be read.
+        BackendError: a node cannot be read.
     """
     found: dict[str, list[list[str]]] = {}
     query = "; ".join(_questions(POSITIONS[topology], number))
@@ -81,7 +81,7 @@ def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> 
         argv = ["mariadb", "--skip-column-names", "--execute", query]
         done = backend.run(node, argv, seconds=READ_SECONDS)
         if not done.ok:
-            raise BackendError(f"{node} can't be read: {done.said}", where=node)
+            raise BackendError(f"cannot read {node}: {done.said}", where=node)
         found[node] = [line.split("\t") for line in done.stdout.splitlines()]
 
     parallel.for_each(nodes, ask)
@@ -89,7 +89,7 @@ def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> 
 
 
 def reading(found: Mapping[str, Sequence[Sequence[str]]]) -> Reading:
-    """The nodes' answers."""
+    """The nodes' answers, parsed."""
     positions = {node: tuple(row[1] for row in rows if row[0] == "position") for node, rows in found.items()}
     waiting = {
         node: f"{row[1]}, such as {row[2]}"
@@ -101,7 +101,7 @@ def reading(found: Mapping[str, Sequence[Sequence[str]]]) -> Reading:
 
 
 def since(table: str, number: int) -> int:
-    """The first round whose rows are still in a table when a round is over."""
+    """The first round whose rows a table still has at the end of a round."""
     return number if table == SHORT_LIVED else 0
 
 
@@ -122,7 +122,7 @@ def _questions(position: str, number: int) -> Iterator[str]:
 
 
 def parsed(rows: Sequence[Sequence[str]]) -> NodeCopy:
-    """A node's answer; lines are told apart by their first word, those of CHECKSUM TABLE have none."""
+    """A node's answer, parsed by the first word of each line; lines of CHECKSUM TABLE have none."""
     ids: dict[str, list[str]] = {table: [] for table in LEDGERS}
     earlier: dict[str, str] = {}
     now: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What rounds say together: how many of each kind, and for how long nobody took writes."""
+"""Statistics of rounds by kind: counts, and outages of writes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Played:
-    """A round that was played.
+    """The result of a round.
 
     Attributes:
         kind: see `rounds.KINDS`.
-        did: what was done to whom, in words.
-        seconds: how long the whole round took.
-        outage: seconds of the longest stretch in which no write was taken; None where there was none.
-        acknowledged: how many writes were.
-        skipped: why its fault could not be done; "" where it was.
+        did: the actions, as text.
+        seconds: duration of the whole round.
+        outage: seconds of the longest time without a successful write; None without an outage.
+        acknowledged: number of acknowledged writes.
+        skipped: why the round was skipped; empty if it was not.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Figure:
-    """All rounds of a kind: outages in seconds, of those rounds that had one."""
+    """Statistics of a kind: outages in seconds, of the rounds that had one."""
 
     kind: str
     rounds: int
@@ -51,7 +51,7 @@ class Figure:
 
 
 def by_kind(played: Sequence[Played]) -> list[Figure]:
-    """A figure for each kind that was played, by name; and one for all."""
+    """Statistics of each kind, by name, and of all rounds."""
     kinds = sorted({one.kind for one in played})
     parts = [(kind, [one for one in played if one.kind == kind]) for kind in kinds]
     return [_figure(kind, part) for kind, part in [*parts, ("all", list(played))] if part]

@@ -1,4 +1,4 @@
-"""`up` in a process of its own, killed after so many lines as if somebody had pulled the laptop's plug."""
+"""`up` in a separate process, killed after a number of progress lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST = "done"
 
 
 class Lines(Silent):
-    """Sends what `up` tells, a line each."""
+    """Sends each line of progress to the parent process."""
 
     def __init__(self, to: Connection) -> None:
         self._to = to
@@ -35,10 +35,10 @@ class Lines(Silent):
 
 
 def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
-    """Runs `up`, and kills it after so many lines; with None it ends by itself. Says how far it was.
+    """Runs `up`, kills it after `lines` lines of progress (None: never), and returns the last line.
 
     Raises:
-        NotReady: it failed, or did not end.
+        NotReady: `up` failed, or timed out.
     """
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=_up, args=(cluster, place, there), daemon=True)
@@ -48,13 +48,13 @@ def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
     try:
         while lines is None or len(said) < lines:
             if not here.poll(UP_SECONDS):
-                raise NotReady(f"'lab up' said nothing for {UP_SECONDS:g} s; last: {said[-1:]}")
+                raise NotReady(f"'lab up' printed nothing for {UP_SECONDS:g} s; last: {said[-1:]}")
             said.append(here.recv())
             if said[-1] == LAST:
                 process.join(END_SECONDS)
                 return "lab up: done"
     except EOFError:
-        raise NotReady(f"'lab up' ended: {said[-1] if said else 'it said nothing'}") from None
+        raise NotReady(f"'lab up' ended: {said[-1] if said else 'it printed nothing'}") from None
     finally:
         process.kill()
         process.join()

@@ -1,4 +1,4 @@
-"""What a round's writes and the three copies say of each other. Plain values in, failures out."""
+"""The checks of a round: its writes compared with the three copies. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lab.evidence.probes import good
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
+    from lab.evidence.load_run import Row
     from lab.evidence.probes import Span
 
 WRITES_SECONDS = 10.0
@@ -27,8 +27,8 @@ CHECKS = {
     "reads": "reads through 3306 never go back, and show what was acknowledged before",
     "shown": "what a read through 3307 showed stays",
     "writes": "writes are taken within ten seconds, and one node takes them",
-    "commits": "no commit waits once the cluster is whole",
-    "whole": "the cluster becomes whole by itself, and all nodes come to the same position",
+    "commits": "no commit is blocked after the cluster recovered",
+    "whole": "the cluster recovers by itself, and all nodes reach the same position",
 }
 
 
@@ -43,13 +43,13 @@ class FailedCheck:
 
 @dataclass(frozen=True)
 class NodeCopy:
-    """What one node has, read while nobody wrote.
+    """The content of one node, read while no client wrote.
 
     Attributes:
-        ids: by table, those of the round, twice where one is there twice.
-        earlier, now: by table, a digest of what the rounds before left, and of that with this round.
-        tables: by name, definition and checksum.
-        total: the sum of all accounts.
+        ids: ids of the round by table, with duplicates.
+        earlier, now: digests by table, of the rows of earlier rounds, and of all rows.
+        tables: definition and checksum by name.
+        total: sum of all accounts.
     """
 
     ids: Mapping[str, Sequence[str]]
@@ -60,7 +60,7 @@ class NodeCopy:
 
 
 def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
-    """Acknowledged is there, nothing is there twice, and what was refused is not there; by table."""
+    """By table: acknowledged rows are present, none is duplicated, and refused rows are absent."""
     found = []
     for table, done in operations.items():
         by = {outcome: {one.id for one in done if one.outcome is outcome} for outcome in Outcome}
@@ -73,9 +73,9 @@ def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, Nod
             count = len(by[Outcome.ACKNOWLEDGED])
             for ids, what in (
                 (lost, f"of {count} acknowledged are missing"),
-                (twice, "are there more than once"),
-                (ghosts, "were refused and are there"),
-                (strange, "were written by nobody"),
+                (twice, "are duplicated"),
+                (ghosts, "were refused and are present"),
+                (strange, "were written by no client"),
             ):
                 if ids:
                     found.append(FailedCheck("kept", f"{len(ids)} {what} in {table} of {node}", tuple(ids)))
@@ -83,7 +83,7 @@ def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, Nod
 
 
 def sealed(before: Mapping[str, str], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
-    """What earlier rounds left, against its digest as it was then; by table."""
+    """By table: the rows of earlier rounds still have the same digest."""
     return [
         FailedCheck("sealed", f"earlier rows in {table} of {node} are {copy.earlier.get(table)}, and were {digest}")
         for table, digest in before.items()
@@ -93,10 +93,10 @@ def sealed(before: Mapping[str, str], copies: Mapping[str, NodeCopy]) -> list[Fa
 
 
 def equal(copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
-    """The same tables, with the same definition and content."""
+    """All nodes have the same tables, with equal definition and content."""
     found = []
     for table in sorted({table for copy in copies.values() for table in copy.tables}):
-        seen = {node: copy.tables.get(table, "not there") for node, copy in copies.items()}
+        seen = {node: copy.tables.get(table, "missing") for node, copy in copies.items()}
         if len(set(seen.values())) > 1:
             told = ", ".join(f"{node}: {value}" for node, value in seen.items())
             found.append(FailedCheck("equal", f"{table} differs: {told}"))
@@ -104,7 +104,7 @@ def equal(copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
 
 
 def summed(total: int, copies: Mapping[str, NodeCopy], reads: Sequence[Row]) -> list[FailedCheck]:
-    """The sum of all accounts, on every node and in every read through 3306."""
+    """The sum of all accounts is right, on every node and in every read through 3306."""
     found = [
         FailedCheck("sum", f"the accounts of {node} have {copy.total}, not {total}")
         for node, copy in copies.items()
@@ -113,27 +113,27 @@ def summed(total: int, copies: Mapping[str, NodeCopy], reads: Sequence[Row]) -> 
     wrong = [row for row in reads if good(row) and row.value.strip() != str(total)]
     if wrong:
         found.append(
-            FailedCheck("sum", f"{len(wrong)} reads found another sum, the first {wrong[0].value!r}, not {total}")
+            FailedCheck("sum", f"{len(wrong)} reads returned a wrong sum, the first {wrong[0].value!r}, not {total}")
         )
     return found
 
 
 def shown(reads: Sequence[Row], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
-    """Ids of rows that reads through 3307 showed, against what is there in the end: nothing is taken back."""
+    """All rows that reads through 3307 returned are present in the end."""
     seen = {row.value.strip() for row in reads if good(row)} - {""}
     return [
-        FailedCheck("shown", f"{len(gone)} rows that 3307 showed are not in the ledger of {node}", tuple(gone))
+        FailedCheck("shown", f"{len(gone)} rows that 3307 returned are not in the ledger of {node}", tuple(gone))
         for node, copy in copies.items()
         if (gone := sorted(seen - set(copy.ids.get("ledger", ()))))
     ]
 
 
 def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) -> list[FailedCheck]:
-    """Reads of a counter: one that began after another read or an acknowledged write ended shows no less.
+    """Reads of the counter never go back: a read shows at least the value of every read and write that ended before it.
 
     Args:
-        floor: the highest value that was known before.
-        beats: the writes of the counter, each with the value that it wrote.
+        floor: the highest value known before the round.
+        beats: the writes of the counter, with their values.
         reads: the reads.
     """
     known = [(row.due + row.seconds, value) for value, row in beats if good(row)]
@@ -146,25 +146,25 @@ def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) 
             highest = max(highest, known[reached][1])
             reached += 1
         if value < highest:
-            back.append(f"one due at {row.due:.3f} saw {value}, and {highest} was known before")
+            back.append(f"a read due at {row.due:.3f} returned {value} after {highest}")
     return [FailedCheck("reads", f"{len(back)} of {len(seen)} reads went back; the first: {back[0]}")] if back else []
 
 
 def _number(row: Row) -> int:
-    """The value of a read; no row at all is less than any."""
+    """The value of a read; -1 without a row."""
     return int(row.value) if row.value.strip().isdecimal() else -1
 
 
 def written(
     outages: Sequence[Span], helpless: Sequence[Span], allowed: float, stalled: Mapping[Span, float]
 ) -> list[FailedCheck]:
-    """Outages of writing that took too long.
+    """Outages of writes last no longer than allowed while a majority is connected.
 
     Args:
-        outages: the stretches in which no write was taken.
-        helpless: the stretches in which no majority was there.
-        allowed: seconds that an outage may go on where a majority is.
-        stalled: seconds of each outage in which a machine stood still.
+        outages: the times without a successful write.
+        helpless: the times without a connected majority.
+        allowed: longest outage with a majority, in seconds.
+        stalled: seconds of each outage in which a machine was stalled.
     """
     found = []
     for outage in outages:
@@ -174,5 +174,5 @@ def written(
                 since = min(span.ended, outage.ended)
         late = outage.ended - since
         if late > allowed + stalled.get(outage, 0.0):
-            found.append(FailedCheck("writes", f"no write was taken for {late:.1f} s with a majority there"))
+            found.append(FailedCheck("writes", f"no write succeeded for {late:.1f} s with a connected majority"))
     return found

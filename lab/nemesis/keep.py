@@ -1,4 +1,4 @@
-"""What is told and kept of a run of the nemesis: a line a round, and a folder like that of every other run."""
+"""Output and record of a run of the nemesis: one line per round, and a folder as of every run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.evidence.probes import MYSQL
-from lab.evidence.verdicts import Judged, PromiseVerdict, RunData
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, RunData
 from lab.nemesis import figures
 from lab.nemesis.judging import CHECKS
 from lab.nemesis.load import BEAT, READ
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.chaos.record import Record
-    from lab.evidence.verdicts import Happened
+    from lab.evidence.verdicts import FaultEvent
     from lab.nemesis.figures import Played
     from lab.nemesis.play import Nemesis, RoundData
     from lab.progress import Report
@@ -28,13 +28,13 @@ READS = "mysql-read-3306"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be played.
+class NemesisOptions:
+    """Options of a run.
 
     Attributes:
-        first: the number of the first round.
-        without: kinds that are left out.
-        go_on: whether failed rounds are counted instead of ending the run.
+        first: number of the first round.
+        without: excluded kinds.
+        go_on: whether the run continues after a failed round.
     """
 
     seed: int
@@ -45,72 +45,72 @@ class Wanted:
 
 
 @dataclass
-class Told:
-    """A run that is over.
+class NemesisResult:
+    """Result of a run.
 
     Attributes:
-        left_out: the kinds that were not played, with the reason.
+        left_out: reasons by excluded kind.
     """
 
     record: Record
-    wanted: Wanted
+    wanted: NemesisOptions
     played: list[Played] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[Played]:
-        """The rounds in which a check failed."""
+        """Rounds with a failed check."""
         return [one for one in self.played if one.failures]
 
     @property
     def holds(self) -> bool:
-        """Whether all rounds were played, and no check failed."""
+        """Whether all rounds ran, and no check failed."""
         return len(self.played) == self.wanted.rounds and not self.failed
 
     def again(self, one: Played) -> str:
-        """The command that plays a round again."""
+        """The command that repeats a round."""
         left_out = "".join(f" --without {kind}" for kind in self.wanted.without)
         return f"lab chaos run {NAME} --seed {self.wanted.seed} --first {one.number} --rounds 1{left_out}"
 
 
-def told(made: Told, seen: RoundData, report: Report) -> None:
-    """A round in one line, and in the run's folder, as soon as it is over."""
-    played = seen.played
+def record_round(result: NemesisResult, data: RoundData, report: Report) -> None:
+    """Prints a round in one line, and appends it to the record."""
+    played = data.played
     outage = "none" if played.outage is None else f"{played.outage:.1f} s"
     verdict = f"skipped: {played.skipped}" if played.skipped else "good"
     if played.failures:
         verdict = "; ".join(f"{one.check}: {one.why}" for one in played.failures)
     report.say(f"round {played.number}: {played.did}; no writes: {outage}; {played.seconds:.1f} s; {verdict}")
-    line = json.dumps(asdict(played) | {"notes": list(seen.notes)})
-    path = made.record.folder / ROUNDS_FILE
+    line = json.dumps(asdict(played) | {"notes": list(data.notes)})
+    path = result.record.folder / ROUNDS_FILE
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    made.record.write(ROUNDS_FILE, f"{before}{line}\n")
+    result.record.write(ROUNDS_FILE, f"{before}{line}\n")
 
 
-def kept(made: Told, seen: Sequence[RoundData], nemesis: Nemesis, begun: float) -> None:
-    """What other runs have, and the table of rounds by kind."""
-    happened: list[Happened] = [fault for one in seen for fault in one.happened]
+def record_run(result: NemesisResult, rounds: Sequence[RoundData], nemesis: Nemesis, begun: float) -> None:
+    """Writes the files of every run, and the statistics by kind."""
+    happened: list[FaultEvent] = [fault for one in rounds for fault in one.happened]
     rows = {
-        MYSQL: [row for one in seen for row in one.beats[BEAT]],
-        READS: [row for one in seen for row in one.beats[READ]],
+        MYSQL: [row for one in rounds for row in one.beats[BEAT]],
+        READS: [row for one in rounds for row in one.beats[READ]],
     }
-    stalls = [stall for one in seen for stall in one.stalls]
-    run_ = RunData(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
-    operations = {"nemesis": [operation for one in seen for operation in one.operations]}
-    made.record.keep(run_, verdicts(made.played), operations, nemesis.backend, nemesis.cluster, results(made))
+    stalls = [stall for one in rounds for stall in one.stalls]
+    data = RunData(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
+    operations = {"nemesis": [operation for one in rounds for operation in one.operations]}
+    result.record.keep(data, verdicts(result.played), operations, nemesis.backend, nemesis.cluster, results(result))
 
 
-def results(made: Told) -> dict[str, Any]:
-    """What results.json has beside what it has of every run."""
+def results(result: NemesisResult) -> dict[str, Any]:
+    """Further keys of results.json."""
     return {
-        "rounds": [asdict(one) for one in figures.by_kind(made.played)],
-        "left_out": made.left_out,
-        "failed": [asdict(one) | {"again": made.again(one)} for one in made.failed],
+        "rounds": [asdict(one) for one in figures.by_kind(result.played)],
+        "left_out": result.left_out,
+        "failed": [asdict(one) | {"again": result.again(one)} for one in result.failed],
     }
 
 
-def verdicts(played: Sequence[Played]) -> list[Judged]:
-    """Each check as a promise: it holds when it was tested in some round, and failed in none."""
+def verdicts(played: Sequence[Played]) -> list[PromiseResult]:
+    """Each check as a promise: it holds if a round tested it, and none failed it."""
     tested = [one for one in played if not one.skipped]
     found = []
     for check, says in CHECKS.items():
@@ -120,5 +120,5 @@ def verdicts(played: Sequence[Played]) -> list[Judged]:
         if failed:
             figure += f"; the first, {failed[0][0].number}: {failed[0][1].why}"
         ids = tuple(one for _, failure in failed for one in failure.ids)
-        found.append(Judged(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
+        found.append(PromiseResult(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
     return found

@@ -1,6 +1,6 @@
-"""What writes and reads while a round is played: sessions in the client node, and a counter that is asked at a rate.
+"""Load of a round: writers in the client node, and a counter that is written and read at constant rates.
 
-`ask` and `write` run side by side there, begun and ended by one command each: a round has seconds.
+`ask` and `write` run in parallel there, each started and stopped by one command, since a round takes seconds.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
-from lab.evidence.asking import CLIENT, Row, Stream
 from lab.evidence.ledger import Operation, Outcome
+from lab.evidence.load_run import CLIENT, Row, Stream
 from lab.evidence.probes import good
 from lab.evidence.stalls import INTERVAL, SHORTEST, Meter, Stall
 from lab.nemesis import statements
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.plan import Plan
 
-PATIENCE = 1.0  # of the counter's questions
-ANSWER_SECONDS = 5.0  # that a writer waits
+PATIENCE = 1.0  # limit of a request of the counter
+ANSWER_SECONDS = 5.0  # limit of a writer's statement
 END_SECONDS = 15.0  # above that
 BEGIN_SECONDS = 20.0
 TAKEN_SECONDS = 60.0  # until it is seen; how long nobody took writes is judged by the rows
-LONGEST_SECONDS = 3600.0  # of what nobody ends
+LONGEST_SECONDS = 3600.0  # limit of the load, if nothing stops it
 RATE, READ_RATE, SHOWN_RATE, SUM_RATE = 20.0, 10.0, 10.0, 2.0
 BEAT, READ, SHOWN, SUM = "beat", "read", "shown", "sum"
 STREAMS = (BEAT, READ, SHOWN, SUM)
@@ -48,17 +48,17 @@ FORGET = "kill -KILL $(cat {0}.pids) 2>/dev/null; rm -f {0}.*"
 
 
 def address(plan: Plan, port: int = WRITABLE) -> str:
-    """Where the client finds the database."""
+    """Address of the database, as seen by the client."""
     return f"mysql://{statements.USER}@{plan.vip or plan.role('mysql')[0].address}:{port}/{statements.DATABASE}"
 
 
 class NemesisLoad:
-    """A context manager; what was written and read is there afterwards.
+    """A context manager that writes and reads; the results are available afterwards.
 
     Attributes:
-        operations: all that writers sent, by table; those of no ledger are under "".
-        rows: the answers of the counter and of the sum, by stream.
-        stalls: when the client node or this machine stood still.
+        operations: all writes by table; those without a ledger under "".
+        rows: answers of the counter and of the sum, by stream.
+        stalls: of the client node and of this machine.
     """
 
     def __init__(self, backend: Backend, plan: Plan, number: int, skew: float) -> None:
@@ -78,7 +78,7 @@ class NemesisLoad:
         head, _, said = self._run(BEGIN, BEGIN_SECONDS).partition("\n")
         if said.strip() or not head:
             self._run(FORGET, BEGIN_SECONDS)
-            raise BackendError(f"what writes could not begin: {said.strip() or 'it wrote nothing'}", where=CLIENT)
+            raise BackendError(f"the writers did not start: {said.strip() or 'no output'}", where=CLIENT)
         self._began, self._read = json.loads(head)["unix"] - self._skew, len(head) + 1
         self._meter.__enter__()
         return self
@@ -91,7 +91,7 @@ class NemesisLoad:
             self._run(FORGET, BEGIN_SECONDS)
         said, asked, done, stalls = ([line for line in part.splitlines() if line] for part in (*parts, "", "", "")[:4])
         if said or not asked:
-            raise BackendError(f"what writes failed: {said or 'it wrote nothing'}", where=CLIENT)
+            raise BackendError(f"the writers failed: {said or 'no output'}", where=CLIENT)
         for name, row in self._rows(asked[1:]):
             self.rows[name].append(row)
         for rows in self.rows.values():
@@ -101,14 +101,14 @@ class NemesisLoad:
         self.stalls = [*self._meter.stalls, *(Stall(CLIENT, at, at + last - self._began) for at, last in spans)]
 
     def written(self) -> list[tuple[int, Row]]:
-        """The writes of the counter, each with its value."""
+        """The writes of the counter, with their values."""
         return [(self._base + row.number, row) for row in self.rows[BEAT]]
 
     def taken(self, since: float) -> None:
-        """Waits until a write that was due after `since` is taken.
+        """Waits until a write that was due after `since` succeeds.
 
         Raises:
-            NotReady: none was in a minute.
+            NotReady: none succeeded within a minute.
         """
         self._backend.clock.until("a write to be taken", TAKEN_SECONDS, lambda: self._fresh(since))
 

@@ -1,4 +1,4 @@
-"""The run: the tables are made, rounds are played one after the other, and every copy is looked at after each."""
+"""Execution of rounds: tables, faults under load, recovery, and the comparison of all copies."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError, LabError, NotReady
-from lab.evidence.asking import CLIENT, skew
 from lab.evidence.ledger import Outcome
+from lab.evidence.load_run import CLIENT, skew
 from lab.evidence.probes import LATE, Span, good, outages
 from lab.evidence.stalls import stalled
 from lab.faults import heal
 from lab.nemesis import judging, rounds, statements
+from lab.nemesis.actions import play
+from lab.nemesis.context import RoundContext
 from lab.nemesis.copies import read
-from lab.nemesis.deeds import play
-from lab.nemesis.field import Field
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck
 from lab.nemesis.load import BEAT, READ, SHOWN, SUM, NemesisLoad
-from lab.nemesis.whole import WHOLE_SECONDS, mended, primary, whole
+from lab.nemesis.recovery import WHOLE_SECONDS, primary, repaired, whole
 from lab.services.mysql import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.backends.base import Backend
-    from lab.evidence.asking import Row
     from lab.evidence.ledger import Operation
+    from lab.evidence.load_run import Row
     from lab.evidence.stalls import Stall
-    from lab.evidence.verdicts import Happened
+    from lab.evidence.verdicts import FaultEvent
     from lab.nemesis.judging import NodeCopy
     from lab.nemesis.rounds import NemesisRound
     from lab.plan import Plan
@@ -44,25 +44,25 @@ POSITION_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class RoundData:
-    """What was seen of a round, beside its result."""
+    """The measurements of a round, and its result."""
 
     played: Played
     beats: Mapping[str, Sequence[Row]]
     operations: Sequence[Operation]
-    happened: Sequence[Happened]
+    happened: Sequence[FaultEvent]
     stalls: Sequence[Stall]
     notes: Sequence[str]
 
 
 @dataclass
 class Nemesis:
-    """A context manager: its tables are there inside it.
+    """A context manager that creates the tables, runs rounds, and drops the tables.
 
     Attributes:
-        floor: the highest value of the counter that is known.
-        digests: of each table, what it held when the round before was over.
-        primary: the node that took writes when that was last looked at.
-        spoiled: whether a check failed in the last round: then the tables stay, to be looked at.
+        floor: highest known value of the counter.
+        digests: of each table at the end of the previous round.
+        primary: the last known primary.
+        spoiled: whether a check failed in the last round; the tables are kept then.
     """
 
     cluster: Cluster
@@ -87,7 +87,7 @@ class Nemesis:
             self._root(statements.TAKE_DOWN)
 
     def set_up(self) -> None:
-        """Makes the tables anew, and an account that may write into them."""
+        """Re-creates the tables, and an account that may write into them."""
         self.primary = primary(self.backend)
         password = secrets.token_hex(16)
         self.backend.put(CLIENT, {self._password: (password.encode(), 0o600)})
@@ -95,10 +95,10 @@ class Nemesis:
         self.floor, self.digests = 0, {}
 
     def round(self, one: NemesisRound) -> RoundData:
-        """Plays a round and judges it."""
+        """Runs a round and its checks."""
         begun = time.monotonic()
         others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
-        at = Field(self.cluster, self.backend, self.place, [self.primary, *others])
+        at = RoundContext(self.cluster, self.backend, self.place, [self.primary, *others])
         load = NemesisLoad(self.backend, self.plan, one.number, self._skew)
         with load:
             failures, skipped = self._done(at, one, load)
@@ -120,8 +120,8 @@ class Nemesis:
         )
         return RoundData(played, load.rows, done, at.happened, load.stalls, at.notes)
 
-    def _done(self, at: Field, one: NemesisRound, load: NemesisLoad) -> tuple[list[FailedCheck], str]:
-        """The faults, done and reverted, once writes are taken; why the round shows nothing, if so."""
+    def _done(self, at: RoundContext, one: NemesisRound, load: NemesisLoad) -> tuple[list[FailedCheck], str]:
+        """Executes the faults once writes succeed; failed checks, and why the round was skipped, if it was."""
         try:
             load.taken(0)
             play(at, one)
@@ -132,40 +132,40 @@ class Nemesis:
         return [], ""
 
     def _recovered(self, load: NemesisLoad, reverted: float) -> list[FailedCheck]:
-        """Writes are taken again, and the cluster is whole in a while; how long that took, the rows say."""
+        """Waits until writes succeed and all nodes replicate; the failed checks."""
         clock, found, served = self.backend.clock, [], [0.0]
 
-        def look() -> list[Member]:
-            seen = members(self.backend)
-            serving = [one.name for one in seen if one.serves]
+        def current() -> list[Member]:
+            nodes = members(self.backend)
+            serving = [one.name for one in nodes if one.serves]
             if len(serving) == 1 and not served[0]:
                 served[0] = time.time()
             self.primary = serving[0] if len(serving) == 1 else self.primary
-            return seen
+            return nodes
 
         try:
             load.taken(reverted)
         except NotReady as error:
             found.append(FailedCheck("writes", f"after all faults were reverted: {error.what}"))
         try:
-            clock.until("the mysql nodes to be whole", WHOLE_SECONDS, look, whole)
+            clock.until("all mysql nodes to replicate", WHOLE_SECONDS, current, whole)
         except NotReady as error:
             found.append(FailedCheck("whole", error.what))
         if not served[0]:
-            found.append(FailedCheck("writes", f"no single node took writes in {WHOLE_SECONDS:g} s"))
+            found.append(FailedCheck("writes", f"there was no single primary within {WHOLE_SECONDS:g} s"))
         return found
 
     def _judged(
-        self, one: NemesisRound, happened: Sequence[Happened], load: NemesisLoad, reverted: float
+        self, one: NemesisRound, happened: Sequence[FaultEvent], load: NemesisLoad, reverted: float
     ) -> list[FailedCheck]:
-        """Everything that is compared once nobody writes any more."""
+        """The checks after the writers have stopped."""
         rows, clock = load.rows, self.backend.clock
         found = judging.forward(self.floor, load.written(), rows[READ])
         self.floor = max([self.floor, *(value for value, row in load.written() if good(row))])
         silences = outages(rows[BEAT], clock.limit(LATE))
-        stood = {span: stalled(load.stalls, span.begun, span.ended) for span in silences}
+        stalls = {span: stalled(load.stalls, span.begun, span.ended) for span in silences}
         helpless = _helpless(one, happened, reverted)
-        found += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stood)
+        found += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stalls)
         copies, failed = self._read(one.number)
         found += failed
         found += judging.summed(statements.TOTAL, copies, rows[SUM])
@@ -178,44 +178,44 @@ class Nemesis:
         return found
 
     def _read(self, number: int) -> tuple[Mapping[str, NodeCopy], list[FailedCheck]]:
-        """All copies at one position; or what keeps them from it."""
+        """All copies at one position, or the failed check."""
         names = [node.name for node in self.plan.role("mysql")]
         topology = self.cluster.mysql.topology if self.cluster.mysql else "replication"
-        look = lambda: read(self.backend, names, topology, number)  # noqa: E731  a question for `until`
+        reading = lambda: read(self.backend, names, topology, number)  # noqa: E731  polled by `until`
         clock = self.backend.clock
         try:
-            clock.until("no commit to wait", COMMIT_SECONDS, look, lambda found: not found.waiting)
+            clock.until("no blocked commit", COMMIT_SECONDS, reading, lambda found: not found.waiting)
         except NotReady as error:
             return {}, [FailedCheck("commits", error.what)]
         try:
-            found = clock.until("all nodes at one position", POSITION_SECONDS, look, lambda found: found.together)
+            found = clock.until("all nodes at one position", POSITION_SECONDS, reading, lambda found: found.together)
         except NotReady as error:
             return {}, [FailedCheck("whole", error.what)]
         return found.copies, []
 
     def mend(self) -> None:
-        """After a failed round: the cluster is made whole, and the tables anew.
+        """After a failed round: repairs the cluster, and re-creates the tables.
 
         Raises:
-            LabError: it did not become whole.
+            LabError: the cluster did not recover.
         """
-        mended(self.backend, [node.name for node in self.plan.role("mysql")])
+        repaired(self.backend, [node.name for node in self.plan.role("mysql")])
         heal(self.backend)
         self.set_up()
 
     def _root(self, query: str) -> None:
-        """Statements by root on the primary."""
+        """Runs statements as root on the primary."""
         done = self.backend.run(self.primary, ["mariadb", "--execute", query])
         if not done.ok:
-            raise BackendError(f"the tables of the nemesis can't be made: {done.said}", where=self.primary)
+            raise BackendError(f"cannot create the tables of the nemesis: {done.said}", where=self.primary)
 
     @property
     def _password(self) -> str:
         return f"/etc/lab/passwords/{statements.USER}"
 
 
-def _helpless(one: NemesisRound, happened: Sequence[Happened], reverted: float) -> list[Span]:
-    """When no majority may have been there: from the first fault until all were reverted."""
+def _helpless(one: NemesisRound, happened: Sequence[FaultEvent], reverted: float) -> list[Span]:
+    """The time without a guaranteed majority: from the first fault to the revert of all."""
     if one.kind not in rounds.MINORITY or not happened:
         return []
     return [Span(min(fault.begun for fault in happened), reverted)]

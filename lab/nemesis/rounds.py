@@ -1,4 +1,4 @@
-"""What is done in which round, as it follows from a seed: the same seed and number give the same round."""
+"""The rounds: a pure function of seed and number."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Capabilities
 
-SHORTEST, LONGEST = 1.0, 5.0  # seconds that a fault lasts
+SHORTEST, LONGEST = 1.0, 5.0  # seconds of a fault
 PRIMARY, REPLICAS = 0, (1, 2)
 COUNTS = {"switchovers": (2, 5), "up-interrupted": (2, 12), "scale-interrupted": (2, 12)}
-"""How many switchovers, and after how many lines 'lab up' is killed: the fewest and the most."""
+"""Least and greatest number of switchovers, or of lines of progress after which 'lab up' is killed."""
 
 SINGLE = {
-    "kill": "a node loses its power",
+    "kill": "power failure of one node",
     "pause": "a node hangs",
-    "cut-off": "a node hears nobody, and nobody hears it",
-    "deaf": "a node hears nobody, and is heard",
-    "mute": "a node hears everybody, and is not heard",
-    "crash": "mariadbd alone is killed",
-    "hang": "mariadbd alone is stopped by SIGSTOP",
-    "keeper-hangs": "the keeper alone is stopped by SIGSTOP",
-    "fill": "not a byte more fits where mariadbd keeps temporary files",
+    "cut-off": "a node neither receives nor sends packets",
+    "deaf": "a node receives no packets",
+    "mute": "a node sends no packets",
+    "crash": "mariadbd is killed",
+    "hang": "mariadbd is stopped by SIGSTOP",
+    "keeper-hangs": "the keeper is stopped by SIGSTOP",
+    "fill": "the disk of mariadbd's temporary files is full",
     "clock": "a node's clock is a minute wrong",
 }
-"""Kinds that happen to one node, with what happens."""
+"""Kinds that affect one node, with their descriptions."""
 
 SEVERAL = {
-    "cut-all": "all nodes are cut from each other",
-    "cut-replicas": "the primary is cut from its replicas, and from nobody else",
-    "power-loss": "all nodes lose their power at once",
+    "cut-all": "all nodes are isolated from each other",
+    "cut-replicas": "the primary is isolated from its replicas alone",
+    "power-loss": "power failure of all nodes at once",
     "two": "two faults at once, on two nodes",
-    "kill-in-clone": "a replica is made anew, and it or the primary loses its power meanwhile",
-    "kill-in-promotion": "the primary loses its power, and then the node that is being promoted",
-    "switchovers": "planned changes of the primary, one after the other",
-    "up-interrupted": "'lab up' with other options is killed half-way; then it is run as before",
-    "scale-interrupted": "'lab up' with one mysql node is killed half-way; then it is run as before",
+    "kill-in-clone": "power failure of a replica while it is cloned, or of the primary",
+    "kill-in-promotion": "power failure of the primary, then of the node that is being promoted",
+    "switchovers": "planned changes of the primary in a row",
+    "up-interrupted": "'lab up' with other options is interrupted, then run without them",
+    "scale-interrupted": "'lab up' with one mysql node is interrupted, then run with three",
 }
 KINDS = SINGLE | SEVERAL
 
 TOGETHER = ("kill", "pause", "cut-off", "crash", "hang", "keeper-hangs")
-"""Those of which `two` takes two."""
+"""Kinds that `two` combines."""
 
 MINORITY = ("cut-all", "power-loss", "two", "kill-in-promotion", "scale-interrupted")
-"""Kinds in which no two nodes may be left that reach each other: nobody has to take writes while they last."""
+"""Kinds that may leave no connected majority: writes may fail while they last."""
 
 GALERA_EXCEPT = {
-    "power-loss": "a commit may be on the disk of the node alone that took it",
-    "two": "quick crashes one after the other lose what one node alone had on its disk",
-    "kill-in-promotion": "quick crashes one after the other lose what one node alone had on its disk",
-    "kill-in-clone": "a node that is made anew and one that dies leave one alone, which may hold what no other has",
-    "scale-interrupted": "two nodes that go one after the other leave one that is no majority",
+    "power-loss": "a commit may be on the disk of one node alone",
+    "two": "crashes in quick succession lose commits that are on the disk of one node alone",
+    "kill-in-promotion": "crashes in quick succession lose commits that are on the disk of one node alone",
+    "kill-in-clone": "a clone and a crash leave one node, whose disk may have commits of its own",
+    "scale-interrupted": "two nodes that leave one after the other leave one without a majority",
 }
-"""What `topology: galera` can't promise anything of; docs/chaos.md."""
+"""Kinds excluded with `topology: galera`, with the reason; see docs/chaos.md."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """Something that happens to one node: place 0 is the primary as the round begins, 1 and 2 are the replicas."""
+    """A fault of one node: place 0 is the primary at the start of the round, 1 and 2 are the replicas."""
 
     kind: str
     place: int
@@ -74,9 +74,9 @@ class NemesisRound:
     """One round.
 
     Attributes:
-        acts: what happens to which node; of kinds that happen to all, nothing.
-        seconds: how long it lasts.
-        count: how many switchovers; after how many lines 'lab up' is killed.
+        acts: faults of single nodes; empty for kinds that affect all.
+        seconds: duration.
+        count: number of switchovers, or of lines of progress after which 'lab up' is killed.
     """
 
     number: int
@@ -92,51 +92,51 @@ class NemesisRound:
 
 
 def drawn(seed: int, number: int, kinds: Sequence[str]) -> NemesisRound:
-    """A round by its number, which begins with 1. Every kind comes once in as many rounds as there are kinds."""
+    """A round by its number, from 1. Each kind occurs once in as many rounds as there are kinds."""
     turn, place = divmod(number - 1, len(kinds))
     deck = sorted(kinds)
     random.Random(f"{seed} deck {turn}").shuffle(deck)  # noqa: S311  a seed makes a round that can be repeated
-    dice = random.Random(f"{seed} round {number}")  # noqa: S311
+    rng = random.Random(f"{seed} round {number}")  # noqa: S311
     kind = deck[place]
-    acts = _acts(kind, dice)
+    acts = _acts(kind, rng)
     return NemesisRound(
-        number, kind, acts, round(dice.uniform(SHORTEST, LONGEST), 2), dice.randint(*COUNTS.get(kind, (1, 1)))
+        number, kind, acts, round(rng.uniform(SHORTEST, LONGEST), 2), rng.randint(*COUNTS.get(kind, (1, 1)))
     )
 
 
-def _acts(kind: str, dice: random.Random) -> tuple[Act, ...]:
+def _acts(kind: str, rng: random.Random) -> tuple[Act, ...]:
     if kind == "two":
-        places = dice.sample((PRIMARY, *REPLICAS), 2)
-        return tuple(Act(dice.choice(TOGETHER), place) for place in places)
-    if kind == "kill-in-clone":  # the first is made anew, the second dies
-        replica = dice.choice(REPLICAS)
-        return Act("clone", replica), Act("kill", dice.choice((PRIMARY, replica)))
+        places = rng.sample((PRIMARY, *REPLICAS), 2)
+        return tuple(Act(rng.choice(TOGETHER), place) for place in places)
+    if kind == "kill-in-clone":  # the first is cloned, the second is killed
+        replica = rng.choice(REPLICAS)
+        return Act("clone", replica), Act("kill", rng.choice((PRIMARY, replica)))
     if kind in SINGLE:
-        return (Act(kind, PRIMARY if dice.random() < 0.5 else dice.choice(REPLICAS)),)  # noqa: PLR2004  half of them
+        return (Act(kind, PRIMARY if rng.random() < 0.5 else rng.choice(REPLICAS)),)  # noqa: PLR2004  half of them
     return ()
 
 
-def known(kinds: Sequence[str]) -> None:
-    """Whether all of these are kinds.
+def refuse_unknown(kinds: Sequence[str]) -> None:
+    """Refuses unknown kinds.
 
     Raises:
-        SpecError: one is none.
+        SpecError: names the first.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise SpecError(f"the nemesis has no kind '{unknown[0]}'", next_step=f"it has: {', '.join(KINDS)}")
+        raise SpecError(f"the nemesis has no kind '{unknown[0]}'", next_step=f"kinds: {', '.join(KINDS)}")
 
 
 def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The kinds that are played here, and those that are not, with the reason.
+    """The kinds of a run, and the excluded kinds with their reasons.
 
     Raises:
-        SpecError: one that is left out by name is none, or nothing is left.
+        SpecError: an unknown kind, or no kind is left.
     """
-    known(without)
-    left_out = dict.fromkeys(without, "left out by --without")
+    refuse_unknown(without)
+    left_out = dict.fromkeys(without, "excluded by --without")
     if not can.own_clocks:
-        left_out["clock"] = "all nodes share this machine's clock; domains on Xen have their own"
+        left_out["clock"] = "all nodes share this machine's clock; Xen domains have their own"
     if "nf_tables" not in can.kernel:
         lacking = "the nodes' kernel has no nf_tables"
         left_out |= dict.fromkeys(("cut-off", "deaf", "mute", "cut-all", "cut-replicas"), lacking)
@@ -145,5 +145,5 @@ def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[li
         left_out |= GALERA_EXCEPT
     kinds = [kind for kind in KINDS if kind not in left_out]
     if not kinds:
-        raise SpecError("no kind of round is left", next_step="leave out fewer with --without")
+        raise SpecError("no kind of round is left", next_step="exclude fewer with --without")
     return kinds, left_out

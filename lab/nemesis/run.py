@@ -1,4 +1,4 @@
-"""A whole run of the nemesis, admitted like a scenario's, played until a check fails, and kept like a scenario's."""
+"""A run of the nemesis: preflight and record as of a scenario, rounds until a check fails."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lab.chaos.admission import admitted
+from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
 from lab.errors import LabError, Locked, SpecError
 from lab.faults import heal
 from lab.lifecycle.lock import held
 from lab.lifecycle.up import up
 from lab.nemesis import rounds
-from lab.nemesis.keep import NAME, Told, Wanted, kept, told
+from lab.nemesis.keep import NAME, NemesisOptions, NemesisResult, record_round, record_run
 from lab.nemesis.play import Nemesis
 
 if TYPE_CHECKING:
@@ -25,50 +25,50 @@ if TYPE_CHECKING:
     from lab.progress import Report
     from lab.topology import Cluster, Placement
 
-SUMMARY = "Rounds of faults by chance on three mysql nodes under load; every copy is compared after each."
+SUMMARY = "Rounds of random faults on three mysql nodes under load; all copies are compared after each."
 TOPOLOGY = "stage6"
 NODES = 3
 ROUND_SECONDS = 10.0
-LINES_A_SECOND = 120  # of beats and operations
+LINES_A_SECOND = 120  # estimate, of the counter and the operations
 
 
-def run(  # noqa: PLR0913, PLR0917  what a run is of
-    wanted: Wanted, cluster: Cluster, backend: Backend, place: Placement, report: Report, runs: Path
-) -> Told:
-    """Plays rounds on a cluster that is there, or is made.
+def run(  # noqa: PLR0913, PLR0917  a run's parts
+    wanted: NemesisOptions, cluster: Cluster, backend: Backend, place: Placement, report: Report, runs: Path
+) -> NemesisResult:
+    """Runs rounds on the existing cluster, or creates one.
 
     Raises:
-        SpecError: it can't be played as asked; nothing was touched.
-        LabError: something of it failed that is no check's business.
+        SpecError: the nemesis cannot run on this cluster; nothing was changed.
+        LabError: an error other than a failed check.
     """
     admit(wanted, cluster)
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
             kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), wanted.without)
-            prepared = admitted(cluster, backend, report)
-            begun_as = {"summary": SUMMARY, "wanted": asdict(wanted), "kinds": kinds, "left_out": left_out}
-            begun_as["versions"] = versions(backend, prepared.plan)
-            asked = wanted.rounds * ROUND_SECONDS * LINES_A_SECOND
-            record = Record.begin(runs, NAME, wanted.seed, begun_as, asked)
+            prepared = preflight(cluster, backend, report)
+            manifest = {"summary": SUMMARY, "wanted": asdict(wanted), "kinds": kinds, "left_out": left_out}
+            manifest["versions"] = versions(backend, prepared.plan)
+            requests = wanted.rounds * ROUND_SECONDS * LINES_A_SECOND
+            record = Record.begin(runs, NAME, wanted.seed, manifest, requests)
             if not prepared.existing.nodes:
-                report.say(f"there is no cluster '{cluster.name}': making it")
+                report.say(f"creating the cluster '{cluster.name}'")
                 prepared = up(cluster, backend, report)
-            made = Told(record, wanted, left_out=left_out)
-            _played(made, kinds, Nemesis(cluster, backend, place, prepared.plan, report))
-            return made
+            result = NemesisResult(record, wanted, left_out=left_out)
+            _execute(result, kinds, Nemesis(cluster, backend, place, prepared.plan, report))
+            return result
     except Locked as error:
         raise SpecError(error.what, next_step=error.next_step) from None
 
 
-def admit(wanted: Wanted, cluster: Cluster) -> None:
-    """Whether it can be played at all, before any engine is asked.
+def admit(wanted: NemesisOptions, cluster: Cluster) -> None:
+    """Refuses options and topologies that the nemesis cannot run on; needs no engine.
 
     Raises:
-        SpecError: a kind is none, or the cluster has not three mysql nodes.
+        SpecError: an unknown kind, or another number of mysql nodes than three.
     """
-    rounds.known(wanted.without)
+    rounds.refuse_unknown(wanted.without)
     if cluster.mysql is None or cluster.mysql.count != NODES:
-        next_step = f"take another topology, such as '-f {TOPOLOGY}'"
+        next_step = f"use another topology, such as '-f {TOPOLOGY}'"
         raise SpecError(f"the nemesis needs {NODES} mysql nodes", next_step=next_step)
 
 
@@ -76,24 +76,24 @@ def _topology(cluster: Cluster) -> str:
     return cluster.mysql.topology if cluster.mysql else "replication"
 
 
-def _played(made: Told, kinds: Sequence[str], nemesis: Nemesis) -> None:
-    """All rounds; whatever ends them, what was seen is kept, and nothing of the run's is left on."""
+def _execute(result: NemesisResult, kinds: Sequence[str], nemesis: Nemesis) -> None:
+    """Runs all rounds; at the end, also after an error, reverts all faults and writes the record."""
     seen: list[RoundData] = []
     begun = time.time()
     try:
         with nemesis:
-            for number in range(made.wanted.first, made.wanted.first + made.wanted.rounds):
-                one = rounds.drawn(made.wanted.seed, number, kinds)
+            for number in range(result.wanted.first, result.wanted.first + result.wanted.rounds):
+                one = rounds.drawn(result.wanted.seed, number, kinds)
                 seen.append(nemesis.round(one))
-                made.played.append(seen[-1].played)
-                told(made, seen[-1], nemesis.report)
+                result.played.append(seen[-1].played)
+                record_round(result, seen[-1], nemesis.report)
                 if seen[-1].played.failures:
-                    if not made.wanted.go_on:
+                    if not result.wanted.go_on:
                         break
                     nemesis.mend()
     finally:
         try:
             heal(nemesis.backend)
         except LabError as error:
-            nemesis.report.say(f"the cluster is not whole again: {error.what}")
-        kept(made, seen, nemesis, begun)
+            nemesis.report.say(f"the cluster did not recover: {error.what}")
+        record_run(result, seen, nemesis, begun)

@@ -1,4 +1,4 @@
-"""The tables of the nemesis, what is written into them, and what is asked of every node afterwards."""
+"""SQL of the nemesis: its tables, its writes, and the queries of every node afterwards."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON {DATABASE}.*
 """  # noqa: S608
 TAKE_DOWN = f"DROP DATABASE IF EXISTS {DATABASE}; DROP USER IF EXISTS {USER}@'%';"
 
-# A row each: in one row that all update, whoever waits for an acknowledgement would hold up all the others.
+# One row per writer: with one shared row, a writer that waits for an acknowledgement would block all others.
 BEAT = "INSERT INTO beats VALUES ({base} + {n})"
 READ = "SELECT MAX(value) FROM beats"
 LAST = "SELECT COALESCE((SELECT id FROM ledger WHERE round = {number} ORDER BY place DESC LIMIT 1), '')"
@@ -45,7 +45,7 @@ BASE = 1_000_000
 
 @dataclass(frozen=True)
 class Session:
-    """What one writer does, in turns; `table`: where its ids are, "" where they are nowhere."""
+    """The statements of one writer, in turns; `table`: the table of its ids, empty for none."""
 
     name: str
     pause: float
@@ -81,7 +81,7 @@ def _transfer(step: int) -> tuple[str, ...]:
 
 
 def _changes() -> tuple[tuple[str, ...], ...]:
-    """A table that is made, filled, changed, given a comment with bytes that a text may lose, and dropped."""
+    """A table that is created, filled, altered, given a comment with CR LF, and dropped."""
     table = "shape_{turn}"
     return (
         (

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.errors import BackendError
-from lab.evidence.asking import Stream
+from lab.evidence.load_run import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from lab import identifiers
 from lab.backends.base import State
@@ -39,7 +39,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Queued:
-    """A message that waits on a node. `arrived`: Unix seconds; `because`: by recipient, what the last try met."""
+    """An undelivered message of a node. `arrived`: Unix seconds; `reason`: of the last failed attempt, by recipient."""
 
     node: str
     id: str
@@ -47,7 +47,11 @@ class Queued:
     sender: str
     size: int
     arrived: float
-    because: Mapping[str, str]
+    reason: Mapping[str, str]
+
+    def json(self) -> dict[str, Any]:
+        """The documented form (docs/status.md); `because` is the name of `reason` before 0.2, removed in 0.3."""
+        return {**asdict(self), "because": self.reason}
 
 
 def nodes(backend: Backend) -> list[str]:
@@ -88,7 +92,9 @@ def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: 
     taken = {account.address for account in known} | {alias for account in known for alias in account.aliases}
     for one in (address, *others):
         if one in taken:
-            raise SpecError(f"{one} is there already", next_step=f"'lab mail user list'; 'lab mail user passwd {user}'")
+            raise SpecError(
+                f"{one} is there already", next_step=f"'lab mail account list'; 'lab mail account passwd {user}'"
+            )
     insert = f"INSERT INTO accounts VALUES ({_quoted(address)}, {_quoted(_hashed(password))}, {quota:d});"  # noqa: S608
     insert += "".join(f"INSERT INTO aliases VALUES ({_quoted(one)}, {_quoted(address)});" for one in others)  # noqa: S608
     _ask(backend, f"START TRANSACTION; {insert} COMMIT")
@@ -123,7 +129,7 @@ def queues(backend: Backend) -> list[Queued]:
         if not said.ok:
             raise BackendError(f"the queue of {node} can't be read: {said.said}", where=node)
         for row in map(json.loads, said.stdout.splitlines()):
-            because = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
+            reason = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
             found.append(
                 Queued(
                     node,
@@ -132,7 +138,7 @@ def queues(backend: Backend) -> list[Queued]:
                     row["sender"],
                     row["message_size"],
                     row["arrival_time"],
-                    because,
+                    reason,
                 )
             )
     return sorted(found, key=lambda one: one.arrived)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab import parallel
@@ -31,7 +31,7 @@ class Member:
         position: the number of the last transaction in its log.
         lag: of a replica, seconds behind the primary.
         semi_sync: of a primary, whether it waits for a replica; of a replica, whether it answers.
-        because: what is not as it should be.
+        reason: why it does not serve or replicate as it should; empty where it does.
         copies: how often its data was replaced by a copy since its keeper began.
     """
 
@@ -42,13 +42,17 @@ class Member:
     position: int = 0
     lag: float | None = None
     semi_sync: bool = False
-    because: str = ""
+    reason: str = ""
     copies: int = 0
+
+    def json(self) -> dict[str, Any]:
+        """The documented form (docs/status.md); `because` is the name of `reason` before 0.2, removed in 0.3."""
+        return {**asdict(self), "because": self.reason}
 
     @property
     def follows(self) -> bool:
-        """Whether it replicates, with nothing to be said."""
-        return self.role == "replica" and self.lag is not None and not self.because
+        """Whether it replicates, and reports no problem."""
+        return self.role == "replica" and self.lag is not None and not self.reason
 
 
 def members(backend: Backend) -> list[Member]:
@@ -60,7 +64,7 @@ def members(backend: Backend) -> list[Member]:
         found[name] = _member(backend, name)
 
     parallel.for_each([node.name for node in nodes if node.state is State.RUNNING], ask)
-    return [found.get(node.name, Member(node.name, GONE, because=f"is {node.state.value}")) for node in nodes]
+    return [found.get(node.name, Member(node.name, GONE, reason=f"is {node.state.value}")) for node in nodes]
 
 
 def _member(backend: Backend, name: str) -> Member:
@@ -68,7 +72,7 @@ def _member(backend: Backend, name: str) -> Member:
         said = backend.run(name, STATE, seconds=5)
         told: dict[str, Any] = json.loads(said.stdout)
     except (LabError, ValueError):
-        return Member(name, GONE, because="its keeper does not answer")
+        return Member(name, GONE, reason="its keeper does not answer")
     epoch = int(told["epoch"]) or int(told["position"]) // EPOCH
     return Member(
         name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.evidence.asking import LONGEST_SECONDS, Stream
+from lab.evidence.load_run import LONGEST_SECONDS, Stream
 from lab.evidence.probes import MYSQL, RATE, REPLICAS, SITE, VIP, Probes
 from lab.services.ledgers import database
 

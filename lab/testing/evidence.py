@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.chaos.record import Record, versions
-from lab.evidence.verdicts import Happened, RunData
+from lab.evidence.verdicts import FaultEvent, RunData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lab.evidence import Ledger, Load, Probes
-    from lab.evidence.verdicts import Judged, Timed
+    from lab.evidence.verdicts import PromiseResult, Timed
     from lab.faults import Injected
     from lab.testing.cluster import LabCluster
     from lab.testing.faults import Faults
@@ -27,8 +27,8 @@ class Evidence:
         self.probes: list[Probes] = []
         self.ledgers: list[Ledger] = []
         self.faults: Faults | None = None
-        self.happened: list[Happened] = []
-        self.results: Sequence[Judged] = ()
+        self.happened: list[FaultEvent] = []
+        self.results: Sequence[PromiseResult] = ()
         self._cluster = cluster
         self._begun = time.time()
 
@@ -41,7 +41,7 @@ class Evidence:
     def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
-        asked = [one.asking for of in (self.loads, self.probes, self.ledgers) for one in of]
+        asked = [one.load_run for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
         return RunData(
             plan=plan,
@@ -53,7 +53,7 @@ class Evidence:
             begun=self._begun,
             ended=time.time(),
             holders=holders,
-            stalls=[stall for asking in asked for stall in asking.stalls],
+            stalls=[stall for one in asked for stall in one.stalls],
             measured=measured or {},
         )
 
@@ -69,11 +69,11 @@ class Evidence:
         return record.folder / "report.html"
 
 
-def _happened(one: Injected) -> Happened:
+def _happened(one: Injected) -> FaultEvent:
     now = time.time()
     ended = one.ended or now
     times = (one.begun, one.bitten or one.begun, one.mending or ended, ended)
-    return Happened(one.fault.kind, str(one.fault), one.fault.nodes, *times)
+    return FaultEvent(one.fault.kind, str(one.fault), one.fault.nodes, *times)
 
 
 def _as_file(name: str) -> str:

@@ -13,15 +13,15 @@ import pytest
 
 from lab.evidence.checks import judged
 from lab.evidence.promises import promise
-from lab.evidence.verdicts import Happened, Timed
+from lab.evidence.verdicts import FaultEvent, Timed
 from lab.services.streams import cluster_probes
 from lab.testing.parity import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lab.evidence.asking import Row
-    from lab.evidence.verdicts import Judged
+    from lab.evidence.load_run import Row
+    from lab.evidence.verdicts import PromiseResult
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
 
@@ -62,7 +62,7 @@ class Round:
         begun = time.time()
         yield
         ended = time.time()
-        self._evidence.happened.append(Happened(kind, f"{kind} {node}", (node,), begun, begun, ended, ended))
+        self._evidence.happened.append(FaultEvent(kind, f"{kind} {node}", (node,), begun, begun, ended, ended))
 
     def measured(self, name: str, seconds: float, begun: float) -> None:
         """Adds a time that the probes can't measure, to be compared with a promise. `begun`: Unix seconds."""
@@ -87,7 +87,7 @@ class Round:
         self.measured(name, last - since, since)
         return seen
 
-    def judge(self, names: Sequence[str]) -> list[Judged]:
+    def judge(self, names: Sequence[str]) -> list[PromiseResult]:
         """The promises, by all that was seen in the round."""
         holders = self._cluster.vip_holders() if self._cluster.plan.vip else ()
         seen = self._evidence.seen(measured=self._measured, holders=holders)
@@ -106,7 +106,7 @@ class Rounds:
         One that is broken, or was not tested, fails the test. Where stalls hid it in every round, the test is skipped
         as unknown. An emulated processor stalls in each: there is one round.
         """
-        unknown: list[Judged] = []
+        unknown: list[PromiseResult] = []
         for number in range(1 if self._cluster.clock.emulated else ROUNDS):
             if number:
                 self._cluster.heal(self._cluster.applied)
@@ -122,7 +122,7 @@ class Rounds:
         pytest.skip(UNKNOWN + "; ".join(map(summary, unknown)))
 
 
-def summary(one: Judged) -> str:
+def summary(one: PromiseResult) -> str:
     """A judged promise in one line: its verdict, the figure, the bound and the stalls."""
     if one.bound is None or one.allowed is None:
         return f"'{one.promise}' {one.result}: {one.figure}"

@@ -21,7 +21,7 @@ def whole(cluster: LabCluster, seconds: float = WHOLE_SECONDS) -> tuple[str, lis
 
     def good(found: list[Member]) -> bool:
         roles = sorted(member.role for member in found)
-        return roles == ["primary", "replica", "replica"] and all(m.semi_sync and not m.because for m in found)
+        return roles == ["primary", "replica", "replica"] and all(m.semi_sync and not m.reason for m in found)
 
     found = cluster.until("the mysql nodes to be whole", seconds, lambda: members(cluster.backend), good)
     return next(m.name for m in found if m.serves), [m.name for m in found if not m.serves]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.faults import wire
+from lab.faults import network
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -69,7 +69,7 @@ def test_a_user_reaches_what_is_published_and_no_port_else(cluster: LabCluster, 
     ports = {int(port) for of in said for port in of}
     nodes = {other.address for other in cluster.plan.nodes} - {node.address}
     # Of the host and of the entrance every low port; of the nodes all that listens on any of them.
-    known = {wire.gateway(cluster.backend), cluster.plan.vip or cluster.plan.entry}
+    known = {network.gateway(cluster.backend), cluster.plan.vip or cluster.plan.entry}
     asked = json.dumps([[sorted(nodes - known), sorted(ports)], [sorted(known), sorted(ports | {*range(1, LOW)})]])
     become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
     done = cluster.backend.run(node.name, [*become, "python3", "-c", REACHED, asked], seconds=SECONDS)

@@ -34,6 +34,6 @@ def test_new_nodes_begin_though_their_first_elections_failed(cluster: LabCluster
         "a primary, and two members that follow it",
         BEGUN_SECONDS,
         lambda: members(cluster.backend),
-        lambda found: sum(one.serves for one in found) == 1 and not any(one.because for one in found),
+        lambda found: sum(one.serves for one in found) == 1 and not any(one.reason for one in found),
     )
     cluster.heal()

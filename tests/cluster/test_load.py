@@ -76,7 +76,7 @@ def test_a_client_that_stands_still_is_seen_by_its_stall_meter(cluster: LabClust
         threading.Event().wait(STALL_SECONDS)
         cluster.backend.start("client")
         load.more(10)
-    longest = max(stall.seconds for stall in load.asking.stalls if stall.where == "client")
+    longest = max(stall.seconds for stall in load.load_run.stalls if stall.where == "client")
     assert longest >= STALL_SECONDS * 0.9
 
 

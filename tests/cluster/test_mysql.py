@@ -52,7 +52,7 @@ def _whole(cluster: LabCluster) -> list[Member]:
     semi_sync = not _galera(cluster)
 
     def good(found: list[Member]) -> bool:
-        fine = all(member.semi_sync is semi_sync and not member.because for member in found)
+        fine = all(member.semi_sync is semi_sync and not member.reason for member in found)
         fine = fine and len(_serving(found)) == 1
         return fine and sorted(member.role for member in found) == ["primary", "replica", "replica"]
 
@@ -111,7 +111,7 @@ def _waits_for(cluster: LabCluster, writer: str) -> None:
     cluster.until(
         f"the others to wait for {writer}",
         WHOLE_SECONDS,
-        lambda: [member.because for member in members(cluster.backend)],
+        lambda: [member.reason for member in members(cluster.backend)],
         lambda said: f"{writer}, which took the writes, is not there" in said,
     )
     assert _serving(members(cluster.backend)) == []
@@ -369,8 +369,8 @@ def test_a_node_with_a_broken_directory_stays_out_until_it_is_cloned(
         cluster.until(
             "the node to say that it can't start",
             60,
-            lambda: {one.name: one.because for one in members(cluster.backend)}[broken],
-            lambda because: "reclone" in because,
+            lambda: {one.name: one.reason for one in members(cluster.backend)}[broken],
+            lambda reason: "reclone" in reason,
         )
         _more(book, cluster)
         reclone(cluster.backend, broken)
@@ -410,8 +410,8 @@ def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> N
     cluster.until(
         "the node to say whose data it has",
         WHOLE_SECONDS,
-        lambda: {one.name: one.because for one in members(cluster.backend)}[node],
-        lambda because: f"made with 'topology: {other}'" in because,
+        lambda: {one.name: one.reason for one in members(cluster.backend)}[node],
+        lambda reason: f"made with 'topology: {other}'" in reason,
     )
     cluster.run(node, swap.format(other, mine, kept, again), seconds=90)
     _whole(cluster)

@@ -37,8 +37,8 @@ def _three(cluster: LabCluster) -> None:
     cluster.require("mysql", 3)
 
 
-def _because(cluster: LabCluster, node: str) -> str:
-    return {one.name: one.because for one in members(cluster.backend)}[node]
+def _reason(cluster: LabCluster, node: str) -> str:
+    return {one.name: one.reason for one in members(cluster.backend)}[node]
 
 
 def _serving(cluster: LabCluster) -> list[str]:
@@ -53,11 +53,11 @@ def test_a_node_that_is_told_it_is_alone_does_not_elect_itself(cluster: LabClust
     with faults.cut(told, f"{primary},{other}"):
         assert cluster.backend.run(told, ["python3", "-c", ALONE]).ok
         cluster.run(told, RESTART, seconds=90)
-        cluster.until("it to say so", 60, lambda: _because(cluster, told), lambda said: "have not agreed" in said)
+        cluster.until("it to say so", 60, lambda: _reason(cluster, told), lambda said: "have not agreed" in said)
         assert _serving(cluster) == [primary]
         sql(cluster, primary, TABLE)
         assert told not in _serving(cluster)
-        assert "have not agreed" in _because(cluster, told)
+        assert "have not agreed" in _reason(cluster, told)
     cluster.run(told, f"mv {FILE}.before {FILE}")
     cluster.run(told, RESTART, seconds=90)
     now, replicas = whole(cluster, 120)
@@ -75,7 +75,7 @@ def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(clust
     sql(cluster, told, "INSERT INTO evidence.agreed VALUES (2)")
     cluster.backend.kill(told)
     for node in (primary, other):
-        cluster.until("it to say so", 60, partial(_because, cluster, node), lambda said: "have not agreed" in said)
+        cluster.until("it to say so", 60, partial(_reason, cluster, node), lambda said: "have not agreed" in said)
     assert _serving(cluster) == []
     cluster.backend.start(told)
     cluster.until("it to lead alone", 60, lambda: _serving(cluster), lambda found: found == [told])

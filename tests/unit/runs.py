@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from lab.clock import REAL
-from lab.evidence.asking import Row
 from lab.evidence.load import Answer
-from lab.evidence.verdicts import Happened, RunData, Timed
+from lab.evidence.load_run import Row
+from lab.evidence.verdicts import FaultEvent, RunData, Timed
 from lab.plan import plan
 from lab.topology import parse
 from tests.unit.conftest import FULL
@@ -46,16 +46,16 @@ def load(fails: Callable[[float], bool] = lambda _: False, rate: float = 50, sec
     return found
 
 
-def happened(kind: str, node: str, at: float = 5.0, mending: float = 12.0) -> Happened:
+def happened(kind: str, node: str, at: float = 5.0, mending: float = 12.0) -> FaultEvent:
     """A fault that took half a second to be proven, and as long to be mended."""
-    return Happened(
+    return FaultEvent(
         kind, f"{kind} {node}", (node,), BEGUN + at, BEGUN + at + 0.5, BEGUN + mending, BEGUN + mending + 0.5
     )
 
 
 def seen(  # noqa: PLR0913  what a test leaves out is as on any day
     probed: Mapping[str, Sequence[Row]],
-    faults: Sequence[Happened] = (),
+    faults: Sequence[FaultEvent] = (),
     answers: Sequence[Answer] | None = None,
     judgements: Mapping[str, Judgement] | None = None,
     *,

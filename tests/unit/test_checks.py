@@ -12,7 +12,7 @@ from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
 from lab.evidence.stalls import Stall
-from lab.evidence.verdicts import Judged, PromiseVerdict, Timed
+from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 from tests.unit.runs import BEGUN, happened, load, rows, seen
@@ -20,13 +20,13 @@ from tests.unit.runs import BEGUN, happened, load, rows, seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.evidence.asking import Row
+    from lab.evidence.load_run import Row
     from lab.evidence.verdicts import RunData
 
 WEB = "web1={} web2=1 web3=1 "
 
 
-def _judged(name: str, run: RunData) -> Judged:
+def _judged(name: str, run: RunData) -> PromiseResult:
     return judged(promise(name), promise(name).bound(parse(FULL)), run)
 
 
@@ -107,7 +107,7 @@ def test_what_was_not_seen_is_excused_only_where_the_machine_stood_still_for_lon
     for stalls, excused in (([], False), (quiet, False), (busy, True), (later, False)):
         found = _judged("web-node-leaves", seen(probed, fault, stalls=stalls))
         assert (found.result, found.excused) == (PromiseVerdict.UNKNOWN, excused), found.figure
-        assert ("stood still" in found.figure) is excused
+        assert ("was stalled" in found.figure) is excused
 
 
 def test_back_in_the_pool() -> None:

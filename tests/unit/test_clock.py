@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 STRETCHING = {"limit", "rate", "page_rate"}
-STRETCHED = {"run", "until", "more", "Ledger", "Probes", "Asking", "ledger"}
+STRETCHED = {"run", "until", "more", "Ledger", "Probes", "LoadRun", "ledger"}
 """Calls whose seconds and rates the backend's clock stretches: what is stretched before is stretched twice."""
 
 
@@ -95,10 +95,10 @@ def test_nothing_is_stretched_twice() -> None:
 def test_a_limit_and_a_rate_are_stretched_once() -> None:
     backend = Slow()
     made = plan(parse(WHOLE), "debian")
-    assert {stream.rate for stream in cluster_probes(backend, made, "www.www.test").asking.streams} == {RATE / 10}
+    assert {stream.rate for stream in cluster_probes(backend, made, "www.www.test").load_run.streams} == {RATE / 10}
     ledger = Ledger(backend, [LEDGERS["mysql"](made, "www.www.test")], 20.0)
-    assert [stream.rate for stream in ledger.asking.streams] == [2.0]
-    assert cluster_probes(backend, made, "www.www.test").asking.patience == PATIENCE
+    assert [stream.rate for stream in ledger.load_run.streams] == [2.0]
+    assert cluster_probes(backend, made, "www.www.test").load_run.patience == PATIENCE
 
 
 def test_a_node_is_told_the_stretched_limit_and_the_backend_the_plain_one() -> None:

@@ -30,9 +30,9 @@ def test_waits(kept):
 
 def test_passes_a_wait_on():
     try:
-        REAL.until("the fault to bite", 0.01, lambda: 0)
+        REAL.until("the fault to be effective", 0.01, lambda: 0)
     except NotReady as error:
-        raise BackendError("the fault was done and does not bite") from error
+        raise BackendError("the fault was injected, and is not effective") from error
 
 def test_asserts():
     count = 3
@@ -59,7 +59,7 @@ def test_the_closing_table(pytester: pytest.Pytester) -> None:
         "  last seen  ['tcp-lb1']",
         "  kept       runs/a-test/report.html",
         f"{name}::test_passes_a_wait_on",
-        "  awaited    the fault to bite",
+        "  awaited    the fault to be effective",
         "  last seen  0",
         nothing,
         f"{name}::test_asserts",

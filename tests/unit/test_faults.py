@@ -21,7 +21,7 @@ from lab.faults import (
     Freeze,
     Hang,
     Kill,
-    Look,
+    ProbeResult,
     SkewedClock,
     Slow,
     fault,
@@ -61,10 +61,10 @@ def made(full: Cluster) -> MemoryBackend:
 
 @dataclass(frozen=True)
 class Switch(Fault):
-    """A fault that bites as `bites` says, and is on from `apply` to `undo`."""
+    """A fault that is effective as its field says, active from `apply` to `revert`."""
 
     kind = "switch"
-    bites: bool = True
+    effective: bool = True
     heals: bool = True
 
     def apply(self, backend: Backend, mark: str) -> dict[str, str]:
@@ -73,11 +73,11 @@ class Switch(Fault):
         backend.put(self.nodes[0], {"/switch": (b"on", 0o644)})
         return {"saw": "before"}
 
-    def look(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> Look:
+    def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
-        return Look(self.bites and backend.get(self.nodes[0], "/switch") == b"on", "the switch")
+        return ProbeResult(self.effective and backend.get(self.nodes[0], "/switch") == b"on", "the switch")
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         if self.heals:
             backend.put(self.nodes[0], {"/switch": (b"off", 0o644)})
@@ -95,8 +95,8 @@ def test_a_fault_that_does_not_bite_is_an_error_and_taken_back(
     made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lab.faults.injection.PROOF_SECONDS", 0.0)
-    with pytest.raises(BackendError, match="does not bite"):
-        inject(made, Switch(("web1",), bites=False))
+    with pytest.raises(BackendError, match="is not effective"):
+        inject(made, Switch(("web1",), effective=False))
     assert made.get("web1", "/switch") == b"off"
     assert not noted(made)
 
@@ -109,7 +109,7 @@ class Stuck(Switch):
         del backend, mark
         raise BackendError("it can't be done", next_step="ask somebody")
 
-    def undo(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del backend, mark, facts
         raise BackendError("the wire is stuck")
 
@@ -119,9 +119,7 @@ def test_what_failed_is_told_though_taking_back_fails_too(made: MemoryBackend) -
         inject(made, Stuck(("web1",)))
     (note,) = noted(made)
     mark = note.removeprefix("fault-")
-    assert caught.value.next_step == (
-        f"ask somebody; and 'lab heal {mark}', since it could not be reverted: the wire is stuck"
-    )
+    assert caught.value.next_step == (f"ask somebody; then 'lab heal {mark}': reverting failed: the wire is stuck")
 
 
 def test_a_fault_that_is_over_is_not_undone_again(made: MemoryBackend) -> None:
@@ -136,7 +134,7 @@ def test_a_fault_that_does_not_heal_keeps_its_note(made: MemoryBackend, monkeypa
     monkeypatch.setattr("lab.faults.injection.GONE_SECONDS", 0.0)
     monkeypatch.setitem(KINDS, "switch", Switch)
     injected = inject(made, Switch(("web1",), heals=False))
-    with pytest.raises(Exception, match="to be gone"):
+    with pytest.raises(Exception, match="to be reverted"):
         injected.heal()
     assert [one.mark for one in present(made)] == [injected.mark]
 
@@ -156,21 +154,21 @@ def test_heal_takes_one_by_its_mark_and_no_strangers_note(made: MemoryBackend) -
     heal(made, [first.mark])
     assert [one.fault.nodes for one in present(made)] == [("web2",)]
     assert made.notes()["theirs"] == "something else"
-    with pytest.raises(SpecError, match="no fault 'ffff'"):
+    with pytest.raises(SpecError, match="no active fault 'ffff'"):
         heal(made, ["ffff"])
 
 
 def test_what_can_not_be_done_is_refused_before_anything_is(made: MemoryBackend) -> None:
     made.kill("web1")
     done = list(made.done)
-    with pytest.raises(SpecError, match="web1 is stopped already"):
+    with pytest.raises(SpecError, match="web1 is stopped; a fault needs"):
         inject(made, Kill(("web1",)))
     with pytest.raises(SpecError, match="no node 'web9'"):
         inject(made, Kill(("web9",)))
     assert (made.done, noted(made)) == (done, [])
     inject(made, Kill(("web2",)))
     made.start("web2")
-    with pytest.raises(SpecError, match="is on already"):
+    with pytest.raises(SpecError, match="is already active"):
         inject(made, Kill(("web2",)))
 
 
@@ -196,12 +194,12 @@ def test_what_a_backend_can_not_do_it_says(full: Cluster, wanted: Fault, why: st
 def test_a_process_that_is_not_there_is_said_and_one_that_is_stopped_is_found_so(made: MemoryBackend) -> None:
     made.answers |= {"pgrep": (0, "7\n8\n"), "ps": (0, "T\nT\n")}
     with inject(made, Hang(("web1",), "httpd")) as injected:
-        assert injected.proof == "web1: 2 processes stand still"
+        assert injected.proof == "web1: 2 processes stopped"
         made.answers["ps"] = (0, "S\nS\n")
     assert not noted(made)
     made.answers["pgrep"] = (1, "")
     for wanted in (Hang(("web1",), "httpd"), Crash(("web1",), "httpd")):
-        with pytest.raises(SpecError, match="no process of web1 has 'httpd'"):
+        with pytest.raises(SpecError, match="web1 has no process with 'httpd'"):
             inject(made, wanted)
 
 
@@ -223,7 +221,7 @@ def test_memory_may_be_filled_anywhere() -> None:
     ],
 )
 def test_a_fault_survives_being_written_down(wanted: Fault) -> None:
-    assert fault(json.loads(json.dumps(wanted.told()))) == wanted
+    assert fault(json.loads(json.dumps(wanted.as_dict()))) == wanted
 
 
 @pytest.mark.parametrize(
@@ -231,12 +229,12 @@ def test_a_fault_survives_being_written_down(wanted: Fault) -> None:
     [
         ({"kind": "kil"}, "did you mean 'kill'"),
         ({"kind": "kill", "nodes": ["web1"], "delay": 1}, "has no setting 'delay'"),
-        ({"kind": "cut", "nodes": ["web1"], "way": "up"}, "no way 'up'"),
+        ({"kind": "cut", "nodes": ["web1"], "way": "up"}, "'up' is not a direction"),
         ({"kind": "slow", "nodes": ["web1"]}, "needs a delay"),
-        ({"kind": "slow", "nodes": ["web1"], "loss": 100.0}, "or use 'cut'"),
+        ({"kind": "slow", "nodes": ["web1"], "loss": 100.0}, "'cut' drops all packets"),
         ({"kind": "slow", "nodes": ["web1"], "delay": 0.1, "jitter": 0.2}, "jitter is larger"),
         ({"kind": "clock", "nodes": ["web1"], "skew": 1}, "10 s or more"),
-        ({"kind": "hang", "nodes": ["web1"]}, "a part of its command line"),
+        ({"kind": "hang", "nodes": ["web1"]}, "a longer part of its command line"),
     ],
 )
 def test_a_bad_fault_is_explained(told: dict[str, object], said: str) -> None:
@@ -283,7 +281,7 @@ def test_targets_by_chance_follow_the_seed(made: MemoryBackend) -> None:
         ("random:wep", "no role 'wep'"),
         ("minority:http-lb", "no minority"),
         ("primary", "'mysql' has one"),
-        ("vip-holder", "holders just now"),
+        ("vip-holder", "the VIP has 0 holders"),
     ],
 )
 def test_a_target_that_is_none_is_explained(made: MemoryBackend, said: str, why: str) -> None:

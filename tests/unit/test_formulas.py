@@ -125,5 +125,5 @@ def test_every_key_of_a_manifest_is_explained() -> None:
 def test_a_name_that_two_places_give_is_refused() -> None:
     """`count` is an option of every role: which one a formula means must not depend on the order of the places."""
     declared = promise("vip-moves").declared.model_copy(update={"of": "tcp-lb mysql"})
-    with pytest.raises(SpecError, match="reads 'count' from two of: tcp-lb mysql"):
+    with pytest.raises(SpecError, match="reads 'count' ambiguously: tcp-lb mysql"):
         Promise("vip-moves", "tcp-lb", declared).bound(parse(WHOLE))

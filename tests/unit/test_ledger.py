@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.evidence.asking import Row
 from lab.evidence.ledger import ENOUGH, Operation, Outcome, Verdict, judge, operation
+from lab.evidence.load_run import Row
 
 IDS = [f"run-{number}" for number in range(ENOUGH)]
 A, B = IDS[: ENOUGH // 2], IDS[ENOUGH // 2 :]

@@ -17,15 +17,15 @@ from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
 from lab.chaos.record import Record
 from lab.errors import SpecError
-from lab.evidence.asking import Row
 from lab.evidence.ledger import Operation, Outcome
+from lab.evidence.load_run import Row
 from lab.evidence.probes import Span
 from lab.evidence.verdicts import PromiseVerdict
 from lab.nemesis import figures, judging, rounds, statements
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck, NodeCopy
-from lab.nemesis.keep import Told, Wanted, results, verdicts
+from lab.nemesis.keep import NemesisOptions, NemesisResult, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.topology import parse
 from tests.unit.conftest import FULL
@@ -75,7 +75,7 @@ def test_what_can_not_be_done_is_left_out_by_name_with_the_reason() -> None:
     kinds, left_out = chosen(HERE, "replication", ["fill"])
     assert set(kinds) | set(left_out) == set(KINDS)
     assert "share this machine's clock" in left_out["clock"]
-    assert left_out["fill"] == "left out by --without"
+    assert left_out["fill"] == "excluded by --without"
     assert chosen(replace(HERE, own_clocks=True), "replication", [])[1] == {}
     assert set(chosen(HERE, "galera", [])[1]) == {"clock", *rounds.GALERA_EXCEPT}
     bare, _ = chosen(Capabilities("bare"), "replication", [])
@@ -122,10 +122,10 @@ def test_good_copies_fail_no_check() -> None:
     ("there", "said", "ids"),
     [
         (["b"], "1 of 1 acknowledged are missing in ledger of mysql2", ("a",)),
-        (["a", "b", "b"], "1 are there more than once", ("b",)),
-        (["a", "a", "b"], "1 are there more than once", ("a",)),
-        (["a", "b", "d"], "1 were refused and are there", ("d",)),
-        (["a", "b", "z"], "1 were written by nobody", ("z",)),
+        (["a", "b", "b"], "1 are duplicated", ("b",)),
+        (["a", "a", "b"], "1 are duplicated", ("a",)),
+        (["a", "b", "d"], "1 were refused and are present", ("d",)),
+        (["a", "b", "z"], "1 were written by no client", ("z",)),
     ],
 )
 def test_a_row_that_is_lost_or_twice_on_one_node_is_found(there: list[str], said: str, ids: tuple[str, ...]) -> None:
@@ -156,7 +156,7 @@ def test_a_sum_that_changed_is_found_on_a_node_and_in_a_read() -> None:
     (failure,) = judging.summed(statements.TOTAL, _copies(mysql1=replace(GOOD, total=9999)), [])
     assert failure.why == "the accounts of mysql1 have 9999, not 10000"
     (failure,) = judging.summed(statements.TOTAL, _copies(), [_read(1, "9998"), _read(2, "10000")])
-    assert failure.why == "1 reads found another sum, the first '9998', not 10000"
+    assert failure.why == "1 reads returned a wrong sum, the first '9998', not 10000"
     assert judging.summed(statements.TOTAL, {}, [_read(1, "", status=0)]) == [], "a read that failed shows nothing"
 
 
@@ -268,7 +268,7 @@ def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
     for one in made:
         texts = [text for turn in one.statements for text in turn]
         assert not one.table or all(f"'3-{one.name}-{{n}}'" in turn[0] for turn in one.statements), texts
-    assert Wanted(1).rounds == 25
+    assert NemesisOptions(1).rounds == 25
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_the_table_of_rounds_is_in_the_results_and_in_the_report(tmp_path: Path)
     told = {"summary": "rounds", "versions": VERSIONS}
     record = Record.begin(tmp_path, "mysql-nemesis", 7, told, 10)
     played = [_played(1, "kill", 3.25), _played(2, "pause", None, "kept")]
-    made = Told(record, Wanted(7, 2, without=("fill",)), played, {"clock": "no clocks"})
+    made = NemesisResult(record, NemesisOptions(7, 2, without=("fill",)), played, {"clock": "no clocks"})
     again = "lab chaos run mysql-nemesis --seed 7 --first 2 --rounds 1 --without fill"
     assert (made.again(played[1]), made.holds, made.failed) == (again, False, [played[1]])
     run = seen({}, [happened("kill", "web1")])

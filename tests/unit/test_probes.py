@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.evidence.asking import Row
 from lab.evidence.latency import buckets, percentiles
 from lab.evidence.load import Answer
+from lab.evidence.load_run import Row
 from lab.evidence.probes import lane, members, outages
 from lab.plan import plan
 from lab.services.streams import streams

@@ -75,12 +75,12 @@ MISTAKES = {
     "rate of zero": (SHORT + "load: {rate: 0}\n", "greater than 0"),
     "no duration": (SHORT.replace("20s", "twenty"), "a duration is written"),
     "unknown key": (SHORT + "lod: {rate: 5}\n", "did you mean 'load'"),
-    "unknown service": (SHORT + "ledger: {gestbook: 5}\n", "no service 'gestbook'"),
-    "nothing broken": ("for: 5s\npromises: [cluster-heals]\n", "nothing is broken"),
-    "two faults in one": (SHORT.replace("kill: web1", "kill: web1, pause: web2"), "a step has one fault"),
+    "unknown service": (SHORT + "ledger: {gestbook: 5}\n", "the service 'gestbook'"),
+    "nothing broken": ("for: 5s\npromises: [cluster-heals]\n", "the scenario has no faults"),
+    "two faults in one": (SHORT.replace("kill: web1", "kill: web1, pause: web2"), "a step needs exactly one fault"),
     "on a node that is down": (
         SHORT.replace("promises", "  - {at: 6s, for: 1s, pause: web1}\npromises"),
-        "would meet a node that 'kill' has ended",
+        "the node is down then, by 'kill'",
     ),
     "bad setting": (SHORT.replace("kill: web1", "slow: web1, rate: fast"), "a rate is written"),
     "no promise": (SHORT.replace("[cluster-heals]", "[]"), "at least 1"),
@@ -118,8 +118,8 @@ def test_chance_follows_the_seed_and_never_hits_two_nodes_of_a_role_at_once(seed
 
 def test_a_place_that_can_not_keep_runs_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(SpecError, match="runs can't be kept"):
+    with pytest.raises(SpecError, match="cannot create a run"):
         Record.begin(tmp_path / "file" / "runs", "mine", 1, {}, 10)
-    with pytest.raises(SpecError, match="MB are free"):
+    with pytest.raises(SpecError, match="MB of disk are free"):
         Record.begin(tmp_path, "mine", 1, {}, 1e14)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

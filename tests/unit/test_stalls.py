@@ -26,7 +26,7 @@ from tests.unit.runs import BEGUN, STEP, happened, rows, seen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.evidence.verdicts import Judged
+    from lab.evidence.verdicts import PromiseResult
 
 STOPPED_SECONDS = 0.4
 PROGRAM = """
@@ -69,7 +69,7 @@ def test_what_two_meters_saw_at_once_counts_once() -> None:
     assert stalled([], 0.0, 30.0) == 0.0
 
 
-def _moved(late: float, stalls: Sequence[Stall] = ()) -> Judged:
+def _moved(late: float, stalls: Sequence[Stall] = ()) -> PromiseResult:
     """The VIP moves `late` seconds after the formula's time, counted from the last moment at which it was there."""
     declared, cluster = promise("vip-moves"), parse(FULL)
     bound = declared.bound(cluster)
@@ -90,7 +90,7 @@ def test_a_vip_that_is_late_on_a_quiet_machine_breaks_its_promise() -> None:
 def test_a_vip_that_is_late_by_a_stall_is_unknown() -> None:
     found = _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)])
     assert (found.result, found.holds, found.excused) == (PromiseVerdict.UNKNOWN, False, True)
-    assert "the machine stood still for 0.40 s" in found.figure
+    assert "the machine was stalled for 0.40 s" in found.figure
 
 
 def test_a_stall_elsewhere_or_too_short_excuses_nothing() -> None:

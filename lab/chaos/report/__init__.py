@@ -1,1 +1,1 @@
-"""One page about a run, for a browser: no network, no script, nothing beside it."""
+"""The report of a run: one self-contained HTML page without scripts or external files."""

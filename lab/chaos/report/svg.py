@@ -1,4 +1,4 @@
-"""Plots as SVG text. Colours are classes: the page's style sheet says what they are, in the light and in the dark."""
+"""Plots as SVG text. Colours are classes, which the page's style sheet defines for light and dark mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of time that is marked through all plots: a fault."""
+    """An interval that is highlighted in all plots: a fault."""
 
     begun: float
     ended: float
@@ -29,7 +29,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Series:
-    """A line: points of time and value, None where there is no value. `style` is a class of the style sheet."""
+    """A line: points of time and value, None for a gap. `style` is a class of the style sheet."""
 
     name: str
     style: str
@@ -38,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of a lane; `text` is told when it is pointed at."""
+    """An interval in a lane; `text` is its tooltip."""
 
     begun: float
     ended: float
@@ -55,12 +55,12 @@ class Frame:
     bands: Sequence[Band]
 
     def x(self, at: float) -> float:
-        """Where a moment is."""
+        """Horizontal position of a time."""
         inside = min(max(at, self.begun), self.ended)
         return LEFT + (inside - self.begun) / max(self.ended - self.begun, 1e-9) * (WIDTH - LEFT - RIGHT)
 
     def drawn(self, title: str, name: str, height: int, inner: str) -> Markup:
-        """A whole plot: its title, the bands, the time axis, and what is in it."""
+        """A whole plot: title, bands, time axis, and `inner`."""
         bottom = TOP + height
         parts = [
             f'<svg viewBox="0 0 {WIDTH} {bottom + 24}" role="img" aria-label="{escape(title)}" data-plot="{name}">',
@@ -70,7 +70,7 @@ class Frame:
             inner,
             "</svg>",
         ]
-        return Markup("".join(parts))  # noqa: S704  all texts in it are escaped where they are put in
+        return Markup("".join(parts))  # noqa: S704  all texts in it are escaped where they are inserted
 
     def _band(self, band: Band, bottom: int) -> str:
         left, right = self.x(band.begun), self.x(band.ended)
@@ -91,7 +91,7 @@ class Frame:
 
 
 def plot(frame: Frame, title: str, name: str, series: Sequence[Series], *, log: bool = False) -> Markup:
-    """Lines over time, on a logarithmic scale where values differ by orders of magnitude."""
+    """Lines over time; `log`: on a logarithmic scale."""
     values = [value for line in series for _, value in line.points if value is not None]
     scale = _log(values) if log else _linear(values)
     parts = [
@@ -106,7 +106,7 @@ def plot(frame: Frame, title: str, name: str, series: Sequence[Series], *, log: 
 
 
 def stacked(frame: Frame, title: str, name: str, rows: Sequence[tuple[float, float, Mapping[str, int]]]) -> Markup:
-    """Counts by name over time, one above the other: rows of begin, end and counts."""
+    """Stacked counts by name over time; each row has begin, end and counts."""
     names = sorted({key for _, _, counts in rows for key in counts})
     most = max((sum(counts.values()) for _, _, counts in rows), default=0) or 1
     parts = []
@@ -124,7 +124,7 @@ def stacked(frame: Frame, title: str, name: str, rows: Sequence[tuple[float, flo
 
 
 def lanes(frame: Frame, title: str, name: str, rows: Mapping[str, Sequence[Bar]]) -> Markup:
-    """A row for each name, with bars where something was so."""
+    """A lane of bars for each name."""
     parts = []
     for index, (label, bars) in enumerate(rows.items()):
         y = TOP + index * ROW
@@ -137,7 +137,7 @@ def lanes(frame: Frame, title: str, name: str, rows: Mapping[str, Sequence[Bar]]
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Names beside their colours, at the right of the title's line."""
+    """Names and their colours, right-aligned in the title's line."""
     parts, x = [], float(WIDTH - RIGHT)
     for name, style in reversed(entries):
         x -= 7.2 * len(name) + 26
@@ -179,7 +179,7 @@ def _linear(values: Sequence[float]) -> _Scale:
 
 
 def _paths(frame: Frame, line: Series, scale: _Scale) -> list[str]:
-    """A path for each stretch without a gap."""
+    """One path for each part without a gap."""
     found: list[list[str]] = [[]]
     for at, value in line.points:
         if value is None:

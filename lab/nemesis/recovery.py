@@ -1,4 +1,4 @@
-"""Whether the three nodes are one cluster again, and what makes them one after a check has failed."""
+"""Recovery of the mysql nodes: its criterion, and the repair after a failed check."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MENDED_SECONDS = 120.0
 
 
 def whole(found: Sequence[Member]) -> bool:
-    """One node that takes writes, two that follow it, and nothing to be said."""
+    """Whether there is one primary and two replicas, and no node reports a problem."""
     roles = sorted(one.role for one in found)
-    return roles == ["primary", "replica", "replica"] and not any(one.because for one in found)
+    return roles == ["primary", "replica", "replica"] and not any(one.reason for one in found)
 
 
 def primary(backend: Backend) -> str:
-    """The one node that takes writes.
+    """The primary.
 
     Raises:
-        NotReady: there is none within ten seconds.
+        NotReady: there was none within ten seconds.
     """
 
     def serving() -> list[str]:
@@ -37,11 +37,11 @@ def primary(backend: Backend) -> str:
     return backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda found: len(found) == 1)[0]
 
 
-def mended(backend: Backend, names: Sequence[str]) -> None:
-    """After a failed round: all nodes start anew, and both replicas are copied anew.
+def repaired(backend: Backend, names: Sequence[str]) -> None:
+    """Restarts all nodes and clones both replicas, after a failed round.
 
     Raises:
-        LabError: they did not become whole.
+        LabError: they did not recover.
     """
     for verb in (backend.kill, backend.start):
         parallel.for_each(names, verb)
@@ -52,13 +52,13 @@ def mended(backend: Backend, names: Sequence[str]) -> None:
 
 
 def _until_whole(backend: Backend) -> None:
-    """Waits; a node that asks for a new copy gets one."""
+    """Waits for recovery, and clones each node that asks for it."""
     given: set[str] = set()
 
     def look() -> list[Member]:
         found = members(backend)
         for one in found:
-            if "reclone" in one.because and one.name not in given:
+            if "reclone" in one.reason and one.name not in given:
                 request_copy(backend, one.name)
                 given.add(one.name)
         return found

@@ -1,4 +1,4 @@
-"""Where a round is played, and how what is done there is reverted and written down."""
+"""The context of a round: the cluster, its nodes, and the record of what was done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.evidence.verdicts import Happened
+from lab.evidence.verdicts import FaultEvent
 from lab.faults import inject
 
 if TYPE_CHECKING:
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Field:
-    """Where a round is played.
+class RoundContext:
+    """The context of a round.
 
     Attributes:
-        names: the mysql nodes; the primary first, as the round begins.
-        happened: the faults of the round, once they are mended.
-        notes: what else is worth telling of it.
+        names: the mysql nodes, the primary at the start of the round first.
+        happened: the faults of the round, after they were reverted.
+        notes: further remarks.
     """
 
     cluster: Cluster
     backend: Backend
     place: Placement
     names: Sequence[str]
-    happened: list[Happened] = field(default_factory=list)
+    happened: list[FaultEvent] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def wait(self, seconds: float) -> None:
-        """As long as a fault lasts."""
+        """Waits for the duration of a fault."""
         threading.Event().wait(seconds)
 
     @contextmanager
     def broken(self, fault: Fault) -> Iterator[None]:
-        """A fault for the span of a `with`; proven, reverted, and written down."""
+        """Injects a fault for the duration of a `with`: verified, reverted, and recorded."""
         begun = time.time()
         with inject(self.backend, fault) as injected:
             bitten = mending = time.time()
@@ -56,14 +56,14 @@ class Field:
                 finally:
                     ended = time.time() if fault.lasting else bitten
                     times = (begun, bitten, mending, ended)
-                    self.happened.append(Happened(fault.kind, str(fault), fault.nodes, *times))
+                    self.happened.append(FaultEvent(fault.kind, str(fault), fault.nodes, *times))
 
     @contextmanager
     def noted(self, kind: str, text: str, nodes: Sequence[str]) -> Iterator[None]:
-        """The same for what is no fault of `lab.faults`."""
+        """Records an action that is not a fault of `lab.faults`."""
         begun = time.time()
         try:
             yield
         finally:
             ended = time.time()
-            self.happened.append(Happened(kind, text, tuple(nodes), begun, begun, ended, ended))
+            self.happened.append(FaultEvent(kind, text, tuple(nodes), begun, begun, ended, ended))

@@ -1,4 +1,4 @@
-"""What faults of the network share: who else is there, and a packet from one node to another."""
+"""Shared by network faults: running nodes, and packets between nodes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DEVICE = "eth0"
 
 
 def tool(backend: Backend, node: str, argv: Sequence[str]) -> Result:
-    """Runs `nft` or `tc` in a node's network; what it refuses is an error.
+    """Runs `nft` or `tc` in a node's network namespace.
 
     Raises:
-        BackendError: with what the tool said.
+        BackendError: the tool failed; carries its message.
     """
     done = backend.run(node, argv, network=True)
     if not done.ok:
@@ -29,18 +29,18 @@ def tool(backend: Backend, node: str, argv: Sequence[str]) -> Result:
 
 
 def running(backend: Backend, without: Sequence[str] = ()) -> list[Observed]:
-    """The nodes that run, some left out."""
+    """The running nodes, except those of `without`."""
     return [node for node in backend.observe().nodes if node.state is State.RUNNING and node.name not in without]
 
 
 def gateway(backend: Backend) -> str:
-    """The engine's own address in the cluster's network, which a node needs to be asked at all."""
+    """The engine's own address in the cluster's network; the lab reaches nodes through it."""
     network = backend.observe().network
     if network is None:
-        raise SpecError(f"there is no cluster '{backend.cluster}'", next_step="'lab up' makes one")
+        raise SpecError(f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it")
     return str(IPv4Network(network)[1])
 
 
 def ping(backend: Backend, sender: str, address: str, *options: str) -> Result:
-    """Packets from a node to an address; the result is not `ok` when none came back."""
+    """Pings an address from a node; the result is not `ok` without an answer."""
     return backend.run(sender, ["ping", "-n", "-q", *options, address], seconds=10)

@@ -1,4 +1,4 @@
-"""Questions at constant rates from the client node, with a row for every answer. See images/client/…/lab/ask."""
+"""Requests at constant rates from the client node, one row per answer. See images/client/…/lab/ask."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
 
-LONGEST_SECONDS = 3600  # of what nobody ends
-ANSWER_SECONDS = 20.0  # how long a question waits for its answer
+LONGEST_SECONDS = 3600  # limit of a run that nothing ends
+ANSWER_SECONDS = 20.0  # timeout of a request
 CLIENT = "client"
-READS = 3  # of the number of answers: a very busy engine may lose a command's output
+READS = 3  # attempts to count the answers: a very busy engine may lose a command's output
 CLOCK_QUESTIONS = 3
 BEGIN_SECONDS = 10.0
-END_SECONDS = 10.0  # above the patience of the last question
+END_SECONDS = 10.0  # in addition to the timeout of the last request
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Questions of one kind.
+    """Requests of one kind.
 
     Attributes:
-        rate: a second.
-        keep: whether connections are kept; without, each question is a new visitor.
-        post: a form to send, with `{n}` for the question's number; to `mysql://USER@HOST:PORT/DATABASE` a statement.
-        upload: the name of a form's file: a small picture, different for each question.
-        value: what of an answer is kept: the node that served it, or its first line.
+        rate: requests per second.
+        keep: whether connections are reused; otherwise each request opens a new one.
+        post: a form to send, with `{n}` for the request's number; to `mysql://USER@HOST:PORT/DATABASE` a statement.
+        upload: form field of a file: a small picture, different for each request.
+        value: recorded part of an answer: the node that served it, or its first line.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer: when its question was due (Unix seconds of this machine), how many seconds later it was there.
+    """One answer: the time when its request was due (Unix seconds of this machine), and the seconds to the answer.
 
-    `status` is 0 when nothing came; `error` then says why.
+    `status` is 0 without an answer; `error` is the reason then.
     """
 
     number: int
@@ -62,12 +62,12 @@ class Row:
     error: str
 
 
-class Asking:
-    """A context manager: questions are asked inside it; `rows` holds every answer, by stream, afterwards.
+class LoadRun:
+    """A context manager that sends requests; `rows` holds every answer, by stream, afterwards.
 
     Attributes:
-        patience: how long a question waits for its answer.
-        stalls: when the client node or this machine stood still meanwhile.
+        patience: timeout of a request, in seconds.
+        stalls: of the client node and of this machine meanwhile.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Asking:
         self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
         command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
-        self._backend.clock.until("the first question", BEGIN_SECONDS, self._begun)
+        self._backend.clock.until("the first request", BEGIN_SECONDS, self._begun)
         self._meter.__enter__()
         return self
 
@@ -110,15 +110,15 @@ class Asking:
             self._run("sh", "-c", f"kill -KILL {self._pid} 2>/dev/null; rm -f {self._file} {self._file}.*")
 
     def end(self) -> None:
-        """Asks no more, waits for the answers that are due, and reads them all."""
+        """Stops the generator, waits for outstanding answers, and reads all answers."""
         self._run("sh", "-c", f"kill -TERM {self._pid} 2>/dev/null || true")
-        asking = lambda: self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok  # noqa: E731  a question for `until`
-        self._backend.clock.until("the last answers", self.patience + END_SECONDS, asking, lambda on: not on)
+        running = lambda: self._backend.run(CLIENT, ["kill", "-0", self._pid]).ok  # noqa: E731  polled by `until`
+        self._backend.clock.until("the last answers", self.patience + END_SECONDS, running, lambda on: not on)
         content = self._backend.get(CLIENT, self._file) or b""
         self.stalls = [*self._meter.stalls, *self._stalls()]
-        said = self._run("cat", f"{self._file}.err").strip()
-        if said or b"\n" not in content:
-            raise BackendError(f"what asks failed: {said or 'it wrote nothing'}", where=CLIENT)
+        output = self._run("cat", f"{self._file}.err").strip()
+        if output or b"\n" not in content:
+            raise BackendError(f"the load generator failed: {output or 'no output'}", where=CLIENT)
         self.rows = {stream.name: [] for stream in self.streams}
         for index, row in self._parse(content.decode().splitlines()[1:]):
             self.rows[self.streams[index].name].append(row)
@@ -126,27 +126,27 @@ class Asking:
             rows.sort(key=lambda row: row.due)
 
     def fresh(self) -> list[tuple[str, Row]]:
-        """The answers since the last call, while it goes on, with the names of their streams."""
+        """The answers since the last call, with the names of their streams; for use during the run."""
         new = self._run("tail", "-c", f"+{self._read + 1}", self._file)
         whole = new[: new.rfind("\n") + 1]
         self._read += len(whole.encode())
         return [(self.streams[index].name, row) for index, row in self._parse(whole.splitlines())]
 
     def count(self) -> int:
-        """How many answers are written down so far.
+        """Number of answers so far.
 
         Raises:
-            BackendError: it can't be read.
+            BackendError: it cannot be read.
         """
         said = ""
         for _ in range(READS):
             said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
             if said.isdecimal():
                 return max(0, int(said) - 1)
-        raise BackendError(f"the number of answers can't be read: 'wc' printed {said!r}", where=CLIENT)
+        raise BackendError(f"cannot read the number of answers: 'wc' printed {said!r}", where=CLIENT)
 
     def processor_seconds(self) -> float:
-        """How much processor what asks has used so far."""
+        """Processor time of the generator so far, in seconds."""
         ticks = self._run("cut", "-d", " ", "-f", "14,15", f"/proc/{self._pid}/stat").split()
         return sum(map(int, ticks)) / int(self._run("getconf", "CLK_TCK"))
 
@@ -164,7 +164,7 @@ class Asking:
         if not head.stdout.endswith("\n"):
             said = self._backend.run(CLIENT, ["cat", f"{self._file}.err"]).stdout
             if said.strip():
-                raise BackendError(f"what asks could not begin: {said.strip().splitlines()[-1]}", where=CLIENT)
+                raise BackendError(f"the load generator did not start: {said.strip().splitlines()[-1]}", where=CLIENT)
             return False
         told: dict[str, Any] = json.loads(head.stdout)
         self._began, self._read = told["unix"] - self._skew, len(head.stdout)
@@ -173,18 +173,18 @@ class Asking:
     def _run(self, *argv: str) -> str:
         done = self._backend.run(CLIENT, argv)
         if not done.ok:
-            raise BackendError(f"the client can't ask: {done.said}", where=CLIENT)
+            raise BackendError(f"a command of the load generator failed: {done.said}", where=CLIENT)
         return done.stdout
 
 
 def skew(backend: Backend) -> float:
-    """How many seconds the client's clock is ahead of this machine's, by the quickest of a few questions."""
-    seen = []
+    """Seconds that the client's clock is ahead of this machine's, by the quickest of a few readings."""
+    readings = []
     for _ in range(CLOCK_QUESTIONS):
         before = time.time()
         done = backend.run(CLIENT, ["date", "+%s.%N"])
         after = time.time()
         if not done.ok:
-            raise BackendError(f"the client's clock can't be read: {done.said}", where=CLIENT)
-        seen.append((after - before, float(done.stdout) - (before + after) / 2))
-    return min(seen)[1]
+            raise BackendError(f"cannot read the client's clock: {done.said}", where=CLIENT)
+        readings.append((after - before, float(done.stdout) - (before + after) / 2))
+    return min(readings)[1]

@@ -1,4 +1,4 @@
-"""The life of each fault of a run, in a thread of its own: it waits, is done and proven, lasts, and is reverted."""
+"""Executes the scheduled faults of a run, each in its own thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.evidence.verdicts import Happened
+from lab.evidence.verdicts import FaultEvent
 from lab.faults import fault, inject, targets
 
 if TYPE_CHECKING:
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from lab.progress import Report
 
 
-class Lives:
-    """All faults of a run.
+class FaultRunner:
+    """Injects and reverts all faults of a run at their times.
 
     Attributes:
-        happened: what was done, in order of its beginning.
-        failed: what could not be done or reverted.
+        events: the executed faults, in order of injection.
+        failed: errors of injecting and reverting.
     """
 
     def __init__(self, backend: Backend, planned: Sequence[Planned], seed: int, report: Report) -> None:
-        self.happened: list[Happened] = []
+        self.events: list[FaultEvent] = []
         self.failed: list[LabError] = []
         self._backend, self._planned, self._seed, self._report = backend, planned, seed, report
         self._ended = threading.Event()
         self._begun = 0.0
 
-    def live(self, begun: float) -> None:
-        """Lives them all, counted from `begun` (Unix seconds); an interrupt reverts what is on."""
+    def run(self, begun: float) -> None:
+        """Runs the schedule from `begun` (Unix seconds) to its end; an interrupt reverts all active faults."""
         self._begun = begun
         pool = ThreadPoolExecutor(max(1, len(self._planned)))
         try:
@@ -46,34 +46,34 @@ class Lives:
         finally:
             self._ended.set()
             pool.shutdown(wait=True)
-        self.happened.sort(key=lambda happened: happened.begun)
+        self.events.sort(key=lambda event: event.begun)
 
     def _one(self, index: int, planned: Planned) -> None:
-        self._until(planned.at)
+        self._wait_until(planned.at)
         if self._ended.is_set():
             return
         try:
-            self._done(planned, random.Random(self._seed * 1000 + index))  # noqa: S311
+            self._execute(planned, random.Random(self._seed * 1000 + index))  # noqa: S311
         except LabError as error:
             self.failed.append(error)
             self._ended.set()
 
-    def _done(self, planned: Planned, chance: random.Random) -> None:
-        told = {**planned.settings, "kind": planned.kind, "nodes": targets(self._backend, planned.target, chance)}
+    def _execute(self, planned: Planned, rng: random.Random) -> None:
+        values = {**planned.settings, "kind": planned.kind, "nodes": targets(self._backend, planned.target, rng)}
         if planned.others:
-            told["others"] = targets(self._backend, planned.others, chance)
-        wanted = fault(told)
+            values["others"] = targets(self._backend, planned.others, rng)
+        chosen = fault(values)
         begun = time.time()
-        with inject(self._backend, wanted) as injected:
+        with inject(self._backend, chosen) as injected:
             bitten = mending = time.time()
-            self._report.say(f"{begun - self._begun:5.1f} s  {wanted}: {injected.proof}")
+            self._report.say(f"{begun - self._begun:5.1f} s  {chosen}: {injected.proof}")
             if planned.end is not None:
-                self._until(planned.end)
+                self._wait_until(planned.end)
                 mending = time.time()
         mended = time.time() if planned.end is not None else bitten
-        self._report.say(f"{mended - self._begun:5.1f} s  {wanted}: reverted, and gone")
-        self.happened.append(Happened(wanted.kind, str(wanted), wanted.nodes, begun, bitten, mending, mended))
+        self._report.say(f"{mended - self._begun:5.1f} s  {chosen}: reverted")
+        self.events.append(FaultEvent(chosen.kind, str(chosen), chosen.nodes, begun, bitten, mending, mended))
 
-    def _until(self, moment: float) -> None:
-        """Until a moment of the schedule, or the end of everything."""
+    def _wait_until(self, moment: float) -> None:
+        """Waits until a time of the schedule, or until the run ends."""
         self._ended.wait(max(0.0, self._begun + moment - time.time()))

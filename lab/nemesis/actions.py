@@ -1,0 +1,152 @@
+"""The actions of each kind of round (`rounds.KINDS`), with their reverts."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+from lab.faults import Crash, Cut, Fill, Hang, Kill, Pause, SkewedClock
+from lab.nemesis.interrupted import interrupted
+from lab.services.mysql import members, request_copy, switchover
+from lab.topology import Mysql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.faults import Fault
+    from lab.nemesis.context import RoundContext
+    from lab.nemesis.rounds import Act, NemesisRound
+    from lab.topology import Cluster
+
+CLONE_SECONDS = 20.0
+PROMOTED_SECONDS = 30.0
+PRIMARY_SECONDS = 10.0
+VOLUME = "data"
+DATABASE_PROCESS, KEEPER_PROCESS = "mariadbd", "keeper/main.py"
+
+
+class RoundSkippedError(LabError):
+    """A precondition of the round was not met, which breaks no promise: the round is skipped."""
+
+
+def play(context: RoundContext, one: NemesisRound) -> None:
+    """Executes the faults of a round, and reverts them.
+
+    Raises:
+        RoundSkippedError: a precondition was not met.
+        LabError: an injection failed, or a node did not become ready after the revert.
+    """
+    several: dict[str, Callable[[RoundContext, NemesisRound], None]] = {
+        "cut-all": _cut_all,
+        "cut-replicas": _cut_replicas,
+        "power-loss": _power_loss,
+        "kill-in-clone": _kill_in_clone,
+        "kill-in-promotion": _kill_in_promotion,
+        "switchovers": _switchovers,
+        "up-interrupted": _up_interrupted,
+        "scale-interrupted": _scale_interrupted,
+    }
+    several.get(one.kind, _acts)(context, one)
+
+
+def fault_of(context: RoundContext, act: Act) -> Fault:
+    """The fault of an act."""
+    nodes = (context.names[act.place],)
+    sized = context.backend.capabilities().sized_volumes
+    faults: dict[str, Callable[[], Fault]] = {
+        "kill": lambda: Kill(nodes),
+        "pause": lambda: Pause(nodes),
+        "cut-off": lambda: Cut(nodes),
+        "deaf": lambda: Cut(nodes, (), "in"),
+        "mute": lambda: Cut(nodes, (), "out"),
+        "crash": lambda: Crash(nodes, DATABASE_PROCESS),
+        "hang": lambda: Hang(nodes, DATABASE_PROCESS),
+        "keeper-hangs": lambda: Hang(nodes, KEEPER_PROCESS),
+        "fill": lambda: Fill(nodes, VOLUME if sized else "/tmp"),  # noqa: S108  in the node
+        "clock": lambda: SkewedClock(nodes, 60),
+    }
+    return faults[act.kind]()
+
+
+def _acts(context: RoundContext, one: NemesisRound) -> None:
+    with ExitStack() as stack:
+        for act in one.acts:
+            stack.enter_context(context.broken(fault_of(context, act)))
+        context.wait(one.seconds)
+
+
+def _cut_all(context: RoundContext, one: NemesisRound) -> None:
+    names = tuple(context.names)
+    with context.broken(Cut(names, names)):
+        context.wait(one.seconds)
+
+
+def _cut_replicas(context: RoundContext, one: NemesisRound) -> None:
+    with context.broken(Cut((context.names[0],), tuple(context.names[1:]))):
+        context.wait(one.seconds)
+
+
+def _power_loss(context: RoundContext, one: NemesisRound) -> None:
+    with context.broken(Kill(tuple(context.names))):
+        context.wait(one.seconds)
+
+
+def _kill_in_clone(context: RoundContext, one: NemesisRound) -> None:
+    cloned, killed = (context.names[act.place] for act in one.acts)
+    try:
+        request_copy(context.backend, cloned)
+    except LabError as error:
+        raise RoundSkippedError(f"{cloned} was not cloned: {error.what}") from error
+    cloning = lambda: context.backend.run(cloned, ["test", "-d", "/var/lib/mysql/data.clone"]).ok  # noqa: E731
+    try:
+        context.backend.clock.until(f"{cloned} to be cloned", CLONE_SECONDS, cloning)
+    except LabError as error:
+        raise RoundSkippedError(f"no transfer to {cloned} was observed ({error.what})") from error
+    with context.broken(Kill((killed,))):
+        context.wait(one.seconds)
+
+
+def _kill_in_promotion(context: RoundContext, one: NemesisRound) -> None:
+    first = context.names[0]
+    with ExitStack() as stack:
+        stack.enter_context(context.broken(Kill((first,))))
+        second = context.backend.clock.until("a promotion", PROMOTED_SECONDS, lambda: _promoted(context, first), bool)
+        stack.enter_context(context.broken(Kill((second,))))
+        context.wait(one.seconds)
+
+
+def _promoted(context: RoundContext, before: str) -> str:
+    """The node that is being promoted, or is the new primary; empty while there is none."""
+    found = members(context.backend)
+    return next((one.name for one in found if one.role in ("promoting", "primary") and one.name != before), "")
+
+
+def _switchovers(context: RoundContext, one: NemesisRound) -> None:
+    for _ in range(one.count):
+        with context.noted("switchover", "switchover", context.names):
+            try:
+                context.notes.append(f"{switchover(context.backend, '')} took over")
+            except LabError as error:
+                context.notes.append(f"refused: {error.what}")
+                one_serves = lambda: sum(one.serves for one in members(context.backend)) == 1  # noqa: E731
+                context.backend.clock.until("a primary", PRIMARY_SECONDS, one_serves)
+
+
+def _up_interrupted(context: RoundContext, one: NemesisRound) -> None:
+    options = context.cluster.mysql or Mysql()
+    other = options.model_copy(update={"patience": options.patience + 1})
+    _interrupted(context, one, context.cluster.model_copy(update={"mysql": other}), "with a longer patience")
+
+
+def _scale_interrupted(context: RoundContext, one: NemesisRound) -> None:
+    options = context.cluster.mysql or Mysql()
+    other = options.model_copy(update={"count": 1})
+    _interrupted(context, one, context.cluster.model_copy(update={"mysql": other}), "with one mysql node")
+
+
+def _interrupted(context: RoundContext, one: NemesisRound, other: Cluster, what: str) -> None:
+    text = f"lab up {what}, killed after {one.count} lines"
+    with context.noted("up", text, context.names):
+        context.notes.append(interrupted(other, context.place, one.count))
+        context.notes.append(interrupted(context.cluster, context.place, None))

@@ -1,0 +1,53 @@
+"""JSON contracts: documented and printed keys are the same, and renamed keys stay for one version."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from lab import __version__
+from lab.faults import Kill
+from lab.lifecycle.status import NodeStatus, Status
+from lab.services.backup import Snapshot
+from lab.services.mail import Account, Queued
+from lab.services.mysql import Member
+
+PAGE = Path(__file__).parents[2] / "docs/status.md"
+SECTIONS = dict(
+    part.partition("\n")[::2] for part in re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+)
+MEMBER = Member("mysql2", "replica", reason="its keeper does not answer")
+QUEUED = Queued("mail1", "4jY7", "deferred", "ann@www.test", 100, 1.0, {"bob@example.org": "timeout"})
+
+
+def _documented(verb: str) -> set[str]:
+    rows = [line.split("|")[1] for line in SECTIONS[f"`lab {verb} --json`"].splitlines() if line.startswith("| `")]
+    return {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
+
+
+def _names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+PRINTED = {
+    "status": _names(Status) | _names(NodeStatus),
+    "mysql status": set(MEMBER.json()),
+    "mail queue": set(QUEUED.json()),
+    "mail account list": _names(Account),
+    "backup list": _names(Snapshot),
+    "fault list": {"mark", "begun", "proof", *Kill(("web1",)).as_dict()},
+}
+
+
+@pytest.mark.parametrize("verb", PRINTED)
+def test_the_page_has_each_key(verb: str) -> None:
+    assert _documented(verb) == PRINTED[verb]
+
+
+def test_a_renamed_key_stays_for_one_version() -> None:
+    assert __version__.startswith("0.2."), "'because' is removed in 0.3"
+    assert MEMBER.json()["because"] == MEMBER.json()["reason"] == "its keeper does not answer"
+    assert QUEUED.json()["because"] == QUEUED.json()["reason"] == {"bob@example.org": "timeout"}
