@@ -81,7 +81,7 @@ def test_runs_are_listed_shown_and_compared(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("show", "nothing"), "0 runs match 'nothing'"),
-        (("show", "broken"), "did not come to its end"),
+        (("show", "broken"), "was not completed"),
         (("compare", "good", "nothing"), "0 runs match"),
     ],
 )
