@@ -1,4 +1,4 @@
-"""The `lab` command: one small module a verb. What takes long to import is imported by the verb that needs it."""
+"""The `lab` command: one module per verb. Slow imports are inside the verbs that need them."""
 
 import os
 
@@ -6,7 +6,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs the command; Ctrl-C while it is being imported ends it as later."""
+    """Runs the command; Ctrl-C during the import exits as later."""
     try:
         from lab.cli.main import main as run
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`lab backup`: made now, listed, checked, restored, and tried for practice."""
+"""`lab backup`: creates, lists, checks and restores backups, and rehearses a restore."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def now(backend: Backend, as_json: Json = False) -> None:
     """Creates a backup."""
     from lab.services import backup
 
-    told = backup.now(backend)
+    result = backup.now(backend)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
         return
-    print(f"backup {told['id']} of {_text(told['time'])}: {_has(told['has'])}")
-    print(f"{_size(told['bytes'])}, of which {_size(told['new_bytes'])} were new; {told['seconds']:.1f} s")
-    if told["moving"]:
-        print(f"written to while they were copied, and kept as they were met: {_some(told['moving'])}")
+    print(f"backup {result['id']} of {_text(result['time'])}: {_has(result['has'])}")
+    print(f"{_size(result['bytes'])}, {_size(result['new_bytes'])} of them new; {result['seconds']:.1f} s")
+    if result["moving"]:
+        print(f"modified during the copy, and saved in the state that was read: {_some(result['moving'])}")
 
 
 def list_(backend: Backend, as_json: Json = False) -> None:
@@ -72,8 +72,8 @@ def check(backend: Backend) -> None:
     """Reads the whole repository. Exits with 1 if it is damaged."""
     from lab.services import backup
 
-    told = backup.check(backend)
-    print(f"{told['backups']} backups, {_size(told['bytes'])}: all is readable and as it was written")
+    result = backup.check(backend)
+    print(f"{result['backups']} backups, {_size(result['bytes'])}: no damage")
 
 
 def restore(
@@ -91,36 +91,36 @@ def restore(
     moment = _moment(at)
     if not yes:
         if not sys.stdin.isatty():
-            raise SpecError("what the cluster has would be lost", where="lab backup restore", next_step="add --yes")
+            raise SpecError("the cluster's data would be lost", where="lab backup restore", next_step="add --yes")
         part = only or "all databases and volumes"
         typer.confirm(
-            f"{part} of '{backend.cluster}' become what they were; what came since is lost. Go on?", abort=True
+            f"{part} of '{backend.cluster}' will be replaced; all later changes are lost. Continue?", abort=True
         )
     from lab.cli import screen
 
     with screen.report() as report, held(backend.cluster, "lab backup restore", report):
-        told = backup.restore(backend, snapshot=snapshot, at=moment, only=only)
-    print(f"{_said(told)} are back; {told['seconds']:.1f} s")
-    if told["changed"]:
-        print(f"written to since they were put back: {_some(told['changed'])}")
+        result = backup.restore(backend, snapshot=snapshot, at=moment, only=only)
+    print(f"restored {_restored(result)}; {result['seconds']:.1f} s")
+    if result["changed"]:
+        print(f"modified since the restore: {_some(result['changed'])}")
 
 
 def drill(backend: Backend, snapshot: Chosen = "", at: At = "", only: Only = "", as_json: Json = False) -> None:
     """Restores into a temporary place, compares the result with the backup's checksums, and removes it."""
     from lab.services import backup
 
-    told = backup.drill(backend, snapshot=snapshot, at=_moment(at), only=only)
+    result = backup.drill(backend, snapshot=snapshot, at=_moment(at), only=only)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
         return
-    points = ", ".join(f"{what} of {seconds:.0f} s ago" for what, seconds in told["recovery_point"].items())
-    print(f"{_said(told)} are as they were")
-    print(f"recovery point: {points}; recovery time: {told['seconds']:.1f} s")
+    points = ", ".join(f"{what} of {seconds:.0f} s ago" for what, seconds in result["recovery_point"].items())
+    print(f"verified {_restored(result)}")
+    print(f"recovery point: {points}; recovery time: {result['seconds']:.1f} s")
 
 
-def _said(told: dict[str, Any]) -> str:
-    played = f", and {told['played']} transactions since" if told["played"] else ""
-    return f"{_has(told['has'])} of the backup {told['snapshot']}{played}"
+def _restored(result: dict[str, Any]) -> str:
+    played = f", and {result['played']} later transactions" if result["played"] else ""
+    return f"{_has(result['has'])} of backup {result['snapshot']}{played}"
 
 
 def _has(counts: dict[str, int]) -> str:

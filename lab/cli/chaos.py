@@ -1,4 +1,4 @@
-"""`lab chaos run|list`: plays a scenario, and says which promises held."""
+"""`lab chaos run|list`: runs a scenario, and shows which promises hold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def listed() -> None:
     scenarios = [load(path) for path in assets.scenarios().values()]
     rows = [(one.name, f"{one.span:g} s", one.summary) for one in scenarios]
     tables.rows(
-        ("SCENARIO", "TAKES", "WHAT"), [*rows, (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s a round", nemesis.SUMMARY)]
+        ("SCENARIO", "DURATION", "SUMMARY"),
+        [*rows, (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s per round", nemesis.SUMMARY)],
     )
 
 
@@ -90,41 +91,41 @@ def run(
             (file, name, backend, host),
         )
         return
-    _only_of_the_nemesis(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
-    wanted = load(find(scenario))
-    topology = file or (None if DEFAULT_FILE.exists() else wanted.topology)
+    _refuse_nemesis_options(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
+    chosen_scenario = load(find(scenario))
+    topology = file or (None if DEFAULT_FILE.exists() else chosen_scenario.topology)
     cluster = options.cluster(topology, name, None, None, None)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     with screen.report() as report:
         target = make(options.place(topology, backend, host), cluster.name)
         stage = Stage(timers(cluster, target), target, report)
-        report.say(f"{wanted.name}, seed {chosen}")
-        kept = play(wanted, stage, chosen, runs)
-    _shown(kept)
-    if not kept.holds:
+        report.say(f"{chosen_scenario.name}, seed {chosen}")
+        record = play(chosen_scenario, stage, chosen, runs)
+    _show(record)
+    if not record.holds:
         raise typer.Exit(1)
 
 
-def _shown(kept: Record) -> None:
+def _show(record: Record) -> None:
     from lab.cli import tables
 
     rows = []
-    for one in kept.results:
+    for one in record.results:
         bound = "" if one.bound is None else f"{one.bound:.2f} s"
         rows.append((one.result.value, one.promise, one.figure, bound))
-    tables.rows(("VERDICT", "PROMISE", "SEEN", "FORMULA"), rows)
-    print(f"{kept.folder / 'report.html'}: open it in a browser")
+    tables.rows(("VERDICT", "PROMISE", "MEASURED", "BOUND"), rows)
+    print(f"{record.folder / 'report.html'}: open it in a browser")
 
 
-def _only_of_the_nemesis(scenario: str, said: Mapping[str, object]) -> None:
+def _refuse_nemesis_options(scenario: str, given: Mapping[str, object]) -> None:
     from lab.errors import SpecError
 
-    for option, value in said.items():
+    for option, value in given.items():
         if value:
-            raise SpecError(f"'{scenario}' has no rounds, and {option} is of '{NEMESIS}'", next_step="leave it out")
+            raise SpecError(f"{option} is an option of '{NEMESIS}', not of '{scenario}'", next_step="omit it")
 
 
-def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...]) -> None:
+def _nemesis(given: Mapping[str, Any], runs: Path, where: tuple[str | None, ...]) -> None:
     from lab.backends import backend as make
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
@@ -135,35 +136,35 @@ def _nemesis(said: Mapping[str, Any], runs: Path, where: tuple[str | None, ...])
     file, name, backend, host = where
     topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
     cluster = options.cluster(topology, name, None, None, None)
-    wanted = NemesisOptions(**said)
-    nemesis.admit(wanted, cluster)
+    chosen = NemesisOptions(**given)
+    nemesis.admit(chosen, cluster)
     place = options.place(topology, backend, host)
     with screen.report() as report:
         target = make(place, cluster.name)
-        report.say(f"{NEMESIS}, seed {wanted.seed}")
-        told = nemesis.run(wanted, timers(cluster, target), target, place, report, runs)
-    _rounds(told)
-    if not told.holds:
+        report.say(f"{NEMESIS}, seed {chosen.seed}")
+        result = nemesis.run(chosen, timers(cluster, target), target, place, report, runs)
+    _rounds(result)
+    if not result.holds:
         raise typer.Exit(1)
 
 
-def _rounds(told: NemesisResult) -> None:
-    """Rounds and outages by kind, then what failed, with the command that plays it again."""
+def _rounds(result: NemesisResult) -> None:
+    """Prints rounds and outages by kind, then failed rounds with the command that repeats each."""
     from lab.cli import tables
     from lab.nemesis.figures import by_kind
 
     seconds = lambda value: "" if value is None else f"{value:.1f} s"  # noqa: E731  a cell
     titles = ("KIND", "N", "BAD", "SKIP", "OUT", "MIN", "MEDIAN", "MAX", "ROUND")
     rows = []
-    for one in by_kind(told.played):
+    for one in by_kind(result.played):
         counts = (str(count) for count in (one.rounds, one.failed, one.skipped, one.outages))
         rows.append((one.kind, *counts, *map(seconds, (one.least, one.median, one.most, one.seconds))))
     tables.rows(titles, rows)
-    for kind, why in told.left_out.items():
-        print(f"left out: {kind} ({why})")
-    for failed in told.failed:
+    for kind, why in result.left_out.items():
+        print(f"excluded: {kind} ({why})")
+    for failed in result.failed:
         print(f"round {failed.number}, {failed.did}")
         for failure in failed.failures:
             print(f"  {failure.check}: {failure.why}")
-        print(f"  seed {told.wanted.seed}; again: {told.again(failed)}")
-    print(f"{told.record.folder / 'report.html'}: open it in a browser")
+        print(f"  seed {result.wanted.seed}; repeat: {result.again(failed)}")
+    print(f"{result.record.folder / 'report.html'}: open it in a browser")

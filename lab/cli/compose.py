@@ -36,13 +36,13 @@ def compose(
     if cluster.network == AUTO:
         cluster = cluster.model_copy(update={"network": writer.NETWORK})
     planned = plan(*offline(cluster))
-    wanted = writer.secret_files(planned, store.ensure(planned)) if secrets else writer.files(planned)
-    for place, text in wanted.items():
+    chosen = writer.secret_files(planned, store.ensure(planned)) if secrets else writer.files(planned)
+    for place, text in chosen.items():
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if secrets:
             private.close(path.parent, below=folder)
         path.touch(mode=0o600 if secrets else 0o644)
-        path.write_text(text, encoding="utf-8")  # in its place: a container that runs has this very file
+        path.write_text(text, encoding="utf-8")  # in place: a running container has this file mounted
     if not secrets:
         print(writer.document(planned), end="")

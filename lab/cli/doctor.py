@@ -54,7 +54,7 @@ def doctor(
         found += findings.engine(answering.capabilities())
         engine = answering
     except LabError as error:
-        # A nested Xen host that is not booted yet is nothing that is lacking.
+        # A nested Xen host that is not booted yet is no defect.
         found.append(findings.missing_engine(error, vital=place.backend != "xen" or place.xen.host is not None))
     if not machine:
         try:

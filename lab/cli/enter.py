@@ -43,6 +43,6 @@ def enter(
 
 
 def become(argv: list[str]) -> NoReturn:
-    """This process becomes another command."""
+    """Replaces this process by another command."""
     sys.stdout.flush()
     os.execvp(argv[0], argv)  # noqa: S606

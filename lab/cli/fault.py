@@ -1,4 +1,4 @@
-"""`lab fault …`: breaks something on purpose, shows that it is broken, and mends it again."""
+"""`lab fault …`: injects a fault, verifies it, and reverts it."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def listed(
         print("no active faults")
 
 
-def _do(backend: Backend, told: dict[str, Any], said: str, span: str | None, seed: int | None) -> None:
-    """Chooses the nodes, does it, and waits for its end if it has one."""
+def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None, seed: int | None) -> None:
+    """Chooses the nodes, injects the fault, and reverts it after `span`, if given."""
     import random
 
     from lab.faults import fault as build
@@ -186,20 +186,20 @@ def _do(backend: Backend, told: dict[str, Any], said: str, span: str | None, see
 
     seconds = None if span is None else units.seconds(span)
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
-    chance = random.Random(chosen)  # noqa: S311  a seed makes a choice that can be repeated
-    nodes = targets(backend, said, chance)
-    if told.get("others"):
-        told = {**told, "others": targets(backend, told["others"], chance)}
-    wanted: Fault = build({key: value for key, value in {**told, "nodes": nodes}.items() if value is not None})
-    if "random" in said or "minority" in said:
+    rng = random.Random(chosen)  # noqa: S311  a seed makes the choice repeatable
+    nodes = targets(backend, text, rng)
+    if settings.get("others"):
+        settings = {**settings, "others": targets(backend, settings["others"], rng)}
+    injection: Fault = build({key: value for key, value in {**settings, "nodes": nodes}.items() if value is not None})
+    if "random" in text or "minority" in text:
         print(f"seed {chosen}")
-    if seconds is None or not wanted.lasting:
-        injected = inject(backend, wanted)
-        print(f"{wanted}: {injected.proof}")
-        if wanted.lasting:
+    if seconds is None or not injection.lasting:
+        injected = inject(backend, injection)
+        print(f"{injection}: {injected.proof}")
+        if injection.lasting:
             print(f"'lab heal {injected.mark}' reverts it")
         return
-    with inject(backend, wanted) as injected:
-        print(f"{wanted}: {injected.proof}", flush=True)
+    with inject(backend, injection) as injected:
+        print(f"{injection}: {injected.proof}", flush=True)
         threading.Event().wait(seconds)
-    print(f"{wanted}: reverted, and gone")
+    print(f"{injection}: reverted")

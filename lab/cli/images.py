@@ -1,4 +1,4 @@
-"""`lab images`: what the lab keeps on this machine's engine, and what of it is left over."""
+"""`lab images`: images and Xen disks of the lab on this machine, and removal of unused ones."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     if as_json:
         print(json.dumps([asdict(one) for one in found], indent=2))
         return
-    tables.rows(("NAME", "MiB", "USE"), [(one.name, str(one.size // MEBI), one.why or "left over") for one in found])
-    left = [one for one in found if not one.why]
-    print(f"{len(found)} in all, {len(left)} left over; the engine's layers take {layers // MEBI} MiB")
-    if left:
-        print("'lab images prune' removes what is left over")
+    tables.rows(("NAME", "MiB", "USE"), [(one.name, str(one.size // MEBI), one.why or "unused") for one in found])
+    unused = [one for one in found if not one.why]
+    print(f"{len(found)} in total, {len(unused)} unused; the engine's layers take {layers // MEBI} MiB")
+    if unused:
+        print("'lab images prune' removes the unused ones")
 
 
 def prune(

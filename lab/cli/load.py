@@ -1,4 +1,4 @@
-"""`lab load`: visitors at a constant rate, with honest response times; or the highest rate that is served well."""
+"""`lab load`: requests at a constant rate, or a search for the highest sustainable rate."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def load(
     from lab.topology import units
 
     if not 0 < rate <= MOST:
-        raise SpecError(f"a rate of {rate:g} can't be asked", next_step=f"take more than 0 and at most {MOST} a second")
+        raise SpecError(f"a rate of {rate:g} is not possible", next_step=f"use more than 0, at most {MOST} per second")
     if http not in ("1.1", "2"):
-        raise SpecError(f"there is no HTTP/{http} here", next_step="take 1.1 or 2")
+        raise SpecError(f"HTTP/{http} is not supported", next_step="use 1.1 or 2")
     seconds = units.seconds(span)
     if not 0 < seconds <= LONGEST:
-        raise SpecError(f"{span} is no length of a load", next_step="take more than 0 s and at most an hour")
-    wanted: Literal["1.1", "2"] = "2" if http == "2" else "1.1"
+        raise SpecError(f"a duration of {span} is not possible", next_step="use more than 0 s and at most one hour")
+    version: Literal["1.1", "2"] = "2" if http == "2" else "1.1"
     where = _url(backend, path)
 
     def running(rate: float, longest: float = LONGEST) -> Load:
         from lab.evidence import Load, Stream
 
-        return Load(backend, Stream("load", where, rate, wanted, keep), longest)
+        return Load(backend, Stream("load", where, rate, version, keep), longest)
 
     if search is None:
         _constant(running(rate, seconds), rate, seconds)
@@ -72,16 +72,16 @@ def load(
 
 
 def _url(backend: Backend, path: str) -> str:
-    """The site of the cluster that is there: by TLS where it has an HTTP balancer."""
+    """URL of the existing cluster's site: https if the cluster has an HTTP balancer."""
     from lab.errors import SpecError
 
     roles = {node.role for node in backend.observe().nodes}
     if "client" not in roles:
         raise SpecError(
-            f"there is no cluster '{backend.cluster}'", next_step="'lab up' makes one; --name chooses another"
+            f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it; --name selects another one"
         )
     if not path.startswith("/"):
-        raise SpecError(f"'{path}' is no path of the site", next_step="begin it with /")
+        raise SpecError(f"the path '{path}' does not start with /", next_step=f"use /{path}")
     return f"{'https' if 'http-lb' in roles else 'http'}://www.{backend.cluster}.test{path}"
 
 
@@ -99,7 +99,7 @@ def _constant(load: Load, rate: float, seconds: float) -> None:
 
 
 def _watched(running: Load, seconds: float, tell: Callable[[str], None]) -> None:
-    """Tells every second what came in it."""
+    """Prints the answers of each second."""
     from lab.evidence.load import answer
 
     begun, ended = time.monotonic(), threading.Event()
@@ -120,7 +120,7 @@ def _table(answers: Sequence[Answer], rate: float) -> None:
 
     failed = [one for one in answers if one.failed]
     served = Counter(one.node for one in answers if one.node)
-    rows = [("asked", f"{len(answers)}, {rate:g} a second"), ("failed", str(len(failed)))]
+    rows = [("requests", f"{len(answers)}, {rate:g} per second"), ("failed", str(len(failed)))]
     rows += [(f"{share:g} % within", f"{value * 1000:.1f} ms") for share, value in percentiles(answers).items()]
     rows += [(f"served by {node}", str(count)) for node, count in sorted(served.items())]
     rows += [(f"error: {text}", str(count)) for text, count in Counter(_why(one) for one in failed).most_common(5)]
@@ -132,18 +132,18 @@ def _why(answer: Answer) -> str:
 
 
 def _drawn(answers: Sequence[Answer]) -> None:
-    """The slowest answer of each stretch of time, as a row of blocks on a logarithmic scale."""
+    """Prints the slowest answer of each interval, as a row of blocks on a logarithmic scale."""
     import math
 
     from lab.evidence.latency import buckets
 
     begun, ended = answers[0].sent, answers[-1].sent + 1e-6
-    stretches = buckets(answers, begun, ended, (ended - begun) / COLUMNS)
-    slow = [bucket.slowest for bucket in stretches if bucket.slowest]
+    intervals = buckets(answers, begun, ended, (ended - begun) / COLUMNS)
+    slow = [bucket.slowest for bucket in intervals if bucket.slowest]
     if not slow:
         return
     low, high = math.log(min(slow)), math.log(max(slow) * 1.001)
-    line = "".join(_block(bucket, low, high) for bucket in stretches)
+    line = "".join(_block(bucket, low, high) for bucket in intervals)
     print(f"slowest  {line}  {min(slow) * 1000:.1f} to {max(slow) * 1000:.1f} ms; ✗ failed")
 
 
@@ -161,8 +161,8 @@ def _searched(load: Callable[[float], Load], rate: float, seconds: float, limit:
     from lab.evidence.search import highest
 
     def tell(tried: float, p99: float | None, *, good: bool) -> None:
-        said = "no answers" if p99 is None else f"99 % within {p99 * 1000:.1f} ms"
-        print(f"{tried:7.0f} a second: {said}{'' if good else ', or some failed: too much'}", flush=True)
+        measured = "no answers" if p99 is None else f"99 % within {p99 * 1000:.1f} ms"
+        print(f"{tried:7.0f} per second: {measured}{'' if good else ', or failed requests: too much'}", flush=True)
 
     found = highest(load, rate, seconds, limit, tell)
-    print(f"the highest rate whose 99 % are within {limit * 1000:g} ms: {found:.0f} a second")
+    print(f"highest rate with a 99th percentile within {limit * 1000:g} ms: {found:.0f} per second")

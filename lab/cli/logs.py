@@ -14,7 +14,7 @@ from lab.cli import options, screen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-LOOK_SECONDS = 0.5  # between two looks whether somebody still reads, while no line comes
+LOOK_SECONDS = 0.5  # interval of checks whether the reader of standard output has left
 COLOURS = ["cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green", "bright_magenta"]
 
 
@@ -57,34 +57,34 @@ def logs(
 
 
 def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:
-    """The lines of all sources, until all have ended or nobody reads what is printed.
+    """The lines of all sources, until all have ended or the reader of standard output has left.
 
     Raises:
-        Exception: what one of them raised.
+        Exception: the exception of a source.
     """
-    heard: queue.Queue[str | Exception | None] = queue.Queue(maxsize=1000)
+    lines: queue.Queue[str | Exception | None] = queue.Queue(maxsize=1000)
 
     def listen(source: Iterator[str]) -> None:
         try:
             for line in source:
-                heard.put(line)
-            heard.put(None)
-        except Exception as error:  # noqa: BLE001  raised again by who reads; a source that ends unsaid is waited for
-            heard.put(error)
+                lines.put(line)
+            lines.put(None)
+        except Exception as error:  # noqa: BLE001  raised again by the reader, which otherwise would wait for the source
+            lines.put(error)
 
     for source in sources:
         threading.Thread(target=listen, args=(source,), daemon=True).start()
     left = len(sources)
     while left:
         try:
-            said = heard.get(timeout=LOOK_SECONDS)
+            line = lines.get(timeout=LOOK_SECONDS)
         except queue.Empty:
             if screen.reader_gone():
                 return
             continue
-        if isinstance(said, Exception):
-            raise said
-        if said is None:
+        if isinstance(line, Exception):
+            raise line
+        if line is None:
             left -= 1
         else:
-            yield said
+            yield line

@@ -52,7 +52,7 @@ def list_(backend: Backend, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([asdict(account) for account in found], indent=2))
         return
-    rows = [(one.address, str(one.quota or "as the topology says"), ", ".join(one.aliases)) for one in found]
+    rows = [(one.address, str(one.quota or "default"), ", ".join(one.aliases)) for one in found]
     tables.rows(("ADDRESS", "QUOTA", "ALIASES"), rows)
 
 

@@ -1,4 +1,4 @@
-"""The command's entry: all verbs, and the one place where errors become a screen and an exit code."""
+"""Entry point of the command: all verbs, and the only place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lab.cli import (
     logs,
     mail,
     mysql,
-    opened,
+    open_,
     plan,
     power,
     render,
@@ -57,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
-PARTS = (mysql, volume, mail, user, backup, opened, renew)
+PARTS = (mysql, volume, mail, user, backup, open_, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 
 
@@ -89,10 +89,10 @@ for module in EVERY_DAY + PARTS + BENEATH:
 
 
 def _printed(error: Exception) -> int:
-    """Shows what Typer says of the command line, or of which file the system says what; returns the exit code.
+    """Prints an error of Typer or of the operating system; returns the exit code.
 
     Raises:
-        Exception: it is neither.
+        Exception: any other error.
     """
     show = getattr(error, "show", None)
     if show is not None:
@@ -101,33 +101,33 @@ def _printed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
         ended = error.__context__
         if isinstance(ended, SystemExit) and isinstance(ended.code, int):
-            return ended.code  # a terminal that was closed
-        print(f"lab: the output can't be written: {error.strerror}", file=sys.stderr)
+            return ended.code  # closed terminal
+        print(f"lab: cannot write the output: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     if not isinstance(error, OSError) or error.filename is None:
         raise error
-    shown = unusable(error.filename, error, "name another place, or make that one readable and writable for you")
+    shown = unusable(error.filename, error, "use another path, or make this one readable and writable for this user")
     print(f"lab: {shown}", file=sys.stderr)
     return shown.exit_code
 
 
 def _nothing(_number: int, _frame: object) -> None:
-    """A signal that came before does its work."""
+    """Ignores a second signal, since the first one is being handled."""
 
 
 def _terminated(number: int, _: object) -> None:
-    """A terminal that was closed and a `kill` end a verb as Ctrl-C does: with all that it began.
+    """SIGTERM and SIGHUP end a verb as Ctrl-C does, including the cleanup.
 
-    Once: what is reverted then is not to be broken off by the same signal, which a shell and the kernel both send.
+    Only once: a shell and the kernel may both send SIGHUP, and the second must not interrupt the cleanup.
     """
     for each in ENDING:
-        signal.signal(each, _nothing)  # SIG_IGN makes Python report a signal that is pending
+        signal.signal(each, _nothing)  # SIG_IGN would make Python report a pending signal
     raise SystemExit(SIGNALLED + number)
 
 
 def _outputs() -> int:
-    """Opens what was closed before the start; a copy of standard output, which Rich leads elsewhere."""
+    """Opens standard streams that were closed at the start; returns a copy of standard output, which Rich redirects."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -140,7 +140,7 @@ def _outputs() -> int:
 
 
 def main() -> None:
-    """Runs the command. Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 interrupted."""
+    """Runs the command. Exit codes: 0 success, 1 failure, 2 invalid request, 130 interrupted."""
     out = _outputs()
     screen.any_encoding()
     for number in ENDING:
@@ -153,11 +153,11 @@ def main() -> None:
     if code > SIGNALLED:
         after = "'lab up' continues from here, 'lab heal' reverts faults, 'lab down' removes the cluster"
         try:
-            with contextlib.suppress(OSError):  # the terminal may be gone
+            with contextlib.suppress(OSError):  # the terminal may be closed
                 print(f"lab: interrupted; {after}", file=sys.stderr)
                 sys.stdout.flush()
         finally:
-            os._exit(code)  # threads that still wait for the engine must not hold the terminal
+            os._exit(code)  # threads that still wait for the engine must not block the exit
     sys.exit(code)
 
 
@@ -165,7 +165,7 @@ def _ran(out: int) -> int:
     """The exit code; `out` is a copy of standard output."""
     try:
         code = app(standalone_mode=False) or 0
-        sys.stdout.flush()  # here a closed pipe is no error yet
+        sys.stdout.flush()  # a closed pipe is no error
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return error.exit_code
@@ -176,7 +176,7 @@ def _ran(out: int) -> int:
             return error.code
         if not screen.reader_gone(out):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left
         return 0
     except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
         return _printed(error)

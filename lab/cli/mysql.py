@@ -1,4 +1,4 @@
-"""`lab mysql`: who takes writes, a planned change of that, a shell, and a new copy for a node that lost its own."""
+"""`lab mysql`: status, switchover, re-cloning of a replica, and a shell."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def switchover(backend: Backend, to: To = "") -> None:
 
     _members(backend)
     chosen = mysql.switchover(backend, options.known_node(backend, to) if to else "")
-    print(f"{chosen} takes writes now")
+    print(f"{chosen} is the primary now")
 
 
 def reclone(backend: Backend, node: options.Node) -> None:
@@ -62,7 +62,7 @@ def reclone(backend: Backend, node: options.Node) -> None:
     if node not in names:
         raise SpecError(f"'{node}' is not a mysql node; {nearest(node, names)}")
     mysql.reclone(backend, node)
-    print(f"{node} follows with a copy of the primary's data")
+    print(f"{node} replicates, with a copy of the primary's data")
 
 
 def shell(

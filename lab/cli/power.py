@@ -52,7 +52,7 @@ VERBS = {
         lasting=True,
     ),
     "start": Verb("Starts nodes, resumes paused ones, and waits until they are ready.", "ready", _start),
-    "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready again", _restart),
+    "restart": Verb("Stops nodes cleanly and starts them again, one by one.", "ready", _restart),
     "kill": Verb(
         "Kills nodes without warning, like a power failure. 'lab start' starts them; 'lab heal' does not.",
         "killed",

@@ -1,4 +1,4 @@
-"""`lab runs list|show|compare`: what earlier runs saw."""
+"""`lab runs list|show|compare`: results of earlier runs."""
 
 from __future__ import annotations
 
@@ -83,14 +83,12 @@ def _find(folder: Path, which: str) -> Path:
         return Path(which)
     kept = _kept(folder)
     if not kept:
-        raise SpecError("no run is kept", where=str(folder), next_step="'lab chaos run web-node-dies' makes one")
+        raise SpecError("there is no run", where=str(folder), next_step="'lab chaos run web-node-dies' creates one")
     if which == "last":
         return kept[-1]
     found = [path for path in kept if path.name == which or path.name.startswith(which) or path.name.endswith(which)]
     if len(found) != 1:
-        raise SpecError(
-            f"{len(found)} runs are called '{which}'", where=str(folder), next_step="'lab runs list' shows all"
-        )
+        raise SpecError(f"{len(found)} runs match '{which}'", where=str(folder), next_step="'lab runs list' shows all")
     return found[0]
 
 
@@ -104,5 +102,5 @@ def _whole(path: Path) -> dict[str, Any]:
 
     told = _results(path)
     if told is None:
-        raise SpecError("that run did not come to its end", where=str(path), next_step="play its scenario again")
+        raise SpecError("the run was not completed", where=str(path), next_step="run its scenario again")
     return told

@@ -1,4 +1,4 @@
-"""How long operations look: a live table on a terminal, plain lines anywhere else."""
+"""Output of long operations: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 REPEAT_SECONDS = 15.0
 MARKS = {"✓": "ok", "✗": "x", "–": "-", "…": "..."}
-"""What is printed where the encoding of the terminal or pipe has no such sign."""
+"""Replacements for characters that the output's encoding lacks."""
 
 
 def any_encoding() -> None:
-    """Prints something else for a sign that standard output or error can't encode, instead of failing."""
+    """Replaces characters that standard output or error cannot encode."""
 
     def marked(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):
@@ -46,19 +46,19 @@ def any_encoding() -> None:
 
 
 class Plain(Silent):
-    """One line an event, with the seconds since the beginning, on standard error; what takes long is repeated."""
+    """One line per event on standard error, with the seconds since the start; long steps are repeated."""
 
     def __init__(self) -> None:
-        self._begun = self._said = time.monotonic()
+        self._begun = self._printed = time.monotonic()
         self._at: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def say(self, line: str) -> None:
-        """One line for a person."""
+        """Prints one line."""
         self._write(line)
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
-        """What a node or an image is at now."""
+        """Current step of a node or image."""
         with self._lock:
             if done:
                 self._at.pop(subject, None)
@@ -67,10 +67,10 @@ class Plain(Silent):
         self._write(f"{subject}: {text}{' ✓' if done else ''}")
 
     def repeat(self, ended: threading.Event) -> None:
-        """Says again what has gone on for long, where nothing else was said, until `ended`."""
+        """Repeats the longest running step after `REPEAT_SECONDS` without output, until `ended`."""
         while not ended.wait(REPEAT_SECONDS / 3):
             now = time.monotonic()
-            if now - self._said < REPEAT_SECONDS:
+            if now - self._printed < REPEAT_SECONDS:
                 continue
             with self._lock:
                 subject, (text, since) = min(self._at.items(), key=lambda row: row[1][1], default=("", ("", now)))
@@ -78,15 +78,15 @@ class Plain(Silent):
                 self._write(f"{subject}: {text} (for {now - since:.0f} s)")
 
     def _write(self, text: str) -> None:
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
         try:
-            sys.stderr.write(f"[{self._said - self._begun:6.1f} s] {text}\n")
-        except OSError:  # nobody reads on, as behind `| head`: the work itself goes on
+            sys.stderr.write(f"[{self._printed - self._begun:6.1f} s] {text}\n")
+        except OSError:  # the reader has left, as `head` does: the operation continues
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Table(Silent):
-    """A live table: what each image and node is at, and for how long."""
+    """A live table: the current step of each image and node, and its duration."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -95,11 +95,11 @@ class Table(Silent):
         self._rows: dict[str, tuple[str, float, bool]] = {}
 
     def say(self, line: str) -> None:
-        """One line for a person, above the table."""
+        """Prints one line above the table."""
         self._live.console.print(line, highlight=False, markup=False)
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
-        """What a node or an image is at now."""
+        """Current step of a node or image."""
         with self._lock:
             self._rows[subject] = (text, time.monotonic(), done)
 
@@ -118,7 +118,7 @@ class Table(Silent):
 
 @contextmanager
 def report() -> Iterator[Report]:
-    """A report that fits where standard error goes."""
+    """The report for standard error: live on a terminal, else plain."""
     if not sys.stderr.isatty():
         plain, ended = Plain(), threading.Event()
         threading.Thread(target=plain.repeat, args=(ended,), daemon=True).start()
@@ -138,7 +138,7 @@ def report() -> Iterator[Report]:
 
 @contextmanager
 def looking() -> Iterator[None]:
-    """For verbs that only show something: Ctrl-C and other signals end them without a word."""
+    """For verbs that change nothing: Ctrl-C and other signals end them silently."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:
@@ -147,11 +147,11 @@ def looking() -> Iterator[None]:
             raise
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-        os._exit(code)  # threads may still wait for lines
+        os._exit(code)  # threads may still wait for output
 
 
 def reader_gone(out: int = 1) -> bool:
-    """Whether standard output, or a copy of it, is a pipe that nobody reads any more, as behind `| head`."""
+    """Whether standard output, or a copy of it, is a pipe whose reader has left."""
     poll = select.poll()
     poll.register(out, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -1,4 +1,4 @@
-"""`lab status`, and `lab ps`, which is the same."""
+"""`lab status`, and its alias `lab ps`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _watch(look: Callable[[], Status]) -> NoReturn:
 
     from lab.cli import tables
 
-    if not sys.stdout.isatty():  # a pipe, whose reader may leave
+    if not sys.stdout.isatty():  # a pipe: its reader may leave
         with screen.looking():
             while True:
                 tables.status(look())
@@ -62,5 +62,5 @@ def _watch(look: Callable[[], Status]) -> NoReturn:
         while True:
             begun = time.monotonic()
             live.update(tables.rendered(look()))
-            # At most half of the time is spent in asking: each node that answers runs a process.
+            # Polling takes at most half of the time, since it runs a process in each node.
             time.sleep(max(WATCH_SECONDS, time.monotonic() - begun))

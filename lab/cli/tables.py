@@ -23,25 +23,25 @@ PAST = {"create": "created", "recreate": "recreated", "start": "started", "updat
 
 
 def _console() -> Console:
-    """Standard output; a pipe has no width, and whoever reads it wants each name in one piece."""
+    """Standard output; without wrapping in a pipe."""
     return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 def summary(changes: Sequence[Action]) -> None:
-    """One line: how many nodes were changed, and how."""
+    """Prints the number of changed nodes by kind of change."""
     counted = Counter(PAST[change.kind.value] for change in changes)
     print(", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to change")
 
 
 def status(found: Status, console: Console | None = None) -> None:
-    """The nodes and the addresses to open."""
+    """Prints the nodes and the published addresses."""
     (console or _console()).print(rendered(found))
 
 
 def rendered(found: Status) -> Group:
-    """The status as something that a console prints."""
+    """The status as a renderable."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in ("NODE", "ROLE", "STATE", "ADDRESS", "MAY TAKE", ""):
+    for title in ("NODE", "ROLE", "STATE", "ADDRESS", "LIMITS", "REASON"):
         grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
     for node in found.nodes:
         good = node.ready
@@ -57,7 +57,7 @@ def rendered(found: Status) -> Group:
         ("ready", "green bold") if found.ready else ("not ready", "red bold"),
     )
     if not found.nodes:
-        return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' makes one"))
+        return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' creates it"))
     lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in found.endpoints]
     return Group(heading, grid, *lines)
 
@@ -71,27 +71,27 @@ def _limits(limits: Limits | None) -> str:
 
 
 def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:
-    """Any table of texts."""
+    """Prints a table of texts."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
     for place, title in enumerate(titles):
-        grid.add_column(title, overflow="fold", no_wrap=place == 0)  # what is copied stays in one piece
+        grid.add_column(title, overflow="fold", no_wrap=place == 0)  # names are copied: never wrapped
     for row in found:
         grid.add_row(*map(Text, row))
     _console().print(grid)
 
 
 def actions(planned: Sequence[Action]) -> None:
-    """What `up` would do."""
-    rows(("ACTION", "NODE", "WHY"), [(action.kind.value, action.node, action.why) for action in planned])
+    """Prints the actions of `up`."""
+    rows(("ACTION", "NODE", "REASON"), [(action.kind.value, action.node, action.why) for action in planned])
 
 
 def findings(found: Sequence[Finding]) -> None:
-    """What the doctor saw."""
+    """Prints the findings of `lab doctor`."""
     grid = Table(box=None, padding=(0, 2), show_header=False)
     for _ in range(3):
         grid.add_column(overflow="fold")
     for finding in found:
         mark = Text("✓", "green") if finding.good else Text("✗", "red bold") if finding.vital else Text("–", "yellow")
-        said = finding.found if finding.good or not finding.way_round else f"{finding.found}\n{finding.way_round}"
-        grid.add_row(mark, finding.subject, said)
+        text = finding.found if finding.good or not finding.way_round else f"{finding.found}\n{finding.way_round}"
+        grid.add_row(mark, finding.subject, text)
     _console().print(grid)

@@ -46,7 +46,7 @@ def _list(file: options.File = None, name: options.Name = None) -> None:
         for who, user in people.items()
     ]
     tables.rows(("USER", "NUMBER", "KEYS", "GROUPS", "MAY"), rows)
-    # Below it, since a fingerprint is copied, and a table may break it.
+    # Below the table, which might wrap a fingerprint.
     for who, user in people.items():
         for key in user.keys:
             print(f"  {who}: {fingerprint(key)} {key.partition(' ')[2].partition(' ')[2]}".rstrip())
@@ -101,7 +101,7 @@ def keys(
     from lab.services import users
 
     if not key and not away:
-        raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT takes one away")
+        raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT removes one")
     _changed(user, users.rekeyed(user, users.public_keys(key or []), away or []), file, name, backend, host)
 
 
@@ -113,7 +113,7 @@ def _changed(
     kind: str | None,
     host: str | None,
 ) -> None:
-    """Changes the topology under the cluster's lock; the file is written once the running cluster has the change."""
+    """Changes the topology under the cluster's lock; the file is written after the running cluster has the change."""
     from lab.cli import screen
     from lab.errors import BackendError, HostError
     from lab.lifecycle.lock import held
@@ -140,7 +140,7 @@ def _changed(
 
 
 def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:
-    """Takes the change into use where the cluster runs, with as many nodes as it has."""
+    """Applies the change to the running cluster, without changing its number of nodes."""
     from lab.errors import LabError
     from lab.lifecycle.expected import expected
     from lab.lifecycle.resolve import as_many

@@ -1,4 +1,4 @@
-"""`lab volume`: the shared volumes, brick by brick, and what waits to be healed."""
+"""`lab volume`: bricks of the shared volumes, pending heals, and files whose copies contradict each other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def status(backend: Backend, as_json: Annotated[bool, typer.Option("--json", hel
         print(json.dumps(found, indent=2))
     else:
         volumes = sorted({volume for of in found.values() for volume in of})
-        cell = {(n, v): _said(row) for n, of in found.items() for v, row in of.items()}
+        cell = {(n, v): _brick(row) for n, of in found.items() for v, row in of.items()}
         table = [(volume, *(cell.get((node, volume), "no answer") for node in nodes)) for volume in volumes]
         tables.rows(("VOLUME", *nodes), table)
     rows = [row for of in found.values() for row in of.values()]
@@ -71,20 +71,20 @@ def mend(
         raise typer.Exit(1 if found else 0)
     for path in paths or found:
         chosen = unlike.mend(backend, volume, path, copy)
-        print(f"{path}: that of {chosen.node}, {chosen}; the others' copies are kept in {unlike.KEPT} of their nodes")
+        print(f"{path}: took the copy of {chosen.node}, {chosen}; the others are kept in {unlike.KEPT} of their nodes")
 
 
 def _list(found: dict[str, list[Copy]], volume: str) -> None:
     from lab.cli import tables
 
     if not found:
-        print(f"{volume}: no file's copies contradict each other")
+        print(f"{volume}: no files with contradicting copies")
         return
     tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in found.items() for one in of])
-    print(f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' that written last")
+    print(f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' the one written last")
 
 
-def _said(row: dict[str, Any]) -> str:
-    brick = "up" if row["brick"] else "down"
-    said = f"{brick}, {row['heal']} to heal" if row["heal"] else brick
-    return f"{said}, {len(unlike)} to mend" if (unlike := row.get("unlike")) else said
+def _brick(row: dict[str, Any]) -> str:
+    state = "up" if row["brick"] else "down"
+    text = f"{state}, {row['heal']} to heal" if row["heal"] else state
+    return f"{text}, {len(unlike)} to mend" if (unlike := row.get("unlike")) else text

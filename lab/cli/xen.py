@@ -1,4 +1,4 @@
-"""`lab xen host up|status|enter|down`: a real Xen on this machine, inside QEMU."""
+"""`lab xen host up|status|enter|down`: a Xen host in QEMU on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def up(
 
     with screen.report() as report:
         machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, report.step)
-    print("'lab up --backend xen --file five' places a cluster there; 'lab xen host down' ends it")
+    print("'lab up --backend xen --file five' creates a cluster there; 'lab xen host down' stops the host")
 
 
 @host.command()
@@ -47,7 +47,7 @@ def status(
 
     found = machine.running()
     if found is None:
-        print("null" if as_json else "no nested Xen host runs; 'lab xen host up' boots one")
+        print("null" if as_json else "the nested Xen host is not running; 'lab xen host up' boots one")
         raise typer.Exit(1)
     if as_json:
         print(json.dumps(machine.described(found)))
@@ -72,10 +72,10 @@ def down() -> None:
 
     found = machine.running()
     if found is None:
-        print("no nested Xen host runs")
+        print("the nested Xen host is not running")
         return
     machine.down(found)
-    print("the nested Xen host is down")
+    print("stopped the nested Xen host")
 
 
 def _running() -> Running:
@@ -84,5 +84,5 @@ def _running() -> Running:
 
     found = machine.running()
     if found is None:
-        raise HostError("no nested Xen host runs", next_step="'lab xen host up' boots one")
+        raise HostError("the nested Xen host is not running", next_step="'lab xen host up' boots one")
     return found

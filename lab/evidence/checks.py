@@ -79,7 +79,7 @@ def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult
     unseen = [time.seconds for time in times if not time.seen]
     figure = f"{worst.seconds:.2f} s" + (f" (the slowest of {len(times)})" if len(times) > 1 else "")
     if unseen:
-        figure = f"{len(unseen)} of {len(times)} times not seen to end within {max(unseen):.2f} s"
+        figure = f"{len(unseen)} of {len(times)} times had no observed end within {max(unseen):.2f} s"
     late = [time for time in times if time.seconds > bound + run.interval or not time.seen]
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
@@ -98,7 +98,7 @@ def _hidden(found: CheckResult, promise: Promise, bound: float, run: RunData) ->
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
         if still > STILL_SHARE * (ended - begun):
-            said = f"{found.figure}; around a fault the machine stood still for {still:.2f} of {ended - begun:.1f} s"
+            said = f"{found.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
             return CheckResult(found.result, said, found.ids, excused=True)
     return found
 
@@ -133,7 +133,7 @@ def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckRes
     during = sum(any(f.begun <= answer.sent <= f.mended for f in hit) for answer in run.answers)
     failed = [answer for answer in run.answers if answer.failed]
     if not hit or during < ENOUGH:
-        return _unknown(f"{during} requests while a {promise.role} node was broken; {ENOUGH} are needed")
+        return _unknown(f"{during} requests during faults of {promise.role} nodes; {ENOUGH} are needed")
     why = f"; the first: {failed[0].error or failed[0].status}" if failed else ""
     figure = f"{len(failed)} of {len(run.answers)} requests failed{why}"
     return CheckResult(PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS, figure)
@@ -146,7 +146,7 @@ def _slowest_request(promise: Promise, bound: float, run: RunData) -> CheckResul
     sent = {answer.sent for answer in during}
     others = [answer for answer in run.answers if answer.sent not in sent]
     if min(len(during), len(others)) < ENOUGH:
-        return _unknown(f"{len(during)} requests while a {promise.role} node was broken; {ENOUGH} are needed")
+        return _unknown(f"{len(during)} requests during faults of {promise.role} nodes; {ENOUGH} are needed")
     # The page's own time, measured in the same run, is not part of the promise.
     own = percentiles(others).get(ORDINARY, 0.0)
     return CheckResult(None, times=tuple(Timed(max(0.0, answer.seconds - own), answer.sent) for answer in during))
@@ -194,7 +194,7 @@ def _back_in_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
             continue
         for rows in _watchers(promise, run, ready - run.interval, ready + run.allowed(bound, ready)):
             times += _changed(run, rows, node, (ready, run.ended), member=True)
-    return _slowest(times, f"a {promise.role} node coming back", bound, run)
+    return _slowest(times, f"a {promise.role} node returning to a pool", bound, run)
 
 
 def _only_in_flight(promise: Promise, bound: float, run: RunData) -> CheckResult:
@@ -203,10 +203,10 @@ def _only_in_flight(promise: Promise, bound: float, run: RunData) -> CheckResult
     wide = [(begun, died + run.allowed(bound, died)) for begun, died in deaths]
     during = sum(_in_flight(answer, strict) for answer in run.answers)
     if not deaths or during < ENOUGH:
-        return _unknown(f"{during} requests while a {promise.role} node was broken; {ENOUGH} are needed")
+        return _unknown(f"{during} requests during faults of {promise.role} nodes; {ENOUGH} are needed")
     failed = [answer for answer in run.answers if answer.failed]
     late = [answer for answer in failed if not _in_flight(answer, strict)]
-    figure = f"{len(failed)} of {len(run.answers)} requests failed, {len(late)} of them not on the dead node"
+    figure = f"{len(failed)} of {len(run.answers)} requests failed, {len(late)} not in flight on the failed node"
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
     if all(_in_flight(answer, wide) for answer in late):
@@ -239,13 +239,13 @@ def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
     """Time from a node's return to the last change of the holder: until then two nodes may have held the VIP."""
     returns = [fault.mending for fault, _ in _faults(run, promise)]
     if not returns:
-        return _unknown("no tcp-lb came back in this run")
+        return _unknown("no tcp-lb returned in this run")
     back = max(returns)
     held = [
         (row.due, row.value.strip()) for row in run.rows.get(probes.VIP, ()) if row.due >= back and probes.good(row)
     ]
     if not held or held[-1][0] < back + run.allowed(bound, back):
-        return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, before it had settled")
+        return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, too early to judge")
     last = held[-1][1]
     if list(run.holders) != [last]:
         return CheckResult(PromiseVerdict.BROKEN, f"{len(run.holders)} holders at the end; visitors reached {last}")
@@ -256,20 +256,20 @@ def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
 def _site_heals(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del promise, bound
     if not run.faults:
-        return _unknown("nothing was broken")
+        return _unknown("the run had no fault")
     mended = max(fault.mended for fault in run.faults)
     after = [row for row in run.rows.get(probes.SITE, ()) if row.due >= mended]
     bad = [row.due for row in after if not probes.good(row)]
     if not after or not any(probes.good(row) for row in after):
         return CheckResult(
-            PromiseVerdict.BROKEN if after else PromiseVerdict.UNKNOWN, "the site was not seen to answer afterwards"
+            PromiseVerdict.BROKEN if after else PromiseVerdict.UNKNOWN, "no answer of the site was observed afterwards"
         )
     if bad and bad[-1] == after[-1].due:
         return CheckResult(
             PromiseVerdict.BROKEN, f"a visitor still failed at the end: {after[-1].error or after[-1].status}"
         )
     seconds = bad[-1] - mended + run.interval if bad else 0.0
-    figure = f"every visitor is answered {seconds:.2f} s after the last mending"
+    figure = f"every visitor is answered {seconds:.2f} s after the last revert"
     return CheckResult(PromiseVerdict.HOLDS, figure, times=(Timed(seconds, mended),))
 
 
@@ -284,21 +284,21 @@ def _writes_again(promise: Promise, bound: float, run: RunData) -> CheckResult:
             since = max(span.begun, fault.begun)
             if since <= min(span.ended, fault.mended):
                 times.append(Timed(span.ended - since, since, seen=not (on and span is dark[-1])))
-    return _slowest(times, "writes that nobody took", bound, run)
+    return _slowest(times, "an outage of writes", bound, run)
 
 
 def _longest_write(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del promise, bound, run
-    return _unknown("only the node that writes can measure it, and none did")
+    return _unknown("only a writing node can measure it, and none did")
 
 
 def _acknowledged(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del bound
     found = run.judgements.get(promise.declared.service)
     if found is None:
-        return _unknown(f"no ledger was kept of {promise.declared.service}")
+        return _unknown(f"there was no ledger of {promise.declared.service}")
     if not list(_faults(run, promise)):
-        return _unknown(f"no {promise.role} node was broken")
+        return _unknown(f"no {promise.role} node had a fault")
     if found.verdict is Verdict.UNKNOWN:
         return _unknown(found.why)
     return CheckResult(PromiseVerdict(found.verdict.value), found.why, ids=found.ids)

@@ -1,1 +1,1 @@
-"""What is made of a plan and a backend: up, down, reconcile, ready, status."""
+"""The life cycle of a cluster: up, down, reconcile, ready, status."""

@@ -1,4 +1,4 @@
-"""Carries out the actions of a prepared plan, in an order in which traffic is never led to what is not there."""
+"""Executes the actions of a prepared plan, in an order that never routes traffic to missing nodes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan
     from lab.progress import Report
 
-UNSURE = ""  # the digest of a file that is being copied or deleted: no content has it
-ASK_SECONDS = 5.0  # for a node to say whether it is ready
-UNREADY_SECONDS = 20.0  # for one that was not, before the next ones are changed
-ROLLING_SHARE = 3  # of the nodes of a role, at most one in so many is replaced or reloaded at a time
+UNSURE = ""  # digest of a file that is being copied or deleted; matches no content
+ASK_SECONDS = 5.0  # limit of a readiness check
+UNREADY_SECONDS = 20.0  # limit for a node that was not ready before, until the next ones are changed
+ROLLING_SHARE = 3  # at most one in so many nodes of a role is replaced or reloaded at a time
 
 
 def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
-    """New nodes first; then replacements and reloads, a few at a time; at last what goes away."""
+    """New nodes first, then replacements and reloads in waves, removals last."""
     by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
     work = partial(_perform, prepared, backend, report, seconds)
     if prepared.existing.network not in (None, str(prepared.plan.network.cidr)):
-        # No node can move to another subnet: all go, the network with them.
+        # No node can move to another subnet: all nodes are removed with their network.
         for action in (*by_kind[Kind.RECREATE], *by_kind[Kind.REMOVE]):
             backend.remove(action.node)
         backend.clear(volumes=False)
         parallel.for_each([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
         return
-    # First those that hold the VIP: they have the longest way until they serve.
+    # Nodes that may hold the VIP first: they take longest until they serve.
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
     awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
@@ -52,9 +52,9 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
 
 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
-    """Changes nodes that exist. First those that are not ready: the change of another one may be what they wait for.
+    """Changes existing nodes. Nodes that are not ready first: they may wait for the change of another node.
 
-    Between two waves nobody waits for those, nor for new ones that have to be told of: whoever calls this does so last.
+    Waves do not wait for those, nor for new nodes that others must be told of: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
     unready = _not_ready(prepared, backend, changed) if seconds else set()
@@ -68,19 +68,19 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
         [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
     ):
         if number and seconds and not prepared.moves:
-            # The balancers must lead to the wave before again, or the next one could take the last that serves.
+            # The previous wave must be in the pools again, or the next one could remove the last serving node.
             ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else ready.ALL)
         parallel.for_each(wave, work)
 
 
 def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
-    """An action on a node that was not ready; nobody waits long for it before all of those were changed."""
+    """An action on a node that was not ready; waits briefly, since it may depend on later changes."""
     with contextlib.suppress(NotReady):
         _perform(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
 
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:
-    """Those of these nodes that run and are not ready now."""
+    """The given nodes that run and are not ready."""
     found = set()
 
     def ask(name: str) -> None:
@@ -111,7 +111,7 @@ def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
 
 
 def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
-    """One action, to its end: the node is ready, or gone."""
+    """Executes one action, until the node is ready or removed."""
     name = action.node
     if action.kind is Kind.REMOVE:
         report.step(name, "stopping")
@@ -149,9 +149,9 @@ def _create(
 
 
 def _update(prepared: Prepared, backend: Backend, report: Report, action: Action) -> None:
-    """Removes what changes from the manifest, copies, reloads, and writes the new manifest.
+    """Removes changed files from the manifest, copies, reloads, and writes the new manifest.
 
-    Interrupted anywhere, the next `up` does it again, also where it wants the former files.
+    After an interruption the next `up` repeats it, also with the former files.
     """
     name, files = action.node, prepared.files[action.node]
     report.step(name, f"copying {len(action.files)} files")
@@ -165,8 +165,8 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
         done = backend.run(name, ["/usr/lib/lab/reload", *changed])
         if not done.ok:
             raise BackendError(
-                f"{name} did not take its new files: {done.said}",
+                f"{name} rejected its new files: {done.said}",
                 where=name,
-                next_step="mend the topology, or 'lab logs'",
+                next_step=f"correct the topology; 'lab logs {name}' has details",
             )
     backend.put(name, {MANIFEST: files[MANIFEST]})

@@ -1,7 +1,7 @@
-"""The cluster's CA as it is kept, and its replacement: announced, then put to use, then the former one is given up.
+"""The stored CA of a cluster, and its replacement: announced, then activated, then the former one is retired.
 
-While it is replaced every node trusts both, so that no node ever meets a certificate that it can't check. Whatever step
-an interrupted `renew --ca` had come to, `up` works with the files that are there, and `renew --ca` goes on.
+During the replacement every node trusts both, so that every certificate can be verified. After an interruption at any
+step `up` works with the present files, and `renew --ca` continues.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from lab.plan import Plan
 
 OWN, NEXT, FORMER = "authority", "authority-next", "authority-former"
-"""Key and certificate of the CA that issues, of the one that will, and the certificate of the one that did."""
+"""Key and certificate of the issuing CA and of the next one, and the certificate of the former one."""
 
 EARLIER_KEY, EARLIER_CERTIFICATE = "ca-key", "ca-certificate"
-"""As versions before 0.2 kept it."""
+"""File names of versions before 0.2."""
 
 
 def own(where: Path) -> Authority | None:
-    """The CA that issues, in a cluster's folder of secrets."""
+    """The issuing CA of a cluster's folder of secrets."""
     if (where / OWN).is_file():
         return _read(where / OWN)
     if (where / EARLIER_KEY).is_file():
@@ -37,17 +37,17 @@ def own(where: Path) -> Authority | None:
 
 
 def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], object]) -> Authority:
-    """The CA that issues for these names: the one that is kept; a new one where there is none, or that one may not."""
+    """The issuing CA for these names; created if there is none, or if its constraints exclude a name."""
     found = usable(where, names)
     if found:
         return found
     former = own(where)
     if former:
         say(
-            f"the CA of '{plan.cluster}' is replaced: the former one is not for {plan.network.cidr};"
+            f"the CA of '{plan.cluster}' is replaced: the former one is not valid for {plan.network.cidr};"
             " it is trusted until 'lab renew --ca'"
         )
-        # Until the nodes have the new one, it is by the former that they, and the note in the engine, know their owner.
+        # Until the nodes have the new one, they and the note in the engine identify their owner by the former one.
         private.write(where / FORMER, former.certificate)
     made = _made(plan)
     _keep(where / OWN, made)
@@ -55,13 +55,13 @@ def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], 
 
 
 def usable(where: Path, names: Sequence[str]) -> Authority | None:
-    """The CA that is kept, if it may issue for these names."""
+    """The stored CA, if it may issue for these names."""
     found = own(where)
     return found if found and found.allows(names) else None
 
 
 def trusted(where: Path) -> str:
-    """The certificates that the nodes trust, PEM: of the CA that issues first."""
+    """The certificates that the nodes trust, PEM; the issuing CA first."""
     found = own(where)
     parts = [found.certificate.strip()] if found else []
     if (where / NEXT).is_file():
@@ -72,13 +72,13 @@ def trusted(where: Path) -> str:
 
 
 def announce(where: Path, plan: Plan) -> None:
-    """Makes the next CA, which nodes trust from the next `up` on; one from an earlier attempt is kept if it fits."""
+    """Creates the next CA, trusted from the next `up` on; one of an earlier attempt is reused if it is valid."""
     if not (where / NEXT).is_file() or not _read(where / NEXT).allows([str(plan.network.gateway)]):
         _keep(where / NEXT, _made(plan))
 
 
 def replace(where: Path) -> None:
-    """Has the next CA issue from now on; the former one is still trusted."""
+    """Makes the next CA the issuing one; the former one is still trusted."""
     former = own(where)
     if former:
         private.write(where / FORMER, former.certificate)
@@ -88,17 +88,17 @@ def replace(where: Path) -> None:
 
 
 def replacing(where: Path) -> bool:
-    """Whether another CA issues by now and the former one is still trusted."""
+    """Whether a replacement is between activation and retirement."""
     return (where / FORMER).is_file() and not (where / NEXT).is_file()
 
 
 def retire(where: Path) -> None:
-    """Ends the trust in the former CA, from the next `up` on."""
+    """Ends trust in the former CA, from the next `up` on."""
     (where / FORMER).unlink(missing_ok=True)
 
 
 def known(where: Path) -> frozenset[str]:
-    """The fingerprints of all that are trusted.
+    """The fingerprints of all trusted CAs.
 
     Raises:
         HostError: a file is damaged.
@@ -116,7 +116,7 @@ def _made(plan: Plan) -> Authority:
     from lab.export.compose import NETWORK
     from lab.lifecycle.resolve import RANGE
 
-    # A cluster whose subnet the lab chose may get another one of the same range, or be run by Docker Compose.
+    # A cluster with an automatic subnet may get another one of the same range, or run under Docker Compose.
     subnet = plan.network.cidr
     networks = list(dict.fromkeys([RANGE if subnet.subnet_of(RANGE) else subnet, NETWORK, IPv4Network("127.0.0.1/32")]))
     return authority(plan.cluster, [f"{plan.cluster}.test", "localhost"], networks)

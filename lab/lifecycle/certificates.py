@@ -1,7 +1,7 @@
-"""The cluster's own CA and the leaves that it issues, by RFC 5280: it can speak for nobody but its cluster.
+"""The cluster's CA and its leaf certificates (RFC 5280); name constraints limit the CA to its cluster.
 
 Lifetimes: a leaf has 365 days. Mozilla's intermediate configuration of TLS allows 366, Apple's systems 825 (support
-article 103769). Their key is EC P-256, which all of HAProxy, Postfix, Dovecot, MariaDB and GlusterFS take.
+article 103769). Their key is EC P-256, which HAProxy, Postfix, Dovecot, MariaDB and GlusterFS all support.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Authority:
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
     def whole(self) -> bool:
-        """Whether both can be read."""
+        """Whether both can be parsed."""
         try:
             load_pem_private_key(self.key.encode(), None)
         except (ValueError, TypeError):
@@ -62,14 +62,14 @@ class Authority:
 
     @property
     def worry(self) -> str:
-        """Why it should be replaced; empty where it is well."""
+        """Why it should be replaced; empty if it is valid."""
         ends = self.parsed.not_valid_after_utc
         if _constraints(self.parsed) is None:
             return f"was made by an earlier version, and can speak for any name until {ends:%Y}"
         return f"ends on {ends:%Y-%m-%d}" if ends - datetime.now(UTC) < LEAF_LIFE else ""
 
     def allows(self, names: Sequence[str]) -> bool:
-        """Whether clients accept what it signs for these DNS names and addresses (RFC 5280, 4.2.1.10)."""
+        """Whether its name constraints permit these DNS names and addresses (RFC 5280, 4.2.1.10)."""
         found = _constraints(self.parsed)
         if found is None:
             return True
@@ -87,8 +87,8 @@ class Authority:
         """A new key with its certificate, PEM, for DNS names and addresses.
 
         Args:
-            names: whom it is for.
-            common_name: the subject, by which GlusterFS and Galera know who asks.
+            names: the subject alternative names.
+            common_name: the subject, by which GlusterFS and Galera identify the peer.
         """
         now, key = datetime.now(UTC), ec.generate_private_key(ec.SECP256R1())
         signer = load_pem_private_key(self.key.encode(), None)
@@ -112,7 +112,7 @@ class Authority:
         return min(now - EARLIER + LEAF_LIFE, self.parsed.not_valid_after_utc)
 
     def serves(self, leaf: str, names: Sequence[str], common_name: str) -> bool:
-        """Whether a leaf is of this CA, for exactly these names, and good for a while; else it is issued again."""
+        """Whether a leaf is of this CA, for exactly these names, and not about to expire."""
         try:
             held = x509.load_pem_x509_certificate(leaf[leaf.index(BEGIN) :].encode())
             held.verify_directly_issued_by(self.parsed)
@@ -126,14 +126,14 @@ class Authority:
 
 
 def authority(cluster: str, domains: Sequence[str], networks: Sequence[IPv4Network]) -> Authority:
-    """A new CA, which can speak for these domains with all below them, and for these networks.
+    """A new CA, constrained to these domains with their subdomains, and to these networks.
 
-    An address of IPv6 is in none of them, so it is refused too; what is neither a server nor a client of TLS, such as a
-    signer of mail or of code, is refused by the CA's own extended key usage.
+    IPv6 addresses are in none of them, so they are excluded; usages other than TLS server and client, such as signing
+    of mail or code, are excluded by the CA's extended key usage.
     """
     now, key = datetime.now(UTC), ec.generate_private_key(ec.SECP256R1())
     permitted = [*map(x509.DNSName, domains), *map(x509.IPAddress, networks)]
-    # The time of its making is part of its name: who trusts an older one of this cluster tells them apart.
+    # The name has the time of creation: a client that trusts an older CA of this cluster can tell them apart.
     name = _subject(f"{cluster} {now:%Y-%m-%d %H:%M:%S}")
     built = (
         _draft(name, name, key, now, now - EARLIER + AUTHORITY_LIFE)

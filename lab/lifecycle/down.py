@@ -1,4 +1,4 @@
-"""`down`: removes what carries the cluster's label, and nothing else; needs no topology."""
+"""`down`: removes everything with the cluster's label, and nothing else; needs no topology."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backups: bool = False) -> int:
-    """Removes the cluster; with `volumes` its data and its secrets too. Returns how many nodes there were.
+    """Removes the cluster; with `volumes` its data and secrets too. Returns the former number of nodes.
 
-    With `keep_backups` as well, the backup nodes' volumes stay, and the secrets, without which nobody could read them.
+    With `keep_backups` the backup nodes' volumes are kept, and the secrets, which are needed to read them.
     """
     nodes = backend.observe().nodes
     backups = [role for role in roles() if manifest(role).own.backups] if keep_backups else []
@@ -29,7 +29,7 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
     parallel.for_each([node.name for node in nodes], remove)
     backend.clear(volumes=volumes, keep=backups if keep_backups else [])
     if volumes:
-        scaling.forget(backend)  # also where other notes stay, with the backups
+        scaling.forget(backend)  # also with `keep_backups`, which keeps other notes
     if volumes and not keep_backups:
         secrets.forget(backend.cluster)
     elif volumes and not backend.observe().data:

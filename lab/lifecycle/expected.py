@@ -1,4 +1,4 @@
-"""Which nodes a cluster should have: noted with it in the engine, so that one that was removed by hand is missed."""
+"""The expected nodes of a cluster, noted in the engine, so that nodes removed by hand are reported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NOTE = "nodes"
 
 
 def note(plan: Plan) -> dict[str, str]:
-    """What is noted with the cluster."""
+    """The note of the expected nodes."""
     return {NOTE: " ".join(node.name for node in plan.nodes)}
 
 
 def expected(backend: Backend, existing: Existing) -> list[str]:
-    """The names of the nodes that the last `up` was to make, and of those that exist besides."""
+    """Names of the nodes of the last `up`, and of all others that exist."""
     noted = backend.notes().get(NOTE, "").split()
     return noted + [node.name for node in existing.nodes if node.name not in noted]

@@ -1,4 +1,4 @@
-"""Which images of a family did not work on this machine."""
+"""Record of images that failed on this machine."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def failed(roles: Iterable[str], family: str) -> str:
-    """Why an image of these roles did not work here before; empty where all may be tried."""
+    """Why an image of these roles failed here before; empty if none did."""
     known = _read()
     wanted = (recipe(role, family).tag for role in ("base", *roles))
     return next((known[image] for image in wanted if image in known), "")
 
 
 def remember(images: Iterable[str], why: str) -> None:
-    """Notes that these images do not work here: `auto` does not try them again until they change."""
+    """Records failed images: `auto` does not retry them until they change."""
     _write(_read() | dict.fromkeys(images, why.splitlines()[0]))
 
 
 def forget(made: Plan) -> None:
-    """Notes that the images of this plan work."""
+    """Records that the images of this plan work."""
     known, works = _read(), {recipe("base", made.family).tag, *(node.image for node in made.nodes)}
     if known.keys() & works:
         _write({image: why for image, why in known.items() if image not in works})

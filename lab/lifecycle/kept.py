@@ -1,4 +1,4 @@
-"""What this machine keeps of a cluster beside its secrets: what it was made from, and how far it came."""
+"""Local notes about a cluster, beside its secrets: its topology, and the progress of its creation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.errors import HostError
 
 
 class Note(StrEnum):
-    """A note, by the name of its file in the cluster's own folder."""
+    """A note, by its file name in the cluster's folder."""
 
     FAMILY = "family"
     """The family by which the volumes were made."""
@@ -22,29 +22,29 @@ class Note(StrEnum):
 
 
 def keep(cluster: str, note: Note, text: str) -> None:
-    """Writes a note, where it does not say so already."""
+    """Writes a note, if its text changes."""
     if read(cluster, note) != text:
         private.write(paths.secrets(cluster, make=True) / note, text)
 
 
 def read(cluster: str, note: Note) -> str:
-    """What a note says; empty where there is none.
+    """The text of a note; empty if there is none.
 
     Raises:
-        HostError: it is damaged.
+        HostError: the file is damaged.
     """
     path = paths.secrets(cluster) / note
     try:
         return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(
-            f"the note '{note}' of the cluster '{cluster}' can't be read: {error}",
+            f"cannot read the note '{note}' of the cluster '{cluster}': {error}",
             where=str(path),
             next_step="remove that file; without the note 'topology', -f names the topology",
         ) from error
 
 
 def remove(cluster: str, *notes: Note) -> None:
-    """Removes notes, those that exist."""
+    """Removes notes that exist."""
     for note in notes:
         (paths.secrets(cluster) / note).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One command at a time on one cluster: a file lock, which the kernel lets go even if its holder is killed."""
+"""One command at a time per cluster: a file lock, which the kernel releases even if its holder is killed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Holds the cluster's lock; waits for another holder, and says who it is.
+    """Holds the cluster's lock; waits for another holder, and reports it.
 
     Raises:
-        Locked: the other did not finish within `seconds`.
+        Locked: the other holder did not finish within `seconds`.
     """
     path = paths.lock(cluster)
     with path.open("a+", encoding="utf-8") as file:
@@ -49,7 +49,7 @@ def _acquire(fd: int, path: Path, report: Report, seconds: float) -> None:
             who = path.read_text(encoding="utf-8") or "another command"
             if time.monotonic() >= deadline:
                 raise Locked(
-                    f"the cluster {cluster} is busy with {who}", next_step="let it finish, or end that process"
+                    f"the cluster {cluster} is busy with {who}", next_step="wait for it, or end that process"
                 ) from None
             if not told:
                 report.say(f"waiting: the cluster {cluster} is busy with {who}")

@@ -1,4 +1,4 @@
-"""The nodes of a cluster, or of one of its roles, for verbs that need some."""
+"""The nodes of a cluster or of one role, for verbs that need at least one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def existing(backend: Backend) -> Existing:
-    """The cluster, which has nodes.
+    """The existing cluster.
 
     Raises:
-        SpecError: there is none.
+        SpecError: it has no nodes.
     """
     found = backend.observe()
     if not found.nodes:
@@ -28,7 +28,7 @@ def of_role(backend: Backend, role: str) -> list[Observed]:
     """The nodes of a role.
 
     Raises:
-        SpecError: there is no cluster, or it has no such node.
+        SpecError: the cluster does not exist, or has no such node.
     """
     found = [node for node in existing(backend).nodes if node.role == role]
     if not found:

@@ -1,7 +1,7 @@
-"""Whose secrets a cluster has: noted with it in the engine, and to be seen in its nodes.
+"""The owner of a cluster's secrets: noted in the engine, and recognizable in its nodes.
 
-A folder of secrets that was lost, or is another person's, must not lead to a second set for a cluster that has one:
-its nodes would refuse each other, its backups could not be read, and who trusts its CA would be warned of an attack.
+A lost folder of secrets, or another user's, must not lead to a second set of secrets for a cluster: nodes would refuse
+each other, backups could not be read, and clients that trust the CA would report an attack.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ HAVE_IT = ("client", "mysql", "backup")
 
 @dataclass(frozen=True)
 class Owner:
-    """The secrets that a cluster has: the fingerprints of its CA (more than one while that is renewed), and a place."""
+    """The secrets of a cluster: fingerprints of its CA (several during a replacement), and their folder."""
 
     authorities: frozenset[str]
     place: str = ""
 
 
 def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
-    """Lets nobody go on who has other secrets than the cluster; changes nothing.
+    """Refuses a user whose secrets are not the cluster's. Changes nothing.
 
     Args:
-        backend: where the cluster is.
+        backend: of the cluster.
         existing: its nodes.
-        notes: what is noted with it.
+        notes: of the cluster.
 
     Raises:
-        HostError: the cluster's secrets are elsewhere; says where, as far as it is known.
+        HostError: the cluster's secrets are elsewhere; names the place if it is known.
     """
     owner = _noted(notes) or _seen(backend, (node.name for node in existing.nodes if node.role in HAVE_IT))
     own = secrets.authorities(backend.cluster)
@@ -70,20 +70,20 @@ def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> Non
 
 
 def note(cluster: str) -> dict[str, str]:
-    """What is noted with the cluster's data: that its secrets are those in this user's folder."""
+    """The note that the cluster's secrets are in this user's folder."""
     known = ",".join(sorted(secrets.authorities(cluster)))
     return {NOTE: f"{known} {_place(cluster)}"}
 
 
 def _place(cluster: str) -> str:
-    """Where this user keeps a cluster's secrets."""
+    """Place of this user's secrets of a cluster."""
     return f"{_user()}@{socket.gethostname()}:{secrets.folder(cluster)}"
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name
+    except (KeyError, OSError):  # a user ID without a name
         return str(os.getuid())
 
 
@@ -93,7 +93,7 @@ def _noted(notes: Mapping[str, str]) -> Owner | None:
 
 
 def _seen(backend: Backend, nodes: Iterable[str]) -> Owner | None:
-    """As a node has it; the note is missing where an earlier version made the cluster, or the engine lost it."""
+    """The owner by a node's CA; used without a note: of an earlier version, or lost by the engine."""
     for name in nodes:
         held = fingerprints((backend.get(name, TRUSTED) or b"").decode(errors="replace"))
         if held:

@@ -1,4 +1,4 @@
-"""Up means ready: waits until a node serves, and until the cluster's promises hold; names what does not."""
+"""Readiness: waits until nodes serve and the cluster's promises hold; names those that do not."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ALL = (READY, "check.d")
 
 
 def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (READY,)) -> None:
-    """Waits until a node is content with all that it is asked.
+    """Waits until a node passes all readiness checks.
 
     Raises:
-        NotReady: it did not within `seconds`; carries its reason and its last log lines.
+        NotReady: not within `seconds`; carries the node's reason and last log lines.
     """
     begun, limit = time.monotonic(), int(backend.clock.limit(seconds))
     try:
@@ -40,10 +40,10 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
 
 
 def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequence[str] = ALL) -> None:
-    """Waits until these nodes serve and what they promise to the cluster holds; or only until they serve.
+    """Waits until these nodes serve, and until their promises to the cluster hold, if requested.
 
     Raises:
-        NotReady: one does not; says which, and what was last seen.
+        NotReady: names the node and its last reason.
     """
     parallel.for_each(names, lambda name: node(backend, name, seconds, asked))
 
@@ -57,7 +57,7 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
     return NotReady(
         f"{name} is not ready after {seconds:.0f} s: {reason}{shown}",
         where=name,
-        next_step=f"'lab logs {name}' shows all of it; 'lab enter {name}' looks inside; 'lab restart {name}' boots it",
+        next_step=f"'lab logs {name}' shows its log, 'lab enter {name}' a shell, 'lab restart {name}' restarts it",
         awaited=f"{name} to be ready",
         seen=reason,
     )

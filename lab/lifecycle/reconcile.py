@@ -1,4 +1,4 @@
-"""What it takes to get from what exists to what is planned: a list of actions, each with its reason. Pure."""
+"""The actions from the existing to the planned cluster, each with its reason. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What is done to a node."""
+    """The kind of an action."""
 
     CREATE = "create"
     RECREATE = "recreate"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do to one node, and why.
+    """One action on one node, with its reason.
 
     `files`: the paths to copy; `stale`: those to delete. An UPDATE of a node that is not running is a copy before its
     start.
@@ -46,13 +46,13 @@ class Action:
 def actions(
     plan: Plan, existing: Existing, wanted: Mapping[str, Mapping[str, str]], present: Mapping[str, Mapping[str, str]]
 ) -> list[Action]:
-    """What to do, node by node: the plan's nodes in order, then those that are too many.
+    """The actions by node: nodes of the plan in order, then nodes to remove.
 
     Args:
-        plan: the cluster as it should be.
-        existing: the cluster as it is.
+        plan: the planned cluster.
+        existing: the existing cluster.
         wanted: the digests of each planned node's files, by path.
-        present: the digests that each existing node's manifest tells, by path; empty when it has none.
+        present: the digests of each existing node's manifest, by path; empty without a manifest.
     """
     planned = [_one(node, existing, wanted[node.name], present.get(node.name, {})) for node in plan.nodes]
     names = {node.name for node in plan.nodes}
@@ -78,17 +78,17 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
 
 
 def _unusable(found: Observed, node: NodePlan) -> str:
-    """Why a node that exists has to be made anew; empty where it can stay."""
+    """Why an existing node must be recreated; empty if it can stay."""
     if found.fixed != node.fixed:
         return _difference(found, node)
     if found.state is State.CREATED:
-        # An `up` was cut short, or the engine was: what it half made is not to be trusted, and holds no data.
+        # An interrupted `up` or engine may have left an incomplete node, which holds no data.
         return "was never started"
     return "its network was removed" if found.detached else ""
 
 
 def _difference(found: Observed, node: NodePlan) -> str:
-    """Which of the fixed settings differ, with both values where they are short."""
+    """The immutable settings that differ, with both values if they are short."""
     old, new = json.loads(found.fixed or "{}"), json.loads(node.fixed)
     said = []
     for key in new:

@@ -1,4 +1,4 @@
-"""`renew`: other certificates, or another CA, for a cluster that serves meanwhile."""
+"""`renew`: new certificates, or a new CA, without an outage."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def renew(
     cluster: Cluster, backend: Backend, report: Report, *, ca: bool = False, seconds: float = ready.READY_SECONDS
 ) -> Prepared:
-    """Issues all certificates again, with `ca` by a new CA, and has the nodes take them into use.
+    """Issues all certificates again, with `ca` by a new CA, and applies them to the nodes.
 
-    The cluster keeps as many nodes as it has. Interrupted, it may be begun again, and `up` works at any point.
+    The number of nodes is unchanged. After an interruption it can be repeated, and `up` works at any step.
 
     Raises:
         SpecError: there is no such cluster.
@@ -33,7 +33,7 @@ def renew(
     existing = backend.observe()
     if not existing.nodes:
         raise SpecError(
-            f"there is no cluster '{backend.cluster}'", next_step="'lab up' makes one; --name chooses another"
+            f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it; --name selects another one"
         )
     cluster = as_many(cluster, expected(backend, existing))
     applied = partial(up, cluster, backend, report, seconds=seconds)
@@ -47,7 +47,7 @@ def renew(
         report.say("1 of 3: all nodes trust the next CA, too")
         applied()
         authority.replace(where)
-    report.say("2 of 3: all certificates are of the next CA")
+    report.say("2 of 3: all certificates are issued by the next CA")
     applied()
     authority.retire(where)
     report.say("3 of 3: no node trusts the former CA")

@@ -1,4 +1,4 @@
-"""Fills in what a topology leaves open - timers, family, subnet, ports - from what exists and what this machine has."""
+"""Resolves open settings of a topology (timers, family, subnet, ports) by the existing cluster and this machine."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FALLBACK_PORTS = range(20000, 32000)
 
 
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
-    """The cluster with the timers that the backend's nodes need, where the person wrote none."""
+    """The cluster with the backend's default timers for options that the topology omits."""
     return filled(cluster, backend.clock.defaults)
 
 
 def as_many(cluster: Cluster, names: Iterable[str]) -> Cluster:
-    """The topology with as many nodes of each role as these are: for a change that is not about their number."""
+    """The topology with the given number of nodes of each role, for changes that keep the number."""
     there = [name.rstrip("0123456789") for name in names]
     return scaled(
         cluster, [f"{role}={there.count(role)}" for role in cluster.roles() if role in there and role != "client"]
@@ -45,29 +45,29 @@ def as_many(cluster: Cluster, names: Iterable[str]) -> Cluster:
 
 
 def family(cluster: Cluster, existing: Existing, backend: Backend, report: Report) -> str:
-    """The family to build: as asked; else that of the cluster or its data; else CentOS if its base can be had."""
+    """The family: as requested; else of the cluster or its data; else CentOS if its base image is available."""
     if cluster.family != AUTO:
         return cluster.family
     if existing.family:
         return existing.family
     if existing.data and (made_by := kept.read(cluster.name, kept.Note.FAMILY)):
-        report.say(f"family: {made_by} (the cluster's volumes were made by it)")
+        report.say(f"family: {made_by} (the cluster's volumes have it)")
         return made_by
     if why := families.failed((*cluster.roles(), "client"), "centos"):
-        report.say(f"family: debian (CentOS did not work here: {why}; 'lab up --family centos' tries it again)")
+        report.say(f"family: debian (CentOS failed here: {why}; 'lab up --family centos' retries it)")
         return "debian"
     if backend.origin("centos", REGISTRY_SECONDS):
-        report.say("family: centos (its base image is here or can be pulled)")
+        report.say("family: centos (its base image is available)")
         return "centos"
-    report.say(f"family: debian (no registry gave CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
+    report.say(f"family: debian (no registry provided CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
     return "debian"
 
 
 def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> Cluster:
-    """The cluster with a definite subnet and definite ports.
+    """The cluster with subnet and ports resolved.
 
     Raises:
-        HostError: a subnet or port that was asked for is taken.
+        HostError: a requested subnet or port is in use.
     """
     network = _network(cluster, existing, capabilities.subnets)
     ports = _ports(cluster.ports.by_name(), existing, capabilities)
@@ -75,49 +75,49 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
 
 
 def admit(made: Plan, capabilities: Capabilities) -> None:
-    """Refuses, by name, what the backend can't do here.
+    """Refuses a plan that the backend does not support here.
 
     Raises:
-        HostError: a kernel feature is missing, or the engine can't have a role.
-        SpecError: there are too many nodes; names the topologies that fit.
+        HostError: a kernel feature is missing, or the engine does not support a role.
+        SpecError: too many nodes; names shipped topologies that fit.
     """
     _admit_kernel(made, capabilities)
     _admit_names(made, capabilities)
     if Lack.BRICKS in capabilities.lacks and made.role("storage"):
         raise HostError(
-            f"{capabilities.engine} can't have the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
+            f"{capabilities.engine} does not support the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
             where="storage",
             next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
             " or a topology without 'storage', such as '--file rootless'",
         )
     if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
         raise SpecError(
-            f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may be at once on"
+            f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may run at once on"
             f" {capabilities.engine}",
             where="xen.max-domains",
-            next_step=f"of those that ship, these fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
+            next_step=f"shipped topologies that fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
             " or raise 'max-domains'",
         )
 
 
 def _admit_kernel(made: Plan, capabilities: Capabilities) -> None:
-    """Refuses a role whose feature the nodes' kernel lacks."""
+    """Refuses a role that needs a feature which the nodes' kernel lacks."""
     for feature in made.needs:
         if feature not in capabilities.kernel:
             role, needed = kernel_features()[feature]
             raise HostError(
                 f"the nodes' kernel has no '{feature}', which {needed.purpose} needs",
                 where=f"{role}.{needed.option}".rstrip("."),
-                next_step=f"{needed.instead} ('lab doctor' tells which features are here)",
+                next_step=f"{needed.instead} ('lab doctor' lists the features)",
             )
 
 
 def _admit_names(made: Plan, capabilities: Capabilities) -> None:
-    """Refuses the name of a node or network that something else has."""
+    """Refuses a name of a node or network that is used by something else."""
     for name in ("", *(node.name for node in made.nodes)):
         if name in capabilities.foreign:
             raise HostError(
-                f"{capabilities.foreign[name]} is there and is not the lab's",
+                f"{capabilities.foreign[name]} already exists and is not the lab's",
                 where=name or "network",
                 next_step="remove it, or choose another name for the cluster with --name",
             )
@@ -143,19 +143,19 @@ def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> 
     for candidate in POOL:
         if (cluster.vip is None or cluster.vip in candidate) and not any(candidate.overlaps(other) for other in used):
             return candidate
-    raise HostError(f"no subnet of {RANGE} is free", next_step="write one, such as 'network: 10.123.0.0/24'")
+    raise HostError(f"no subnet of {RANGE} is free", next_step="set one, such as 'network: 10.123.0.0/24'")
 
 
 def subnet_conflict(existing: Existing, capabilities: Capabilities) -> str:
-    """Why the cluster can't keep its subnet; empty where it can."""
+    """Why the cluster cannot keep its subnet; empty if it can."""
     found = _conflicts(existing, capabilities.subnets)
     return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in found.items())
 
 
 def _conflicts(existing: Existing, taken: Mapping[str, str]) -> dict[str, str]:
-    """What collides with the cluster's subnet since it was chosen, such as a VPN's route to a part of it.
+    """Collisions with the cluster's subnet since it was chosen, such as a VPN's route to a part of it.
 
-    A wider route does no harm: the kernel prefers the narrower one, which is the cluster's.
+    A wider route is no collision: the kernel prefers the cluster's, which is more specific.
     """
     if not existing.network:
         return {}
@@ -173,12 +173,12 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
             raise HostError(
                 f"the network {network} collides with {subnet}, {owner}",
                 where="network",
-                next_step="choose another subnet, or leave 'network' out and a free one is taken",
+                next_step="choose another subnet, or omit 'network' to use a free one",
             )
 
 
 def _ports(wanted: Mapping[str, int | str], existing: Existing, capabilities: Capabilities) -> dict[str, int | str]:
-    """A port for each name: first those that were asked for, since no other may be one of them."""
+    """The port of each name; requested ports first, since automatic ones must differ from them."""
     chosen: dict[str, int | str] = {}
     for name in sorted(wanted, key=lambda name: not isinstance(wanted[name], int)):
         chosen[name] = _port(name, wanted[name], existing, capabilities, set(chosen.values()))
@@ -188,7 +188,7 @@ def _ports(wanted: Mapping[str, int | str], existing: Existing, capabilities: Ca
 def _port(
     name: str, wanted: int | str, existing: Existing, capabilities: Capabilities, others: Container[int | str]
 ) -> int | str:
-    """The port of a name; `others`: those of other names."""
+    """The port of a name; `others`: the ports of other names."""
     held, published = existing.ports.get(name), capabilities.published
     serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
     where = "127.0.0.1" if published is None else "the engine's machine"
@@ -196,9 +196,9 @@ def _port(
         _admit_port(name, wanted, capabilities, others)
         if not (serving and wanted == held) and not free(wanted, published):
             raise HostError(
-                f"port {wanted} of {where}, wanted for '{name}', is taken",
+                f"port {wanted} of {where}, requested for '{name}', is in use",
                 where=f"ports.{name}",
-                next_step=f"choose another with '--port {name}=NUMBER', or leave it out and a free one is taken",
+                next_step=f"choose another with '--port {name}=NUMBER', or omit it to use a free one",
             )
         return wanted
     if wanted != AUTO:
@@ -210,16 +210,16 @@ def _port(
 
 
 def _admit_port(name: str, wanted: int, capabilities: Capabilities, others: Container[int | str]) -> None:
-    """Refuses a port that two names have, or that the engine can't publish."""
+    """Refuses a port that two names share, or that the engine cannot publish."""
     if wanted in others:
         raise HostError(
-            f"port {wanted} is wanted for '{name}' and for another name",
+            f"port {wanted} is requested for '{name}' and for another name",
             where=f"ports.{name}",
-            next_step="choose a port of its own for each, or leave one out and a free one is taken",
+            next_step="choose different ports, or omit one to use a free one",
         )
     if wanted < capabilities.least_port:
         raise HostError(
-            f"{capabilities.engine} can't publish port {wanted}, wanted for '{name}'",
+            f"{capabilities.engine} cannot publish port {wanted}, requested for '{name}'",
             where=f"ports.{name}",
             next_step=f"choose one from {capabilities.least_port} on, an engine that runs as root,"
             " or lower net.ipv4.ip_unprivileged_port_start",
@@ -227,9 +227,9 @@ def _admit_port(name: str, wanted: int, capabilities: Capabilities, others: Cont
 
 
 def free(port: int, published: Container[int] | None = None) -> bool:
-    """Whether a port is free: on 127.0.0.1, or on the engine's machine, where these are `published`.
+    """Whether a port is free on 127.0.0.1, or on a remote engine with these `published` ports.
 
-    One that this user may not bind counts as free: the engine may.
+    A port that this user may not bind counts as free: the engine may bind it.
     """
     if published is not None:
         return port not in published
@@ -245,7 +245,7 @@ def free(port: int, published: Container[int] | None = None) -> bool:
 
 
 def _any_free(published: Container[int] | None, others: Container[int | str]) -> int:
-    """A port that is free, and none of `others`."""
+    """A free port, except `others`."""
     if published is not None:
         free_ports = [port for port in FALLBACK_PORTS if port not in published and port not in others]
         return random.choice(free_ports)  # noqa: S311  no secret
@@ -258,9 +258,9 @@ def _any_free(published: Container[int] | None, others: Container[int | str]) ->
 
 
 def offline(cluster: Cluster, existing: Existing | None = None) -> tuple[Cluster, str]:
-    """The cluster with its subnet and ports, and its family, changing and refusing nothing: for files and pictures.
+    """The cluster with subnet, ports and family resolved without checks, for rendering files and pictures.
 
-    What an existing cluster has is taken; else the usual.
+    Values of an existing cluster are used, else defaults.
     """
     there = existing or Existing()
     network = cluster.network

@@ -1,4 +1,4 @@
-"""Numbers of nodes that can't be changed while there is data; refused before anything is touched."""
+"""Refuses changes of the number of nodes that existing data does not allow, before anything is changed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ COPIES, MEMBERS = f"{LASTING}storage", f"{LASTING}mysql"
 
 
 def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
-    """Refuses a number of nodes that the cluster's data is not made for, and data that it can't read.
+    """Refuses a number of nodes, or a kind of replication, that the cluster's data does not fit.
 
     Args:
-        plan: the cluster as it should be.
+        plan: the planned cluster.
         cluster: its topology.
-        backend: where it is.
+        backend: of the cluster.
         existing: its nodes.
-        notes: what is noted with it.
+        notes: of the cluster.
 
     Raises:
-        SpecError: says the way round.
+        SpecError: the next step is a possible way.
     """
     _admit_storage(plan, backend, existing, notes)
     if cluster.mysql:
@@ -41,14 +41,14 @@ def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, no
 
 
 def note(plan: Plan, cluster: Cluster, existing: Existing, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
-    """What is noted with the cluster's data: how many copies of the volumes are made, and how many mysql nodes count.
+    """The note about the cluster's data: the copies of its volumes, and its number of mysql members.
 
-    While it is changed (not `done`), the larger number: those that go are needed until then.
+    During a change (not `done`) the larger number: nodes to remove are needed until its end.
     """
     copies = len(plan.role(STORAGE))
     found = {COPIES: str(copies)} if copies else {}
     if cluster.mysql:
-        # An earlier version made no note: then those that exist were the members.
+        # Without a note (earlier versions) the existing nodes are the members.
         had = _members(notes)[0] or sum(node.role == MYSQL for node in existing.nodes)
         count = cluster.mysql.count if done else max(cluster.mysql.count, had)
         found[MEMBERS] = f"{count} {cluster.mysql.topology}"
@@ -56,76 +56,75 @@ def note(plan: Plan, cluster: Cluster, existing: Existing, notes: Mapping[str, s
 
 
 def joining(plan: Plan, existing: Existing) -> set[str]:
-    """New mysql nodes beside old ones: they may be ready only once those have been told of them."""
+    """New mysql nodes beside existing ones, which must learn of them before they can become ready."""
     there = {node.name for node in existing.nodes if node.role == MYSQL}
     return {node.name for node in plan.role(MYSQL)} - there if there else set()
 
 
 def forget(backend: Backend) -> None:
-    """The data is gone."""
+    """Removes the note, after the data was removed."""
     for key in (COPIES, MEMBERS):
         backend.note(key, None)
 
 
 def _admit_storage(plan: Plan, backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:
-    """A volume has a copy on each node from its first day on.
+    """Refuses another number of storage nodes: a volume has a copy on each node since its creation.
 
-    One node more would get none, and of one less the others know nothing: they would wait for it, or lack the majority
-    that may write.
+    An additional node would get no copy; the others would wait for a missing one, or lack the majority for writes.
     """
     wanted = len(plan.role(STORAGE))
     made = int(notes.get(COPIES, 0)) or _copies(backend, existing)
     if wanted and made and wanted != made:
         keep = f"keep 'storage: {{count: {made}}}'"
         raise SpecError(
-            f"the shared volumes were made for {made} storage nodes, a copy on each, not for {wanted}",
+            f"the shared volumes have copies on {made} storage nodes, not on {wanted}",
             where="storage.count",
-            next_step=f"{keep}, or begin with empty volumes: {EMPTY}",
+            next_step=f"{keep}, or start with empty volumes: {EMPTY}",
         )
 
 
 def _members(notes: Mapping[str, str]) -> tuple[int, str]:
-    """How many mysql nodes count, and how they agree; 0 and nothing where it is not noted."""
+    """The number of mysql members and their kind of replication; 0 and empty without a note."""
     count, _, topology = notes.get(MEMBERS, "0").partition(" ")
     return int(count), topology
 
 
 def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> None:
-    """Which mysql nodes may stay without the others, those have to say: one of them may have what the rest lacks."""
+    """Refuses another number of mysql nodes that could lose transactions: a removed node may hold some of its own."""
     there = [node for node in existing.nodes if node.role == MYSQL]
     (noted, topology), wanted = _members(notes), mysql.count
     had = noted or len(there)
     if topology not in ("", mysql.topology):
         raise SpecError(
-            f"the data of mysql was made with 'topology: {topology}'",
+            f"the data of mysql was created with 'topology: {topology}'",
             where="mysql.topology",
-            next_step=f"put that back, or begin with empty volumes: {EMPTY}",
+            next_step=f"restore that option, or start with empty volumes: {EMPTY}",
         )
     if had and wanted != had and mysql.topology == "galera":
-        # Who took the writes last has to be there, and a node that is told it is alone would wait for it.
+        # The last primary must be present: a node that is configured as the only one would wait for it.
         raise SpecError(
             f"a Galera cluster with data keeps its {had} nodes",
             where="mysql.count",
-            next_step=f"keep that count, or begin with empty volumes: {EMPTY}",
+            next_step=f"keep that count, or start with empty volumes: {EMPTY}",
         )
     running = sum(node.state is State.RUNNING for node in there)
     if {wanted, had} == {2, 3}:
-        # Of two that stay or come, the first would wait for the second, which is changed after it.
+        # With two remaining or new nodes, the first would wait for the second, which is changed later.
         raise SpecError(
-            f"mysql can't go from {had} nodes to {wanted} at once",
+            f"mysql cannot change from {had} nodes to {wanted} in one step",
             where="mysql.count",
-            next_step=f"by way of one: 'lab up --scale mysql=1', then 'lab up --scale mysql={wanted}'",
+            next_step=f"run 'lab up --scale mysql=1', then 'lab up --scale mysql={wanted}'",
         )
     if wanted < had and running < had:
         raise SpecError(
-            f"mysql has {had} members, of which {running} run: all are needed to go on with {wanted}",
+            f"{running} of {had} mysql members are running: all are needed to change to {wanted}",
             where="mysql.count",
             next_step=f"'lab up' with 'mysql: {{count: {had}}}' ('--scale mysql={had}') first, then this again",
         )
 
 
 def _copies(backend: Backend, existing: Existing) -> int:
-    """As a storage node has it: an earlier version made no note."""
+    """The number of copies, read from a storage node; used without a note (earlier versions)."""
     for node in existing.nodes:
         if node.role == STORAGE:
             with contextlib.suppress(ValueError, KeyError):

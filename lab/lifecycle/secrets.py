@@ -1,4 +1,4 @@
-"""A cluster's secrets: made at its first `up`, kept in one folder (0700, files 0600), the only state on disk."""
+"""A cluster's secrets: created at its first `up`, in one folder (0700, files 0600), the only state on disk."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ ABSENT = "(made by the next 'up')"
 
 @dataclass(frozen=True)
 class Leaf:
-    """A certificate that a node has: its subject, and the DNS names and addresses that it is for."""
+    """A node's certificate: its subject, and its subject alternative names."""
 
     common_name: str
     names: tuple[str, ...]
 
 
 def folder(cluster: str) -> Path:
-    """Where they are kept."""
+    """The folder of the secrets."""
     return paths.secrets(cluster)
 
 
 def ensure(plan: Plan, warn: Callable[[str], object] = lambda _: None) -> dict[str, str]:
-    """All secrets that the plan's files name; those that are missing or end soon are made now.
+    """All secrets that the plan's files name; missing and expiring ones are created.
 
     Args:
         plan: the cluster.
-        warn: hears what a person should know of it.
+        warn: receives warnings.
     """
     from lab.lifecycle import authority
 
@@ -67,7 +67,7 @@ def ensure(plan: Plan, warn: Callable[[str], object] = lambda _: None) -> dict[s
 
 
 def peek(plan: Plan) -> dict[str, str]:
-    """The same, making nothing: `ABSENT` stands for what `ensure` would make."""
+    """As `ensure`, without creating any: `ABSENT` stands for missing ones."""
     from lab.lifecycle import authority
 
     where, leaves = folder(plan.cluster), _leaves(plan)
@@ -79,7 +79,7 @@ def peek(plan: Plan) -> dict[str, str]:
 
 
 def known(cluster: str, name: str) -> str | None:
-    """A secret that exists, or None; an empty file is none."""
+    """A stored secret, or None; also for an empty file."""
     if name == TRUSTED:
         from lab.lifecycle import authority
 
@@ -89,14 +89,14 @@ def known(cluster: str, name: str) -> str | None:
 
 
 def authorities(cluster: str) -> frozenset[str]:
-    """The fingerprints of the CAs that the cluster's nodes trust, by what is kept here."""
+    """The fingerprints of the CAs that the cluster's nodes trust, by the stored files."""
     from lab.lifecycle import authority
 
     return authority.known(folder(cluster))
 
 
 def expire(cluster: str) -> None:
-    """Has the next `up` issue all certificates of nodes and of the site again."""
+    """Makes the next `up` issue all certificates again."""
     where = folder(cluster)
     for path in (where / SITE, *where.glob(f"{NODE}*")):
         path.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def _leaves(plan: Plan) -> dict[str, Leaf]:
     domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
     found = {SITE: Leaf(f"www.{domain}", (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry])))}
     for node in plan.nodes:
-        # A node may have the name and the address by which all of its role are known, too.
+        # A node may also have the name and address of its whole role.
         known = manifest(node.role).own.certificate
         more = [] if known is None else [*(name.format(domain=domain) for name in known), *shared, "localhost"]
         found[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
@@ -129,7 +129,7 @@ def _serves(path: Path, ca: Authority, leaf: Leaf) -> bool:
 
 
 def _make_host_key(where: Path) -> None:
-    """The key by which clients know the shell servers, and its public half: the secret one last, it marks both."""
+    """Creates the shell servers' host key: the public half first, so that the private one marks both as complete."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -141,7 +141,7 @@ def _make_host_key(where: Path) -> None:
 
 
 def _make_dkim_key(where: Path) -> None:
-    """The key that signs the cluster's mail, and its DNS record: strings of at most 255 bytes (RFC 6376, 3.6.2.2)."""
+    """Creates the DKIM key and its DNS record: strings of at most 255 bytes (RFC 6376, 3.6.2.2)."""
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 

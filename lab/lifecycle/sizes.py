@@ -1,4 +1,4 @@
-"""Memory and disk that a plan takes, beside what there is: `lab up` and `lab doctor` ask before anything is made."""
+"""Memory and disk that a plan needs, compared with the available, before anything is created."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ UNKNOWN: tuple[Room, ...] = (Room("memory", "the engine"), Room("disk", "the eng
 
 @dataclass(frozen=True)
 class Size:
-    """What a plan takes of one room, in MiB.
+    """A plan's need of one resource, in MiB.
 
     Attributes:
-        images: for the images that are missing.
-        nodes: for the nodes that are not there yet.
-        counted: how many they are, for a person.
-        missing: the roles whose images are to be built, the base among them.
+        images: for missing images.
+        nodes: for new nodes.
+        counted: the new nodes, as text.
+        missing: roles whose images are missing, including the base.
     """
 
     room: Room
@@ -46,17 +46,17 @@ class Size:
 
     @property
     def wanted(self) -> int:
-        """MiB that are left taken."""
+        """MiB that stay in use."""
         return self.images + self.nodes
 
     @property
     def impossible(self) -> bool:
-        """Whether it can't fit, whatever else ends."""
+        """Whether it exceeds the total."""
         return self.room.most is not None and self.wanted > self.room.most
 
     @property
     def tight(self) -> bool:
-        """Whether it does not fit beside what else is there, or not while images are built."""
+        """Whether it exceeds the free part, now or while images are built."""
         return self.room.free is not None and self.images * BUILDING + self.nodes > self.room.free
 
     def __str__(self) -> str:
@@ -66,20 +66,20 @@ class Size:
 
     @property
     def instead(self) -> str:
-        """What to do where it does not fit."""
+        """The next step if it does not fit."""
         return INSTEAD[self.room.what]
 
 
 def sizes(made: Plan, existing: Existing, rooms: Iterable[Room]) -> list[Size]:
-    """What a plan takes beside what exists, of each room."""
+    """A plan's need of each resource, in addition to the existing cluster."""
     return [_size(made, existing, room) for room in rooms]
 
 
 def admit(found: Sequence[Size]) -> list[str]:
-    """A warning for each size that may not fit.
+    """Warnings about resources that may not suffice.
 
     Raises:
-        HostError: one can't fit.
+        HostError: a resource cannot suffice.
     """
     for size in found:
         if size.impossible:
@@ -93,7 +93,7 @@ def admit(found: Sequence[Size]) -> list[str]:
 
 
 def build_estimate(found: Iterable[Size]) -> str:
-    """What is to be built, and how long that usually takes; empty where all images are there."""
+    """Number of images to build, and the usual duration; empty if none is missing."""
     roles = next((size.missing for size in found if size.missing), ())
     if not roles:
         return ""
@@ -103,7 +103,7 @@ def build_estimate(found: Iterable[Size]) -> str:
 
 
 def shown(mib: int) -> str:
-    """MiB for a person, such as `640 MiB` or `1.3 GiB`."""
+    """A size as text, such as `640 MiB` or `1.3 GiB`."""
     return f"{mib} MiB" if mib < GIB else f"{mib / GIB:.1f} GiB"
 
 
@@ -112,7 +112,7 @@ def _size(made: Plan, existing: Existing, room: Room) -> Size:
     images = sum(manifest(role).takes.image for role in missing) * room.copies
     new = _new(made, existing, room)
     each = [getattr(manifest(node.role).takes, room.what) if room.node is None else room.node for node in new]
-    if room.copies > 1 and room.node is None:  # a node is a copy of its image, whatever volumes it finds
+    if room.copies > 1 and room.node is None:  # a node is a copy of its image, with or without existing volumes
         there = {node.name for node in existing.nodes}
         each += [_image(node.role) for node in made.nodes if node.name not in there]
     parts = {f"{len(missing)} images": images, f"{len(new)} nodes": sum(each)}
@@ -121,18 +121,18 @@ def _size(made: Plan, existing: Existing, room: Room) -> Size:
 
 
 def _image(role: str) -> int:
-    """MiB of a whole image."""
+    """MiB of an image with its base."""
     return manifest("base").takes.image + manifest(role).takes.image
 
 
 def _missing(made: Plan, there: frozenset[str]) -> list[str]:
-    """The roles whose images are to be built, and the base where one of them stands on it and it is missing too."""
+    """Roles whose images are missing, and the base if it is missing too and one of them needs it."""
     roles = [role for role in made.images if recipe(role, made.family).tag not in there]
     return [role for role in (["base", *roles] if roles else []) if recipe(role, made.family).tag not in there]
 
 
 def _new(made: Plan, existing: Existing, room: Room) -> list[NodePlan]:
-    """The nodes that take what is still free: those that sleep have their disk, and so have volumes without nodes."""
+    """The nodes that need free resources: stopped nodes and existing volumes already have their disk."""
     if room.what == "memory":
         having = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
     elif existing.data and not existing.nodes and room.node is None:

@@ -1,4 +1,4 @@
-"""What a person or a program sees of a cluster. The JSON form is a contract; see docs/status.md."""
+"""The status of a cluster. The JSON form is a contract; see docs/status.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node; `reason` says why it is not ready, `limits` what it may take of its machine."""
+    """One node; `reason`: why it is not ready; `limits`: of its machine's resources."""
 
     name: str
     role: str
@@ -39,7 +39,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A cluster: ready when it has nodes, all of them are, and the VIP, if there is one, is held."""
+    """A cluster: ready when it has nodes, all are ready, and one holds the VIP, if the cluster has one."""
 
     cluster: str
     backend: str
@@ -55,9 +55,9 @@ class Status:
 
 
 def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
-    """Asks the engine which nodes there are, and each that runs whether it is ready.
+    """The status, from the engine's list of nodes and the readiness checks of those that run.
 
-    `known_ready`: nodes that said so just now, and are not asked again.
+    `known_ready`: nodes that were found ready just now, which are not checked again.
     """
     existing = backend.observe()
     holders: list[str] = []
@@ -104,12 +104,12 @@ def _missing(name: str) -> NodeStatus:
 
 
 def endpoints(existing: Existing) -> list[dict[str, str]]:
-    """The addresses on this machine that lead to the cluster, by name."""
+    """The published addresses on this machine, by name."""
     return [{"name": name, "url": exposure.url(name, port)} for name, port in existing.ports.items()]
 
 
 def vip_holders(backend: Backend, existing: Existing) -> list[str]:
-    """The running nodes that have the VIP on an interface; one, unless something is wrong or moving."""
+    """The running nodes that have the VIP on an interface; normally one."""
     if not existing.vip:
         return []
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""The trial that a built image has to pass: its facts, with the files of a node of the smallest cluster of its role."""
+"""The trial of a built image: its facts, with the files of a node of the smallest cluster of its role."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def smallest(role: str, family_name: str, name: str) -> Plan:
 
 
 def trial(role: str, family_name: str) -> Trial:
-    """What an image of a role is tried with; its secrets are made for it and forgotten at once."""
+    """Script and files of the trial of a role's image; its secrets are temporary."""
     name = f"trial-{os.getpid()}-{role}"
     node = smallest(role, family_name, name)
     try:

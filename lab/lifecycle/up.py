@@ -1,4 +1,4 @@
-"""`up`: builds, reconciles and waits. Interrupted anywhere, the next `up` goes on from what the engine says exists."""
+"""`up`: builds, reconciles and waits. After an interruption the next `up` continues from the engine's state."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ CHOICES = 5
 def up(
     cluster: Cluster, backend: Backend, report: Report, *, wait: bool = True, seconds: float = ready.READY_SECONDS
 ) -> Prepared:
-    """Makes the cluster be as planned, and ready.
+    """Creates the cluster or changes it as planned, and waits until it is ready.
 
-    A subnet or port that another cluster takes between choice and use is chosen again; one that was asked for is not.
+    If another cluster takes an automatic subnet or port between choice and use, another one is chosen.
 
     Raises:
-        UserError: it can't be as asked; nothing was made.
+        UserError: the request is not possible; nothing was created.
         BuildError: an image did not build.
-        NotReady: a node or a promise did not come within `seconds`.
+        NotReady: a node did not become ready, or a promise did not hold, within `seconds`.
     """
     before = backend.observe()
-    # Nothing is there that another family could not read, or that would be lost with this attempt.
+    # No data exists that another family could not read, or that this attempt could lose.
     fresh = not before.nodes and not before.data
     work = partial(_up, cluster, backend, report, seconds if wait else None, fresh=fresh)
     chosen: object = object()
@@ -58,14 +58,14 @@ def up(
             return _since(before, work())
         except Taken as error:
             if error.where != "network" and error.chosen == chosen:
-                raise  # the same ports again: that one is taken can't be seen from here
+                raise  # the same ports again: this machine cannot see that one is in use
             chosen = error.chosen
             report.say(f"choosing again: {error.what}")
     return _since(before, work())
 
 
 def _since(before: Existing, prepared: Prepared) -> Prepared:
-    """What was done since then, in several attempts."""
+    """The changes since then, in several attempts."""
     known = {node.name for node in before.nodes}
     created = [
         action if action.node in known or action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
@@ -95,14 +95,14 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
         _bring_up(cluster, prepared, backend, report, limit)
-        families.remember(failing, error.what)  # not before: what fails with both families is not CentOS's fault
+        families.remember(failing, error.what)  # not before: a failure with both families is not CentOS's
     else:
         families.forget(prepared.plan)
     return prepared
 
 
 def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
-    """Says what a person should know of the cluster."""
+    """Reports choices and warnings."""
     for warning in cluster.warnings:
         report.warn(warning)
     if fresh and kept.read(cluster.name, Note.VOLUMES):
@@ -113,18 +113,18 @@ def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
 
 
 def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
-    """Removes the attempt with a family that does not work here, and returns the images that are to blame."""
+    """Removes the attempt with a failed family, and returns the failed images."""
     if isinstance(error, BuildError):
-        report.warn(f"CentOS does not work here; falling back to Debian.\n{error}")
+        report.warn(f"CentOS failed here; falling back to Debian.\n{error}")
         return {error.image} if error.image else set()
     logs = keep_logs(backend, [node.name for node in made.nodes])
-    report.warn(f"CentOS does not become ready here; falling back to Debian.\n{error}\n  logs: {logs}")
+    report.warn(f"CentOS did not become ready here; falling back to Debian.\n{error}\n  logs: {logs}")
     down(backend, report, volumes=True)
     return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
 
 
 def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
-    """From built images to nodes, which are ready unless `seconds` is None."""
+    """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None."""
     made, note = prepared.plan, partial(_note, prepared, cluster, backend)
     kept.keep(made.cluster, Note.FAMILY, made.family)
     if cluster.source:
@@ -144,11 +144,11 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
         for entry in (entry for node in made.nodes for entry in node.publish):
             backend.endpoint(entry.port)
         kept.remove(made.cluster, Note.UNPROVEN)
-    note(done=seconds is not None)  # all of them: a cluster that moves to another subnet loses its notes
+    note(done=seconds is not None)  # all nodes: a cluster that moves to another subnet loses its notes
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
-    """Writes all that nodes printed into one file, before they are removed; its path."""
+    """Writes the logs of all nodes into one file, before they are removed; returns its path."""
     path = paths.logs() / f"up-{backend.cluster}.log"
     with path.open("w", encoding="utf-8") as file:
         for name in names:
@@ -158,7 +158,7 @@ def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
 
 
 def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool) -> None:
-    """Has the engine remember what can't be seen of the nodes and volumes themselves."""
+    """Notes in the engine what its nodes and volumes do not show."""
     there, made = backend.notes(), prepared.plan
     counted = scaling.note(made, cluster, prepared.existing, there, done=done)
     wanted = ownership.note(made.cluster) | expected.note(made) | counted
@@ -168,7 +168,7 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
 
 
 def build(made: Plan, backend: Backend, report: Report) -> None:
-    """Builds the images of a plan that are missing."""
+    """Builds the missing images of a plan."""
     backend.build(
         [recipe(role, made.family) for role in made.images],
         lambda role, text: report.step(f"image {role}", text),

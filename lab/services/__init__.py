@@ -1,1 +1,1 @@
-"""What a person does to the services of a running cluster, and what is measured of them."""
+"""Operations on the services of a running cluster, and their ledgers and probes."""

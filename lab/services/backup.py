@@ -1,4 +1,4 @@
-"""What the backup node is asked for."""
+"""Operations of the backup node."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Snapshot:
     """A backup. Times are Unix seconds.
 
     Attributes:
-        time: the moment that it shows.
-        position: the GTID of the database's last transaction in it.
-        history: the life of the database that it is of; a cluster with new disks begins another.
-        reach: up to when the database's log carries it on; 0 where there is none.
+        time: the time whose state it holds.
+        position: GTID of the database's last transaction in it.
+        history: identifier of the database's binary log; new disks start a new one.
+        reach: latest time to which the archived binary log extends it; 0 without an archive.
     """
 
     id: str
@@ -37,14 +37,13 @@ class Snapshot:
 
 
 def now(backend: Backend) -> dict[str, Any]:
-    """Makes a backup.
+    """Creates a backup.
 
     Returns:
-        What it took: `id`, `time`, `bytes`, `new_bytes`, `has`, `seconds`, and the files that were written to all the
-        while: `moving`.
+        `id`, `time`, `bytes`, `new_bytes`, `has`, `seconds`, and `moving`: files that were modified during the copy.
 
     Raises:
-        BackendError: something would not come back as it is; it is named, and the backups before are as they were.
+        BackendError: the backup could not be restored exactly; names the part. Earlier backups are unchanged.
     """
     return _ask(backend, "now")
 
@@ -58,32 +57,32 @@ def check(backend: Backend) -> dict[str, Any]:
     """Reads the whole repository; returns `backups`, `bytes`, `seconds`.
 
     Raises:
-        BackendError: something in it is damaged.
+        BackendError: the repository is damaged.
     """
     return _ask(backend, "check")
 
 
 def restore(backend: Backend, *, snapshot: str = "", at: float = 0.0, only: str = "") -> dict[str, Any]:
-    """Puts a backup in the place of what the cluster has.
+    """Replaces the cluster's data by a backup.
 
     Args:
         backend: where the cluster runs.
-        snapshot: which backup; the newest unless said.
-        at: a moment (Unix seconds) to which the database is carried on; files are the backup's.
-        only: `mysql`, or a volume.
+        snapshot: the backup; empty: the newest.
+        at: time (Unix seconds) to which the binary log is replayed; files are the backup's. 0: no replay.
+        only: `mysql`, or a volume; empty: everything.
 
     Returns:
-        What came back, and the tables and files that somebody wrote to since: `changed`.
+        The restored parts, and `changed`: tables and files that were modified since.
 
     Raises:
-        SpecError: there is no such backup, moment or part; nothing was changed.
-        BackendError: something did not come back as it was.
+        SpecError: unknown backup, time or part; nothing was changed.
+        BackendError: the restored data differs from the backup.
     """
     return _ask(backend, "restore", snapshot=snapshot, at=at, only=only)
 
 
 def drill(backend: Backend, *, snapshot: str = "", at: float = 0.0, only: str = "") -> dict[str, Any]:
-    """The same into a scratch place; also says how old (s) what it got is: `recovery_point`."""
+    """Restores into a temporary place; also returns `recovery_point`: age of each part, in seconds."""
     return _ask(backend, "drill", snapshot=snapshot, at=at, only=only)
 
 
@@ -93,7 +92,9 @@ def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        raise BackendError(f"{node} did not do it: {done.said}", where=node, next_step=f"'lab logs {node}'") from None
+        raise BackendError(
+            f"the operation failed on {node}: {done.said}", where=node, next_step=f"'lab logs {node}'"
+        ) from None
     if "failed" in said:
         kind = SpecError if said["asked"] else BackendError
         raise kind(said["failed"], where="" if said["asked"] else node, next_step=said["next_step"])

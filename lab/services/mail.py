@@ -1,4 +1,4 @@
-"""The mail accounts, kept in the database alone; the queues; and one message's way over all nodes' logs."""
+"""Mail accounts (in the database), queues, and the log lines of one message."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SHORTEST_PASSWORD = 8  # characters
 LONGEST_PASSWORD = 72  # bytes; bcrypt takes no more
 OWN = ("evidence", "guestbook", "postmaster", "abuse")
 """Accounts and aliases that each database node makes at its start; programs log in to the first two."""
-ROUNDS = 8  # bcrypt's cost, 2^8: a login costs some 20 ms of a node's processor, a guess as much
+ROUNDS = 8  # bcrypt's cost, 2^8: a login, and a guess, takes about 20 ms of a node's processor
 TRACED = ("postfix/", "postfix ", "dovecot ", "opendkim", "dkim ")
 
 
 @dataclass(frozen=True)
 class Account:
-    """`quota`: MiB, 0 for the topology's; `aliases`: other addresses whose mail comes here."""
+    """A mail account. `quota`: MiB, 0 for the topology's; `aliases`: further addresses."""
 
     address: str
     quota: int
@@ -58,30 +58,30 @@ def nodes(backend: Backend) -> list[str]:
     """The mail nodes.
 
     Raises:
-        SpecError: there is none.
+        SpecError: the cluster has no mail node.
     """
     return [node.name for node in of_role(backend, ROLE)]
 
 
 def accounts(backend: Backend) -> list[Account]:
-    """All accounts, as the node that takes writes has them."""
+    """All accounts, read from the primary."""
     rows = _ask(backend, "SELECT address, quota FROM accounts ORDER BY address")
     aliases = _ask(backend, "SELECT target, address FROM aliases ORDER BY address")
     return [Account(a, int(q), tuple(alias for to, alias in aliases if to == a)) for a, q in rows]
 
 
 def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: Sequence[str] = ()) -> str:
-    """Makes an account; returns its address.
+    """Creates an account; returns its address.
 
     Args:
         backend: where the cluster runs.
-        user: its name, with or without the cluster's domain.
+        user: name, with or without the cluster's domain.
         password: 8 characters to 72 bytes.
-        quota: MiB of its mailbox, 0 for the topology's.
-        aliases: other addresses whose mail comes to it.
+        quota: MiB of the mailbox, 0 for the topology's.
+        aliases: further addresses of the account.
 
     Raises:
-        SpecError: a name, the password or the quota can't be, or somebody has an address; nothing was changed.
+        SpecError: an invalid name, password or quota, or an address in use; nothing was changed.
     """
     address = _address(backend, user)
     others = [_address(backend, alias) for alias in aliases]
@@ -93,7 +93,8 @@ def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: 
     for one in (address, *others):
         if one in taken:
             raise SpecError(
-                f"{one} is there already", next_step=f"'lab mail account list'; 'lab mail account passwd {user}'"
+                f"the address {one} already exists",
+                next_step=f"'lab mail account list'; 'lab mail account passwd {user}'",
             )
     insert = f"INSERT INTO accounts VALUES ({_quoted(address)}, {_quoted(_hashed(password))}, {quota:d});"  # noqa: S608
     insert += "".join(f"INSERT INTO aliases VALUES ({_quoted(one)}, {_quoted(address)});" for one in others)  # noqa: S608
@@ -102,7 +103,7 @@ def add(backend: Backend, user: str, password: str, *, quota: int = 0, aliases: 
 
 
 def passwd(backend: Backend, user: str, password: str) -> str:
-    """Gives an account another password; sessions that run stay."""
+    """Changes an account's password; open sessions stay."""
     address = _known(backend, user, refused=OWN[:2])
     _refuse_password(password)
     _ask(backend, f"UPDATE accounts SET password = {_quoted(_hashed(password))} WHERE address = {_quoted(address)}")  # noqa: S608
@@ -110,7 +111,7 @@ def passwd(backend: Backend, user: str, password: str) -> str:
 
 
 def remove(backend: Backend, user: str) -> str:
-    """Removes an account and its aliases; the mail stays where it is."""
+    """Removes an account and its aliases; its mail is kept."""
     address = _known(backend, user, refused=OWN)
     both = (("aliases", "target"), ("accounts", "address"))
     gone = " ".join(f"DELETE FROM {table} WHERE {key} = {_quoted(address)};" for table, key in both)  # noqa: S608
@@ -119,7 +120,7 @@ def remove(backend: Backend, user: str) -> str:
 
 
 def queues(backend: Backend) -> list[Queued]:
-    """What waits on all mail nodes that run, oldest first."""
+    """Undelivered messages of all running mail nodes, oldest first."""
     found = []
     running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
     for node in nodes(backend):
@@ -127,7 +128,7 @@ def queues(backend: Backend) -> list[Queued]:
             continue
         said = backend.run(node, ["postqueue", "-j"], seconds=10)
         if not said.ok:
-            raise BackendError(f"the queue of {node} can't be read: {said.said}", where=node)
+            raise BackendError(f"cannot read the queue of {node}: {said.said}", where=node)
         for row in map(json.loads, said.stdout.splitlines()):
             reason = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
             found.append(
@@ -145,18 +146,18 @@ def queues(backend: Backend) -> list[Queued]:
 
 
 def trace(backend: Backend, message_id: str) -> list[str]:
-    """All that the mail nodes logged of a message, node by node, each line behind its node's name.
+    """The log lines of a message, node by node, each prefixed by its node's name.
 
     Args:
         backend: where the cluster runs.
-        message_id: the text of its Message-ID header, with or without the brackets.
+        message_id: the Message-ID header, with or without brackets.
     """
     wanted = f"<{message_id.strip().strip('<>')}>"
     return [f"{node}  {line}" for node in nodes(backend) for line in way(backend.logs(node), wanted)]
 
 
 def way(lines: Iterable[str], message_id: str) -> list[str]:
-    """Those of a node's lines that speak of a message: by its id, or by the queue id that Postfix gave it."""
+    """The log lines of a message on a node: those with its id, or with its queue id."""
     kept = [line for line in lines if any(mark in line for mark in TRACED)]
     ids = {match[1] for line in kept if message_id in line and (match := re.search(r": (\w{6,}): message-id=", line))}
     marks = (message_id, *(f" {one}:" for one in ids))
@@ -167,22 +168,24 @@ def _ask(backend: Backend, statement: str) -> list[list[str]]:
     serving = [member.name for member in mysql.members(backend) if member.serves]
     if len(serving) != 1:
         raise BackendError(
-            "no mysql node takes writes just now", where="mysql", next_step="'lab mysql status' says why; then again"
+            "there is no primary at the moment",
+            where="mysql",
+            next_step="'lab mysql status' shows the reason; retry afterwards",
         )
     argv = ["mariadb", "--batch", "--skip-column-names", "mail", "--execute", statement]
     done = backend.run(serving[0], argv, seconds=20)
     if not done.ok:
-        raise BackendError(f"the accounts can't be asked: {done.said}", where=serving[0])
+        raise BackendError(f"cannot read the accounts: {done.said}", where=serving[0])
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 def _address(backend: Backend, user: str) -> str:
-    """An address that an account may have."""
+    """The address of an account, validated."""
     address = _in_domain(backend, user)
     name = address.partition("@")[0]
     if not re.fullmatch(identifiers.MAILBOX, name) or len(name) > identifiers.MAILBOX_LENGTH:
         raise SpecError(
-            f"{name!r} is not a mailbox's name",
+            f"{name!r} is not a valid account name",
             next_step="letters and digits with '.', '_' or '-' between them, no two dots in a row, at most "
             f"{identifiers.MAILBOX_LENGTH} characters",
         )
@@ -193,29 +196,29 @@ def _in_domain(backend: Backend, user: str) -> str:
     name, _, domain = user.lower().partition("@")
     own = f"{backend.cluster}.test"
     if domain not in ("", own):
-        raise SpecError(f"{user} is not in the cluster's domain, {own}", next_step=f"write '{name}', or '{name}@{own}'")
+        raise SpecError(f"{user} is not in the cluster's domain, {own}", next_step=f"use '{name}' or '{name}@{own}'")
     return f"{name}@{own}"
 
 
 def _known(backend: Backend, user: str, refused: Iterable[str]) -> str:
-    """The address of an account, whatever its name; of none that is in `refused`."""
+    """The address of an existing account, except those in `refused`."""
     address = _in_domain(backend, user)
     known = [account.address for account in accounts(backend)]
     if address not in known:
         raise SpecError(f"there is no account {address}", next_step=f"the accounts are: {', '.join(known)}")
     if (name := address.partition("@")[0]) in refused:
-        raise SpecError(f"{address} is the cluster's own account", next_step=f"'{name}' is needed as it is")
+        raise SpecError(f"{address} is the cluster's own account", next_step=f"the cluster needs '{name}' unchanged")
     return address
 
 
 def _refuse_twice(addresses: Sequence[str]) -> None:
     for one in addresses:
         if addresses.count(one) > 1:
-            raise SpecError(f"{one} is given twice", where="--alias", next_step="an alias is another address")
+            raise SpecError(f"{one} is given twice", where="--alias", next_step="use further addresses as aliases")
 
 
 def _refuse_quota(backend: Backend, quota: int) -> None:
-    """More than the volume of the mailboxes holds, used and free."""
+    """Refuses a quota larger than the mailboxes' volume."""
     if not quota:
         return
     running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
@@ -226,25 +229,25 @@ def _refuse_quota(backend: Backend, quota: int) -> None:
             size = int(said.stdout.split()[-1])
             break
     else:
-        raise BackendError("no mail node can say how large the mailboxes' volume is", next_step="'lab status'")
+        raise BackendError("no mail node reports the size of the mailboxes' volume", next_step="'lab status'")
     if quota > size:
         raise SpecError(
             f"a quota of {quota} MiB is more than the volume holds, {size} MiB",
             where="--quota",
-            next_step="a smaller one",
+            next_step="use a smaller quota",
         )
 
 
 def _refuse_password(password: str) -> None:
     if len(password.encode()) > LONGEST_PASSWORD:
         raise SpecError(
-            f"the password has {len(password.encode())} bytes, more than the {LONGEST_PASSWORD} that bcrypt takes",
-            next_step="choose a shorter one; without --password-file one is made",
+            f"the password has {len(password.encode())} bytes; bcrypt supports at most {LONGEST_PASSWORD}",
+            next_step="choose a shorter one, or omit --password-file to generate one",
         )
     if len(password) < SHORTEST_PASSWORD or not password.isprintable():
         raise SpecError(
-            f"the password is shorter than {SHORTEST_PASSWORD} characters, or has some that can't be typed",
-            next_step="choose a longer one; without --password-file one is made",
+            f"the password is shorter than {SHORTEST_PASSWORD} characters, or has control characters",
+            next_step="choose another one, or omit --password-file to generate one",
         )
 
 
@@ -255,7 +258,7 @@ def _hashed(password: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """For SQL. What comes here was checked to be an address, or is a hash."""
+    """A quoted SQL string; the text is a validated address or a hash."""
     if "'" in text or "\\" in text:
         raise ValueError(text)
     return f"'{text}'"

@@ -1,4 +1,4 @@
-"""What the mysql nodes say of themselves, and what can be asked of them."""
+"""State of the mysql nodes as their keepers report it, switchover and re-cloning."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Member:
     """A mysql node.
 
     Attributes:
-        role: `primary`, `replica`, `promoting`, `down`; `gone` where nobody answers.
-        serves: whether it is the one to write to.
-        position: the number of the last transaction in its log.
-        lag: of a replica, seconds behind the primary.
-        semi_sync: of a primary, whether it waits for a replica; of a replica, whether it answers.
+        role: `primary`, `replica`, `promoting`, `down`; `gone` if the node or its keeper does not answer.
+        serves: whether writes go to it.
+        position: sequence number of the last transaction in its log.
+        lag: seconds that a replica is behind the primary.
+        semi_sync: whether a primary waits for acknowledgements, or a replica sends them.
         reason: why it does not serve or replicate as it should; empty where it does.
-        copies: how often its data was replaced by a copy since its keeper began.
+        copies: how often its data was replaced by a copy since its keeper started.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Member:
 
 
 def members(backend: Backend) -> list[Member]:
-    """All mysql nodes of the cluster, each asked now."""
+    """All mysql nodes of the cluster, with their current state."""
     nodes = [node for node in backend.observe().nodes if node.role == ROLE]
     found: dict[str, Member] = {}
 
@@ -81,47 +81,47 @@ def _member(backend: Backend, name: str) -> Member:
 
 
 def primary(backend: Backend) -> str:
-    """The node that takes writes.
+    """The primary.
 
     Raises:
-        SpecError: none does just now.
+        SpecError: there is none at the moment.
     """
     serving = _serving(backend)
     if len(serving) != 1:
-        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' says why")
+        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' shows the reason")
     return serving[0]
 
 
 def switchover(backend: Backend, to: str) -> str:
-    """Makes another node the primary, as planned; returns its name.
+    """Changes the primary without losing a transaction; returns the new one.
 
     Raises:
-        BackendError: the nodes refused, and say why.
-        SpecError: there is no primary now, or `to` is it already.
+        BackendError: the nodes refused; carries their reason.
+        SpecError: there is no primary, or `to` is the primary.
     """
     serving = primary(backend)
     if to == serving:
         raise SpecError(
-            f"{to} takes writes already",
-            next_step="--to names another; without it the replica with the longest log takes over",
+            f"{to} is already the primary",
+            next_step="name another node with --to, or omit it to select the replica with the longest log",
         )
     told = _control(backend, serving, f"/switchover?to={to}")
     if not told["done"]:
         raise BackendError(
             f"{to or 'another node'} did not take over from {serving}: {told['because']}",
             where="mysql",
-            next_step="'lab mysql status' says who takes writes",
+            next_step="'lab mysql status' shows the primary",
         )
     return str(told["primary"])
 
 
 def reclone(backend: Backend, name: str) -> None:
-    """Has a node throw its data away for a copy of the primary's; returns when it follows with that.
+    """Replaces a replica's data by a copy of the primary's; returns when the node replicates.
 
     Raises:
-        BackendError: it refused, and says why.
-        NotReady: it does not follow in time.
-        SpecError: it is the primary.
+        BackendError: the node refused; carries its reason.
+        NotReady: the node did not replicate in time.
+        SpecError: the node is the primary.
     """
     before = request_copy(backend, name)
     last = before
@@ -130,7 +130,7 @@ def reclone(backend: Backend, name: str) -> None:
         nonlocal before, last
         now = _member(backend, name)
         if now.role != GONE:
-            if now.copies < last:  # its keeper has begun anew, and counts from 0; nothing of the request is left
+            if now.copies < last:  # its keeper restarted and counts from 0; the request is lost
                 before = request_copy(backend, name)
             last = now.copies
         return now
@@ -144,16 +144,16 @@ def reclone(backend: Backend, name: str) -> None:
 
 
 def request_copy(backend: Backend, name: str) -> int:
-    """Asks a node to throw its data away for a copy of the primary's; returns how many it had got before.
+    """Requests a copy of the primary's data for a node; returns its number of earlier copies.
 
     Raises:
-        BackendError: it refused, and says why.
-        SpecError: it is the primary.
+        BackendError: the node refused; carries its reason.
+        SpecError: the node is the primary.
     """
     if name in _serving(backend):
         raise SpecError(
-            f"{name} takes writes, and a copy is made from the node that does",
-            next_step=f"'lab mysql switchover', then 'lab mysql reclone {name}'",
+            f"{name} is the primary, which is the source of copies",
+            next_step=f"run 'lab mysql switchover', then 'lab mysql reclone {name}'",
         )
     told = _control(backend, name, "/reclone")
     if not told["done"]:

@@ -1,4 +1,4 @@
-"""The services of which one node is the primary, and who it is now."""
+"""Services with a primary, and the function that returns it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What probes ask of a cluster: each address that its roles serve."""
+"""The probes of a cluster: one for each address that its roles serve."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ STATUS_PORT = 8404
 
 
 def cluster_probes(backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS) -> Probes:
-    """The probes of a cluster, at a rate that its client can keep."""
+    """The probes of a cluster, at a rate that its client sustains."""
     made = streams(plan, site, backend.clock.rate(RATE))
     return Probes(backend, made, seconds)
 
 
 def streams(plan: Plan, site: str, rate: float = RATE) -> list[Stream]:
-    """A probe for each address of a cluster: the site as a visitor has it, the VIP's holder, and every node."""
+    """A probe for each address of a cluster: the site as seen by visitors, the VIP's holder, and every node."""
     made = [Stream(SITE, f"{plan.scheme}://{site}/whoami", rate, keep=False)] if plan.role("web") else []
     if plan.vip:
         made.append(Stream(VIP, f"http://{plan.vip}:{STATUS_PORT}/node", rate, keep=False, value="body"))

@@ -1,6 +1,6 @@
-"""Files of a shared volume of which no copy is known to be right, and the choice of one.
+"""Files in split-brain on a shared volume, and their resolution.
 
-The storage nodes name them (images/storage/rootfs/usr/lib/lab/unlike.py); GlusterFS mends them by its own command.
+The storage nodes list them (images/storage/rootfs/usr/lib/lab/unlike.py); GlusterFS resolves them by its command.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Copy:
-    """What one node's brick has under a name: bytes, and when they were written, in Unix seconds."""
+    """One node's copy of a file: size in bytes, and time of the last write in Unix seconds."""
 
     node: str
     size: int
@@ -39,7 +39,7 @@ class Copy:
 
 
 def found(backend: Backend, volume: str) -> dict[str, list[Copy]]:
-    """By path in the volume, the copy of each node that runs and has one.
+    """The copies of each file in split-brain, by path in the volume.
 
     Raises:
         SpecError: there is no such volume.
@@ -57,7 +57,7 @@ def found(backend: Backend, volume: str) -> dict[str, list[Copy]]:
 
 def _copies(backend: Backend, node: str, volume: str, paths: list[str]) -> dict[str, Copy]:
     root = f"/bricks/{volume}"
-    # Of those that a node has not, stat says so and goes on.
+    # stat reports missing files, and continues.
     said = backend.run(
         node, ["stat", "--printf", r"%s %Y %n\0", "--", *(root + path for path in paths)], seconds=SECONDS
     )
@@ -66,33 +66,31 @@ def _copies(backend: Backend, node: str, volume: str, paths: list[str]) -> dict[
 
 
 def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
-    """Makes one copy of a file the copy of all nodes; each other node keeps what it had below `KEPT`.
+    """Resolves a file by one node's copy; the other nodes keep their former copy below `KEPT`.
 
     Args:
         backend: where the cluster is.
         volume: its name.
-        path: of the file in the volume, as `found` has it.
-        source: the node whose copy it is to be, or `LATEST`: that which was written last.
+        path: of the file in the volume, as `found` returns it.
+        source: the node with the right copy, or `LATEST` for the one written last.
 
     Returns:
-        The copy that was taken.
+        The chosen copy.
 
     Raises:
-        SpecError: no such file is to be mended, or the node has no copy of it.
-        BackendError: not all storage nodes run, or GlusterFS refuses.
+        SpecError: the file is not in split-brain, or the node has no copy of it.
+        BackendError: a storage node is not running, or GlusterFS refused.
     """
     copies = found(backend, volume).get(path)
     if copies is None:
         raise SpecError(
             f"'{path}' of the volume {volume} is not to be mended",
-            next_step=f"'lab volume mend {volume}' lists what is",
+            next_step=f"'lab volume mend {volume}' lists the files",
         )
     chosen = max(copies, key=lambda copy: copy.modified) if source == LATEST else _of(copies, path, source)
     away = [node.name for node in volumes.nodes(backend) if node.state is not State.RUNNING]
     if away:
-        raise BackendError(
-            f"{', '.join(away)} does not run: GlusterFS mends a file where all copies are there", where=volume
-        )
+        raise BackendError(f"{', '.join(away)} not running: GlusterFS needs all copies to mend a file", where=volume)
     others = [copy.node for copy in copies if copy.node != chosen.node]
     parallel.for_each(others, partial(_keep, backend, volume, path))
     brick = f"{chosen.node}:/bricks/{volume}"
@@ -108,7 +106,7 @@ def _of(copies: list[Copy], path: str, node: str) -> Copy:
         if copy.node == node:
             return copy
     names = ", ".join(copy.node for copy in copies)
-    raise SpecError(f"{node} has no copy of {path}", next_step=f"these have one: {names}; or write '{LATEST}'")
+    raise SpecError(f"{node} has no copy of {path}", next_step=f"nodes with a copy: {names}; or use '{LATEST}'")
 
 
 def _keep(backend: Backend, volume: str, path: str, node: str) -> None:
@@ -116,4 +114,4 @@ def _keep(backend: Backend, volume: str, path: str, node: str) -> None:
     copy = 'mkdir -p "$2" && cp -rP --preserve=mode,ownership,timestamps "$1" "$2/"'
     done = backend.run(node, ["sh", "-c", copy, "sh", f"/bricks/{volume}{path}", into], seconds=SECONDS)
     if not done.ok:
-        raise BackendError(f"the copy of {path} could not be kept, and is not mended: {done.said}", where=node)
+        raise BackendError(f"{path} is not mended: cannot save the former copy: {done.said}", where=node)

@@ -1,4 +1,4 @@
-"""The people of a topology: added, removed, given other keys. The file is the only place where they are kept."""
+"""Users of a topology: adding, removing, changing keys. The topology file is their only record."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PEOPLE = "/etc/lab/people"
 
 
 def public_keys(said: Sequence[str]) -> list[str]:
-    """Keys as they were given: each the text of one, or the name of a file that holds some.
+    """Public keys from texts and files.
 
     Raises:
-        SpecError: a file can't be read.
+        SpecError: a file cannot be read, or has no key.
     """
     found: list[str] = []
     for each in said:
@@ -39,7 +39,7 @@ def public_keys(said: Sequence[str]) -> list[str]:
             raise SpecError(
                 f"no key in {each}: {getattr(error, 'strerror', None) or error}",
                 where="--key",
-                next_step="name a file that ends in .pub, or write the key itself; 'ssh-keygen' makes one",
+                next_step="name a file that ends in .pub, or the key itself; 'ssh-keygen' creates one",
             ) from None
         found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return found
@@ -52,27 +52,27 @@ def fingerprint(key: str) -> str:
 
 
 def change(file: str | None, work: Callable[[dict[str, Any]], None], last: str = "") -> Edit:
-    """Changes the people in the topology that is meant; one that ships is copied to `cluster.yaml` first.
+    """Changes the users in a topology file; a shipped topology is copied to `cluster.yaml` first.
 
     Args:
-        file: as `--file` says.
-        work: gets the users as the file has them, by name, and changes them in place.
-        last: what the cluster was made from, where the option is left out.
+        file: the option `--file`.
+        work: changes the mapping of users in place.
+        last: the topology that the cluster was created from, used without `file`.
 
     Returns:
-        The change, to be written once it works.
+        The change, to be written after it was applied.
 
     Raises:
-        SpecError: what would come out is not valid.
+        SpecError: the result is not valid.
     """
     path = find(file, last)
     shipped = path in assets.topologies().values()
     target = DEFAULT_FILE if shipped else path
     if shipped and file and target.exists():
         raise SpecError(
-            f"'{file}' ships with the lab and is not changed, and there is a {target} here already",
+            f"'{file}' is a shipped topology, which is not changed, and {target} already exists",
             where="--file",
-            next_step=f"leave --file out to change {target}, or copy {path} to a file of your own",
+            next_step=f"omit --file to change {target}, or copy {path} to another file",
         )
 
     def users(document: Any) -> None:  # noqa: ANN401  ruamel's mapping
@@ -84,16 +84,16 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None], last: str =
 
 
 def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
-    """Refuses a change by a file that lacks people who have a login on the running cluster now.
+    """Refuses a topology that lacks users of the running cluster.
 
     Args:
         edit: the change.
         backend: where the cluster runs.
         existing: its nodes.
-        name: the user whom the change is about, and who may go.
+        name: the user to change, who may be removed.
 
     Raises:
-        SpecError: the file is another one than the cluster's; says whom it lacks.
+        SpecError: names the missing users.
     """
     shell = next((node.name for node in existing.nodes if node.role == "shell"), None)
     lines = (backend.get(shell, PEOPLE) or b"").decode().splitlines() if shell else []
@@ -101,18 +101,18 @@ def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
     lost = sorted(there - {name} - set(edit.cluster.people))
     if lost:
         raise SpecError(
-            f"the cluster '{backend.cluster}' has users whom {edit.target} lacks: {', '.join(lost)}",
+            f"{edit.target} lacks users of the cluster '{backend.cluster}': {', '.join(lost)}",
             where=str(edit.target.resolve()),
-            next_step="name the topology that it was made from with --file; 'lab up' with this one would remove them",
+            next_step="name the topology that the cluster was created from with --file; this one would remove them",
         )
 
 
 def added(name: str, keys: list[str], groups: list[str], *, forwarding: bool) -> Callable[[dict[str, Any]], None]:
-    """Adds a person."""
+    """Adds a user."""
 
     def work(users: dict[str, Any]) -> None:
         if name in users:
-            raise SpecError(f"there is a user '{name}' already", next_step=f"'lab user keys {name}' changes the keys")
+            raise SpecError(f"the user '{name}' already exists", next_step=f"'lab user keys {name}' changes the keys")
         users[name] = {"keys": keys}
         if groups:
             users[name]["groups"] = groups
@@ -123,7 +123,7 @@ def added(name: str, keys: list[str], groups: list[str], *, forwarding: bool) ->
 
 
 def removed(name: str) -> Callable[[dict[str, Any]], None]:
-    """Takes a person out."""
+    """Removes a user."""
 
     def work(users: dict[str, Any]) -> None:
         del users[_known(name, users)]
@@ -132,7 +132,7 @@ def removed(name: str) -> Callable[[dict[str, Any]], None]:
 
 
 def rekeyed(name: str, more: list[str], less: list[str]) -> Callable[[dict[str, Any]], None]:
-    """Gives a person keys, and takes others away by their fingerprints."""
+    """Adds keys to a user, and removes others by their fingerprints."""
 
     def work(users: dict[str, Any]) -> None:
         keys = users[_known(name, users)]["keys"]

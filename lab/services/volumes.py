@@ -1,4 +1,4 @@
-"""What the storage nodes say of the shared volumes."""
+"""State of the shared volumes, as the storage nodes report it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FIGURES = "/run/lab/volumes.json"
 
 
 def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
-    """What the storage nodes say of their bricks, by node and volume.
+    """State of the bricks by node and volume.
 
-    `brick`: whether it runs; `heal`: how many entries it has noted to heal elsewhere; `unlike`: paths whose
-    copies differ, with none known to be right. A node that is not running, or does not say, is missing.
+    `brick`: whether its process runs; `heal`: its number of pending heals; `unlike`: files in split-brain. A node
+    that is not running or does not answer is missing.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -38,11 +38,11 @@ def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def heal_info(backend: Backend, volume: str) -> str:
-    """GlusterFS' own list of what waits to be healed.
+    """GlusterFS' own list of pending heals.
 
     Raises:
-        BackendError: no storage node could tell.
-        SpecError: there is no such volume.
+        BackendError: no storage node answered.
+        SpecError: unknown volume.
     """
     known(bricks(backend), volume)
     said = "no storage node runs"
@@ -52,14 +52,14 @@ def heal_info(backend: Backend, volume: str) -> str:
             if done.ok:
                 return done.stdout.strip()
             said = done.said
-    raise BackendError(f"the volume {volume} can't be asked: {said}", where=volume)
+    raise BackendError(f"cannot read the state of the volume {volume}: {said}", where=volume)
 
 
 def known(found: Mapping[str, Mapping[str, object]], volume: str) -> None:
-    """Refuses a volume that no storage node has.
+    """Refuses an unknown volume.
 
     Raises:
-        SpecError: there is no such volume.
+        SpecError: unknown volume.
     """
     names = sorted({name for of in found.values() for name in of})
     if volume not in names:
@@ -67,5 +67,5 @@ def known(found: Mapping[str, Mapping[str, object]], volume: str) -> None:
 
 
 def nodes(backend: Backend) -> list[Observed]:
-    """The storage nodes, running or not."""
+    """All storage nodes."""
     return [node for node in backend.observe().nodes if node.role == ROLE]

@@ -124,7 +124,7 @@ def test_what_has_a_nodes_name_and_is_not_the_labs_is_found_before_anything_is_m
     try:
         for verb in ("doctor", "plan", "up"):
             said = " ".join(person.lab(verb, code=2).split())
-            assert "is there and is not the lab's" in said
+            assert "already exists and is not the lab's" in said
         assert person.nodes() == []
     finally:
         person.backend.api.remove_container(made["Id"])
@@ -451,7 +451,7 @@ def test_exec_logs_and_power_verbs(person: Person) -> None:
     assert "is paused" in person.lab("pause", "web1") + person.lab("status", code=1)
     assert "nothing to change" not in person.lab("up")
     person.lab("status")
-    assert "ready again" in person.lab("restart", "web1")
+    assert "web1: ready" in person.lab("restart", "web1")
 
 
 def test_plan_says_why_before_up_does_it(person: Person) -> None:

@@ -101,7 +101,7 @@ def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluste
     done = _load(cluster, "--rate", "20", "--for", "1s", "--search", "1ms")
     assert done.returncode == 0, done.stderr
     assert "too much" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("the highest rate whose 99 % are within 1 ms:")
+    assert done.stdout.splitlines()[-1].startswith("highest rate with a 99th percentile within 1 ms:")
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluste
         (("--rate", "0"), "a rate of 0"),
         (("--rate", "-5"), "a rate of -5"),
         (("--for", "soon"), "'soon' can't be read"),
-        (("--for", "0s"), "no length of a load"),
-        (("--http", "3"), "no HTTP/3"),
-        (("--path", "whoami"), "is no path"),
+        (("--for", "0s"), "is not possible"),
+        (("--http", "3"), "HTTP/3 is not supported"),
+        (("--path", "whoami"), "does not start with /"),
         (("--name", "nobody"), "there is no cluster 'nobody'"),
     ],
 )

@@ -333,7 +333,7 @@ def test_a_planned_switchover_loses_nothing(cluster: LabCluster, ledger: Callabl
         assert chosen != primary
         _more(book, cluster)
         assert switchover(cluster.backend, primary) == primary
-        with pytest.raises(SpecError, match="takes writes already"):
+        with pytest.raises(SpecError, match="is already the primary"):
             switchover(cluster.backend, primary)
         with pytest.raises(SpecError, match="a copy is made"):
             reclone(cluster.backend, primary)

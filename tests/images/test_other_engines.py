@@ -87,16 +87,16 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     (lab.folder / "cluster.yaml").write_text(STORAGE, encoding="utf-8")
     done = lab("up")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "can't have the role 'storage'" in done.stderr
+    assert "does not support the role 'storage'" in done.stderr
     assert "--file rootless" in done.stderr
     assert "there is no cluster" in lab("status").stdout
     told = lab("doctor")
     assert told.returncode == 2, told.stdout + told.stderr
-    assert "can't have the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
+    assert "does not support the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
     assert lab("doctor", "--file", "rootless").returncode == 0
     low = lab("up", "--file", "stage1", "--port", f"site={PRIVILEGED}")
     assert low.returncode == 2, low.stdout + low.stderr
-    assert f"can't publish port {PRIVILEGED}" in low.stderr
+    assert f"cannot publish port {PRIVILEGED}" in low.stderr
 
 
 def test_a_fault_that_the_engine_can_not_do_is_refused(engine: tuple[str, str], lab: engines.Lab) -> None:

@@ -63,7 +63,7 @@ def test_every_lack_is_a_finding_with_the_way_round() -> None:
 
 def test_bricks_are_refused_where_they_can_not_be_and_nothing_else() -> None:
     rootless = Capabilities("Docker", EVERYTHING, lacks=nature.lacks(ROOTLESS_DOCKER))
-    with pytest.raises(HostError, match=r"can't have the role 'storage': .*trusted") as caught:
+    with pytest.raises(HostError, match=r"does not support the role 'storage': .*trusted") as caught:
         resolve.admit(plan(parse(WHOLE), "debian"), rootless)
     assert (caught.value.where, caught.value.exit_code) == ("storage", 2)
     resolve.admit(plan(parse(FULL), "debian"), rootless)

@@ -215,7 +215,7 @@ def test_auto_falls_back_to_debian_loudly(full: Cluster) -> None:
 def test_a_first_up_that_does_not_become_ready_falls_back_and_is_remembered(full: Cluster) -> None:
     backend, heard = NeverReady("golden"), Heard()
     assert up(full, backend, heard, seconds=1).plan.family == "debian"
-    assert "CentOS does not become ready here; falling back" in "\n".join(heard.lines)
+    assert "CentOS did not become ready here; falling back" in "\n".join(heard.lines)
     assert "clear volumes=True" in backend.done
     down(backend, Silent(), volumes=True)
     again = Heard()
@@ -436,7 +436,7 @@ def test_ports_are_kept_usual_or_free_and_a_taken_one_is_named(full: Cluster, me
     finally:
         TAKEN.remove(8081)
     assert moved not in (8080, 8081), "somebody else took it while the client was down"
-    with pytest.raises(HostError, match=r"port 9999 of 127.0.0.1, wanted for 'site', is taken") as caught:
+    with pytest.raises(HostError, match=r"port 9999 of 127.0.0.1, requested for 'site', is in use") as caught:
         resolve.places(parse("web:\nports: {site: 9999}"), memory.observe(), nowhere)
     assert "--port site=NUMBER" in caught.value.next_step
     assert (
@@ -450,7 +450,7 @@ def test_ports_of_an_engine_elsewhere_are_those_that_it_publishes() -> None:
     assert made["site-http"] == 8080, "what this machine has taken is in nobody's way there"
     assert isinstance(made["site"], int)
     assert made["site"] not in (8443, 9000)
-    with pytest.raises(HostError, match="port 9000 of the engine's machine, wanted for 'site', is taken"):
+    with pytest.raises(HostError, match="port 9000 of the engine's machine, requested for 'site', is in use"):
         resolve.places(parse("web:\nports: {site: 9000}"), Existing(), elsewhere)
 
 
@@ -463,14 +463,14 @@ def test_no_two_names_get_one_port() -> None:
     held = Existing(ports={"site": 8443})
     moved = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), held, nowhere).ports.by_name()
     assert (moved["stats"], moved["site"] == 8443) == (8443, False)
-    with pytest.raises(HostError, match="port 9443 is wanted for 'stats' and for another name"):
+    with pytest.raises(HostError, match="port 9443 is requested for 'stats' and for another name"):
         resolve.places(parse("web:\nhttp-lb:\nports: {site: 9443, stats: 9443}"), Existing(), nowhere)
 
 
 def test_what_has_the_clusters_names_and_is_not_the_labs_is_named(full: Cluster) -> None:
     made = plan(full, "debian")
     for name, what in {"": "the network lab-golden", "web1": "the container golden-web1"}.items():
-        with pytest.raises(HostError, match=f"{what} is there and is not the lab's") as caught:
+        with pytest.raises(HostError, match=f"{what} already exists and is not the lab's") as caught:
             resolve.admit(made, Capabilities("memory", foreign={name: what}))
         assert "--name" in caught.value.next_step
     resolve.admit(made, Capabilities("memory", foreign={"web99": "the container golden-web99"}))
@@ -478,7 +478,7 @@ def test_what_has_the_clusters_names_and_is_not_the_labs_is_named(full: Cluster)
 
 def test_a_port_that_the_engine_can_not_publish_is_refused_and_one_that_this_user_can_not_bind_is_not() -> None:
     rootless = Capabilities("Docker without root", least_port=1024)
-    with pytest.raises(HostError, match="Docker without root can't publish port 81, wanted for 'site'") as caught:
+    with pytest.raises(HostError, match="Docker without root cannot publish port 81, requested for 'site'") as caught:
         resolve.places(parse("web:\nports: {site: 81}"), Existing(), rootless)
     assert "from 1024 on" in caught.value.next_step
     assert (
@@ -768,9 +768,7 @@ def test_another_number_of_storage_nodes_is_refused_before_anything_is_touched(
         storing.remove(f"storage{made}")
     kept = {name: dict(files) for name, files in storing.files.items()}
     storing.done.clear()
-    with pytest.raises(
-        SpecError, match=f"were made for {made} storage nodes, a copy on each, not for {wanted}"
-    ) as caught:
+    with pytest.raises(SpecError, match=f"have copies on {made} storage nodes, not on {wanted}") as caught:
         up(parse(text % wanted), storing, Silent())
     assert f"count: {made}" in caught.value.next_step
     assert (storing.done, storing.files) == ([], kept)
@@ -802,7 +800,7 @@ def test_fewer_mysql_nodes_are_refused_where_not_all_of_them_run(memory: MemoryB
     if state.startswith("an earlier"):
         memory.note("kept-mysql", None)
     memory.done.clear()
-    with pytest.raises(SpecError, match="all are needed to go on with 1"):
+    with pytest.raises(SpecError, match="all are needed to change to 1"):
         up(parse(text % 1), memory, Silent())
     assert not memory.done
     up(parse(text % 3), memory, Silent())

@@ -155,7 +155,7 @@ def test_output_that_can_not_be_written(tmp_path: Path) -> None:
                 cwd=tmp_path,
                 timeout=END_SECONDS,
             )
-        assert (done.returncode, done.stderr) == (1, "lab: the output can't be written: No space left on device\n")
+        assert (done.returncode, done.stderr) == (1, "lab: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])

@@ -80,9 +80,9 @@ def test_runs_are_listed_shown_and_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("show", "nothing"), "0 runs are called 'nothing'"),
-        (("show", "broken"), "did not come to its end"),
-        (("compare", "good", "nothing"), "0 runs are called"),
+        (("show", "nothing"), "0 runs match 'nothing'"),
+        (("show", "broken"), "was not completed"),
+        (("compare", "good", "nothing"), "0 runs match"),
     ],
 )
 def test_a_run_that_is_not_there_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

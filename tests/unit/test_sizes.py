@@ -150,13 +150,13 @@ def test_the_doctor_says_what_up_chooses_and_refuses_what_up_refuses(whole: Clus
     rooms = (_memory(100, 10_000), _disk(99_999))
     *taken, chosen = doctor.topology(whole, MemoryBackend("golden", Capabilities("roomy", FEATURES, rooms=rooms)))
     assert len(taken) == 2
-    assert "family: debian (no registry gave CentOS's base image" in chosen.found
+    assert "family: debian (no registry provided CentOS's base image" in chosen.found
     assert "images: 9 to build, usually" in chosen.found
     assert "may not be enough" not in chosen.found, "that is a finding of its own"
     no_bricks = Capabilities("rootless", FEATURES, lacks={Lack.BRICKS: "no trusted.*"})
     refused = doctor.topology(parse("storage: {count: 3}\nweb:"), MemoryBackend("golden", no_bricks))[-1]
     assert (refused.good, refused.vital) == (False, True)
-    assert "can't have the role 'storage'" in refused.found
+    assert "does not support the role 'storage'" in refused.found
     taken_port = parse("web:\nhttp-lb:\nports: {site: 9999}")
     few = Capabilities("x", FEATURES, rooms=rooms)
     *shown, refused = doctor.topology(taken_port, MemoryBackend("golden", few))
