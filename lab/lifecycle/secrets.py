@@ -114,7 +114,9 @@ def forget(cluster: str) -> None:
 def _leaves(plan: Plan) -> dict[str, Leaf]:
     """The certificates that the plan's files name."""
     domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
-    found = {SITE: Leaf(f"www.{domain}", (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry])))}
+    hosts = [name for host in plan.hosts for name in host.names]
+    own = (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry]), *hosts)
+    found = {SITE: Leaf(f"www.{domain}", own)}
     for node in plan.nodes:
         # A node may also have the name and address of its whole role.
         known = manifest(node.role).own.certificate

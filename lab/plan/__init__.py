@@ -1,6 +1,19 @@
 """Pure: from a `Cluster` to a `Plan` - nodes, addresses, files, checks. Reads templates, touches nothing else."""
 
-from lab.plan.model import MANIFEST, TMPFS, Endpoint, File, Gateway, Network, NodePlan, Plan, Publish
+from lab.plan.model import MANIFEST, TMPFS, Endpoint, File, Gateway, Host, Network, NodePlan, Plan, Pool, Publish
 from lab.plan.planner import plan
 
-__all__ = ["MANIFEST", "TMPFS", "Endpoint", "File", "Gateway", "Network", "NodePlan", "Plan", "Publish", "plan"]
+__all__ = [
+    "MANIFEST",
+    "TMPFS",
+    "Endpoint",
+    "File",
+    "Gateway",
+    "Host",
+    "Network",
+    "NodePlan",
+    "Plan",
+    "Pool",
+    "Publish",
+    "plan",
+]

@@ -106,6 +106,53 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Servers to which the HTTP balancers lead requests, and how they are watched.
+
+    Attributes:
+        name: by which the balancers and their statistics know it.
+        servers: the nodes behind it.
+        port: that of the nodes.
+        health: the path that is asked of each server, and answers 200 while it serves; empty: `track` tells.
+        track: the pool whose checks tell of the same servers.
+        connections: requests at once to one server from one balancer; more are queued.
+        patience: seconds for the answer to what is not repeated (POST, PATCH); 0: as long as for anything else.
+        sticky: whether a visitor stays with one server, by a cookie.
+    """
+
+    name: str
+    servers: tuple[Server, ...]
+    port: int
+    health: str = ""
+    track: str = ""
+    connections: int = 100
+    patience: int = 0
+    sticky: bool = False
+
+
+@dataclass(frozen=True)
+class Host:
+    """A site or application that is asked for by host names of its own.
+
+    Attributes:
+        name: as the topology calls it.
+        names: its host names: below the cluster's domain first, then those below localhost.
+        pool: who answers.
+        upload: MiB of a request's body, at most; 0 for whatever the servers take.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    pool: Pool
+    upload: int = 0
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The names that the cluster's nodes resolve; those below localhost are each machine's own."""
+        return tuple(name for name in self.names if not name.endswith(".localhost"))
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An address for a person's browser."""
 
@@ -175,6 +222,7 @@ class Plan:
 
     Attributes:
         needs: features that the nodes' kernel must have.
+        hosts: what is asked for by a host name; any other known name is the guest book's.
         entry: the address by which clients reach the site: the VIP, or without tcp-lb the first balancer or web node.
     """
 
@@ -186,6 +234,7 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     gateways: tuple[Gateway, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    hosts: tuple[Host, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     needs: tuple[str, ...] = ()
 
@@ -193,6 +242,11 @@ class Plan:
     def scheme(self) -> str:
         """How the site is spoken to: `https` where a balancer ends TLS, else `http`."""
         return "https" if any(gateway.name == "site" for gateway in self.gateways) else "http"
+
+    @property
+    def pools(self) -> list[Pool]:
+        """The pools of all hosts, each once."""
+        return list(dict.fromkeys(host.pool for host in self.hosts))
 
     def role(self, name: str) -> list[NodePlan]:
         """The nodes of a role, in order."""

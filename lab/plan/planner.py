@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lab.plan import exposure
+from lab.plan import exposure, hosts
 from lab.plan.addresses import addresses, network_of, vip_of
 from lab.plan.limits import limits
 from lab.plan.model import File, Network, NodePlan, Plan
@@ -34,6 +34,7 @@ def plan(cluster: Cluster, family: str) -> Plan:
         nodes=tuple(_bare(cluster, family, name, address) for name, address in found.items()),
         gateways=exposure.gateways(cluster, found),
         listeners=exposure.listeners(cluster, found),
+        hosts=hosts.hosts(cluster, found),
         endpoints=exposure.endpoints(cluster),
         needs=_needs(cluster),
     )

@@ -45,6 +45,7 @@ class Software(BaseModel):
     """One piece of software in one family: its packages, and the names and paths that they bring.
 
     `imports`: the Python modules that programs of the lab import from it. `versions`: by the daemon's name.
+    `extensions`: modules that it loads, and the package that brings each; empty where that is one of `packages`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,8 +58,14 @@ class Software(BaseModel):
     modules: list[str] = []
     files: dict[str, str] = {}
     imports: list[str] = []
+    extensions: dict[str, str] = {}
     versions: dict[str, Version] = {}
     directories: list[Directory] = []
+
+    @property
+    def installed(self) -> list[str]:
+        """All packages of it."""
+        return list(dict.fromkeys([*self.packages, *filter(None, self.extensions.values())]))
 
 
 class Addition(BaseModel):
@@ -120,6 +127,12 @@ def family(name: str) -> Family:
                 raise SpecError(f"the software '{key}' has two entries", where=str(added), next_step="rename this one")
             software[key] = value
     return table.model_copy(update={"software": software})
+
+
+def extensions() -> list[str]:
+    """The extensions of languages that every family has, by their own names."""
+    known = [{name for each in family(kind).software.values() for name in each.extensions} for kind in families()]
+    return sorted(set.intersection(*known))
 
 
 def outside_roles() -> list[Path]:

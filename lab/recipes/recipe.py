@@ -130,7 +130,7 @@ def recipe(role: str, family_name: str) -> Recipe:
     base = role == "base"
     parent = f"{NAMESPACE}/origin:{family_name}" if base else recipe("base", family_name).tag
     own_software = [name for name in wanted.software if base or name not in manifest("base").software]
-    packages = sorted({package for name in own_software for package in table.software[name].packages})
+    packages = sorted({package for name in own_software for package in table.software[name].installed})
     packages += wanted.own.packages.get(family_name, [])
     before = [*(table.prepare if base else []), *(c for name in own_software for c in table.software[name].before)]
     dockerfile = (

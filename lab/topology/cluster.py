@@ -13,6 +13,7 @@ from lab.topology.outside import outside_options
 from lab.topology.placement import Placement, Xen
 from lab.topology.ports import AUTO, Ports, ports_model
 from lab.topology.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.topology.sites import Site, SiteName, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Cluster(Model):
     shell: Shell | None = None
     backup: Backup | None = None
     users: dict[UserName, User] = Field(default_factory=dict, description="who has a login on the shell servers")
+    sites: dict[SiteName, Site] = Field(default_factory=dict, description="sites of your own, on the web nodes")
     client: Client = Field(default_factory=Client)
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
@@ -107,6 +109,8 @@ class Cluster(Model):
         for said in self._lacks():
             raise ValueError(said)
         self.groups  # noqa: B018  refuses numbers that two have
+        for said in problems(self.sites, self.domain, self._taken_names()):
+            raise ValueError(said)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:
@@ -135,6 +139,16 @@ class Cluster(Model):
             for section, says in manifest(role).own.serves.items():
                 if role not in there and getattr(self, section):
                     yield says
+
+    def _taken_names(self) -> set[str]:
+        """The names below the domain that nodes and roles have."""
+        nodes = {
+            role if role == "client" else f"{role}{n + 1}" for role, o in self.roles().items() for n in range(o.count)
+        }
+        known = {
+            name.removesuffix(".{domain}") for role in self.roles() for name in manifest(role).own.certificate or []
+        }
+        return nodes | known | {self.site.partition(".")[0]}
 
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""

@@ -1,0 +1,42 @@
+"""Who is asked for by a host name of its own: the list that the HTTP balancers, certificates and DNS are made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.plan.addresses import nodes_of
+from lab.plan.model import Host, Pool, Server
+from lab.recipes import manifest
+from lab.topology.sites import host_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lab.topology import Cluster
+
+BESIDE = 4
+"""Requests for files, which no PHP answers."""
+
+
+def hosts(cluster: Cluster, found: Mapping[str, str]) -> tuple[Host, ...]:
+    """All of a cluster.
+
+    Args:
+        cluster: whose.
+        found: the address of each node by its name.
+    """
+    return tuple(_sites(cluster, found))
+
+
+def _sites(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
+    """The sites: each has a pool of its own of the same nodes, so that none takes the connections of the others."""
+    if not cluster.sites:
+        return
+    there = cluster.roles()
+    role = next(role for role in there if "sites" in manifest(role).own.serves)
+    servers = tuple(Server(node, found[node]) for node in nodes_of(cluster, role))
+    for name, site in cluster.sites.items():
+        # By one balancer, since the others may be dead; what all send together is more than PHP-FPM takes.
+        room = site.php.children + BESIDE
+        pool = Pool(f"site-{name}", servers, 80, track=role, connections=room, patience=site.php.seconds)
+        yield Host(name, host_names(name, site, cluster.domain), pool, upload=site.php.upload)

@@ -1,0 +1,102 @@
+"""Sites of a person's own, on the web nodes: what `cluster.yaml` says of each, and what its name stands for."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+
+from lab import identifiers
+from lab.topology.roles import Count, HostName, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+FIRST, LAST = 60000, 64999
+"""The numbers of the sites' system users; `images/web` leaves all others alone."""
+
+LONGEST = 24  # a system user's name has at most 32 characters, with what stands before
+FOLDER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+LOCAL = "localhost"
+"""Names below it are this machine's (RFC 6761, 6.3): a browser here needs no DNS for them."""
+
+
+def _known(extension: str) -> str:
+    from lab.recipes.family import extensions
+
+    there = extensions()
+    if extension not in there:
+        raise ValueError(f"the web nodes' PHP has no extension '{extension}'; it has: {', '.join(there)}")
+    return extension
+
+
+def _label(name: str) -> str:
+    if not re.fullmatch(identifiers.CLUSTER, name) or len(name) > LONGEST:
+        raise ValueError(
+            f"'{name}' is no name of a site: it becomes a part of a host name, of lower-case letters, digits and single"
+            f" hyphens between them, a letter first, at most {LONGEST} characters"
+        )
+    return name
+
+
+SiteName = Annotated[str, AfterValidator(_label)]
+Folder = Annotated[str, Field(pattern=FOLDER, max_length=200)]
+Extension = Annotated[str, AfterValidator(_known)]
+
+
+class Php(Model):
+    """The PHP of one site, on each web node."""
+
+    upload: Count = Field(16, le=2000, description="MiB of an upload, at most")
+    memory: Count = Field(128, ge=16, le=4096, description="MiB of one request, at most")
+    seconds: Count = Field(60, le=3600, description="seconds of one request, at most")
+    children: Count = Field(8, le=200, description="requests at once on a web node, at most; others wait")
+    extensions: list[Extension] = Field([], description="extensions that the site needs, by PHP's names")
+
+
+class Site(Model):
+    """A site on the web nodes: a system user, a PHP-FPM pool and folders of its own."""
+
+    code: str | None = Field(None, description="a folder beside this file; unset: 'lab site deploy' brings one")
+    names: list[HostName] = Field([], description="other host names, below the cluster's domain or below localhost")
+    database: bool = Field(default=False, description="a database and a user of its own")
+    writable: list[Folder] = Field([], description="folders of the code that its PHP may write, kept over releases")
+    php: Php = Field(default_factory=Php, description="what its PHP may take")
+
+
+def host_names(name: str, site: Site, domain: str) -> tuple[str, ...]:
+    """All host names of a site: below the cluster's domain first."""
+    return tuple(dict.fromkeys((f"{name}.{domain}", f"{name}.{LOCAL}", *site.names)))
+
+
+def number(name: str) -> int:
+    """The number of a site's system user: the same on every node, whatever other sites there are."""
+    return FIRST + zlib.crc32(name.encode()) % (LAST - FIRST + 1)
+
+
+def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> Iterator[str]:
+    """What is wrong between sites, or between them and the cluster.
+
+    Args:
+        sites: by name.
+        domain: the cluster's.
+        taken: names directly below the domain that something else has.
+    """
+    owners = {f"{each}.{domain}": "the cluster itself" for each in taken} | {LOCAL: "the guest book"}
+    numbers: dict[int, str] = {}
+    for name, site in sites.items():
+        for host in host_names(name, site, domain):
+            if host in owners:
+                then = "choose another name" if host == f"{name}.{domain}" else "leave it out"
+                yield f"the host {host} of the site '{name}' is that of {owners[host]}: {then}"
+            if not host.endswith((f".{domain}", f".{LOCAL}")):
+                yield (
+                    f"the host {host} of the site '{name}' is not below {domain} or {LOCAL}, and the cluster's CA"
+                    " speaks for no other"
+                )
+            owners[host] = f"the site '{name}'"
+        if number(name) in numbers:
+            yield f"'{numbers[number(name)]}' and '{name}' would have the same system user: call one otherwise"
+        numbers[number(name)] = name
