@@ -23,7 +23,7 @@ KNOWN = {
     "lifecycle/ownership.py": "three roles whose nodes have the CA, so that not each node is asked",
     "lifecycle/resolve.py": "bricks, which a rootless engine can't have",
     "lifecycle/scaling.py": "how many nodes data was made for: copies of storage, members of mysql",
-    "nemesis/deeds.py": "the nemesis is one of mysql",
+    "nemesis/actions.py": "the nemesis is one of mysql",
     "nemesis/load.py": "the nemesis is one of mysql",
     "nemesis/play.py": "the nemesis is one of mysql",
     "nemesis/run.py": "the nemesis is one of mysql",
