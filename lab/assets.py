@@ -1,4 +1,4 @@
-"""Where sources and topologies lie: beside the package in a checkout, inside it in a wheel; and roles of others."""
+"""Paths of sources and topologies, in a checkout or in a wheel; and the folder of roles outside the lab."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 def cached(function: Callable[P, T]) -> Callable[P, T]:
-    """As `functools.cache`, for what is read from the folders of roles: forgotten when `use_roles` takes others."""
+    """As `functools.cache`, for values read from the folders of roles: cleared by `use_roles`."""
     made = cache(function)
     _cached.append(made)
     return made  # type: ignore[return-value]
 
 
 def use_roles(folder: Path | None) -> None:
-    """Takes the roles of a folder into use besides the lab's own, in place of those of another folder.
+    """Adds the roles of a folder to the lab's own; replaces those of a former folder.
 
     Args:
         folder: holds one folder a role; None, or one that does not exist, for none.
@@ -65,7 +65,7 @@ def topologies() -> dict[str, Path]:
 
 @cache
 def xen() -> Path:
-    """The folder of what turns images into domains: kernel, initrd, the verbs of the host, and the nested host."""
+    """The folder of Xen's parts: kernel, initrd, verbs of the host, and the nested host."""
     packaged = _PACKAGE / "_xen"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "xen"
 

@@ -1,4 +1,4 @@
-"""The time of a cluster's nodes: the only place that knows how much longer work takes on an emulated processor.
+"""The clock of a cluster's nodes: the only place that knows how much slower an emulated processor is.
 
 Callers give limits and rates of an ordinary processor. A backend's clock converts both to those of its nodes. Promises
 are never stretched.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
-FEWEST = 10  # requests without which nothing is seen
+FEWEST = 10  # minimum number of requests
 TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
 
 
@@ -57,16 +57,16 @@ class Clock:
         return self.rate(per_second) / (TLS_COST if self.emulated else 1.0)
 
     def until(self, what: str, seconds: float, ask: Callable[[], T], good: Callable[[T], bool] = bool) -> T:
-        """Asks until the answer is good, and returns it.
+        """Polls until the answer is good, and returns it.
 
         Args:
-            what: what is awaited, for the message.
+            what: the awaited condition, for the message.
             seconds: the limit on an ordinary processor.
-            ask: asked about ten times a second; an engine's refusal counts as a bad answer.
-            good: which answer is good; by default any that is true.
+            ask: called about ten times per second; an engine's error counts as a bad answer.
+            good: whether an answer is good; default: whether it is true.
 
         Raises:
-            NotReady: no good answer within the limit; carries what was awaited and what was seen last.
+            NotReady: no good answer within the limit; carries the condition and the last answer.
         """
         limit = self.limit(seconds)
         deadline = time.monotonic() + limit

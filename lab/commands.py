@@ -1,4 +1,4 @@
-"""Commands of this machine that end within a limit, with all that they started."""
+"""Commands on this machine with a time limit that includes all their children."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ GRACE_SECONDS = 10
 
 
 def finished(argv: Sequence[str], output: IO[bytes], seconds: float, environment: Mapping[str, str]) -> str:
-    """Runs a command; how it failed, empty where it ended with 0.
+    """Runs a command; returns its error, empty for exit code 0.
 
     Args:
         argv: the command.
         output: where its standard output and standard error go.
-        seconds: the limit; its whole session is ended then, by SIGTERM first.
+        seconds: the limit, after which its whole session is ended, by SIGTERM first.
         environment: added to this process's own.
     """
     with subprocess.Popen(  # noqa: S603  the callers' own commands
@@ -43,10 +43,10 @@ def finished(argv: Sequence[str], output: IO[bytes], seconds: float, environment
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
-    """Ends the command and what it started: a package manager that is only orphaned would go on."""
+    """Ends the command and its children: an orphaned package manager would continue."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         running.wait(GRACE_SECONDS)
-    with contextlib.suppress(ProcessLookupError):  # those of the group that did not obey
+    with contextlib.suppress(ProcessLookupError):  # processes that ignored SIGTERM
         os.killpg(running.pid, signal.SIGKILL)

@@ -1,31 +1,31 @@
-"""What can go wrong, as one small tree.
+"""The errors of the lab.
 
 LabError
-├── UserError          the request can't be carried out as asked: exit code 2, nothing was made
+├── UserError          the request is not possible: exit code 2, nothing was changed
 │   ├── SpecError      cluster.yaml, an option or a name is wrong
-│   ├── Unable         this backend can't do it, and says why
-│   └── HostError      this machine lacks something, or something of it is in the way
-│       ├── Refused    it is there, and this user may not use it
-│       └── Taken      a subnet or port that was free when chosen has been taken since
+│   ├── Unable         this backend does not support it
+│   └── HostError      this machine lacks something, or something on it conflicts
+│       ├── Refused    this user lacks the permission
+│       └── Taken      a subnet or port that was free when chosen is in use now
 ├── BackendError       the engine refused or failed
-│   ├── Gone           it answers no more
-│   └── BuildError     an image did not build; carries the step and the log's path
-├── NotReady           a wait ended without what was awaited
+│   ├── Gone           it stopped answering
+│   └── BuildError     a build failed; carries the step and the log's path
+├── NotReady           a wait timed out
 └── Locked             another command works on the same cluster
 
-Each carries what was asked and the next step, and prints as one short screen.
+Each carries the problem, its place and the next step, and prints as one short screen.
 """
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """Something that a person can act on.
+    """An error that a person can act on.
 
     Args:
-        what: what was asked and what is wrong with it, one sentence.
+        what: the request and the problem, one sentence.
         where: the file, line, node or option concerned; may be empty.
-        next_step: what to do now; may be empty.
+        next_step: the next step for the user; may be empty.
     """
 
     exit_code = 1
@@ -46,7 +46,7 @@ class LabError(Exception):
 
 
 class UserError(LabError):
-    """The request can't be carried out as asked; nothing was made or changed."""
+    """The request is not possible; nothing was changed."""
 
     exit_code = 2
 
@@ -56,27 +56,27 @@ class SpecError(UserError):
 
 
 class Unable(UserError):
-    """The backend can't do what was asked; what needs it is skipped, with the reason."""
+    """The backend does not support the request; tests that need it are skipped with the reason."""
 
 
 class HostError(UserError):
-    """This machine lacks something that is needed, or something of it is in the way."""
+    """This machine lacks something that is needed, or something on it conflicts."""
 
 
 def unusable(path: object, error: OSError, next_step: str) -> HostError:
-    """What the system says of a file or folder, as an error with the way round."""
-    return HostError(f"{path} can't be used: {error.strerror or error}", where=str(path), next_step=next_step)
+    """An error of the operating system about a path, with the next step."""
+    return HostError(f"cannot use {path}: {error.strerror or error}", where=str(path), next_step=next_step)
 
 
 class Refused(HostError):
-    """Something of this machine is there, and this user may not use it."""
+    """This user lacks the permission to use something of this machine."""
 
 
 class Taken(HostError):
-    """A subnet or port that was free when chosen has been taken since.
+    """A subnet or port that was free when chosen is in use now.
 
     Attributes:
-        chosen: what was chosen, to be compared with the next choice; noted by who chose.
+        chosen: the choice, set by the caller, to compare with the next one.
     """
 
     chosen: object = None
@@ -87,17 +87,17 @@ class BackendError(LabError):
 
 
 class Gone(BackendError):
-    """The engine answers no more."""
+    """The engine stopped answering."""
 
 
 class BuildError(BackendError):
-    """An image did not build, or did not pass its trial.
+    """The build of an image failed, or its trial.
 
     Args:
         what: as for every error.
         step: the step that failed.
         log: the path of the whole log.
-        image: the image's full name; empty where it is about none of the lab's.
+        image: the image's full name; empty for images of others.
     """
 
     def __init__(self, what: str, *, step: str, log: str, image: str = "") -> None:
@@ -108,14 +108,14 @@ class BuildError(BackendError):
 
 
 class NotReady(LabError):
-    """A wait ended without what was awaited.
+    """A wait timed out.
 
     Args:
         what: as for every error.
         where: as for every error.
         next_step: as for every error.
-        awaited: the condition that was not met.
-        seen: what was seen last.
+        awaited: the condition.
+        seen: the last observation.
     """
 
     def __init__(self, what: str, *, where: str = "", next_step: str = "", awaited: str = "", seen: str = "") -> None:

@@ -17,7 +17,7 @@ def names(options: BaseModel) -> dict[str, Any]:
 
 
 def evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it
-    """The value of a formula; it may call `max` and `ceil`."""
+    """The value of a formula, which may call `max` and `ceil`."""
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment()

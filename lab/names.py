@@ -1,4 +1,4 @@
-"""Names that everything agrees on: of images, labels and the addresses that a person opens."""
+"""Names of images and labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's own folders on the person's machine (XDG): secrets, logs, locks, and what the Xen backend keeps."""
+"""The lab's folders on this machine (XDG): secrets, logs, locks, and data of the Xen backend."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ _NAME = "www-cluster-lab"
 
 
 def _place(variable: str, default: str, part: str) -> Path:
-    """Where a folder of the lab's is, made or not; `part` is one component, whoever named it.
+    """Path of a folder of the lab, which may not exist; `part` must be one component.
 
     Raises:
-        HostError: there is no home folder.
+        HostError: the user has no home folder.
     """
     name = identifiers.component(part)
     try:
         root = Path(os.environ.get(variable) or Path.home() / default)
     except RuntimeError:
         raise HostError(
-            "this user has no home folder", where="HOME", next_step=f"set HOME, or {variable}, to a folder of your own"
+            "this user has no home folder",
+            where="HOME",
+            next_step=f"set HOME or {variable} to a folder that you can write",
         ) from None
     return root / _NAME / name
 
 
 def _made(folder: Path, variable: str) -> Path:
-    """The folder, which exists now; one that is made is nobody else's to enter.
+    """Creates a folder if it is missing, accessible by this user alone.
 
     Raises:
-        HostError: it can't be made; `variable` is what chooses another one.
+        HostError: it cannot be created; `variable` selects another one.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,18 +48,18 @@ def _folder(variable: str, default: str, part: str) -> Path:
 
 
 def secrets(cluster: str, *, make: bool = False) -> Path:
-    """Where a cluster's secrets are kept; the folder may be missing unless it is to be made."""
+    """The folder of a cluster's secrets; created if `make` is set, else it may be missing."""
     place = _place("XDG_DATA_HOME", ".local/share", cluster)
     return _made(place, "XDG_DATA_HOME") if make else place
 
 
 def logs() -> Path:
-    """Where the logs of failed builds and of an engine that the lab started are kept."""
+    """The folder of logs of failed builds, and of an engine that the lab started."""
     return _folder("XDG_STATE_HOME", ".local/state", "logs")
 
 
 def families() -> Path:
-    """Where it is kept which images of a family did not work here."""
+    """The record of images that failed on this machine."""
     return _folder("XDG_STATE_HOME", ".local/state", "families")
 
 
@@ -67,27 +69,27 @@ def lock(name: str) -> Path:
 
 
 def sockets() -> Path:
-    """Where connections to Xen hosts are shared: short, since a socket's path may have 107 characters."""
+    """The folder of shared connections to Xen hosts; short, since a socket's path is limited to 107 characters."""
     root = os.environ.get("XDG_RUNTIME_DIR")
     made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
     _made(made, "XDG_RUNTIME_DIR")
-    found = made.lstat()  # a link of somebody else's leads where they like
+    found = made.lstat()  # a link of another user may lead anywhere
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
         raise HostError(
-            f"{made} belongs to somebody else, or others may enter it",
+            f"{made} belongs to another user, or is accessible by others",
             where=str(made),
-            next_step="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+            next_step="remove it, or set XDG_RUNTIME_DIR to a folder of this user alone",
         )
     return made
 
 
 def disks() -> Path:
-    """Where images are kept as disks for domains: made anew when they are missing."""
+    """The folder of images as disks for domains; missing ones are created again."""
     return _folder("XDG_CACHE_HOME", ".cache", "xen")
 
 
 def xen_host() -> Path:
-    """Where the nested Xen host keeps its keys, its store and its log; `LAB_XEN_FOLDER` says otherwise."""
+    """The folder of the nested Xen host's keys, store and log; `LAB_XEN_FOLDER` selects another one."""
     said = os.environ.get("LAB_XEN_FOLDER")
     if said:
         return _made(Path(said), "LAB_XEN_FOLDER")

@@ -1,4 +1,4 @@
-"""Files and folders for nobody else's eyes."""
+"""Files and folders that only this user can read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Writes a file whole or not at all, and never readable by others."""
+    """Writes a file atomically, never readable by others."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -20,21 +20,21 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def read(path: Path) -> str:
-    """What a file says.
+    """The content of a file.
 
     Raises:
-        HostError: it is damaged, or can't be read.
+        HostError: the file is damaged, or cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise damaged(path) from None
     except OSError as error:
-        raise unusable(path, error, "make it readable for you") from None
+        raise unusable(path, error, "make it readable for this user") from None
 
 
 def damaged(path: Path) -> HostError:
-    """A secret that is not what it was written as."""
+    """The error for a damaged secret."""
     return HostError(
         f"the secret '{path.name}' is damaged",
         where=str(path),
@@ -43,7 +43,7 @@ def damaged(path: Path) -> HostError:
 
 
 def close(path: Path, below: Path) -> None:
-    """Has nobody else enter a folder, nor those between it and `below`, which stays as it is."""
+    """Removes other users' access to a folder and to its parents below `below`."""
     while path != below:
         path.chmod(0o700)
         path = path.parent

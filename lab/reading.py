@@ -25,7 +25,7 @@ EXPECTED = (
 )
 """What pydantic's kinds of problems expect, in plain words."""
 
-SHOWN = 8  # problems on one screen
+SHOWN = 8  # maximum number of problems in a message
 
 Location = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseModel)
@@ -33,7 +33,7 @@ T = TypeVar("T", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Document:
-    """What a kind of file is called, how the shortest one looks, and where what is valid can be read."""
+    """A kind of file: its noun, its shortest example, and its reference."""
 
     noun: str
     shortest: str
@@ -41,21 +41,21 @@ class Document:
 
 
 def text(path: Path, kind: Document) -> str:
-    """What a file says.
+    """The text of a file.
 
     Raises:
-        SpecError: it can't be read.
+        SpecError: it cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise SpecError(f"the {kind.noun} can't be read: it is no file", where=str(path))
+        raise SpecError(f"cannot read the {kind.noun}: not a file", where=str(path))
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"the {kind.noun} can't be read: {error}", where=str(path)) from error
+        raise SpecError(f"cannot read the {kind.noun}: {error}", where=str(path)) from error
 
 
 def model(made: type[T], said: str, kind: Document, source: str, overrides: Mapping[str, Any] | None = None) -> T:
-    """The model that a YAML text describes, with top-level `overrides` put over it; those that are None are left out.
+    """The model of a YAML text, with top-level `overrides`, except those that are None.
 
     Raises:
         SpecError: it is not valid.
@@ -69,7 +69,7 @@ def model(made: type[T], said: str, kind: Document, source: str, overrides: Mapp
 
 
 def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], yaml.Node | None]:
-    """The values of a document, and where they stand."""
+    """The values of a document, and their line numbers."""
     try:
         tree = yaml.compose(said, Loader=yamls.LOADER)
         data = yamls.read(said)
@@ -78,12 +78,12 @@ def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], ya
         tabs = said.splitlines()[line - 1 : line]
         if tabs and "\t" in tabs[0][: len(tabs[0]) - len(tabs[0].lstrip())]:
             raise SpecError(
-                "a line begins with a tab; YAML allows only spaces there",
+                "a line starts with a tab; YAML allows only spaces there",
                 where=f"{source}, line {line}",
                 next_step="replace the tab by spaces",
             ) from error
         raise SpecError(
-            f"this is not valid YAML: {error.problem or error.context or 'it can not be parsed'}",
+            f"this is not valid YAML: {error.problem or error.context or 'parse error'}",
             where=f"{source}, line {line}",
             next_step="check the indentation, the colons and the quotes near that line",
         ) from error
@@ -100,7 +100,9 @@ def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], ya
     try:
         _refuse_twice(tree, source)
     except RecursionError:
-        raise SpecError("an alias stands within what it stands for", where=source, next_step="write it out") from None
+        raise SpecError(
+            "an alias refers to a node that contains it", where=source, next_step="replace it by its content"
+        ) from None
     return data, tree
 
 
@@ -119,7 +121,7 @@ def _lines(node: yaml.Node | None, at: Location = ()) -> dict[Location, int]:
 
 
 def _refuse_twice(node: yaml.Node | None, source: str) -> None:
-    """YAML lets the last of two equal keys win in silence; a person wants to know."""
+    """Refuses duplicate keys, of which YAML silently uses the last."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen: dict[str, int] = {}
@@ -136,13 +138,13 @@ def _refuse_twice(node: yaml.Node | None, source: str) -> None:
 
 
 def _valid_keys(root: type[BaseModel], at: Location) -> list[str]:
-    """The keys that are valid at a place of the document."""
+    """The valid keys at a place of the document."""
     model: type[BaseModel] | None = root
     for step in at:
         fields = model.model_fields if model else {}
         field = next((f for key, f in fields.items() if step in (key, f.alias)), None)
         if field is None:
-            # The names of single nodes are free; behind each stands an override.
+            # Names of single nodes are arbitrary; their values are overrides.
             continue
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
@@ -152,7 +154,7 @@ def _valid_keys(root: type[BaseModel], at: Location) -> list[str]:
 def _explained(
     made: type[BaseModel], error: ValidationError, kind: Document, source: str, lines: dict[Location, int]
 ) -> SpecError:
-    """All problems of a document as one error; what the members of a union say of one value is one problem."""
+    """All problems of a document as one error; problems of a union's members with one value are one problem."""
     found: dict[Location, list[str]] = {}
     for detail in error.errors():
         at = tuple(detail["loc"])
@@ -174,7 +176,7 @@ def _explained(
 
 
 def _given(error: ValidationError, at: Location) -> str:
-    """What stands at a place, as an end of the sentence; nothing for whole mappings and unknown keys."""
+    """The value at a place, as the end of the sentence; empty for mappings and unknown keys."""
     for detail in error.errors():
         plain = not isinstance(detail["input"], dict | list) and detail["type"] not in (
             "extra_forbidden",
@@ -186,12 +188,12 @@ def _given(error: ValidationError, at: Location) -> str:
 
 
 def problem(detail: ErrorDetails) -> str:
-    """One problem of a model that stands in no document, in words."""
+    """One problem of a model outside a document, as a sentence."""
     return _problem(detail, BaseModel, ())
 
 
 def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
-    """One problem in words, with the nearest valid key or what was expected."""
+    """One problem as a sentence, with the nearest valid key or the expected value."""
     kind = detail["type"]
     if kind == "extra_forbidden":
         valid = _valid_keys(made, at[:-1])
@@ -204,7 +206,7 @@ def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
 
 
 def _message(detail: ErrorDetails) -> str:
-    """What pydantic says, or a plainer sentence."""
+    """The message of pydantic, or a plainer one."""
     kind, message = detail["type"], str(detail["msg"])
     if kind == "missing":
         return f"'{detail['loc'][-1]}' is missing here"

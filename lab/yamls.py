@@ -1,4 +1,4 @@
-"""YAML, by the C parser where there is one: ten times as quick, and reading is a part of every command's start."""
+"""YAML by the C parser if it is available: ten times as fast, and part of every command's start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def read(text: str) -> Any:  # noqa: ANN401  a document can hold anything
     """The plain values of a document.
 
     Raises:
-        yaml.YAMLError: it is none.
+        yaml.YAMLError: not valid YAML.
     """
     try:
         return yaml.load(text, Loader=LOADER)  # noqa: S506  both loaders are the safe one

@@ -158,7 +158,7 @@ def listed(
     backend: Backend,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Lists active faults, whoever injected them."""
+    """Lists active faults, including those of other commands."""
     from lab.cli import tables
     from lab.faults import present
 

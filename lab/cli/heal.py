@@ -19,9 +19,9 @@ def register(app: typer.Typer) -> None:
 
 def heal(
     backend: Backend,
-    marks: Annotated[list[str] | None, typer.Argument(help="Faults by their marks. Default: all.")] = None,
+    marks: Annotated[list[str] | None, typer.Argument(help="Marks of the faults. Default: all.")] = None,
 ) -> None:
-    """Reverts active faults, whoever injected them, and verifies that they are gone. Changes nothing else."""
+    """Reverts active faults, including those of other commands, and verifies that. Changes nothing else."""
     from lab.backends.base import State
     from lab.faults import heal as undo
 

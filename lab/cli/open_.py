@@ -32,7 +32,7 @@ def addresses(
     if ca:
         certificate = secrets.known(cluster, "ca-certificate")
         if certificate is None:
-            raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' makes one")
+            raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' creates it")
         print(certificate)
         return
     found = endpoints(existing)

@@ -1,4 +1,4 @@
-"""What `lab doctor` finds on this machine, by whoever looks at a part of it."""
+"""The findings of `lab doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `vital`: without it `lab up` can't work."""
+    """The result of one check. `vital`: whether `lab up` needs it."""
 
     subject: str
     good: bool

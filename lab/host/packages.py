@@ -1,4 +1,4 @@
-"""The distribution's packages: installed where that is possible, asked for where it is not."""
+"""Packages of the distribution: installed on Debian and Ubuntu as root, else named in an error."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ INSTALL_SECONDS = 600
 LOCK_SECONDS = 180
 POLL_SECONDS = 2.0
 LOCKED = "Could not get lock"
-WAITING = ["-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]  # apt-get waits for dpkg's lock itself, for no other one
+WAITING = ["-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]  # apt-get itself waits only for dpkg's lock
 
 
 def install(packages: Sequence[str], why: str, say: Callable[[str], None], by_hand: str) -> None:
-    """Installs packages on Debian and Ubuntu as root; elsewhere says what to do.
+    """Installs packages on Debian and Ubuntu as root.
 
     Raises:
-        HostError: it can't be done here without a person; `by_hand` says what to do where there is no apt-get.
+        HostError: the user must install them; `by_hand` is the next step without apt-get.
     """
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
@@ -38,17 +38,17 @@ def install(packages: Sequence[str], why: str, say: Callable[[str], None], by_ha
 
 
 def _run(command: list[str], say: Callable[[str], None], by_hand: str) -> None:
-    """Runs apt-get, and retries while another program holds its lock, such as that of a machine's first boot.
+    """Runs apt-get, and retries while another program holds its lock, such as during a machine's first boot.
 
     Raises:
-        HostError: it failed, or the lock was held for `LOCK_SECONDS`.
+        HostError: apt-get failed, or the lock was held for `LOCK_SECONDS`.
     """
     deadline, told = time.monotonic() + LOCK_SECONDS, False
     while (failure := _failure(command)) and LOCKED in failure:
         if time.monotonic() > deadline:
             raise HostError(
                 f"another program has held apt's lock for {LOCK_SECONDS} s:\n{failure[-800:]}",
-                next_step="wait for it, then run this again",
+                next_step="wait for it, and retry",
             )
         if not told:
             say(f"waiting for another program that holds apt's lock (at most {LOCK_SECONDS} s)")
@@ -59,7 +59,7 @@ def _run(command: list[str], say: Callable[[str], None], by_hand: str) -> None:
 
 
 def _failure(command: list[str]) -> str:
-    """What a call of apt-get printed, and how it ended, where it failed."""
+    """Output and exit code of a failed call of apt-get."""
     with tempfile.TemporaryFile() as output:
         how = commands.finished(command, output, INSTALL_SECONDS, {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
         output.seek(0)
@@ -67,7 +67,7 @@ def _failure(command: list[str]) -> str:
 
 
 def main(packages: Sequence[str]) -> int:
-    """For scripts that need packages before there is an environment: 0 installed, 2 failed, 3 not possible here."""
+    """For scripts that need packages before the environment exists: 0 installed, 2 failed, 3 not possible here."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return 3
     try:

@@ -54,7 +54,7 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
     """Changes existing nodes. Nodes that are not ready first: they may wait for the change of another node.
 
-    Waves do not wait for those, nor for new nodes that others must be told of: the caller waits for all at the end.
+    Waves do not wait for those, nor for new nodes that others must learn of: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
     unready = _not_ready(prepared, backend, changed) if seconds else set()

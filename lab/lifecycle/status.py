@@ -57,7 +57,7 @@ class Status:
 def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
     """The status, from the engine's list of nodes and the readiness checks of those that run.
 
-    `known_ready`: nodes that were found ready just now, which are not checked again.
+    `known_ready`: nodes that were found ready immediately before, which are not checked again.
     """
     existing = backend.observe()
     holders: list[str] = []

@@ -75,7 +75,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Gateway:
-    """What the client forwards: its own port to a port of whatever is the cluster's entrance."""
+    """A port of the client, forwarded to a port of the cluster's entrance."""
 
     name: str
     port: int

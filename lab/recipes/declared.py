@@ -63,7 +63,7 @@ class DeclaredPromise(Declaration):
         where: parts of the formula by name, in order: each an expression over the options and the parts before it.
         formula: the bound in seconds, a Jinja expression over the options and `where`; it may call `max` and `ceil`.
         service: whose acknowledged operations it speaks of.
-        when: the kinds of faults that it speaks of; all that make a node dark unless said.
+        when: the kinds of faults that it speaks of; default: all that make a node unreachable.
     """
 
     event: str

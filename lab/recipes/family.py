@@ -32,7 +32,7 @@ class Directory(BaseModel):
 class Version(BaseModel):
     """Between which versions a daemon may be in a family: what is rendered for it is valid for all of them.
 
-    `package`: the one whose version is asked when an image is tried; unset: it is called as the daemon.
+    `package`: the package with the version, if its name differs from the daemon's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

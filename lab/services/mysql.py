@@ -88,7 +88,7 @@ def primary(backend: Backend) -> str:
     """
     serving = _serving(backend)
     if len(serving) != 1:
-        raise SpecError("no mysql node takes writes just now", next_step="'lab mysql status' shows the reason")
+        raise SpecError("there is no primary at the moment", next_step="'lab mysql status' shows the reason")
     return serving[0]
 
 

@@ -93,7 +93,7 @@ class LabCluster:
         return promise(name).bound(self.applied or self.spec)
 
     def heal(self, to: Cluster | None = None) -> None:
-        """Makes the cluster whole again, whatever a test did to it; its own topology, or another."""
+        """Repairs the cluster after a test; with its own topology, or another."""
         spec = to or self.spec
         heal(self.backend)
         for node in self.backend.observe().nodes:

@@ -1,4 +1,4 @@
-"""Faults in a test's hands: by the same words as on the command line, and all reverted at the test's end."""
+"""Faults for tests, named as on the command line; all are reverted at the end of the test."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Faults:
-    """Breaks the cluster; every method returns a context manager that mends it again.
+    """Injects faults; every method returns a context manager that reverts the fault.
 
     A target is what `lab fault` takes: nodes, roles, or a meaning such as `vip-holder` or `random:web`.
 
     Attributes:
         done: all faults of the test.
-        seed: what chance decides by.
+        seed: of random choices.
     """
 
     def __init__(self, cluster: LabCluster, seed: int = 0) -> None:
@@ -32,11 +32,11 @@ class Faults:
         self._chance = random.Random(seed)  # noqa: S311  a seed makes a choice that can be repeated
 
     def kill(self, target: str) -> Injected:
-        """The power is cut."""
+        """Power failure."""
         return self.do("kill", target)
 
     def stop(self, target: str) -> Injected:
-        """A clean stop."""
+        """Clean shutdown."""
         return self.do("stop", target)
 
     def pause(self, target: str) -> Injected:
@@ -48,7 +48,7 @@ class Faults:
         return self.do("restart", target)
 
     def cut(self, target: str, others: str = "", way: str = "both") -> Injected:
-        """Cut off from others, or from everybody."""
+        """Isolated from others, or from all."""
         return self.do("cut", target, others=others, way=way)
 
     def slow(self, target: str, **settings: float) -> Injected:
@@ -68,15 +68,15 @@ class Faults:
         return self.do("freeze", target, service=service)
 
     def hang(self, target: str, process: str) -> Injected:
-        """One process that stands still."""
+        """One process is stopped by SIGSTOP."""
         return self.do("hang", target, process=process)
 
     def crash(self, target: str, process: str) -> Injected:
-        """One process that is ended."""
+        """One process is killed."""
         return self.do("crash", target, process=process)
 
     def do(self, kind: str, target: str, **settings: Any) -> Injected:
-        """Any kind of fault; what the backend can't do skips the test, with the reason."""
+        """Any kind of fault; skips the test, with the reason, if the backend does not support it."""
         backend = self._cluster.backend
         if settings.get("others"):
             settings["others"] = targets(backend, settings["others"], self._chance)
@@ -91,5 +91,5 @@ class Faults:
         return injected
 
     def heal(self) -> None:
-        """Reverts what is still on."""
+        """Reverts all active faults."""
         heal(self._cluster.backend)

@@ -17,7 +17,7 @@ Table = dict[str, dict[str, str]]
 
 
 class Parity:
-    """A pytest plugin that keeps what became of each test, in a file that several runs share.
+    """A pytest plugin that records the outcome of each test, in a file that several runs share.
 
     The file is JSON: for each test its outcome by backend; a skipped one with the reason.
     """

@@ -1,8 +1,8 @@
-"""The pytest plugin: options, and fixtures for this project's suites and for anybody's own tests.
+"""The pytest plugin: options, and fixtures for this project's suites and for other tests.
 
-`cluster` is a cluster of its own for the whole session, made at the first use and removed at the end; every test finds
-it whole, whatever the one before did to it. `faults` breaks it, `probe` and `ledger` measure it, `rounds` judges its
-promises; what a failing test measured is kept with a report.
+`cluster` is a cluster of its own for the session, created at the first use, repaired before each test, and removed at
+the end. `faults` injects faults, `probe` and `ledger` measure, `rounds` judges promises; the measurements of a failing
+test are kept with a report.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def cluster(_evidence: Evidence, _session_cluster: LabCluster) -> LabCluster:
 
 @pytest.fixture
 def faults(_evidence: Evidence, cluster: LabCluster) -> Iterator[Faults]:
-    """Breaks the cluster: `with faults.kill("web1"): ...`; whatever is still on is reverted at the end."""
+    """Breaks the cluster: `with faults.kill("web1"): ...`; active faults are reverted at the end."""
     from lab.testing.faults import Faults
 
     made = _evidence.faults = Faults(cluster)

@@ -167,7 +167,7 @@ class Cluster(Model):
 
     @property
     def warnings(self) -> list[str]:
-        """What is asked for and promises less than one might think."""
+        """Warnings about options with weaker promises than expected."""
         there = self.roles()
         return [
             weak.says

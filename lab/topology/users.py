@@ -74,7 +74,7 @@ class User(Model):
 
 
 def number(name: str) -> int:
-    """A name's number: the same wherever it is asked for, whoever comes or goes (CRC-32 of the name, folded)."""
+    """The number of a name: a pure function of it (CRC-32, folded), independent of other users."""
     return FIRST + zlib.crc32(name.encode()) % (LAST - FIRST + 1)
 
 
