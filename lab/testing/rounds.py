@@ -1,6 +1,6 @@
 """Rounds of a test: each probes the cluster, and judges promises at its end.
 
-A figure that only holds because a machine stood still proves nothing: its round is repeated, three times at most.
+A figure that holds only thanks to a stall of a machine proves nothing: its round is repeated, at most three times.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _remembers(tmp_path: Path, images: Path, why: str) -> None:
     again = _up(tmp_path, images, "auto")
     said = again.stdout + again.stderr
     assert again.returncode == 0, said
-    assert "family: debian (CentOS did not work here: " in said
+    assert "family: debian (CentOS failed here: " in said
     assert why in said
     assert "'lab up --family centos' retries it" in said
     assert "falling back" not in said

@@ -220,7 +220,7 @@ def test_a_first_up_that_does_not_become_ready_falls_back_and_is_remembered(full
     down(backend, Silent(), volumes=True)
     again = Heard()
     assert up(full, backend, again, seconds=1).plan.family == "debian"
-    assert "CentOS did not work here: " in "\n".join(again.lines)
+    assert "CentOS failed here: " in "\n".join(again.lines)
 
 
 def test_data_that_was_there_before_is_never_removed_by_a_fallback(full: Cluster) -> None:

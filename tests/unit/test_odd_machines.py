@@ -130,10 +130,10 @@ def test_a_xen_host_that_is_none_is_in_the_way_of_xen_alone(tmp_path: Path) -> N
 def test_a_link_that_leads_nowhere_and_a_pipe_are_no_topologies(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.symlink_to("gone.yaml")
-    assert "can't be read" in _one_screen(_lab(tmp_path, "plan"))
+    assert "cannot read the topology" in _one_screen(_lab(tmp_path, "plan"))
     path.unlink()
     os.mkfifo(path)
-    assert "it is no file" in _one_screen(_lab(tmp_path, "plan"))
+    assert "not a file" in _one_screen(_lab(tmp_path, "plan"))
 
 
 @pytest.mark.parametrize("option", [["--family", "ubuntu"], ["--name", "../x"], ["--name", ""], ["--port", "site=x"]])

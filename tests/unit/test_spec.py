@@ -94,7 +94,7 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
         find("nowhere.yaml")
     assert "full" in caught.value.next_step
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SpecError, match="can't be read"):
+    with pytest.raises(SpecError, match="cannot read the topology"):
         load(tmp_path / "x.yaml")
 
 
