@@ -41,7 +41,7 @@ def status(found: Status, console: Console | None = None) -> None:
 def rendered(found: Status) -> Group:
     """The status as a renderable."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in ("NODE", "ROLE", "STATE", "ADDRESS", "LIMITS", "REASON"):
+    for title in ("NODE", "ROLE", "STATE", "ADDRESS", "LIMITS", "NOTE"):
         grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
     for node in found.nodes:
         good = node.ready

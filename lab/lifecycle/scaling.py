@@ -96,7 +96,7 @@ def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> 
     had = noted or len(there)
     if topology not in ("", mysql.topology):
         raise SpecError(
-            f"the data of mysql was created with 'topology: {topology}'",
+            f"the data of mysql was made with 'topology: {topology}'",
             where="mysql.topology",
             next_step=f"restore that option, or start with empty volumes: {EMPTY}",
         )

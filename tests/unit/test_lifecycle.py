@@ -148,7 +148,7 @@ def test_a_reload_that_fails_is_an_error_and_is_tried_again(full: Cluster, memor
     up(full, memory, Silent())
     memory.answers["reload"] = (1, "the new haproxy.cfg is not valid")
     sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
-    with pytest.raises(BackendError, match=r"http-lb1 did not take its new files: the new haproxy.cfg is not valid"):
+    with pytest.raises(BackendError, match=r"http-lb1 rejected its new files: the new haproxy.cfg is not valid"):
         up(sticky, memory, Silent())
     del memory.answers["reload"]
     assert set(_kinds(sticky, memory)) == {"http-lb1", "http-lb2"}

@@ -277,8 +277,8 @@ def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
         (["mysql-nemesis", "--without", "kil", "-f", "stage6"], "no kind 'kil'"),
         (["mysql-nemesis", "-f", "stage1"], "needs 3 mysql nodes"),
         (["mysql-nemesis", "--rounds", "0"], "--rounds"),
-        (["web-node-dies", "--rounds", "3"], "--rounds is of 'mysql-nemesis'"),
-        (["web-node-dies", "--go-on"], "--go-on is of 'mysql-nemesis'"),
+        (["web-node-dies", "--rounds", "3"], "--rounds is an option of 'mysql-nemesis'"),
+        (["web-node-dies", "--go-on"], "--go-on is an option of 'mysql-nemesis'"),
     ],
 )
 def test_what_can_not_be_played_is_one_screen(tmp_path: Path, arguments: list[str], said: str) -> None:

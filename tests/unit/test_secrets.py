@@ -235,7 +235,7 @@ def test_another_network_of_ones_own_takes_another_ca_and_says_so() -> None:
     assert not said, "the lab's own range"
     moved = secrets.ensure(plan(parse(WHOLE.replace("10.90.0", "10.92.0")), "debian"), said.append)
     assert moved["ca-certificate"] != first["ca-certificate"]
-    assert "the CA of 'golden' is replaced: the former one is not for 10.92.0.0/24" in said[0]
+    assert "the CA of 'golden' is replaced: the former one is not valid for 10.92.0.0/24" in said[0]
 
 
 @pytest.mark.parametrize("steps", range(4))
