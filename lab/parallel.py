@@ -19,7 +19,7 @@ def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
     """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
 
     Raises:
-        LabError: the one failure, or all of them in one `NotReady`. What nobody foresaw goes first, then a refusal.
+        LabError: the one failure, or all of them in one `NotReady`. An unexpected exception goes first, then a refusal.
     """
     if not items:
         return

@@ -21,7 +21,7 @@ class MemoryBackend:
 
     Attributes:
         done: what was asked of the engine, in order, as `verb node`.
-        answers: exit code and output of a command by its first word; 0 and nothing unless said.
+        answers: exit code and output of a command by its first word; default: 0 and no output.
     """
 
     name = "memory"

@@ -80,7 +80,7 @@ def _ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None]
 
 
 def _pulled(api: docker.APIClient, image: str, report: Callable[[str, str], None]) -> str:
-    """Pulls an image; why it can't be had, empty where it can.
+    """Pulls an image; returns the error, empty on success.
 
     A pull that breaks midway has been answered with 200: its error is in the stream.
     """

@@ -74,7 +74,7 @@ def _base(api: docker.APIClient, family: str, report: Callable[[str, str], None]
 def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[str], Trial] | None) -> None:
     """One image, each step reported as it begins; it gets its name once it has passed.
 
-    Until then it has none, so that two builds of the same image at once are in nobody's way.
+    Until then it has none, so that two builds of the same image at once do not interfere.
     """
     begun, attempt = time.monotonic(), _Attempt(wanted, report)
     try:

@@ -69,7 +69,7 @@ Nodes = Annotated[list[str], typer.Argument(help="The nodes, such as web1 web2."
 
 
 def cluster_name(file: str | None, name: str | None) -> str:
-    """The cluster that is meant. Needs no valid topology: a removed or broken one must not lock anybody out.
+    """The name of the selected cluster. Needs no valid topology: verbs must also work after it was removed or broken.
 
     Raises:
         SpecError: it can't be a cluster's name.

@@ -1,4 +1,4 @@
-"""The Docker engine, or whatever answers its API: how it is found and spoken to, with the lab's own errors."""
+"""The Docker engine, or another program with its API: connection, and translation of its errors."""
 
 from __future__ import annotations
 

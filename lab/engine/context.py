@@ -33,7 +33,7 @@ class EngineAddress:
 
     @property
     def local(self) -> bool:
-        """Whether ports are published on this machine: by an engine on it, be it in a virtual machine."""
+        """Whether ports are published on this machine: by an engine on it, also one in a virtual machine."""
         try:
             parts = urlsplit(self.url)
         except ValueError:  # no engine is there

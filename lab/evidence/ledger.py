@@ -1,4 +1,4 @@
-"""The ledger: what was written with an id of its own, what became of it, and what every replica has at the end."""
+"""The ledger: writes with ids, their outcomes, and the ids that every replica has at the end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a service's acknowledged writes.
+    """The verdict on a service's acknowledged writes.
 
     Attributes:
         ids: those that are lost, duplicated or stale.
@@ -129,7 +129,7 @@ class Ledger:
         self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= begun + count)
 
     def judge(self) -> list[Judgement]:
-        """Reads every service back from every replica, and says what became of what was acknowledged."""
+        """Reads every service back from every replica, and judges its acknowledged writes."""
         return [self._judge(service) for service in self.services.values()]
 
     def _judge(self, service: Service) -> Judgement:
@@ -158,7 +158,7 @@ def judge(
     *,
     everywhere: bool,
 ) -> Judgement:
-    """What became of acknowledged writes, by what every replica has.
+    """Judges acknowledged writes by the content of every replica.
 
     Args:
         service: its name.

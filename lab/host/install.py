@@ -32,7 +32,7 @@ def ensure(say: Callable[[str], None]) -> None:
     """Leaves a Docker engine that answers, and the means to make a base image.
 
     Raises:
-        HostError: it can't be had here without a person; says what to install.
+        HostError: the user must install it; names the packages.
     """
     if not _answers():
         meant = context.endpoint()
@@ -53,7 +53,7 @@ def ensure(say: Callable[[str], None]) -> None:
 
 
 def findings() -> list[Finding]:
-    """Whether the base image is here, or can be had; nothing where no engine answers."""
+    """Finding about the base image; none if no engine answers."""
     try:
         with engine.connected(engine.REQUEST_SECONDS) as api:
             if base_image.here(api, recipe("base", "debian").tag) or base_image.here(api, base_image.tag("debian")):
@@ -115,7 +115,7 @@ def _comes_up(started: subprocess.Popen[bytes]) -> bool:
 
 
 def _drop_stale_pid(say: Callable[[str], None], file: Path = PID_FILE) -> None:
-    """A dockerd refuses to start while its pid file names any process, be it another program's or a dead one's."""
+    """A dockerd refuses to start while its pid file names any process, also that of another program."""
     if not file.is_file():
         return
     pid = file.read_text(encoding="ascii").strip()

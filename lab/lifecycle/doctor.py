@@ -1,4 +1,4 @@
-"""What this machine has and lacks, before anything is started: each finding with its reason and the way round."""
+"""What this machine has and lacks, before anything is started: each finding with its reason and the next step."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class Host:
         name: as the topology calls it.
         names: its host names: below the cluster's domain first, then those below localhost.
         pool: who answers.
-        upload: MiB of a request's body, at most; 0 for whatever the servers take.
+        upload: MiB of a request's body, at most; 0 for the limit that the servers take.
     """
 
     name: str

@@ -72,7 +72,7 @@ def host_names(name: str, site: Site, domain: str) -> tuple[str, ...]:
 
 
 def number(name: str) -> int:
-    """The number of a site's system user: the same on every node, whatever other sites there are."""
+    """The number of a site's system user: the same on every node, independent of other sites."""
     return FIRST + zlib.crc32(name.encode()) % (LAST - FIRST + 1)
 
 

@@ -89,7 +89,7 @@ class DockerBackend:
         )
 
     def _taken(self, networks: list[dict[str, Any]], *, local: bool) -> dict[str, str]:
-        """The subnets of other networks and of this machine's routes; the cluster's own is in nobody's way."""
+        """The subnets of other networks and of this machine's routes, without the cluster's own."""
         taken, own, bridge = dict(routes()) if local else {}, set(), ""
         for network in networks:
             pools = (network.get("IPAM") or {}).get("Config") or []
@@ -139,7 +139,7 @@ class DockerBackend:
             self.api.put_archive(self._id(node.name), "/", archive(files))
 
     def _make_network(self, plan: Plan) -> None:
-        """The cluster's bridge; made anew when the subnet changed, which no node can survive anyway."""
+        """The cluster's bridge; recreated when the subnet changed, which requires new nodes anyway."""
         with self._network_lock:
             wanted = str(plan.network.cidr)
             for network in self.api.networks(names=[self._network]):

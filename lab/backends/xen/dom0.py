@@ -79,7 +79,7 @@ class Dom0:
             raise BackendError(
                 f"'{verb}' {node or self.cluster}: {error.what.splitlines()[0][:120]}",
                 where=self.link.where,
-                next_step="look there: does 'xl list' answer? 'lab xen host down' and 'up' boot a nested one anew",
+                next_step="look there: does 'xl list' answer? 'lab xen host down' and 'up' restart a nested one",
             ) from error
 
     def do(self, verb: str, *arguments: str | int, stdin: bytes = b"", seconds: float = VERB_SECONDS) -> str:

@@ -155,7 +155,7 @@ class Link:
 
 
 def sockets(label: str) -> list[Path]:
-    """The sockets of masters with a label, whoever started them."""
+    """The sockets of all masters with a label, also those of other commands."""
     return list(paths.sockets().glob(f"*.{label}"))
 
 

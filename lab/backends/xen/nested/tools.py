@@ -21,7 +21,7 @@ def ensure(say: Callable[[str], None]) -> None:
     """Leaves ssh and QEMU on the PATH.
 
     Raises:
-        HostError: they can't be had here without a person; says what to install.
+        HostError: the user must install them; names the packages.
     """
     lacking = [package for program, package in TOOLS.items() if not shutil.which(program)]
     if lacking:
