@@ -176,8 +176,7 @@ class Trial:
 class Backend(Protocol):
     """One cluster on one engine.
 
-    Every method raises `BackendError` when the engine refuses or fails. Operations are
-    idempotent.
+    Every method raises `BackendError` when the engine refuses or fails. Operations are idempotent.
 
     Attributes:
         clock: the nodes' clock. Callers give limits of an ordinary processor; only the backend stretches them for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,8 +119,8 @@ def clock(
     """Changes the clock of nodes that have their own."""
     from lab.topology import units
 
-    told = {"kind": "clock", "skew": round(units.seconds(skew))}
-    _do(backend, told, targets, span, seed)
+    settings = {"kind": "clock", "skew": round(units.seconds(skew))}
+    _do(backend, settings, targets, span, seed)
 
 
 @fault.command()
@@ -132,6 +133,10 @@ def freeze(
     seed: Seed = None,
 ) -> None:
     """Stops one service with SIGSTOP inside running nodes."""
+    from lab.faults.freeze import RENAMED
+
+    if service in RENAMED:
+        print(f"lab: the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name", file=sys.stderr)
     _do(backend, {"kind": "freeze", "service": service}, targets, span, seed)
 
 

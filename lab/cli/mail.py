@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def _renamed() -> None:
     """Old name of 'lab mail account'."""
-    print("lab: 'lab mail user' is 'lab mail account' now; the old name is removed in 0.3", file=sys.stderr)
+    print("lab: 'lab mail user' is 'lab mail account' now; 0.3 removes the old name", file=sys.stderr)
 
 
 def list_(backend: Backend, as_json: Json = False) -> None:

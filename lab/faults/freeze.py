@@ -23,8 +23,12 @@ pid=$({SUPERVISOR} pid "$1") || {{ echo "$pid"; exit 3; }}
 pids=$(tree "$pid")
 """
 STOP = TREE + "kill -STOP $pids"
-GO_ON = TREE + "kill -CONT $pids"
+CONTINUE = TREE + "kill -CONT $pids"
 STATES = TREE + "ps -o stat= -p $(echo $pids | tr ' ' ',')"
+
+
+RENAMED = {"names": "dnsmasq", "banning": "fail2ban", "dkim": "opendkim"}
+"""Services by their names before 0.2, which are accepted until 0.3."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class Freeze(Fault):
 
     kind = "freeze"
     service: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "service", RENAMED.get(self.service, self.service))
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
@@ -61,7 +68,7 @@ class Freeze(Fault):
     def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         for node in self.nodes:
-            said = self._run(backend, node, GO_ON)
+            said = self._run(backend, node, CONTINUE)
             if said and "does not run" not in said and "No such process" not in said:
                 raise BackendError(f"cannot resume {self.service} of {node}: {said}", where=node)
 

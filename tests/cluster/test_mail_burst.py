@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lab.testing import LabCluster
 
 AT_ONCE, MESSAGES = 8, 64
-PROCESS = "supervisorctl -c /etc/lab/supervisord.conf pid dkim"
+PROCESS = "supervisorctl -c /etc/lab/supervisord.conf pid opendkim"
 
 
 def test_messages_from_outside_that_arrive_at_once_are_accepted(cluster: LabCluster) -> None:

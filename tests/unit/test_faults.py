@@ -32,6 +32,7 @@ from lab.faults import (
 )  # fmt: skip
 from lab.lifecycle.up import up
 from lab.progress import Silent
+from lab.recipes import manifest
 from lab.topology import units
 
 if TYPE_CHECKING:
@@ -303,3 +304,10 @@ def test_rates_and_shares() -> None:
     for wrong in ("5 apples", "", "fast"):
         with pytest.raises(SpecError, match="can't be read"):
             units.seconds(wrong)
+
+
+def test_a_service_is_named_as_its_daemon_and_by_its_former_name() -> None:
+    assert Freeze(("tcp-lb1",), "names") == Freeze(("tcp-lb1",), "dnsmasq")
+    assert str(Freeze(("mail1",), "dkim")) == "freeze opendkim of mail1"
+    for role, service in (("tcp-lb", "dnsmasq"), ("shell", "fail2ban"), ("mail", "opendkim")):
+        assert service in manifest(role).services, role
