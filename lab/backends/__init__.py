@@ -20,5 +20,4 @@ def backend(place: Placement, cluster: str) -> Backend:
         HostError: its engine can't be used from here.
     """
     identifiers.cluster(cluster)
-    kind = kinds.kind(place.backend)
-    return kind.open(cluster, place.settings or kind.settings())
+    return kinds.kind(place.backend).open(cluster, place.settings or kinds.defaults(place.backend))

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from lab.errors import SpecError
 from lab.models import Model
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.backends.base import Backend
+    from lab.building.stock import Kept
     from lab.host.findings import Finding
 
 GROUP = "www_cluster_lab.backends"
@@ -64,6 +67,15 @@ class BackendKind:
 
     def findings(self) -> list[Finding]:
         """What this machine has of it."""
+        return []
+
+    def tool_images(self) -> frozenset[str]:
+        """The full names of images that it builds for itself, which are no role's."""
+        return frozenset()
+
+    def made_of_images(self, digests: frozenset[str]) -> list[Kept]:
+        """Files of this machine that it made of images; what is of no image with these `digests` is left over."""
+        del digests
         return []
 
     def vital(self, settings: Settings) -> bool:
@@ -111,6 +123,23 @@ def _unusable(point: EntryPoint, why: str) -> SpecError:
         where=f"{point.value}{package}",
         next_step="mend or remove that package, or choose another backend",
     )
+
+
+def defaults(name: str) -> Settings:
+    """The settings of a backend of which nothing is said.
+
+    Raises:
+        SpecError: something has to be said.
+    """
+    try:
+        return kind(name).settings()
+    except ValidationError as error:
+        missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
+        raise SpecError(
+            f"the backend '{name}' is told too little: {missing}",
+            where=f"the section '{name}' of cluster.yaml",
+            next_step="'lab schema' has its settings",
+        ) from None
 
 
 def usable() -> dict[str, BackendKind]:

@@ -46,7 +46,7 @@ def doctor(
         found += findings.engine(answering.capabilities())
         engine = answering
     except LabError as error:
-        found.append(findings.missing_engine(error, vital=kind.vital(place.settings or kind.settings())))
+        found.append(findings.missing_engine(error, vital=kind.vital(place.settings or kinds.defaults(place.backend))))
     if not machine:
         try:
             found += findings.topology(options.cluster(file, name, family, scale, port), engine)

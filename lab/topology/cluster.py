@@ -238,6 +238,5 @@ def _sections(taken: Container[str]) -> dict[str, Any]:
                 next_step="remove the package that registers it",
             )
         if kind.settings.model_fields:
-            made: Any = Field(default_factory=kind.settings, description=kind.description)
-            found[kinds.field(name)] = (kind.settings, made)
+            found[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
     return found

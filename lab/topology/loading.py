@@ -93,7 +93,8 @@ def placement(path: Path, backend: str | None, host: str | None) -> Placement:
         detail = error.errors()[0]
         key = ".".join(map(str, (chosen, *detail["loc"])))
         where = "--host" if host else str(path)
-        raise SpecError(f"'{key}' is not valid: {reading.problem(detail)}", where=where) from None
+        next_step = f"'lab schema' has the settings of '{chosen}'"
+        raise SpecError(f"'{key}' is not valid: {reading.problem(detail)}", where=where, next_step=next_step) from None
 
 
 def _anything_in(path: Path) -> dict[str, Any]:

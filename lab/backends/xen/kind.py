@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.backends.kinds import Settings
+    from lab.building.stock import Kept
     from lab.host.findings import Finding
 
 
@@ -38,6 +39,18 @@ class XenKind(BackendKind):
         from lab.host import install
 
         return [*install.programs(), *tools.findings(), *install.findings()]
+
+    def tool_images(self) -> frozenset[str]:
+        from lab.backends.xen import toolbox
+
+        return toolbox.tool_images()
+
+    def made_of_images(self, digests: frozenset[str]) -> list[Kept]:
+        from lab.backends.xen import toolbox
+        from lab.backends.xen.nested import machine
+
+        # While the nested host runs, its domains run on these disks.
+        return toolbox.kept(digests, all_of_use=machine.running() is not None)
 
     def vital(self, settings: Settings) -> bool:
         """A nested host that is not booted yet is nothing that is missing."""
