@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, cast
 from lab import assets, engine, paths
 from lab.building import base_image, builder
 from lab.building.stock import Kept
+from lab.drafts import drafted
 from lab.errors import BackendError
 from lab.names import LABEL
 from lab.recipes import Recipe
@@ -167,18 +168,13 @@ def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[byt
 def _take_out(api: docker.APIClient, container: str, inside: str, path: Path) -> None:
     """A file of a container, whole or not at all; empty blocks take no space."""
     stream, _ = api.get_archive(container, inside, chunk_size=BLOCK)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with tarfile.open(fileobj=io.BufferedReader(_Chunks(stream), BLOCK), mode="r|") as tar:
-            member = tar.next()
-            content = tar.extractfile(member) if member else None
-            if content is None:
-                raise BackendError(f"{inside} is not there")
-            with draft.open("wb") as target:
-                _copy(content, target)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with drafted(path) as draft, tarfile.open(fileobj=io.BufferedReader(_Chunks(stream), BLOCK), mode="r|") as tar:
+        member = tar.next()
+        content = tar.extractfile(member) if member else None
+        if content is None:
+            raise BackendError(f"{inside} is not there")
+        with draft.open("wb") as target:
+            _copy(content, target)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:
