@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
-from lab.backends.docker import DockerBackend, container
+from lab.backends.docker import container
+from lab.backends.docker.backend import DockerBackend
 from lab.export import compose
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from lab.drafts import drafted
 from lab.errors import HostError, unusable
 
 if TYPE_CHECKING:
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 def write(path: Path, content: bytes | str) -> None:
     """Writes a file atomically, never readable by others."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(content.encode() if isinstance(content, str) else content)
-    draft.replace(path)
+    with drafted(path, 0o600) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def read(path: Path) -> str:

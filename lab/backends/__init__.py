@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lab import identifiers
-from lab.errors import SpecError
+from lab.backends import kinds
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.topology import Placement
-
-BACKENDS = {
-    "docker": "lab.backends.docker:DockerBackend",
-    "xen": "lab.backends.xen:XenBackend",
-}
 
 
 def backend(place: Placement, cluster: str) -> Backend:
@@ -26,8 +20,4 @@ def backend(place: Placement, cluster: str) -> Backend:
         HostError: its engine can't be used from here.
     """
     identifiers.cluster(cluster)
-    if place.backend not in BACKENDS:
-        raise SpecError(f"there is no backend {place.backend!r}", next_step=f"choose one of: {', '.join(BACKENDS)}")
-    module, _, attribute = BACKENDS[place.backend].partition(":")
-    made: Backend = getattr(import_module(module), attribute)(cluster, place)
-    return made
+    return kinds.kind(place.backend).open(cluster, place.settings or kinds.defaults(place.backend))

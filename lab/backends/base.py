@@ -1,18 +1,23 @@
-"""The seam: what the lab asks of an engine. Nothing above it knows Docker or Xen, nothing below it knows YAML."""
+"""The seam: what the lab asks of an engine. Nothing above it knows Docker or Xen, nothing below it knows YAML.
+
+What only some engines do is in `lab.backends.optional`; how images are built, in `lab.building`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lab.errors import BackendError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lab.clock import Clock
     from lab.plan import NodePlan, Plan
-    from lab.plan.model import Limits
-    from lab.recipes import Recipe
+    from lab.plan.model import Fixed, Limits, Publish
 
 
 ROUTE = "a route of "
@@ -58,39 +63,87 @@ class Observed:
     """A node as the engine knows it.
 
     Attributes:
-        fixed: what it was created from, as `NodePlan.fixed` gave it.
+        fixed: what it was created from, as the plan had it then.
         limits: what it may take of its machine; None where it was made without.
         detached: whether it is not on the cluster's network, as when that was removed while the node was stopped.
     """
 
-    name: str
-    role: str
+    fixed: Fixed
     state: State
-    address: str
-    image: str
-    fixed: str = ""
-    holds_vip: bool = False
     limits: Limits | None = None
     detached: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as `web1`."""
+        return self.fixed.name
+
+    @property
+    def role(self) -> str:
+        """Such as `web`."""
+        return self.fixed.role
+
+    @property
+    def address(self) -> str:
+        """In the cluster's own subnet."""
+        return self.fixed.address
+
+    @property
+    def image(self) -> str:
+        """The full name of its image."""
+        return self.fixed.image
+
+    @property
+    def holds_vip(self) -> bool:
+        """Whether the VIP may be on it."""
+        return self.fixed.holds_vip
 
 
 @dataclass(frozen=True)
 class Existing:
     """A cluster as the engine knows it; empty when there is none.
 
-    `data`: whether volumes of it are there, with or without their nodes.
+    Attributes:
+        nodes: by their addresses.
+        network: its subnet.
+        data: whether volumes of it are there, with or without their nodes.
     """
 
     nodes: tuple[Observed, ...] = ()
     network: str | None = None
     vip: str | None = None
     family: str | None = None
-    ports: Mapping[str, int] = field(default_factory=dict)
     data: bool = False
+
+    @classmethod
+    def of(cls, nodes: Iterable[Observed], **shared: Any) -> Existing:
+        """A cluster of these nodes, whatever their order."""
+        return cls(tuple(sorted(nodes, key=lambda node: IPv4Address(node.address))), **shared)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The published ports of the person's machine, by name."""
+        return {entry.name: entry.host_port for node in self.nodes for entry in node.fixed.publish}
 
     def node(self, name: str) -> Observed | None:
         """The node of a name, if it exists."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def published(self, port: int) -> tuple[Observed, Publish]:
+        """A published port of a node, and the node.
+
+        Raises:
+            BackendError: the node does not run.
+            SpecError: there is no such port.
+        """
+        found = next(((node, entry) for node in self.nodes for entry in node.fixed.publish if entry.port == port), None)
+        if found is None:
+            raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
+        node = found[0]
+        if node.state is not State.RUNNING:
+            what = f"{node.name}, which holds the published ports, is not running"
+            raise BackendError(what, where=node.name, next_step="run 'lab up'")
+        return found
 
 
 class Lack(StrEnum):
@@ -134,6 +187,7 @@ class Capabilities:
         kernel: the features of the nodes' kernel, by module name (`ip_vs`, `sch_netem`, …).
         subnets: subnets that are taken, and by whom.
         max_nodes: how many nodes of a cluster at once; None for no limit.
+        max_nodes_option: the key of `cluster.yaml` that says so, such as `xen.max-domains`; empty where none does.
         kernel_seen: whether the kernel was looked at; else it counts as having all features.
         lacks: what the engine does not do, each with the reason.
         rooms: the memory and the disks that nodes and images take.
@@ -148,6 +202,7 @@ class Capabilities:
     kernel: frozenset[str] = frozenset()
     subnets: Mapping[str, str] = field(default_factory=dict)
     max_nodes: int | None = None
+    max_nodes_option: str = ""
     kernel_seen: bool = True
     lacks: Mapping[Lack, str] = field(default_factory=dict)
     rooms: tuple[Room, ...] = ()
@@ -158,23 +213,8 @@ class Capabilities:
     sized_volumes: bool = False
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What a built image is tried with.
-
-    Attributes:
-        node: what a node of it needs of the engine.
-        files: content and mode of its files by path.
-        script: a program for `sh`: prints what is wrong, and ends with 1 if anything is.
-    """
-
-    node: NodePlan
-    files: Mapping[str, tuple[bytes, int]]
-    script: str
-
-
 class Backend(Protocol):
-    """One cluster on one engine.
+    """One cluster on one engine: what an engine does with nodes, all of it.
 
     Every method raises `BackendError` when the engine refuses or fails. Operations are idempotent.
 
@@ -192,17 +232,6 @@ class Backend(Protocol):
 
     def observe(self) -> Existing:
         """What exists now, asked of the engine itself."""
-
-    def origin(self, family: str, seconds: float) -> bool:
-        """Whether the family's base image is here, or becomes available within `seconds`."""
-
-    def build(
-        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
-    ) -> None:
-        """Makes the images that are missing; `report(role, step)` hears how far each is.
-
-        An image gets its name once it has passed `trial(role)`, which is asked for those that were built.
-        """
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Makes a node with its files in it, not started; makes the network if it is the first."""
@@ -228,29 +257,11 @@ class Backend(Protocol):
         The volumes of nodes of the roles in `keep` stay. So do `LASTING` notes where any data stays.
         """
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        """Runs a command in a node; killed after `seconds` of the nodes' clock, with exit code 124.
-
-        With `network`: in the node's network, with the right to change it, which the node itself may not have.
-        """
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        """Runs a command in a node; killed after `seconds` of the nodes' clock, with exit code 124."""
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Copies files into a node, running or not."""
 
     def get(self, node: str, path: str) -> bytes | None:
         """A file of a node, running or not; None if the file does not exist."""
-
-    def note(self, key: str, text: str | None) -> None:
-        """Keeps a short text with the cluster in the engine, or forgets it; it is gone when the cluster is."""
-
-    def notes(self) -> Mapping[str, str]:
-        """The texts that are kept, by key."""
-
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
-        """What a node's services printed, line by line; with `console`, all that its machine did."""
-
-    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
-        """The command on this machine that runs `argv` in a node, on this terminal or on its own input and output."""
-
-    def endpoint(self, port: int) -> str:
-        """`host:port` on this machine that reaches a published port of the client; the way there is made if need be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.backends.base import LASTING, Capabilities, Existing, Observed, Result, State
@@ -11,7 +12,7 @@ from lab.errors import BackendError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lab.backends.base import Trial
+    from lab.building.trial import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
@@ -45,11 +46,9 @@ class MemoryBackend:
     def observe(self) -> Existing:
         if not self._nodes:
             return Existing(data=self._data)
-        shared = self._shared
-        nodes = tuple(self._nodes.values())
-        return Existing(nodes, shared.network, shared.vip, shared.family, shared.ports, data=self._data)
+        return replace(self._shared, nodes=tuple(self._nodes.values()), data=self._data)
 
-    def origin(self, family: str, seconds: float) -> bool:
+    def has_base_image(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0
 
     def build(
@@ -64,11 +63,8 @@ class MemoryBackend:
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         if node.name in self._nodes:
             raise BackendError(f"{node.name} exists already", where=node.name)
-        self._nodes[node.name] = Observed(
-            node.name, node.role, State.CREATED, node.address, node.image, node.fixed, node.holds_vip, node.limits
-        )
-        ports = {entry.name: entry.host_port for entry in node.publish} or dict(self._shared.ports)
-        self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family, ports)
+        self._nodes[node.name] = Observed(node.fixed, State.CREATED, node.limits)
+        self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family)
         self._data = self._data or bool(node.volumes)
         self.done.append(f"create {node.name}")
         self.put(node.name, files)
@@ -96,13 +92,15 @@ class MemoryBackend:
         self._data = self._data and stays
         self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        del network  # there is none
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         if self._nodes[node].state is not State.RUNNING:
             raise BackendError(f"{node} is not running", where=node)
         self.done.append(f"run {node} {argv[0].rpartition('/')[2]}")
         rc, said = self.answers.get(argv[0].rpartition("/")[2], (0, ""))
         return Result(node, tuple(argv), rc if seconds > 0 else 124, said, "")
+
+    def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        return self.run(node, argv, seconds=seconds)
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         self.files.setdefault(node, {}).update({path: content for path, (content, _) in files.items()})
@@ -119,8 +117,8 @@ class MemoryBackend:
     def notes(self) -> Mapping[str, str]:
         return dict(self._notes)
 
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
-        lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow and not console]
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        lines = [entry for entry in self.done if entry.endswith(f" {node}") and not follow]
         yield from lines if tail is None else lines[-tail:]
 
     def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
@@ -132,8 +130,9 @@ class MemoryBackend:
 
     def forget(self, node: str) -> None:
         """Makes a node look as if it had been created from other settings."""
-        self._nodes[node] = Observed(**{**self._nodes[node].__dict__, "fixed": "{}"})
+        found = self._nodes[node]
+        self._nodes[node] = replace(found, fixed=replace(found.fixed, sysctls={"another": "1"}))
 
     def _become(self, node: str, state: State, verb: str) -> None:
-        self._nodes[node] = Observed(**{**self._nodes[node].__dict__, "state": state})
+        self._nodes[node] = replace(self._nodes[node], state=state)
         self.done.append(f"{verb} {node}")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lab import engine, paths
-from lab.building import base_image, trials
+from lab.building import base_image, trial_container
 from lab.errors import BackendError, BuildError, Gone
 from lab.recipes import recipe
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import docker
 
-    from lab.backends.base import Trial
+    from lab.building.trial import Trial
     from lab.recipes import Recipe
 
 PARALLEL = max(2, os.cpu_count() or 2)
@@ -48,7 +48,7 @@ def build(
     Raises:
         BuildError: a step failed, or the trial; the log of the whole build is kept.
     """
-    trials.clear(api)
+    trial_container.clear(api)
     with engine.asking("looking for the images"):
         missing = [wanted for wanted in recipes if not base_image.here(api, wanted.tag)]
     if missing:
@@ -133,7 +133,7 @@ class _Attempt:
     def try_out(self, api: docker.APIClient, image: str, trial: Trial) -> str:
         """What the trial says is wrong; empty where nothing is."""
         self.at(TRIAL)
-        failure = trials.tried(api, image, trial)
+        failure = trial_container.tried(api, image, trial)
         self._log.append(failure)
         return failure
 

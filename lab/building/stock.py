@@ -1,54 +1,50 @@
-"""The lab's own images on an engine, and the disks made of them for Xen: which are of use, and which are left over."""
+"""The lab's own images on an engine, and what backends made of them: which are of use, and which are left over."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError
 
-from lab import engine, paths
-from lab.backends.xen.nested import machine
+from lab import engine
+from lab.backends import kinds
 from lab.recipes import families, recipe, roles
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import docker
-
-DIGITS = 16  # of an image's digest, in the name of its disk
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One image, or one disk.
+    """One image, or one file that a backend made of an image.
 
     Attributes:
-        name: its longest name, or the disk's file name.
-        tags: all its names; of a disk, none.
+        name: its longest name, or that of the file.
+        tags: all its names; of a file, none.
         size: bytes, those that it shares with others included.
         why: what it is of use for; empty where it is left over from another version.
+        file: the file's path; empty for an image.
     """
 
     name: str
     tags: tuple[str, ...]
     size: int
     why: str
+    file: str = ""
 
 
 def stock(api: docker.APIClient) -> list[Kept]:
-    """All images of the lab, and all disks, by name."""
+    """All images of the lab by name, then what backends made of them."""
     with engine.asking("listing the images"):
         rows = [row for row in api.images() if engine.own_names(row)]
         used = {row["ImageID"] for row in api.containers(all=True)}
     found = [_image(row, used) for row in rows]
-    stems = {row["Id"].removeprefix("sha256:")[:DIGITS] for row, one in zip(rows, found, strict=True) if one.why}
-    stems |= {name.rpartition("-")[2] for name in _tools()}
-    booted = machine.running() is not None  # the nested host's domains run on these disks
-    return sorted(found, key=lambda one: one.name) + [
-        _disk(path, stems, booted=booted) for path in sorted(paths.disks().iterdir()) if path.is_file()
-    ]
+    digests = frozenset(row["Id"].removeprefix("sha256:") for row, one in zip(rows, found, strict=True) if one.why)
+    made = [one for kind in kinds.usable().values() for one in kind.made_of_images(digests)]
+    return sorted(found, key=lambda one: one.name) + made
 
 
 def prune(api: docker.APIClient) -> list[Kept]:
@@ -57,8 +53,8 @@ def prune(api: docker.APIClient) -> list[Kept]:
     for one in stock(api):
         if one.why:
             continue
-        if not one.tags:
-            (paths.disks() / one.name).unlink(missing_ok=True)
+        if one.file:
+            Path(one.file).unlink(missing_ok=True)
         left = [tag for tag in one.tags if not _untagged(api, tag)]
         if not left:
             gone.append(one)
@@ -93,18 +89,7 @@ def _image(row: dict[str, Any], used: set[str]) -> Kept:
     return Kept(max(tags, key=len), tuple(tags), int(row["Size"]), why)
 
 
-def _disk(path: Path, stems: set[str], *, booted: bool) -> Kept:
-    of_use = booted or any(f"-{stem}-" in path.name for stem in stems)
-    return Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "")
-
-
 def _current() -> set[str]:
+    """The full names of the images of this version: of the roles, and those that backends build for themselves."""
     made = {recipe(role, family).tag for family in families() for role in ["base", *roles()]}
-    return made | _tools()
-
-
-def _tools() -> set[str]:
-    """What is built to make domains."""
-    from lab.backends.xen import toolbox
-
-    return {toolbox.recipe(kind).tag for kind in toolbox.PARTS}
+    return made.union(*(kind.tool_images() for kind in kinds.usable().values()))

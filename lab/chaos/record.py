@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import lab
+from lab.backends.optional import logs
 from lab.chaos import events
 from lab.errors import BackendError, LabError, SpecError
 from lab.evidence.latency import percentiles
@@ -129,7 +130,7 @@ class Record:
             for file in node.files:
                 self.write(f"rendered/{node.name}{file.path}", file.masked)
             try:
-                lines = list(backend.logs(node.name))
+                lines = list(logs(backend).logs(node.name))
             except LabError as error:
                 lines = [f"cannot read the log: {error.what}"]
             self.write(f"logs/{node.name}.log", "\n".join(lines) + "\n")

@@ -11,9 +11,9 @@ from lab import assets, reading
 from lab.errors import SpecError
 from lab.evidence.promises import promise
 from lab.faults.kinds import KINDS, kind
+from lab.models import Model
 from lab.services.ledgers import LEDGERS
 from lab.topology import units
-from lab.topology.roles import Model
 from lab.topology.units import Duration
 
 SHORTEST = "for: 20s\nfaults:\n  - {at: 5s, for: 5s, kill: web1}\npromises: [web-node-dies]"

@@ -22,6 +22,7 @@ def build(
 ) -> None:
     """Builds missing images, and prints the names of all."""
     from lab.backends import backend as make
+    from lab.backends.optional import images
     from lab.cli import screen
     from lab.lifecycle import resolve
     from lab.lifecycle.trial import trial
@@ -34,6 +35,8 @@ def build(
         asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
         chosen = resolve.family(asked, target.observe(), target, report)
         wanted = [recipe(role, chosen) for role in roles or known()]
-        target.build(wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
+        images(target).build(
+            wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
+        )
     for entry in wanted:
         print(entry.tag)

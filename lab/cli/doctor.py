@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lab.cli import options
-
-if TYPE_CHECKING:
-    from lab.topology import Placement
 
 
 def register(app: typer.Typer) -> None:
@@ -34,28 +31,22 @@ def doctor(
 ) -> None:
     """Checks this machine, its engine and a topology, and says what to do about each problem."""
     from lab.backends import backend as make
+    from lab.backends import kinds
     from lab.errors import LabError
     from lab.lifecycle import doctor as findings
 
     place, cluster = options.place(file, backend, host, name), options.cluster_name(file, name)
+    kind = kinds.kind(place.backend)
     if fix:
-        _fix(place)
-    found = [*findings.host(), findings.home()]
-    if place.backend == "xen":
-        from lab.backends.xen.nested import tools
-
-        found += tools.findings()
-    from lab.host import install
-
-    found += install.findings()
+        kind.ensure(_say)
+    found = [findings.home(), *kind.findings()]
     engine = None
     try:
         answering = make(place, cluster)
         found += findings.engine(answering.capabilities())
         engine = answering
     except LabError as error:
-        # A nested Xen host that is not booted yet is no defect.
-        found.append(findings.missing_engine(error, vital=place.backend != "xen" or place.xen.host is not None))
+        found.append(findings.missing_engine(error, vital=kind.vital(place.settings or kinds.defaults(place.backend))))
     if not machine:
         try:
             found += findings.topology(options.cluster(file, name, family, scale, port), engine)
@@ -68,16 +59,6 @@ def doctor(
         tables.findings(found)
     if lacking:
         raise typer.Exit(2)
-
-
-def _fix(place: Placement) -> None:
-    from lab.host import install
-
-    install.ensure(_say)
-    if place.backend == "xen":
-        from lab.backends.xen.nested import tools
-
-        tools.ensure(_say)
 
 
 def _say(line: str) -> None:

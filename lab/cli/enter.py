@@ -31,7 +31,9 @@ def execute(
     argv = command[1:] if command[:1] == ["--"] else command
     if not argv:
         raise typer.BadParameter("a command is missing", param_hint="COMMAND")
-    become(backend.shell(options.running_node(backend, node), argv, terminal=False))
+    from lab.backends.optional import shells
+
+    become(shells(backend).shell(options.running_node(backend, node), argv, terminal=False))
 
 
 def enter(
@@ -39,7 +41,9 @@ def enter(
     node: options.Node,
 ) -> None:
     """Opens a shell in a node. Its configuration is in /etc/lab."""
-    become(backend.shell(options.running_node(backend, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
+    from lab.backends.optional import shells
+
+    become(shells(backend).shell(options.running_node(backend, node), ["/bin/bash"], terminal=sys.stdin.isatty()))
 
 
 def become(argv: list[str]) -> NoReturn:

@@ -38,6 +38,9 @@ def logs(
     host: options.Host = None,
 ) -> None:
     """Shows the output of the nodes' services, each line prefixed by node and service."""
+    from lab.backends.optional import consoles
+    from lab.backends.optional import logs as kept_logs
+
     target = options.backend(file, name, backend, host)
     chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
     width = max((len(node) for node in chosen), default=0)
@@ -46,8 +49,10 @@ def logs(
         for node, colour in zip(chosen, itertools.cycle(COLOURS), strict=False)
     ]
 
+    printed = consoles(target).console if console else kept_logs(target).logs
+
     def lines(node: str, label: str) -> Iterator[str]:
-        for line in target.logs(node, follow=follow, tail=tail, console=console):
+        for line in printed(node, follow=follow, tail=tail):
             yield f"{label}  {line}"
 
     each = [lines(*pair) for pair in zip(chosen, labels, strict=True)]

@@ -70,9 +70,12 @@ def shell(
     node: Annotated[str, typer.Argument(help="The node. Default: the primary.")] = "",
 ) -> None:
     """Opens the mariadb client in a node, as root. 'lab mysql shell < FILE' runs a file."""
+    from lab.backends.optional import shells
+
     found = _members(backend)
     serving = next((member.name for member in found if member.serves), found[0].name)
-    become(backend.shell(options.running_node(backend, node or serving), ["mariadb"], terminal=sys.stdin.isatty()))
+    node = options.running_node(backend, node or serving)
+    become(shells(backend).shell(node, ["mariadb"], terminal=sys.stdin.isatty()))
 
 
 def _members(backend: Backend) -> list[Member]:

@@ -22,13 +22,14 @@ def addresses(
     ca: Annotated[bool, typer.Option("--ca", help="Print the CA certificate to trust, in PEM.")] = False,
 ) -> None:
     """Prints the addresses of the cluster on this machine, and the password of the statistics page."""
+    from lab.backends.optional import noted
     from lab.errors import SpecError
     from lab.lifecycle import ownership, secrets
     from lab.lifecycle.status import endpoints
 
     target = options.backend(file, name, backend, host)
     cluster, existing = target.cluster, target.observe()
-    ownership.admit(target, existing, target.notes())
+    ownership.admit(target, existing, noted(target))
     if ca:
         certificate = secrets.known(cluster, "ca-certificate")
         if certificate is None:

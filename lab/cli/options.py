@@ -31,7 +31,7 @@ Name = Annotated[
 ]
 BackendName = Annotated[
     str | None,
-    typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run: docker or xen."),
+    typer.Option("--backend", envvar="LAB_BACKEND", help="Where the nodes run: docker, xen, or one that is installed."),
 ]
 Host = Annotated[
     str | None,

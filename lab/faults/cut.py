@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lab import parallel
+from lab.backends.optional import network_tools
 from lab.errors import BackendError, SpecError
 from lab.faults import network
 from lab.faults.fault import Fault, ProbeResult
@@ -124,11 +125,11 @@ def _ethernet(backend: Backend, node: str) -> str:
 
 def _dropped(backend: Backend, node: str, mark: str) -> int:
     """Packets dropped so far by the fault's filter in a node."""
-    done = backend.run(node, ["nft", "list", "table", "inet", f"lab_{mark}"], network=True)
+    done = network_tools(backend).run_in_network(node, ["nft", "list", "table", "inet", f"lab_{mark}"])
     return sum(map(int, COUNTED.findall(done.stdout))) if done.ok else 0
 
 
 def _delete(backend: Backend, node: str, mark: str) -> None:
-    done = backend.run(node, ["nft", "delete", "table", "inet", f"lab_{mark}"], network=True)
+    done = network_tools(backend).run_in_network(node, ["nft", "delete", "table", "inet", f"lab_{mark}"])
     if not done.ok and "No such file" not in done.stderr:
         raise BackendError(f"cannot remove the packet filter in {node}: {done.stderr.strip()}", where=node)

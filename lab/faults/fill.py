@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,7 +49,7 @@ class Fill(Fault):
         if self.where in TMPFS:
             return f"{self.where}/.lab-fault-{mark}"
         found = backend.observe().node(node)
-        volumes = json.loads(found.fixed)["volumes"] if found else {}
+        volumes = found.fixed.volumes if found else {}
         if self.where not in volumes:
             has = ", ".join([*volumes, *TMPFS])
             raise SpecError(f"{node} has no volume '{self.where}'", where=node, next_step=f"volumes: {has}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.backends.base import State
+from lab.backends.optional import noted, notes
 from lab.errors import BackendError, LabError, NotReady, SpecError, Unable
 from lab.faults import kinds
 
@@ -64,7 +65,7 @@ class Injected:
         self.mending = time.time()
         self.fault.revert(self.backend, self.mark, self.facts)
         result = self._gone() if self.fault.lasting else self._probe()
-        self.backend.note(PREFIX + self.mark, None)
+        notes(self.backend).note(PREFIX + self.mark, None)
         self.ended = time.time()
         return result
 
@@ -89,7 +90,7 @@ class Injected:
     def keep(self) -> None:
         """Writes the note into the engine."""
         text = {"fault": self.fault.as_dict(), "begun": self.begun, "facts": dict(self.facts), "proof": self.proof}
-        self.backend.note(PREFIX + self.mark, json.dumps(text, separators=(",", ":")))
+        notes(self.backend).note(PREFIX + self.mark, json.dumps(text, separators=(",", ":")))
 
     def _probe(self) -> ProbeResult:
         return self.fault.probe(self.backend, self.mark, self.facts)
@@ -121,7 +122,7 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     if fault.lasting:
         injected.keep()
     else:
-        backend.note(PREFIX + injected.mark, None)
+        notes(backend).note(PREFIX + injected.mark, None)
         injected.ended = time.time()
     return injected
 
@@ -163,7 +164,7 @@ def admit(backend: Backend, fault: Fault) -> None:
 def present(backend: Backend) -> list[Injected]:
     """All active faults by their notes, oldest first."""
     found = []
-    for key, text in backend.notes().items():
+    for key, text in noted(backend).items():
         if key.startswith(PREFIX):
             told = json.loads(text)
             mark = key.removeprefix(PREFIX)

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
+from lab.backends.optional import network_tools
 from lab.errors import BackendError, SpecError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def tool(backend: Backend, node: str, argv: Sequence[str]) -> Result:
     Raises:
         BackendError: the tool failed; carries its message.
     """
-    done = backend.run(node, argv, network=True)
+    done = network_tools(backend).run_in_network(node, argv)
     if not done.ok:
         raise BackendError(f"{argv[0]} in the network of {node}: {done.stderr.strip() or done.said}", where=node)
     return done

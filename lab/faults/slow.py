@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import parallel
+from lab.backends.optional import network_tools
 from lab.errors import BackendError, SpecError
 from lab.faults import network
 from lab.faults.fault import Fault, ProbeResult
@@ -130,6 +131,6 @@ def _lost(printed: str) -> int:
 def _delete(backend: Backend, node: str) -> None:
     if HANDLE not in network.tool(backend, node, ["tc", "qdisc", "show", "dev", network.DEVICE]).stdout:
         return
-    done = backend.run(node, _root("del"), network=True)
+    done = network_tools(backend).run_in_network(node, _root("del"))
     if not done.ok:
         raise BackendError(f"cannot remove the queueing discipline of {node}: {done.stderr.strip()}", where=node)

@@ -52,6 +52,24 @@ def ensure(say: Callable[[str], None]) -> None:
         packages.install(bootstrap.PACKAGES, why, say, bootstrap.BY_HAND)
 
 
+def programs() -> list[Finding]:
+    """The programs that it is used by, and their places on the PATH."""
+    return [
+        Finding(
+            "docker command",
+            bool(shutil.which("docker")),
+            shutil.which("docker") or "missing",
+            "only 'lab enter' needs it",
+        ),
+        Finding(
+            "mmdebstrap",
+            bool(shutil.which("mmdebstrap")),
+            shutil.which("mmdebstrap") or "missing",
+            "needed only where no container registry answers; 'lab doctor --fix' installs it",
+        ),
+    ]
+
+
 def findings() -> list[Finding]:
     """Finding about the base image; none if no engine answers."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -36,24 +35,6 @@ INSTEAD = {
     Lack.PAUSE: "use 'lab stop', 'lab kill' and 'lab fault cut'",
     Lack.LAYERS: "choose the driver overlay, in storage.conf or daemon.json (fuse-overlayfs before Linux 5.13)",
 }
-
-
-def host() -> list[Finding]:
-    """What is on the PATH."""
-    return [
-        Finding(
-            "docker command",
-            bool(shutil.which("docker")),
-            shutil.which("docker") or "missing",
-            "only 'lab enter' needs it",
-        ),
-        Finding(
-            "mmdebstrap",
-            bool(shutil.which("mmdebstrap")),
-            shutil.which("mmdebstrap") or "missing",
-            "needed only where no container registry answers; 'lab doctor --fix' installs it",
-        ),
-    ]
 
 
 def home() -> Finding:

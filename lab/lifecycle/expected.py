@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.backends.optional import noted
+
 if TYPE_CHECKING:
     from lab.backends.base import Backend, Existing
     from lab.plan import Plan
@@ -18,5 +20,5 @@ def note(plan: Plan) -> dict[str, str]:
 
 def expected(backend: Backend, existing: Existing) -> list[str]:
     """Names of the nodes of the last `up`, and of all others that exist."""
-    noted = backend.notes().get(NOTE, "").split()
-    return noted + [node.name for node in existing.nodes if node.name not in noted]
+    planned = noted(backend).get(NOTE, "").split()
+    return planned + [node.name for node in existing.nodes if node.name not in planned]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import parallel
+from lab.backends.optional import noted
 from lab.lifecycle import ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
@@ -79,7 +80,7 @@ def choose(cluster: Cluster, backend: Backend, report: Report, family: str | Non
         UserError: it can't be as asked.
     """
     existing = backend.observe()
-    notes = backend.notes()
+    notes = noted(backend)
     ownership.admit(backend, existing, notes)
     capabilities = backend.capabilities()
     cluster = resolve.timers(cluster, backend)

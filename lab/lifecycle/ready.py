@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab import parallel
+from lab.backends.optional import logs
 from lab.errors import BackendError, LabError, NotReady
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequenc
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:
     try:
-        tail = list(backend.logs(name, tail=LAST_LINES))
+        tail = list(logs(backend).logs(name, tail=LAST_LINES))
     except LabError:
         tail = []
     shown = "".join(f"\n    | {line}" for line in tail)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -89,10 +88,9 @@ def _unusable(found: Observed, node: NodePlan) -> str:
 
 def _difference(found: Observed, node: NodePlan) -> str:
     """The immutable settings that differ, with both values if they are short."""
-    old, new = json.loads(found.fixed or "{}"), json.loads(node.fixed)
+    old, new = found.fixed.values, node.fixed.values
     said = []
-    for key in new:
-        if old.get(key) != new[key]:
-            short = isinstance(new[key], str) and isinstance(old.get(key), str)
-            said.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
+    for key in node.fixed.unlike(found.fixed):
+        short = isinstance(new.get(key), str) and isinstance(old.get(key), str)
+        said.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
     return "changed: " + ", ".join(said)

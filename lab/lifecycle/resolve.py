@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab import assets
 from lab.backends.base import ROUTE, Existing, Lack, State
+from lab.backends.optional import Images
 from lab.errors import HostError, SpecError
 from lab.lifecycle import families, kept
 from lab.recipes import kernel_features, published_ports
@@ -53,10 +54,17 @@ def family(cluster: Cluster, existing: Existing, backend: Backend, report: Repor
     if existing.data and (made_by := kept.read(cluster.name, kept.Note.FAMILY)):
         report.say(f"family: {made_by} (the cluster's volumes have it)")
         return made_by
+    return _by_base_image(cluster, backend, report)
+
+
+def _by_base_image(cluster: Cluster, backend: Backend, report: Report) -> str:
+    """CentOS where its base image can be had and did not fail here before; Debian too where no images are built."""
+    if not isinstance(backend, Images):
+        return "debian"
     if why := families.failed((*cluster.roles(), "client"), "centos"):
         report.say(f"family: debian (CentOS failed here: {why}; 'lab up --family centos' retries it)")
         return "debian"
-    if backend.origin("centos", REGISTRY_SECONDS):
+    if backend.has_base_image("centos", REGISTRY_SECONDS):
         report.say("family: centos (its base image is available)")
         return "centos"
     report.say(f"family: debian (no registry provided CentOS's base image within {REGISTRY_SECONDS:.0f} s)")
@@ -94,9 +102,9 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
         raise SpecError(
             f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may run at once on"
             f" {capabilities.engine}",
-            where="xen.max-domains",
-            next_step=f"shipped topologies that fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME);"
-            " or raise 'max-domains'",
+            where=capabilities.max_nodes_option,
+            next_step=f"shipped topologies that fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME)"
+            + (f"; or raise '{capabilities.max_nodes_option}'" if capabilities.max_nodes_option else ""),
         )
 
 
@@ -190,7 +198,7 @@ def _port(
 ) -> int | str:
     """The port of a name; `others`: the ports of other names."""
     held, published = existing.ports.get(name), capabilities.published
-    serving = any(node.role == "client" and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
+    serving = any(node.fixed.publish and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
     where = "127.0.0.1" if published is None else "the engine's machine"
     if isinstance(wanted, int):
         _admit_port(name, wanted, capabilities, others)

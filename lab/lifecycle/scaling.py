@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lab.backends.base import LASTING, State
+from lab.backends.optional import Notes
 from lab.errors import SpecError
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def joining(plan: Plan, existing: Existing) -> set[str]:
 
 def forget(backend: Backend) -> None:
     """Removes the note, after the data was removed."""
-    for key in (COPIES, MEMBERS):
-        backend.note(key, None)
+    if isinstance(backend, Notes):
+        for key in (COPIES, MEMBERS):
+            backend.note(key, None)
 
 
 def _admit_storage(plan: Plan, backend: Backend, existing: Existing, notes: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lab.backends.base import Trial
+from lab.building.trial import Trial
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
 from lab.plan import plan

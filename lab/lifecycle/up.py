@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab import paths
+from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
 from lab.lifecycle import expected, families, kept, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
@@ -141,8 +142,9 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
-        for entry in (entry for node in made.nodes for entry in node.publish):
-            backend.endpoint(entry.port)
+        if isinstance(backend, Endpoints):
+            for entry in (entry for node in made.nodes for entry in node.publish):
+                backend.endpoint(entry.port)
         kept.remove(made.cluster, Note.UNPROVEN)
     note(done=seconds is not None)  # all nodes: a cluster that moves to another subnet loses its notes
 
@@ -153,12 +155,14 @@ def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
     with path.open("w", encoding="utf-8") as file:
         for name in names:
             with contextlib.suppress(LabError):
-                file.writelines(f"{name} | {line}\n" for line in backend.logs(name))
+                file.writelines(f"{name} | {line}\n" for line in logs(backend).logs(name))
     return path
 
 
 def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool) -> None:
     """Notes in the engine what its nodes and volumes do not show."""
+    if not isinstance(backend, Notes):
+        return
     there, made = backend.notes(), prepared.plan
     counted = scaling.note(made, cluster, prepared.existing, there, done=done)
     wanted = ownership.note(made.cluster) | expected.note(made) | counted
@@ -168,7 +172,9 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
 
 
 def build(made: Plan, backend: Backend, report: Report) -> None:
-    """Builds the missing images of a plan."""
+    """Builds the missing images of a plan, for a backend whose nodes are made of images."""
+    if not isinstance(backend, Images):
+        return
     backend.build(
         [recipe(role, made.family) for role in made.images],
         lambda role, text: report.step(f"image {role}", text),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +178,59 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """All of a node that can't be changed while it exists. The engine keeps it, as text.
+
+    Attributes:
+        limits: None of a node that was made by an earlier version, which had none.
+        others: what another version of the lab wrote besides, by name.
+
+    All else is as `NodePlan` has it.
+    """
+
+    name: str
+    role: str
+    image: str
+    address: str
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    publish: tuple[Publish, ...] = ()
+    limits: Limits | None = None
+    holds_vip: bool = False
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Fixed:
+        """As `values` gave it, by whichever version of the lab."""
+        known = {entry.name for entry in fields(cls)} - {"others"}
+        said: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key in known
+        }
+        said["publish"] = tuple(Publish(**entry) for entry in kept.get("publish", ()))
+        said["limits"] = Limits(**kept["limits"]) if kept.get("limits") else None
+        return cls(**said, others={key: value for key, value in kept.items() if key not in known})
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All of it by name, as plain values."""
+        made = asdict(self)
+        others: dict[str, Any] = made.pop("others")
+        return made | others
+
+    @property
+    def text(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self.values, sort_keys=True)
+
+    def unlike(self, other: Fixed) -> list[str]:
+        """What of it is different, by name."""
+        own, theirs = self.values, other.values
+        return [key for key in {**theirs, **own} if own.get(key) != theirs.get(key)]
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One machine, wherever it is placed.
 
@@ -204,10 +257,9 @@ class NodePlan:
     stop_seconds: int = 20
 
     @cached_property
-    def fixed(self) -> str:
-        """All that can't be changed while the node exists, as JSON; its files are not part of it."""
-        parts = {key: value for key, value in asdict(self).items() if key not in ("files", "stop_seconds")}
-        return json.dumps(parts, sort_keys=True)
+    def fixed(self) -> Fixed:
+        """All that can't be changed while the node exists; its files are not part of it."""
+        return Fixed(**{entry.name: getattr(self, entry.name) for entry in fields(Fixed) if entry.name != "others"})
 
     def reveal(self, secrets: Mapping[str, str]) -> dict[str, tuple[bytes, int]]:
         """Content and mode of each file by its path, secrets in place, and the manifest that tells their digests."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import identifiers
 from lab.backends.base import State
+from lab.backends.optional import logs
 from lab.errors import BackendError, SpecError
 from lab.lifecycle.members import of_role
 from lab.services import mysql
@@ -153,7 +154,7 @@ def trace(backend: Backend, message_id: str) -> list[str]:
         message_id: the Message-ID header, with or without brackets.
     """
     wanted = f"<{message_id.strip().strip('<>')}>"
-    return [f"{node}  {line}" for node in nodes(backend) for line in way(backend.logs(node), wanted)]
+    return [f"{node}  {line}" for node in nodes(backend) for line in way(logs(backend).logs(node), wanted)]
 
 
 def way(lines: Iterable[str], message_id: str) -> list[str]:

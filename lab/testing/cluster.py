@@ -10,6 +10,7 @@ import pytest
 
 from lab import parallel
 from lab.backends.base import State
+from lab.backends.optional import logs, network_tools
 from lab.errors import BackendError, LabError
 from lab.evidence import Load, Stream
 from lab.evidence.promises import promise
@@ -21,7 +22,7 @@ from lab.progress import Silent
 from lab.topology import RoleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from lab.backends.base import Backend, Result
     from lab.clock import Clock
@@ -132,6 +133,14 @@ class LabCluster:
     def run(self, node: str, command: str, *, seconds: float = 30) -> Result:
         """A shell command in a node."""
         return self.backend.run(node, ["sh", "-c", command], seconds=seconds)
+
+    def run_in_network(self, node: str, argv: Sequence[str]) -> Result:
+        """A command in a node's network, with the right to change it."""
+        return network_tools(self.backend).run_in_network(node, argv)
+
+    def logs(self, node: str, *, tail: int | None = None) -> list[str]:
+        """What a node's services printed, line by line."""
+        return list(logs(self.backend).logs(node, tail=tail))
 
     def ask(self, path: str = "/", *options: str, scheme: str | None = None) -> str:
         """What the site answers to the client, by its entrance and with the cluster's CA.

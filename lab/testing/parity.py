@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab import drafts
+
 if TYPE_CHECKING:
     import pytest
 
@@ -46,7 +48,7 @@ class Parity:
             if not (outcome.startswith("skipped") and row.get(self.backend) == "passed"):
                 row[self.backend] = outcome
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        drafts.write(self.file, json.dumps(table, indent=1, sort_keys=True) + "\n")
         terminalreporter.section("parity")
         terminalreporter.write(markdown(table))
 

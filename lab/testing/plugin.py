@@ -55,9 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def place(config: pytest.Config) -> Placement:
     """Where the tests' clusters run."""
-    from lab.topology import Placement, Xen
+    from pathlib import Path
 
-    return Placement(config.getoption("--backend"), Xen(host=config.getoption("--host")))
+    from lab.topology import placement
+
+    return placement(Path(os.devnull), config.getoption("--backend"), config.getoption("--host"))
 
 
 @pytest.fixture(scope="session")

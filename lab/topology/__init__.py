@@ -2,7 +2,7 @@
 
 from lab.topology.cluster import Cluster, NodeOverride
 from lab.topology.loading import DEFAULT_FILE, ROLES, find, load, name_in, parse, placement, schema
-from lab.topology.placement import Placement, Xen
+from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, OFF, Ports
 from lab.topology.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 
@@ -26,7 +26,6 @@ __all__ = [
     "Storage",
     "TcpLb",
     "Web",
-    "Xen",
     "find",
     "load",
     "name_in",

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from pydantic import Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
+from lab.backends import kinds
+from lab.errors import SpecError
+from lab.models import Model
 from lab.recipes import manifest
 from lab.topology.outside import outside_options
-from lab.topology.placement import Placement, Xen
+from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, Ports, ports_model
-from lab.topology.roles import Backup, Client, HttpLb, Mail, Model, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
+from lab.topology.roles import Backup, Client, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
 from lab.topology.sites import Site, SiteName, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from pathlib import Path
 
 Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]
@@ -44,8 +47,7 @@ class Cluster(Model):
     name: Name = Field("www", description="what the cluster is called; several can run side by side")
     family: Literal["auto", "centos", "debian"] = Field("auto", description="the operating system of the nodes")
     network: IPv4Network | Literal["auto"] = Field("auto", description="the cluster's subnet; auto takes a free one")
-    backend: Literal["docker", "xen"] = Field("docker", description="where the nodes run")
-    xen: Xen = Field(default_factory=Xen, description="the Xen host, for 'backend: xen'")
+    backend: str = Field(kinds.DEFAULT, description="where the nodes run")
     vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
     ports: Ports = Field(default_factory=_usual_ports, description="ports of this machine")
     web: Web | None = None
@@ -179,7 +181,7 @@ class Cluster(Model):
     @property
     def placement(self) -> Placement:
         """Where it is placed, as the topology says."""
-        return Placement(self.backend, self.xen)
+        return Placement(self.backend, getattr(self, kinds.field(self.backend), None))
 
     @property
     def site(self) -> str:
@@ -202,16 +204,39 @@ def _restored(roles: Path | None, data: dict[str, Any], source: str) -> Cluster:
 
 @assets.cached
 def cluster_model() -> type[Cluster]:
-    """The model of `cluster.yaml`, with the roles that lie beside it and the ports that all roles publish.
+    """The model of `cluster.yaml`, with the backends' settings, the roles that lie beside it, and all roles' ports.
 
     Raises:
         SpecError: a role that lies beside it is not valid.
     """
     own = set(Cluster.model_fields) | set(Cluster.role_keys())
+    sections = _sections(own)
+    own |= {name.replace("_", "-") for name in sections} | set(sections)
     others: dict[str, Any] = {
         role.replace("-", "_"): (model | None, Field(None, description=model.__doc__))
         for role, model in outside_options(own).items()
     }
     ports = ports_model()
     field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
-    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, ports=(ports, field), **others)
+    backend: Any = Field(kinds.DEFAULT, description=Cluster.model_fields["backend"].description)
+    made: Any = {"ports": (ports, field), "backend": (Literal[tuple(kinds.names())], backend), **sections, **others}
+    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **made)
+
+
+def _sections(taken: Container[str]) -> dict[str, Any]:
+    """The fields of the backends' settings.
+
+    Raises:
+        SpecError: another package's backend has the name of something else.
+    """
+    found: dict[str, Any] = {}
+    for name, kind in kinds.usable().items():
+        if name in taken:
+            raise SpecError(
+                f"a backend can't be called '{name}', which is a key of cluster.yaml",
+                where=f"the entry point '{name}' of {kinds.GROUP}",
+                next_step="remove the package that registers it",
+            )
+        if kind.settings.model_fields:
+            found[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
+    return found

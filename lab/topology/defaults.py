@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from lab.topology.roles import Model
+from lab.models import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

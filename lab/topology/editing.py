@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from lab import assets
+from lab.drafts import drafted
 from lab.errors import HostError
 from lab.reading import text
 from lab.topology.loading import ROLES, TOPOLOGY, parse
@@ -49,18 +49,15 @@ class Edit:
             HostError: the folder can't be written; the block is not run.
         """
         target = self.target.resolve()
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
+        with contextlib.ExitStack() as written:
             with self._refused(target):
+                draft = written.enter_context(drafted(target))
                 draft.write_text(self.text, encoding="utf-8")
                 if target.exists():
                     draft.chmod(target.stat().st_mode & 0o777)
             yield
             with self._refused(target):
-                draft.replace(target)
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
+                written.close()  # the draft takes the file's place
 
     @contextmanager
     def _refused(self, target: Path) -> Iterator[None]:

@@ -10,9 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from lab import assets, reading, yamls
+from lab.backends import kinds
 from lab.errors import SpecError
 from lab.topology.cluster import Cluster, cluster_model
-from lab.topology.placement import Placement, Xen
+from lab.topology.placement import Placement
 
 DEFAULT_FILE = Path("cluster.yaml")
 ROLES = "roles"
@@ -80,14 +81,20 @@ def placement(path: Path, backend: str | None, host: str | None) -> Placement:
     """
     assets.use_roles(path.parent / ROLES)
     said = _anything_in(path)
-    chosen = backend or said.get("backend") or ("xen" if host else "docker")
-    xen = said.get("xen") if chosen == "xen" and isinstance(said.get("xen"), dict) else {}
+    chosen = str(backend or said.get("backend") or (kinds.by_host() if host else kinds.DEFAULT))
+    model = kinds.kind(chosen).settings
+    section = said.get(chosen)
+    given = dict(section) if isinstance(section, dict) else {}
+    if host and "host" in model.model_fields:
+        given["host"] = host
     try:
-        settings = Xen.model_validate({**(xen or {}), **({"host": host} if host else {})})
+        return Placement(chosen, model.model_validate(given) if model.model_fields else None)
     except ValidationError as error:
+        detail = error.errors()[0]
+        key = ".".join(map(str, (chosen, *detail["loc"])))
         where = "--host" if host else str(path)
-        raise SpecError(f"the Xen host is not valid: {reading.problem(error.errors()[0])}", where=where) from None
-    return Placement(str(chosen), settings)
+        next_step = f"'lab schema' has the settings of '{chosen}'"
+        raise SpecError(f"'{key}' is not valid: {reading.problem(detail)}", where=where, next_step=next_step) from None
 
 
 def _anything_in(path: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
+from lab.models import Model
 from lab.recipes import published_ports
-from lab.topology.roles import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from lab import identifiers
+from lab.models import Model
 from lab.topology.units import Duration
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -16,14 +17,6 @@ LocalPart = Annotated[str, Field(pattern=identifiers.MAILBOX, max_length=identif
 RelayHost = Annotated[str, Field(pattern=r"^(\[[A-Za-z0-9.-]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$")]
 HostName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, description="seconds")]
-
-
-class Model(BaseModel):
-    """The base of all models: unknown keys are errors, values do not change, `http-lb` and `http_lb` both work."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True
-    )
 
 
 class HealthCheck(Model):

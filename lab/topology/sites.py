@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from lab import identifiers
-from lab.topology.roles import Count, HostName, Model
+from lab.models import Model
+from lab.topology.roles import Count, HostName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from lab.topology.roles import Model
+from lab.models import Model
 
 FIRST, LAST = 20000, 59999
 """The numbers of people and of their groups; `images/parts/users` leaves all others alone."""

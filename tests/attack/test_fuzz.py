@@ -48,13 +48,13 @@ def _fuzzed(cluster: LabCluster, node: str, count: int, address: str, port: int,
 def test_the_guest_book(cluster: LabCluster, count: int) -> None:
     """Asked on a web node itself: what HAProxy refuses never comes so far."""
     web = cluster.plan.node(cluster.require("web", 1)[0])
-    before = sum(1 for _ in cluster.backend.logs(web.name))
+    before = sum(1 for _ in cluster.logs(web.name))
     paths = ["/", "/api/posts", "/whoami", "/healthz", "/uploads/x", "/slow", "/api/posts/1"]
     said = _fuzzed(
         cluster, "client", count, web.address, 80, paths=paths, methods=["GET", "POST", "HEAD", "PUT", "DELETE"]
     )
     assert not [status for status in said if status.startswith("5") and status not in FIT], said
-    since = islice(cluster.backend.logs(web.name), before, None)
+    since = islice(cluster.logs(web.name), before, None)
     errors = [line for line in since if "PHP Fatal" in line or "PHP Warning" in line]
     assert errors == []
     assert cluster.run("client", f"curl -sf http://{web.address}/healthz").ok

@@ -76,7 +76,7 @@ print(json.dumps(found))
 
 def _seen(cluster: LabCluster, role: str, word: str) -> int:
     """In how many lines of the log of the nodes of a role a word is."""
-    return sum(word in line for node in cluster.plan.role(role) for line in cluster.backend.logs(node.name))
+    return sum(word in line for node in cluster.plan.role(role) for line in cluster.logs(node.name))
 
 
 @pytest.mark.read_only

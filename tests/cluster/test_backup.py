@@ -219,7 +219,7 @@ def test_a_clock_that_was_wrong_once_stops_no_schedule(cluster: LabCluster, back
     cluster.until(
         "a backup by the schedule itself", 90, lambda: backup.backups(backend)[-1].id, lambda newest: newest != made
     )
-    assert "by a clock that was wrong" in "".join(cluster.backend.logs(NODE))
+    assert "by a clock that was wrong" in "".join(cluster.logs(NODE))
     cluster.until("the node to be ready", 30, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
 
 

@@ -138,7 +138,7 @@ def test_a_changed_vrrp_is_taken_into_use_where_it_runs(cluster: LabCluster) -> 
     changed = options.model_copy(update={"advert_int": options.advert_int + 0.1})
     with cluster.changed(cluster.spec.model_copy(update={"tcp_lb": changed})):
         assert f"advert_int {round(changed.advert_int, 2)}" in cluster.run(old, "cat /etc/lab/keepalived.conf").stdout
-        log = "\n".join(cluster.backend.logs(old))
+        log = "\n".join(cluster.logs(old))
         assert "Reloading" in log.rpartition("Starting Keepalived")[2] or "reload" in log.lower()
         assert _holder(cluster) == old
 
@@ -174,13 +174,13 @@ def test_adverts_of_a_neighbour_do_not_move_the_vip(cluster: LabCluster) -> None
     router = str(cluster.options(TcpLb).router_id)
     forge = ["python3", "-c", FORGED, str(cluster.plan.vip), router, *addresses]
     with cluster.load(RATE) as load:
-        done = cluster.backend.run(neighbour, forge, network=True)
+        done = cluster.run_in_network(neighbour, forge)
         load.more(cluster.clock.requests(RATE))
     assert done.ok, done.said
     assert _holder(cluster) == old
     assert not load.failed
     for node in cluster.plan.role("tcp-lb"):
-        said = cluster.backend.run(node.name, ["nft", "list", "table", "inet", "vrrp"], network=True).stdout
+        said = cluster.run_in_network(node.name, ["nft", "list", "table", "inet", "vrrp"]).stdout
         assert int(said.partition("counter packets ")[2].partition(" ")[0]) > 0, f"{node.name} saw none of them"
 
 

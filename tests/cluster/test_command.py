@@ -19,7 +19,8 @@ import pytest
 
 from lab import paths
 from lab.backends import backend
-from lab.backends.docker import DockerBackend
+from lab.backends.docker.backend import DockerBackend
+from lab.backends.optional import endpoints
 from lab.lifecycle.down import down
 from lab.names import LABEL, NAMESPACE
 from lab.plan import MANIFEST
@@ -51,8 +52,8 @@ class Person:
         self.folder = folder
         self.backend: Backend = backend(place, name)
         self.environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": place.backend}
-        if place.xen.host:
-            self.environment["LAB_HOST"] = place.xen.host
+        if host := getattr(place.settings, "host", None):
+            self.environment["LAB_HOST"] = host
         (folder / "cluster.yaml").write_text(SMALL, encoding="utf-8")
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
@@ -292,7 +293,7 @@ def test_the_published_ports_lead_to_the_site(person: Person) -> None:
     assert answer.json()["node"] == "web1"
     followed = requests.get(urls["site-http"], verify=str(authority), timeout=person.backend.clock.limit(10))
     assert followed.url == urls["site"]
-    assert person.backend.endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
+    assert endpoints(person.backend).endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
 
 
 def test_down_needs_no_valid_topology_and_touches_nobody_else(person: Person, cluster: LabCluster) -> None:

@@ -78,7 +78,7 @@ def test_slow_questions_leave_the_site_and_the_health_check_served(alone: LabClu
         codes = asked.result().stdout.split()
     assert looks > 5
     assert len(codes) == SLOW
-    said = [line for node in alone.plan.role("http-lb") for line in alone.backend.logs(node.name, tail=200)]
+    said = [line for node in alone.plan.role("http-lb") for line in alone.logs(node.name, tail=200)]
     assert not any("web/web1 is DOWN" in line for line in said)
 
 
@@ -109,7 +109,7 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
         assert held.result().ok
     assert cluster.ask("/healthz") == "ok\n"
     for balancer in balancers:
-        assert not any("FAULT STATE" in line for line in cluster.backend.logs(balancer, tail=100))
+        assert not any("FAULT STATE" in line for line in cluster.logs(balancer, tail=100))
 
 
 @pytest.mark.read_only

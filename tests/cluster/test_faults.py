@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends.base import State
+from lab.backends.optional import notes
 from lab.errors import SpecError
 from lab.evidence import outages
 from lab.evidence.probes import LATE
@@ -54,7 +55,7 @@ def test_power(cluster: LabCluster, faults: Faults, kind: str) -> None:
 
 
 def test_a_note_is_kept_changed_and_forgotten(cluster: LabCluster) -> None:
-    backend = cluster.backend
+    backend = notes(cluster.backend)
     for text in ("one", "another", "another"):
         backend.note("theirs", text)
         assert backend.notes()["theirs"] == text
@@ -172,7 +173,7 @@ def test_a_process_that_one_node_lacks_is_touched_on_no_node(cluster: LabCluster
 def test_what_lab_did_before_it_was_killed_is_healed_by_the_next(cluster: LabCluster) -> None:
     """SIGKILL in the middle: `lab heal` finds the fault by its note, and takes nothing away that is not the lab's."""
     theirs = "add table inet theirs\nadd chain inet theirs in { type filter hook input priority 5 ; }"
-    assert cluster.backend.run("web1", ["nft", theirs], network=True).ok
+    assert cluster.run_in_network("web1", ["nft", theirs]).ok
     with _breaking(cluster, "cut", "web1") as breaking:
         assert breaking.stdout
         said = breaking.stdout.readline()
@@ -184,9 +185,9 @@ def test_what_lab_did_before_it_was_killed_is_healed_by_the_next(cluster: LabClu
     done = _lab(cluster, "heal")
     assert (done.returncode, "reverted" in done.stdout) == (0, True)
     assert _answers(cluster, "web1")
-    assert "theirs" in cluster.backend.run("web1", ["nft", "list", "tables"], network=True).stdout
+    assert "theirs" in cluster.run_in_network("web1", ["nft", "list", "tables"]).stdout
     assert _lab(cluster, "heal").stdout == "no active faults\n"
-    cluster.backend.run("web1", ["nft", "delete", "table", "inet", "theirs"], network=True)
+    cluster.run_in_network("web1", ["nft", "delete", "table", "inet", "theirs"])
 
 
 def test_ctrl_c_takes_a_fault_back(cluster: LabCluster) -> None:

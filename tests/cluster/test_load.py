@@ -43,7 +43,7 @@ def test_each_way_of_asking(cluster: LabCluster, options: tuple[str, ...], spoke
     assert "slowest" in done.stdout
 
     def lines() -> list[str]:
-        return [line for name in balancers for line in cluster.backend.logs(name) if path in line]
+        return [line for name in balancers for line in cluster.logs(name) if path in line]
 
     logged = cluster.until("all requests in the balancers' logs", LOG_SECONDS, lines, lambda found: len(found) >= 88)
     assert len(logged) == pytest.approx(90, abs=2)

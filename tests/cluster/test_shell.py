@@ -176,7 +176,7 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     eaten = school.ssh(ANN, greedy, seconds=60)
     assert not eaten.ok
     assert school.ssh(BOB, "echo here").stdout == "here\n"
-    said = [line for node in cluster.plan.role("shell") for line in cluster.backend.logs(node.name)]
+    said = [line for node in cluster.plan.role("shell") for line in cluster.logs(node.name)]
     assert any(f"more than {MEGABYTES}" in line for line in said)
 
 
@@ -194,7 +194,7 @@ def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) 
     )
     assert not school.ssh(ANN, f"python3 -c {shlex.quote(mapped)}", seconds=60).ok
     school.ssh(ANN, f"python3 -c {shlex.quote(segments)}; awk '{{ s += $15 }} END {{ print s }}' /proc/sysvipc/shm")
-    said = [line for node in cluster.plan.role("shell") for line in cluster.backend.logs(node.name)]
+    said = [line for node in cluster.plan.role("shell") for line in cluster.logs(node.name)]
     assert sum("shared memory" in line and f"more than {MEGABYTES}" in line for line in said) >= 5
     shell = cluster.plan.role("shell")[0].name
     cluster.until(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend
+from lab.backends.docker.backend import DockerBackend
 from lab.evidence import until
 from lab.export import compose
 from lab.lifecycle import secrets

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from testcontainers.core.config import testcontainers_config
 
-from lab.backends.docker import DockerBackend
+from lab.backends.docker.backend import DockerBackend
 from lab.building import base_image
 from lab.lifecycle import resolve
 from lab.progress import Silent

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import assets
-from lab.backends.docker import DockerBackend
+from lab.backends.docker.backend import DockerBackend
 from lab.building import builder, base_image
 from lab import engine as engines
 from lab.errors import BuildError

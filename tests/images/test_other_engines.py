@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend
-from lab.building import trials
+from lab.backends.docker.backend import DockerBackend
+from lab.building import trial_container
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from tests.images import engines
@@ -63,7 +63,7 @@ def test_an_image_is_tried_here_as_elsewhere(engine: tuple[str, str], table: Fam
     monkeypatch.setenv("DOCKER_HOST", engine[1])
     backend = DockerBackend(engines.NAME)
     try:
-        assert trials.tried(backend.api, recipe("web", table.family).tag, trial("web", table.family)) == ""
+        assert trial_container.tried(backend.api, recipe("web", table.family).tag, trial("web", table.family)) == ""
     finally:
         backend.api.close()
 

@@ -12,7 +12,7 @@ import pytest
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from lab.backends.docker import DockerBackend
+from lab.backends.docker.backend import DockerBackend
 from lab.errors import HostError
 from lab.lifecycle import resolve
 from lab.lifecycle.down import down

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.docker import DockerBackend
-from lab.building import base_image, trials
+from lab.backends.docker.backend import DockerBackend
+from lab.building import base_image, trial_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,10 +79,10 @@ def test_a_trial_that_was_broken_off_is_removed_once_it_is_over(
     engine: DockerBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that goes on is left alone."""
-    monkeypatch.setattr(trials, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
-    trial = engine.api.create_container(USED, ["sleep", "60"], labels={trials.LABELLED: "web"})["Id"]
-    trials.clear(engine.api)
+    monkeypatch.setattr(trial_container, "LABELLED", f"{NAME}.trial")  # other builds on this engine go on
+    trial = engine.api.create_container(USED, ["sleep", "60"], labels={trial_container.LABELLED: "web"})["Id"]
+    trial_container.clear(engine.api)
     assert engine.api.containers(all=True, filters={"id": trial})
-    monkeypatch.setattr(trials, "TRIAL_SECONDS", -1)  # as if it had been made long ago
-    trials.clear(engine.api)
+    monkeypatch.setattr(trial_container, "TRIAL_SECONDS", -1)  # as if it had been made long ago
+    trial_container.clear(engine.api)
     assert not engine.api.containers(all=True, filters={"id": trial})

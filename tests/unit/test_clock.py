@@ -43,8 +43,7 @@ class Slow(MemoryBackend):
         self.limits: list[float] = []
         self.asked: list[tuple[str, ...]] = []
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        del network
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         self.limits.append(seconds)
         self.asked.append(tuple(argv))
         raise BackendError("it does not answer", where=node)

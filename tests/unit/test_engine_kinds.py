@@ -10,7 +10,8 @@ from docker.errors import APIError
 
 from lab import engine
 from lab.backends.base import Capabilities, Existing, Lack, Observed, State
-from lab.backends.docker import DockerBackend, labels
+from lab.backends.docker import labels
+from lab.backends.docker.backend import DockerBackend
 from lab.engine import nature
 from lab.errors import BackendError, HostError
 from lab.faults import Pause
@@ -123,7 +124,7 @@ ASKED: dict[str, Callable[[DockerBackend], object]] = {
     "capabilities": DockerBackend.capabilities,
     "observe": DockerBackend.observe,
     "notes": DockerBackend.notes,
-    "origin": lambda backend: backend.origin("debian", 1),
+    "has_base_image": lambda backend: backend.has_base_image("debian", 1),
     "note": lambda backend: backend.note("key", "text"),
     "clear": lambda backend: backend.clear(volumes=True),
     "start": lambda backend: backend.start("web1"),
@@ -133,7 +134,8 @@ ASKED: dict[str, Callable[[DockerBackend], object]] = {
     "remove": lambda backend: backend.remove("web1"),
     "put": lambda backend: backend.put("web1", {}),
     "get": lambda backend: backend.get("web1", "/etc/hostname"),
-    "run": lambda backend: backend.run("web1", ["true"], network=True),
+    "run": lambda backend: backend.run("web1", ["true"]),
+    "run_in_network": lambda backend: backend.run_in_network("web1", ["true"]),
     "logs": lambda backend: list(backend.logs("web1")),
     "follow": lambda backend: list(backend.logs("web1", follow=True)),
     "endpoint": lambda backend: backend.endpoint(80),
@@ -144,8 +146,8 @@ ASKED: dict[str, Callable[[DockerBackend], object]] = {
 def test_a_refusal_is_one_clear_error_whatever_was_asked(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "connect", lambda *_: Refusing())
     backend = DockerBackend("golden")
-    if what == "endpoint":  # it looks for the client first
-        client = Observed("client", "client", State.RUNNING, "10.90.0.81", "image")
+    if what == "endpoint":  # it looks for the node first
+        client = Observed(plan(parse(FULL), "debian").node("client").fixed, State.RUNNING)
         monkeypatch.setattr(backend, "observe", lambda: Existing((client,)))
     with pytest.raises(BackendError, match="permission denied"):
         ASKED[what](backend)

@@ -11,6 +11,7 @@ import pytest
 
 from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
+from lab.backends.optional import notes
 from lab.errors import BackendError, SpecError, Unable
 from lab.faults import (
     KINDS,
@@ -48,7 +49,7 @@ EVERYTHING = Capabilities(
 
 def noted(backend: Backend) -> list[str]:
     """The faults that are noted with the cluster."""
-    return [key for key in backend.notes() if key.startswith("fault-")]
+    return [key for key in notes(backend).notes() if key.startswith("fault-")]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ class Switch(Fault):
     heals: bool = True
 
     def apply(self, backend: Backend, mark: str) -> dict[str, str]:
-        noted = json.loads(backend.notes()[f"fault-{mark}"])
+        noted = json.loads(notes(backend).notes()[f"fault-{mark}"])
         assert noted["fault"]["kind"] == "switch", "it is noted before it is done"
         backend.put(self.nodes[0], {"/switch": (b"on", 0o644)})
         return {"saw": "before"}

@@ -15,12 +15,13 @@ import pytest
 from cryptography import x509
 
 from lab import assets
-from lab.backends.base import Capabilities, Existing, State
+from lab.backends.base import Capabilities, Existing, Observed, State
 from lab.backends.memory import MemoryBackend
 from lab.cli import options
 from lab.errors import BackendError, BuildError, HostError, LabError, Locked, NotReady, SpecError, Taken
+from lab.host.install import programs
 from lab.lifecycle import families, resolve, scaling, secrets
-from lab.lifecycle.doctor import engine, host
+from lab.lifecycle.doctor import engine
 from lab.lifecycle.down import down
 from lab.lifecycle.expected import expected
 from lab.lifecycle.lock import held
@@ -30,6 +31,7 @@ from lab.lifecycle.status import status
 from lab.lifecycle.up import up
 from lab.parallel import for_each
 from lab.plan import plan
+from lab.plan.model import Fixed, Publish
 from lab.progress import Silent
 from lab.recipes import recipe
 from lab.topology import Cluster, load, parse
@@ -39,7 +41,8 @@ from tests.unit.conftest import FULL, TAKEN, WHOLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lab.backends.base import Result, Trial
+    from lab.backends.base import Result
+    from lab.building.trial import Trial
     from lab.lifecycle.prepare import Prepared
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
@@ -167,7 +170,7 @@ def test_what_is_not_ready_is_named_with_its_last_lines(full: Cluster, memory: M
 class CentosBreaks(MemoryBackend):
     """CentOS is to be had, and does not build."""
 
-    def origin(self, family: str, seconds: float) -> bool:
+    def has_base_image(self, family: str, seconds: float) -> bool:
         return seconds > 0 and family in ("centos", "debian")
 
     def build(
@@ -183,11 +186,11 @@ class NeverReady(MemoryBackend):
 
     fails: tuple[str, ...] = ("centos",)
 
-    def origin(self, family: str, seconds: float) -> bool:
+    def has_base_image(self, family: str, seconds: float) -> bool:
         return seconds > 0 and family in ("centos", "debian")
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        done = super().run(node, argv, seconds=seconds, network=network)
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        done = super().run(node, argv, seconds=seconds)
         family = self._nodes[node].image.partition(":")[2].partition("-")[0]
         return replace(done, rc=1) if argv[0].endswith("await") and family in self.fails else done
 
@@ -271,10 +274,10 @@ def test_centos_that_was_broken_off_and_never_ready_keeps_its_data_and_names_the
 
         patient = False
 
-        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
             if argv[0].endswith("await") and not self.patient:
                 raise KeyboardInterrupt
-            return super().run(node, argv, seconds=seconds, network=network)
+            return super().run(node, argv, seconds=seconds)
 
     backend = Interrupted("golden")
     with pytest.raises(KeyboardInterrupt):
@@ -460,7 +463,8 @@ def test_no_two_names_get_one_port() -> None:
     made = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), Existing(), nowhere).ports.by_name()
     assert made["stats"] == 8443
     assert made["site"] != 8443
-    held = Existing(ports={"site": 8443})
+    client = Fixed("client", "client", "image", "10.90.0.81", publish=(Publish("site", 8443, 443),))
+    held = Existing((Observed(client, State.STOPPED),))
     moved = resolve.places(parse("web:\nhttp-lb:\nports: {stats: 8443}"), held, nowhere).ports.by_name()
     assert (moved["stats"], moved["site"] == 8443) == (8443, False)
     with pytest.raises(HostError, match="port 9443 is requested for 'stats' and for another name"):
@@ -542,7 +546,7 @@ def test_the_doctor_gives_reason_and_way_round() -> None:
     assert found["kernel: fuse"].good
     assert not found["kernel: ip_vs"].good
     assert "haproxy" in found["kernel: ip_vs"].way_round
-    assert {"docker command", "mmdebstrap"} <= {finding.subject for finding in host()}
+    assert {"docker command", "mmdebstrap"} <= {finding.subject for finding in programs()}
 
 
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
@@ -565,12 +569,12 @@ class Interrupted(MemoryBackend):
             raise
         super().put(node, files)
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         self._count()
         if argv[0] == "rm":
             for path in argv[2:]:
                 self.files[node].pop(path, None)
-        return super().run(node, argv, seconds=seconds, network=network)
+        return super().run(node, argv, seconds=seconds)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         self._count()
@@ -897,8 +901,8 @@ class Sick(MemoryBackend):
 
     sick: tuple[str, ...] = ("web1", "web3")
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        done = super().run(node, argv, seconds=seconds, network=network)
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        done = super().run(node, argv, seconds=seconds)
         well = all(f"put {name}" in self.done for name in self.sick)
         waits = argv[0].rpartition("/")[2] in ("ready", "await")
         everybody = "check.d" in argv  # a balancer whose pool lacks one
@@ -920,8 +924,8 @@ def test_nobody_waits_for_a_node_that_a_later_wave_mends() -> None:
 class Joining(MemoryBackend):
     """A new mysql node is not ready before the old one has been told of it."""
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        done = super().run(node, argv, seconds=seconds, network=network)
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        done = super().run(node, argv, seconds=seconds)
         told = "put mysql1" in self.done
         return replace(done, rc=1) if argv[0].endswith("await") and node in ("mysql2", "mysql3") and not told else done
 
@@ -945,8 +949,8 @@ def test_members_that_an_earlier_version_made_are_counted_by_the_nodes_that_are_
 
 def test_new_mysql_nodes_are_waited_for_by_nobody_beside_a_node_that_is_not_ready() -> None:
     class Both(Joining):
-        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-            done = super().run(node, argv, seconds=seconds, network=network)
+        def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+            done = super().run(node, argv, seconds=seconds)
             waits = argv[0].rpartition("/")[2] in ("ready", "await")
             return replace(done, rc=1) if waits and node == "web1" and "put web1" not in self.done else done
 

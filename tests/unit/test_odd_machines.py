@@ -124,7 +124,7 @@ def test_a_xen_host_that_is_none_is_in_the_way_of_xen_alone(tmp_path: Path) -> N
     path = tmp_path / "cluster.yaml"
     path.write_text("backend: xen\nxen: {host: 5}\nweb:\n", encoding="utf-8")
     assert placement(path, "docker", None).backend == "docker"
-    assert "Xen host is not valid" in _one_screen(_lab(tmp_path, "down"))
+    assert "'xen.host' is not valid" in _one_screen(_lab(tmp_path, "down"))
 
 
 def test_a_link_that_leads_nowhere_and_a_pipe_are_no_topologies(tmp_path: Path) -> None:

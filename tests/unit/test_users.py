@@ -19,6 +19,7 @@ from lab.backends.base import Existing, Observed, State
 from lab.backends.memory import MemoryBackend
 from lab.cli.main import app
 from lab.errors import HostError, NotReady, SpecError
+from lab.plan.model import Fixed
 from lab.services.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
 from lab.topology import load, parse
 from lab.topology.editing import Edit
@@ -141,7 +142,7 @@ def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
 def test_a_file_that_lacks_the_running_clusters_users_is_refused(file: Path) -> None:
     backend = MemoryBackend("www")
     backend.files["shell1"] = {"/etc/lab/people": b"group people 19999\nuser ann 27104 people\nuser bob 30000 people\n"}
-    shell = Observed("shell1", "shell", State.RUNNING, "10.90.0.61", "image", "{}")
+    shell = Observed(Fixed("shell1", "shell", "image", "10.90.0.61"), State.RUNNING)
     edit = change(str(file), added("zoe", [KEY], [], forwarding=False))
     with pytest.raises(SpecError, match=r"lacks users of the cluster .*: ann, bob"):
         admit(edit, backend, Existing((shell,)), "zoe")

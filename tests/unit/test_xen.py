@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +17,13 @@ from lab.backends.base import Capabilities, Existing, State
 from lab.backends.xen import cpio, dom0, domain, guest, keys, toolbox, trouble
 from lab.backends.xen.nested import qemu
 from lab.backends.xen.nested.machine import running
+from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
 from lab.errors import BackendError, HostError, SpecError
 from lab.lifecycle import resolve
 from lab.plan import Plan, plan
 from lab.plan.model import Limits
-from lab.topology import Cluster, Placement, Xen, load, parse, placement
+from lab.topology import Cluster, Placement, load, parse, placement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,16 +110,17 @@ def test_the_kernels_own_unpacker_agrees(tmp_path: Path) -> None:
     assert (tmp_path / "lab/files/etc/x").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_letter_has_a_number_of_its_own() -> None:
+def test_a_payload_has_a_number_of_its_own() -> None:
     given = {"/etc/lab/x": (b"", 0o644)}
-    assert domain.letter(given)["/lab/letter"] != domain.letter(given)["/lab/letter"]
+    assert domain.payload(given)["/lab/letter"] != domain.payload(given)["/lab/letter"]
 
 
 def test_what_exists_is_read_from_xen(made: Plan) -> None:
     names = ("web1", "web2", "web3", "client")
     printed = LISTED.format(**{name: domain.identity("golden", name) for name in names})
     for name in names:
-        printed += domain.memory(made, made.node(name), _settings(), "disk", started=name != "client") + "\n"
+        kept = domain.metadata(made, made.node(name), _settings(), "disk")
+        printed += replace(kept, started=name != "client").line + "\n"
     found = domain.existing("golden", printed)
     states = {node.name: node.state for node in found.nodes}
     assert states == {
@@ -138,9 +141,8 @@ def test_what_exists_is_read_from_xen(made: Plan) -> None:
 
 
 def test_what_is_remembered_of_a_node_fits_into_xenstore(made: Plan) -> None:
-    longest = max(
-        len(domain.memory(made, node, _settings(bridge="b" * 15), "d" * 60, started=True)) for node in made.nodes
-    )
+    kept = [domain.metadata(made, node, _settings(bridge="b" * 15), "d" * 60) for node in made.nodes]
+    longest = max(len(one.line) for one in kept)
     assert longest < 4096 - 100, "XENSTORE_PAYLOAD_MAX, less the path"
 
 
@@ -247,8 +249,8 @@ def test_where_a_cluster_is_comes_from_file_or_command_line(tmp_path: Path) -> N
     file.write_text("backend: xen\nxen: {host: 'ssh://a', max-domains: 3}\nweb: [broken", encoding="utf-8")
     assert placement(file, None, None) == Placement(), "of a broken file nothing is known"
     file.write_text("backend: xen\nxen: {host: 'ssh://a', max-domains: 3}\nwebb:\n", encoding="utf-8")
-    assert placement(file, None, None).xen == _settings(host="ssh://a", max_domains=3)
-    assert placement(file, None, "ssh://b").xen == _settings(host="ssh://b", max_domains=3)
+    assert placement(file, None, None).settings == _settings(host="ssh://a", max_domains=3)
+    assert placement(file, None, "ssh://b").settings == _settings(host="ssh://b", max_domains=3)
     assert placement(file, "docker", None).backend == "docker"
     assert placement(tmp_path / "none", None, "ssh://b").backend == "xen", "a host means Xen"
     assert load(_written(file, "backend: xen\nweb:\n")).placement.backend == "xen"

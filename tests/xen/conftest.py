@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.xen import XenBackend
+from lab.backends.xen.backend import XenBackend
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster

@@ -10,10 +10,11 @@ import pytest
 
 from lab import engine, paths
 from lab.backends.base import State
-from lab.backends.xen import XenBackend, domain, host
+from lab.backends.optional import consoles
+from lab.backends.xen import domain, host
+from lab.backends.xen.backend import XenBackend
 from lab.errors import BackendError
 from lab.lifecycle import ready, secrets
-from lab.topology import Placement
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -83,7 +84,7 @@ def test_secrets_are_in_the_node_with_their_mode_and_not_in_its_image(cluster: L
 def test_the_console_tells_what_the_services_do_not(xen: XenBackend) -> None:
     shown = list(xen.logs("web1"))
     assert any(line.startswith("httpd | ") for line in shown)
-    assert len(list(xen.logs("web1", console=True))) >= len(shown)
+    assert len(list(xen.console("web1"))) >= len(shown)
     assert list(xen.logs("web1", tail=2)) == list(xen.logs("web1"))[-2:]
 
 
@@ -92,7 +93,7 @@ def test_a_clean_stop_ends_services_in_order_and_files_of_a_stopped_node_can_be_
     backend.put("web1", {"/etc/lab/mark": (b"running", 0o640)})
     backend.stop("web1")
     assert backend.observe().node("web1").state is State.STOPPED  # type: ignore[union-attr]
-    log = "\n".join(backend.logs("web1", console=True))
+    log = "\n".join(consoles(backend).console("web1"))
     ended = log.rindex("received SIGTERM indicating exit request")
     assert log.index("stopped: httpd", ended) < log.index("stopped: php-fpm", ended)
     assert "the node's init has ended, as asked" in log[ended:]
@@ -112,7 +113,7 @@ def test_a_clean_stop_ends_services_in_order_and_files_of_a_stopped_node_can_be_
 
 
 def test_a_domain_that_does_not_boot_shows_its_console(cluster: LabCluster, xen: XenBackend) -> None:
-    bad = XenBackend(f"{xen.cluster}-bad", Placement("xen", xen.settings))
+    bad = XenBackend(f"{xen.cluster}-bad", xen.settings)
     broken = paths.disks() / f"{bad.cluster}.ext4"
     broken.write_bytes(bytes(1 << 20))
     plan = replace(cluster.plan, cluster=bad.cluster)

@@ -1,5 +1,1 @@
 """The Docker backend: a node is a container, the cluster's subnet a bridge network. Only labels say what exists."""
-
-from lab.backends.docker.backend import DockerBackend
-
-__all__ = ["DockerBackend"]

@@ -14,20 +14,19 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab import engine
 from lab.backends.archive import archive
-from lab.backends.base import LASTING, Capabilities, Existing, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Result
 from lab.backends.docker import channel, container, labels
 from lab.clock import REAL
 from lab.engine import context, nature, room
-from lab.errors import BackendError, HostError, SpecError
+from lab.errors import BackendError, HostError
 from lab.host.kernel import features, known, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lab.backends.base import Trial
+    from lab.building.trial import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
-    from lab.topology import Placement
 
 FREEZES, UNFROZEN = 5, "unable to freeze"  # attempts at a pause of a busy node, and what runc says of one in vain
 
@@ -38,7 +37,7 @@ class DockerBackend:
     name = "docker"
     clock = REAL
 
-    def __init__(self, cluster: str, _place: Placement | None = None) -> None:
+    def __init__(self, cluster: str) -> None:
         self.cluster = cluster
         self.api = engine.connect()
         self._channels = channel.Channels(self.api)
@@ -118,7 +117,7 @@ class DockerBackend:
         """The limits of nodes that the engine does not apply."""
         return nature.unlimited(self.api.info())
 
-    def origin(self, family: str, seconds: float) -> bool:
+    def has_base_image(self, family: str, seconds: float) -> bool:
         from lab.building import base_image
 
         return base_image.available(self.api, family, seconds)
@@ -216,9 +215,16 @@ class DockerBackend:
                 if goes:
                     self.api.remove_volume(volume["Name"], force=True)
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        return self._run(node, argv, seconds, beside=False)
+
+    def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        return self._run(node, argv, seconds, beside=True)
+
+    def _run(self, node: str, argv: Sequence[str], seconds: float, *, beside: bool) -> Result:
+        """In the node, or in a container beside it that shares its network."""
         with engine.asking(f"running {' '.join(argv)[:60]} in {node}", node):
-            rc, out, err = self._channels.run(self._id(node), argv, seconds, beside=network)
+            rc, out, err = self._channels.run(self._id(node), argv, seconds, beside=beside)
         return Result(node, tuple(argv), rc, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
@@ -254,9 +260,7 @@ class DockerBackend:
     def _volumes(self) -> list[dict[str, Any]]:
         return self.api.volumes(filters=labels.ours(self.cluster))["Volumes"] or []
 
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
-        if console:
-            raise SpecError("a container has no console", next_step=f"'lab logs {node}' shows what its services print")
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with engine.asking(f"reading the log of {node}", node):
             wanted: Literal["all"] | int = "all" if tail is None else tail
             if not follow:
@@ -275,13 +279,11 @@ class DockerBackend:
         return ["docker", *context.endpoint().options, "exec", "-it" if terminal else "-i", self._id(node), *argv]
 
     def endpoint(self, port: int) -> str:
-        client = next((node for node in self.observe().nodes if node.role == "client"), None)
-        if client is None or client.state is not State.RUNNING:
-            raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
-        with engine.asking(f"asking for the published port {port}", client.name):
-            found = self.api.port(self._id(client.name), port)
+        node, _ = self.observe().published(port)
+        with engine.asking(f"asking for the published port {port}", node.name):
+            found = self.api.port(self._id(node.name), port)
         if not found:
-            raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
+            raise BackendError(f"the engine publishes port {port} no more", where=node.name, next_step="run 'lab up'")
         return f"{found[0]['HostIp']}:{found[0]['HostPort']}"
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import Existing, Observed, State
 from lab.names import LABEL
-from lab.plan.model import Limits
+from lab.plan.model import Fixed, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -33,7 +34,7 @@ def of(plan: Plan, node: NodePlan) -> dict[str, str]:
         CLUSTER: plan.cluster,
         NODE: node.name,
         ROLE: node.role,
-        FIXED: node.fixed,
+        FIXED: node.fixed.text,
         FAMILY: plan.family,
         NETWORK: str(plan.network.cidr),
         VIP: plan.vip or "",
@@ -54,24 +55,21 @@ def observed(row: dict[str, Any], networks: Container[str], *, unlimited: Contai
         unlimited: the limits that the engine does not apply.
     """
     labels = row["Labels"]
-    fixed = json.loads(labels[FIXED])
+    fixed = Fixed.read(json.loads(labels[FIXED]))
     return Observed(
-        name=labels[NODE],
-        role=labels[ROLE],
-        state=_STATES.get(row["State"], State.STOPPED),
-        address=fixed["address"],
-        image=fixed["image"],
-        fixed=labels[FIXED],
-        holds_vip=fixed["holds_vip"],
-        limits=_limits(fixed.get("limits") or {}, unlimited),
+        fixed,
+        _STATES.get(row["State"], State.STOPPED),
+        limits=_applied(fixed.limits, unlimited),
         detached=not any(joined["NetworkID"] in networks for joined in row["NetworkSettings"]["Networks"].values()),
     )
 
 
-def _limits(wanted: dict[str, Any], unlimited: Container[str]) -> Limits | None:
-    """The limits that are applied; None where none is."""
-    applied = {key: value for key, value in wanted.items() if key not in unlimited}
-    return Limits(**{"memory": 0, "processes": 0, "processors": 0, **applied}) if applied else None
+def _applied(wanted: Limits | None, unlimited: Container[str]) -> Limits | None:
+    """The limits that are applied, 0 for one that is not; None where none is."""
+    if wanted is None:
+        return None
+    applied = {key: 0 if key in unlimited else value for key, value in asdict(wanted).items()}
+    return Limits(**applied) if any(applied.values()) else None
 
 
 def existing(
@@ -85,17 +83,11 @@ def existing(
         data: whether it has volumes.
         unlimited: the limits that the engine does not apply.
     """
-    nodes = sorted(
-        (observed(row, networks, unlimited=unlimited) for row in rows),
-        key=lambda node: [int(part) for part in node.address.split(".")],
-    )
     any_labels = rows[0]["Labels"] if rows else {}
-    ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
-    return Existing(
-        nodes=tuple(nodes),
+    return Existing.of(
+        (observed(row, networks, unlimited=unlimited) for row in rows),
         network=any_labels.get(NETWORK),
         vip=any_labels.get(VIP) or None,
         family=any_labels.get(FAMILY),
-        ports=ports,
         data=data,
     )

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lab.backends.archive import archive
 from lab.backends.base import ROUTE, Capabilities, Existing, Result, State
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
-from lab.errors import BackendError, HostError, LabError, SpecError
+from lab.errors import BackendError, HostError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from lab.backends.base import Room, Trial
+    from lab.backends.base import Room
+    from lab.backends.xen.settings import Xen
+    from lab.building.trial import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
-    from lab.topology import Placement
 
 BOOT_SECONDS = 120
-STOP_SECONDS = 30  # where nothing is known of the node
 RUN_MARGIN = 15  # seconds for the way to a domain and back, above what the command itself may take
 CONSOLE_LINES = 25  # of a domain that did not boot
 SERVICE_LINE = re.compile(r"^[a-z][\w.-]* \| ")
@@ -37,27 +38,29 @@ class XenBackend:
 
     name = "xen"
 
-    def __init__(self, cluster: str, place: Placement) -> None:
+    def __init__(self, cluster: str, settings: Xen) -> None:
         self.cluster = cluster
-        self.settings = place.xen
+        self.settings = settings
         self.dom0, self.clock = host.find(self.settings, cluster)
         self.nodes = host.Nodes(self.dom0, cluster, self.clock)
         self._images: dict[str, str] = {}
-        self._memory: dict[str, dict[str, Any]] = {}
+        self._metadata: dict[str, domain.Metadata] = {}
         self._believed: dict[str, State] = {}
         self._network: str | None = None
         self._network_lock = threading.Lock()
         self._starts: threading.Semaphore | None = None
+        self._starts_lock = threading.Lock()
 
     def capabilities(self) -> Capabilities:
         facts = host.facts(self.dom0)
-        self._starts = self._starts or threading.Semaphore(facts.processors)
+        self._at_once(facts)
         own = domain.bridge(self.cluster, self.settings)
         return Capabilities(
             f"Xen {facts.version} ({self.dom0.link.where})",
             guest.features(),
             {subnet: f"{ROUTE}the Xen host ({device})" for subnet, device in facts.routes if device != own},
             max_nodes=self.settings.max_domains,
+            max_nodes_option="xen.max-domains",
             rooms=(*host.rooms(self.dom0, facts, self.settings.memory), *_rooms_for_images()),
             least_port=_least_port(),
             own_clocks=True,
@@ -66,12 +69,12 @@ class XenBackend:
 
     def observe(self) -> Existing:
         printed = self.dom0.do("observe")
-        self._memory = domain.known(printed)
+        self._metadata = domain.known(printed)
         found = domain.existing(self.cluster, printed)
         self._believed = {node.name: node.state for node in found.nodes}
         return found
 
-    def origin(self, family: str, seconds: float) -> bool:
+    def has_base_image(self, family: str, seconds: float) -> bool:
         from lab import engine
         from lab.building import base_image
 
@@ -99,15 +102,15 @@ class XenBackend:
         kernel = guest.name(guest.KERNEL)
         configuration = domain.config(plan, node, self.settings, self.dom0.store, image, kernel)
         made = keys.keys(self.cluster)
-        inbox = domain.letter(files) | {
+        inbox = domain.payload(files) | {
             "/lab/node": (domain.told(plan, node).encode(), 0o600),
             "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
             "/lab/key/host": (made.host.read_bytes(), 0o600),
         }
-        memory = domain.memory(plan, node, self.settings, image, started=False)
-        letter = domain.folder(configuration, inbox)
-        self._ask("create", node.name, self.settings.volume, memory, *node.volumes, stdin=letter)
-        self._memory[node.name] = json.loads(memory)
+        metadata = domain.metadata(plan, node, self.settings, image)
+        folder = domain.folder(configuration, inbox)
+        self._ask("create", node.name, self.settings.volume, metadata.line, *node.volumes, stdin=folder)
+        self._metadata[node.name] = metadata
 
     def _make_network(self, bridge: str, address: str) -> None:
         """Once for all nodes."""
@@ -126,19 +129,24 @@ class XenBackend:
         return self._images[node.image]
 
     def start(self, node: str) -> None:
-        known = {**self._known(node), "started": True}
-        address = known["fixed"]["address"]
-        memory = json.dumps(known, separators=(",", ":"), sort_keys=True)
+        known = replace(self._known(node), started=True)
+        address = known.fixed.address
         # More at once than the host has processors take longer in all (measured, docs/figures.md).
-        self._starts = self._starts or threading.Semaphore(host.facts(self.dom0).processors)
-        with self._starts:
+        with self._at_once():
             initrd = guest.name(guest.INITRD)
-            self._ask("start", node, initrd, address, domain.PORT, BOOT_SECONDS, memory, seconds=BOOT_SECONDS * 2)
-        if known["fixed"]["publish"]:
-            host.forward(self.dom0, address, known["fixed"]["publish"])
+            self._ask("start", node, initrd, address, domain.PORT, BOOT_SECONDS, known.line, seconds=BOOT_SECONDS * 2)
+        if known.fixed.publish:
+            host.forward(self.dom0, address, known.fixed.publish)
+
+    def _at_once(self, facts: host.Facts | None = None) -> threading.Semaphore:
+        """As many starts as the host has processors; one for all threads."""
+        with self._starts_lock:
+            if self._starts is None:
+                self._starts = threading.Semaphore((facts or host.facts(self.dom0)).processors)
+            return self._starts
 
     def stop(self, node: str) -> None:
-        seconds = int(self._known(node).get("stop", STOP_SECONDS))
+        seconds = self._known(node).stop
         self._ask("stop", node, seconds, seconds=seconds + host.VERB_SECONDS)
         self.nodes.forget(node)
 
@@ -153,7 +161,7 @@ class XenBackend:
     def remove(self, node: str) -> None:
         self._ask("remove", node)
         self.nodes.forget(node)
-        self._memory.pop(node, None)
+        self._metadata.pop(node, None)
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
         own = "no" if self.settings.bridge else "yes"
@@ -162,12 +170,14 @@ class XenBackend:
         host.forward_end(self.dom0)
         self._network = None
 
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30, network: bool = False) -> Result:
-        del network  # a domain's root may do everything in it
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         limit = self.clock.limit(seconds)
         bounded = shlex.join(["timeout", "-k", "2", str(limit), *argv])
         done = self._inside(node, bounded, limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
+
+    def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        return self.run(node, argv, seconds=seconds)  # a domain's root may do everything in it
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         if self._runs(node):
@@ -175,13 +185,13 @@ class XenBackend:
             if done.rc:
                 raise BackendError(f"copying files into {node}: {done.err}", where=node)
         else:
-            self._ask("append", node, stdin=cpio.archive(domain.letter(files)))
+            self._ask("append", node, stdin=cpio.archive(domain.payload(files)))
 
     def get(self, node: str, path: str) -> bytes | None:
         if self._runs(node):
             done = self._inside(node, f"cat {shlex.quote(path)}")
             return None if done.rc else done.stdout
-        done = self._ask("dig", node, str(self._known(node)["disk"]), path, good=(0, NOTHING))
+        done = self._ask("dig", node, self._known(node).disk, path, good=(0, NOTHING))
         laid, _, content = done.stdout.partition(b"\n\n")
         inbox = cpio.files(self._ask("inbox", node).stdout)
         if inbox.get("/lab/letter") != laid.strip() and f"/lab/files{path}" in inbox:
@@ -195,17 +205,19 @@ class XenBackend:
         rows = (line.partition(" ") for line in self.dom0.do("notes").splitlines())
         return {key: text for key, _, text in rows}
 
-    def logs(self, node: str, *, follow: bool = False, tail: int | None = None, console: bool = False) -> Iterator[str]:
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         if follow:
-            lines: Iterator[str] = self._followed(node, tail)
-        else:
-            done = self._ask("console", node, "+1", "no", good=(0, NOTHING))
-            if done.rc:
-                self._say_why_silent(node)
-            kept = [line for line in _lines(done.stdout) if console or SERVICE_LINE.match(line)]
-            yield from kept if tail is None else kept[max(0, len(kept) - tail) :]
-            return
-        yield from (line for line in lines if console or SERVICE_LINE.match(line))
+            return filter(SERVICE_LINE.match, self._followed(node, tail))
+        return _last(filter(SERVICE_LINE.match, self._printed(node)), tail)
+
+    def console(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        return self._followed(node, tail) if follow else _last(self._printed(node), tail)
+
+    def _printed(self, node: str) -> Iterator[str]:
+        done = self._ask("console", node, "+1", "no", good=(0, NOTHING))
+        if done.rc:
+            self._say_why_silent(node)
+        yield from _lines(done.stdout)
 
     def _followed(self, node: str, tail: int | None) -> Iterator[str]:
         first = "+1" if tail is None else str(tail)
@@ -232,21 +244,9 @@ class XenBackend:
         return link.command(shlex.join(argv), terminal=terminal)
 
     def endpoint(self, port: int) -> str:
-        client = self._client()
-        if client is None or not self._runs(client):
-            raise BackendError("the client, which holds the published ports, is not running", next_step="run 'lab up'")
-        fixed = self._known(client)["fixed"]
-        found = next((entry for entry in fixed["publish"] if entry["port"] == port), None)
-        if found is None:
-            raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
-        host.forward(self.dom0, fixed["address"], fixed["publish"])
-        return f"127.0.0.1:{found['host_port']}"
-
-    def _client(self) -> str | None:
-        """The node that holds the published ports."""
-        if not self._memory:
-            self.observe()
-        return next((name for name, known in self._memory.items() if known["fixed"]["role"] == "client"), None)
+        node, entry = self.observe().published(port)
+        host.forward(self.dom0, node.address, node.fixed.publish)
+        return f"127.0.0.1:{entry.host_port}"
 
     def _ask(
         self,
@@ -296,15 +296,15 @@ class XenBackend:
         return self._state(node) is State.RUNNING
 
     def _address(self, node: str) -> str:
-        return str(self._known(node)["fixed"]["address"])
+        return self._known(node).fixed.address
 
-    def _known(self, node: str) -> dict[str, Any]:
+    def _known(self, node: str) -> domain.Metadata:
         """The host's record of a node; read once, since it changes only when the node is recreated."""
-        if node not in self._memory:
+        if node not in self._metadata:
             self.observe()
-        if node not in self._memory:
+        if node not in self._metadata:
             raise self._no_such(node)
-        return self._memory[node]
+        return self._metadata[node]
 
     def _no_such(self, node: str) -> BackendError:
         return BackendError(f"there is no node {node} in '{self.cluster}'", where=node)
@@ -330,6 +330,11 @@ def _rooms_for_images() -> list[Room]:
             return [room.for_images(api)]
     except LabError:
         return []
+
+
+def _last(lines: Iterable[str], count: int | None) -> Iterator[str]:
+    """The last of some lines; all where no count is given."""
+    yield from lines if count is None else deque(lines, maxlen=count)
 
 
 def _lines(raw: bytes) -> list[str]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 import uuid
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lab.backends.archive import archive
 from lab.backends.base import Existing, Observed, State
 from lab.backends.xen import cpio
 from lab.names import LABEL
-from lab.plan.model import TMPFS, Limits
+from lab.plan.model import TMPFS, Fixed, Limits
 from lab.recipes import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lab.backends.xen.settings import Xen
     from lab.plan import NodePlan, Plan
-    from lab.topology import Xen
 
 PORT = 7022
 DATA = "data"  # a line of what `observe` prints
@@ -99,7 +100,7 @@ def told(plan: Plan, node: NodePlan) -> str:
     return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in said.items())
 
 
-def letter(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
+def payload(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
     """Files for a node as they lie in its initrd, with a number by which it knows whether it took them over."""
     number = uuid.uuid4().hex.encode()
     return {f"/lab/files{path}": entry for path, entry in given.items()} | {"/lab/letter": (number, 0o600)}
@@ -107,41 +108,69 @@ def letter(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int
 
 def folder(configuration: str, inbox: Mapping[str, tuple[bytes, int]]) -> bytes:
     """What lies in a node's folder on the host, as a tar archive: readable by root alone."""
-    letter = cpio.archive(inbox)
-    return archive({"domain.cfg": (configuration.encode(), 0o600), "inbox.cpio": (letter, 0o600)})
+    return archive({"domain.cfg": (configuration.encode(), 0o600), "inbox.cpio": (cpio.archive(inbox), 0o600)})
 
 
-def memory(plan: Plan, node: NodePlan, settings: Xen, image: str, *, started: bool) -> str:
-    """What Xen is told to remember of a node, on one line."""
-    return json.dumps(
-        {
-            "fixed": json.loads(node.fixed),
-            "family": plan.family,
-            "network": str(plan.network.cidr),
-            "vip": plan.vip,
-            "stop": node.stop_seconds,
-            "disk": image,
-            "bridge": bridge(plan.cluster, settings),
-            "memory": settings.memory,
-            "started": started,
-        },
-        separators=(",", ":"),
-        sort_keys=True,
+@dataclass(frozen=True)
+class Metadata:
+    """What Xen is told to remember of a node.
+
+    Attributes:
+        stop: seconds that a clean stop may take.
+        disk: the file of its image.
+        memory: MiB; None of a domain that was made before it was remembered.
+        started: whether it ever was.
+    """
+
+    fixed: Fixed
+    family: str
+    network: str
+    vip: str | None
+    stop: int
+    disk: str
+    bridge: str
+    memory: int | None = None
+    started: bool = False
+
+    @classmethod
+    def read(cls, line: str) -> Metadata:
+        """As `line` wrote it."""
+        kept = json.loads(line)
+        known = {entry.name for entry in fields(cls)}
+        return cls(**{key: value for key, value in kept.items() if key in known} | {"fixed": Fixed.read(kept["fixed"])})
+
+    @property
+    def line(self) -> str:
+        """All of it as JSON on one line."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)} | {"fixed": self.fixed.values}
+        return json.dumps(values, separators=(",", ":"), sort_keys=True)
+
+    @property
+    def limits(self) -> Limits | None:
+        """What the domain may take; None for one that was made before it was remembered."""
+        if self.fixed.limits is None or self.memory is None:
+            return None
+        return Limits(memory=self.memory, processes=self.fixed.limits.processes, processors=VCPUS)
+
+
+def metadata(plan: Plan, node: NodePlan, settings: Xen, disk: str) -> Metadata:
+    """What Xen is told to remember of a node that was not started yet."""
+    return Metadata(
+        node.fixed,
+        plan.family,
+        str(plan.network.cidr),
+        plan.vip,
+        node.stop_seconds,
+        disk,
+        bridge(plan.cluster, settings),
+        settings.memory,
     )
 
 
-def known(printed: str) -> dict[str, dict[str, object]]:
+def known(printed: str) -> dict[str, Metadata]:
     """What is remembered, by node, from the second half of what `observe` prints."""
-    told = (json.loads(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
-    return {said["fixed"]["name"]: said for said in told}
-
-
-def limits(said: Mapping[str, object]) -> Limits | None:
-    """What a domain may take, from what is remembered of it; None for one that was made before it was remembered."""
-    fixed = said["fixed"]
-    if not isinstance(fixed, dict) or "limits" not in fixed or not isinstance(said.get("memory"), int):
-        return None
-    return Limits(memory=int(str(said["memory"])), processes=fixed["limits"]["processes"], processors=VCPUS)
+    found = (Metadata.read(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
+    return {metadata.fixed.name: metadata for metadata in found}
 
 
 def states(printed: str) -> dict[str, State]:
@@ -158,30 +187,14 @@ def existing(cluster: str, printed: str) -> Existing:
     """The cluster from what `observe` prints."""
     alive, remembered = states(printed), known(printed)
     nodes = []
-    for node, said in remembered.items():
-        fixed = said["fixed"]
-        assert isinstance(fixed, dict)  # noqa: S101  `memory` wrote it
-        state = alive.get(identity(cluster, node), State.STOPPED if said["started"] else State.CREATED)
-        nodes.append(
-            Observed(
-                name=node,
-                role=fixed["role"],
-                state=state,
-                address=fixed["address"],
-                image=fixed["image"],
-                fixed=json.dumps(fixed, sort_keys=True),
-                holds_vip=fixed["holds_vip"],
-                limits=limits(said),
-            )
-        )
-    nodes.sort(key=lambda node: [int(part) for part in node.address.split(".")])
-    first = next(iter(remembered.values()), {})
-    ports = {p["name"]: p["host_port"] for node in nodes for p in json.loads(node.fixed)["publish"]}
-    return Existing(
-        nodes=tuple(nodes),
-        network=str(first["network"]) if first else None,
-        vip=str(first["vip"]) if first.get("vip") else None,
-        family=str(first["family"]) if first else None,
-        ports=ports,
+    for node, kept in remembered.items():
+        asleep = State.STOPPED if kept.started else State.CREATED
+        nodes.append(Observed(kept.fixed, alive.get(identity(cluster, node), asleep), kept.limits))
+    first = next(iter(remembered.values()), None)
+    return Existing.of(
+        nodes,
+        network=first.network if first else None,
+        vip=first.vip if first else None,
+        family=first.family if first else None,
         data=DATA in printed.partition("---")[0].splitlines(),
     )

@@ -1,4 +1,4 @@
-"""Ways: to the Xen host, from there into each domain, and for the published ports from this machine to the client."""
+"""Ways: to the Xen host, from there into each domain, from published ports of this machine to a node."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from lab.clock import REAL
 from lab.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lab.backends.xen.settings import Xen
     from lab.clock import Clock
-    from lab.topology import Xen
+    from lab.plan.model import Publish
 
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place", "rooms"]
 
@@ -140,13 +141,13 @@ class Nodes:
             self.forget(node)
 
 
-def forward(host: Dom0, address: str, publish: Sequence[Mapping[str, object]]) -> None:
-    """Leaves the published ports of this machine leading to the client, by a connection that stays with the cluster.
+def forward(host: Dom0, address: str, publish: Sequence[Publish]) -> None:
+    """Leaves the published ports of this machine leading to a node, by a connection that stays with the cluster.
 
     Raises:
         HostError: a port is taken.
     """
-    ways = [f"127.0.0.1:{entry['host_port']}:{address}:{entry['port']}" for entry in publish]
+    ways = [f"127.0.0.1:{entry.host_port}:{address}:{entry.port}" for entry in publish]
     extra = ("-o", "ExitOnForwardFailure=yes", *(word for way in ways for word in ("-L", way)))
     link = Link(host.link.where, host.link.arguments, extra, persist=0, label=host.cluster)
     for other in ssh.sockets(host.cluster):

@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, cast
 
 from lab import assets, engine, paths
 from lab.building import base_image, builder
+from lab.building.stock import Kept
+from lab.drafts import drafted
 from lab.errors import BackendError
 from lab.names import LABEL
 from lab.recipes import Recipe
@@ -33,6 +35,7 @@ FAMILY = "debian"  # the kernel of every domain, whatever its own family
 GUEST, HOST = "xen-guest", "xen-host"
 PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
 BLOCK = 1 << 20
+DIGITS = 16  # of an image's digest, in the name of its disk
 _ONE_MAKER = threading.Lock()
 MAKE_SECONDS = 300
 UNPACK = "tar --numeric-owner --xattrs --xattrs-include='*' -xp -C /tree"
@@ -117,6 +120,21 @@ def disk_name(api: docker.APIClient, image: str, role: str) -> str:
     return kept.name
 
 
+def tool_images() -> frozenset[str]:
+    """The full names of the images that kernel, initrd and nested host are built as."""
+    return frozenset(recipe(kind).tag for kind in PARTS)
+
+
+def kept(digests: frozenset[str], *, all_of_use: bool) -> list[Kept]:
+    """All that is kept of images, by name; of use is what is of an image with these digests, or of this version."""
+    stems = {digest[:DIGITS] for digest in digests} | {recipe(kind).digest for kind in PARTS}
+    found = []
+    for path in sorted(path for path in paths.disks().iterdir() if path.is_file()):
+        of_use = all_of_use or any(f"-{stem}-" in path.name for stem in stems)
+        found.append(Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "", str(path)))
+    return found
+
+
 def _kept(api: docker.APIClient, image: str, role: str) -> Path | None:
     return next(iter(sorted(paths.disks().glob(f"{_stem(api, image, role)}-*.ext4"))), None)
 
@@ -124,7 +142,7 @@ def _kept(api: docker.APIClient, image: str, role: str) -> Path | None:
 def _stem(api: docker.APIClient, image: str, role: str) -> str:
     with engine.asking(f"looking at {image}"):
         found = api.inspect_image(image)  # type: ignore[no-untyped-call]
-    return f"{role}-{found['Id'].removeprefix('sha256:')[:16]}"
+    return f"{role}-{found['Id'].removeprefix('sha256:')[:DIGITS]}"
 
 
 def _mark(what: str) -> dict[str, str]:
@@ -150,18 +168,13 @@ def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[byt
 def _take_out(api: docker.APIClient, container: str, inside: str, path: Path) -> None:
     """A file of a container, whole or not at all; empty blocks take no space."""
     stream, _ = api.get_archive(container, inside, chunk_size=BLOCK)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with tarfile.open(fileobj=io.BufferedReader(_Chunks(stream), BLOCK), mode="r|") as tar:
-            member = tar.next()
-            content = tar.extractfile(member) if member else None
-            if content is None:
-                raise BackendError(f"{inside} is missing")
-            with draft.open("wb") as target:
-                _copy(content, target)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with drafted(path) as draft, tarfile.open(fileobj=io.BufferedReader(_Chunks(stream), BLOCK), mode="r|") as tar:
+        member = tar.next()
+        content = tar.extractfile(member) if member else None
+        if content is None:
+            raise BackendError(f"{inside} is missing")
+        with draft.open("wb") as target:
+            _copy(content, target)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:

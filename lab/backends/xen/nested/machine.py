@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lab import paths
+from lab import drafts, paths, private
 from lab.backends.xen import cpio, keys, toolbox
 from lab.backends.xen.nested import qemu
 from lab.backends.xen.ssh import Link
@@ -144,7 +144,7 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
         os.kill(made.pid, signal.SIGKILL)
         _wait_for_end(media.pid, 10)
         raise
-    (media.state / "machine.json").write_text(json.dumps(asdict(made)), encoding="utf-8")
+    drafts.write(media.state / "machine.json", json.dumps(asdict(made)))
     return made
 
 
@@ -198,8 +198,7 @@ def _keys(folder: Path) -> dict[str, bytes]:
         "identity": keys.openssh(own),
         "known-hosts": f"{ALIAS} ".encode() + keys.public(host) + b"\n",
     }.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_bytes(content)
+        private.write(folder / name, content)
     return {"authorized_keys": keys.public(own) + b"\n", "host_key": keys.openssh(host)}
 
 

@@ -16,7 +16,7 @@ from lab.plan import TMPFS
 if TYPE_CHECKING:
     import docker
 
-    from lab.backends.base import Trial
+    from lab.building.trial import Trial
 
 TRIAL_SECONDS = 120
 GRACE_SECONDS = 30  # for the engine, above it

@@ -1,0 +1,142 @@
+"""What only some backends do: protocols that a backend has or lacks, each asked for by a function that says so.
+
+A backend has one of them by having its methods; nothing is registered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from lab.errors import Unable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lab.backends.base import Backend, Result
+    from lab.building.trial import Trial
+    from lab.recipes import Recipe
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Its nodes are made of images. Without it nothing is built."""
+
+    def has_base_image(self, family: str, seconds: float) -> bool:
+        """Whether the image that a family stands on is here, or can be had within `seconds`."""
+
+    def build(
+        self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
+    ) -> None:
+        """Makes the images that are missing; `report(role, step)` hears how far each is.
+
+        An image gets its name once it has passed `trial(role)`, which is asked for those that were built.
+        """
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """It keeps short texts with a cluster. Without it there are no faults, and less is known of data without nodes."""
+
+    def note(self, key: str, text: str | None) -> None:
+        """Keeps a short text with the cluster in the engine, or forgets it; it is gone when the cluster is."""
+
+    def notes(self) -> Mapping[str, str]:
+        """The texts that are kept, by key."""
+
+
+@runtime_checkable
+class NetworkTools(Protocol):
+    """It reaches a node's network with rights that the node may lack."""
+
+    def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        """Runs a command in a node's network, with the right to change it; bounded as `Backend.run` is."""
+
+
+@runtime_checkable
+class Logs(Protocol):
+    """It keeps what the nodes' services print."""
+
+    def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """What a node's services printed, line by line; all of it, or the last `tail` lines."""
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """Its nodes are machines with a console."""
+
+    def console(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """All that a node's machine printed, its kernel included."""
+
+
+@runtime_checkable
+class Shells(Protocol):
+    """A command of this machine leads into its nodes."""
+
+    def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
+        """The command on this machine that runs `argv` in a node, on this terminal or on its own input and output."""
+
+
+@runtime_checkable
+class Endpoints(Protocol):
+    """Ports of this machine lead to its nodes."""
+
+    def endpoint(self, port: int) -> str:
+        """`host:port` on this machine that reaches a published port of a node; the way there is made if need be."""
+
+
+def images(backend: Backend) -> Images:
+    """The images of a backend."""
+    if isinstance(backend, Images):
+        return backend
+    raise _lacking(backend, "builds no images")
+
+
+def notes(backend: Backend) -> Notes:
+    """The notes of a backend."""
+    if isinstance(backend, Notes):
+        return backend
+    raise _lacking(backend, "keeps no notes with a cluster, without which nothing would know how to revert a fault")
+
+
+def noted(backend: Backend) -> Mapping[str, str]:
+    """The texts that are kept with a cluster, by key; none where its backend keeps none."""
+    return backend.notes() if isinstance(backend, Notes) else {}
+
+
+def network_tools(backend: Backend) -> NetworkTools:
+    """The way into the nodes' networks."""
+    if isinstance(backend, NetworkTools):
+        return backend
+    raise _lacking(backend, "can't change the network of a node")
+
+
+def logs(backend: Backend) -> Logs:
+    """The logs of a backend's nodes."""
+    if isinstance(backend, Logs):
+        return backend
+    raise _lacking(backend, "keeps no logs of its nodes", "look inside: 'lab enter NODE'")
+
+
+def consoles(backend: Backend) -> Consoles:
+    """The consoles of a backend's nodes."""
+    if isinstance(backend, Consoles):
+        return backend
+    raise _lacking(backend, "has no consoles", "'lab logs NODE' shows what its services print")
+
+
+def shells(backend: Backend) -> Shells:
+    """The shells of a backend's nodes."""
+    if isinstance(backend, Shells):
+        return backend
+    raise _lacking(backend, "opens no shell in a node")
+
+
+def endpoints(backend: Backend) -> Endpoints:
+    """The published ports of a backend."""
+    if isinstance(backend, Endpoints):
+        return backend
+    raise _lacking(backend, "publishes no ports")
+
+
+def _lacking(backend: Backend, what: str, next_step: str = "") -> Unable:
+    return Unable(f"the backend '{backend.name}' {what}", where=f"backend {backend.name}", next_step=next_step)
