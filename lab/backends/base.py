@@ -117,7 +117,7 @@ class Existing:
 
     @classmethod
     def of(cls, nodes: Iterable[Observed], **shared: Any) -> Existing:
-        """A cluster of these nodes, whatever their order."""
+        """A cluster of these nodes, in any order."""
         return cls(tuple(sorted(nodes, key=lambda node: IPv4Address(node.address))), **shared)
 
     @property

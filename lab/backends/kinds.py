@@ -143,7 +143,7 @@ def defaults(name: str) -> Settings:
 
 
 def usable() -> dict[str, BackendKind]:
-    """All backends that can be used, by name: one that can't is in nobody's way until it is named."""
+    """All usable backends, by name; a broken one is reported only when it is named."""
     found = {}
     for name in names():
         try:

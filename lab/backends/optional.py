@@ -22,7 +22,7 @@ class Images(Protocol):
     """Its nodes are made of images. Without it nothing is built."""
 
     def has_base_image(self, family: str, seconds: float) -> bool:
-        """Whether the image that a family stands on is here, or can be had within `seconds`."""
+        """Whether the base image of a family is here, or becomes available within `seconds`."""
 
     def build(
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]

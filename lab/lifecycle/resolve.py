@@ -58,7 +58,7 @@ def family(cluster: Cluster, existing: Existing, backend: Backend, report: Repor
 
 
 def _by_base_image(cluster: Cluster, backend: Backend, report: Report) -> str:
-    """CentOS where its base image can be had and did not fail here before; Debian too where no images are built."""
+    """CentOS if its base image is available and did not fail here before; otherwise Debian."""
     if not isinstance(backend, Images):
         return "debian"
     if why := families.failed((*cluster.roles(), "client"), "centos"):
