@@ -165,10 +165,10 @@ def present(backend: Backend) -> list[Injected]:
     found = []
     for key, text in backend.notes().items():
         if key.startswith(PREFIX):
-            told = json.loads(text)
+            note = json.loads(text)
             mark = key.removeprefix(PREFIX)
             found.append(
-                Injected(backend, kinds.fault(told["fault"]), mark, told["begun"], told["facts"], told["proof"])
+                Injected(backend, kinds.fault(note["fault"]), mark, note["begun"], note["facts"], note["proof"])
             )
     return sorted(found, key=lambda injected: injected.begun)
 
