@@ -45,7 +45,8 @@ def show(which: Which = "last", folder: Runs = RUNS) -> None:
     print(
         f"{results['name']} on {results['versions']['backend']}, {when:%Y-%m-%d %H:%M:%S} UTC, seed {results['seed']}"
     )
-    tables.rows(("VERDICT", "PROMISE", "MEASURED"), [(p["result"], p["promise"], p["figure"]) for p in results["promises"]])
+    rows = [(one["result"], one["promise"], one["figure"]) for one in results["promises"]]
+    tables.rows(("VERDICT", "PROMISE", "MEASURED"), rows)
     print(f"{path / 'report.html'}: open it in a browser")
 
 
