@@ -109,8 +109,8 @@ class Room:
     Attributes:
         what: `memory` or `disk`.
         where: what has it, such as `/var/lib/docker`.
-        free: available now; None if unknown.
-        most: available without other programs; None if unknown.
+        free: what can be had now; None where that can't be looked at.
+        most: what can be had once all else has ended; None as well.
         node: what one more node takes; None: as its role's `takes` says.
         images: the full names of the images that lie there already; None: no images lie there.
         copies: disk of an image as a multiple of its size; above 1, each container copies its image too.
@@ -176,11 +176,12 @@ class Trial:
 class Backend(Protocol):
     """One cluster on one engine.
 
-    Every method raises `BackendError` when the engine refuses or fails. Operations are idempotent.
+    Every method raises `BackendError` when the engine refuses or fails. Verbs on nodes that are already as asked do
+    nothing.
 
     Attributes:
-        clock: the nodes' clock. Callers give limits of an ordinary processor; only the backend stretches them for
-            slower nodes.
+        clock: the nodes' time. A limit that is given to a backend is one of an ordinary processor: the backend itself
+            stretches it where its nodes need longer, and nobody else does.
     """
 
     name: str
@@ -194,7 +195,7 @@ class Backend(Protocol):
         """What exists now, asked of the engine itself."""
 
     def origin(self, family: str, seconds: float) -> bool:
-        """Whether the family's base image is here, or becomes available within `seconds`."""
+        """Whether the family's base image is here or can be had within `seconds`."""
 
     def build(
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
@@ -238,7 +239,7 @@ class Backend(Protocol):
         """Copies files into a node, running or not."""
 
     def get(self, node: str, path: str) -> bytes | None:
-        """A file of a node, running or not; None if the file does not exist."""
+        """A file of a node, running or not; None when it is not there."""
 
     def note(self, key: str, text: str | None) -> None:
         """Keeps a short text with the cluster in the engine, or forgets it; it is gone when the cluster is."""

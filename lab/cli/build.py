@@ -31,9 +31,9 @@ def build(
 
     target = make(options.place(None, backend, host), options.DEFAULT_NAME)
     with screen.report() as report:
-        topology = Cluster.model_validate({"web": {}, "family": family or "auto"})
-        chosen = resolve.family(topology, target.observe(), target, report)
-        recipes = [recipe(role, chosen) for role in roles or known()]
-        target.build(recipes, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
-    for entry in recipes:
+        asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
+        chosen = resolve.family(asked, target.observe(), target, report)
+        wanted = [recipe(role, chosen) for role in roles or known()]
+        target.build(wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen))
+    for entry in wanted:
         print(entry.tag)

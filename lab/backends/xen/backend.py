@@ -299,7 +299,7 @@ class XenBackend:
         return str(self._known(node)["fixed"]["address"])
 
     def _known(self, node: str) -> dict[str, Any]:
-        """The host's record of a node; read once, since it changes only when the node is recreated."""
+        """What the host remembers of a node; asked once, since nothing of it changes but by making it anew."""
         if node not in self._memory:
             self.observe()
         if node not in self._memory:

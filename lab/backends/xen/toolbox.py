@@ -109,7 +109,7 @@ def disk_name(api: docker.APIClient, image: str, role: str) -> str:
     """What an image's disk is called.
 
     Raises:
-        BackendError: the image, or its disk, is missing.
+        BackendError: the image, or its disk, is not there.
     """
     kept = _kept(api, image, role)
     if kept is None:
@@ -156,7 +156,7 @@ def _take_out(api: docker.APIClient, container: str, inside: str, path: Path) ->
             member = tar.next()
             content = tar.extractfile(member) if member else None
             if content is None:
-                raise BackendError(f"{inside} is missing")
+                raise BackendError(f"{inside} is not there")
             with draft.open("wb") as target:
                 _copy(content, target)
         draft.replace(path)
