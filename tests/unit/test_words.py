@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import assets
+from lab.chaos import load
+from lab.evidence.promises import promise, promises
 from tests.unit.words import quaint
 
 if TYPE_CHECKING:
@@ -55,6 +58,17 @@ FILES = [name for path in sorted(LAB.rglob("*.py")) if (name := path.relative_to
 def test_messages_and_docstrings_are_plain(name: str) -> None:
     tree = ast.parse((LAB / name).read_text(encoding="utf-8"))
     assert [(line, quaint(text), text) for line, text in _messages(tree) if quaint(text)] == []
+
+
+@pytest.mark.parametrize("path", assets.scenarios().values(), ids=assets.scenarios())
+def test_a_summary_is_plain(path: Path) -> None:
+    assert quaint(load(path).summary) == []
+
+
+@pytest.mark.parametrize("name", promises())
+def test_a_promise_is_plain(name: str) -> None:
+    declared = promise(name).declared
+    assert quaint(f"{declared.event}. {declared.says}") == []
 
 
 @pytest.mark.parametrize("text", OLD)
