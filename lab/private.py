@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Writes a file atomically, never readable by others."""
+    """Writes a file whole or not at all, and never readable by others."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -90,9 +90,9 @@ def _unusable(found: Observed, node: NodePlan) -> str:
 def _difference(found: Observed, node: NodePlan) -> str:
     """The immutable settings that differ, with both values if they are short."""
     old, new = json.loads(found.fixed or "{}"), json.loads(node.fixed)
-    differences = []
+    said = []
     for key in new:
         if old.get(key) != new[key]:
             short = isinstance(new[key], str) and isinstance(old.get(key), str)
-            differences.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
-    return "changed: " + ", ".join(differences)
+            said.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
+    return "changed: " + ", ".join(said)

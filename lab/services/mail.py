@@ -152,8 +152,8 @@ def trace(backend: Backend, message_id: str) -> list[str]:
         backend: where the cluster runs.
         message_id: the Message-ID header, with or without brackets.
     """
-    header = f"<{message_id.strip().strip('<>')}>"
-    return [f"{node}  {line}" for node in nodes(backend) for line in way(backend.logs(node), header)]
+    wanted = f"<{message_id.strip().strip('<>')}>"
+    return [f"{node}  {line}" for node in nodes(backend) for line in way(backend.logs(node), wanted)]
 
 
 def way(lines: Iterable[str], message_id: str) -> list[str]:
