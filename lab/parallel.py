@@ -37,10 +37,10 @@ def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
     first = [*unforeseen, *refused] or failed
     if unforeseen or refused or len(failed) == 1:
         raise first[0]
-    told, brief = failed[:SHOWN], failed[SHOWN:]
+    shown, brief = failed[:SHOWN], failed[SHOWN:]
     waits = [error for error in failed if isinstance(error, NotReady) and error.awaited]
     raise NotReady(
-        "\n".join([*map(str, told), *(str(error).splitlines()[0] for error in brief)]),
+        "\n".join([*map(str, shown), *(str(error).splitlines()[0] for error in brief)]),
         awaited="; ".join(error.awaited for error in waits),
         seen="; ".join(error.seen for error in waits),
     )

@@ -89,9 +89,9 @@ def slow(
     """Adds delay, loss or a rate limit to the outgoing packets of nodes."""
     from lab.topology import units
 
-    told = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
-    told |= {"loss": units.percent(loss), "rate": units.bits(rate)}
-    _do(backend, told, targets, span, seed)
+    settings = {"kind": "slow", "delay": units.seconds(delay), "jitter": units.seconds(jitter)}
+    settings |= {"loss": units.percent(loss), "rate": units.bits(rate)}
+    _do(backend, settings, targets, span, seed)
 
 
 @fault.command()

@@ -185,13 +185,13 @@ def placed(cluster: Cluster, where: Placement) -> tuple[Cluster, Existing | None
     from lab.lifecycle.resolve import timers
 
     try:
-        made = make(where, cluster.name)
-        return timers(cluster, made), made.observe()
+        target = make(where, cluster.name)
+        return timers(cluster, target), target.observe()
     except HostError:
         return cluster, None
 
 
-def all_nodes(made: Backend) -> list[str]:
+def all_nodes(backend: Backend) -> list[str]:
     """The names of the cluster's nodes.
 
     Raises:
@@ -199,19 +199,19 @@ def all_nodes(made: Backend) -> list[str]:
     """
     from lab.lifecycle.members import existing
 
-    return [node.name for node in existing(made).nodes]
+    return [node.name for node in existing(backend).nodes]
 
 
-def known_node(made: Backend, name: str) -> str:
+def known_node(backend: Backend, name: str) -> str:
     """The name, if the cluster has such a node.
 
     Raises:
         SpecError: it has not; names the nearest.
     """
-    return _observed(made, name).name
+    return _observed(backend, name).name
 
 
-def running_node(made: Backend, name: str) -> str:
+def running_node(backend: Backend, name: str) -> str:
     """The name, if that node runs.
 
     Raises:
@@ -221,20 +221,20 @@ def running_node(made: Backend, name: str) -> str:
     from lab.backends.base import State
     from lab.errors import BackendError
 
-    state = _observed(made, name).state
+    state = _observed(backend, name).state
     if state is not State.RUNNING:
         raise BackendError(f"{name} is {state.value}", where=name, next_step=f"'lab start {name}' starts it")
     return name
 
 
-def _observed(made: Backend, name: str) -> Observed:
+def _observed(backend: Backend, name: str) -> Observed:
     from lab.errors import SpecError
     from lab.lifecycle.members import existing
     from lab.topology.changes import nearest
 
-    nodes = existing(made).nodes
+    nodes = existing(backend).nodes
     found = next((node for node in nodes if node.name == name), None)
     if found:
         return found
     names = [node.name for node in nodes]
-    raise SpecError(f"the cluster '{made.cluster}' has no node '{name}'; {nearest(name, names)}")
+    raise SpecError(f"the cluster '{backend.cluster}' has no node '{name}'; {nearest(name, names)}")

@@ -27,9 +27,9 @@ def listed(folder: Runs = RUNS) -> None:
 
     rows = []
     for path in _kept(folder):
-        told = _results(path)
-        verdict = "not finished" if told is None else "holds" if told["holds"] else "does not hold"
-        failed = "" if told is None else f"{told['requests']['failed']} of {told['requests']['count']} failed"
+        results = _results(path)
+        verdict = "not finished" if results is None else "holds" if results["holds"] else "does not hold"
+        failed = "" if results is None else f"{results['requests']['failed']} of {results['requests']['count']} failed"
         rows.append((path.name, verdict, failed))
     tables.rows(("RUN", "VERDICT", "REQUESTS"), rows)
 
@@ -40,10 +40,13 @@ def show(which: Which = "last", folder: Runs = RUNS) -> None:
     from lab.cli import tables
 
     path = _find(folder, which)
-    told = _whole(path)
-    when = datetime.fromtimestamp(told["begun"], tz=UTC)
-    print(f"{told['name']} on {told['versions']['backend']}, {when:%Y-%m-%d %H:%M:%S} UTC, seed {told['seed']}")
-    tables.rows(("VERDICT", "PROMISE", "SEEN"), [(p["result"], p["promise"], p["figure"]) for p in told["promises"]])
+    results = _whole(path)
+    when = datetime.fromtimestamp(results["begun"], tz=UTC)
+    print(
+        f"{results['name']} on {results['versions']['backend']}, {when:%Y-%m-%d %H:%M:%S} UTC, seed {results['seed']}"
+    )
+    rows = [(one["result"], one["promise"], one["figure"]) for one in results["promises"]]
+    tables.rows(("VERDICT", "PROMISE", "MEASURED"), rows)
     print(f"{path / 'report.html'}: open it in a browser")
 
 
@@ -63,13 +66,13 @@ def compare(first: Which, second: Which, folder: Runs = RUNS) -> None:
     tables.rows(("", *(path.name for path in paths)), rows)
 
 
-def _within(told: dict[str, Any], share: str) -> str:
-    time = told["requests"]["percentiles"].get(share)
+def _within(results: dict[str, Any], share: str) -> str:
+    time = results["requests"]["percentiles"].get(share)
     return "" if time is None else f"{time * 1000:.1f} ms"
 
 
-def _figure(told: dict[str, Any] | None) -> str:
-    return "not asked" if told is None else f"{told['result']}: {told['figure']}"
+def _figure(promise: dict[str, Any] | None) -> str:
+    return "not tested" if promise is None else f"{promise['result']}: {promise['figure']}"
 
 
 def _kept(folder: Path) -> list[Path]:
@@ -100,7 +103,7 @@ def _results(path: Path) -> dict[str, Any] | None:
 def _whole(path: Path) -> dict[str, Any]:
     from lab.errors import SpecError
 
-    told = _results(path)
-    if told is None:
+    results = _results(path)
+    if results is None:
         raise SpecError("the run was not completed", where=str(path), next_step="run its scenario again")
-    return told
+    return results

@@ -98,8 +98,8 @@ def _hidden(found: CheckResult, promise: Promise, bound: float, run: RunData) ->
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
         if still > STILL_SHARE * (ended - begun):
-            said = f"{found.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
-            return CheckResult(found.result, said, found.ids, excused=True)
+            figure = f"{found.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
+            return CheckResult(found.result, figure, found.ids, excused=True)
     return found
 
 
@@ -109,8 +109,8 @@ def _unknown(why: str) -> CheckResult:
 
 def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
     """The times to compare, without those cut off before the bound: they prove nothing."""
-    told = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
-    return CheckResult(None, times=told) if told else _unknown(f"no fault of this run showed {what}")
+    comparable = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
+    return CheckResult(None, times=comparable) if comparable else _unknown(f"no fault of this run showed {what}")
 
 
 def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
@@ -123,7 +123,7 @@ def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
 
 def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
     """Time of a node's first missing answer; None if the client reached it all the time."""
-    found = probes.first(run.rows.get(node, ()), fault.begun, wanted=False)
+    found = probes.first(run.rows.get(node, ()), fault.begun, expected=False)
     return found if found is not None and found <= fault.mended else None
 
 
@@ -169,9 +169,9 @@ def _changed(
     """
     begun, until = span
     since = begun - run.interval
-    told = [row for row in rows if since <= row.due <= until and probes.good(row) and "=" in row.value]
-    if told:
-        found = next((row.due for row in told if (node in probes.members(row.value)) is member), None)
+    answers = [row for row in rows if since <= row.due <= until and probes.good(row) and "=" in row.value]
+    if answers:
+        found = next((row.due for row in answers if (node in probes.members(row.value)) is member), None)
         yield Timed(max(0.0, (until if found is None else found) - begun), begun, seen=found is not None)
 
 
@@ -189,7 +189,7 @@ def _out_of_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
 def _back_in_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
     times: list[Timed] = []
     for fault, node in _faults(run, promise):
-        ready = probes.first(run.rows.get(node, ()), fault.mending, wanted=True)
+        ready = probes.first(run.rows.get(node, ()), fault.mending, expected=True)
         if _died(run, fault, node) is None or ready is None:
             continue
         for rows in _watchers(promise, run, ready - run.interval, ready + run.allowed(bound, ready)):

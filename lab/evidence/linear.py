@@ -46,8 +46,8 @@ def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = 
     # A read with unknown outcome constrains nothing, nor does a write with unknown outcome whose value was never read:
     # an order that is valid with it is valid without it. Each one left would double the search.
     read = {access.value for access in history if access.kind == "read" and access.completed is not None}
-    told = [access for access in history if access.completed is not None or _seen(access, read)]
-    ordered = sorted(told, key=lambda access: access.invoked)
+    relevant = [access for access in history if access.completed is not None or _seen(access, read)]
+    ordered = sorted(relevant, key=lambda access: access.invoked)
     ends = [float("inf") if access.completed is None else access.completed for access in ordered]
     must = sum(1 << index for index, access in enumerate(ordered) if access.completed is not None)
     stack: list[tuple[int, str]] = [(0, initial)]  # completed operations, and the register's value then

@@ -138,12 +138,12 @@ class LoadRun:
         Raises:
             BackendError: it cannot be read.
         """
-        said = ""
+        output = ""
         for _ in range(READS):
-            said = self._run("sh", "-c", f"wc -l < {self._file}").strip()
-            if said.isdecimal():
-                return max(0, int(said) - 1)
-        raise BackendError(f"cannot read the number of answers: 'wc' printed {said!r}", where=CLIENT)
+            output = self._run("sh", "-c", f"wc -l < {self._file}").strip()
+            if output.isdecimal():
+                return max(0, int(output) - 1)
+        raise BackendError(f"cannot read the number of answers: 'wc' printed {output!r}", where=CLIENT)
 
     def processor_seconds(self) -> float:
         """Processor time of the generator so far, in seconds."""
@@ -162,12 +162,12 @@ class LoadRun:
     def _begun(self) -> bool:
         head = self._backend.run(CLIENT, ["head", "-n", "1", self._file])
         if not head.stdout.endswith("\n"):
-            said = self._backend.run(CLIENT, ["cat", f"{self._file}.err"]).stdout
-            if said.strip():
-                raise BackendError(f"the load generator did not start: {said.strip().splitlines()[-1]}", where=CLIENT)
+            errors = self._backend.run(CLIENT, ["cat", f"{self._file}.err"]).stdout
+            if errors.strip():
+                raise BackendError(f"the load generator did not start: {errors.strip().splitlines()[-1]}", where=CLIENT)
             return False
-        told: dict[str, Any] = json.loads(head.stdout)
-        self._began, self._read = told["unix"] - self._skew, len(head.stdout)
+        header: dict[str, Any] = json.loads(head.stdout)
+        self._began, self._read = header["unix"] - self._skew, len(head.stdout)
         return True
 
     def _run(self, *argv: str) -> str:

@@ -93,6 +93,6 @@ def members(value: str) -> set[str]:
     return {name for name, _, state in (word.partition("=") for word in value.split()) if state == "1"}
 
 
-def first(rows: Iterable[Row], since: float, wanted: bool) -> float | None:  # noqa: FBT001  read with its name's sense
+def first(rows: Iterable[Row], since: float, expected: bool) -> float | None:  # noqa: FBT001
     """Due time of the first good (or bad) probe at `since` or later."""
-    return next((row.due for row in rows if row.due >= since and good(row) is wanted), None)
+    return next((row.due for row in rows if row.due >= since and good(row) is expected), None)

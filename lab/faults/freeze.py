@@ -46,8 +46,8 @@ class Freeze(Fault):
         for node in self.nodes:
             done = self._run(backend, node, STOP)
             if done:
-                said = backend.run(node, ["sh", "-c", f"{SUPERVISOR} status"]).stdout
-                names = ", ".join(line.split()[0] for line in said.splitlines() if line)
+                status = backend.run(node, ["sh", "-c", f"{SUPERVISOR} status"]).stdout
+                names = ", ".join(line.split()[0] for line in status.splitlines() if line)
                 raise SpecError(
                     f"{node} has no running service '{self.service}': {done}",
                     where=node,
@@ -68,9 +68,9 @@ class Freeze(Fault):
     def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         for node in self.nodes:
-            said = self._run(backend, node, CONTINUE)
-            if said and "does not run" not in said and "No such process" not in said:
-                raise BackendError(f"cannot resume {self.service} of {node}: {said}", where=node)
+            error = self._run(backend, node, CONTINUE)
+            if error and "does not run" not in error and "No such process" not in error:
+                raise BackendError(f"cannot resume {self.service} of {node}: {error}", where=node)
 
     def _run(self, backend: Backend, node: str, script: str) -> str:
         """The script's error; empty on success."""

@@ -166,10 +166,10 @@ def present(backend: Backend) -> list[Injected]:
     found = []
     for key, text in noted(backend).items():
         if key.startswith(PREFIX):
-            told = json.loads(text)
+            note = json.loads(text)
             mark = key.removeprefix(PREFIX)
             found.append(
-                Injected(backend, kinds.fault(told["fault"]), mark, told["begun"], told["facts"], told["proof"])
+                Injected(backend, kinds.fault(note["fault"]), mark, note["begun"], note["facts"], note["proof"])
             )
     return sorted(found, key=lambda injected: injected.begun)
 

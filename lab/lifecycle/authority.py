@@ -49,9 +49,9 @@ def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], 
         )
         # Until the nodes have the new one, they and the note in the engine identify their owner by the former one.
         private.write(where / FORMER, former.certificate)
-    made = _made(plan)
-    _keep(where / OWN, made)
-    return made
+    created = _made(plan)
+    _keep(where / OWN, created)
+    return created
 
 
 def usable(where: Path, names: Sequence[str]) -> Authority | None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def failed(roles: Iterable[str], family: str) -> str:
     """Why an image of these roles failed here before; empty if none did."""
     known = _read()
-    wanted = (recipe(role, family).tag for role in ("base", *roles))
-    return next((known[image] for image in wanted if image in known), "")
+    tags = (recipe(role, family).tag for role in ("base", *roles))
+    return next((known[image] for image in tags if image in known), "")
 
 
 def remember(images: Iterable[str], why: str) -> None:
@@ -27,9 +27,9 @@ def remember(images: Iterable[str], why: str) -> None:
     _write(_read() | dict.fromkeys(images, why.splitlines()[0]))
 
 
-def forget(made: Plan) -> None:
+def forget(plan: Plan) -> None:
     """Records that the images of this plan work."""
-    known, works = _read(), {recipe("base", made.family).tag, *(node.image for node in made.nodes)}
+    known, works = _read(), {recipe("base", plan.family).tag, *(node.image for node in plan.nodes)}
     if known.keys() & works:
         _write({image: why for image, why in known.items() if image not in works})
 

@@ -41,7 +41,7 @@ def held(cluster: str, what: str, report: Report, seconds: float = WAIT_SECONDS)
 
 
 def _acquire(fd: int, path: Path, report: Report, seconds: float) -> None:
-    cluster, deadline, told = path.name, time.monotonic() + seconds, False
+    cluster, deadline, reported = path.name, time.monotonic() + seconds, False
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,9 +51,9 @@ def _acquire(fd: int, path: Path, report: Report, seconds: float) -> None:
                 raise Locked(
                     f"the cluster {cluster} is busy with {who}", next_step="wait for it, or end that process"
                 ) from None
-            if not told:
+            if not reported:
                 report.say(f"waiting: the cluster {cluster} is busy with {who}")
-                told = True
+                reported = True
             time.sleep(POLL_SECONDS)
         else:
             return

@@ -25,7 +25,7 @@ ALL = (READY, "check.d")
 """And whether what it promises to the cluster holds: that its pool is full, that the site answers on the VIP."""
 
 
-def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (READY,)) -> None:
+def node(backend: Backend, name: str, seconds: float, checks: Sequence[str] = (READY,)) -> None:
     """Waits until a node passes all readiness checks.
 
     Raises:
@@ -33,11 +33,11 @@ def node(backend: Backend, name: str, seconds: float, asked: Sequence[str] = (RE
     """
     begun, limit = time.monotonic(), int(backend.clock.limit(seconds))
     try:
-        said = backend.run(name, ["/usr/lib/lab/await", str(limit), *asked], seconds=seconds + 10)
+        result = backend.run(name, ["/usr/lib/lab/await", str(limit), *checks], seconds=seconds + 10)
     except BackendError as error:
         raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
-    if not said.ok:
-        raise _not_ready(backend, name, time.monotonic() - begun, said.said)
+    if not result.ok:
+        raise _not_ready(backend, name, time.monotonic() - begun, result.said)
 
 
 def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequence[str] = ALL) -> None:

@@ -108,9 +108,9 @@ def admit(made: Plan, capabilities: Capabilities) -> None:
         )
 
 
-def _admit_kernel(made: Plan, capabilities: Capabilities) -> None:
+def _admit_kernel(plan: Plan, capabilities: Capabilities) -> None:
     """Refuses a role that needs a feature which the nodes' kernel lacks."""
-    for feature in made.needs:
+    for feature in plan.needs:
         if feature not in capabilities.kernel:
             role, needed = kernel_features()[feature]
             raise HostError(
@@ -120,9 +120,9 @@ def _admit_kernel(made: Plan, capabilities: Capabilities) -> None:
             )
 
 
-def _admit_names(made: Plan, capabilities: Capabilities) -> None:
+def _admit_names(plan: Plan, capabilities: Capabilities) -> None:
     """Refuses a name of a node or network that is used by something else."""
-    for name in ("", *(node.name for node in made.nodes)):
+    for name in ("", *(node.name for node in plan.nodes)):
         if name in capabilities.foreign:
             raise HostError(
                 f"{capabilities.foreign[name]} already exists and is not the lab's",
@@ -185,49 +185,49 @@ def _refuse_taken(network: IPv4Network, taken: Mapping[str, str]) -> None:
             )
 
 
-def _ports(wanted: Mapping[str, int | str], existing: Existing, capabilities: Capabilities) -> dict[str, int | str]:
+def _ports(requested: Mapping[str, int | str], existing: Existing, capabilities: Capabilities) -> dict[str, int | str]:
     """The port of each name; requested ports first, since automatic ones must differ from them."""
     chosen: dict[str, int | str] = {}
-    for name in sorted(wanted, key=lambda name: not isinstance(wanted[name], int)):
-        chosen[name] = _port(name, wanted[name], existing, capabilities, set(chosen.values()))
-    return {name: chosen[name] for name in wanted}
+    for name in sorted(requested, key=lambda name: not isinstance(requested[name], int)):
+        chosen[name] = _port(name, requested[name], existing, capabilities, set(chosen.values()))
+    return {name: chosen[name] for name in requested}
 
 
 def _port(
-    name: str, wanted: int | str, existing: Existing, capabilities: Capabilities, others: Container[int | str]
+    name: str, requested: int | str, existing: Existing, capabilities: Capabilities, others: Container[int | str]
 ) -> int | str:
     """The port of a name; `others`: the ports of other names."""
     held, published = existing.ports.get(name), capabilities.published
     serving = any(node.fixed.publish and node.state in (State.RUNNING, State.PAUSED) for node in existing.nodes)
     where = "127.0.0.1" if published is None else "the engine's machine"
-    if isinstance(wanted, int):
-        _admit_port(name, wanted, capabilities, others)
-        if not (serving and wanted == held) and not free(wanted, published):
+    if isinstance(requested, int):
+        _admit_port(name, requested, capabilities, others)
+        if not (serving and requested == held) and not free(requested, published):
             raise HostError(
-                f"port {wanted} of {where}, requested for '{name}', is in use",
+                f"port {requested} of {where}, requested for '{name}', is in use",
                 where=f"ports.{name}",
                 next_step=f"choose another with '--port {name}=NUMBER', or omit it to use a free one",
             )
-        return wanted
-    if wanted != AUTO:
-        return wanted
+        return requested
+    if requested != AUTO:
+        return requested
     if held and held not in others and (serving or free(held, published)):
         return held
     usual = published_ports()[name].usual
     return usual if usual not in others and free(usual, published) else _any_free(published, others)
 
 
-def _admit_port(name: str, wanted: int, capabilities: Capabilities, others: Container[int | str]) -> None:
+def _admit_port(name: str, requested: int, capabilities: Capabilities, others: Container[int | str]) -> None:
     """Refuses a port that two names share, or that the engine cannot publish."""
-    if wanted in others:
+    if requested in others:
         raise HostError(
-            f"port {wanted} is requested for '{name}' and for another name",
+            f"port {requested} is requested for '{name}' and for another name",
             where=f"ports.{name}",
             next_step="choose different ports, or omit one to use a free one",
         )
-    if wanted < capabilities.least_port:
+    if requested < capabilities.least_port:
         raise HostError(
-            f"{capabilities.engine} cannot publish port {wanted}, requested for '{name}'",
+            f"{capabilities.engine} cannot publish port {requested}, requested for '{name}'",
             where=f"ports.{name}",
             next_step=f"choose one from {capabilities.least_port} on, an engine that runs as root,"
             " or lower net.ipv4.ip_unprivileged_port_start",

@@ -74,12 +74,12 @@ def _admit_storage(plan: Plan, backend: Backend, existing: Existing, notes: Mapp
 
     An additional node would get no copy; the others would wait for a missing one, or lack the majority for writes.
     """
-    wanted = len(plan.role(STORAGE))
-    made = int(notes.get(COPIES, 0)) or _copies(backend, existing)
-    if wanted and made and wanted != made:
-        keep = f"keep 'storage: {{count: {made}}}'"
+    count = len(plan.role(STORAGE))
+    copies = int(notes.get(COPIES, 0)) or _copies(backend, existing)
+    if count and copies and count != copies:
+        keep = f"keep 'storage: {{count: {copies}}}'"
         raise SpecError(
-            f"the shared volumes have copies on {made} storage nodes, not on {wanted}",
+            f"the shared volumes have copies on {copies} storage nodes, not on {count}",
             where="storage.count",
             next_step=f"{keep}, or start with empty volumes: {EMPTY}",
         )

@@ -107,14 +107,14 @@ def shown(mib: int) -> str:
     return f"{mib} MiB" if mib < GIB else f"{mib / GIB:.1f} GiB"
 
 
-def _size(made: Plan, existing: Existing, room: Room) -> Size:
-    missing = _missing(made, room.images) if room.images is not None else []
+def _size(plan: Plan, existing: Existing, room: Room) -> Size:
+    missing = _missing(plan, room.images) if room.images is not None else []
     images = sum(manifest(role).takes.image for role in missing) * room.copies
-    new = _new(made, existing, room)
+    new = _new(plan, existing, room)
     each = [getattr(manifest(node.role).takes, room.what) if room.node is None else room.node for node in new]
     if room.copies > 1 and room.node is None:  # a node is a copy of its image, with or without existing volumes
         there = {node.name for node in existing.nodes}
-        each += [_image(node.role) for node in made.nodes if node.name not in there]
+        each += [_image(node.role) for node in plan.nodes if node.name not in there]
     parts = {f"{len(missing)} images": images, f"{len(new)} nodes": sum(each)}
     named = [f"{count} ({shown(mib)})" if images and sum(each) else count for count, mib in parts.items() if mib]
     return Size(room, images, sum(each), " and ".join(named), missing)
@@ -125,13 +125,13 @@ def _image(role: str) -> int:
     return manifest("base").takes.image + manifest(role).takes.image
 
 
-def _missing(made: Plan, there: frozenset[str]) -> list[str]:
+def _missing(plan: Plan, there: frozenset[str]) -> list[str]:
     """Roles whose images are missing, and the base if it is missing too and one of them needs it."""
-    roles = [role for role in made.images if recipe(role, made.family).tag not in there]
-    return [role for role in (["base", *roles] if roles else []) if recipe(role, made.family).tag not in there]
+    roles = [role for role in plan.images if recipe(role, plan.family).tag not in there]
+    return [role for role in (["base", *roles] if roles else []) if recipe(role, plan.family).tag not in there]
 
 
-def _new(made: Plan, existing: Existing, room: Room) -> list[NodePlan]:
+def _new(plan: Plan, existing: Existing, room: Room) -> list[NodePlan]:
     """The nodes that need free resources: stopped nodes and existing volumes already have their disk."""
     if room.what == "memory":
         having = {node.name for node in existing.nodes if node.state in (State.RUNNING, State.PAUSED)}
@@ -139,4 +139,4 @@ def _new(made: Plan, existing: Existing, room: Room) -> list[NodePlan]:
         return []
     else:
         having = {node.name for node in existing.nodes}
-    return [node for node in made.nodes if node.name not in having]
+    return [node for node in plan.nodes if node.name not in having]

@@ -116,12 +116,12 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
 
     def ask(node: Observed) -> None:
         try:
-            said = backend.run(
+            result = backend.run(
                 node.name, ["ip", "-o", "address", "show", "to", f"{existing.vip}/32"], seconds=READY_SECONDS
             )
         except LabError:
             return
-        if said.ok and "inet" in said.stdout:
+        if result.ok and "inet" in result.stdout:
             found.append(node.name)
 
     able = [node for node in existing.nodes if node.holds_vip and node.state is State.RUNNING]
@@ -135,7 +135,7 @@ def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tup
     if node.name in known_ready:
         return True, ""
     try:
-        said = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
+        result = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
     except LabError as error:
         return False, error.what
-    return said.ok, "" if said.ok else said.said
+    return result.ok, "" if result.ok else result.said

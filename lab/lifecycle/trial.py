@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def smallest(role: str, family_name: str, name: str) -> Plan:
     """The plan of the smallest cluster that has a role, under a name."""
     beside = manifest(role).own.checked_beside
-    wanted = beside if role == "client" else [*beside, role]  # every cluster has one
-    topology = "".join(f"{entry}: {{}}\n" for entry in wanted)
+    roles = beside if role == "client" else [*beside, role]  # every cluster has one
+    topology = "".join(f"{entry}: {{}}\n" for entry in roles)
     return plan(offline(parse(f"name: {name}\n{topology}"))[0], family_name)
 
 

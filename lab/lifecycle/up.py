@@ -113,15 +113,15 @@ def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
         )
 
 
-def _given_up(made: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
+def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
     """Removes the attempt with a failed family, and returns the failed images."""
     if isinstance(error, BuildError):
         report.warn(f"CentOS failed here; falling back to Debian.\n{error}")
         return {error.image} if error.image else set()
-    logs = keep_logs(backend, [node.name for node in made.nodes])
+    logs = keep_logs(backend, [node.name for node in plan.nodes])
     report.warn(f"CentOS did not become ready here; falling back to Debian.\n{error}\n  logs: {logs}")
     down(backend, report, volumes=True)
-    return {node.image for node in made.nodes if node.name == error.where} or {node.image for node in made.nodes}
+    return {node.image for node in plan.nodes if node.name == error.where} or {node.image for node in plan.nodes}
 
 
 def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:

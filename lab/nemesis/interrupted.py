@@ -44,21 +44,21 @@ def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
     process = multiprocessing.get_context("spawn").Process(target=_up, args=(cluster, place, there), daemon=True)
     process.start()
     there.close()
-    said: list[str] = []
+    printed: list[str] = []
     try:
-        while lines is None or len(said) < lines:
+        while lines is None or len(printed) < lines:
             if not here.poll(UP_SECONDS):
-                raise NotReady(f"'lab up' printed nothing for {UP_SECONDS:g} s; last: {said[-1:]}")
-            said.append(here.recv())
-            if said[-1] == LAST:
+                raise NotReady(f"'lab up' printed nothing for {UP_SECONDS:g} s; last: {printed[-1:]}")
+            printed.append(here.recv())
+            if printed[-1] == LAST:
                 process.join(END_SECONDS)
                 return "lab up: done"
     except EOFError:
-        raise NotReady(f"'lab up' ended: {said[-1] if said else 'it printed nothing'}") from None
+        raise NotReady(f"'lab up' ended: {printed[-1] if printed else 'it printed nothing'}") from None
     finally:
         process.kill()
         process.join()
-    return f"lab up: killed after {said[-1]!r}"
+    return f"lab up: killed after {printed[-1]!r}"
 
 
 def _up(cluster: Cluster, place: Placement, to: Connection) -> None:

@@ -96,10 +96,10 @@ def equal(copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """All nodes have the same tables, with equal definition and content."""
     found = []
     for table in sorted({table for copy in copies.values() for table in copy.tables}):
-        seen = {node: copy.tables.get(table, "missing") for node, copy in copies.items()}
-        if len(set(seen.values())) > 1:
-            told = ", ".join(f"{node}: {value}" for node, value in seen.items())
-            found.append(FailedCheck("equal", f"{table} differs: {told}"))
+        by_node = {node: copy.tables.get(table, "missing") for node, copy in copies.items()}
+        if len(set(by_node.values())) > 1:
+            versions = ", ".join(f"{node}: {value}" for node, value in by_node.items())
+            found.append(FailedCheck("equal", f"{table} differs: {versions}"))
     return found
 
 

@@ -75,10 +75,10 @@ class NemesisLoad:
         plans = {".asked": self._asked(), ".writing": self._writing()}
         files = {self._file + end: (json.dumps(told).encode(), 0o600) for end, told in plans.items()}
         self._backend.put(CLIENT, files)
-        head, _, said = self._run(BEGIN, BEGIN_SECONDS).partition("\n")
-        if said.strip() or not head:
+        head, _, errors = self._run(BEGIN, BEGIN_SECONDS).partition("\n")
+        if errors.strip() or not head:
             self._run(FORGET, BEGIN_SECONDS)
-            raise BackendError(f"the writers did not start: {said.strip() or 'no output'}", where=CLIENT)
+            raise BackendError(f"the writers did not start: {errors.strip() or 'no output'}", where=CLIENT)
         self._began, self._read = json.loads(head)["unix"] - self._skew, len(head) + 1
         self._meter.__enter__()
         return self
@@ -89,10 +89,12 @@ class NemesisLoad:
             parts = self._run(END, ANSWER_SECONDS + END_SECONDS).split("===\n")
         finally:
             self._run(FORGET, BEGIN_SECONDS)
-        said, asked, done, stalls = ([line for line in part.splitlines() if line] for part in (*parts, "", "", "")[:4])
-        if said or not asked:
-            raise BackendError(f"the writers failed: {said or 'no output'}", where=CLIENT)
-        for name, row in self._rows(asked[1:]):
+        errors, answers, done, stalls = (
+            [line for line in part.splitlines() if line] for part in (*parts, "", "", "")[:4]
+        )
+        if errors or not answers:
+            raise BackendError(f"the writers failed: {errors or 'no output'}", where=CLIENT)
+        for name, row in self._rows(answers[1:]):
             self.rows[name].append(row)
         for rows in self.rows.values():
             rows.sort(key=lambda row: row.due)
@@ -119,10 +121,10 @@ class NemesisLoad:
         return any(name == BEAT and row.due >= since and good(row) for name, row in self._rows(whole.splitlines()))
 
     def _rows(self, lines: Sequence[str]) -> list[tuple[str, Row]]:
-        told = json.loads(f"[{','.join(lines)}]")
+        values = json.loads(f"[{','.join(lines)}]")
         return [
             (STREAMS[index], Row(number, self._began + due / 1e6, took / 1e6, status, value, error))
-            for index, number, due, took, status, value, error in told
+            for index, number, due, took, status, value, error in values
         ]
 
     def _operations(self, lines: Sequence[str]) -> None:

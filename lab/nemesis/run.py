@@ -33,7 +33,7 @@ LINES_A_SECOND = 120  # estimate, of the counter and the operations
 
 
 def run(  # noqa: PLR0913, PLR0917  a run's parts
-    wanted: NemesisOptions, cluster: Cluster, backend: Backend, place: Placement, report: Report, runs: Path
+    options: NemesisOptions, cluster: Cluster, backend: Backend, place: Placement, report: Report, runs: Path
 ) -> NemesisResult:
     """Runs rounds on the existing cluster, or creates one.
 
@@ -41,32 +41,32 @@ def run(  # noqa: PLR0913, PLR0917  a run's parts
         SpecError: the nemesis cannot run on this cluster; nothing was changed.
         LabError: an error other than a failed check.
     """
-    admit(wanted, cluster)
+    admit(options, cluster)
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
-            kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), wanted.without)
+            kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), options.without)
             prepared = preflight(cluster, backend, report)
-            manifest = {"summary": SUMMARY, "wanted": asdict(wanted), "kinds": kinds, "left_out": left_out}
+            manifest = {"summary": SUMMARY, "wanted": asdict(options), "kinds": kinds, "left_out": left_out}
             manifest["versions"] = versions(backend, prepared.plan)
-            requests = wanted.rounds * ROUND_SECONDS * LINES_A_SECOND
-            record = Record.begin(runs, NAME, wanted.seed, manifest, requests)
+            requests = options.rounds * ROUND_SECONDS * LINES_A_SECOND
+            record = Record.begin(runs, NAME, options.seed, manifest, requests)
             if not prepared.existing.nodes:
                 report.say(f"creating the cluster '{cluster.name}'")
                 prepared = up(cluster, backend, report)
-            result = NemesisResult(record, wanted, left_out=left_out)
+            result = NemesisResult(record, options, left_out=left_out)
             _execute(result, kinds, Nemesis(cluster, backend, place, prepared.plan, report))
             return result
     except Locked as error:
         raise SpecError(error.what, next_step=error.next_step) from None
 
 
-def admit(wanted: NemesisOptions, cluster: Cluster) -> None:
+def admit(options: NemesisOptions, cluster: Cluster) -> None:
     """Refuses options and topologies that the nemesis cannot run on; needs no engine.
 
     Raises:
         SpecError: an unknown kind, or another number of mysql nodes than three.
     """
-    rounds.refuse_unknown(wanted.without)
+    rounds.refuse_unknown(options.without)
     if cluster.mysql is None or cluster.mysql.count != NODES:
         next_step = f"use another topology, such as '-f {TOPOLOGY}'"
         raise SpecError(f"the nemesis needs {NODES} mysql nodes", next_step=next_step)

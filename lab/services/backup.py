@@ -90,15 +90,15 @@ def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
     node = _node(backend)
     done = backend.run(node, [*PROGRAM, verb, json.dumps(told)], seconds=LONGEST_SECONDS)
     try:
-        said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         raise BackendError(
             f"the operation failed on {node}: {done.said}", where=node, next_step=f"'lab logs {node}'"
         ) from None
-    if "failed" in said:
-        kind = SpecError if said["asked"] else BackendError
-        raise kind(said["failed"], where="" if said["asked"] else node, next_step=said["next_step"])
-    return said
+    if "failed" in result:
+        kind = SpecError if result["asked"] else BackendError
+        raise kind(result["failed"], where="" if result["asked"] else node, next_step=result["next_step"])
+    return result
 
 
 def _node(backend: Backend) -> str:

@@ -127,10 +127,10 @@ def queues(backend: Backend) -> list[Queued]:
     for node in nodes(backend):
         if node not in running:
             continue
-        said = backend.run(node, ["postqueue", "-j"], seconds=10)
-        if not said.ok:
-            raise BackendError(f"cannot read the queue of {node}: {said.said}", where=node)
-        for row in map(json.loads, said.stdout.splitlines()):
+        result = backend.run(node, ["postqueue", "-j"], seconds=10)
+        if not result.ok:
+            raise BackendError(f"cannot read the queue of {node}: {result.said}", where=node)
+        for row in map(json.loads, result.stdout.splitlines()):
             reason = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
             found.append(
                 Queued(
@@ -223,11 +223,11 @@ def _refuse_quota(backend: Backend, quota: int) -> None:
     if not quota:
         return
     running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
-    asked = ["df", "--type=fuse.glusterfs", "--output=size", "--block-size=1M", MAILBOXES]
+    command = ["df", "--type=fuse.glusterfs", "--output=size", "--block-size=1M", MAILBOXES]
     for node in (one for one in nodes(backend) if one in running):
-        said = backend.run(node, asked, seconds=10)
-        if said.ok:
-            size = int(said.stdout.split()[-1])
+        result = backend.run(node, command, seconds=10)
+        if result.ok:
+            size = int(result.stdout.split()[-1])
             break
     else:
         raise BackendError("no mail node reports the size of the mailboxes' volume", next_step="'lab status'")

@@ -69,15 +69,22 @@ def members(backend: Backend) -> list[Member]:
 
 def _member(backend: Backend, name: str) -> Member:
     try:
-        said = backend.run(name, STATE, seconds=5)
-        told: dict[str, Any] = json.loads(said.stdout)
+        result = backend.run(name, STATE, seconds=5)
+        state: dict[str, Any] = json.loads(result.stdout)
     except (LabError, ValueError):
         return Member(name, GONE, reason="its keeper does not answer")
-    epoch = int(told["epoch"]) or int(told["position"]) // EPOCH
+    epoch = int(state["epoch"]) or int(state["position"]) // EPOCH
     return Member(
-        name, told["role"], told["serves"], epoch, told["position"], told["lag"], told["semi_sync"], told["because"],
-        told.get("copies", 0),
-    )  # fmt: skip
+        name,
+        state["role"],
+        state["serves"],
+        epoch,
+        state["position"],
+        state["lag"],
+        state["semi_sync"],
+        state["because"],
+        state.get("copies", 0),
+    )
 
 
 def primary(backend: Backend) -> str:
@@ -105,14 +112,14 @@ def switchover(backend: Backend, to: str) -> str:
             f"{to} is already the primary",
             next_step="name another node with --to, or omit it to select the replica with the longest log",
         )
-    told = _control(backend, serving, f"/switchover?to={to}")
-    if not told["done"]:
+    answer = _control(backend, serving, f"/switchover?to={to}")
+    if not answer["done"]:
         raise BackendError(
-            f"{to or 'another node'} did not take over from {serving}: {told['because']}",
+            f"{to or 'another node'} did not take over from {serving}: {answer['because']}",
             where="mysql",
             next_step="'lab mysql status' shows the primary",
         )
-    return str(told["primary"])
+    return str(answer["primary"])
 
 
 def reclone(backend: Backend, name: str) -> None:
@@ -155,10 +162,10 @@ def request_copy(backend: Backend, name: str) -> int:
             f"{name} is the primary, which is the source of copies",
             next_step=f"run 'lab mysql switchover', then 'lab mysql reclone {name}'",
         )
-    told = _control(backend, name, "/reclone")
-    if not told["done"]:
-        raise BackendError(f"{name} is not cloned: {told['because']}", where=name)
-    return int(told["copies"])
+    answer = _control(backend, name, "/reclone")
+    if not answer["done"]:
+        raise BackendError(f"{name} is not cloned: {answer['because']}", where=name)
+    return int(answer["copies"])
 
 
 def _serving(backend: Backend) -> list[str]:
@@ -166,7 +173,7 @@ def _serving(backend: Backend) -> list[str]:
 
 
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
-    said = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60)
-    if not said.ok:
-        raise BackendError(f"the keeper of {name} does not answer: {said.said}", where=name)
-    return dict(json.loads(said.stdout))
+    result = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60)
+    if not result.ok:
+        raise BackendError(f"the keeper of {name} does not answer: {result.said}", where=name)
+    return dict(json.loads(result.stdout))

@@ -44,12 +44,12 @@ def found(backend: Backend, volume: str) -> dict[str, list[Copy]]:
     Raises:
         SpecError: there is no such volume.
     """
-    told = volumes.bricks(backend)
-    volumes.known(told, volume)
-    paths = sorted({path for of in told.values() for path in of.get(volume, {}).get("unlike", ())})
+    state = volumes.bricks(backend)
+    volumes.known(state, volume)
+    paths = sorted({path for of in state.values() for path in of.get(volume, {}).get("unlike", ())})
     copies: dict[str, list[Copy]] = {path: [] for path in paths}
     if paths:
-        for one in sorted(told):
+        for one in sorted(state):
             for path, copy in _copies(backend, one, volume, paths).items():
                 copies[path].append(copy)
     return copies
@@ -58,10 +58,10 @@ def found(backend: Backend, volume: str) -> dict[str, list[Copy]]:
 def _copies(backend: Backend, node: str, volume: str, paths: list[str]) -> dict[str, Copy]:
     root = f"/bricks/{volume}"
     # stat reports missing files, and continues.
-    said = backend.run(
+    result = backend.run(
         node, ["stat", "--printf", r"%s %Y %n\0", "--", *(root + path for path in paths)], seconds=SECONDS
     )
-    rows = (row.split(" ", 2) for row in said.stdout.split("\0") if row)
+    rows = (row.split(" ", 2) for row in result.stdout.split("\0") if row)
     return {name.removeprefix(root): Copy(node, int(size), int(when)) for size, when, name in rows}
 
 

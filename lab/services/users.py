@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 PEOPLE = "/etc/lab/people"
 
 
-def public_keys(said: Sequence[str]) -> list[str]:
+def public_keys(given: Sequence[str]) -> list[str]:
     """Public keys from texts and files.
 
     Raises:
         SpecError: a file cannot be read, or has no key.
     """
     found: list[str] = []
-    for each in said:
+    for each in given:
         if " " in each.strip():
             found.append(each.strip())
             continue

@@ -28,8 +28,8 @@ def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
 
     def ask(name: str) -> None:
         try:
-            said = backend.run(name, ["cat", FIGURES], seconds=5)
-            found[name] = json.loads(said.stdout)
+            result = backend.run(name, ["cat", FIGURES], seconds=5)
+            found[name] = json.loads(result.stdout)
         except (LabError, ValueError):
             return
 
@@ -45,14 +45,14 @@ def heal_info(backend: Backend, volume: str) -> str:
         SpecError: unknown volume.
     """
     known(bricks(backend), volume)
-    said = "no storage node runs"
+    message = "no storage node runs"
     for node in nodes(backend):
         if node.state is State.RUNNING:
             done = backend.run(node.name, ["gluster", "--mode=script", "volume", "heal", volume, "info"], seconds=60)
             if done.ok:
                 return done.stdout.strip()
-            said = done.said
-    raise BackendError(f"cannot read the state of the volume {volume}: {said}", where=volume)
+            message = done.said
+    raise BackendError(f"cannot read the state of the volume {volume}: {message}", where=volume)
 
 
 def known(found: Mapping[str, Mapping[str, object]], volume: str) -> None:

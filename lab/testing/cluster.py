@@ -167,9 +167,9 @@ class LabCluster:
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""
-        said = self.run(balancer, f"curl -fsS --max-time {self.clock.limit(1)} http://127.0.0.1:8404/metrics").stdout
+        metrics = self.run(balancer, f"curl -fsS --max-time {self.clock.limit(1)} http://127.0.0.1:8404/metrics").stdout
         up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
-        rows = (line for line in said.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
+        rows = (line for line in metrics.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
         return {row.split('server="')[1].split('"')[0] for row in rows}
 
     @property

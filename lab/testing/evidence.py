@@ -41,7 +41,7 @@ class Evidence:
     def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
         rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
-        asked = [one.load_run for of in (self.loads, self.probes, self.ledgers) for one in of]
+        load_runs = [one.load_run for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
         return RunData(
             plan=plan,
@@ -53,7 +53,7 @@ class Evidence:
             begun=self._begun,
             ended=time.time(),
             holders=holders,
-            stalls=[stall for one in asked for stall in one.stalls],
+            stalls=[stall for one in load_runs for stall in one.stalls],
             measured=measured or {},
         )
 
@@ -62,8 +62,8 @@ class Evidence:
         seen = self.seen()
         seed = self.faults.seed if self.faults else 0
         backend = self._cluster.backend
-        told = {"summary": f"a test that failed: {name}", "versions": versions(backend, seen.plan)}
-        record = Record.begin(runs, _as_file(name), seed, told, len(seen.answers))
+        manifest = {"summary": f"a test that failed: {name}", "versions": versions(backend, seen.plan)}
+        record = Record.begin(runs, _as_file(name), seed, manifest, len(seen.answers))
         operations = {key: done for ledger in self.ledgers for key, done in ledger.operations.items()}
         record.keep(seen, self.results, operations, backend, self._cluster.spec)
         return record.folder / "report.html"

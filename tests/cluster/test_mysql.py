@@ -335,7 +335,7 @@ def test_a_planned_switchover_loses_nothing(cluster: LabCluster, ledger: Callabl
         assert switchover(cluster.backend, primary) == primary
         with pytest.raises(SpecError, match="is already the primary"):
             switchover(cluster.backend, primary)
-        with pytest.raises(SpecError, match="a copy is made"):
+        with pytest.raises(SpecError, match="the source of copies"):
             reclone(cluster.backend, primary)
         _more(book, cluster)
     _holds(cluster, book)

@@ -196,7 +196,7 @@ def test_data_is_never_taken_over_by_another_family(engine: DockerBackend, tmp_p
     assert _lab(tmp_path, images, "down").returncode == 0
     done = _up(tmp_path, images, "auto")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "family: debian (the cluster's volumes were made by it)" in done.stdout + done.stderr
+    assert "family: debian (the cluster's volumes have it)" in done.stdout + done.stderr
     assert engine.observe().family == "debian"
 
 

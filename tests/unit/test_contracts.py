@@ -51,3 +51,9 @@ def test_a_renamed_key_stays_for_one_version() -> None:
     assert __version__.startswith("0.2."), "'because' is removed in 0.3"
     assert MEMBER.json()["because"] == MEMBER.json()["reason"] == "its keeper does not answer"
     assert QUEUED.json()["because"] == QUEUED.json()["reason"] == {"bob@example.org": "timeout"}
+
+
+def test_the_changelog_has_a_dated_section_for_the_version() -> None:
+    text = (PAGE.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+    assert "## [Unreleased]" in text

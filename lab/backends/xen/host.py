@@ -90,7 +90,7 @@ def rooms(host: Dom0, facts: Facts, memory: int) -> tuple[Room, Room]:
 
 def place(host: Dom0, files: Sequence[Path], report: Callable[[str, str], None]) -> None:
     """Copies to the host's store what it lacks; a nested host sees this machine's own."""
-    missing = host.do("placed", *[path.name for path in files]).split()
+    missing = host.do("missing-images", *[path.name for path in files]).split()
     for path in (path for path in files if path.name in missing):
         report(path.name.split("-")[0], f"copying {path.name} to {host.link.where}")
         host.do("place", path.name, stdin=gzip.compress(path.read_bytes(), LEVEL), seconds=UPLOAD_SECONDS)
