@@ -22,9 +22,9 @@ def graph(
     """Prints a picture of the topology. Needs no engine."""
     from lab.errors import SpecError
     from lab.export.graph import FORMATS
+    from lab.hints import nearest
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.topology.changes import nearest
 
     if form not in FORMATS:
         raise SpecError(f"--format {form}: there is no such format; {nearest(form, list(FORMATS))}")

@@ -22,9 +22,9 @@ def render(
 ) -> None:
     """Prints the files that the topology gives a node, secrets masked. Needs no engine and no running cluster."""
     from lab.errors import SpecError
+    from lab.hints import nearest
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.topology.changes import nearest
 
     cluster = choice.cluster()
     planned = plan(*offline(*options.placed(cluster, choice.place())))
