@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from lab import yamls
 from lab.errors import SpecError
+from lab.hints import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,9 +197,7 @@ def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         valid = _valid_keys(made, at[:-1])
-        near = difflib.get_close_matches(str(at[-1] if at else ""), valid, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
-        return f"unknown key '{detail['loc'][-1]}'; {hint}"
+        return f"unknown key '{detail['loc'][-1]}'; {nearest(str(at[-1] if at else ''), valid)}"
     if kind in ("model_type", "model_attributes_type"):
         return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
     return f"{EXPECTED[kind]} is expected" if kind in EXPECTED else _message(detail)

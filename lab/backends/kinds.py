@@ -8,7 +8,6 @@ A package registers one so, NAME being what `cluster.yaml` and `--backend` call 
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.models import Model
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def kind(name: str) -> BackendKind:
     """
     point = _registered().get(name)
     if point is None:
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(names())}"
+        hint = nearest(name, names(), "choose one of")
         raise SpecError(f"there is no backend '{name}'", where="backend", next_step=hint)
     try:
         made = point.load()()

@@ -14,14 +14,12 @@ def register(app: typer.Typer) -> None:
     app.command()(build)
 
 
+@options.common("family", "backend", "host")
 def build(
+    choice: options.Choice,
     roles: Annotated[list[str] | None, typer.Argument(help="The roles. Default: all.")] = None,
-    family: options.FamilyName = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Builds missing images, and prints the names of all."""
-    from lab.backends import backend as make
     from lab.backends.optional import images
     from lab.cli import screen
     from lab.lifecycle import resolve
@@ -30,9 +28,9 @@ def build(
     from lab.recipes import roles as known
     from lab.topology import Cluster
 
-    target = make(options.place(None, backend, host), options.DEFAULT_NAME)
+    target = choice.open(options.DEFAULT_NAME)
     with screen.report() as report:
-        asked = Cluster.model_validate({"web": {}, "family": family or "auto"})
+        asked = Cluster.model_validate({"web": {}, "family": choice.family or "auto"})
         chosen = resolve.family(asked, target.observe(), target, report)
         wanted = [recipe(role, chosen) for role in roles or known()]
         images(target).build(

@@ -47,7 +47,9 @@ def listed() -> None:
 
 
 @chaos.command()
+@options.common(*options.WHERE)
 def run(
+    choice: options.Choice,
     scenario: Annotated[str, typer.Argument(help="A file, or the name of a shipped scenario ('lab chaos list').")],
     seed: Annotated[
         int | None, typer.Option(help="Seed of random choices. It is printed, and kept with the run.")
@@ -64,18 +66,12 @@ def run(
     go_on: Annotated[
         bool, typer.Option("--go-on", help="For 'mysql-nemesis': continue after failed rounds, and count them.")
     ] = False,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Runs a scenario on the existing cluster, or on a new one. Exits with 0 only if every promise holds."""
-    from lab.backends import backend as make
     from lab.chaos import Stage, find, load
     from lab.chaos import run as play
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
-    from lab.topology.loading import DEFAULT_FILE
 
     if scenario == NEMESIS:
         chosen = secrets.randbelow(SEEDS) if seed is None else seed
@@ -88,16 +84,16 @@ def run(
                 "go_on": go_on,
             },
             runs,
-            (file, name, backend, host),
+            choice,
         )
         return
     _refuse_nemesis_options(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
     chosen_scenario = load(find(scenario))
-    topology = file or (None if DEFAULT_FILE.exists() else chosen_scenario.topology)
-    cluster = options.cluster(topology, name, None, None, None)
+    choice = choice.with_default(chosen_scenario.topology)
+    cluster = choice.cluster()
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     with screen.report() as report:
-        target = make(options.place(topology, backend, host), cluster.name)
+        target = choice.open(cluster.name)
         stage = Stage(timers(cluster, target), target, report)
         report.say(f"{chosen_scenario.name}, seed {chosen}")
         record = play(chosen_scenario, stage, chosen, runs)
@@ -125,22 +121,19 @@ def _refuse_nemesis_options(scenario: str, given: Mapping[str, object]) -> None:
             raise SpecError(f"{option} is an option of '{NEMESIS}', not of '{scenario}'", next_step="omit it")
 
 
-def _nemesis(given: Mapping[str, Any], runs: Path, where: tuple[str | None, ...]) -> None:
-    from lab.backends import backend as make
+def _nemesis(given: Mapping[str, Any], runs: Path, choice: options.Choice) -> None:
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
     from lab.nemesis.keep import NemesisOptions
-    from lab.topology.loading import DEFAULT_FILE
 
-    file, name, backend, host = where
-    topology = file or (None if DEFAULT_FILE.exists() else nemesis.TOPOLOGY)
-    cluster = options.cluster(topology, name, None, None, None)
+    choice = choice.with_default(nemesis.TOPOLOGY)
+    cluster = choice.cluster()
     chosen = NemesisOptions(**given)
     nemesis.admit(chosen, cluster)
-    place = options.place(topology, backend, host)
+    place = choice.place()
     with screen.report() as report:
-        target = make(place, cluster.name)
+        target = choice.open(cluster.name)
         report.say(f"{NEMESIS}, seed {chosen.seed}")
         result = nemesis.run(chosen, timers(cluster, target), target, place, report, runs)
     _rounds(result)

@@ -15,10 +15,9 @@ def register(app: typer.Typer) -> None:
     app.command()(compose)
 
 
+@options.common("file", "name", "family")
 def compose(
-    file: options.File = None,
-    name: options.Name = None,
-    family: options.FamilyName = None,
+    choice: options.Choice,
     folder: Annotated[
         Path, typer.Option("--dir", help="The folder of the document; the nodes' files are written there.")
     ] = Path("compose"),
@@ -32,7 +31,7 @@ def compose(
     from lab.plan import plan
     from lab.topology import AUTO
 
-    cluster = options.cluster(file, name, family, None, None)
+    cluster = choice.cluster()
     if cluster.network == AUTO:
         cluster = cluster.model_copy(update={"network": writer.NETWORK})
     planned = plan(*offline(cluster))

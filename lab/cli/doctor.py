@@ -15,14 +15,9 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
+@options.common(*options.COMMON)
 def doctor(
-    file: options.File = None,
-    name: options.Name = None,
-    family: options.FamilyName = None,
-    scale: options.Scale = None,
-    port: options.Port = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
+    choice: options.Choice,
     fix: Annotated[bool, typer.Option("--fix", help="Install and start what is missing, if possible.")] = False,
     machine: Annotated[
         bool, typer.Option("--machine", help="Check only this machine and its engine, not a topology.")
@@ -35,7 +30,7 @@ def doctor(
     from lab.errors import LabError
     from lab.lifecycle import doctor as findings
 
-    place, cluster = options.place(file, backend, host, name), options.cluster_name(file, name)
+    place, cluster = choice.place(), choice.cluster_name
     kind = kinds.kind(place.backend)
     if fix:
         kind.ensure(_say)
@@ -49,7 +44,7 @@ def doctor(
         found.append(findings.missing_engine(error, vital=kind.vital(place.settings or kinds.defaults(place.backend))))
     if not machine:
         try:
-            found += findings.topology(options.cluster(file, name, family, scale, port), engine)
+            found += findings.topology(choice.cluster(), engine)
         except LabError as error:
             found.append(findings.no_topology(error))
     lacking = any(finding.vital and not finding.good for finding in found)

@@ -14,19 +14,18 @@ def register(app: typer.Typer) -> None:
     app.command()(graph)
 
 
+@options.common("file", "name", "scale")
 def graph(
-    file: options.File = None,
-    name: options.Name = None,
-    scale: options.Scale = None,
+    choice: options.Choice,
     form: Annotated[str, typer.Option("--format", help="Output format: mermaid, dot or svg.")] = "mermaid",
 ) -> None:
     """Prints a picture of the topology. Needs no engine."""
     from lab.errors import SpecError
     from lab.export.graph import FORMATS
+    from lab.hints import nearest
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.topology.changes import nearest
 
     if form not in FORMATS:
         raise SpecError(f"--format {form}: there is no such format; {nearest(form, list(FORMATS))}")
-    print(FORMATS[form](plan(*offline(options.cluster(file, name, None, scale, None)))))
+    print(FORMATS[form](plan(*offline(choice.cluster()))))

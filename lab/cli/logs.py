@@ -18,30 +18,29 @@ LOOK_SECONDS = 0.5  # interval of checks whether the reader of standard output h
 COLOURS = ["cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green", "bright_magenta"]
 
 
+File = Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")]
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
     app.command()(logs)
 
 
+@options.common("name", "backend", "host", file=File)
 def logs(
+    choice: options.Choice,
     nodes: Annotated[list[str] | None, typer.Argument(help="The nodes. Default: all.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output, until Ctrl-C.")] = False,
     console: Annotated[
         bool, typer.Option("--console", help="Show the node's whole console, kernel messages included (Xen).")
     ] = False,
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Show only the last N lines of each node.")] = None,
-    file: Annotated[
-        str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")
-    ] = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Shows the output of the nodes' services, each line prefixed by node and service."""
     from lab.backends.optional import consoles
     from lab.backends.optional import logs as kept_logs
 
-    target = options.backend(file, name, backend, host)
+    target = choice.open()
     chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
     width = max((len(node) for node in chosen), default=0)
     labels = [

@@ -55,8 +55,8 @@ def switchover(backend: Backend, to: To = "") -> None:
 def reclone(backend: Backend, node: options.Node) -> None:
     """Replaces a replica's data by a copy of the primary's, and waits until it replicates."""
     from lab.errors import SpecError
+    from lab.hints import nearest
     from lab.services import mysql
-    from lab.topology.changes import nearest
 
     names = [member.name for member in _members(backend)]
     if node not in names:

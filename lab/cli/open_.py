@@ -14,11 +14,9 @@ def register(app: typer.Typer) -> None:
     app.command("open")(addresses)
 
 
+@options.common(*options.WHERE)
 def addresses(
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
+    choice: options.Choice,
     ca: Annotated[bool, typer.Option("--ca", help="Print the CA certificate to trust, in PEM.")] = False,
 ) -> None:
     """Prints the addresses of the cluster on this machine, and the password of the statistics page."""
@@ -27,7 +25,7 @@ def addresses(
     from lab.lifecycle import ownership, secrets
     from lab.lifecycle.status import endpoints
 
-    target = options.backend(file, name, backend, host)
+    target = choice.open()
     cluster, existing = target.cluster, target.observe()
     ownership.admit(target, existing, noted(target))
     if ca:

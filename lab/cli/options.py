@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lab.backends.base import Backend, Existing, Observed
@@ -58,7 +59,7 @@ Port = Annotated[
 def _nodes(incomplete: str) -> list[str]:
     """Shell completion: the nodes of the default cluster."""
     try:
-        names = [node.name for node in backend(None, None, None, None).observe().nodes]
+        names = [node.name for node in Choice().open().observe().nodes]
         return [name for name in names if name.startswith(incomplete)]
     except Exception:  # noqa: BLE001  a completion must never print an error into the command line
         return []
@@ -106,24 +107,99 @@ def place(file: str | None, kind: str | None, host: str | None, name: str | None
     return placement(path, kind, host)
 
 
-def backend(file: str | None, name: str | None, kind: str | None, host: str | None) -> Backend:
-    """The backend, bound to the cluster that is meant."""
-    from lab.backends import backend as make
+@dataclass(frozen=True)
+class Choice:
+    """What the common options say: which cluster, where it runs, and changes to its topology.
 
-    return make(place(file, kind, host, name), cluster_name(file, name))
+    An option that a verb does not have is None here, as one that was not given.
+    """
+
+    file: str | None = None
+    name: str | None = None
+    family: str | None = None
+    scale: list[str] | None = None
+    port: list[str] | None = None
+    backend: str | None = None
+    host: str | None = None
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster that is meant; see `cluster_name`."""
+        return cluster_name(self.file, self.name)
+
+    @property
+    def last(self) -> str:
+        """What the cluster was made from; see `last`."""
+        return last(self.file, self.name)
+
+    def cluster(self) -> Cluster:
+        """The topology with the changes to it; see `cluster`."""
+        return cluster(self.file, self.name, self.family, self.scale, self.port)
+
+    def topology(self) -> Path:
+        """The topology's file; see `topology`."""
+        return topology(self.file, self.name)
+
+    def place(self) -> Placement:
+        """Where the cluster is; see `place`."""
+        return place(self.file, self.backend, self.host, self.name)
+
+    def with_default(self, topology: str) -> Choice:
+        """The same, with this topology where none is named and no `cluster.yaml` is here."""
+        from lab.topology import DEFAULT_FILE
+
+        return replace(self, file=self.file or (None if DEFAULT_FILE.exists() else topology))
+
+    def open(self, cluster: str | None = None) -> Backend:
+        """The backend, bound to the cluster of a name, or to the one that is meant."""
+        from lab.backends import backend as make
+
+        return make(self.place(), cluster or self.cluster_name)
+
+
+COMMON = {
+    "file": File,
+    "name": Name,
+    "family": FamilyName,
+    "scale": Scale,
+    "port": Port,
+    "backend": BackendName,
+    "host": Host,
+}
+"""All options that are common to verbs."""
+
+WHERE = ("file", "name", "backend", "host")
+"""Those that say which cluster, and where."""
+
+
+def common(*names: str, **others: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A verb with common options: its first parameter is a `Choice` of them.
+
+    Args:
+        names: the options, by their names in `COMMON`.
+        others: options of the verb's own form, by the name that they stand for.
+    """
+    which = {name: COMMON[name] for name in names} | others
+    return lambda verb: _with_options(verb, which, lambda choice: choice)
 
 
 def on_cluster(verb: Callable[..., None]) -> Callable[..., None]:
     """A verb on a cluster that exists: its first parameter is the backend, and the options that say which are added."""
-    which = {"file": File, "name": Name, "backend": BackendName, "host": Host}
+    return _with_options(verb, {name: COMMON[name] for name in WHERE}, Choice.open)
+
+
+def _with_options(
+    verb: Callable[..., None], which: Mapping[str, object], first: Callable[[Choice], object]
+) -> Callable[..., None]:
+    """A verb for Typer, with these options behind its own; they are given to it as its first parameter."""
 
     @functools.wraps(verb)
     def run(**said: Any) -> None:
-        verb(backend(*(said.pop(option) for option in which)), **said)
+        verb(first(Choice(**{option: said.pop(option) for option in which})), **said)
 
-    first, *own = inspect.signature(verb).parameters.values()
+    target, *own = inspect.signature(verb).parameters.values()
     hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True)
-    hints.pop(first.name)
+    hints.pop(target.name)
     hints |= which
     added = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None) for option in which]
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]

@@ -14,24 +14,20 @@ def register(app: typer.Typer) -> None:
     app.command()(render)
 
 
+@options.common("file", "name", "family", "scale", "backend", "host")
 def render(
+    choice: options.Choice,
     node: Annotated[str, typer.Argument(help="The node, such as web1.")],
     path: Annotated[str | None, typer.Argument(help="One file of it, such as /etc/lab/haproxy.cfg.")] = None,
-    file: options.File = None,
-    name: options.Name = None,
-    family: options.FamilyName = None,
-    scale: options.Scale = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Prints the files that the topology gives a node, secrets masked. Needs no engine and no running cluster."""
     from lab.errors import SpecError
+    from lab.hints import nearest
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
-    from lab.topology.changes import nearest
 
-    cluster = options.cluster(file, name, family, scale, None)
-    planned = plan(*offline(*options.placed(cluster, options.place(file, backend, host, name))))
+    cluster = choice.cluster()
+    planned = plan(*offline(*options.placed(cluster, choice.place())))
     found = next((entry for entry in planned.nodes if entry.name == node), None)
     if found is None:
         raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in planned.nodes])}")

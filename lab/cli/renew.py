@@ -14,11 +14,9 @@ def register(app: typer.Typer) -> None:
     app.command()(renew)
 
 
+@options.common(*options.WHERE)
 def renew(
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
+    choice: options.Choice,
     ca: Annotated[
         bool,
         typer.Option("--ca", help="Also replace the CA. Clients that trust the old one have to trust the new one."),
@@ -29,13 +27,12 @@ def renew(
 
     'up' renews certificates by itself a month before they end.
     """
-    from lab.backends import backend as make
     from lab.cli import screen
     from lab.lifecycle.lock import held
     from lab.lifecycle.renew import renew as issue_again
 
-    cluster = options.cluster(file, name, None, None, None)
-    target = make(options.place(file, backend, host, name), cluster.name)
+    cluster = choice.cluster()
+    target = choice.open(cluster.name)
     with screen.report() as report, held(cluster.name, "lab renew", report):
         issue_again(cluster, target, report, ca=ca, seconds=timeout)
     print("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else ""))

@@ -14,28 +14,22 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
 
 
+@options.common(*options.COMMON)
 def up(
-    file: options.File = None,
-    name: options.Name = None,
-    family: options.FamilyName = None,
-    scale: options.Scale = None,
-    port: options.Port = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
+    choice: options.Choice,
     wait: Annotated[bool, typer.Option(help="Wait until every node is ready and the cluster's promises hold.")] = True,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until a node must be ready.")] = 120,
 ) -> None:
     """Creates the cluster, or changes it to match the topology. Nodes that did not change are kept."""
-    from lab.backends import backend as make
     from lab.cli import screen, tables
     from lab.lifecycle.lock import held
     from lab.lifecycle.status import status
     from lab.lifecycle.up import up as bring_up
     from lab.topology import DEFAULT_FILE
 
-    cluster = options.cluster(file, name, family, scale, port)
-    again = options.topology(file, name) if options.last(file, name) else None
-    target = make(options.place(file, backend, host, name), cluster.name)
+    cluster = choice.cluster()
+    again = choice.topology() if choice.last else None
+    target = choice.open(cluster.name)
     with screen.report() as report, held(cluster.name, "lab up", report):
         if again and again != DEFAULT_FILE:
             report.say(f"topology: {cluster.source} (the cluster was made from it; -f chooses another)")

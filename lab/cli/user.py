@@ -35,12 +35,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(verbs, name="user")
 
 
-def _list(file: options.File = None, name: options.Name = None) -> None:
+@options.common("file", "name")
+def _list(choice: options.Choice) -> None:
     """Shows the users with their numbers, groups and keys."""
     from lab.cli import tables
     from lab.services.users import fingerprint
 
-    people = options.cluster(file, name, None, None, None).people
+    people = choice.cluster().people
     rows = [
         (who, str(user.uid), str(len(user.keys)), ", ".join(user.groups), "forwarding" if user.forwarding else "")
         for who, user in people.items()
@@ -52,15 +53,13 @@ def _list(file: options.File = None, name: options.Name = None) -> None:
             print(f"  {who}: {fingerprint(key)} {key.partition(' ')[2].partition(' ')[2]}".rstrip())
 
 
+@options.common(*options.WHERE)
 def add(
+    choice: options.Choice,
     user: Name,
     key: Key = None,
     group: Group = None,
     forwarding: Forward = False,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Adds a user, ready to log in. The home is created at the first login."""
     from lab.errors import SpecError
@@ -71,30 +70,26 @@ def add(
             "a user needs a key", where="--key", next_step=f"lab user add {user} --key ~/.ssh/id_ed25519.pub"
         )
     work = users.added(user, users.public_keys(key), group or [], forwarding=forwarding)
-    _changed(user, work, file, name, backend, host)
+    _changed(user, work, choice)
 
 
+@options.common(*options.WHERE)
 def remove(
+    choice: options.Choice,
     user: Name,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Removes a user. Sessions end; files are kept."""
     from lab.services import users
 
-    _changed(user, users.removed(user), file, name, backend, host)
+    _changed(user, users.removed(user), choice)
 
 
+@options.common(*options.WHERE)
 def keys(
+    choice: options.Choice,
     user: Name,
     key: Key = None,
     away: Away = None,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Adds or removes keys of a user. Open sessions are kept."""
     from lab.errors import SpecError
@@ -102,16 +97,13 @@ def keys(
 
     if not key and not away:
         raise SpecError("nothing to change", next_step="--key FILE adds a key, --remove FINGERPRINT removes one")
-    _changed(user, users.rekeyed(user, users.public_keys(key or []), away or []), file, name, backend, host)
+    _changed(user, users.rekeyed(user, users.public_keys(key or []), away or []), choice)
 
 
 def _changed(
     user: str,
     work: Callable[[dict[str, Any]], None],
-    file: str | None,
-    name: str | None,
-    kind: str | None,
-    host: str | None,
+    choice: options.Choice,
 ) -> None:
     """Changes the topology under the cluster's lock; the file is written after the running cluster has the change."""
     from lab.cli import screen
@@ -119,11 +111,11 @@ def _changed(
     from lab.lifecycle.lock import held
     from lab.services import users
 
-    cluster = options.cluster_name(file, name)
+    cluster = choice.cluster_name
     with screen.report() as report, held(cluster, "lab user", report):
-        edit = users.change(file, work, options.last(file, name))
+        edit = users.change(choice.file, work, choice.last)
         try:
-            target = options.backend(file, name, kind, host)
+            target = choice.open()
             existing = target.observe()
         except (HostError, BackendError) as error:
             with edit.drafted():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from functools import reduce
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import assets, formulas
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def promise(name: str) -> Promise:
     found = promises()
     if name in found:
         return found[name]
-    near = difflib.get_close_matches(name, found, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(found)}"
-    raise SpecError(f"there is no promise '{name}'", next_step=hint)
+    raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, found, "there are"))
 
 
 def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from lab.faults.freeze import Freeze
 from lab.faults.power import Kill, Pause, Restart, Stop
 from lab.faults.process import Crash, Hang
 from lab.faults.slow import Slow
+from lab.hints import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +33,7 @@ def kind(name: str) -> type[Fault]:
     """
     if name in KINDS:
         return KINDS[name]
-    near = difflib.get_close_matches(name, KINDS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"kinds: {', '.join(KINDS)}"
-    raise SpecError(f"there is no kind of fault '{name}'", next_step=hint)
+    raise SpecError(f"there is no kind of fault '{name}'", next_step=nearest(name, KINDS, "kinds"))
 
 
 def fault(values: Mapping[str, Any]) -> Fault:

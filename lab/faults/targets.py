@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.lifecycle.members import existing
 from lab.lifecycle.status import vip_holders
 from lab.services.primaries import PRIMARIES
-from lab.topology.changes import nearest
 
 if TYPE_CHECKING:
     import random

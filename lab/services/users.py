@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lab import assets
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.topology import find
-from lab.topology.changes import nearest
 from lab.topology.editing import Edit, edited
 from lab.topology.loading import DEFAULT_FILE
 

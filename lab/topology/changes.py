@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.topology.ports import AUTO, OFF
 
 if TYPE_CHECKING:
@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from lab.topology.cluster import Cluster
 
 
+__all__ = ["nearest", "ported", "scaled"]
+
 EXAMPLES = {"--scale": 5, "--port": 9443}
-
-
-def nearest(name: str, valid: Sequence[str]) -> str:
-    """A hint: the nearest valid word, or all of them."""
-    near = difflib.get_close_matches(name, valid, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
 
 
 def scaled(cluster: Cluster, changes: Sequence[str]) -> Cluster:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab import paths
 from lab.backends import kinds, optional
 from lab.backends.base import Backend, Capabilities
 from lab.backends.memory import MemoryBackend
@@ -280,6 +281,28 @@ def test_the_labs_own_are_of_the_same_kind() -> None:
     with pytest.raises(SpecError, match="there is no backend 'dokcer'") as caught:
         kinds.kind("dokcer")
     assert "docker" in caught.value.next_step
+
+
+def test_what_xen_made_of_images_is_left_over_once_the_image_is_another() -> None:
+    kind = kinds.kind("xen")
+    assert {name.partition(":")[0].rpartition("/")[2] for name in kind.tool_images()} == {"xen-guest", "xen-host"}
+    for digest in ("a" * 16, "b" * 16):
+        (paths.disks() / f"web-{digest}-0123ab.ext4").touch()
+    found = {one.name: one.why for one in kind.made_of_images(frozenset({"a" * 64}))}
+    assert found == {f"web-{'a' * 16}-0123ab.ext4": "for Xen domains", f"web-{'b' * 16}-0123ab.ext4": ""}
+    assert not kind.vital(kinds.defaults("xen")), "a nested host that is not booted is no defect"
+
+
+def test_a_backend_that_has_to_be_told_something_says_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needy(kinds.Settings):
+        folder: str
+
+    class NeedyKind(kinds.BackendKind):
+        settings = Needy
+
+    monkeypatch.setattr(kinds, "kind", lambda _: NeedyKind())
+    with pytest.raises(SpecError, match="the backend 'needy' is told too little: folder"):
+        kinds.defaults("needy")
 
 
 def test_a_host_means_the_backend_that_has_one(tmp_path: Path) -> None:
