@@ -59,7 +59,9 @@ def test_the_doctor_says_what_is_different_here(engine: tuple[str, str], lab: en
     assert ("any node may take all of the machine" in asked.stdout) is (rootless and engines.no_groups(engine[1]))
 
 
-def test_an_image_is_tried_here_as_elsewhere(engine: tuple[str, str], table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_tried_here_as_elsewhere(
+    engine: tuple[str, str], table: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine[1])
     backend = DockerBackend(engines.NAME)
     try:
