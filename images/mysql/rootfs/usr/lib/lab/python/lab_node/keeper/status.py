@@ -1,7 +1,7 @@
-"""The door that balancers knock at, dozens of times a second: HTTP GET, answered by one thread that never waits for anybody.
+"""The door that balancers knock at, dozens of times a second: HTTP GET, answered by one thread that never waits.
 
-`http.server` takes some 0.6 ms of processor for such a question, which for three nodes and two balancers was most of what
-the keepers took at rest.
+`http.server` takes some 0.6 ms of processor for such a question, which for three nodes and two balancers was most of
+what the keepers took at rest.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Status:
             head, _, visitor.sent = visitor.sent.partition(END)
             try:
                 status, told, stays = self._replied(head, visitor.address)
-            except Exception as error:  # whatever is wrong with one answer, the door stays open
+            except Exception as error:  # noqa: BLE001  whatever is wrong with one answer, the door stays open
                 print(f"status: {type(error).__name__}: {error}", flush=True)
                 status, told, stays = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal"}, False
             if not (self._said(visitor, status, told, stays=stays) and stays):

@@ -1,4 +1,4 @@
-"""A node that follows a primary: what it receives is applied, what it can't apply is tried again, then it is made anew."""
+"""A node that follows a primary: applies what it receives, tries again what it can't apply, then is made anew."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import acknowledging
 import pymysql
-import relay
-import rules
-from clone import Copy
-from election import Elections
-from node import ASKED
-from rules import Role, View
-from server import DATA
+
+from . import acknowledging, relay, rules
+from .clone import Copy
+from .election import Elections
+from .node import ASKED
+from .rules import Role, View
+from .server import DATA
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from .settings import Settings
 
 EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
 NEW_DISK = "its disk is new"
@@ -45,7 +44,7 @@ class Replica(Elections):
     # -- after a start --
 
     def _adopted(self) -> bool:
-        """Whether what was on this disk is in the database: also what was received, acknowledged, and not yet applied."""
+        """Whether what was on this disk is in the database: also what was acknowledged and not yet applied."""
         self.database.adopt()
         applied = self.database.position()
         if self._received is None:
@@ -92,7 +91,7 @@ class Replica(Elections):
         self.database.ask("START SLAVE SQL_THREAD")
 
     def _all_applied(self) -> bool:
-        """Whether all that was received is applied; where a primary is to be elected or followed nobody may hold it up."""
+        """Whether all that was received is applied; where a primary is to be elected or followed nothing may wait."""
         now = time.monotonic()
         if self.position <= self.applied:
             self._progress = (self.applied, now)
@@ -147,7 +146,7 @@ class Replica(Elections):
     def _long(self, primary: View) -> bool:
         return len(primary.history) > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
 
-    def _watch(self, primary: View, views: list[View]) -> None:
+    def _watch(self, primary: View, views: list[View]) -> None:  # noqa: C901, PLR0912  all that may be wrong, in order
         """A replica as it should be; replication that has stopped is begun again, or this node is made anew."""
         slave = self.slave
         if slave.get("Last_IO_Errno") in LOG_LOST:
@@ -199,7 +198,9 @@ class Replica(Elections):
         if primary.name not in wanted and self.settings.node == min(wanted) and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + 5 * AGAIN_SECONDS
             asked = {"to": self.settings.node}
-            threading.Thread(target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True).start()
+            threading.Thread(
+                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True
+            ).start()
 
     def _acknowledge(self, host: str, slave: dict[str, object]) -> None:
         try:
@@ -212,8 +213,8 @@ class Replica(Elections):
     def _clone(self, views: list[View]) -> bool:
         """Makes this node anew from the primary, or one that is about to be; true when it has begun to run on that.
 
-        That one's log has all that this node has ever acknowledged, whose promise is not newer. The copy has not: what was
-        acknowledged while it was on its way is owed.
+        That one's log has all that this node has ever acknowledged, whose promise is not newer. The copy has not: what
+        was acknowledged while it was on its way is owed.
         """
         donor = rules.leader(self.me(), views)
         if self.role in (Role.PRIMARY, Role.PROMOTING) or donor is None or self._standing:

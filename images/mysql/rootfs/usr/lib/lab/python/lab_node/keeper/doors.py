@@ -1,4 +1,4 @@
-"""The keeper's doors for nodes and for root: HTTP that reads no more, and waits no longer, than a question of this cluster needs."""
+"""The keeper's doors for nodes and for root: HTTP that reads no more, and waits no longer, than a question needs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from server import CA, TLS
-from status import FROM_ONE_ADDRESS
+from .server import CA, TLS
+from .status import FROM_ONE_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,9 +204,7 @@ def names(certificate: Any) -> set[str]:
     return {value.partition(".")[0] for kind, value in alternatives if kind == "DNS"}
 
 
-def handler(
-    answer: Callable[[str, dict[str, Any]], Answer], *methods: str
-) -> type[Handler]:
+def handler(answer: Callable[[str, dict[str, Any]], Answer], *methods: str) -> type[Handler]:
     """A handler that has questions answered by a function of their path and their values."""
     return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods})
 

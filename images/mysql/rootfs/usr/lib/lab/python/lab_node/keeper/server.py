@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from .settings import Settings
 
 HOME = Path("/var/lib/mysql")
 DATA = HOME / "data"
@@ -23,7 +23,7 @@ STOP_SECONDS = 20.0
 
 
 def place(path: Path) -> None:
-    """Copies a file of /etc/lab, whole, to where mariadbd reads it as its own user, from whom /etc/lab hides secrets."""
+    """Copies a file of /etc/lab, whole, to where mariadbd reads it as its own user, which may not read /etc/lab."""
     draft = path.with_suffix(".new")
     draft.touch(0o400)
     shutil.chown(draft, "mysql")
@@ -79,13 +79,15 @@ class Server:
         self._began = time.monotonic()
         # It dies with this process: nobody is left who would acknowledge without being watched.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
-        self._process = subprocess.Popen([*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *options])
+        self._process = subprocess.Popen(
+            [*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *options]
+        )
 
     def ended(self) -> bool:
         """Whether it ended by itself; counts those that did so soon."""
         if self._process is None or self._process.poll() is None:
             return False
-        self.failures = self.failures + 1 if time.monotonic() - self._began < 10 else 1  # noqa: PLR2004
+        self.failures = self.failures + 1 if time.monotonic() - self._began < 10 else 1
         self._process = None
         return True
 

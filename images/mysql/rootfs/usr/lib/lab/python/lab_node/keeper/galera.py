@@ -1,23 +1,24 @@
-"""One node of a Galera cluster: runs mariadbd, begins the primary component when none is left, and is the one that takes
-the writes where the rules say so. Nobody outside steers it."""
+"""One node of a Galera cluster: runs mariadbd, and begins the primary component when none is left.
+
+One node at a time takes the writes. Nobody outside steers it.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-import component
-import wsrep
-from clone import cloned, donated, position
-from component import Seat
-from database import Trouble
-from node import Base
-from rules import Role
+from . import component, wsrep
+from .clone import cloned, donated, position
+from .component import Seat
+from .database import Trouble
+from .node import Base
+from .rules import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from settings import Settings
+    from .settings import Settings
 
 JOINING_SECONDS = 600.0  # for a copy of everything from another node
 SHARED_SECONDS = 10.0  # for the next writer to begin
@@ -97,7 +98,7 @@ class Galera(Base):
 
     # -- none runs here --
 
-    def _start(self, views: list[Seat]) -> None:
+    def _start(self, views: list[Seat]) -> None:  # noqa: C901  in the order in which it has to be looked at
         self._beginning = 0
         if self.server.ended():
             self._read = None
@@ -159,7 +160,7 @@ class Galera(Base):
         me = self.me()
         epoch = 1 + max(seat.promised for seat in (me, *views))
         answers = self.peers.ask_all(
-            "/vote", lambda answers: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
+            "/vote", lambda _: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
         )
         given = [one["name"] for one in answers if one["granted"]]
         voters = [seat for seat in views if seat.name in given]

@@ -8,11 +8,11 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from database import Trouble
-from server import DATA
+from .database import Trouble
+from .server import DATA
 
 if TYPE_CHECKING:
-    from database import Database
+    from .database import Database
 
 STATE = DATA / "grastate.dat"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -22,7 +22,7 @@ USABLE = ("Synced", "Donor/Desynced")  # one that gives its data to another goes
 
 @dataclass(frozen=True)
 class Figures:
-    """`primary`: in the primary component; `synced`: with all that it was sent; `members`: the component's addresses."""
+    """`primary`: in the primary component; `synced`: with all that it was sent; `members`: its nodes' addresses."""
 
     primary: bool
     synced: bool
@@ -49,8 +49,10 @@ def epochs(database: Database) -> list[tuple[int, str, int]]:
 
 
 def begin(database: Database, epoch: int, node: str, after: int) -> None:
-    """Begins an epoch: a transaction like any other, so that all nodes see it in the same place; two that try at once
-    can't both succeed."""
+    """Begins an epoch: a transaction like any other, so that all nodes see it in the same place.
+
+    Of two that try at once one succeeds.
+    """
     database.ask("INSERT IGNORE INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)", epoch, node, after)
 
 

@@ -7,14 +7,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import rules
-from database import Trouble
-from node import Node
-from rules import Role, View
+from . import rules
+from .database import Trouble
+from .node import Node
+from .rules import Role, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from settings import Settings
+
+    from .settings import Settings
 
 PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
 STANDING_SECONDS = 5.0  # until a successor has all that the primary has
@@ -38,14 +39,16 @@ class Elections(Node):
         super().__init__(settings)
         self._standing = False  # an election is under way in some thread
 
-    def _stand(
+    def _stand(  # noqa: PLR0911  each why not says so
         self, views: list[View], handover: int = 0, serves_from: float = 0.0, until: float = FOREVER
     ) -> bool:
         """An election with this node as the candidate; whether it is won, and the promotion has begun.
 
         Args:
-            handover: the epoch of the primary that asks for it, which nobody is led to any more from `serves_from` on, and
-                which goes on `until` then.
+            views: what the others said last.
+            handover: the epoch of the primary that asks for it; 0: none does.
+            serves_from: the moment from which on nobody is led to that one any more.
+            until: the moment at which that one goes on.
         """
         epoch = rules.next_epoch([self.me(), *views])
         promised, self._since = self.promise.epoch, time.monotonic()  # a next try has its time
@@ -80,7 +83,7 @@ class Elections(Node):
         return True
 
     def _promised(self, epoch: int, *, handed: bool) -> bool:
-        """Promises an epoch, unless a primary may lead by this node's last answer still; one that hands over does not."""
+        """Promises an epoch, unless a primary may still lead by this node's answer; one that hands over does not."""
         with self._promising:
             if not handed and self._bound():
                 return False
@@ -113,7 +116,7 @@ class Elections(Node):
 
     @contextlib.contextmanager
     def _elsewhere(self) -> Iterator[None]:
-        """Others may be answered meanwhile, but this node does not stand twice; what was true before may not be after."""
+        """Others may be answered meanwhile, but this node stands once; what was true before may not be then."""
         self._standing = True
         self._lock.release()
         try:
@@ -176,7 +179,7 @@ class Elections(Node):
             self._since = time.monotonic()
             self.database.set(rpl_semi_sync_master_enabled=False)
 
-    def vote(
+    def vote(  # noqa: PLR0913  as it is asked
         self, epoch: int, position: int, candidate: str, handover: int = 0, *, agreed: int = 0,
         nodes: dict[str, str] | None = None, trial: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
@@ -202,7 +205,9 @@ class Elections(Node):
     def _granted(self) -> dict[str, Any]:
         return {"granted": True, "name": self.settings.node, "member": self.counts, "because": ""}
 
-    def _vote(self, epoch: int, position: int, candidate: str, handover: int, *, trial: bool) -> dict[str, Any]:
+    def _vote(  # noqa: C901, PLR0911  each refusal says why
+        self, epoch: int, position: int, candidate: str, handover: int, *, trial: bool
+    ) -> dict[str, Any]:
         if epoch <= self.promise.epoch:
             return self._refused(f"it has promised epoch {self.promise.epoch}")
         if self.role is Role.DOWN:

@@ -1,11 +1,13 @@
-"""The rules by which one node at a time acknowledges writes, and nothing acknowledged is lost. Pure: no clock, no
-network, no database; a test plays thousands of interleavings with these very functions (docs/decisions/024).
+"""The rules by which one node at a time acknowledges writes, and nothing acknowledged is lost.
 
-A log is a sequence of transactions. Each promotion begins an epoch, and numbers its transactions from `epoch * SPAN`: so
-the number of the last transaction alone (`position`) orders logs as (epoch, length) does, and no number is used twice.
-An acknowledged transaction is on the primary and on one replica at least: on a majority of three. A replica that has
-promised an epoch receives nothing more of older ones, and votes only for a log that is at least as long as its own: the
-voters, a majority too, have every acknowledged transaction among them, and so has whom they choose.
+Pure: no clock, no network, no database; a test plays thousands of interleavings with these very functions
+(docs/decisions/024).
+
+A log is a sequence of transactions. Each promotion begins an epoch, and numbers its transactions from `epoch * SPAN`:
+so the number of the last transaction alone (`position`) orders logs as (epoch, length) does, and no number is used
+twice. An acknowledged transaction is on the primary and on one replica at least: on a majority of three. A replica that
+has promised an epoch receives nothing more of older ones, and votes only for a log that is at least as long as its own:
+the voters, a majority too, have every acknowledged transaction among them, and so has whom they choose.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def elected(voters: list[View], size: int) -> bool:
 
 
 def chosen(voters: list[View], memberships: list[set[str]]) -> bool:
-    """The same where the membership changes: a majority of those that were agreed on before, and one of those to come."""
+    """The same where the membership changes: a majority of those agreed on before, and one of those to come."""
     return all(elected([view for view in voters if view.name in names], len(names)) for names in memberships)
 
 
@@ -98,7 +100,7 @@ def outdated(me: View, views: list[View]) -> bool:
 
 
 def rank(me: View, views: list[View]) -> int:
-    """How many of those that could stand are to be preferred: longer logs first, then those that no copy has to follow."""
+    """How many of those that could stand are to be preferred: longer logs first, then those that no copy follows."""
     able = [view for view in views if view.role is Role.REPLICA]
     return sum((-view.position, view.unlogged, view.name) < (-me.position, me.unlogged, me.name) for view in able)
 
@@ -106,7 +108,9 @@ def rank(me: View, views: list[View]) -> int:
 def may_stand(me: View, views: list[View], memberships: list[set[str]]) -> bool:
     """Whether an election could be won now: the voters are there, and none of them has a longer log."""
     voters = [me, *(view for view in views if view.role is Role.REPLICA)]
-    return me.role is Role.REPLICA and chosen(voters, memberships) and all(view.position <= me.position for view in voters)
+    return (
+        me.role is Role.REPLICA and chosen(voters, memberships) and all(view.position <= me.position for view in voters)
+    )
 
 
 def diverged(position: int, history: tuple[tuple[int, int], ...]) -> bool:
@@ -125,8 +129,10 @@ def copies(primary: View, views: list[View]) -> bool:
 
 
 def joins(me: View, primary: View, views: list[View], size: int) -> bool:
-    """Whether a node whose disk was new is a member from now on: it has all of the primary's log, and everybody is
-    there to say that no newer epoch was promised, which this node itself may have forgotten."""
+    """Whether a node whose disk was new is a member from now on: it has all of the primary's log.
+
+    Everybody has to be there to say that no newer epoch was promised, which this node itself may have forgotten.
+    """
     everybody = len(views) == size - 1 and all(view.role is not Role.DOWN for view in views)
     newest = max([view.promised for view in views], default=0)
     return everybody and primary.epoch >= newest and me.position >= primary.position >= primary.epoch * SPAN

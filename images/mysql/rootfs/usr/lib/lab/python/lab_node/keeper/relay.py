@@ -1,4 +1,4 @@
-"""What a replica has received, as it lies on its disk: relay logs, read for where what was applied ends and what is whole.
+"""What a replica has received, as it lies on its disk: relay logs, read for what was applied and what is whole.
 
 Only the frames of events are looked at, and their checksums; what they mean is the server's business.
 """
@@ -32,7 +32,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """`after`: where the next one begins; `flags`: of a GTID; `ends`: whether it closes a group that it has not begun."""
+    """`after`: where the next one begins; `flags`: of a GTID; `ends`: whether it closes a group begun before."""
 
     kind: int
     place: int
@@ -113,7 +113,7 @@ def _as_written(head: bytes, kind: int, flags: int) -> bytes:
 
 
 def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, int, int]:
-    """The first and last bytes of an event, its checksum, and how much of it is missing; rows are not kept in memory."""
+    """The first and last bytes of an event, its checksum, and how much is missing; rows are not kept in memory."""
     kept, left = b"", length
     whole = kind in (FORMAT, GTID, XID, XA_PREPARE) or length <= PIECE
     while left and (piece := file.read(min(PIECE, left))):
@@ -127,4 +127,6 @@ def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, i
 def _event(kind: int, place: int, after: int, body: bytes) -> Event:
     if kind == GTID:
         return Event(kind, place, after, int.from_bytes(body[:8], "little"), body[12])
-    return Event(kind, place, after, ends=kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(body[-TEXT_BYTES:])))
+    return Event(
+        kind, place, after, ends=kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(body[-TEXT_BYTES:]))
+    )

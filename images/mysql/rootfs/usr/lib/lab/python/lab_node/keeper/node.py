@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import rules
-from database import Database, Trouble, number
-from promise import Promise
-from rules import Role, View
-from server import CA, HOME, TLS, Server, place
-from wire import Peers, view
+from . import rules
+from .database import Database, Trouble, number
+from .promise import Promise
+from .rules import Role, View
+from .server import CA, HOME, TLS, Server, place
+from .wire import Peers, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from settings import Settings
+    from .settings import Settings
 
 ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
 RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
@@ -37,7 +37,9 @@ class Base(ABC):
         self.promise = Promise(HOME / "keeper.json", settings.topology)
         if new:
             self.promise.keep(member=False)
-        self.others = {name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node}
+        self.others = {
+            name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node
+        }
         self.peers = Peers(settings, self.others, view, lambda: self.tells)
         self.role, self.position = Role.DOWN, 0
         self.history: tuple[tuple[int, int], ...] = ()
@@ -80,7 +82,7 @@ class Base(ABC):
         """What this node says of itself when it asks for another's state; `leads`: an epoch, 0 of none."""
         return {"leads": 0}
 
-    def heard(self, leads: int = 0, released: int = 0) -> None:
+    def heard(self, leads: int = 0, released: int = 0) -> None:  # noqa: B027  of no meaning to most
         """Another node asks for this one's state, and tells the above."""
 
     @abstractmethod
@@ -137,7 +139,7 @@ class Base(ABC):
             self._told = because
 
     def _log(self, text: str) -> None:
-        print(f"{datetime.datetime.now(datetime.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
+        print(f"{dt.datetime.now(dt.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
 
     def _fall(self, because: str) -> None:
         """Ends the database at once, so that nobody who waits is told that all is well."""
@@ -162,8 +164,9 @@ class Node(Base):
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
-        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was started
-        # anew it does not know. One whose disk is new has answered nobody, or counts only together with all the others.
+        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was
+        # started anew it does not know. One whose disk is new has answered nobody, or counts only together with all the
+        # others.
         self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
         self._released = 0
         self._content = now - 3600  # when it last saw a primary, or voted for one
@@ -178,18 +181,19 @@ class Node(Base):
         """This node as the rules see it."""
         kept = self.promise
         return View(
-            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history, self.waiting,
+            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history,
+            self.waiting,
             kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
         )  # fmt: skip
 
     @property
     def tells(self) -> dict[str, int]:
-        """The epoch that it leads, or is about to; and the last one whose primary it was until its database was ended."""
+        """The epoch that it leads, or is about to; and the last one whose primary it was until its database ended."""
         leading = self.role in (Role.PRIMARY, Role.PROMOTING)
         return {"leads": self.epoch if leading else 0, "released": self._released}
 
     def heard(self, leads: int = 0, released: int = 0) -> None:
-        """A primary that has this node's answer leads by that for its lease: until then no other one is elected here."""
+        """A primary that has this node's answer leads by that for its lease: until then no other is elected here."""
         with self._promising:
             if leads and leads >= self.promise.epoch:
                 self._heard, self._answers = time.monotonic(), leads
@@ -220,7 +224,7 @@ class Node(Base):
 
     @property
     def memberships(self) -> list[set[str]]:
-        """Whose majorities are asked: of the members as they were agreed on, and as this node's configuration names them."""
+        """Whose majorities are asked: of the members that were agreed on, and of those of this node's configuration."""
         return [set(self.promise.agreed[1]), set(self.settings.nodes)]
 
     @property

@@ -10,13 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
-import rules
-from server import CA, TLS
+from . import rules
+from .server import CA, TLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from settings import Settings
+    from .settings import Settings
 
 STATE_PORT, QUESTION_PORT = 9104, 9105
 CONTROL = "/run/lab/keeper.sock"
@@ -86,11 +86,11 @@ class Peers:
         return [said for said, when in list(self._said.values()) if said and when > oldest]
 
     def answered(self, leads: int) -> list[tuple[float, Any]]:
-        """What others answered to the word that this node leads an epoch, and when they were asked, the latest first."""
+        """What others answered to the word that this node leads an epoch, and when they were asked, latest first."""
         found = [(asked, said) for epoch, asked, said in list(self._answered.values()) if epoch == leads]
         return sorted(found, key=lambda one: one[0], reverse=True)
 
-    def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:
+    def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
             connection.request("POST", "/state", json.dumps(told))
             response = connection.getresponse()

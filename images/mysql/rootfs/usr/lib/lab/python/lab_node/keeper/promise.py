@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Promise:
     """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
 
     `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
-    has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write, and for
-    good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which all copies are
-    of since. `owes` is how long the log was before a copy took its place: until it is as long again, a vote counts as
-    that of a node whose disk is new.
-    `made_by` is the topology by which the data here was made: the other one can't tell which copy is the newest.
+    has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write,
+    and for good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which
+    all copies are of since. `owes` is how long the log was before a copy took its place: until it is as long again, a
+    vote counts as that of a node whose disk is new. `made_by` is the topology by which the data here was made: the
+    other one can't tell which copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:
@@ -32,7 +34,7 @@ class Promise:
         self.lineage: int = kept.get("lineage", 0)
         self.owes: int = kept.get("owes", 0)
 
-    def keep(
+    def keep(  # noqa: PLR0913  what is kept
         self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None,
         agreed: tuple[int, dict[str, str]] | None = None, unlogged: bool | None = None, lineage: int | None = None,
         owes: int = 0,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from database import ADOPT
-from server import HOME, SOCKET
-from wire import CHUNK
+from .database import ADOPT
+from .server import HOME, SOCKET
+from .wire import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from wire import Peers
+    from .wire import Peers
 
 PREPARE_SECONDS = 900.0
 # The names depend on the version.

@@ -10,8 +10,10 @@ newest such memory names a node that is among them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rules import Role
+if TYPE_CHECKING:
+    from .rules import Role
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def short_of(me: Seat, seats: list[Seat], size: int) -> str:
     there = [me, *(seat for seat in seats if not seat.running)]
     members = [seat for seat in there if seat.member]
     if 2 * len(members) <= size and len(there) < size:
-        return f"{len(there)} of {size} nodes are there" + ("" if len(members) == len(there) else ", some disks are new")
+        return f"{len(there)} of {size} nodes are there" + (
+            "" if len(members) == len(there) else ", some disks are new"
+        )
     newest = max(there, key=lambda seat: seat.reach)
     if newest.begun and newest.writer not in {seat.name for seat in members}:
         return f"{newest.writer}, which took the writes, is not there"

@@ -9,18 +9,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import doors
-import settings
-import wire
-from galera import Galera
-from keeper import Keeper
-from rules import Role
-from status import Status
+from . import doors, settings, wire
+from .galera import Galera
+from .keeper import Keeper
+from .rules import Role
+from .status import Status
 
 LOCAL = "127.0.0.1"
 
 
-def main() -> None:
+def main() -> None:  # noqa: C901  one line a question
     """Runs until it is told to stop."""
     wanted = settings.read()
     Path("/run/lab").mkdir(exist_ok=True)
@@ -64,7 +62,7 @@ def main() -> None:
         nodes,
         doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
     ]
-    os.chmod(wire.CONTROL, 0o600)
+    Path(wire.CONTROL).chmod(0o600)
     for door in opened:
         threading.Thread(target=door.serve_forever, daemon=True).start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pymysql.cursors
 
-import rules
-from server import CA, DATA, SOCKET, TLS
+from . import rules
+from .server import CA, DATA, SOCKET, TLS
 
 if TYPE_CHECKING:
-    import relay
-    from settings import Settings
+    from . import relay
+    from .settings import Settings
 
 ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
@@ -53,9 +54,11 @@ class Database:
             except (pymysql.MySQLError, OSError) as error:
                 if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
                     self.forget()
-                raise Trouble(f"{statement.split(' TO ')[0]}: {error.args[-1] if error.args else error}") from None
+                raise Trouble(
+                    f"{statement.split(' TO ', maxsplit=1)[0]}: {error.args[-1] if error.args else error}"
+                ) from None
 
-    def connect(self, seconds: float | None) -> Any:
+    def connect(self, seconds: float | None) -> Any:  # noqa: ANN401  PyMySQL has no types
         """A new connection of its own; `seconds`: for an answer, None for as long as it takes."""
         return pymysql.connect(
             unix_socket=SOCKET, user="root", autocommit=True, connect_timeout=3, read_timeout=seconds,
@@ -65,10 +68,8 @@ class Database:
     def forget(self) -> None:
         """The connections are of no more use."""
         for connection in self._connections.values():
-            try:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
                 connection.close()
-            except (pymysql.MySQLError, OSError):
-                pass
         self._connections = {}
 
     def value(self, name: str, seconds: float = WORK_SECONDS) -> str:
@@ -98,7 +99,9 @@ class Database:
 
     def history(self) -> tuple[tuple[int, int], ...]:
         """Each epoch of this node's log, with the position after which it began."""
-        return tuple((row["epoch"], row["began_after"]) for row in self.ask("SELECT epoch, began_after FROM lab.epochs"))
+        return tuple(
+            (row["epoch"], row["began_after"]) for row in self.ask("SELECT epoch, began_after FROM lab.epochs")
+        )
 
     def adopt(self) -> None:
         """Of a copy that was just made: the log goes on where the donor's was."""
@@ -219,7 +222,5 @@ class Database:
             self._kill(row["id"])
 
     def _kill(self, number: int) -> None:
-        try:
+        with contextlib.suppress(Trouble):  # it has gone by itself
             self.ask(f"KILL CONNECTION {number}")
-        except Trouble:
-            pass  # it has gone by itself

@@ -1,4 +1,4 @@
-"""One node of the MySQL cluster: runs mariadbd, and is primary or replica as the rules say. Nobody outside steers it."""
+"""One node of the MySQL cluster: runs mariadbd, is primary or replica as the rules say. Nobody outside steers it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-import rules
-from clone import donated
-from database import Trouble
-from replica import Replica
-from rules import Role, View
+from . import rules
+from .clone import donated
+from .database import Trouble
+from .replica import Replica
+from .rules import Role, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ RESTART_SECONDS = 2.0  # between two tries to start what did not start
 class Keeper(Replica):
     """What a node does next."""
 
-    def _step(self, views: list[View], now: float) -> None:
+    def _step(self, views: list[View], now: float) -> None:  # noqa: C901  in the order of importance
         if rules.leader(self.me(), views):
             self._content = self._since = now
         if self._reclone and self._clone(views):
@@ -68,8 +68,8 @@ class Keeper(Replica):
             return
         self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
         newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
-        # A statement that can't be undone, such as DDL, can't be dropped either: mariadbd refuses to start. With it, this
-        # node has more than the primary's history, and is cloned for that.
+        # A statement that can't be undone, such as DDL, can't be dropped either: mariadbd refuses to start. With it,
+        # this node has more than the primary's history, and is cloned for that.
         self.server.start(truncate=bool(newer) and self.server.failures < REFUSED_STARTS)
         self._answered = time.monotonic()
 

@@ -1,7 +1,8 @@
 """Says again to a primary what a replica has: an acknowledgement that was lost is asked for by nobody else.
 
 A replica that reconnects by GTID says nothing of what it had before. One that asks for the log from a place has, by the
-protocol, everything before that place: so a second connection asks from where this node's own has come to, and is closed.
+protocol, everything before that place: so a second connection asks from where this node's own has come to, and is
+closed.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import pymysql
 import pymysql.cursors
 from pymysql.constants import COMMAND
 
-from server import CA, TLS
+from .server import CA, TLS
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from .settings import Settings
 
 SECONDS = 2.0
 NON_BLOCKING = 1
@@ -40,7 +41,7 @@ def again(settings: Settings, host: str, slave: dict[str, Any]) -> None:
                 cursor.execute(f"SET @{name} = {value}")
             cursor.execute("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum")
         asked = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
-        connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)
-        connection._read_packet()
+        connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)  # noqa: SLF001  PyMySQL has no other way
+        connection._read_packet()  # noqa: SLF001
     finally:
         connection.close()
