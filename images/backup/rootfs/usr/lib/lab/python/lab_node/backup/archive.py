@@ -11,23 +11,22 @@ import http.client
 import json
 import re
 import subprocess
-import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import databases
-import settings
-from command import Failed
-from settings import ARCHIVE, RUN, write
+from . import databases, settings
+from .command import Failed
+from .settings import ARCHIVE, RUN, write
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from pathlib import Path
 
-    from repository import Snapshot
-    from settings import Settings
+    from .repository import Snapshot
+    from .settings import Settings
 
 SAID = RUN / "archive"
 HEARD = "heard"
@@ -61,7 +60,7 @@ class Part:
 
 
 def parts(history: str) -> list[Part]:
-    """What there is of one life of the database, in its order: a folder's name is of a clock that may have been wrong."""
+    """The parts of one life of the database, in its order: a folder's name is of a clock that may have been wrong."""
     found = []
     for folder in sorted((ARCHIVE / history).glob("*/")) if history else []:
         with contextlib.suppress(OSError, ValueError):
@@ -83,14 +82,17 @@ def refuse_missing(history: str) -> None:
     """
     there, expected = _last(history), max((part.position for part in parts(history)), default=0)
     if there < expected:
-        raise Failed(f"the archived log ends at the transaction {there}; {expected} was copied: its last file is damaged")
+        raise Failed(
+            f"the archived log ends at the transaction {there}; {expected} was copied: its last file is damaged"
+        )
 
 
 def transactions(logs: list[Path], *options: str) -> Iterator[tuple[int, bytes, list[bytes]]]:
     """The transactions in log files: number, time as it is written there, and the lines that replay it.
 
-    What stands before the first, which all of them need, comes with the number of the last before it, as the log says it.
-    It ends where an event is cut off or damaged: who needs what comes behind misses it in the next part, or at the end.
+    What stands before the first, which all of them need, comes with the number of the last before it, as the log says
+    it. It ends where an event is cut off or damaged: who needs what comes behind misses it in the next part, or at the
+    end.
     """
     argv = ["mariadb-binlog", "--verify-binlog-checksum", *options, *map(str, logs)]
     number, when, listing = 0, b"", False
@@ -154,7 +156,7 @@ def _copy(wanted: Settings, ending: threading.Event) -> bool:
     if not life:
         raise Failed("the database has not begun its first life yet")
     first = _first(server, _last(life))
-    folder = ARCHIVE / life / f"{datetime.now():%Y%m%dT%H%M%S}-{name}"
+    folder = ARCHIVE / life / f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{name}"
     folder.mkdir(parents=True)
     argv = ["mariadb-binlog", *server.words, "--read-from-remote-server", "--raw", "--stop-never"]
     argv += [f"--stop-never-slave-server-id={SERVER_ID}", f"--result-file={folder}/", first]
@@ -197,7 +199,7 @@ def _source(wanted: Settings, ending: threading.Event) -> str:
 
 
 def _heard(address: str) -> str:
-    """The moment up to which a node has everything, and its last transaction; "" where it should not be read from now."""
+    """The moment up to which a node has everything, and its last transaction; "" where it is not to be read from."""
     told = _asked(address, "/replica")[1]
     if "role" not in told or not (told["serves"] or (told["role"] == "replica" and told["lag"] is not None)):
         return ""

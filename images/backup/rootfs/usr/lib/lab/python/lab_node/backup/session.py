@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from command import Failed
+
+from .command import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,9 @@ class Session:
                 cursor.execute(statement)
                 return [["" if one is None else _text(one) for one in row] for row in cursor.fetchall()]
         except (pymysql.MySQLError, OSError) as error:
-            raise Failed(f"the database refused '{statement[:60]}': {error.args[-1] if error.args else error}") from None
+            raise Failed(
+                f"the database refused '{statement[:60]}': {error.args[-1] if error.args else error}"
+            ) from None
 
 
 @contextlib.contextmanager

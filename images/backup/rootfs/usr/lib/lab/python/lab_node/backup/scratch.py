@@ -9,24 +9,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import archive
-import command
-import databases
-import definitions
-import dumps
-import files
-import mark
-import repository
-from command import Failed
-from settings import SCRATCH
+from . import archive, command, databases, definitions, dumps, files, mark, repository
+from .command import Failed
+from .settings import SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mark import Mark
-    from repository import Snapshot
-    from settings import Settings
+    from .mark import Mark
+    from .repository import Snapshot
+    from .settings import Settings
 
 START_SECONDS = 60.0
 TIME = "%y%m%d %H:%M:%S"
@@ -57,14 +50,20 @@ def extracted(snapshot: Snapshot, where: Path, volumes: list[str], *, wants_data
     Raises:
         Failed: something is other than it was when the backup was made.
     """
-    parts = [mark.NAME, *([mark.DUMP, mark.AFTERWARDS] if wants_databases else []), *(f"{mark.FILES}/{name}" for name in volumes)]
+    parts = [
+        mark.NAME,
+        *([mark.DUMP, mark.AFTERWARDS] if wants_databases else []),
+        *(f"{mark.FILES}/{name}" for name in volumes),
+    ]
     repository.extract(snapshot.id, where, parts)
     whole = mark.read(where)
     expected = whole.part(volumes, databases=wants_databases)
     for name, of in expected.files.items():
         files.dig(where / mark.FILES / name, of)
     tables = dumps.tables(where / mark.DUMP) if wants_databases and whole.tables else {}
-    found = mark.Mark(tables, expected.definitions, {name: files.figures(where / mark.FILES / name) for name in expected.files})
+    found = mark.Mark(
+        tables, expected.definitions, {name: files.figures(where / mark.FILES / name) for name in expected.files}
+    )
     _judge(snapshot, expected.missed_by(found))
     return whole
 
@@ -76,9 +75,27 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
     made = [wanted.binaries["install"], "--no-defaults", f"--datadir={data}", "--user=mysql", "--skip-test-db"]
     command.run("the scratch database can't be made", [*made, "--auth-root-authentication-method=normal"])
     shutil.chown(where, "mysql")
-    argv = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL", wanted.binaries["mariadbd"]]
-    argv += ["--no-defaults", f"--datadir={data}", f"--socket={socket}", f"--pid-file={where}/mysql.pid", "--skip-networking"]
-    argv += ["--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4", databases.PACKETS]
+    argv = [
+        "setpriv",
+        "--reuid=mysql",
+        "--regid=mysql",
+        "--clear-groups",
+        "--pdeathsig=KILL",
+        wanted.binaries["mariadbd"],
+    ]
+    argv += [
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--socket={socket}",
+        f"--pid-file={where}/mysql.pid",
+        "--skip-networking",
+    ]
+    argv += [
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--character-set-server=utf8mb4",
+        databases.PACKETS,
+    ]
     found = databases.Server((f"--socket={socket}", "--user=root"), {"unix_socket": str(socket), "user": "root"})
     with (where / "mysql.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as daemon:
         try:
@@ -126,8 +143,11 @@ def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
     for part in archive.parts(snapshot.history):
         if not part.logs:
             continue
-        with subprocess.Popen(["mariadb", *here.words, "--binary-mode", databases.PACKETS], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as to:
-            assert to.stdin is not None and to.stderr is not None
+        with subprocess.Popen(
+            ["mariadb", *here.words, "--binary-mode", databases.PACKETS], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as to:
+            assert to.stdin is not None
+            assert to.stderr is not None
             with contextlib.suppress(BrokenPipeError):
                 for number, at, lines in archive.transactions(part.logs, stop):
                     if not at and number > last:
@@ -159,7 +179,9 @@ def _await(here: databases.Server, daemon: subprocess.Popen[bytes], log: Path) -
         except Failed:
             if daemon.poll() is not None or time.monotonic() > deadline:
                 said = log.read_text(errors="replace").strip().splitlines()
-                raise Failed(f"the scratch database does not start: {said[-1] if said else 'it says nothing'}") from None
+                raise Failed(
+                    f"the scratch database does not start: {said[-1] if said else 'it says nothing'}"
+                ) from None
         time.sleep(0.1)
 
 

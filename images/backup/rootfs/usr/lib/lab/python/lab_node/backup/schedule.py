@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import backup
-import repository
-import settings
-from command import Failed
-from settings import RUN, write
+from . import backup, repository, settings
+from .command import Failed
+from .settings import RUN, write
 
 if TYPE_CHECKING:
     import threading
 
-    from backup import State
-    from settings import Settings
+    from .backup import State
+    from .settings import Settings
 
 SAID = RUN / "backup"
 LOOK_SECONDS = 1.0
@@ -66,11 +64,21 @@ def because(known: State, every: float, now: float) -> str:
     if known.because:
         return f"the last backup failed at {_text(known.tried)}: {known.because}"
     if ahead(known, now) > 0:
-        what = "the last backup" if known.good > now else "the last run" if known.tried > now else "this node's first start"
+        what = (
+            "the last backup"
+            if known.good > now
+            else "the last run"
+            if known.tried > now
+            else "this node's first start"
+        )
         return f"{what} was at {_text(now + ahead(known, now))} by a clock that was wrong; a backup is due now"
     last = max(known.good, known.began)
     if now - last > LATE * every:
-        return f"the last backup was made at {_text(known.good)}, one is due every {every:g} s" if known.good else "no backup was made yet"
+        return (
+            f"the last backup was made at {_text(known.good)}, one is due every {every:g} s"
+            if known.good
+            else "no backup was made yet"
+        )
     return ""
 
 

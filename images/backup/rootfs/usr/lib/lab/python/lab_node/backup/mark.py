@@ -44,7 +44,9 @@ class Mark:
     def counts(self) -> dict[str, int]:
         """How much it speaks of, for a person."""
         rows = sum(int(one["rows"]) for one in self.tables.values())
-        files = {f"files of {name}": sum(one["mode"][0] != "d" for one in of.values()) for name, of in self.files.items()}
+        files = {
+            f"files of {name}": sum(one["mode"][0] != "d" for one in of.values()) for name, of in self.files.items()
+        }
         return {"tables": len(self.tables), "rows": rows, "definitions": len(self.definitions), **files}
 
     def part(self, volumes: list[str], *, databases: bool) -> Mark:
@@ -83,7 +85,9 @@ def read(folder: Path) -> Mark:
     """The mark in a backup's folder, of this version or the one before."""
     told = json.loads((folder / NAME).read_text())
     tables = {name: _entry(of, OLD_TABLES) for name, of in told["tables"].items()}
-    files = {volume: {name: _entry(of, OLD_FILES) for name, of in all_.items()} for volume, all_ in told["files"].items()}
+    files = {
+        volume: {name: _entry(of, OLD_FILES) for name, of in all_.items()} for volume, all_ in told["files"].items()
+    }
     return Mark(tables, told.get("definitions", {}), files, old="definitions" not in told)
 
 

@@ -6,21 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import archive
-import databases
-import definitions
-import files
-import mark
-import repository
-import scratch
-from command import Failed
+from . import archive, databases, definitions, files, mark, repository, scratch
+from .command import Failed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from repository import Snapshot
-    from scratch import Played
-    from settings import Settings
+    from .repository import Snapshot
+    from .scratch import Played
+    from .settings import Settings
 
 MYSQL = "mysql"
 REACH_SECONDS = 30.0
@@ -73,7 +67,9 @@ def _put_back(cluster: databases.Server, here: databases.Server, where: Path) ->
     names = [name for name in here.names() if name != databases.OWN]
     here.dump(names, where / "restored.sql", "--add-drop-database")
     with here.session() as session:
-        (where / "people.sql").write_text(definitions.script(definitions.accounts(session, own=False), databases.RESTORER))
+        (where / "people.sql").write_text(
+            definitions.script(definitions.accounts(session, own=False), databases.RESTORER)
+        )
         wanted = definitions.read(session)
         session.rows("START TRANSACTION")
         sums = here.checksums(session)
@@ -90,9 +86,15 @@ def _put_back(cluster: databases.Server, here: databases.Server, where: Path) ->
         after = cluster.checksums(session)
     now = time.time()
     there = definitions.lasting(found, now)
-    missed = [name for name, of in definitions.lasting(wanted, now).items() if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})]
+    missed = [
+        name
+        for name, of in definitions.lasting(wanted, now).items()
+        if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})
+    ]
     missed += [name for name in sums if name not in after]
-    return missed, [name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of]
+    return missed, [
+        name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
+    ]
 
 
 def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
@@ -108,7 +110,9 @@ def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
                 with scratch.server(wanted, where) as here:
                     played = _whole(chosen, here, where, told, moment)
     now = time.time()
-    points = {"files": round(now - chosen.time, 2)} | ({MYSQL: round(now - max(moment, chosen.time), 2)} if told.tables else {})
+    points = {"files": round(now - chosen.time, 2)} | (
+        {MYSQL: round(now - max(moment, chosen.time), 2)} if told.tables else {}
+    )
     return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"recovery_point": points}
 
 
@@ -136,8 +140,16 @@ def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
         raise Failed("there is no backup yet", next_step="'lab backup now' makes one", asked=True)
     there = ([MYSQL] if wanted.database else []) + wanted.volumes
     if asked.only and asked.only not in there:
-        raise Failed(f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True)
-    chosen = _named(known, asked) if asked.snapshot else _before(known, asked.at) if asked.at else repository.newest(known, time.time())
+        raise Failed(
+            f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True
+        )
+    chosen = (
+        _named(known, asked)
+        if asked.snapshot
+        else _before(known, asked.at)
+        if asked.at
+        else repository.newest(known, time.time())
+    )
     if asked.at and asked.only in ("", MYSQL):
         _refuse_unreachable(wanted, chosen, asked.at)
     volumes = [volume for volume in wanted.volumes if asked.only in ("", volume)]
@@ -149,21 +161,31 @@ def _named(known: list[Snapshot], asked: Asked) -> Snapshot:
     if len(found) != 1:
         what = "no backup" if not found else "more than one backup"
         ids = ", ".join(one.id for one in known[-5:])
-        raise Failed(f"there is {what} '{asked.snapshot}'", next_step=f"'lab backup list' has them all; the newest: {ids}", asked=True)
+        raise Failed(
+            f"there is {what} '{asked.snapshot}'",
+            next_step=f"'lab backup list' has them all; the newest: {ids}",
+            asked=True,
+        )
     return found[0]
 
 
 def _before(known: list[Snapshot], at: float) -> Snapshot:
     found = [one for one in known if one.time <= at]
     if not found:
-        raise Failed(f"there is no backup from before {_text(at)}", next_step=f"the oldest is of {_text(known[0].time)}", asked=True)
+        raise Failed(
+            f"there is no backup from before {_text(at)}",
+            next_step=f"the oldest is of {_text(known[0].time)}",
+            asked=True,
+        )
     return found[-1]
 
 
 def _refuse_unreachable(wanted: Settings, chosen: Snapshot, at: float) -> None:
     """A moment that the log does not have: in the future, or in another life of the database."""
     if not chosen.history:
-        raise Failed("this cluster keeps no log of its database: only the backups' own moments can be restored", asked=True)
+        raise Failed(
+            "this cluster keeps no log of its database: only the backups' own moments can be restored", asked=True
+        )
     if at > time.time():
         raise Failed(f"{_text(at)} is in the future", asked=True)
     deadline = time.monotonic() + REACH_SECONDS

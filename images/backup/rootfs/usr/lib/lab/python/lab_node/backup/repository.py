@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-import command
-from settings import HOME, RUN
+from . import command
+from .settings import HOME, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = HOME / "repository"
 DRAFT = HOME / "repository.new"
-PASSWORD = "/etc/lab/repository"
+PASSWORD = "/etc/lab/repository"  # noqa: S105  where it is
 LOCK = RUN / "backup.lock"
 LOCK_SECONDS = 600.0
 AHEAD_SECONDS = 60.0  # by which a clock may be set back without a word
@@ -33,7 +33,7 @@ POSITION, HISTORY = "gtid:", "history:"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A backup. `time`: Unix seconds of the moment that it shows; `position` and `history`: the database's, "" for none."""
+    """A backup. `time`: Unix seconds of the moment that it shows; `position`, `history`: the database's, if any."""
 
     id: str
     time: float
@@ -62,7 +62,9 @@ def held() -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise command.Failed(f"another backup command has run for {LOCK_SECONDS:.0f} s; it goes on") from None
+                    raise command.Failed(
+                        f"another backup command has run for {LOCK_SECONDS:.0f} s; it goes on"
+                    ) from None
                 time.sleep(0.1)
         yield
 
@@ -87,16 +89,20 @@ def snapshots() -> list[Snapshot]:
     found = []
     for row in rows or []:
         tags = row.get("tags") or []
-        position, history = (next((t.removeprefix(k) for t in tags if t.startswith(k)), "") for k in (POSITION, HISTORY))
+        position, history = (
+            next((t.removeprefix(k) for t in tags if t.startswith(k)), "") for k in (POSITION, HISTORY)
+        )
         found.append(Snapshot(row["short_id"], _seconds(row["time"]), position, history))
     return sorted(found, key=lambda one: one.time)
 
 
 def add(folder: Path, moment: float, position: str, history: str) -> Added:
     """Keeps a folder, as a backup of that moment. It is there when this returns, and was not before."""
-    when = datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M:%S")  # restic reads it as local time
+    when = datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")  # restic reads it as local time
     tags = [f"--tag={key}{value}" for key, value in ((POSITION, position), (HISTORY, history)) if value]
-    said = _restic("the backup can't be written", "backup", "--json", "--host=cluster", f"--time={when}", *tags, ".", cwd=folder)
+    said = _restic(
+        "the backup can't be written", "backup", "--json", "--host=cluster", f"--time={when}", *tags, ".", cwd=folder
+    )
     end = next(row for line in said.splitlines() if (row := json.loads(line))["message_type"] == "summary")
     return Added(end["snapshot_id"][:8], end["total_bytes_processed"], end["data_added"])
 
@@ -153,7 +159,7 @@ def _restic(what: str, *words: str, repository: Path = REPOSITORY, cwd: Path | N
 
 
 def _seconds(text: str) -> float:
-    """restic's time, which has nine decimals where Python reads six."""
+    """Restic's time, which has nine decimals where Python reads six."""
     head, _, tail = text.partition(".")
     zone = tail.lstrip("0123456789") if tail else ""
     when = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))

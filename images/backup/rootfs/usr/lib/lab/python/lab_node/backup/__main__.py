@@ -1,4 +1,4 @@
-"""main.py VERB [JSON]: what this node does by itself (`serve`, `archive`), and what it is asked for; prints JSON."""
+"""lab_node.backup VERB [JSON]: what this node does by itself (`serve`, `archive`), and what it is asked for; prints JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import archive
-import backup
-import repository
-import restore
-import schedule
-import settings
-from command import Failed
+from . import archive, backup, repository, restore, schedule, settings
+from .command import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ class Failed(Exception):
         self.what, self.next_step, self.asked = what, next_step, asked
 
 
-def run(
+def run(  # noqa: PLR0913  as subprocess.run
     what: str,
     argv: list[str],
     *,
@@ -30,7 +30,8 @@ def run(
     Args:
         what: what it is for, for the message.
         argv: the command.
-        stdin, stdout: files, where they are not small.
+        stdin: a file; empty if left out.
+        stdout: a file, where what it prints is not small.
         good: the exit codes that are no failure.
         env: its whole environment, if not this one.
 
@@ -48,7 +49,9 @@ def run(
 def refused(what: str, said: str, code: int) -> Failed:
     """The failure that a program's last words speak of."""
     if FULL.lower() in said.lower():
-        return Failed(f"{what}: the backup node's disk is full", next_step="make room, or keep fewer backups ('backup.keep')")
+        return Failed(
+            f"{what}: the backup node's disk is full", next_step="make room, or keep fewer backups ('backup.keep')"
+        )
     # rsync's last line only says that something went wrong above.
     lines: list[Any] = [line for line in said.strip().splitlines() if not line.startswith("rsync error:")]
     return Failed(f"{what}: {lines[-1] if lines else f'exit code {code}'}")

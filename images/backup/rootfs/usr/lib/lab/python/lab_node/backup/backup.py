@@ -8,17 +8,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import archive
-import databases
-import files
-import mark
-import repository
-import scratch
-from command import Failed
-from settings import HOME, STAGING, write
+from . import archive, databases, files, mark, repository, scratch
+from .command import Failed
+from .settings import HOME, STAGING, write
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from .settings import Settings
 
 STATE = HOME / "state.json"
 TRIES = 2

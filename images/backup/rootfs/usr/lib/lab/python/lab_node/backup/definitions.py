@@ -1,4 +1,4 @@
-"""What databases have besides tables: events, routines, triggers, views, and people's accounts with what each may do."""
+"""What databases have besides tables: events, routines, triggers, views, people's accounts with what each may do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mark import Entry
-    from session import Session
+    from .mark import Entry
+    from .session import Session
 
 NOT = "NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 SYSTEM_USERS = {"", "root", "mysql", "mariadb.sys"}
@@ -20,23 +20,27 @@ OWN_ACCOUNTS = "lab.accounts"
 ROLE = "CREATE OR REPLACE ROLE"
 
 ELSEWHERE = "SLAVESIDE_DISABLED"
-"""What a replica says of every event, and goes on to say as the primary: whether it is to run, only its author's node knows."""
+"""What a replica says of every event, also as the primary: whether it is to run, only its author's node knows."""
 
 QUERIES = {
     "database": f"""SELECT schema_name, SHA2(CONCAT_WS('|', default_character_set_name, default_collation_name), 256), 0
         FROM information_schema.schemata WHERE schema_name {NOT}""",
     "routine": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', type, language, sql_data_access, is_deterministic,
-        security_type, param_list, returns, body, definer, sql_mode, comment, character_set_client, collation_connection,
+        security_type, param_list, returns, body, definer, sql_mode, comment, character_set_client,
+        collation_connection,
         db_collation, aggregate), 256), 0 FROM mysql.proc WHERE db {NOT}""",
     "event": f"""SELECT CONCAT(db, '.', name), SHA2(CONCAT_WS('|', body, definer, IFNULL(execute_at, ''),
-        IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion, sql_mode,
+        IFNULL(interval_value, ''), IFNULL(interval_field, ''), IFNULL(starts, ''), IFNULL(ends, ''), on_completion,
+        sql_mode,
         comment, time_zone, character_set_client, collation_connection, db_collation), 256),
         IFNULL(TIMESTAMPDIFF(SECOND, '1970-01-01', IFNULL(execute_at, ends)), 0), on_completion
         FROM mysql.event WHERE db {NOT}""",
     "trigger": f"""SELECT CONCAT(trigger_schema, '.', trigger_name), SHA2(CONCAT_WS('|', event_manipulation,
         event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client,
-        collation_connection, database_collation), 256), 0 FROM information_schema.triggers WHERE trigger_schema {NOT}""",
-    "view": f"""SELECT CONCAT(table_schema, '.', table_name), SHA2(CONCAT_WS('|', view_definition, check_option, definer,
+        collation_connection, database_collation), 256), 0 FROM information_schema.triggers
+        WHERE trigger_schema {NOT}""",
+    "view": f"""SELECT CONCAT(table_schema, '.', table_name), SHA2(CONCAT_WS('|', view_definition, check_option,
+        definer,
         security_type, character_set_client, collation_connection, algorithm), 256), 0
         FROM information_schema.views WHERE table_schema {NOT}""",
 }
@@ -64,7 +68,11 @@ def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Ent
 
 def states(session: Session) -> dict[str, str]:
     """Which events are to run (`ENABLED`) and which are not (`DISABLED`), of those of which this server knows."""
-    return {name: state for name, state in session.rows("SELECT CONCAT(db, '.', name), status FROM mysql.event") if state != ELSEWHERE}
+    return {
+        name: state
+        for name, state in session.rows("SELECT CONCAT(db, '.', name), status FROM mysql.event")
+        if state != ELSEWHERE
+    }
 
 
 def stated(session: Session, known: dict[str, str]) -> str:
@@ -74,15 +82,17 @@ def stated(session: Session, known: dict[str, str]) -> str:
     """
     columns = "db, name, definer, sql_mode, character_set_client, collation_connection"
     lines = []
-    for database, name, definer, *session_of in session.rows(f"SELECT {columns} FROM mysql.event WHERE status = '{ELSEWHERE}'"):
+    for database, name, definer, *session_of in session.rows(
+        f"SELECT {columns} FROM mysql.event WHERE status = '{ELSEWHERE}'"
+    ):
         user, _, host = definer.rpartition("@")
         do = "DISABLE" if known.get(f"{database}.{name}") == "DISABLED" else "ENABLE"
         where = f"WHERE db = {_text(database)} AND name = {_text(name)}"
         # The time of some is over when this is run, and they are not made.
+        event = f"{_quoted(database)}.{_quoted(name)}"
+        changed = _text(f"ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {event} {do}")
         lines += [
-            f"SELECT IF(EXISTS (SELECT 1 FROM mysql.event {where}),"
-            f" {_text(f'ALTER DEFINER = {_quoted(user)}@{_quoted(host)} EVENT {_quoted(database)}.{_quoted(name)} {do}')}, 'DO 0')"
-            " INTO @statement",
+            f"SELECT IF(EXISTS (SELECT 1 FROM mysql.event {where}), {changed}, 'DO 0') INTO @statement",
             _session(*map(_text, session_of)),
             "EXECUTE IMMEDIATE @statement",
             _session("@mode", "@client", "@collation"),
@@ -96,8 +106,10 @@ def _session(mode: str, client: str, collation: str) -> str:
 
 
 def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
-    """What a server that is told all of it makes: of the events whose time is over only those with ON COMPLETION PRESERVE,
-    and these disabled, whatever they were."""
+    """What a server makes that is told all of it.
+
+    Of the events whose time is over only those with ON COMPLETION PRESERVE, and these disabled, whatever they were.
+    """
     kept = {name: of for name, of in found.items() if of.get("until", now) >= now or of["preserved"]}
     return {name: {**of, "state": "DISABLED"} if of.get("until", now) < now else of for name, of in kept.items()}
 
@@ -112,11 +124,17 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
     A grant outlives its table, and no server takes one of a table that it has not: those are left out.
     """
     there = {tuple(row) for row in session.rows("SELECT table_schema, table_name FROM information_schema.tables")}
-    skipped = set() if own or not _registered(session) else {row[0] for row in session.rows(f"SELECT name FROM {OWN_ACCOUNTS}")}
+    skipped = (
+        set()
+        if own or not _registered(session)
+        else {row[0] for row in session.rows(f"SELECT name FROM {OWN_ACCOUNTS}")}
+    )
     if not own and not _registered(session):
         return {}
     found = {}
-    for user, host, is_role in session.rows("SELECT user, host, is_role FROM mysql.user ORDER BY is_role DESC, user, host"):
+    for user, host, is_role in session.rows(
+        "SELECT user, host, is_role FROM mysql.user ORDER BY is_role DESC, user, host"
+    ):
         if user in SYSTEM_USERS or (host == "%" and user in skipped):
             continue
         name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
@@ -135,7 +153,9 @@ def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[st
     """What one may do, on tables that are there."""
     lines = sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))
     on = [(line, ON_TABLE.search(line)) for line in lines]
-    return [line for line, found in on if not found or tuple(part.replace("``", "`") for part in found.groups()) in there]
+    return [
+        line for line, found in on if not found or tuple(part.replace("``", "`") for part in found.groups()) in there
+    ]
 
 
 def script(found: dict[str, list[str]], leaving: str = "") -> str:

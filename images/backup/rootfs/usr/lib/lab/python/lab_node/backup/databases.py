@@ -9,30 +9,36 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-import command
-import definitions
-import dumps
+from . import command, definitions, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mark import Entry
-    from session import Session
-    from settings import Settings
+    from .mark import Entry
+    from .session import Session
+    from .settings import Settings
 
 SYSTEM = {"information_schema", "mysql", "performance_schema", "sys"}
 OWN = "lab"
 """What the mysql nodes keep about themselves: dumped, so that their log can be played onto it, and never put back."""
 
 PACKET_BYTES = 1 << 30
-"""The most that MariaDB knows. A row is one statement when it is loaded, and of binary data twice as long as the row."""
+"""The most that MariaDB knows. A row is one statement when it is loaded, of binary data twice as long as the row."""
 PACKETS = f"--max-allowed-packet={PACKET_BYTES}"
 
-ALIKE = ["--order-by-primary", "--hex-blob", "--routines", "--events", "--triggers", "--skip-dump-date", "--skip-add-locks"]
+ALIKE = [
+    "--order-by-primary",
+    "--hex-blob",
+    "--routines",
+    "--events",
+    "--triggers",
+    "--skip-dump-date",
+    "--skip-add-locks",
+]
 """What makes two dumps of the same rows the same text, and loads on every kind of node."""
 HISTORY = "--dump-history"
-"""Rows that system-versioned tables had before; of MariaDB 10.11. It refuses tables with transaction-precise history."""
+"""Rows that system-versioned tables had before (MariaDB 10.11). It refuses tables with transaction-precise history."""
 
 RESTORER = "`restore`@`%`"
 """The account that writes to the cluster."""
@@ -77,7 +83,7 @@ class Server:
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
         """A connection, for a while."""
-        from session import opened  # only nodes have its library
+        from .session import opened  # only nodes have its library
 
         with opened(self.place) as made:
             yield made
@@ -103,7 +109,18 @@ class Server:
     @contextlib.contextmanager
     def dumping(self, names: list[str], target: Path, *more: str) -> Iterator[None]:
         """The same; goes on with the caller once the dump has its moment, and ends when both are done."""
-        argv = ["mariadb-dump", *self.words, "--verbose", "--single-transaction", PACKETS, *ALIKE, HISTORY, *more, "--databases", *names]
+        argv = [
+            "mariadb-dump",
+            *self.words,
+            "--verbose",
+            "--single-transaction",
+            PACKETS,
+            *ALIKE,
+            HISTORY,
+            *more,
+            "--databases",
+            *names,
+        ]
         said: list[str] = []
         with target.open("wb") as file, subprocess.Popen(argv, stdout=file, stderr=subprocess.PIPE) as dumper:
             assert dumper.stderr is not None
@@ -134,14 +151,17 @@ class Server:
         except command.Failed as failed:
             found = LINE.search(failed.what)
             where = dumps.place_of(source, int(found[1])) if found else ""
-            raise command.Failed(f"{failed.what} ({where})" if where else failed.what, next_step=failed.next_step) from None
+            raise command.Failed(
+                f"{failed.what} ({where})" if where else failed.what, next_step=failed.next_step
+            ) from None
 
     def checksums(self, session: Session) -> dict[str, str]:
-        """CHECKSUM TABLE of every table that a dump gives back to the last bit, history included, as
-        the session's transaction sees it.
+        """CHECKSUM TABLE of every table that a dump gives back to the last bit, as the session's transaction sees it.
 
-        A FLOAT is printed with six digits and comes back as what these say; a table whose engine has no transactions has
-        no moment that the dump and this could share. Both are judged by the text of the dump.
+        History is included.
+
+        A FLOAT is printed with six digits and comes back as what these say; a table whose engine has no transactions
+        has no moment that the dump and this could share. Both are judged by the text of the dump.
         """
         query = f"""SELECT table_schema, table_name FROM information_schema.tables AS t
             WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') AND table_schema {definitions.NOT}
@@ -191,8 +211,8 @@ def _remote(user: str, host: str, port: int) -> Server:
 def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
     """Dumps all databases from a replica, with the place in the log where the dump is.
 
-    Nothing is committed on that replica until both the dump and a second session have their snapshot, which takes as long
-    as the dump takes to begin: what the second one reads is what the dump has.
+    Nothing is committed on that replica until both the dump and a second session have their snapshot, which takes as
+    long as the dump takes to begin: what the second one reads is what the dump has.
 
     Args:
         wanted: the node's settings.
@@ -206,11 +226,17 @@ def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
     server = node(wanted, name) if name in wanted.nodes else readable(wanted)
     names, states = server.names(), _states(wanted)
     with server.session() as holder, server.session() as reader:
-        for statement in (f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}", "BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"):
+        for statement in (
+            f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}",
+            "BACKUP STAGE START",
+            "BACKUP STAGE BLOCK_COMMIT",
+        ):
             holder.rows(statement)
         gtid = _gtid(holder) if wanted.archive else ""
         found = definitions.lasting(definitions.read(reader, states), time.time())
-        afterwards.write_text(definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states))
+        afterwards.write_text(
+            definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states)
+        )
         reader.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with server.dumping(names, target):
             reader.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
@@ -232,10 +258,12 @@ def _states(wanted: Settings) -> dict[str, str]:
 def _gtid(session: Session) -> str:
     """Where a server is while nothing commits on it.
 
-    mariadb-dump's own --gtid asks for a place in the log by its bytes. The server reads the log up to there to tell, finds
-    none behind an event that is larger than a packet, and the program ends by a segmentation fault (10.11).
+    mariadb-dump's own --gtid asks for a place in the log by its bytes. The server reads the log up to there to tell,
+    finds none behind an event that is larger than a packet, and the program ends by a segmentation fault (10.11).
     """
-    return session.rows("SELECT IF(@@GLOBAL.gtid_binlog_pos = '', @@GLOBAL.gtid_current_pos, @@GLOBAL.gtid_binlog_pos)")[0][0]
+    return session.rows(
+        "SELECT IF(@@GLOBAL.gtid_binlog_pos = '', @@GLOBAL.gtid_current_pos, @@GLOBAL.gtid_binlog_pos)"
+    )[0][0]
 
 
 def history(server: Server) -> str:

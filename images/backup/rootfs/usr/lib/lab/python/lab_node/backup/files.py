@@ -8,9 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import command
-import mark
-from settings import VOLUMES
+from . import command, mark
+from .settings import VOLUMES
 
 PASSES = 4
 BLOCK_BYTES = 1 << 20
@@ -104,7 +103,17 @@ def sizes(volume: str) -> dict[str, int]:
 
 def _same(source: Path, target: Path, what: str, *, by_content: bool) -> None:
     """Makes one folder as the other; `by_content` reads both, where size and time would say that nothing changed."""
-    argv = ["rsync", "--archive", "--no-devices", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids", "--delete"]
+    argv = [
+        "rsync",
+        "--archive",
+        "--no-devices",
+        "--hard-links",
+        "--acls",
+        "--xattrs",
+        "--sparse",
+        "--numeric-ids",
+        "--delete",
+    ]
     argv += ["--modify-window=-1", *(["--checksum"] if by_content else []), f"--exclude=/{LEFT_OUT}"]
     command.run(what, [*argv, f"{source}/", f"{target}/"], good=(0, VANISHED))
 
@@ -118,9 +127,10 @@ def mounted(volume: str) -> None:
 def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) -> Figures:
     """Reads all files below a folder, and describes each, each directory and the folder itself (".").
 
-    By path: `mode` (type, permissions, setuid, setgid, sticky), `uid`, `gid`, `mtime` (ns), `attributes` (a SHA-256 of the
-    extended ones), and of files `size` (bytes), `digest` (SHA-256 of the contents; of a link, of its target), `link` (the
-    first path of the same file, where it has more than one; else "") and `holes` (bytes of the size that take no room).
+    By path: `mode` (type, permissions, setuid, setgid, sticky), `uid`, `gid`, `mtime` (ns), `attributes` (a SHA-256 of
+    the extended ones), and of files `size` (bytes), `digest` (SHA-256 of the contents; of a link, of its target),
+    `link` (the first path of the same file, where it has more than one; else "") and `holes` (bytes of the size that
+    take no room).
 
     Args:
         folder: where.
@@ -175,7 +185,10 @@ def _unreadable(error: OSError) -> None:
 def _entry(path: Path, told: os.stat_result, cache: dict[tuple[object, ...], str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "link": "",
-        "mode": stat.filemode(told.st_mode), "uid": told.st_uid, "gid": told.st_gid, "mtime": told.st_mtime_ns,
+        "mode": stat.filemode(told.st_mode),
+        "uid": told.st_uid,
+        "gid": told.st_gid,
+        "mtime": told.st_mtime_ns,
         "attributes": _attributes(path),
     }
     if stat.S_ISLNK(told.st_mode):
