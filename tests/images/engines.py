@@ -143,7 +143,7 @@ def podman(folder: Path, data: Path) -> Iterator[str]:
         "mkdir -p /var/lib/cni && mount -t tmpfs addresses /var/lib/cni && ip link set lo up &&"
         f" export CONTAINERS_CONF={settings} && {{ podman {paths} system service --time 0 {url} & wait; }}"
     )
-    # Podman keeps a process for each command that was run in a container, for five minutes: they end with the namespace.
+    # Podman keeps a process for each command that was run in a container for five minutes: they end with the namespace.
     own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with started([*own, "sh", "-c", script], folder / "podman.log", url, signal.SIGKILL):
         yield url

@@ -4,12 +4,18 @@ A name that is another file on each brick is told by the log of the self-heal da
 attributes that differ by `gluster volume heal VOLUME info split-brain` (GlusterFS, issue 502).
 """
 
+from __future__ import annotations
+
 import re
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import bricks
+from . import bricks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LOG = Path("/var/log/glusterfs/glustershd.log")
 MOST = 8 << 20  # bytes of the log that are read at once; an attempt leaves 250 for each name
@@ -24,16 +30,18 @@ MISMATCH = re.compile(
 class Log:
     """The log, read on from where it was read last."""
 
-    def __init__(self, path=LOG):
+    def __init__(self, path: Path = LOG) -> None:
         self.path, self.at = path, 0
-        self.seen = {}  # volume: {(the directory's gfid, name): when, in Unix seconds}
+        self.seen: dict[
+            str, dict[tuple[str, str], float]
+        ] = {}  # volume: {(the directory's gfid, name): when, in Unix seconds}
 
-    def read(self):
+    def read(self) -> None:
         """Takes in what was added."""
         try:
             size = self.path.stat().st_size
             self.at = max(0, size - MOST) if size < self.at or size - self.at > MOST else self.at
-            with open(self.path, "rb") as log:
+            with self.path.open("rb") as log:
                 log.seek(self.at)
                 added = log.read()
         except OSError:
@@ -44,7 +52,7 @@ class Log:
             when = datetime.strptime(said, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
             self.seen.setdefault(volume, {})[parent, name] = when
 
-    def names(self, volume, brick, waiting):
+    def names(self, volume: str, brick: Path, waiting: Collection[str]) -> list[str]:
         """The paths in a volume that the last attempts failed at, in directories that still wait to be healed."""
         since = time.time() - RECENT_SECONDS
         kept = {key: when for key, when in self.seen.get(volume, {}).items() if when > since and key[0] in waiting}
