@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NAME, SIZE = "www", 3
 NODES = st.integers(0, SIZE - 1)
 OPTIONS = {"server.ssl": "on", "network.ping-timeout": "2"}
-ROUNDS = 40  # of all nodes, until all has to be well again
+ROUNDS = 15  # of all nodes, until all has to be well again
 
 
 @dataclass
