@@ -1,4 +1,4 @@
-"""lab_node.backup VERB [JSON]: what this node does by itself (`serve`, `archive`), and what it is asked for; prints JSON."""
+"""lab_node.backup VERB [JSON]: what this node does by itself (`serve`, `archive`), and what it is asked, as JSON."""
 
 from __future__ import annotations
 
