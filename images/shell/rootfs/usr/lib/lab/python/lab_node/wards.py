@@ -1,18 +1,25 @@
-#!/usr/bin/python3
 """Watches what people run: ends what is more than a user may have, and all that is left of one who has logged out.
 
 Memory is counted over all processes of a user, shared memory included, which a process may have without being the one
-that made it, or (System V) without any process: /etc/lab/memory says how many MiB. A limit of the kernel's holds for one
-process, and a control group would need more rights than a container has.
+that made it, or (System V) without any process: /etc/lab/memory says how many MiB. A limit of the kernel's holds for
+one process, and a control group would need more rights than a container has.
 """
 
+from __future__ import annotations
+
+import contextlib
 import os
 import signal
 import subprocess
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROC = Path("/proc")
 FIRST, LAST = 20000, 59999  # the numbers that the plan gives to people
 LOOK_SECONDS = 0.5
 GRACE_SECONDS = 2.0  # from being asked to end to being ended
@@ -22,7 +29,7 @@ DOORS = {"sshd", "sshd-session"}  # what OpenSSH calls the process of a login, u
 class Process:
     """A process as /proc tells it: owner, parent, name, and bytes of memory that belong to it (files left out)."""
 
-    def __init__(self, place):
+    def __init__(self, place: Path) -> None:
         said = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
         self.owner = int(said["Uid"].split()[0])
         self.parent = int(said["PPid"])
@@ -30,10 +37,10 @@ class Process:
         self.size = sum(int(said.get(key, "0 kB").split()[0]) << 10 for key in ("RssAnon", "RssShmem"))
 
 
-def processes():
+def processes() -> dict[int, Process]:
     """All processes by number."""
-    found = {}
-    for place in Path("/proc").glob("[0-9]*"):
+    found: dict[int, Process] = {}
+    for place in PROC.glob("[0-9]*"):
         try:
             found[int(place.name)] = Process(place)
         except (OSError, ValueError, KeyError):
@@ -41,10 +48,10 @@ def processes():
     return found
 
 
-def segments():
+def segments() -> dict[int, dict[int, int]]:
     """System V shared memory that no process has attached, by owner: identifiers with their resident bytes."""
-    found = defaultdict(dict)
-    head, *rows = (line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines())
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    head, *rows = (line.split() for line in (PROC / "sysvipc/shm").read_text().splitlines())
     for row in rows:
         told = dict(zip(head, map(int, row)))
         if FIRST <= told["uid"] <= LAST and told["nattch"] == 0:
@@ -52,7 +59,7 @@ def segments():
     return found
 
 
-def logged_in(found):
+def logged_in(found: Mapping[int, Process]) -> set[int]:
     """The users who have a login: a process of theirs stands below one of root's sshd."""
     users = set()
     for process in found.values():
@@ -63,39 +70,38 @@ def logged_in(found):
     return users
 
 
-def end(number, how=signal.SIGKILL):
-    try:
+def end(number: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Ends a process, if it has not ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(number, how)
-    except ProcessLookupError:
-        pass  # it was quicker
 
 
-def remove(owner, segment):
-    """By the owner's own right: root's would be CAP_SYS_ADMIN."""
+def remove(owner: int, segment: int) -> None:
+    """Removes shared memory. By the owner's own right: root's would be CAP_SYS_ADMIN."""
     subprocess.run(["ipcrm", "-m", str(segment)], user=owner, group=owner, extra_groups=[], check=False)
 
 
-def within(limit, own, loose, owner):
+def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -> None:
     """Ends the largest of a user's processes until the others have at most `limit` bytes, memory of nobody's first."""
     while sum(own.values()) + sum(loose.values()) > limit:
         if loose:
-            segment = max(loose, key=loose.get)
+            segment = max(loose, key=lambda one: loose[one])
             had, what = loose.pop(segment), f"shared memory {segment}"
             remove(owner, segment)
         else:
-            number = max(own, key=own.get)
+            number = max(own, key=lambda one: own[one])
             had, what = own.pop(number), f"process {number}"
             end(number)
         print(f"user {owner}: {what} with {had >> 20} MiB is ended: more than {limit >> 20} in all", flush=True)
 
 
-def main():
+def main() -> None:
     """Looks for ever."""
-    asked = {}  # who has logged out and is asked to end what he left: since when
+    asked: dict[int, float] = {}  # who has logged out and is asked to end what he left: since when
     while True:
         limit = int(Path("/etc/lab/memory").read_text()) << 20
         found, loose, now = processes(), segments(), time.monotonic()
-        own = defaultdict(dict)
+        own: dict[int, dict[int, int]] = defaultdict(dict)
         for number, process in found.items():
             if FIRST <= process.owner <= LAST:
                 own[process.owner][number] = process.size
