@@ -1,11 +1,10 @@
-#!/usr/bin/python3
-"""write PLAN OUT: sessions that write to a database, each one transaction after the other, with a line for each.
+"""lab_node.write PLAN OUT: sessions that write to a database, each one transaction after the other, a line for each.
 
-Closed loop, unlike `ask`: a session keeps its connection, waits for each answer, and goes on after a pause; after an error
-it makes a new connection. SIGTERM, or the end of its time, ends it once what was sent is answered or timed out.
+Closed loop, unlike `ask`: a session keeps its connection, waits for each answer, and goes on after a pause; after an
+error it makes a new connection. SIGTERM, or the end of its time, ends it once what was sent is answered or timed out.
 
-PLAN, JSON: {"url": "mysql://USER@HOST:PORT/DATABASE", "timeout": seconds, "seconds": of the whole, "sessions": [SESSION,
-  ...]}; a SESSION is
+PLAN, JSON: {"url": "mysql://USER@HOST:PORT/DATABASE", "timeout": seconds, "seconds": of the whole,
+  "sessions": [SESSION, ...]}; a SESSION is
   {"name": NAME, "pause": seconds between two transactions, "statements": [[STATEMENT, ...], ...]}: the transactions in
   turns. A list of more than one statement is one transaction unless it begins with "-- apart". In a statement {n} is
   the transaction's number, {turn} that number modulo 7.
@@ -13,20 +12,25 @@ OUT: for every transaction that was sent a JSON list
   [session, n, begun in Unix seconds, latency in seconds, "acknowledged" | "failed" | "unknown", error]
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
 import signal
-import ssl
 import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pymysql
 
+from .database_url import READ_ONLY, place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 AUTHORITY = "/etc/lab/ca.crt"
-PASSWORDS = Path("/etc/lab/passwords")
-READ_ONLY = 1290  # what MariaDB says, instead of doing it
 APART = "-- apart"
 TURNS = 7
 
@@ -34,14 +38,15 @@ TURNS = 7
 class Session(threading.Thread):
     """One connection after the other."""
 
-    def __init__(self, told, where, out, ended):
+    def __init__(self, told: dict[str, Any], where: dict[str, Any], out: TextIO, ended: threading.Event) -> None:
         super().__init__(daemon=True)
         self._told, self._where, self._out, self._ended = told, where, out, ended
-        self._connection = None
-        self._sending = None  # number and begin of the transaction that has no row yet
+        self._connection: Any = None
+        self._sending: tuple[int, float] | None = None  # number and begin of the transaction that has no row yet
         self._lock = threading.Lock()
 
-    def run(self):
+    def run(self) -> None:
+        """Writes until it is told to end."""
         number = 0
         while not self._ended.is_set():
             turns = self._told["statements"]
@@ -51,7 +56,7 @@ class Session(threading.Thread):
             self._ended.wait(self._told["pause"])
         self._close()
 
-    def _connected(self):
+    def _connected(self) -> bool:
         if self._connection is None:
             try:
                 self._connection = pymysql.connect(**self._where)
@@ -59,15 +64,13 @@ class Session(threading.Thread):
                 return False
         return True
 
-    def _close(self):
+    def _close(self) -> None:
         if self._connection is not None:
-            try:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
                 self._connection.close()
-            except (pymysql.MySQLError, OSError):
-                pass
             self._connection = None
 
-    def _transaction(self, number, statements):
+    def _transaction(self, number: int, statements: Sequence[str]) -> None:
         self._sending = number, time.time()
         outcome, error = "acknowledged", ""
         try:
@@ -78,7 +81,7 @@ class Session(threading.Thread):
             self._close()
         self.written(outcome, error)
 
-    def written(self, outcome, error):
+    def written(self, outcome: str, error: str) -> None:
         """The row of the transaction that was sent, once."""
         with self._lock:
             if self._sending:
@@ -87,7 +90,7 @@ class Session(threading.Thread):
                 row = [self._told["name"], number, begun, time.time() - begun, outcome, error]
                 self._out.write(json.dumps(row) + "\n")
 
-    def _sent(self, statements):
+    def _sent(self, statements: Sequence[str]) -> None:
         together = len(statements) > 1 and statements[0] != APART
         with self._connection.cursor() as cursor:
             if together:
@@ -99,19 +102,13 @@ class Session(threading.Thread):
                 cursor.execute("COMMIT")
 
 
-def main(plan, path):
-    with open(plan, encoding="utf-8") as file:
-        told = json.load(file)
-    parts = urlsplit(told["url"])
-    where = {
-        "host": parts.hostname, "port": parts.port, "user": parts.username, "database": parts.path[1:],
-        "password": (PASSWORDS / parts.username).read_text().strip(), "autocommit": True, "charset": "utf8mb4",
-        "ssl": ssl.create_default_context(cafile=AUTHORITY),
-        "connect_timeout": told["timeout"], "read_timeout": told["timeout"], "write_timeout": told["timeout"],
-    }
+def main(plan: str, path: str) -> None:
+    """Writes what the plan says."""
+    told = json.loads(Path(plan).read_text(encoding="utf-8"))
+    where = place(told["url"], AUTHORITY, told["timeout"]) | {"charset": "utf8mb4"}
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with open(path, "w", buffering=1, encoding="utf-8") as out:
+    with Path(path).open("w", buffering=1, encoding="utf-8") as out:
         sessions = [Session(one, where, out, ended) for one in told["sessions"]]
         for session in sessions:
             session.start()
@@ -124,4 +121,4 @@ def main(plan, path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
