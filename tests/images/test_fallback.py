@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import assets
-from lab.backends.docker import DockerBackend
-from lab.building import builder, base_image
 from lab import engine as engines
+from lab.backends.docker import DockerBackend
+from lab.building import base_image, builder
 from lab.errors import BuildError
 from lab.lifecycle.down import down
 from lab.progress import Silent
@@ -162,7 +162,9 @@ def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) 
 def test_a_pull_that_stalls(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_image, "PULL_SECONDS", 3)
     with engines.connected(60) as api, registry.without_layers(stalls=True) as image:
-        monkeypatch.setattr(base_image, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None}))
+        monkeypatch.setattr(
+            base_image, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None})
+        )
         with pytest.raises(BuildError, match=f"the base image {image} can't be pulled: nothing came for 3 s"):
             base_image.ensure(api, f"{NAME}-none", lambda *_: None)
 

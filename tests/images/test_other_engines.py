@@ -94,7 +94,7 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     assert "there is no cluster" in lab("status").stdout
     told = lab("doctor")
     assert told.returncode == 2, told.stdout + told.stderr
-    assert "does not support the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
+    assert "does not support the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' does"
     assert lab("doctor", "--file", "rootless").returncode == 0
     low = lab("up", "--file", "stage1", "--port", f"site={PRIVILEGED}")
     assert low.returncode == 2, low.stdout + low.stderr
