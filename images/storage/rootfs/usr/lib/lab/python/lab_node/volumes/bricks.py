@@ -25,8 +25,8 @@ def names(folder: Path) -> list[str]:
 
 def unused(brick: Path) -> bool:
     """Whether a directory was never a brick that ran: it is not there, or has what the making of a volume leaves."""
-    found = names(brick) if brick.is_dir() else []
-    return not found or (found == [".glusterfs"] and not names(brick / ".glusterfs"))
+    inside = brick / ".glusterfs"
+    return not has_data(brick) and not (inside.is_dir() and names(inside))
 
 
 def mark(brick: Path) -> uuid.UUID | None:
@@ -39,7 +39,10 @@ def mark(brick: Path) -> uuid.UUID | None:
 
 def has_data(brick: Path) -> bool:
     """Whether there is anything in a directory but GlusterFS' own."""
-    return brick.is_dir() and any(entry.name != ".glusterfs" for entry in brick.iterdir())
+    if not brick.is_dir():
+        return False
+    with os.scandir(brick) as entries:  # which ends with the first
+        return any(entry.name != ".glusterfs" for entry in entries)
 
 
 def index(brick: Path) -> list[str]:
