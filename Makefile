@@ -57,8 +57,6 @@ lint: .venv/dev
 	.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@# What runs in nodes is read by the oldest Python of the families.
 	.venv/bin/vermin --quiet --no-tips --target=3.9- --violations images
-	cd images/mysql/rootfs/usr/lib/lab/keeper && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/keeper *.py
-	cd images/backup/rootfs/usr/lib/lab/backup && $(CURDIR)/.venv/bin/mypy --strict --ignore-missing-imports --cache-dir $(CURDIR)/.mypy_cache/backup *.py
 
 unit: .venv/dev
 	.venv/bin/pytest -q -n auto tests/unit

@@ -139,7 +139,7 @@ def _keepers(cluster: LabCluster, kind: str) -> Figure:
 def _used(cluster: LabCluster, node: str) -> float:
     """Seconds of a processor that a node's keeper has used, by proc(5): fields 14 and 15, in clock ticks."""
     fields = (
-        _said(cluster, "cat /proc/$(pgrep -of keeper/main.py)/stat; getconf CLK_TCK", node).rpartition(")")[2].split()
+        _said(cluster, "cat /proc/$(pgrep -of lab_node.keeper)/stat; getconf CLK_TCK", node).rpartition(")")[2].split()
     )
     return (int(fields[11]) + int(fields[12])) / int(fields[-1])
 

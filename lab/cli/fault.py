@@ -140,7 +140,7 @@ def freeze(
     _do(backend, {"kind": "freeze", "service": service}, targets, span, seed)
 
 
-Process = Annotated[str, typer.Argument(help="A part of its command line, such as mariadbd or keeper/main.py.")]
+Process = Annotated[str, typer.Argument(help="A part of its command line, such as mariadbd or lab_node.keeper.")]
 
 
 @fault.command()

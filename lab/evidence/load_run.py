@@ -1,4 +1,4 @@
-"""Requests at constant rates from the client node, one row per answer. See images/client/…/lab/ask."""
+"""Requests at constant rates from the client node, one row per answer. See lab_node.ask."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class LoadRun:
         plan |= {"meter": self._backend.clock.limit(INTERVAL), "shortest": self._backend.clock.limit(SHORTEST)}
         plan["streams"] = [asdict(stream) for stream in self.streams]
         self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
-        command = f"/usr/lib/lab/ask {self._file}.plan {self._file}"
+        command = f"/usr/lib/lab/run lab_node.ask {self._file}.plan {self._file}"
         self._pid = self._run("sh", "-c", f"setsid {command} >{self._file}.err 2>&1 & echo $!").strip()
         self._backend.clock.until("the first request", BEGIN_SECONDS, self._begun)
         self._meter.__enter__()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Process(Fault):
-    """`process`: a part of the command line, such as `mariadbd` or `keeper/main.py`."""
+    """`process`: a part of the command line, such as `mariadbd` or `lab_node.keeper`."""
 
     process: str = ""
 

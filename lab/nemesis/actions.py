@@ -23,7 +23,7 @@ CLONE_SECONDS = 20.0
 PROMOTED_SECONDS = 30.0
 PRIMARY_SECONDS = 10.0
 VOLUME = "data"
-DATABASE_PROCESS, KEEPER_PROCESS = "mariadbd", "keeper/main.py"
+DATABASE_PROCESS, KEEPER_PROCESS = "mariadbd", "lab_node.keeper"
 
 
 class RoundSkippedError(LabError):

@@ -34,8 +34,8 @@ BEAT, READ, SHOWN, SUM = "beat", "read", "shown", "sum"
 STREAMS = (BEAT, READ, SHOWN, SUM)
 WRITABLE, REPLICAS = 3306, 3307
 BEGIN = """
-setsid /usr/lib/lab/ask {0}.asked {0}.rows >{0}.err 2>&1 & echo $! >{0}.pids
-setsid /usr/lib/lab/write {0}.writing {0}.done >>{0}.err 2>&1 & echo $! >>{0}.pids
+setsid /usr/lib/lab/run lab_node.ask {0}.asked {0}.rows >{0}.err 2>&1 & echo $! >{0}.pids
+setsid /usr/lib/lab/run lab_node.write {0}.writing {0}.done >>{0}.err 2>&1 & echo $! >>{0}.pids
 until [ -s {0}.rows ] || [ -s {0}.err ]; do sleep 0.05; done
 head -n 1 {0}.rows; cat {0}.err
 """

@@ -116,7 +116,7 @@ def _rootfs(folder: Path) -> dict[str, Entry]:
     found = {}
     for path in sorted((folder / "rootfs").rglob("*")):
         name = f"rootfs/{path.relative_to(folder / 'rootfs')}"
-        if path.is_file() and path.suffix != ".j2":
+        if path.is_file() and path.suffix != ".j2" and path.parent.name != "__pycache__":
             content = path.read_bytes()
             # By content, not by the file's own mode: the same image from a checkout, a wheel and an archive.
             found[name] = Entry(content, 0o755 if content.startswith(b"#!") else 0o644)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 ROLE = "backup"
-PROGRAM = ["python3", "/usr/lib/lab/backup/main.py"]
+PROGRAM = ["/usr/lib/lab/run", "lab_node.backup"]
 LONGEST_SECONDS = 3600.0
 
 

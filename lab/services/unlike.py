@@ -1,6 +1,6 @@
 """Files in split-brain on a shared volume, and their resolution.
 
-The storage nodes list them (images/storage/rootfs/usr/lib/lab/unlike.py); GlusterFS resolves them by its command.
+The storage nodes list them (lab_node.volumes.unlike); GlusterFS resolves them by its command.
 """
 
 from __future__ import annotations

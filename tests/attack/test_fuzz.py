@@ -66,7 +66,7 @@ def test_a_keeper(cluster: LabCluster, count: int, *, inside: bool) -> None:
     """Its port for the balancers, from anywhere; and that of the nodes, with a node's own certificate."""
     first, second, *_ = cluster.require("mysql", 2)
     asked = cluster.plan.node(first)
-    process = "pgrep -of keeper/main.py"
+    process = "pgrep -of lab_node.keeper"
     size = f"awk '/VmRSS/ {{ print $2 }}' /proc/$({process})/status"
     before = cluster.run(first, f"{process}; {size}").stdout.split()
     paths = ["/role", "/primary", "/replica", "/state", "/vote", "/nothing"]

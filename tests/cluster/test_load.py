@@ -127,7 +127,5 @@ def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[st
 @pytest.mark.read_only
 def test_nothing_goes_on_asking_afterwards(cluster: LabCluster) -> None:
     _load(cluster, "--rate", "10", "--for", "1s")
-    cluster.until(
-        "the client to ask nothing", 10, lambda: not cluster.run("client", "pgrep -f /usr/lib/lab/[a]sk").stdout
-    )
+    cluster.until("the client to ask nothing", 10, lambda: not cluster.run("client", "pgrep -f lab_node.[a]sk").stdout)
     assert not cluster.run("client", "ls /var/tmp").stdout

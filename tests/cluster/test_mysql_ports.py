@@ -126,7 +126,7 @@ def test_a_question_that_comes_a_byte_at_a_time_is_not_waited_for(cluster: LabCl
 
 @pytest.mark.read_only
 def test_an_endless_body_costs_no_memory(cluster: LabCluster) -> None:
-    size = "awk '/VmRSS/ {print $2}' /proc/$(pgrep -f keeper/main.py | head -1)/status"
+    size = "awk '/VmRSS/ {print $2}' /proc/$(pgrep -f lab_node.keeper | head -1)/status"
     before = int(cluster.run("mysql1", size).stdout)
     curl = "curl -sk --max-time 10 -H 'Content-Length: -1' -H 'Expect:' -T - -X POST"
     cluster.run("client", f"head -c 200M /dev/zero | {curl} http://mysql1:{STATUS}/x; true", seconds=30)

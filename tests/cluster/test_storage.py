@@ -449,8 +449,8 @@ def _bricks_hang(cluster: LabCluster, _: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _nothing_can_be_moved(cluster: LabCluster, node: str) -> Iterator[None]:
-    program = "/usr/lib/lab/exchange"
-    broken = f"mv {program} {program}.kept && printf '#!/bin/sh\nexit 1\n' > {program} && chmod +x {program}"
+    program = "/usr/lib/lab/python/lab_node/exchange.py"
+    broken = f"mv {program} {program}.kept && echo 'raise SystemExit(1)' > {program}"
     try:
         assert cluster.run(node, broken).ok
         yield

@@ -11,8 +11,8 @@ from testcontainers.core.config import testcontainers_config
 from lab.backends.docker.backend import DockerBackend
 from lab.building import base_image
 from lab.lifecycle import resolve
-from lab.progress import Silent
 from lab.lifecycle.trial import trial
+from lab.progress import Silent
 from lab.recipes import Family, family, recipe, roles
 from lab.topology import Cluster
 from tests.images.alone import Alone

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
-import docker
 from lab.evidence import until
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class Lab:
 def memory_disk(folder: Path, size: str) -> Iterator[Path]:
     """A small disk of its own, of memory, such as `1g`; skips where none may be mounted."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "lab-test", str(folder)], capture_output=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "lab-test", str(folder)], check=False, capture_output=True
+    )
     if done.returncode != 0:
         pytest.skip(f"a disk of its own can't be mounted: {done.stderr.decode().strip()}")
     try:
@@ -96,7 +98,9 @@ def dockerd(folder: Path, data: Path) -> Iterator[str]:
 
 
 @contextmanager
-def started(argv: Sequence[str], log: Path, url: str, end: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    argv: Sequence[str], log: Path, url: str, end: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
     """An engine that answers, and is ended with all that it started; skips where it can't be had, with what it said."""
     with log.open("wb") as output:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
@@ -139,7 +143,7 @@ def podman(folder: Path, data: Path) -> Iterator[str]:
         "mkdir -p /var/lib/cni && mount -t tmpfs addresses /var/lib/cni && ip link set lo up &&"
         f" export CONTAINERS_CONF={settings} && {{ podman {paths} system service --time 0 {url} & wait; }}"
     )
-    # Podman keeps a process for each command that was run in a container, five minutes long: they end with the namespace.
+    # Podman keeps a process for each command that was run in a container for five minutes: they end with the namespace.
     own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with started([*own, "sh", "-c", script], folder / "podman.log", url, signal.SIGKILL):
         yield url
@@ -173,9 +177,11 @@ def rootless_dockerd(folder: Path, data: Path) -> Iterator[str]:
             f"mount --bind {numbers} /etc/subuid && mount --bind {numbers} /etc/subgid",
             f"mkdir {folder}/dev && mount -t tmpfs -o mode=755 devices {folder}/dev",
             *devices,
-            f"exec setpriv --reuid {NOBODY.pw_uid} --regid {NOBODY.pw_gid} --clear-groups"
-            f" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={home} XDG_RUNTIME_DIR={run} {ROOTLESS}"
-            f" --data-root {data} --exec-root {run}/exec --pidfile {run}/pid --host {url}",
+            (
+                f"exec setpriv --reuid {NOBODY.pw_uid} --regid {NOBODY.pw_gid} --clear-groups"
+                f" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={home} XDG_RUNTIME_DIR={run} {ROOTLESS}"
+                f" --data-root {data} --exec-root {run}/exec --pidfile {run}/pid --host {url}"
+            ),
         ]
     )
     with started(["unshare", "--mount", "sh", "-c", script], folder / "dockerd.log", url):

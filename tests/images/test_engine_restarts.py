@@ -1,4 +1,4 @@
-"""An engine that is ended and begins again, as when a machine is booted: the cluster is named, and made whole by `lab up`."""
+"""An engine that ends and begins again, as at a boot: the cluster is named, and made whole by `lab up`."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import assets
-from lab.backends.docker.backend import DockerBackend
-from lab.building import builder, base_image
 from lab import engine as engines
+from lab.backends.docker.backend import DockerBackend
+from lab.building import base_image, builder
 from lab.errors import BuildError
 from lab.lifecycle.down import down
 from lab.progress import Silent
@@ -145,7 +145,9 @@ def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) 
     with registry.without_layers() as image:
         images = _images(tmp_path, "origin: debian:bookworm-slim\n", f"origin: {image}\n")
         table = images / "families" / "centos.yaml"
-        table.write_text(table.read_text(encoding="utf-8").replace("bootstrap: bookworm", "bootstrap: null"), encoding="utf-8")
+        table.write_text(
+            table.read_text(encoding="utf-8").replace("bootstrap: bookworm", "bootstrap: null"), encoding="utf-8"
+        )
         said = _fell_back(_up(tmp_path, images, "auto"), engine)
         assert f"the base image {image} can't be pulled: " in said
         assert "BLOB_UNKNOWN" in said or "unknown blob" in said
@@ -160,7 +162,9 @@ def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) 
 def test_a_pull_that_stalls(table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_image, "PULL_SECONDS", 3)
     with engines.connected(60) as api, registry.without_layers(stalls=True) as image:
-        monkeypatch.setattr(base_image, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None}))
+        monkeypatch.setattr(
+            base_image, "family", lambda _: table.model_copy(update={"origin": image, "bootstrap": None})
+        )
         with pytest.raises(BuildError, match=f"the base image {image} can't be pulled: nothing came for 3 s"):
             base_image.ensure(api, f"{NAME}-none", lambda *_: None)
 
@@ -170,7 +174,9 @@ def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.M
     monkeypatch.setattr(builder, "STEP_SECONDS", 3)
     silent = Recipe("web", table.family, "", f"FROM {base_image.tag(table.family)}\nRUN echo {NAME} && sleep 60\n", {})
     with engines.connected(60) as api:
-        with pytest.raises(BuildError, match=r"the image web \(\w+\) did not build: .*did not answer in time") as caught:
+        with pytest.raises(
+            BuildError, match=r"the image web \(\w+\) did not build: .*did not answer in time"
+        ) as caught:
             builder.build(api, [silent], lambda *_: None)
         assert caught.value.step.startswith("Step 2/2 : RUN echo")
         assert "Step 2/2" in Path(caught.value.log).read_text(encoding="utf-8")
@@ -179,7 +185,8 @@ def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.M
 
 def test_nodes_that_do_not_become_ready(engine: DockerBackend, tmp_path: Path) -> None:
     """Nothing of the first attempt is left but its logs; a change of the images is tried."""
-    images = _images(tmp_path, HTTPD, "binaries: {httpd: /bin/true}")  # is there, accepts any configuration, and serves nobody
+    # It is there, accepts any configuration, and serves nobody.
+    images = _images(tmp_path, HTTPD, "binaries: {httpd: /bin/true}")
     said = _fell_back(_up(tmp_path, images, "auto"), engine)
     assert re.search(r"web1 is not ready after \d+ s: ", said)
     log = re.search(r"logs: (\S+)", said)
@@ -215,7 +222,9 @@ def test_two_clusters_that_need_the_same_images_at_once(engine: DockerBackend, t
     for folder in folders:
         folder.mkdir()
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(_lab, folder, images, "build", "web", "client", "--family", "debian") for folder in folders]
+        asked = [
+            pool.submit(_lab, folder, images, "build", "web", "client", "--family", "debian") for folder in folders
+        ]
     ended = [one.result() for one in asked]
     for done in ended:
         assert done.returncode == 0, done.stdout + done.stderr

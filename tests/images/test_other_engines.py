@@ -59,7 +59,9 @@ def test_the_doctor_says_what_is_different_here(engine: tuple[str, str], lab: en
     assert ("any node may take all of the machine" in asked.stdout) is (rootless and engines.no_groups(engine[1]))
 
 
-def test_an_image_is_tried_here_as_elsewhere(engine: tuple[str, str], table: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_tried_here_as_elsewhere(
+    engine: tuple[str, str], table: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine[1])
     backend = DockerBackend(engines.NAME)
     try:
@@ -92,7 +94,7 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     assert "there is no cluster" in lab("status").stdout
     told = lab("doctor")
     assert told.returncode == 2, told.stdout + told.stderr
-    assert "does not support the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' refuses"
+    assert "does not support the role 'storage'" in " ".join(told.stdout.split()), "the doctor refuses what 'up' does"
     assert lab("doctor", "--file", "rootless").returncode == 0
     low = lab("up", "--file", "stage1", "--port", f"site={PRIVILEGED}")
     assert low.returncode == 2, low.stdout + low.stderr

@@ -16,8 +16,8 @@ from lab.backends.docker.backend import DockerBackend
 from lab.errors import HostError
 from lab.lifecycle import resolve
 from lab.lifecycle.down import down
-from lab.progress import Silent
 from lab.lifecycle.up import up
+from lab.progress import Silent
 from lab.topology import parse
 
 if TYPE_CHECKING:

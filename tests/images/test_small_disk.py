@@ -1,4 +1,4 @@
-"""An engine whose images lie on a small disk of their own: `lab doctor` and `lab up` say so before anything is built."""
+"""An engine whose images lie on a small disk: `lab doctor` and `lab up` say so before anything is built."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import docker
 from lab.recipes import manifest
 from tests.images import engines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,28 +13,12 @@ from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.services import backup
 from lab.topology import parse, units
-from tests.unit.keeper import load
+from lab_node.backup import archive, command, databases, definitions, dumps, files, mark, repository, schedule
+from lab_node.backup.backup import State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAM = "backup/rootfs/usr/lib/lab/backup"
-NAMES = (
-    "settings",
-    "command",
-    "mark",
-    "definitions",
-    "dumps",
-    "repository",
-    "databases",
-    "archive",
-    "files",
-    "scratch",
-    "backup",
-    "schedule",
-)
-on_node = {name: load(name, PROGRAM) for name in NAMES}
-State = on_node["backup"].State
 HOUR = 3600.0
 DAY = 24 * HOUR
 DUMP = """CREATE DATABASE /*!32312 IF NOT EXISTS*/ `mail`;
@@ -75,8 +59,8 @@ CREATE TABLE `empty` (
         (State(began=0, good=HOUR + 5, tried=HOUR + 5), HOUR, False),
     ],
 )
-def test_when_a_backup_is_due(known: object, now: float, due: bool) -> None:  # noqa: FBT001
-    assert on_node["schedule"].due(known, HOUR, now) is due
+def test_when_a_backup_is_due(known: State, now: float, due: bool) -> None:  # noqa: FBT001
+    assert schedule.due(known, HOUR, now) is due
 
 
 @pytest.mark.parametrize(
@@ -91,8 +75,8 @@ def test_when_a_backup_is_due(known: object, now: float, due: bool) -> None:  # 
         (State(began=30 * DAY), 2 * HOUR, "this node's first start was at 1970-01-31"),
     ],
 )
-def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -> None:
-    found = on_node["schedule"].because(known, HOUR, now)
+def test_what_is_said_of_the_last_backup(known: State, now: float, said: str) -> None:
+    found = schedule.because(known, HOUR, now)
     assert said in found
     assert bool(said) == bool(found)
 
@@ -100,29 +84,25 @@ def test_what_is_said_of_the_last_backup(known: object, now: float, said: str) -
 def test_a_dump_tells_its_tables(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_text(DUMP)
-    tables = on_node["dumps"].tables(dump)
+    tables = dumps.tables(dump)
     assert {name: of["rows"] for name, of in tables.items()} == {"mail.accounts": 2, "mail.empty": 0}
-    assert on_node["databases"].number("0-2-2000000000005") == 2_000_000_000_005
-    assert on_node["databases"].number("") == 0
+    assert databases.number("0-2-2000000000005") == 2_000_000_000_005
+    assert databases.number("") == 0
     dump.write_text(DUMP.replace("carl", "karl"))
-    assert on_node["dumps"].tables(dump)["mail.accounts"] != tables["mail.accounts"]
-    assert on_node["dumps"].tables(dump)["mail.empty"] == tables["mail.empty"]
+    assert dumps.tables(dump)["mail.accounts"] != tables["mail.accounts"]
+    assert dumps.tables(dump)["mail.empty"] == tables["mail.empty"]
 
 
 def test_a_mark_tells_what_is_other_than_it_was(tmp_path: Path) -> None:
     for name, text in (("one", "1"), ("two", "2")):
         (tmp_path / name).write_text(text)
     (tmp_path / "link").symlink_to("one")
-    made = on_node["mark"].Mark(
-        {"mail.accounts": {"rows": 1, "text": "a"}}, files={"www": on_node["files"].figures(tmp_path)}
-    )
+    made = mark.Mark({"mail.accounts": {"rows": 1, "text": "a"}}, files={"www": files.figures(tmp_path)})
     assert made.counts == {"tables": 1, "rows": 1, "definitions": 0, "files of www": 3}
     assert made.missed_by(made) == []
     (tmp_path / "two").write_text("3")
     (tmp_path / "one").unlink()
-    found = on_node["mark"].Mark(
-        {"mail.accounts": {"rows": 2, "text": "b"}}, files={"www": on_node["files"].figures(tmp_path)}
-    )
+    found = mark.Mark({"mail.accounts": {"rows": 2, "text": "b"}}, files={"www": files.figures(tmp_path)})
     assert made.missed_by(found) == ["mail.accounts", "one", "two"]
     assert made.part([], databases=True).missed_by(found) == ["mail.accounts"]
 
@@ -139,15 +119,14 @@ INSERT INTO `a ``b` (`id`, `v(``)`, row_start, row_end) VALUES (1,'USE `x`','202
 def test_a_dump_tells_the_history_of_a_table(tmp_path: Path) -> None:
     dump = tmp_path / "dump.sql"
     dump.write_text(VERSIONED)
-    tables = on_node["dumps"].tables(dump)
+    tables = dumps.tables(dump)
     assert {name: of["rows"] for name, of in tables.items()} == {"odd `base.a `b": 2}
     dump.write_text(VERSIONED.replace("(1,", "(7,"))
-    assert on_node["dumps"].tables(dump) != tables, "the first row stands on the line of its statement"
-    assert on_node["dumps"].place_of(dump, 6) == "odd `base.a `b"
+    assert dumps.tables(dump) != tables, "the first row stands on the line of its statement"
+    assert dumps.place_of(dump, 6) == "odd `base.a `b"
 
 
 def test_a_backup_of_a_moment_that_has_not_been_is_in_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    repository = on_node["repository"]
     known = [
         repository.Snapshot(name, at, "", "") for name, at in (("old", HOUR), ("new", 2 * HOUR), ("ahead", 30 * DAY))
     ]
@@ -161,11 +140,11 @@ def test_a_backup_of_a_moment_that_has_not_been_is_in_nobodys_place(monkeypatch:
 
 
 def test_the_log_is_in_its_own_order_whatever_the_clock_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_node["archive"], "ARCHIVE", tmp_path)
+    monkeypatch.setattr(archive, "ARCHIVE", tmp_path)
     for name, position in (("20261226T120000-mysql2", 5), ("20261127T120000-mysql2", 9)):
         (tmp_path / "life" / name).mkdir(parents=True)
         (tmp_path / "life" / name / "heard").write_text(f"1000.5 {position}")
-    assert [part.position for part in on_node["archive"].parts("life")] == [5, 9]
+    assert [part.position for part in archive.parts("life")] == [5, 9]
 
 
 @pytest.fixture
@@ -173,7 +152,6 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in a volume's place."""
     if shutil.which("rsync") is None:
         pytest.skip("needs rsync")
-    files = on_node["files"]
     monkeypatch.setattr(files, "VOLUMES", tmp_path)
     monkeypatch.setattr(files, "mounted", lambda _: None)
     made = tmp_path / "home"
@@ -187,7 +165,7 @@ def _place(path: Path, text: str) -> None:
 
 
 def test_a_file_is_copied_and_put_back_by_its_content(volume: Path, tmp_path: Path) -> None:
-    files, staging = on_node["files"], tmp_path / "staging"
+    staging = tmp_path / "staging"
     _place(volume / "same", "AAAA")
     files.collect("home", staging)
     _place(volume / "same", "BBBB")
@@ -202,7 +180,7 @@ def test_a_file_is_copied_and_put_back_by_its_content(volume: Path, tmp_path: Pa
 def test_a_file_that_is_always_written_to_is_named(
     volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files, made = on_node["files"], on_node["files"]._same  # noqa: SLF001
+    made = files._same  # noqa: SLF001
     _place(volume / "quiet", "A")
     _place(volume / "busy", "0")
 
@@ -213,21 +191,20 @@ def test_a_file_that_is_always_written_to_is_named(
     monkeypatch.setattr(files, "_same", and_somebody_writes)
     told, moving = files.collect("home", tmp_path / "staging")
     assert moving == ["busy"]
-    assert on_node["mark"].differing(told, files.figures(tmp_path / "staging")) == []
+    assert mark.differing(told, files.figures(tmp_path / "staging")) == []
 
 
 def test_what_does_not_come_back_is_no_success(volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = on_node["files"]
     _place(volume / "kept", "A")
     told, _ = files.collect("home", tmp_path / "staging")
     monkeypatch.setattr(files, "_same", lambda *_, **__: None)
     _place(volume / "kept", "B")
-    with pytest.raises(on_node["command"].Failed, match=r"is not what it was: kept"):
+    with pytest.raises(command.Failed, match=r"is not what it was: kept"):
         files.put_back("home", tmp_path / "staging", told)
 
 
 def test_a_link_that_is_a_file_of_its_own_now_is_other_than_it_was(tmp_path: Path) -> None:
-    figures, differing = on_node["files"].figures, on_node["mark"].differing
+    figures, differing = files.figures, mark.differing
     _place(tmp_path / "one", "A")
     (tmp_path / "other").hardlink_to(tmp_path / "one")
     linked = figures(tmp_path)
@@ -245,14 +222,17 @@ class Answers:
 
 
 def test_what_has_no_end_lasts() -> None:
-    definitions = on_node["definitions"]
-    assert definitions.lasting(definitions.read(Answers()), HOUR) == {"view shop.v": {"digest": "digest"}}
+    assert definitions.lasting(definitions.read(cast("Any", Answers())), HOUR) == {"view shop.v": {"digest": "digest"}}
 
 
 def test_an_event_whose_time_is_over_is_gone_or_disabled() -> None:
-    event = {"digest": "d", "until": HOUR, "state": "ENABLED", "preserved": False}
-    made = {"event stays": {**event, "preserved": True}, "event goes": event, "view seen": {"digest": "v"}}
-    lasting = on_node["definitions"].lasting
+    event: dict[str, Any] = {"digest": "d", "until": HOUR, "state": "ENABLED", "preserved": False}
+    made = {
+        "event stays": {**event, "preserved": True},
+        "event goes": event,
+        "view seen": {"digest": "v"},
+    }
+    lasting = definitions.lasting
     assert lasting(made, HOUR) == made
     assert lasting(made, HOUR + 1) == {
         "event stays": {**event, "preserved": True, "state": "DISABLED"},
@@ -264,13 +244,13 @@ def test_a_mark_of_version_1_is_read(tmp_path: Path) -> None:
     (tmp_path / "mark.json").write_text(
         '{"tables": {"a.t": [3, "x"]}, "files": {"home": {"f": [1, "-rw-r--r--", 0, 0, "d"]}}}'
     )
-    old = on_node["mark"].read(tmp_path)
+    old = mark.read(tmp_path)
     entry = {"size": 1, "mode": "-rw-r--r--", "uid": 0, "gid": 0, "digest": "d", "mtime": 7}
-    found = on_node["mark"].Mark(
+    found = mark.Mark(
         {"a.t": {"rows": 3, "text": "x", "checksum": "1"}}, {"view a.v": {}}, {"home": {".": {}, "f": entry}}
     )
     assert old.missed_by(found) == []
-    assert old.missed_by(on_node["mark"].Mark()) == ["a.t", "f"]
+    assert old.missed_by(mark.Mark()) == ["a.t", "f"]
 
 
 LOG = """\
@@ -292,7 +272,7 @@ def test_a_log_tells_its_transactions_and_what_was_before(tmp_path: Path, monkey
     program.write_text(f"#!/bin/sh\ncat <<'EOF'\n{LOG}EOF\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    before, first, second = on_node["archive"].transactions([])
+    before, first, second = archive.transactions([])
     assert before[:2] == (2_000_000_000_004, b"")
     assert first[:2] == (2_000_000_000_005, b"260301 12:00:01")
     assert second[:2] == (2_000_000_000_006, b"260301 12:00:02")
@@ -301,20 +281,20 @@ def test_a_log_tells_its_transactions_and_what_was_before(tmp_path: Path, monkey
 
 def test_a_log_that_ends_before_it_was_heard_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test_a_log_tells_its_transactions_and_what_was_before(tmp_path, monkeypatch)
-    monkeypatch.setattr(on_node["archive"], "ARCHIVE", tmp_path / "archive")
+    monkeypatch.setattr(archive, "ARCHIVE", tmp_path / "archive")
     part = tmp_path / "archive" / "life" / "20260301T120000-mysql2"
     part.mkdir(parents=True)
     (part / "binlog.000001").write_text("whatever the program reads")
     (part / "heard").write_text("1000.5 2000000000006")
-    assert on_node["archive"].reach("life") == 1000.5
-    on_node["archive"].refuse_missing("life")
+    assert archive.reach("life") == 1000.5
+    archive.refuse_missing("life")
     (part / "heard").write_text("1001.5 2000000000007")
-    with pytest.raises(on_node["command"].Failed, match="ends at the transaction 2000000000006"):
-        on_node["archive"].refuse_missing("life")
+    with pytest.raises(command.Failed, match="ends at the transaction 2000000000006"):
+        archive.refuse_missing("life")
 
 
 def test_times_of_restic_are_read() -> None:
-    read = on_node["repository"]._seconds  # noqa: SLF001
+    read = repository._seconds  # noqa: SLF001
     assert read("2026-03-01T12:00:00.123456789Z") == read("2026-03-01T13:00:00+01:00")
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.unit.keeper import load
+from lab_node.volumes import bricks, disk, unlike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PROGRAM = "storage/rootfs/usr/lib/lab"
-bricks: Any = load("bricks", PROGRAM)
-unlike: Any = load("unlike", PROGRAM)
 ROOT = UUID(bricks.ROOT)
 SECOND = timedelta(seconds=1)
 
@@ -108,19 +105,17 @@ def test_a_volume_that_is_empty_was_not_emptied(empty: Path) -> None:
     assert not bricks.emptied(empty)
 
 
-def test_what_an_emptied_brick_still_has_is_kept(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bricks, "BRICKS", full.parent)
+def test_what_an_emptied_brick_still_has_is_kept(full: Path) -> None:
     _names(full)
-    bricks.set_aside(full)
+    disk.set_aside(full)
     assert not full.exists()
     kept = (full.parent / ".www.emptied/.glusterfs").glob("??/??/*")
     assert sum(path.is_file() and not path.is_symlink() for path in kept) == 2
 
 
-def test_where_nothing_is_left_nothing_is_kept(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bricks, "BRICKS", full.parent)
+def test_where_nothing_is_left_nothing_is_kept(full: Path) -> None:
     _inside(full)
-    bricks.set_aside(full)
+    disk.set_aside(full)
     assert list(full.parent.iterdir()) == []
 
 
@@ -155,3 +150,28 @@ def test_the_names_that_can_not_be_healed_are_read_from_the_log(full: Path, tmp_
 def test_a_directory_that_is_not_in_the_brick_is_called_by_its_gfid(full: Path) -> None:
     lost = uuid4()
     assert bricks.path_of(full, str(lost)) == f"/<gfid:{lost}>"
+
+
+def test_what_the_making_of_a_volume_leaves_is_unused(tmp_path: Path) -> None:
+    brick = tmp_path / "www"
+    assert bricks.unused(brick), "it is not there"
+    (brick / ".glusterfs").mkdir(parents=True)
+    assert bricks.unused(brick)
+    assert not bricks.has_data(brick)
+    (brick / "file").touch()
+    assert not bricks.unused(brick)
+    assert bricks.has_data(brick)
+
+
+def test_a_brick_that_ran_is_not_unused(empty: Path) -> None:
+    assert not bricks.unused(empty)
+    assert not bricks.has_data(empty)
+
+
+def test_the_index_has_an_entry_of_each_file_that_others_lack(empty: Path) -> None:
+    assert bricks.index(empty) == []
+    (empty / bricks.INDEX).mkdir(parents=True)
+    (empty / bricks.INDEX / f"xattrop-{uuid4()}").touch()
+    waiting = str(uuid4())
+    (empty / bricks.INDEX / waiting).touch()
+    assert bricks.index(empty) == [waiting]

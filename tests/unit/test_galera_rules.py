@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from tests.unit.keeper import load
+from lab_node.keeper import component
+from lab_node.keeper.rules import Role
 
 SIZE, WALKS, STEPS = 3, 4000, 120
-
-
-rules: Any = load("rules")
-component: Any = load("component")
-Role = rules.Role
 
 
 @dataclass
@@ -36,7 +31,7 @@ class Node:
     running: bool = False
     received: list[int] = field(default_factory=list)  # in memory: ordered, and not yet on the disk
 
-    def seat(self) -> Any:  # noqa: ANN401 - a class of the module that was loaded by its path
+    def seat(self) -> component.Seat:
         return component.Seat(
             self.name, Role.DOWN, self.running, self.running, self.promised, self.begun, self.writer, len(self.log),
             self.member, self.history,

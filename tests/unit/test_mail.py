@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.plan import plan
 from lab.recipes import families
 from lab.services import mail
 from lab.topology import parse
+from lab_node import delivered
 from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:
@@ -33,28 +31,13 @@ supervisor | 4jY7R12g69zCHcL: is no line of a mail server
 """.splitlines()
 
 
-@pytest.fixture
-def delivered() -> Any:  # noqa: ANN401  a script that is loaded by its path
-    path = str(assets.images() / "mail/rootfs/usr/lib/lab/delivered")
-    loader = importlib.machinery.SourceFileLoader("delivered", path)
-    spec = importlib.util.spec_from_loader("delivered", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
 def test_a_messages_way_is_what_names_it_or_its_queue_id() -> None:
     found = mail.way(LOG, "<one@www.test>")
     assert found == [LOG[0], LOG[1], LOG[3], LOG[5]]
     assert mail.way(LOG, "<three@www.test>") == []
 
 
-def test_what_waits_for_a_later_try_may_be_in_the_mailbox_too(
-    delivered: Any,  # noqa: ANN401
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_waits_for_a_later_try_may_be_in_the_mailbox_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed behind the delivery, deferred after the boot since Dovecot did not listen yet, and killed again."""
     rows = [
         {"queue_name": name, "queue_id": f"{name}1", "arrival_time": 1000, "recipients": [{"address": "Ann@www.test"}]}
@@ -68,8 +51,8 @@ def test_what_waits_for_a_later_try_may_be_in_the_mailbox_too(
     assert found == {"ann@www.test": {"incoming1": 1000, "active1": 1000, "deferred1": 1000, "hold1": 1000}}
 
 
-def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(delivered: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    delivered.MAILBOXES = tmp_path
+def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivered, "MAILBOXES", tmp_path)
     here = os.uname().nodename
     for folder, name, head in (
         ("new", f"1001.M1P1.{here},S=9", "Received: from x\n\tby mail1 (Postfix) with ESMTPSA id AAA111\n"),
@@ -92,7 +75,7 @@ def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(delivered: Any, tmp_pa
     assert "discard" not in delivered.script(set())
 
 
-def test_only_what_was_about_to_be_delivered_is_looked_for(delivered: Any) -> None:  # noqa: ANN401
+def test_only_what_was_about_to_be_delivered_is_looked_for() -> None:
     to = [{"address": "Ann@www.test"}, {"address": "bob@www.test"}]
     rows = [{"queue_id": "A", "arrival_time": 5, "recipients": to}]
     assert delivered.wanted(rows) == {"ann@www.test": {"A": 5}, "bob@www.test": {"A": 5}}

@@ -6,42 +6,37 @@ import sys
 import threading
 import time
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.evidence.promises import promise
+from lab.evidence.promises import promise as declared
 from lab.formulas import evaluated
-from tests.unit.keeper import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
+    sys.modules.setdefault(library, ModuleType(library))
+
+from lab_node.keeper import election, promise, rules  # noqa: E402  see above
+from lab_node.keeper.settings import Settings  # noqa: E402
+
 NAMES = ("mysql1", "mysql2", "mysql3")
 
 
-@pytest.fixture(scope="module")
-def election() -> Any:  # noqa: ANN401  a module that no type checker can see
-    """The keeper's elections; the driver of its database is in the images alone, and nothing here connects."""
-    for name in ("pymysql", "pymysql.cursors"):
-        sys.modules.setdefault(name, ModuleType(name))
-    for name in ("rules", "settings", "server", "database", "promise", "wire", "node"):
-        load(name)
-    return load("election")
-
-
-def _settings(module: Any, name: str, nodes: dict[str, str], patience: float = 2.0, **watched: float) -> Any:  # noqa: ANN401
+def _settings(name: str, nodes: dict[str, str], patience: float = 2.0, **watched: float) -> Settings:
     checks = {"inter": 0.5, "fastinter": 0.1, "timeout": 0.5, "fall": 2} | watched
-    return module.Settings("replication", name, 1, nodes, patience, 5.0, "", {}, checks)
+    return Settings("replication", name, 1, nodes, patience, 5.0, "", {}, checks)
 
 
 class Watched:
     """What tests do with a node's own time."""
 
-    settings: Any
+    settings: Settings
     _heard: float
     _serves_from: float
 
@@ -54,18 +49,17 @@ class Watched:
         return self._serves_from
 
 
-def _candidate(election: Any, name: str, folder: Path) -> Any:  # noqa: ANN401  see above
+def _candidate(name: str, folder: Path) -> Any:  # noqa: ANN401  what tests replace in it is of other types
     """A replica whose database and network are plain values."""
-    rules, promise = sys.modules["rules"], sys.modules["promise"]
 
-    class Candidate(Watched, election.Elections):  # type: ignore[misc]
+    class Candidate(Watched, election.Elections):
         def __init__(self) -> None:
             nodes = {one: f"10.90.0.5{number}" for number, one in enumerate(NAMES, 1)}
-            self.settings = _settings(sys.modules["settings"], name, nodes)
+            self.settings = _settings(name, nodes)
             self.promise = promise.Promise(folder / f"{name}.json", "replication")
             self.promise.keep(epoch=1, member=True, agreed=(1, nodes))
-            self.database = SimpleNamespace(stop_receiving=lambda: None)
-            self.peers = SimpleNamespace()
+            self.database = cast("Any", SimpleNamespace(stop_receiving=lambda: None))
+            self.peers = cast("Any", SimpleNamespace())
             self.role, self.epoch, self.position, self.applied = rules.Role.REPLICA, 0, 0, 0
             self.because = ""
             self.following, self.history, self.waiting = "", (), False
@@ -77,7 +71,7 @@ def _candidate(election: Any, name: str, folder: Path) -> Any:  # noqa: ANN401  
             self._answers = self._released = 0
             self.elected: list[int] = []
 
-        def me(self) -> Any:  # noqa: ANN401
+        def me(self) -> rules.View:
             return rules.View(name, self.role, promised=self.promise.epoch, position=0, member=True)
 
         def _step(self, views: object, now: float) -> None: ...
@@ -116,9 +110,9 @@ def _asks(node: Any, others: list[Any], before: Callable[[], object] = lambda: N
     node.peers.ask_all = ask_all
 
 
-def test_a_vote_that_was_given_during_a_trial_is_not_given_again(election: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_a_vote_that_was_given_during_a_trial_is_not_given_again(tmp_path: Path) -> None:
     """The first asks the third whether it would be elected; meanwhile the second asks the first, and is."""
-    first, second, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    first, second, third = (_candidate(name, tmp_path) for name in NAMES)
     _asks(second, [first])
     _asks(first, [third], before=second.stands)
     assert not first.stands()
@@ -126,18 +120,17 @@ def test_a_vote_that_was_given_during_a_trial_is_not_given_again(election: Any, 
     assert first.elected == [], "two nodes were elected in one epoch"
 
 
-def test_who_is_alone_in_standing_is_elected(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
-    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+def test_who_is_alone_in_standing_is_elected(tmp_path: Path) -> None:
+    first, _, third = (_candidate(name, tmp_path) for name in NAMES)
     _asks(first, [third])
     assert first.stands()
     assert first.elected == [2]
 
 
 def test_who_has_answered_a_primary_elects_no_other_as_long_as_that_may_be_read_from(
-    election: Any,  # noqa: ANN401  see above
     tmp_path: Path,
 ) -> None:
-    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    first, _, third = (_candidate(name, tmp_path) for name in NAMES)
     _asks(first, [third])
     third.heard(leads=1)
     assert not first.stands(), "the voter has answered it"
@@ -150,8 +143,8 @@ def test_who_has_answered_a_primary_elects_no_other_as_long_as_that_may_be_read_
     assert first.stands(), "a node that leads nothing is no primary"
 
 
-def test_a_primary_of_an_older_epoch_binds_nobody(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
-    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+def test_a_primary_of_an_older_epoch_binds_nobody(tmp_path: Path) -> None:
+    first, _, third = (_candidate(name, tmp_path) for name in NAMES)
     _asks(first, [third])
     third.promise.keep(epoch=2)
     third.heard(leads=1)
@@ -160,12 +153,11 @@ def test_a_primary_of_an_older_epoch_binds_nobody(election: Any, tmp_path: Path)
 
 
 def test_a_primary_that_hands_over_is_not_waited_for(
-    election: Any,  # noqa: ANN401  see above
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(election, "STANDING_SECONDS", 0.1)
-    first, _, third = (_candidate(election, name, tmp_path) for name in NAMES)
+    first, _, third = (_candidate(name, tmp_path) for name in NAMES)
     _asks(first, [third])
     for one in (first, third):
         one.heard(leads=1)
@@ -176,12 +168,11 @@ def test_a_primary_that_hands_over_is_not_waited_for(
     assert first.serves_from >= begun + first.settings.refused, "the balancers still lead to the other one"
 
 
-def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: Path) -> None:  # noqa: ANN401  see above
-    first = _candidate(election, NAMES[0], tmp_path)
-    rules = sys.modules["rules"]
+def test_a_primary_leads_by_the_answers_of_a_majority(tmp_path: Path) -> None:
+    first = _candidate(NAMES[0], tmp_path)
     first.role, first.epoch = rules.Role.PRIMARY, 3
 
-    def said(promised: int, name: str = NAMES[1]) -> Any:  # noqa: ANN401  see above
+    def said(promised: int, name: str = NAMES[1]) -> rules.View:
         return rules.View(name, rules.Role.REPLICA, promised=promised, member=True)
 
     asked: dict[int, list[tuple[float, Any]]] = {}
@@ -206,11 +197,11 @@ def test_a_primary_leads_by_the_answers_of_a_majority(election: Any, tmp_path: P
 )  # fmt: skip
 def test_the_silence_outlasts_what_may_lead_to_the_old_primary(patience: float, **watched: float) -> None:
     """By the formulas of role.yaml: of balancers that hear of it, and of those that hear nothing."""
-    where = promise("mysql-fails-over").declared.where
+    where = declared("mysql-fails-over").declared.where
     known = watched | {"patience": patience}
     for part in ("look", "refused", "silent"):
         known[part] = evaluated(where[part], known)
-    one = _settings(load("settings"), "mysql1", {}, patience, **watched)
+    one = _settings("mysql1", {}, patience, **watched)
     assert one.silent == pytest.approx(known["silent"])
     assert one.lease + one.refused == pytest.approx(known["refused"])
     assert one.silence > max(known["silent"], one.lease + one.refused)

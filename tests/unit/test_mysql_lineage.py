@@ -7,16 +7,14 @@ written into its log. It plays the functions of `rules.py` by which nodes are co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.unit.keeper import load
+from lab_node.keeper import rules
+from lab_node.keeper.rules import Role
 
-rules: Any = load("rules")
-Role = rules.Role
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 
@@ -29,7 +27,7 @@ class Node:
     data: set[int] = field(default_factory=set)
     unlogged: bool = False
     lineage: int = 0
-    role: Any = Role.REPLICA
+    role: Role = Role.REPLICA
 
 
 class Cluster(RuleBasedStateMachine):
@@ -40,7 +38,7 @@ class Cluster(RuleBasedStateMachine):
         self.nodes = [Node(f"mysql{number + 1}") for number in range(SIZE)]
         self.epoch, self.statements = 0, 0
 
-    def view(self, node: Node) -> Any:  # noqa: ANN401  the rules are loaded by their path
+    def view(self, node: Node) -> rules.View:
         return rules.View(
             node.name, node.role, member=True, epoch=self.epoch, unlogged=node.unlogged, lineage=node.lineage
         )
@@ -112,7 +110,7 @@ def test_copies_become_equal_whoever_is_ended_and_elected() -> None:
 
 def test_the_model_finds_a_node_that_forgets_that_it_was_ended() -> None:
     class Forgetful(Cluster):
-        def view(self, node: Node) -> Any:  # noqa: ANN401  see above
+        def view(self, node: Node) -> rules.View:
             return rules.View(node.name, node.role, member=True, epoch=self.epoch, lineage=node.lineage)
 
     try:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.keeper import load
+from lab_node.keeper import relay
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-relay: Any = load("relay")
 
 
 def _event(kind: int, body: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 The model has what a real cluster has: logs, promises on a disk, replication that goes on a transaction at a time, votes
 that arrive late or never, nodes that die, come back, and come back with an empty disk. It plays the very functions that
-the nodes run (images/mysql/rootfs/usr/lib/lab/keeper/rules.py).
+the nodes run (lab_node/keeper/rules.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,17 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.unit.keeper import load
+from lab_node.keeper import rules
+from lab_node.keeper.rules import Role
 
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 EVERYBODY = frozenset(range(SIZE))
 # Whom a node hears: mostly everybody, else all but one of the three.
 HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
-
-
-rules: Any = load("rules")
-Role = rules.Role
 
 
 @dataclass
@@ -45,7 +41,7 @@ class Node:
     log: list[int] = field(default_factory=list)
     promised: int = 0
     member: bool = False
-    role: Any = Role.REPLICA
+    role: Role = Role.REPLICA
     epoch: int = 0
     follows: int | None = None  # the index of a primary, while replication runs
     following_epoch: int = 0
@@ -85,11 +81,11 @@ class Cluster(RuleBasedStateMachine):
                     self.join(index, EVERYBODY)
             self.receive(1, 1)
 
-    def view(self, node: Node) -> Any:  # noqa: ANN401  the rules are loaded by their path
+    def view(self, node: Node) -> rules.View:
         counts = node.member and not rules.owing(node.position, node.owes)
         return rules.View(node.name, node.role, node.promised, node.position, counts, node.epoch, node.history)
 
-    def others(self, node: Node, heard: frozenset[int]) -> list[Any]:
+    def others(self, node: Node, heard: frozenset[int]) -> list[rules.View]:
         """The views of those that are up and heard."""
         return [
             self.view(one)
@@ -345,7 +341,7 @@ def walks(count: int) -> None:
 
 
 def test_members_to_come_are_chosen_by_those_that_were_too() -> None:
-    def voters(*numbers: int) -> list[Any]:
+    def voters(*numbers: int) -> list[rules.View]:
         return [rules.View(f"mysql{number}", Role.REPLICA, member=True) for number in numbers]
 
     three, one, other = {"mysql1", "mysql2", "mysql3"}, {"mysql1"}, {"mysql1", "mysql2", "mysql4"}

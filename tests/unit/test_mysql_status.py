@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.keeper import load
+from lab_node.keeper import status
 
-status = load("status")
 GOOD = b"GET /primary HTTP/1.0\r\n\r\n"
 LIMIT = 5.0
 
 
 @pytest.fixture
-def door() -> Any:  # noqa: ANN401  a class that no type checker can see
+def door() -> status.Status:
     def answer(path: str, address: str) -> tuple[int, dict[str, Any]]:
         return (200 if path == "/primary" else 503), {"path": path, "asker": address}
 
@@ -27,11 +26,11 @@ def door() -> Any:  # noqa: ANN401  a class that no type checker can see
     return made
 
 
-def _connected(door: Any) -> socket.socket:  # noqa: ANN401
+def _connected(door: status.Status) -> socket.socket:
     return socket.create_connection(("127.0.0.1", door.port), timeout=LIMIT)
 
 
-def _asked(door: Any, *pieces: bytes) -> bytes:  # noqa: ANN401
+def _asked(door: status.Status, *pieces: bytes) -> bytes:
     with _connected(door) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -41,14 +40,14 @@ def _asked(door: Any, *pieces: bytes) -> bytes:  # noqa: ANN401
         return said
 
 
-def test_a_balancers_question_is_answered_and_the_connection_ends(door: Any) -> None:  # noqa: ANN401
+def test_a_balancers_question_is_answered_and_the_connection_ends(door: status.Status) -> None:
     head, _, body = _asked(door, GOOD).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert json.loads(body) == {"path": "/primary", "asker": "127.0.0.1"}
     assert _asked(door, b"GET /re", b"plica?x=1 HTTP/1.0\r", b"\n\r\n").startswith(b"HTTP/1.1 503 ")
 
 
-def test_a_kept_connection_is_asked_again_also_before_the_first_answer(door: Any) -> None:  # noqa: ANN401
+def test_a_kept_connection_is_asked_again_also_before_the_first_answer(door: status.Status) -> None:
     kept = b"GET /primary HTTP/1.1\r\nHost: x\r\n\r\n"
     said = _asked(door, kept + kept, kept, GOOD)
     assert said.count(b"HTTP/1.1 200 OK") == 4
@@ -71,12 +70,14 @@ def test_a_kept_connection_is_asked_again_also_before_the_first_answer(door: Any
         (b"GET /" + 5000 * b"a", 431),
     ],
 )
-def test_anything_else_is_refused_and_not_read_on(door: Any, sent: bytes, code: int) -> None:  # noqa: ANN401
+def test_anything_else_is_refused_and_not_read_on(door: status.Status, sent: bytes, code: int) -> None:
     assert _asked(door, sent).startswith(b"HTTP/1.1 %d " % code)
     assert _asked(door, GOOD).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_is_slow_or_silent_is_left_and_holds_nobody_up(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_who_is_slow_or_silent_is_left_and_holds_nobody_up(
+    door: status.Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status, "REQUEST_SECONDS", 0.3)
     monkeypatch.setattr(status, "IDLE_SECONDS", 0.6)
     monkeypatch.setattr(status, "SWEEP_SECONDS", 0.05)
@@ -91,7 +92,7 @@ def test_who_is_slow_or_silent_is_left_and_holds_nobody_up(door: Any, monkeypatc
         assert time.monotonic() > begun + 0.5
 
 
-def test_one_address_gets_a_bounded_number_of_connections_and_they_become_free(door: Any) -> None:  # noqa: ANN401
+def test_one_address_gets_a_bounded_number_of_connections_and_they_become_free(door: status.Status) -> None:
     open_ones = [_connected(door) for _ in range(status.FROM_ONE_ADDRESS)]
     try:
         with _connected(door) as one_more:
@@ -105,7 +106,7 @@ def test_one_address_gets_a_bounded_number_of_connections_and_they_become_free(d
         assert time.monotonic() < deadline, "closed connections are counted still"
 
 
-def _asked_or_refused(door: Any) -> bytes:  # noqa: ANN401
+def _asked_or_refused(door: status.Status) -> bytes:
     try:
         return _asked(door, GOOD)
     except ConnectionError:

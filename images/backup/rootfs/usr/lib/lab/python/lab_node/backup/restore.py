@@ -1,0 +1,206 @@
+"""Back from the repository: into the running cluster, or, for practice, into a scratch place alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import archive, databases, definitions, files, mark, repository, scratch
+from .command import Failed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .repository import Snapshot
+    from .scratch import Played
+    from .settings import Settings
+
+MYSQL = "mysql"
+REACH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted back.
+
+    Attributes:
+        snapshot: which backup; "" for the newest, or the one before `at`.
+        at: the moment (Unix seconds), or 0 for the backup's own.
+        only: `mysql` or a volume; "" for all.
+    """
+
+    snapshot: str = ""
+    at: float = 0.0
+    only: str = ""
+
+
+def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
+    """Puts a backup, carried on to a moment if asked, in the place of what the cluster has."""
+    began = time.monotonic()
+    with repository.held():
+        chosen, volumes, wants_databases = _chosen(wanted, asked)
+        with scratch.folder() as where:
+            told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
+            played = scratch.Played()
+            changed: list[str] = []
+            missed: list[str] = []
+            if wants_databases and told.tables:
+                with scratch.server(wanted, where) as here:
+                    played = _whole(chosen, here, where, told, asked.at)
+                    missed, changed = _put_back(databases.writable(wanted), here, where)
+            for volume in volumes:
+                source = where / mark.FILES / volume
+                expected = files.figures(source) if told.old else told.files[volume]
+                changed += [f"{volume}/{name}" for name in files.put_back(volume, source, expected)]
+    if missed:  # files are back, whatever a database does
+        raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
+    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"changed": changed}
+
+
+def _put_back(cluster: databases.Server, here: databases.Server, where: Path) -> tuple[list[str], list[str]]:
+    """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
+
+    Returns:
+        What did not come back, and the tables that somebody wrote to since.
+    """
+    names = [name for name in here.names() if name != databases.OWN]
+    here.dump(names, where / "restored.sql", "--add-drop-database")
+    with here.session() as session:
+        (where / "people.sql").write_text(
+            definitions.script(definitions.accounts(session, own=False), databases.RESTORER)
+        )
+        wanted = definitions.read(session)
+        session.rows("START TRANSACTION")
+        sums = here.checksums(session)
+    with cluster.session() as session:
+        before = session.rows("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+        session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
+        try:
+            cluster.load(where / "restored.sql")
+            cluster.load(where / "people.sql")
+        finally:
+            session.rows(f"SET GLOBAL max_allowed_packet = {before}")
+        found = definitions.read(session)
+        session.rows("START TRANSACTION")
+        after = cluster.checksums(session)
+    now = time.time()
+    there = definitions.lasting(found, now)
+    missed = [
+        name
+        for name, of in definitions.lasting(wanted, now).items()
+        if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})
+    ]
+    missed += [name for name in sums if name not in after]
+    return missed, [
+        name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
+    ]
+
+
+def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
+    """Does all of it but the last step, and says from how long ago what it got is (s), and how long it took (s)."""
+    began = time.monotonic()
+    with repository.held():
+        chosen, volumes, wants_databases = _chosen(wanted, asked)
+        moment = asked.at or (archive.reach(chosen.history) if chosen.history else 0.0)
+        with scratch.folder() as where:
+            told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
+            played = scratch.Played()
+            if wants_databases and told.tables:
+                with scratch.server(wanted, where) as here:
+                    played = _whole(chosen, here, where, told, moment)
+    now = time.time()
+    points = {"files": round(now - chosen.time, 2)} | (
+        {MYSQL: round(now - max(moment, chosen.time), 2)} if told.tables else {}
+    )
+    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"recovery_point": points}
+
+
+def _whole(chosen: Snapshot, here: databases.Server, where: Path, told: mark.Mark, moment: float) -> Played:
+    scratch.restored(chosen, here, where, told)
+    return scratch.played(chosen, here, moment) if moment else scratch.Played()
+
+
+def _said(chosen: Snapshot, told: mark.Mark, played: Played, began: float) -> dict[str, object]:
+    return {
+        "snapshot": chosen.id,
+        "time": chosen.time,
+        "has": told.counts,
+        "played": played.count,
+        "last_played": played.last,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
+    """The backup, the volumes and whether the databases, or why not."""
+    repository.ensure()
+    known = repository.snapshots()
+    if not known:
+        raise Failed("there is no backup yet", next_step="'lab backup now' makes one", asked=True)
+    there = ([MYSQL] if wanted.database else []) + wanted.volumes
+    if asked.only and asked.only not in there:
+        raise Failed(
+            f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True
+        )
+    chosen = (
+        _named(known, asked)
+        if asked.snapshot
+        else _before(known, asked.at)
+        if asked.at
+        else repository.newest(known, time.time())
+    )
+    if asked.at and asked.only in ("", MYSQL):
+        _refuse_unreachable(wanted, chosen, asked.at)
+    volumes = [volume for volume in wanted.volumes if asked.only in ("", volume)]
+    return chosen, volumes, bool(wanted.database) and asked.only in ("", MYSQL)
+
+
+def _named(known: list[Snapshot], asked: Asked) -> Snapshot:
+    found = [one for one in known if one.id.startswith(asked.snapshot)]
+    if len(found) != 1:
+        what = "no backup" if not found else "more than one backup"
+        ids = ", ".join(one.id for one in known[-5:])
+        raise Failed(
+            f"there is {what} '{asked.snapshot}'",
+            next_step=f"'lab backup list' has them all; the newest: {ids}",
+            asked=True,
+        )
+    return found[0]
+
+
+def _before(known: list[Snapshot], at: float) -> Snapshot:
+    found = [one for one in known if one.time <= at]
+    if not found:
+        raise Failed(
+            f"there is no backup from before {_text(at)}",
+            next_step=f"the oldest is of {_text(known[0].time)}",
+            asked=True,
+        )
+    return found[-1]
+
+
+def _refuse_unreachable(wanted: Settings, chosen: Snapshot, at: float) -> None:
+    """A moment that the log does not have: in the future, or in another life of the database."""
+    if not chosen.history:
+        raise Failed(
+            "this cluster keeps no log of its database: only the backups' own moments can be restored", asked=True
+        )
+    if at > time.time():
+        raise Failed(f"{_text(at)} is in the future", asked=True)
+    deadline = time.monotonic() + REACH_SECONDS
+    while archive.reach(chosen.history) < at:
+        current = databases.history(databases.readable(wanted))
+        if current != chosen.history or time.monotonic() > deadline:
+            reach = archive.reach(chosen.history) or chosen.time
+            raise Failed(
+                f"the log that carries the backup {chosen.id} on ends at {_text(reach)}, before {_text(at)}",
+                next_step="choose a moment up to then, or a later backup",
+                asked=True,
+            )
+        time.sleep(0.5)
+    archive.refuse_missing(chosen.history)
+
+
+def _text(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(moment))

@@ -1,0 +1,32 @@
+"""supervisord without setuptools, of which it wants one attribute of one module.
+
+It imports `pkg_resources` for an entry point of its own: half of its start (measured: 133 ms with it, 78 ms without)
+and a fifth of its memory (31 MB, 24 MB), on every node. Reading the entry point by `importlib.metadata` costs nearly as
+much.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from importlib import import_module
+
+
+def parse(spec: str) -> types.SimpleNamespace:
+    """An entry point such as `x=supervisor.rpcinterface:make_main_rpcinterface`, with its `resolve()`."""
+    module, _, attribute = spec.partition("=")[2].partition(":")
+    return types.SimpleNamespace(resolve=lambda: getattr(import_module(module), attribute))
+
+
+def main() -> None:
+    """Becomes the supervisor."""
+    stand_in = types.ModuleType("pkg_resources")
+    vars(stand_in)["EntryPoint"] = types.SimpleNamespace(parse=parse)
+    sys.modules["pkg_resources"] = stand_in
+    from supervisor import supervisord  # behind the stand-in, which it imports
+
+    supervisord.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Says again to a primary what a replica has: an acknowledgement that was lost is asked for by nobody else.
+
+A replica that reconnects by GTID says nothing of what it had before. One that asks for the log from a place has, by the
+protocol, everything before that place: so a second connection asks from where this node's own has come to, and is
+closed.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pymysql.cursors
+from pymysql.constants import COMMAND
+
+from .server import CA, TLS
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+SECONDS = 2.0
+NON_BLOCKING = 1
+OWN_NUMBERS = 200  # a second connection by the same number would end the first one
+
+
+def again(settings: Settings, host: str, slave: dict[str, Any]) -> None:
+    """Tells `host` that this node has its log up to where replication has received it, on its disk.
+
+    Raises:
+        OSError: the primary was not reached; pymysql.MySQLError: it did not like it.
+    """
+    file, place = str(slave["Master_Log_File"]), int(slave["Read_Master_Log_Pos"])
+    connection = pymysql.connect(
+        host=host, user="replication", password=settings.replication_password, connect_timeout=SECONDS,
+        read_timeout=SECONDS, write_timeout=SECONDS, ssl={"ca": str(CA), "cert": str(TLS), "key": str(TLS)},
+    )  # fmt: skip
+    try:
+        with connection.cursor() as cursor:
+            for name, value in (("mariadb_slave_capability", "4"), ("rpl_semi_sync_slave", "1")):
+                cursor.execute(f"SET @{name} = {value}")
+            cursor.execute("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum")
+        asked = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
+        connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)  # noqa: SLF001  PyMySQL has no other way
+        connection._read_packet()  # noqa: SLF001
+    finally:
+        connection.close()

@@ -1,0 +1,106 @@
+"""A copy of one node's data on another, by mariadb-backup: streamed by the donor, made ready by who receives it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+from .database import ADOPT
+from .server import HOME, SOCKET
+from .wire import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .wire import Peers
+
+PREPARE_SECONDS = 900.0
+# The names depend on the version.
+POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")
+STATES = ("xtrabackup_galera_info", "mariadb_backup_galera_info")
+
+
+def donated(*options: str) -> Iterator[bytes]:
+    """What mariadb-backup streams of this node."""
+    backup = subprocess.Popen(
+        ["mariadb-backup", "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root",
+         f"--socket={SOCKET}", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert backup.stdout is not None
+    try:
+        while piece := backup.stdout.read(CHUNK):
+            yield piece
+        if backup.wait():
+            raise OSError(f"mariadb-backup ended with {backup.returncode}")
+    finally:
+        backup.kill()
+        backup.wait()
+
+
+def cloned(peers: Peers, donor: str) -> Path:
+    """A data directory with the donor's data, not yet in place.
+
+    Raises:
+        OSError: the donor can't, or broke off.
+        subprocess.SubprocessError: what came can't be used.
+    """
+    fresh = HOME / "data.clone"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    unpack = subprocess.Popen(["mbstream", "-x", "-C", str(fresh)], stdin=subprocess.PIPE)
+    assert unpack.stdin is not None
+    try:
+        for piece in peers.stream(donor, "/clone"):
+            unpack.stdin.write(piece)
+        unpack.stdin.close()
+        if unpack.wait():
+            raise OSError("what the donor sent can't be unpacked")
+    finally:
+        unpack.kill()
+        unpack.wait()
+    prepare = ["mariadb-backup", "--prepare", f"--target-dir={fresh}"]
+    subprocess.run(prepare, check=True, stderr=subprocess.DEVNULL, timeout=PREPARE_SECONDS)
+    subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
+    return fresh
+
+
+class Copy:
+    """A copy that is being fetched, while its node goes on with what it does."""
+
+    def __init__(self, peers: Peers, donor: str, epoch: int, *, idle: bool) -> None:
+        self.donor, self.epoch = donor, epoch
+        self.idle = idle  # whether the node's own database was down, and acknowledged nothing, when this began
+        self.fresh: Path | None = None
+        self.failed = ""
+        self._thread = threading.Thread(target=self._fetch, args=(peers,), daemon=True)
+        self._thread.start()
+
+    @property
+    def fetching(self) -> bool:
+        """Whether it is still under way."""
+        return self._thread.is_alive()
+
+    def _fetch(self, peers: Peers) -> None:
+        try:
+            fresh = cloned(peers, self.donor)
+            adopted(fresh)
+            self.fresh = fresh
+        except (OSError, subprocess.SubprocessError, StopIteration, IndexError) as error:
+            self.failed = str(error) or type(error).__name__
+
+
+def adopted(fresh: Path) -> None:
+    """Tells a copy, which comes without a binary log, where the donor's was; it is read at its first start."""
+    told = next(path for name in POSITIONS if (path := fresh / name).exists())
+    (fresh / ADOPT).write_text(told.read_text().split()[2])
+
+
+def position(fresh: Path) -> tuple[str, int]:
+    """Where in Galera's history a copy was made."""
+    told = next(path for name in STATES if (path := fresh / name).exists())
+    uuid, _, number = told.read_text().split()[0].rpartition(":")
+    return uuid, int(number)

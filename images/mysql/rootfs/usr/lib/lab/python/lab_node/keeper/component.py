@@ -1,0 +1,91 @@
+"""The rules by which Galera's primary component is begun anew, and one of its nodes takes the writes. Pure, as `rules`.
+
+Galera itself agrees on the order of transactions while a majority runs. What it leaves to people is the time when no
+component runs: who begins it, with nothing acknowledged lost. A commit is acknowledged when it is durable on the node
+that took it, which may be ahead of all others; so every node remembers, durably, which one takes the writes, that one
+begins to take them only when a majority remembers it, and a component is begun anew only by a majority of which the
+newest such memory names a node that is among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .rules import Role
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a node says of itself.
+
+    Attributes:
+        running: whether its database runs, in whatever component.
+        component: whether it is in the primary one, and has caught up with it.
+        promised: the highest epoch that it has promised, durably; `begun`: the newest of which it knows that it began.
+        writer: the node that takes the writes in epoch `begun`.
+        position: the number of the last transaction on its disk.
+        member: whether what is on its disk counts; a new disk does not.
+        history: each epoch that it knows, with the position after which it began.
+    """
+
+    name: str
+    role: Role
+    running: bool = False
+    component: bool = False
+    promised: int = 0
+    begun: int = 0
+    writer: str = ""
+    position: int = 0
+    member: bool = False
+    history: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """By which copies are compared: what a later epoch has began where an earlier one was cut off."""
+        return self.begun, self.position
+
+
+def short_of(me: Seat, seats: list[Seat], size: int) -> str:
+    """Why these nodes, none of which runs, can't begin a component by this one; nothing where they can."""
+    there = [me, *(seat for seat in seats if not seat.running)]
+    members = [seat for seat in there if seat.member]
+    if 2 * len(members) <= size and len(there) < size:
+        return f"{len(there)} of {size} nodes are there" + (
+            "" if len(members) == len(there) else ", some disks are new"
+        )
+    newest = max(there, key=lambda seat: seat.reach)
+    if newest.begun and newest.writer not in {seat.name for seat in members}:
+        return f"{newest.writer}, which took the writes, is not there"
+    best = min(members or there, key=lambda seat: (-seat.begun, -seat.position, seat.name))
+    return "" if best == me else f"{best.name} has more, and begins"
+
+
+def grants(epoch: int, candidate: tuple[int, int], me: Seat) -> str:
+    """Why this node does not vote for a candidate with this reach; nothing where it does."""
+    if me.running:
+        return "its database runs"
+    if epoch <= me.promised:
+        return f"it has promised epoch {me.promised}"
+    return "it has more" if me.member and me.reach > candidate else ""
+
+
+def confirmed(me: Seat, seats: list[Seat], size: int) -> bool:
+    """Whether a majority remembers that this node takes the writes, and none of these has promised anything newer."""
+    agreed = [seat for seat in (me, *seats) if (seat.begun, seat.writer) == (me.begun, me.name)]
+    newer = [seat for seat in seats if seat.promised > me.begun and not seat.component]
+    return me.writer == me.name and 2 * len(agreed) > size and not newer
+
+
+def takes_over(me: Seat, members: set[str]) -> bool:
+    """Whether this node is the one to take the writes of a component whose writer has left it.
+
+    `members` are those whom Galera itself counts: one that is not heard, and still counted, may be acknowledging.
+    """
+    return me.writer not in members and me.name == min(members, default="")
+
+
+def diverged(begun: int, position: int, history: tuple[tuple[int, int], ...]) -> bool:
+    """Whether what is on a disk goes on where an epoch that this disk's node does not know had begun."""
+    return any(epoch > begun and position > after for epoch, after in history)

@@ -1,0 +1,226 @@
+"""What is asked of mariadbd in SQL, by root over the local socket."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pymysql.cursors
+
+from . import rules
+from .server import CA, DATA, SOCKET, TLS
+
+if TYPE_CHECKING:
+    from . import relay
+    from .settings import Settings
+
+ADOPT = "adopt-position"
+WORK_SECONDS = 30.0
+STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host that is gone
+WAITING_SECONDS = 0.5
+
+
+class Trouble(Exception):
+    """The database does not do what it was asked."""
+
+
+def number(gtid: str) -> int:
+    """The sequence number of a position such as `0-1-1000000000004`; 0 of none."""
+    return max((int(one.rpartition("-")[2]) for one in (gtid or "").split(",") if one), default=0)
+
+
+class Database:
+    """A connection that is made again when it broke; every method raises `Trouble` when it can't be done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connections: dict[float, Any] = {}  # by how long an answer may take
+        self._lock = threading.RLock()
+        self._waiting_since: float | None = None
+        self.wrote_last = False  # whether the last transaction in the log was written here first
+
+    def ask(self, statement: str, *values: object, seconds: float = WORK_SECONDS) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        with self._lock:
+            try:
+                if seconds not in self._connections:
+                    self._connections[seconds] = self.connect(seconds)
+                with self._connections[seconds].cursor() as cursor:
+                    cursor.execute(statement, values or None)
+                    return list(cursor.fetchall())
+            except (pymysql.MySQLError, OSError) as error:
+                if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
+                    self.forget()
+                raise Trouble(
+                    f"{statement.split(' TO ', maxsplit=1)[0]}: {error.args[-1] if error.args else error}"
+                ) from None
+
+    def connect(self, seconds: float | None) -> Any:  # noqa: ANN401  PyMySQL has no types
+        """A new connection of its own; `seconds`: for an answer, None for as long as it takes."""
+        return pymysql.connect(
+            unix_socket=SOCKET, user="root", autocommit=True, connect_timeout=3, read_timeout=seconds,
+            write_timeout=seconds, cursorclass=pymysql.cursors.DictCursor,
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """The connections are of no more use."""
+        for connection in self._connections.values():
+            with contextlib.suppress(pymysql.MySQLError, OSError):
+                connection.close()
+        self._connections = {}
+
+    def value(self, name: str, seconds: float = WORK_SECONDS) -> str:
+        """A global variable."""
+        return str(self.ask(f"SELECT @@GLOBAL.{name} AS value", seconds=seconds)[0]["value"])
+
+    def set(self, **values: object) -> None:
+        """Global variables."""
+        for name, value in values.items():
+            self.ask(f"SET GLOBAL {name} = %s", value)
+
+    def counter(self, name: str) -> str:
+        """A status value; like `position`, asked in every step, so that one that hangs is noticed as soon."""
+        rows = self.ask("SHOW GLOBAL STATUS LIKE %s", name, seconds=self._settings.patience)
+        return str(rows[0]["Value"])
+
+    def position(self) -> int:
+        """The number of the last transaction in this node's log."""
+        gtid = self.value("gtid_binlog_pos", self._settings.patience)
+        self.wrote_last = gtid.split("-")[1:2] == [str(self._settings.server_id)]
+        return number(gtid)
+
+    def slave(self) -> dict[str, Any]:
+        """What replication says; empty where there is none."""
+        rows = self.ask("SHOW SLAVE STATUS", seconds=self._settings.patience + STOP_SECONDS)
+        return rows[0] if rows else {}
+
+    def history(self) -> tuple[tuple[int, int], ...]:
+        """Each epoch of this node's log, with the position after which it began."""
+        return tuple(
+            (row["epoch"], row["began_after"]) for row in self.ask("SELECT epoch, began_after FROM lab.epochs")
+        )
+
+    def adopt(self) -> None:
+        """Of a copy that was just made: the log goes on where the donor's was."""
+        told = DATA / ADOPT
+        if told.exists():
+            gtid = told.read_text().strip()
+            self.ask("RESET MASTER")
+            self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
+            told.unlink()
+
+    def apply_received(self, found: relay.Received) -> None:
+        """Has the server apply relay logs of before a restart: they are acknowledged, and maybe in no other place.
+
+        Under GTID it would throw them away, so it reads them by their place, and only that: nobody is connected to.
+        """
+        host = "" if self.slave().get("Master_Host") else "MASTER_HOST='nobody', "
+        self.ask(
+            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s", found.file, found.place
+        )
+        until = f" UNTIL RELAY_LOG_FILE='{found.torn[0]}', RELAY_LOG_POS={found.torn[1]}" if found.torn else ""
+        self.ask(f"START SLAVE SQL_THREAD{until}")
+
+    def end_applying(self) -> None:
+        """What was received before a restart is applied: the next primary is followed anew."""
+        self.ask("STOP SLAVE")
+        self.ask("RESET SLAVE ALL")
+
+    def stop_receiving(self) -> None:
+        """Receives nothing more; what is there is applied by and by."""
+        if self.slave():
+            self.ask("STOP SLAVE IO_THREAD", seconds=self._settings.patience + STOP_SECONDS)
+
+    def clear_the_way(self) -> None:
+        """Ends whoever reads or locks here: what was received and acknowledged comes first."""
+        mine = {connection.thread_id() for connection in list(self._connections.values())}
+        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user <> 'system user'"):
+            if row["id"] not in mine:
+                self._kill(row["id"])
+
+    def follow(self, address: str, *, acknowledging: bool) -> None:
+        """Replicates from an address, from where this log ends; all that was received is applied before.
+
+        Not from a name: that of a node that is to leave is known to nobody any more.
+        """
+        self.ask("STOP SLAVE")
+        self.set(rpl_semi_sync_slave_enabled=acknowledging)
+        self.set(gtid_slave_pos=self.value("gtid_binlog_pos"))
+        self.ask(
+            "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
+            "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
+            "MASTER_SSL_CA=%s, MASTER_SSL_CERT=%s, MASTER_SSL_KEY=%s, MASTER_SSL_VERIFY_SERVER_CERT=1",
+            address, self._settings.replication_password, str(CA), str(TLS), str(TLS),
+        )  # fmt: skip
+        self.ask("START SLAVE")
+
+    def expect_replicas(self, *, alone: bool) -> None:
+        """From a replica to one that replicas may follow, and whose commits wait for them."""
+        if self.slave():
+            self.ask("STOP SLAVE")
+            self.ask("RESET SLAVE ALL")
+        self.set(rpl_semi_sync_master_enabled=not alone)
+
+    def can_be_taken(self, others: int) -> bool:
+        """Whether a replica that acknowledges is connected; or all are, since those whose disks are new join later."""
+        dumps = "SELECT COUNT(*) AS value FROM information_schema.processlist WHERE command = 'Binlog Dump'"
+        rows = self.ask(f"{dumps} AND user = 'replication'")
+        return self.counter("Rpl_semi_sync_master_clients") != "0" or int(rows[0]["value"]) >= others
+
+    def begin_epoch(self, epoch: int, after: int) -> None:
+        """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
+        connection = self.connect(None)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION gtid_seq_no = %s", (epoch * rules.SPAN,))
+                cursor.execute(
+                    "INSERT INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)",
+                    (epoch, self._settings.node, after),
+                )
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
+        finally:
+            connection.close()
+
+    def waits(self) -> bool:
+        """Whether a commit has waited longer than a replica takes, although one is connected."""
+        if self.counter("Rpl_semi_sync_master_wait_sessions") == "0":
+            self._waiting_since = None
+            return False
+        self._waiting_since = self._waiting_since or time.monotonic()
+        return time.monotonic() - self._waiting_since > WAITING_SECONDS
+
+    def open(self) -> None:
+        """Lets everybody write."""
+        self.set(read_only=False)
+
+    def close_to_writers(self) -> None:
+        """Lets nobody write, and waits for those who are writing; undone where they don't end."""
+        connection = self.connect(WORK_SECONDS)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION lock_wait_timeout = 2")
+                cursor.execute("SET GLOBAL read_only = ON")
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"writers don't end: {error.args[-1]}") from None
+        finally:
+            connection.close()
+
+    def demote(self) -> None:
+        """From a primary that nobody waits for to a node that could replicate."""
+        if self.counter("Rpl_semi_sync_master_wait_sessions") != "0":
+            raise Trouble("writers still wait for a replica")
+        self.disconnect()
+        self.set(rpl_semi_sync_master_enabled=False)
+
+    def disconnect(self) -> None:
+        """Ends the connections of everybody but root."""
+        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user NOT IN ('root', 'system user')"):
+            self._kill(row["id"])
+
+    def _kill(self, number: int) -> None:
+        with contextlib.suppress(Trouble):  # it has gone by itself
+            self.ask(f"KILL CONNECTION {number}")

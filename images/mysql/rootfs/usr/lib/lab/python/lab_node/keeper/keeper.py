@@ -1,0 +1,163 @@
+"""One node of the MySQL cluster: runs mariadbd, is primary or replica as the rules say. Nobody outside steers it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import rules
+from .clone import donated
+from .database import Trouble
+from .replica import Replica
+from .rules import Role, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
+FAILED_STARTS = 3
+REFUSED_STARTS = 2  # with the log's end to be dropped; then without
+RESTART_SECONDS = 2.0  # between two tries to start what did not start
+
+
+class Keeper(Replica):
+    """What a node does next."""
+
+    def _step(self, views: list[View], now: float) -> None:  # noqa: C901  in the order of importance
+        if rules.leader(self.me(), views):
+            self._content = self._since = now
+        if self._reclone and self._clone(views):
+            return
+        if not self.server.running:
+            self._start(views)
+            return
+        if not self._alive(now):
+            return
+        if self.role is Role.DOWN:
+            if not self._adopted():
+                return
+            self.history = self.database.history()
+            self.role = Role.REPLICA
+            self._read_position()
+            self._since = now  # a primary has its time to be heard of
+        if self.role is Role.PROMOTING:
+            self._promoted(views)
+            return
+        if self.role is Role.PRIMARY:
+            self._lead(views)
+            return
+        primary = rules.leader(self.me(), views)
+        if primary and now >= self._follow_at:
+            self._follow(primary, views)
+        elif primary:
+            self._say("the primary broke off")
+        elif not self._standing:
+            self.lagging = None
+            self._maybe_stand(views, now)
+
+    def _start(self, views: list[View]) -> None:
+        ended = self.server.ended()
+        self._ended()
+        self.following, self.lagging = "", None
+        self.database.forget()
+        self._received = None
+        if ended and self.server.failures >= FAILED_STARTS:
+            self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the primary")
+        if time.monotonic() < self._start_at:
+            return
+        self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
+        newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
+        # A statement that can't be undone, such as DDL, can't be dropped either: mariadbd refuses to start. With it,
+        # this node has more than the primary's history, and is cloned for that.
+        self.server.start(truncate=bool(newer) and self.server.failures < REFUSED_STARTS)
+        self._answered = time.monotonic()
+
+    def _alive(self, now: float) -> bool:
+        """Whether mariadbd answers; one that hangs is ended."""
+        try:
+            self._read_position()
+        except Trouble as error:
+            starting = self.role is Role.DOWN and self._answered <= now
+            times = STARTING if starting else 1 if self.role in (Role.PRIMARY, Role.PROMOTING) else HUNG
+            if time.monotonic() - self._answered > times * self.settings.patience:
+                self._fall(f"mariadbd does not answer ({error})")
+            elif starting:
+                self._say("mariadbd is starting")
+            return False
+        self._answered = time.monotonic()
+        return True
+
+    # -- a primary --
+
+    def _lead(self, views: list[View]) -> None:
+        if self._handing:
+            return
+        if rules.outdated(self.me(), views):
+            self._fall("another node was promised a newer epoch")
+        elif self.size > 1 and not self._is_on("master"):
+            self._fall("semi-synchronous replication is off")
+        elif not self._in_contact():
+            self._say("too few other nodes are reached: nothing would be acknowledged")
+        else:
+            self.waiting = self.database.waits()
+            self._say("")
+
+    def _maybe_stand(self, views: list[View], now: float) -> None:
+        me = self.me()
+        if self.following and now >= self._since + self.settings.patience / 2:
+            # Early, and before anybody asks: it takes as long as a connection to a dead host is waited for.
+            self.following = ""
+            self.database.stop_receiving()
+        if not self.following and not self._all_applied():
+            return
+        if not rules.may_stand(me, views, self.memberships):
+            self._say("no primary, and no election could be won: " + self._short_of(views))
+            return
+        if self._bound():
+            self._say("no primary is seen; the last one may be read from still")
+        elif now >= max(self._waits_until, self._since + self.settings.patience * self._share(me, views)):
+            self._stand(views)
+        else:
+            self._say("no primary is heard")
+
+    def _share(self, me: View, views: list[View]) -> float:
+        """How much of the patience a node has before it stands: nothing while everybody is there and agrees."""
+        rank = rules.rank(me, views) / 2
+        if len(views) + 1 < self.size:
+            return 1 + rank
+        return rank if all(view.role is Role.REPLICA for view in views) else 0.5 + rank
+
+    def _short_of(self, views: list[View]) -> str:
+        if self.changing:
+            return self._members_differ()
+        there = [view.name for view in views if view.role is Role.REPLICA]
+        if 2 * (1 + len(there)) <= self.size:
+            return f"{1 + len(there)} of {self.size} nodes are there"
+        ahead = [view.name for view in views if view.position > self.position]
+        return f"{', '.join(ahead)} has more" if ahead else "a node whose disk is new needs all the others"
+
+    # -- what it is asked --
+
+    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Iterator[bytes] | None:
+        """What other nodes ask."""
+        if path == "/vote":
+            return self.vote(**values)
+        if path == "/stand":
+            return self.stand(**values)
+        if path == "/hand-over":
+            return self.switchover(**values)
+        return donated() if path == "/clone" else None
+
+    def stop(self) -> None:
+        """A clean stop: a primary hands over first; if nobody takes it, it ends as if it had been killed."""
+        handed = self.role is not Role.PRIMARY or self.size == 1 or self.switchover()["done"]
+        with self._lock:
+            if self.role is Role.PRIMARY:
+                with contextlib.suppress(Trouble):
+                    self.database.close_to_writers()
+                    self.promise.keep(unlogged=False)
+            if handed:
+                self.server.stop()
+            else:
+                self.server.kill()

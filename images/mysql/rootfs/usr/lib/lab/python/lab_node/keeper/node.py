@@ -1,0 +1,287 @@
+"""What a mysql node is, as it and the others see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from . import rules
+from .database import Database, Trouble, number
+from .promise import Promise
+from .rules import Role, View
+from .server import CA, HOME, TLS, Server, place
+from .wire import Peers, view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .settings import Settings
+
+ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
+RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
+FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
+
+
+class Base(ABC):
+    """What every node has, however the nodes agree. One lock: what others ask and a step never mix."""
+
+    def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
+        self.settings = settings
+        self.server = Server(settings)
+        new = self.server.prepare()
+        self.database = Database(settings)
+        self.promise = Promise(HOME / "keeper.json", settings.topology)
+        if new:
+            self.promise.keep(member=False)
+        self.others = {
+            name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node
+        }
+        self.peers = Peers(settings, self.others, view, lambda: self.tells)
+        self.role, self.position = Role.DOWN, 0
+        self.history: tuple[tuple[int, int], ...] = ()
+        self.because = "starting"
+        self.size = len(settings.nodes)
+        self._lock = threading.RLock()
+        now = time.monotonic()
+        self._contact = now  # enough others
+        self._answered = now  # this node's own database
+        self._start_at = now
+        self._reclone = ""
+        self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
+        self._renewed.set()
+        self._handing = False
+        self._told = ""
+        self.copies = 0  # that this process has put in the place of this node's data
+        self._promotion: Any = None
+
+    def run(self) -> None:
+        """Looks and acts, for ever."""
+        self.peers.listen()
+        while True:
+            views = self.peers.states()
+            now = time.monotonic()
+            if 2 * (1 + sum(view.name in self.settings.nodes for view in views)) > self.size:
+                self._contact = now
+            with self._lock:
+                try:
+                    if self.promise.made_by == self.settings.topology:
+                        self._step(views, now)
+                    else:
+                        self._say(FOREIGN.format(self.promise.made_by))
+                except (Trouble, OSError, subprocess.SubprocessError) as error:
+                    self._say(str(error))
+                self._take_certificates(now)
+            time.sleep(self.settings.interval)
+
+    @property
+    def tells(self) -> dict[str, int]:
+        """What this node says of itself when it asks for another's state; `leads`: an epoch, 0 of none."""
+        return {"leads": 0}
+
+    def heard(self, leads: int = 0, released: int = 0) -> None:  # noqa: B027  of no meaning to most
+        """Another node asks for this one's state, and tells the above."""
+
+    @abstractmethod
+    def _step(self, views: list[Any], now: float) -> None:
+        """What is to be done now, as far as the others are heard."""
+
+    def reclone(self) -> dict[str, Any]:
+        """A person asks for a new copy of the data here."""
+        with self._lock:
+            if self.role is Role.PRIMARY:
+                return {"done": False, "because": "this is the primary: 'lab mysql switchover' first"}
+            self._reclone = ASKED
+            if self.server.running and self.role is Role.DOWN:
+                self.server.kill()
+            return {"done": True, "because": "", "copies": self.copies}
+
+    def renew(self) -> dict[str, Any]:
+        """Takes new certificates into use, when the database answers; connections that are open stay."""
+        with self._lock:
+            for path in (CA, TLS):
+                place(path)
+            self._renewed.clear()
+        self.peers.renew()
+        done = self._renewed.wait(RENEW_SECONDS)
+        return {"done": done, "because": "" if done else f"mariadbd has not answered for {RENEW_SECONDS:.0f} s"}
+
+    def _take_certificates(self, now: float) -> None:
+        """Has a database that answered since `now` read its certificates; one that is started later does so itself."""
+        if self._renewed.is_set() or (self.server.running and self._answered < now):
+            return
+        try:
+            if self.server.running:
+                self._renew_database()
+        except Trouble as error:
+            self._log(f"the certificates are not in use yet: {error}")
+            return
+        self._renewed.set()
+
+    def _renew_database(self) -> None:
+        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: it is in nobody's log
+
+    @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to, in touch with a majority."""
+        return self.role is Role.PRIMARY and not self._handing and self._in_contact()
+
+    def _in_contact(self) -> bool:
+        return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
+
+    def _say(self, because: str) -> None:
+        self.because = because
+        if because != self._told:
+            self._log(because or f"{self.role.value} of epoch {max(self.promise.epoch, 1)}")
+            self._told = because
+
+    def _log(self, text: str) -> None:
+        print(f"{dt.datetime.now(dt.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
+
+    def _fall(self, because: str) -> None:
+        """Ends the database at once, so that nobody who waits is told that all is well."""
+        self._say(because)
+        self.role, self._handing = Role.DOWN, False
+        self.server.kill()
+        self.database.forget()
+
+
+class Node(Base):
+    """With replication: what a node is, what it has promised, and what it says of itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, view)
+        if not self.promise.agreed[1]:
+            self.promise.keep(agreed=(0, settings.nodes))
+        self.epoch = 0
+        self.applied = 0  # of `position`, what is applied too
+        self.slave: dict[str, Any] = {}  # what replication says
+        self.waiting = False  # of a primary: a commit waits longer than a replica takes
+        self.lagging: float | None = None
+        self.following = ""
+        self.semi_sync = False
+        now = time.monotonic()
+        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was
+        # started anew it does not know. One whose disk is new has answered nobody, or counts only together with all the
+        # others.
+        self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
+        self._released = 0
+        self._content = now - 3600  # when it last saw a primary, or voted for one
+        self._promising = threading.Lock()  # whom this node answers, and whom it elects, in one order
+        self._serves_from = 0.0
+        self._since = now  # of what a node is patient: of the primary's silence, or of its own last try
+        self._follow_at = self._waits_until = now
+        self._receives = False
+        self._differs = False  # its data may not be that of the primary which it follows
+
+    def me(self) -> View:
+        """This node as the rules see it."""
+        kept = self.promise
+        return View(
+            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history,
+            self.waiting,
+            kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
+        )  # fmt: skip
+
+    @property
+    def tells(self) -> dict[str, int]:
+        """The epoch that it leads, or is about to; and the last one whose primary it was until its database ended."""
+        leading = self.role in (Role.PRIMARY, Role.PROMOTING)
+        return {"leads": self.epoch if leading else 0, "released": self._released}
+
+    def heard(self, leads: int = 0, released: int = 0) -> None:
+        """A primary that has this node's answer leads by that for its lease: until then no other is elected here."""
+        with self._promising:
+            if leads and leads >= self.promise.epoch:
+                self._heard, self._answers = time.monotonic(), leads
+            elif released and released >= self._answers:
+                self._heard = time.monotonic() - self.settings.silence
+
+    @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to, by the word of a majority, and nobody is led to another one."""
+        return super().serves and time.monotonic() >= self._serves_from
+
+    def _in_contact(self) -> bool:
+        since = time.monotonic() - self.settings.lease
+        # Who answers that it has promised a newer epoch follows this node no longer.
+        answered = [
+            said for asked, said in self.peers.answered(self.epoch) if asked > since and said.promised <= self.epoch
+        ]
+        return rules.chosen([self.me(), *answered], self.memberships)
+
+    def _bound(self) -> bool:
+        """Whether this node has answered a primary that may lead by that still."""
+        return time.monotonic() - self._heard < self.settings.silence
+
+    @property
+    def counts(self) -> bool:
+        """Whether this node's vote counts: its log has all that it has ever acknowledged."""
+        return self.promise.member and not rules.owing(self.position, self.promise.owes)
+
+    @property
+    def memberships(self) -> list[set[str]]:
+        """Whose majorities are asked: of the members that were agreed on, and of those of this node's configuration."""
+        return [set(self.promise.agreed[1]), set(self.settings.nodes)]
+
+    @property
+    def changing(self) -> bool:
+        """Whether the configuration names other nodes than were agreed on."""
+        agreed, wanted = self.memberships
+        return agreed != wanted
+
+    @property
+    def _leaving(self) -> bool:
+        """Whether members are to go and have not agreed: until then nobody may be told that they can be removed.
+
+        Where members only come, each is ready once it follows; those that were are told of them next.
+        """
+        agreed, wanted = self.memberships
+        return not agreed <= wanted
+
+    def _members_differ(self) -> str:
+        agreed, wanted = self.memberships
+        return f"it is told of the members {', '.join(sorted(wanted))}, and {', '.join(sorted(agreed))} have not agreed"
+
+    def state(self) -> dict[str, Any]:
+        """The same for the other nodes and for people."""
+        me = self.me()
+        return {
+            "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
+            "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
+            "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
+            "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "because": self.because,
+        }  # fmt: skip
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this is a replica to read from."""
+        near = self.lagging is not None and self.lagging <= self.settings.lag
+        return self.role is Role.REPLICA and near and not self._leaving and not self._differs
+
+    @property
+    def readable(self) -> bool:
+        """Whether what is read here is on a majority: the log of one whose disk is new does not count yet."""
+        return self.fresh and self.promise.member
+
+    def _read_position(self) -> None:
+        """How long this node's log is: what it has received is on its disk, and is applied by and by."""
+        self.applied = self.database.position()
+        self.slave = self.database.slave() if self.role is Role.REPLICA else {}
+        self.position = max(self.applied, number(self.slave.get("Gtid_IO_Pos") or ""))
+
+    def _is_on(self, side: str) -> bool:
+        self.semi_sync = self.database.counter(f"Rpl_semi_sync_{side}_status") == "ON"
+        return self.semi_sync
+
+    def _fall(self, because: str) -> None:
+        super()._fall(because)
+        self._ended()
+
+    def _ended(self) -> None:
+        """The database does not run any more: nobody reads from it."""
+        self._released = max(self._released, self.epoch)
+        self.role, self.epoch, self.waiting, self._promotion = Role.DOWN, 0, False, None

@@ -1,0 +1,132 @@
+"""What a replica has received, as it lies on its disk: relay logs, read for what was applied and what is whole.
+
+Only the frames of events are looked at, and their checksums; what they mean is the server's business.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAGIC = b"\xfebin"
+HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next place, flags
+QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
+STANDALONE = 1  # a flag of GTID: the group is the one event that follows
+CRC32, CHECKSUM_BYTES = 1, 4
+LEAST = {FORMAT: CHECKSUM_BYTES + 1, GTID: 13}  # bytes that are read of such an event
+PIECE = 1 << 20
+TEXT_BYTES = 600  # more than the longest XA COMMIT
+ENDS = re.compile(rb"\x00(COMMIT|ROLLBACK|XA (COMMIT|ROLLBACK) [^\x00]*)$")
+
+
+class Damaged(Exception):
+    """An event is not as it was written."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """`after`: where the next one begins; `flags`: of a GTID; `ends`: whether it closes a group begun before."""
+
+    kind: int
+    place: int
+    after: int
+    number: int = 0
+    flags: int = 0
+    ends: bool = False
+
+
+@dataclass(frozen=True)
+class Received:
+    """Where to go on: the file and place of the first group that is not applied, and the number of the last whole one.
+
+    `torn`: the file, and the place in it, from which on a group was not received whole: it is acknowledged by nobody.
+    """
+
+    file: str = ""
+    place: int = 0
+    last: int = 0
+    torn: tuple[str, int] | None = None
+
+
+def received(files: list[Path], applied: int) -> Received:
+    """What relay logs hold behind the transaction `applied`.
+
+    Raises:
+        Damaged: a checksum is wrong, or an event is cut off before the end of the last group.
+    """
+    file, place, last = "", 0, 0
+    begun: tuple[str, int, int, bool] | None = None  # file, place, number, whether the next event is all of it
+    cut: tuple[str, int] | None = None
+    for path in files:
+        for event in events(path):
+            if cut:
+                raise Damaged(f"{cut[0]}: an event is cut off at {cut[1]}, and others follow")
+            if event.kind < 0:
+                cut = (path.name, event.place)
+            elif event.kind == GTID:
+                begun = (path.name, event.place, event.number, bool(event.flags & STANDALONE))
+            elif begun and (event.ends or (begun[3] and event.kind == QUERY)):
+                if begun[2] > applied:
+                    file, place = (file, place) if file else begun[:2]
+                    last = begun[2]
+                begun = None
+    return Received(file, place, last, (begun[0], begun[1]) if begun else cut)
+
+
+def events(path: Path) -> Iterator[Event]:
+    """The events of a file; one that is cut off at its end has the kind -1."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return  # it was made, and nothing written yet
+        place, checked = len(MAGIC), False
+        while head := file.read(HEADER.size):
+            if len(head) < HEADER.size:
+                yield Event(-1, place, place)
+                return
+            _, kind, _, length, _, flags = HEADER.unpack(head)
+            if length < HEADER.size:
+                raise Damaged(f"{path.name}: an event at {place} is shorter than its header")
+            body, summed, left = _body(file, kind, length - HEADER.size, zlib.crc32(_as_written(head, kind, flags)))
+            if left:
+                yield Event(-1, place, place)
+                return
+            if len(body) < LEAST.get(kind, 0):
+                raise Damaged(f"{path.name}: the event at {place} is too short for its kind")
+            if kind == FORMAT:
+                checked = body[-CHECKSUM_BYTES - 1] == CRC32
+            if checked and summed != int.from_bytes(body[-CHECKSUM_BYTES:], "little"):
+                raise Damaged(f"{path.name}: the checksum of the event at {place} is wrong")
+            yield _event(kind, place, place + length, body[: -CHECKSUM_BYTES if checked else None])
+            place += length
+
+
+def _as_written(head: bytes, kind: int, flags: int) -> bytes:
+    # A file that is in use has a flag in its first event that the checksum leaves out.
+    return head[:-2] + struct.pack("<H", flags & ~1) if kind == FORMAT else head
+
+
+def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, int, int]:
+    """The first and last bytes of an event, its checksum, and how much is missing; rows are not kept in memory."""
+    kept, left = b"", length
+    whole = kind in (FORMAT, GTID, XID, XA_PREPARE) or length <= PIECE
+    while left and (piece := file.read(min(PIECE, left))):
+        left -= len(piece)
+        kept = kept + piece if whole else (kept[-CHECKSUM_BYTES:] + piece)[-PIECE - CHECKSUM_BYTES :]
+        over = max(0, CHECKSUM_BYTES - left)  # of this piece, what belongs to the checksum
+        summed = zlib.crc32(piece[: max(0, len(piece) - over)], summed)
+    return kept, summed, left
+
+
+def _event(kind: int, place: int, after: int, body: bytes) -> Event:
+    if kind == GTID:
+        return Event(kind, place, after, int.from_bytes(body[:8], "little"), body[12])
+    return Event(
+        kind, place, after, ends=kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(body[-TEXT_BYTES:]))
+    )

@@ -1,0 +1,253 @@
+"""A node that follows a primary: applies what it receives, tries again what it can't apply, then is made anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from . import acknowledging, relay, rules
+from .clone import Copy
+from .election import Elections
+from .node import ASKED
+from .rules import Role, View
+from .server import DATA
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+EMPTY_ENOUGH = 1000  # transactions that are quicker fetched than cloned
+NEW_DISK = "its disk is new"
+UNLOGGED = "its data may not be the primary's: a database was ended while others wrote"
+WENT_ON = "its log goes on where the primary's had ended"
+LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
+TRIES = (0.0, 1.0, 2.0, 4.0)  # seconds before each new start of what an error has stopped; then a copy
+BLOCKED_SECONDS = 1.0  # of what is to be applied before a primary is elected or followed, by somebody who reads
+STILL_SECONDS = 300.0  # without one more transaction applied, of what was received before a restart
+COPY_AGAIN_SECONDS = 5.0
+AGAIN_SECONDS = 1.0  # between two acknowledgements that are said again
+
+
+class Replica(Elections):
+    """What a replica does."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._copy: Copy | None = None
+        self._received: relay.Received | None = None  # before this start of the database, and not applied yet
+        self._tries, self._copy_at, self._again_at = 0, 0.0, 0.0
+        self._try_at, self._progress = 0.0, (0, 0.0)
+        self._silent_since = 0.0
+
+    # -- after a start --
+
+    def _adopted(self) -> bool:
+        """Whether what was on this disk is in the database: also what was acknowledged and not yet applied."""
+        self.database.adopt()
+        applied = self.database.position()
+        if self._received is None:
+            index = DATA / "relay.index"
+            files = [DATA / name for name in index.read_text().split()] if index.exists() else []
+            try:
+                self._received = relay.received([file for file in files if file.exists()], applied)
+            except relay.Damaged as error:
+                self._reclone = f"what it had received is damaged: {error}"
+                self._say(f"{self._reclone}; it waits for a primary to clone")
+                return False
+            if self._received.file:
+                self._log(f"applying what was received, from {self._received.file} {self._received.place} on")
+                self.database.apply_received(self._received)
+            self._progress = (applied, time.monotonic())
+        if self._received.file and applied < self._received.last:
+            return self._applying(applied, self._received.last)
+        if self._received.file:
+            self.database.end_applying()
+        self._received = None
+        return True
+
+    def _applying(self, applied: int, last: int) -> bool:
+        said, now = self.database.slave(), time.monotonic()
+        self._say(f"applying what was received: {applied} of {last}")
+        if applied != self._progress[0]:
+            self._progress = (applied, now)
+        if said.get("Last_SQL_Errno") and said.get("Slave_SQL_Running") != "Yes":
+            self._try_again(f"what it had received can't be applied: {said['Last_SQL_Error']}")
+        elif now > self._progress[1] + STILL_SECONDS:
+            self._reclone = f"what it had received is not applied: nothing in {STILL_SECONDS:.0f} s"
+        return False
+
+    def _try_again(self, because: str) -> None:
+        """Starts what an error has stopped; after some tries a copy of the primary's data is what helps."""
+        self._say(because)
+        if time.monotonic() < self._try_at:
+            return
+        if self._tries >= len(TRIES):
+            self._reclone = self._reclone or because
+            self._tries = 1  # a copy may have to be waited for: meanwhile it is tried once in a while
+        self._try_at = time.monotonic() + TRIES[min(self._tries + 1, len(TRIES) - 1)]
+        self._tries += 1
+        self.database.ask("START SLAVE SQL_THREAD")
+
+    def _all_applied(self) -> bool:
+        """Whether all that was received is applied; where a primary is to be elected or followed nothing may wait."""
+        now = time.monotonic()
+        if self.position <= self.applied:
+            self._progress = (self.applied, now)
+            return True
+        self._say("applying what was received")
+        if self.applied != self._progress[0]:
+            self._progress = (self.applied, now)
+        if self.slave.get("Slave_SQL_Running") != "Yes":
+            self._try_again(f"replication stands still: {self.slave.get('Last_SQL_Error') or 'stopped'}")
+        elif now > self._progress[1] + BLOCKED_SECONDS:
+            self._log("whoever reads here is ended: what was received comes first")
+            self.database.clear_the_way()
+            self._progress = (self.applied, now)
+        return False
+
+    # -- with a primary --
+
+    def _follow(self, primary: View, views: list[View]) -> None:
+        self.promise.keep(epoch=primary.epoch)
+        if primary.agreed > self.promise.agreed[0]:
+            nodes = {name: self.others.get(name) or self.settings.nodes.get(name, "") for name in primary.names}
+            self.promise.keep(agreed=(primary.agreed, nodes))
+        wanted = f"{primary.name} of epoch {primary.epoch}"
+        if self.following != wanted:
+            self.following, self.lagging = "", None
+            self.database.stop_receiving()
+            self._read_position()
+            if rules.diverged(self.applied, primary.history):
+                self._reclone = WENT_ON
+            elif self._reclone in (WENT_ON, UNLOGGED):
+                self._reclone = ""  # found again once it follows: a primary that nobody follows can't be copied
+            if self._reclone in ("", NEW_DISK):
+                new = not self.promise.member and self.position == 0
+                far = self._long(primary) or rules.differs(self.me(), primary)
+                self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
+            # A copy that a person wants can wait: maybe nobody but this node can take the primary's epoch.
+            if self._reclone not in ("", ASKED) or not self._all_applied():
+                return
+            self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
+            self.following, self.history, self._receives = wanted, primary.history, False
+            return
+        if not self.promise.member and rules.joins(
+            self.me(), primary, [view for view in views if view.name in self.settings.nodes], self.size
+        ):
+            self.promise.keep(member=True)
+            self.following = ""  # again, and now it acknowledges
+            return
+        if self.database.wrote_last and rules.epoch_of(self.applied) == primary.epoch:
+            self._reclone = f"it has a transaction of its own, {self.applied}"
+        self._watch(primary, views)
+
+    def _long(self, primary: View) -> bool:
+        return len(primary.history) > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
+
+    def _watch(self, primary: View, views: list[View]) -> None:  # noqa: C901, PLR0912  all that may be wrong, in order
+        """A replica as it should be; replication that has stopped is begun again, or this node is made anew."""
+        slave = self.slave
+        if slave.get("Last_IO_Errno") in LOG_LOST:
+            self._reclone = f"the primary does not have its log: {slave['Last_IO_Error']}"
+            return
+        if slave.get("Slave_SQL_Running") != "Yes":
+            self.lagging = None
+            self._try_again(f"replication stands still: {slave.get('Last_SQL_Error') or 'stopped'}")
+            return
+        self._differs = rules.differs(self.me(), primary)
+        receiving = slave["Slave_IO_Running"] == "Yes"
+        behind = slave["Seconds_Behind_Master"]
+        self.lagging = float(behind) if receiving and behind is not None else None
+        if self._receives and not receiving:
+            # Before it tries again: a thread that waits for a dead host is long in stopping, and a vote waits for that.
+            self.database.stop_receiving()
+            self.following, self._receives = "", False
+            self._follow_at = time.monotonic() + self.settings.patience / 2
+            return
+        if self._tries and self.applied == self.position and time.monotonic() > self._try_at:
+            self._tries = 0
+        self._receives = receiving
+        if not receiving:
+            self._say(f"replication is connecting: {slave['Last_IO_Error'] or slave['Slave_IO_State']}")
+        elif not self.promise.member:
+            self._say("its disk is new: it counts when it has everything and all other nodes are there")
+        elif self._differs and not self._reclone:
+            self._say(UNLOGGED)
+            if rules.remade(self.me(), primary, views):
+                self._reclone = UNLOGGED
+        elif not self._is_on("slave"):
+            self._say("it does not acknowledge")
+            self._silent_since = self._silent_since or time.monotonic()
+            if time.monotonic() > self._silent_since + self.settings.patience:
+                self.following, self._silent_since = "", 0.0  # anew, as one that does
+        elif self.changing:
+            self._say(self._members_differ())
+            self._ask_to_lead(primary)
+        elif not self._copy:
+            self._silent_since = 0.0
+            self._say("")
+        if receiving and primary.waiting and self.promise.member and time.monotonic() > self._again_at:
+            self._again_at = time.monotonic() + AGAIN_SECONDS
+            threading.Thread(target=self._acknowledge, args=(self.others[primary.name], slave), daemon=True).start()
+
+    def _ask_to_lead(self, primary: View) -> None:
+        """The first of the members to come asks whoever leads those that were: with its word the majority agrees."""
+        wanted = set(self.settings.nodes)
+        if primary.name not in wanted and self.settings.node == min(wanted) and time.monotonic() > self._again_at:
+            self._again_at = time.monotonic() + 5 * AGAIN_SECONDS
+            asked = {"to": self.settings.node}
+            threading.Thread(
+                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True
+            ).start()
+
+    def _acknowledge(self, host: str, slave: dict[str, object]) -> None:
+        try:
+            acknowledging.again(self.settings, host, slave)
+        except (OSError, pymysql.MySQLError) as error:
+            self._log(f"{host} waits for an acknowledgement, and could not be told again: {error}")
+
+    # -- made anew --
+
+    def _clone(self, views: list[View]) -> bool:
+        """Makes this node anew from the primary, or one that is about to be; true when it has begun to run on that.
+
+        That one's log has all that this node has ever acknowledged, whose promise is not newer. The copy has not: what
+        was acknowledged while it was on its way is owed.
+        """
+        donor = rules.leader(self.me(), views)
+        if self.role in (Role.PRIMARY, Role.PROMOTING) or donor is None or self._standing:
+            return False
+        copy = self._copy
+        if copy is None:
+            if time.monotonic() >= self._copy_at:
+                self._log(f"cloning {donor.name}: {self._reclone}")
+                self._copy = Copy(self.peers, donor.name, donor.epoch, idle=self.role is Role.DOWN)
+            return False
+        self._say(f"cloning {donor.name}: {self._reclone}")
+        if copy.fetching:
+            return False
+        self._copy = None
+        if copy.fresh is None or (copy.donor, copy.epoch) != (donor.name, donor.epoch):
+            self._say(f"cloning {copy.donor}: {copy.failed or 'another node leads now'}")
+            self._copy_at = time.monotonic() + COPY_AGAIN_SECONDS
+            return False
+        if self.role is Role.REPLICA:
+            self.database.stop_receiving()
+            self._read_position()
+            self.promise.keep(owes=self.position)
+        elif not copy.idle:
+            return False  # its database was ended meanwhile: nobody knows what it had acknowledged by then
+        self.promise.keep(epoch=donor.epoch)
+        self.server.kill()
+        self.database.forget()
+        self.server.replace(copy.fresh)
+        self.promise.keep(unlogged=False, lineage=donor.lineage)
+        self.server.failures = 0
+        self.role, self.following, self.lagging, self._reclone = Role.DOWN, "", None, ""
+        self._received, self._tries = None, 0
+        self.copies += 1
+        self.server.start(truncate=False)
+        self._answered = time.monotonic()
+        return True

@@ -1,0 +1,119 @@
+"""The daemon mariadbd: its directory, its process, its start and its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+HOME = Path("/var/lib/mysql")
+DATA = HOME / "data"
+TEMPORARY = HOME / "tmp"
+SOCKET = "/run/mysqld/lab.sock"
+CA = Path("/run/lab/ca.crt")
+TLS = Path("/run/lab/mysql.pem")
+ACCOUNTS = Path("/run/lab/accounts.sql")
+STOP_SECONDS = 20.0
+
+
+def place(path: Path) -> None:
+    """Copies a file of /etc/lab, whole, to where mariadbd reads it as its own user, which may not read /etc/lab."""
+    draft = path.with_suffix(".new")
+    draft.touch(0o400)
+    shutil.chown(draft, "mysql")
+    draft.write_bytes((Path("/etc/lab") / path.name).read_bytes())
+    draft.replace(path)
+
+
+class Server:
+    """One mariadbd, a child of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._binaries = settings.binaries
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
+        self.failures = 0  # starts that ended soon
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives; it may not answer yet."""
+        return self._process is not None and self._process.poll() is None
+
+    def prepare(self) -> bool:
+        """Makes what is missing; true when the data directory is a new one."""
+        for path in (CA, TLS, ACCOUNTS):
+            place(path)
+        shutil.chown(HOME, "mysql", "mysql")
+        shutil.rmtree(TEMPORARY, ignore_errors=True)  # of a server that was killed
+        # Of a state transfer that the last boot cut off: by now its number may be that of another process, whose end
+        # Galera's script would wait for.
+        (DATA / "wsrep_sst.pid").unlink(missing_ok=True)
+        TEMPORARY.mkdir(mode=0o700)
+        shutil.chown(TEMPORARY, "mysql", "mysql")
+        if DATA.exists():
+            return False
+        draft = HOME / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        made = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
+        subprocess.run([*made, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
+        draft.replace(DATA)
+        return True
+
+    def start(self, *, truncate: bool) -> None:
+        """Starts mariadbd, closed to writers.
+
+        Args:
+            truncate: drop what is in the binary log and was never acknowledged. Only where another primary of a newer
+                epoch is open: until then this copy may be the one that counts.
+        """
+        self.run(["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else [])
+
+    def run(self, options: list[str]) -> None:
+        """Starts mariadbd with some options more."""
+        self._began = time.monotonic()
+        # It dies with this process: nobody is left who would acknowledge without being watched.
+        bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
+        self._process = subprocess.Popen(
+            [*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *options]
+        )
+
+    def ended(self) -> bool:
+        """Whether it ended by itself; counts those that did so soon."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.failures = self.failures + 1 if time.monotonic() - self._began < 10 else 1
+        self._process = None
+        return True
+
+    def kill(self) -> None:
+        """Ends it at once. A clean stop would tell writers that wait for a replica that all is well."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """A clean end, for a node that nobody waits for."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            self._process = None
+
+    def replace(self, fresh: Path) -> None:
+        """Puts another data directory in the place of this one, which is no longer running."""
+        old = HOME / "data.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if DATA.exists():
+            DATA.replace(old)
+        fresh.replace(DATA)
+        os.sync()
+        shutil.rmtree(old, ignore_errors=True)

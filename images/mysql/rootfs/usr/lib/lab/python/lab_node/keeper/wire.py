@@ -1,0 +1,148 @@
+"""What a node asks the others: over TLS, by which both sides show that they are nodes of this cluster's own CA."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Any
+
+from . import rules
+from .server import CA, TLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .settings import Settings
+
+STATE_PORT, QUESTION_PORT = 9104, 9105
+CONTROL = "/run/lab/keeper.sock"
+QUESTION_SECONDS = 15.0
+CHUNK = 1 << 18
+
+
+def view(said: dict[str, Any]) -> rules.View:
+    """A node's state, as it says it."""
+    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
+    wanted.update(unlogged=said.get("unlogged", False), lineage=said.get("lineage", 0))  # an older version has none
+    wanted.update(agreed=said["agreed"][0], names=tuple(sorted(said["agreed"][1])))
+    history = tuple((epoch, after) for epoch, after in said["history"])
+    return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
+
+
+class Peers:
+    """The other nodes: what each said last, and questions to them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        others: dict[str, str],
+        view: Callable[[dict[str, Any]], Any],
+        tells: Callable[[], dict[str, int]],
+    ) -> None:
+        self._view, self._tells = view, tells
+        self._answered: dict[str, tuple[int, float, Any]] = {}
+        self._others = others
+        self._interval = settings.interval
+        self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
+        self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
+        self.renew()
+        self._said: dict[str, tuple[Any, float]] = {}
+
+    def renew(self) -> None:
+        """Takes this node's certificate and those that it trusts as they are now; connections that are open stay."""
+        context = ssl.create_default_context(cafile=CA)
+        context.load_cert_chain(TLS)
+        self._tls = context
+
+    def listen(self) -> None:
+        """Begins to ask the others for their state."""
+        for name in self._others:
+            threading.Thread(target=self._listen, args=(name,), daemon=True).start()
+
+    def _listen(self, name: str) -> None:
+        tls = self._tls  # first: what is renewed after that is noticed
+        connection = self._connection(name)
+        while True:
+            if tls is not self._tls:
+                connection.close()
+                tls = self._tls
+                connection = self._connection(name)
+            told, asked = self._tells(), time.monotonic()
+            said = self._state(connection, told)
+            if said:
+                self._answered[name] = told["leads"], asked, said
+            self._said[name] = (said, time.monotonic())
+            time.sleep(self._interval)
+
+    def states(self) -> list[Any]:
+        """What those said just now who could be asked; waits until each was asked once."""
+        while len(self._said) < len(self._others):
+            time.sleep(0.05)
+        oldest = time.monotonic() - self._seconds
+        return [said for said, when in list(self._said.values()) if said and when > oldest]
+
+    def answered(self, leads: int) -> list[tuple[float, Any]]:
+        """What others answered to the word that this node leads an epoch, and when they were asked, latest first."""
+        found = [(asked, said) for epoch, asked, said in list(self._answered.values()) if epoch == leads]
+        return sorted(found, key=lambda one: one[0], reverse=True)
+
+    def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
+        try:
+            connection.request("POST", "/state", json.dumps(told))
+            response = connection.getresponse()
+            said = json.loads(response.read())
+            return self._view(said) if response.status == http.client.OK else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
+            connection.close()  # the next question makes it anew
+            return None
+
+    def ask_all(
+        self, path: str, enough: Callable[[list[dict[str, Any]]], bool], **values: object
+    ) -> list[dict[str, Any]]:
+        """The answers of the others, until they are enough: one that hangs holds nobody up."""
+        answers: list[dict[str, Any]] = []
+        for one in as_completed([self._pool.submit(self.ask, name, path, **values) for name in self._others]):
+            answer = one.result()
+            if answer is not None:
+                answers.append(answer)
+            if enough(answers):
+                break
+        return answers
+
+    def ask(self, name: str, path: str, **values: object) -> dict[str, Any] | None:
+        """One node's answer, or None."""
+        try:
+            response = self._question(name, path, values)
+            return dict(json.loads(response.read())) if response.status == http.client.OK else None
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+
+    def stream(self, name: str, path: str) -> Iterator[bytes]:
+        """A long answer in pieces.
+
+        Raises:
+            OSError: there is none, or it broke off.
+        """
+        try:
+            response = self._question(name, path, {})
+            if response.status != http.client.OK:
+                raise OSError(response.read().decode(errors="replace") or f"{name} says {response.status}")
+            while piece := response.read(CHUNK):
+                yield piece
+        except http.client.HTTPException as error:
+            raise OSError(f"{name} broke off: {error}") from None
+
+    def _connection(self, name: str) -> http.client.HTTPSConnection:
+        # By its address, which its certificate is for too: the name of a node that is to leave is known to nobody.
+        return http.client.HTTPSConnection(self._others[name], QUESTION_PORT, timeout=self._seconds, context=self._tls)
+
+    def _question(self, name: str, path: str, values: dict[str, object]) -> http.client.HTTPResponse:
+        connection = self._connection(name)
+        connection.connect()
+        connection.sock.settimeout(QUESTION_SECONDS)
+        connection.request("POST", path, json.dumps(values))
+        return connection.getresponse()

@@ -1,0 +1,124 @@
+"""Watches what people run: ends what is more than a user may have, and all that is left of one who has logged out.
+
+Memory is counted over all processes of a user, shared memory included, which a process may have without being the one
+that made it, or (System V) without any process: /etc/lab/memory says how many MiB. A limit of the kernel's holds for
+one process, and a control group would need more rights than a container has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROC = Path("/proc")
+FIRST, LAST = 20000, 59999  # the numbers that the plan gives to people
+LOOK_SECONDS = 0.5
+GRACE_SECONDS = 2.0  # from being asked to end to being ended
+DOORS = {"sshd", "sshd-session"}  # what OpenSSH calls the process of a login, up to 9.7 and from 9.8
+
+
+class Process:
+    """A process as /proc tells it: owner, parent, name, and bytes of memory that belong to it (files left out)."""
+
+    def __init__(self, place: Path) -> None:
+        said = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
+        self.owner = int(said["Uid"].split()[0])
+        self.parent = int(said["PPid"])
+        self.name = said["Name"].strip()
+        self.size = sum(int(said.get(key, "0 kB").split()[0]) << 10 for key in ("RssAnon", "RssShmem"))
+
+
+def processes() -> dict[int, Process]:
+    """All processes by number."""
+    found: dict[int, Process] = {}
+    for place in PROC.glob("[0-9]*"):
+        try:
+            found[int(place.name)] = Process(place)
+        except (OSError, ValueError, KeyError):
+            continue  # it has just ended
+    return found
+
+
+def segments() -> dict[int, dict[int, int]]:
+    """System V shared memory that no process has attached, by owner: identifiers with their resident bytes."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    head, *rows = (line.split() for line in (PROC / "sysvipc/shm").read_text().splitlines())
+    for row in rows:
+        told = dict(zip(head, map(int, row)))
+        if FIRST <= told["uid"] <= LAST and told["nattch"] == 0:
+            found[told["uid"]][told["shmid"]] = told["rss"]
+    return found
+
+
+def logged_in(found: Mapping[int, Process]) -> set[int]:
+    """The users who have a login: a process of theirs stands below one of root's sshd."""
+    users = set()
+    for process in found.values():
+        if FIRST <= process.owner <= LAST:
+            above = found.get(process.parent)
+            if above and above.owner == 0 and above.name in DOORS:
+                users.add(process.owner)
+    return users
+
+
+def end(number: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Ends a process, if it has not ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, how)
+
+
+def remove(owner: int, segment: int) -> None:
+    """Removes shared memory. By the owner's own right: root's would be CAP_SYS_ADMIN."""
+    subprocess.run(["ipcrm", "-m", str(segment)], user=owner, group=owner, extra_groups=[], check=False)
+
+
+def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -> None:
+    """Ends the largest of a user's processes until the others have at most `limit` bytes, memory of nobody's first."""
+    while sum(own.values()) + sum(loose.values()) > limit:
+        if loose:
+            segment = max(loose, key=lambda one: loose[one])
+            had, what = loose.pop(segment), f"shared memory {segment}"
+            remove(owner, segment)
+        else:
+            number = max(own, key=lambda one: own[one])
+            had, what = own.pop(number), f"process {number}"
+            end(number)
+        print(f"user {owner}: {what} with {had >> 20} MiB is ended: more than {limit >> 20} in all", flush=True)
+
+
+def main() -> None:
+    """Looks for ever."""
+    asked: dict[int, float] = {}  # who has logged out and is asked to end what he left: since when
+    while True:
+        limit = int(Path("/etc/lab/memory").read_text()) << 20
+        found, loose, now = processes(), segments(), time.monotonic()
+        own: dict[int, dict[int, int]] = defaultdict(dict)
+        for number, process in found.items():
+            if FIRST <= process.owner <= LAST:
+                own[process.owner][number] = process.size
+        present = logged_in(found)
+        for owner in own.keys() | loose.keys():
+            if owner in present:
+                asked.pop(owner, None)
+                within(limit, own[owner], loose[owner], owner)
+                continue
+            since = asked.setdefault(owner, now)
+            for number in own[owner]:
+                end(number, signal.SIGKILL if now > since + GRACE_SECONDS else signal.SIGTERM)
+            for segment in loose[owner]:
+                remove(owner, segment)
+        asked = {owner: since for owner, since in asked.items() if own[owner]}
+        time.sleep(LOOK_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""lab_node.volumes [identity]: keeps this node's part of the shared volumes, for ever.
+
+`identity` writes who this node is, before glusterd starts. Without an argument it stays and looks, again and again;
+what is missing is one line in /run/lab/volumes (empty: nothing), with the figures beside it as JSON.
+
+Nothing is made over what exists: a volume is made once, by the first node, when every peer is there and no brick of
+that name holds anything; only an empty brick of a volume that the others know is taken back.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from . import identity, report, settings
+from .agent import Agent
+from .bricks import BRICKS
+from .disk import Disk
+from .errors import Hung, Missing
+from .glusterd import Glusterd
+from .report import Figures
+from .rules import IDLE_SECONDS
+from .unlike import Log
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+LOOK_SECONDS = 1.0
+
+
+class Watcher:
+    """The agent, when it looks, and what is said of it."""
+
+    def __init__(self, wanted: Settings) -> None:
+        self._wanted, self._disk, self._glusterd = wanted, Disk(wanted.node), Glusterd(wanted.node)
+        self._agent, self._log = Agent(wanted, self._glusterd, self._disk), Log()
+        self._missing, self._printed, self._looked = "not looked at yet", "", 0.0
+
+    def stay(self) -> None:
+        """Looks for ever: at files each second, and at glusterd seldom where nothing is missing."""
+        while True:
+            figures = self._figures()
+            down = any(not one.brick for one in figures.values())
+            if self._missing or down or time.monotonic() - self._looked > IDLE_SECONDS:
+                self._missing = self._look(down=down)
+                self._looked = time.monotonic()
+            said = self._missing or "all volumes are as they should be"
+            if said != self._printed:
+                print(said, flush=True)
+                self._printed = said
+            waiting = [said for name, one in figures.items() if (said := report.worry(name, one))]
+            report.tell(self._missing or self._disk.full() or ", ".join(waiting), figures)
+            time.sleep(LOOK_SECONDS)
+
+    def _look(self, *, down: bool) -> str:
+        """What is missing; `down`: whether a brick of this node does not run."""
+        try:
+            self._agent.look(time.monotonic())
+        except Hung as hung:
+            if not down:  # who begins anew counts its peers, and ends bricks that serve while those are too few
+                return str(hung)
+            self._glusterd.kill()
+            return f"{hung}; it is started anew"
+        except (Missing, OSError, subprocess.SubprocessError) as error:
+            return str(error)
+        return ""
+
+    def _figures(self) -> dict[str, Figures]:
+        self._log.read()
+        return {name: self._figures_of(name) for name in self._wanted.volumes}
+
+    def _figures_of(self, name: str) -> Figures:
+        waiting = self._agent.to_heal(name, time.monotonic())
+        unlike = (
+            {*self._log.names(name, BRICKS / name, waiting), *self._agent.split.get(name, ())} if waiting else set()
+        )
+        return Figures(self._disk.running(name), len(waiting), sorted(unlike))
+
+
+def end(*_: object) -> None:
+    """A stop: bricks are ended as a shutdown of the machine would, so that nothing is left unsaid."""
+    subprocess.run(["pkill", "-TERM", "glusterfs"], check=False)  # glusterfsd and glusterfs, not glusterd
+    sys.exit(0)
+
+
+def main() -> None:
+    """Does what is asked."""
+    wanted = settings.read()
+    if sys.argv[1:] == ["identity"]:
+        identity.write(wanted)
+        return
+    signal.signal(signal.SIGTERM, end)
+    Watcher(wanted).stay()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What lies in a brick: a directory below /bricks, of one volume, with what GlusterFS keeps beside the files."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+BRICKS = Path("/bricks")
+VOLUME_ID = "trusted.glusterfs.volume-id"
+ROOT = "00000000-0000-0000-0000-000000000001"
+GFID = "trusted.gfid"
+OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
+Top = Mapping[str, "tuple[str, int]"]
+"""What a brick has in its root: by name, gfid and inode."""
+INDEX = ".glusterfs/indices/xattrop"  # an entry of each file or directory that other bricks lack, by its gfid
+
+
+def names(folder: Path) -> list[str]:
+    """What a directory has."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+
+
+def unused(brick: Path) -> bool:
+    """Whether a directory was never a brick that ran: it is not there, or has what the making of a volume leaves."""
+    inside = brick / ".glusterfs"
+    return not has_data(brick) and not (inside.is_dir() and names(inside))
+
+
+def mark(brick: Path) -> uuid.UUID | None:
+    """The identity of the volume that a directory is marked for."""
+    try:
+        return uuid.UUID(bytes=os.getxattr(brick, VOLUME_ID))
+    except (OSError, ValueError):
+        return None
+
+
+def has_data(brick: Path) -> bool:
+    """Whether there is anything in a directory but GlusterFS' own."""
+    if not brick.is_dir():
+        return False
+    with os.scandir(brick) as entries:  # which ends with the first
+        return any(entry.name != ".glusterfs" for entry in entries)
+
+
+def index(brick: Path) -> list[str]:
+    """The entries that a brick has noted for others."""
+    try:
+        return [entry for entry in names(brick / INDEX) if not entry.startswith("xattrop")]
+    except OSError:
+        return []
+
+
+def path_of(brick: Path, gfid: str) -> str:
+    """A directory's path in its volume, by the links that the brick has for each; by its gfid where one is missing."""
+    above: list[str] = []
+    while gfid != ROOT:
+        try:
+            link = handle(brick, gfid).readlink()
+        except OSError:
+            return "/".join([f"/<gfid:{gfid}>", *reversed(above)])
+        above.append(link.name)
+        gfid = link.parent.name
+    return "".join(f"/{name}" for name in reversed(above))
+
+
+def handle(brick: Path, gfid: str) -> Path:
+    """The second link to each file, and the one to each directory, that GlusterFS keeps by gfid."""
+    return brick / ".glusterfs" / gfid[:2] / gfid[2:4] / gfid
+
+
+def top(brick: Path) -> Top:
+    """What a brick has in its root: by name, gfid and inode."""
+    found: dict[str, tuple[str, int]] = {}
+    for entry in os.scandir(brick) if brick.is_dir() else ():
+        if not entry.name.startswith(OWN):
+            try:
+                gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
+            except (OSError, ValueError):  # it is being made or removed
+                continue
+            found[entry.name] = str(gfid), entry.inode()
+    return found
+
+
+def lost(brick: Path, before: Top) -> list[str]:
+    """The names of a brick's root that somebody removed behind the back of GlusterFS; `before`: what `top` said once.
+
+    GlusterFS removes its link by gfid with a name. A name that it then makes again, when a client looks it up, is the
+    same gfid with another inode: that is no way to heal the rest.
+    """
+    now = top(brick)
+    return sorted(
+        name
+        for name, (gfid, inode) in before.items()
+        if (now[name][0] == gfid and now[name][1] != inode if name in now else nameless(handle(brick, gfid)))
+    )
+
+
+def emptied(brick: Path) -> bool:
+    """Whether somebody removed the files of a brick that served: its names are gone, or all of it is.
+
+    A volume that is empty has no link by gfid but to its own root.
+    """
+    if not brick.is_dir():
+        return True
+    if any(not name.startswith(OWN) for name in names(brick)):
+        return False
+    if not handle(brick, ROOT).is_symlink():
+        return True
+    return any(nameless(link) for link in (brick / ".glusterfs").glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"))
+
+
+def nameless(link: Path) -> bool:
+    """Whether what a link by gfid leads to has no name any more."""
+    try:
+        return not link.exists() if link.is_symlink() else link.stat().st_nlink == 1
+    except FileNotFoundError:
+        return False

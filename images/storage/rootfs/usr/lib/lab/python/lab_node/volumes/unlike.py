@@ -1,0 +1,60 @@
+"""Files whose copies differ while none is known to be right: what self-heal leaves to a person.
+
+A name that is another file on each brick is told by the log of the self-heal daemon alone, at each attempt; data or
+attributes that differ by `gluster volume heal VOLUME info split-brain` (GlusterFS, issue 502).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import bricks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+LOG = Path("/var/log/glusterfs/glustershd.log")
+MOST = 8 << 20  # bytes of the log that are read at once; an attempt leaves 250 for each name
+RECENT_SECONDS = 60.0  # of two attempts, which come every cluster.heal-timeout, 5 s, and wait for locks
+MISMATCH = re.compile(
+    r"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[^]]*\] E .*\b0-([\w-]+)-replicate-0: "
+    r"(?:Gfid|Type) mismatch detected for <gfid:([0-9a-f-]{36})>/(.+)>, ",
+    re.MULTILINE,
+)
+
+
+class Log:
+    """The log, read on from where it was read last."""
+
+    def __init__(self, path: Path = LOG) -> None:
+        self.path, self.at = path, 0
+        self.seen: dict[
+            str, dict[tuple[str, str], float]
+        ] = {}  # volume: {(the directory's gfid, name): when, in Unix seconds}
+
+    def read(self) -> None:
+        """Takes in what was added."""
+        try:
+            size = self.path.stat().st_size
+            self.at = max(0, size - MOST) if size < self.at or size - self.at > MOST else self.at
+            with self.path.open("rb") as log:
+                log.seek(self.at)
+                added = log.read()
+        except OSError:
+            return
+        whole = added[: added.rfind(b"\n") + 1]
+        self.at += len(whole)
+        for said, volume, parent, name in MISMATCH.findall(whole.decode(errors="replace")):
+            when = datetime.strptime(said, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+            self.seen.setdefault(volume, {})[parent, name] = when
+
+    def names(self, volume: str, brick: Path, waiting: Collection[str]) -> list[str]:
+        """The paths in a volume that the last attempts failed at, in directories that still wait to be healed."""
+        since = time.time() - RECENT_SECONDS
+        kept = {key: when for key, when in self.seen.get(volume, {}).items() if when > since and key[0] in waiting}
+        self.seen[volume] = kept
+        return sorted(f"{bricks.path_of(brick, parent)}/{name}" for parent, name in kept)

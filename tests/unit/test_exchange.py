@@ -1,0 +1,62 @@
+"""A mount that takes another one's place, in a mount namespace of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab_node import exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+SCRIPT = """
+set -e
+cd {folder} && mkdir new old
+mount -t tmpfs new new && touch new/newer
+mount -t tmpfs old old && touch old/older && exec 3< old/older
+cat > program << 'END'
+import sys
+sys.path.insert(0, "{library}")
+from lab_node import exchange
+{how}
+exchange.main(b"new", b"old")
+END
+{python} program
+ls old new
+[ "$(grep -c " {folder}/old " /proc/self/mounts)" = 1 ]
+cat <&3
+"""
+
+
+@pytest.fixture
+def exchanged(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    if subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "x", "/mnt"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount in a namespace")
+    library = Path(exchange.__file__).parents[1]
+
+    def run(how: str) -> subprocess.CompletedProcess[str]:
+        script = SCRIPT.format(folder=tmp_path, python=sys.executable, library=library, how=how)
+        return subprocess.run([*NAMESPACE, "sh", "-c", script], check=False, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.parametrize("how", ["", "exchange.BENEATH = 1 << 20"], ids=["beneath", "an-earlier-kernel"])
+def test_one_takes_the_others_place_and_what_is_open_stays_so(
+    exchanged: Callable[[str], subprocess.CompletedProcess[str]], how: str
+) -> None:
+    done = exchanged(how)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["new:", "old:", "newer"]
+
+
+def test_what_is_not_mounted_is_an_error(exchanged: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    done = exchanged('exchange.main(b"nothing", b"old")')
+    assert done.returncode
+    assert "FileNotFoundError" in done.stderr
