@@ -107,3 +107,20 @@ def test_the_doctor_names_a_folder_for_secrets_that_cannot_be_made() -> None:
     assert done.returncode == 2
     assert f"{NOWHERE}/www-cluster-lab" in done.stdout
     assert "set XDG_DATA_HOME" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "notice"),
+    [
+        (["mail", "user", "list"], "lab: 'lab mail user' is 'lab mail account' now; 0.3 removes the old name"),
+        (
+            ["fault", "freeze", "tcp-lb1", "names"],
+            "lab: the service 'names' is 'dnsmasq' now; 0.3 removes the old name",
+        ),
+    ],
+)
+def test_an_old_name_works_with_a_notice(argv: list[str], notice: str) -> None:
+    done = _lab(*argv)
+    assert done.stderr.splitlines()[0] == notice
+    assert done.returncode == 2, "the engine is the only thing that is missing"
+    assert "docker" in done.stderr.lower()
