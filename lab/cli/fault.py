@@ -133,10 +133,7 @@ def freeze(
     seed: Seed = None,
 ) -> None:
     """Stops one service with SIGSTOP inside running nodes."""
-    from lab.faults.freeze import RENAMED
-
-    if service in RENAMED:
-        print(f"lab: the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name", file=sys.stderr)
+    _notice_of_a_former_name(service)
     _do(backend, {"kind": "freeze", "service": service}, targets, span, seed)
 
 
@@ -179,6 +176,14 @@ def listed(
         )
     else:
         print("no active faults")
+
+
+def _notice_of_a_former_name(service: str) -> None:
+    """Prints a notice if the service has another name since 0.2; `Freeze` accepts both."""
+    from lab.faults.freeze import RENAMED
+
+    if service in RENAMED:
+        print(f"lab: the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name", file=sys.stderr)
 
 
 def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None, seed: int | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import __version__, paths
+from lab.cli import fault
 from lab.errors import HostError
 
 if TYPE_CHECKING:
@@ -107,3 +108,16 @@ def test_the_doctor_names_a_folder_for_secrets_that_cannot_be_made() -> None:
     assert done.returncode == 2
     assert f"{NOWHERE}/www-cluster-lab" in done.stdout
     assert "set XDG_DATA_HOME" in done.stdout
+
+
+def test_an_old_verb_works_with_a_notice() -> None:
+    done = _lab("mail", "user", "list")
+    assert done.stderr.splitlines()[0] == "lab: 'lab mail user' is 'lab mail account' now; 0.3 removes the old name"
+    assert done.returncode == 2, "the engine is the only thing that is missing"
+    assert "docker" in done.stderr.lower()
+
+
+def test_an_old_name_of_a_service_has_a_notice(capsys: pytest.CaptureFixture[str]) -> None:
+    fault._notice_of_a_former_name("names")  # noqa: SLF001  needs no cluster
+    fault._notice_of_a_former_name("dnsmasq")  # noqa: SLF001
+    assert capsys.readouterr().err == "lab: the service 'names' is 'dnsmasq' now; 0.3 removes the old name\n"
