@@ -96,7 +96,7 @@ def made(full: Cluster) -> Plan:
 def xen(dom0: Remembering, made: Plan) -> XenBackend:
     """The backend, with `web1` and `client` created."""
     backend = XenBackend("golden", Xen(memory=300))
-    backend._images = {node.image: f"{node.role}-1.ext4" for node in made.nodes}  # noqa: SLF001  no engine made them
+    backend._disks = {node.image: f"{node.role}-1.ext4" for node in made.nodes}  # noqa: SLF001  no engine made them
     for name in ("web1", "client"):
         backend.create(made, made.node(name), {"/etc/lab/x": (b"content", 0o644)})
     assert [verb for verb, *_ in dom0.asked].count("network") == 1

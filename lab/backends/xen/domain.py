@@ -59,11 +59,11 @@ def mac(address: str) -> str:
     return "00:16:3e:" + ":".join(f"{int(part):02x}" for part in address.split(".")[1:])
 
 
-def config(plan: Plan, node: NodePlan, settings: Xen, store: str, image: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
+def config(plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
     """The domain's configuration; see xl.cfg(5)."""
     home = f"{store}/clusters/{plan.cluster}/{node.name}"
     data = [f"{store}/volumes/{plan.cluster}/{node.name}-{key}.ext4" for key in node.volumes]
-    disks = [("xvda", "r", f"{store}/images/{image}"), ("xvdb", "w", f"{home}/own.ext4")]
+    disks = [("xvda", "r", f"{store}/images/{disk}"), ("xvdb", "w", f"{home}/own.ext4")]
     disks += [(f"xvd{letter}", "w", path) for letter, path in zip(DATA_DISKS, data, strict=False)]
     marks = {"cluster": plan.cluster, "node": node.name, "role": node.role}
     extra = " ".join([COMMAND_LINE, *(f"lab.{key}={value}" for key, value in marks.items())])
