@@ -121,7 +121,7 @@ def test_a_domain_that_does_not_boot_shows_its_console(cluster: LabCluster, xen:
     node = replace(plan.node("web1"), address=str(plan.network.cidr[250]))
     try:
         host.place(bad.dom0, [broken], lambda _, step: print(step))
-        bad._images[node.image] = broken.name  # noqa: SLF001  as if the image had been made so
+        bad._disks[node.image] = broken.name  # noqa: SLF001  as if the image had been made so
         bad._network = f"{plan.network.gateway}/{plan.network.prefixlen}"  # noqa: SLF001  the cluster's own holds it
         bad.settings = xen.settings.model_copy(update={"bridge": domain.bridge(xen.cluster, xen.settings)})
         bad.create(plan, node, {})

@@ -43,7 +43,7 @@ class XenBackend:
         self.settings = settings
         self.dom0, self.clock = host.find(self.settings, cluster)
         self.nodes = host.Nodes(self.dom0, cluster, self.clock)
-        self._images: dict[str, str] = {}
+        self._disks: dict[str, str] = {}
         self._metadata: dict[str, domain.Metadata] = {}
         self._believed: dict[str, State] = {}
         self._network: str | None = None
@@ -92,22 +92,22 @@ class XenBackend:
             builder.build(api, recipes, report, trial)
             files = guest.files(report)
             disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), recipes))
-        self._images |= {recipe.tag: made.name for recipe, made in zip(recipes, disks, strict=True)}
+        self._disks |= {recipe.tag: made.name for recipe, made in zip(recipes, disks, strict=True)}
         host.place(self.dom0, [*files, *disks], report)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         bridge = domain.bridge(self.cluster, self.settings)
         self._make_network(bridge, f"{plan.network.gateway}/{plan.network.prefixlen}")
-        image = self._image(node)
+        disk = self._disk(node)
         kernel = guest.name(guest.KERNEL)
-        configuration = domain.config(plan, node, self.settings, self.dom0.store, image, kernel)
+        configuration = domain.config(plan, node, self.settings, self.dom0.store, disk, kernel)
         made = keys.keys(self.cluster)
         inbox = domain.payload(files) | {
             "/lab/node": (domain.told(plan, node).encode(), 0o600),
             "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
             "/lab/key/host": (made.host.read_bytes(), 0o600),
         }
-        metadata = domain.metadata(plan, node, self.settings, image)
+        metadata = domain.metadata(plan, node, self.settings, disk)
         folder = domain.folder(configuration, inbox)
         self._ask("create", node.name, self.settings.volume, metadata.line, *node.volumes, stdin=folder)
         self._metadata[node.name] = metadata
@@ -119,14 +119,14 @@ class XenBackend:
                 self.dom0.do("network", bridge, "no" if self.settings.bridge else "yes", address)
                 self._network = address
 
-    def _image(self, node: NodePlan) -> str:
-        if node.image not in self._images:
+    def _disk(self, node: NodePlan) -> str:
+        if node.image not in self._disks:
             from lab import engine
             from lab.backends.xen import toolbox
 
             with engine.connected(engine.REQUEST_SECONDS) as api:
-                self._images[node.image] = toolbox.disk_name(api, node.image, node.role)
-        return self._images[node.image]
+                self._disks[node.image] = toolbox.disk_name(api, node.image, node.role)
+        return self._disks[node.image]
 
     def start(self, node: str) -> None:
         known = replace(self._known(node), started=True)

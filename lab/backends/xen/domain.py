@@ -31,6 +31,9 @@ VCPUS = 1
 KERNEL_THREADS = 150
 """The kernel's own threads, which its limit counts with the processes: about 70 in a domain of one processor."""
 
+STOP_SECONDS = 30
+"""For a clean stop of a domain that was made before it was remembered."""
+
 DATA_DISKS = "cdefghijklmnop"
 COMMAND_LINE = "console=hvc0 quiet mitigations=off random.trust_cpu=on net.ifnames=0 panic=1"
 OWN = uuid.uuid5(uuid.NAMESPACE_DNS, LABEL)
@@ -56,11 +59,11 @@ def mac(address: str) -> str:
     return "00:16:3e:" + ":".join(f"{int(part):02x}" for part in address.split(".")[1:])
 
 
-def config(plan: Plan, node: NodePlan, settings: Xen, store: str, image: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
+def config(plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
     """The domain's configuration; see xl.cfg(5)."""
     home = f"{store}/clusters/{plan.cluster}/{node.name}"
     data = [f"{store}/volumes/{plan.cluster}/{node.name}-{key}.ext4" for key in node.volumes]
-    disks = [("xvda", "r", f"{store}/images/{image}"), ("xvdb", "w", f"{home}/own.ext4")]
+    disks = [("xvda", "r", f"{store}/images/{disk}"), ("xvdb", "w", f"{home}/own.ext4")]
     disks += [(f"xvd{letter}", "w", path) for letter, path in zip(DATA_DISKS, data, strict=False)]
     marks = {"cluster": plan.cluster, "node": node.name, "role": node.role}
     extra = " ".join([COMMAND_LINE, *(f"lab.{key}={value}" for key, value in marks.items())])
@@ -116,8 +119,8 @@ class Metadata:
     """What Xen is told to remember of a node.
 
     Attributes:
-        stop: seconds that a clean stop may take.
         disk: the file of its image.
+        stop: seconds that a clean stop may take.
         memory: MiB; None of a domain that was made before it was remembered.
         started: whether it ever was.
     """
@@ -126,9 +129,9 @@ class Metadata:
     family: str
     network: str
     vip: str | None
-    stop: int
     disk: str
     bridge: str
+    stop: int = STOP_SECONDS
     memory: int | None = None
     started: bool = False
 
@@ -160,9 +163,9 @@ def metadata(plan: Plan, node: NodePlan, settings: Xen, disk: str) -> Metadata:
         plan.family,
         str(plan.network.cidr),
         plan.vip,
-        node.stop_seconds,
         disk,
         bridge(plan.cluster, settings),
+        node.stop_seconds,
         settings.memory,
     )
 
@@ -196,5 +199,5 @@ def existing(cluster: str, printed: str) -> Existing:
         network=first.network if first else None,
         vip=first.vip if first else None,
         family=first.family if first else None,
-        data=DATA in printed.partition("---")[0].splitlines(),
+        data=DATA in printed.partition("\n---\n")[0].splitlines(),  # 'xl list' prints dashes, too
     )
