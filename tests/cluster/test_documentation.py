@@ -93,7 +93,7 @@ def _lacking(words: Sequence[str], nodes: Sequence[str]) -> str:
     return ", ".join(needed)
 
 
-@pytest.mark.parametrize("words", _commands(), ids=" ".join)
+@pytest.mark.parametrize("words", list(_commands()), ids=" ".join)
 def test_a_command_of_the_readme_and_the_guide_works(cluster: LabCluster, words: tuple[str, ...]) -> None:
     lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
     if lacking:
