@@ -46,7 +46,10 @@ class MemoryBackend:
     def observe(self) -> Existing:
         if not self._nodes:
             return Existing(data=self._data)
-        return replace(self._shared, nodes=tuple(self._nodes.values()), data=self._data)
+        shared = self._shared
+        return Existing.of(
+            self._nodes.values(), network=shared.network, vip=shared.vip, family=shared.family, data=self._data
+        )
 
     def has_base_image(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0

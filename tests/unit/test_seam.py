@@ -217,7 +217,7 @@ def test_a_third_backend_is_one_folder_and_one_entry_point(stranger: Stranger) -
     assert "cluster own on chest-of-drawers, debian: ready" in made.stdout
     found = json.loads(stranger.lab("status", "--json").stdout)
     assert (found["backend"], found["ready"]) == (NAME, True)
-    assert [node["name"] for node in found["nodes"]] == ["web1", "web2", "client"]
+    assert [node["name"] for node in found["nodes"]] == ["client", "web1", "web2"]
     assert stranger.lab("kill", "web1").returncode == 0
     assert json.loads(stranger.lab("status", "--json").stdout)["ready"] is False
     assert "web1" in stranger.lab("plan").stdout
