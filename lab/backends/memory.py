@@ -46,9 +46,9 @@ class MemoryBackend:
     def observe(self) -> Existing:
         if not self._nodes:
             return Existing(data=self._data)
-        made = self._shared
+        shared = self._shared
         return Existing.of(
-            self._nodes.values(), network=made.network, vip=made.vip, family=made.family, data=self._data
+            self._nodes.values(), network=shared.network, vip=shared.vip, family=shared.family, data=self._data
         )
 
     def has_base_image(self, family: str, seconds: float) -> bool:
