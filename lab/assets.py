@@ -40,7 +40,7 @@ def use_roles(folder: Path | None) -> None:
 
 
 def use_apps(names: Iterable[str]) -> None:
-    """Has these names be applications of a topology: each is a role whose nodes run an image of a person's own."""
+    """Has these names be applications of a topology: each is a role whose nodes run an image of the user's own."""
     global _apps  # noqa: PLW0603  as for `use_roles`
     wanted = _apps | set(names)
     if wanted != _apps:

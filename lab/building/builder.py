@@ -112,7 +112,7 @@ class _Attempt:
         self._report(self._wanted.role, step)
 
     def adopt(self, api: docker.APIClient) -> None:
-        """Builds the image of a person's own where it is missing, and takes what it runs into the recipe.
+        """Builds the image of the user's own where it is missing, and takes what it runs into the recipe.
 
         Raises:
             SpecError: it does not build, or is not as the topology says.
@@ -138,7 +138,7 @@ class _Attempt:
         self._wanted = apps.complete(wanted, found.argv)
 
     def build(self, api: docker.APIClient, folder: str = "") -> tuple[str, str]:
-        """The image's id, and what is wrong with it; of the recipe, or of a folder of a person's own."""
+        """The image's id, and what is wrong with it; of the recipe, or of a folder of the user's own."""
         image, failure = "", ""
         self.at("sending the files")
         given: dict[str, Any] = {"fileobj": io.BytesIO(self._wanted.archive()), "custom_context": True}

@@ -1,4 +1,4 @@
-"""Images of a person's own: what the engine knows of one, and what a folder with a Dockerfile is named by."""
+"""Images of the user's own: what the engine knows of one, and what a folder with a Dockerfile is named by."""
 
 from __future__ import annotations
 

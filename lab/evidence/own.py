@@ -1,4 +1,4 @@
-"""The ledger of a person's own class: written to and read back from this machine, as a visitor of the site.
+"""The ledger of the user's own class: written to and read back from this machine, as a visitor of the site.
 
 See docs/decisions/057-a-ledger-of-ones-own.md for where it runs, and why.
 """
@@ -154,7 +154,7 @@ class OwnLedger:
             return Outcome.UNKNOWN, told(error)
         except requests.RequestException as error:
             return Outcome.UNKNOWN, told(error)
-        except Exception as error:  # noqa: BLE001  whatever a person's code does
+        except Exception as error:  # noqa: BLE001  whatever the user's code does
             return Outcome.UNKNOWN, f"{place(error, self._file)}: {told(error)}"
         if isinstance(answer, requests.Response):
             return _by_status(answer)
@@ -196,7 +196,7 @@ class OwnLedger:
             raise SpecError(
                 f"{read} gave {error}", where=self._file, next_step="it returns the ids, as texts"
             ) from None
-        except Exception as error:  # noqa: BLE001  whatever a person's code does
+        except Exception as error:  # noqa: BLE001  whatever the user's code does
             where = place(error, self._file)
             raise SpecError(f"{read} failed: {told(error)}", where=where, next_step="correct it") from None
         return [one for one in given if self.run in one]

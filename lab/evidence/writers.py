@@ -1,4 +1,4 @@
-"""A ledger of one's own: the class in a person's Python file that says how one thing is written, and all are read.
+"""A ledger of the user's own: the class in the user's Python file that says how one thing is written, and all are read.
 
     class Orders:
         def write(self, http, id):
@@ -88,7 +88,7 @@ def source(made: type) -> str:
 
 
 def place(error: BaseException, file: str) -> str:
-    """Where in a person's file something went wrong: its innermost line."""
+    """Where in the user's file something went wrong: its innermost line."""
     found, trace = file, error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == file:
@@ -120,7 +120,7 @@ def _run(path: Path) -> dict[str, Any]:
     beside = str(path.resolve().parent)
     sys.path.insert(0, beside)  # for what it imports
     try:
-        exec(compile(text, str(path), "exec"), vars(module))  # noqa: S102  the person's own file
+        exec(compile(text, str(path), "exec"), vars(module))  # noqa: S102  the user's own file
     except SyntaxError as error:
         where = f"{error.filename}, line {error.lineno}"
         raise SpecError(f"the ledger is no valid Python: {error.msg}", where=where, next_step="correct it") from None

@@ -73,7 +73,7 @@ def app_recipe(name: str, family_name: str, parent: str, source: str = "", port:
     Args:
         name: the application's.
         family_name: that of the cluster, by whose packages it gets tools.
-        parent: the person's image.
+        parent: the user's image.
         source: the folder that this one is built from, if it is.
         port: that it listens on.
     """
@@ -115,7 +115,7 @@ def complete(wanted: Recipe, argv: Sequence[str]) -> Recipe:
 
 
 def source(name: str, digest: str) -> str:
-    """The full name of what is built from a person's folder."""
+    """The full name of what is built from the user's folder."""
     return f"{NAMESPACE}/app-{name}:source-{digest}"
 
 

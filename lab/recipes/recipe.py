@@ -32,9 +32,9 @@ class Recipe:
     """What an engine needs to build one image.
 
     Attributes:
-        folder: where the Dockerfile of the parent lies, for one of a person's own that may have to be built first.
+        folder: where the Dockerfile of the parent lies, for one of the user's own that may have to be built first.
         port: the port that the parent has to listen on; 0 where nobody asks.
-        app: whether it is made from an image of a person's own.
+        app: whether it is made from an image of the user's own.
     """
 
     role: str

@@ -170,7 +170,7 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
 def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger | OwnLedger]:
     """Writes inside `with ledger("guestbook") as book`; then `book.judge()`. Slower where processors are emulated.
 
-    A class of one's own stands for the name: `with ledger(Orders, rate=5, site="shop") as orders`.
+    A class of the user's own stands for the name: `with ledger(Orders, rate=5, site="shop") as orders`.
     """
 
     def make(service: str | type, rate: float = 20.0, site: str | None = None) -> Ledger | OwnLedger:

@@ -1,4 +1,4 @@
-"""Applications of any language: an image of a person's own behind the balancers, and what its name stands for."""
+"""Applications of any language: an image of the user's own behind the balancers, and what its name stands for."""
 
 from __future__ import annotations
 

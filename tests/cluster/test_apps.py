@@ -1,4 +1,4 @@
-"""Applications in images of a person's own: reached, watched, replaced, given what they asked for, and found out."""
+"""Applications in images of the user's own: reached, watched, replaced, given what they asked for, and found out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ledger of one's own against a real small web application that keeps, forgets or repeats; files with mistakes."""
+"""A ledger of the user's own against a real small application that keeps, forgets or repeats; files with mistakes."""
 
 from __future__ import annotations
 

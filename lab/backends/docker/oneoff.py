@@ -21,7 +21,7 @@ def inside(
 ) -> tuple[int, bytes, bytes]:
     """Runs a command in a running container; its exit code and both outputs.
 
-    `tools`: by those that the lab put there, as root, since it is an image of a person's own.
+    `tools`: by those that the lab put there, as root, since it is an image of the user's own.
     """
     if tools:
         words = [f"{owned.TOOLS}/{BOUNDED[0]}", *BOUNDED[1:], str(seconds), *argv]

@@ -1,4 +1,4 @@
-"""Containers of a person's own images: their files, and what the lab runs in them and beside them.
+"""Containers of the user's own images: their files, and what the lab runs in them and beside them.
 
 They may write nothing of the image, and run as the image's own user: the plan's files lie on a volume that
 goes with the container, and belong to that user.
