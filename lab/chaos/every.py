@@ -42,7 +42,7 @@ class Damage:
         asked, failed: requests.
         outage: seconds of the longest one.
         writes: acknowledged ones, or None where no ledger was kept.
-        lost: what became of them: a number, with another word where they were not lost but worse than kept.
+        lost: how many of them are lost; or how many are duplicated or stale, with that word.
         good: whether the site answers again and nothing acknowledged was lost.
     """
 
@@ -126,7 +126,7 @@ def _outage(seen: RunData) -> float:
 
 
 def _steps(plan: Plan) -> Iterator[Step]:
-    """The faults of all scenarios that ship, those by chance included, each for a node that the cluster has."""
+    """The faults of all scenarios that ship, random ones included, each for a node that the cluster has."""
     for path in assets.scenarios().values():
         scenario = load(path)
         for step in scenario.faults:
@@ -151,7 +151,7 @@ def _for_site(steps: Iterable[Step], plan: Plan, site: str | None) -> Iterator[S
 
 
 def _drawn(chance: RandomFaults, plan: Plan) -> Iterator[Step]:
-    """What may happen by chance, once for each role."""
+    """The random faults of a scenario, once for each role."""
     for name, roles in chance.faults.items():
         for said in roles:
             role, _, service = said.partition("/")

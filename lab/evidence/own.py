@@ -41,7 +41,7 @@ class OwnLedger:
 
     Attributes:
         operations: all writes by the ledger's name, afterwards.
-        stalls: when this machine stood still.
+        stalls: the stalls of this machine.
     """
 
     def __init__(self, backend: Backend, writer: Writer, entrance: Entrance, rate: float) -> None:
@@ -84,7 +84,7 @@ class OwnLedger:
 
     @property
     def stalls(self) -> list[Stall]:
-        """When this machine stood still."""
+        """The stalls of this machine."""
         return self._meter.stalls
 
     def count(self) -> int:
@@ -97,7 +97,7 @@ class OwnLedger:
         self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= begun + count)
 
     def judge(self) -> list[Judgement]:
-        """Reads everything back, from every node of the site, and says what became of what was acknowledged."""
+        """Reads everything back, from every node of the site, and judges the acknowledged writes."""
         found, unread = self._readings()
         done = self.operations[self.name]
         unsure = [one.said for one in done if one.outcome is Outcome.UNKNOWN]

@@ -48,7 +48,7 @@ class Visitor(requests.Session):
 
 
 class Here(HTTPAdapter):
-    """Leads a name to this machine, whatever its resolver thinks of names below `localhost`."""
+    """Sends requests for a name to this machine, without asking a resolver."""
 
     def __init__(self, base: str) -> None:
         self._name = urlsplit(base).hostname or HERE

@@ -45,7 +45,7 @@ def apps(cluster: Cluster, backend: Backend) -> Cluster:
 
     Raises:
         Unable: the backend runs no such images.
-        SpecError: an image or folder is not there, or is not as the topology says.
+        SpecError: an image or folder does not exist, or is not as the topology says.
     """
     if not cluster.apps:
         return cluster

@@ -33,7 +33,7 @@ class Recipe:
 
     Attributes:
         folder: where the Dockerfile of the parent lies, for one of the user's own that may have to be built first.
-        port: the port that the parent has to listen on; 0 where nobody asks.
+        port: the port that the parent has to listen on; 0 for no check.
         app: whether it is made from an image of the user's own.
     """
 

@@ -1,4 +1,4 @@
-"""How somebody at this machine reaches a site of the cluster: by a published port, with the CA trusted."""
+"""How a program on this machine reaches a site of the cluster: by a published port, with the CA trusted."""
 
 from __future__ import annotations
 
