@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
     from lab.topology import Cluster
 
-READ_AT_START = ("/etc/lab/environment", "/etc/lab/app")
+READ_AT_START = ("/etc/lab/environment", "/etc/lab/app", "/etc/lab/hosts")
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
 

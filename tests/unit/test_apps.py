@@ -78,19 +78,25 @@ def test_what_the_plan_makes_of_one() -> None:
 
 
 def test_what_it_reads_at_its_start_and_its_image_make_its_nodes_new_and_no_others() -> None:
-    fixed = {}
+    fixed, files = {}, {}
     for name, text in {
         "as it was": SHOP % "",
         "another variable": (SHOP % "").replace("it's", "its"),
         "another image": (SHOP % "").replace("shop:1", "shop:2"),
         "another number": (SHOP % "").replace("count: 3", "count: 4"),
+        "another web node": SHOP % "",
     }.items():
-        fixed[name] = {node.name: node.fixed for node in plan(parse(BASE + text), "debian").nodes}
+        base = BASE.replace("web: {count: 1}", "web: {count: 2}") if name == "another web node" else BASE
+        made = plan(parse(base + text), "debian")
+        fixed[name] = {node.name: node.fixed for node in made.nodes}
+        files[name] = {file.path: file.text for file in made.node("shop1").files}
     first = fixed["as it was"]
     for name in ("another variable", "another image"):
         changed = {node for node in first if fixed[name][node] != first[node]}
         assert changed == {"shop1", "shop2", "shop3"}, name
-    assert all(fixed["another number"][node] == first[node] for node in first)
+    for name in ("another number", "another web node"):
+        assert all(fixed[name][node] == first[node] for node in first if node in fixed[name]), name
+        assert files[name] == files["as it was"], f"{name}: what can't be changed in a node that runs"
     assert "sealed" not in first["web1"].values
 
 
