@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from functools import _lru_cache_wrapper
 
 _PACKAGE = Path(__file__).parent
 _cached: list[_lru_cache_wrapper[object]] = []
 _outside: Path | None = None
+_apps: frozenset[str] = frozenset()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,6 +37,21 @@ def use_roles(folder: Path | None) -> None:
         _outside = wanted
         for made in _cached:
             made.cache_clear()
+
+
+def use_apps(names: Iterable[str]) -> None:
+    """Has these names be applications of a topology: each is a role whose nodes run an image of the user's own."""
+    global _apps  # noqa: PLW0603  as for `use_roles`
+    wanted = _apps | set(names)
+    if wanted != _apps:
+        _apps = frozenset(wanted)
+        for made in _cached:
+            made.cache_clear()
+
+
+def apps() -> frozenset[str]:
+    """The names of all applications that topologies of this process have."""
+    return _apps
 
 
 def outside() -> Path | None:

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
-    """Files (content and mode, by path), to be unpacked at the node's root."""
+def archive(files: Mapping[str, tuple[bytes, int]], owner: int = 0) -> bytes:
+    """Files (content and mode, by path) of a user and group by number, to be unpacked at the node's root."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, (content, mode) in files.items():
             info = tarfile.TarInfo(path.lstrip("/"))
             info.size, info.mode = len(content), mode
+            info.uid = info.gid = owner
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()

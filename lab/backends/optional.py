@@ -5,12 +5,14 @@ A backend has one of them by having its methods; nothing is registered.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lab.errors import Unable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from lab.backends.base import Backend, Result
     from lab.building.trial import Trial
@@ -30,6 +32,36 @@ class Images(Protocol):
         """Makes the images that are missing; `report(role, step)` hears how far each is.
 
         An image gets its name once it has passed `trial(role)`, which is asked for those that were built.
+        """
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An image of the user's own.
+
+    Attributes:
+        id: a name that no other image ever gets.
+        ports: the TCP ports that it declares; empty where it declares none.
+        argv: its entrypoint and its command.
+    """
+
+    id: str
+    ports: tuple[int, ...] = ()
+    argv: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class RunsImages(Protocol):
+    """It runs images of the user's own. Without it there are no applications."""
+
+    def image(self, reference: str) -> ImageFacts | None:
+        """An image that the engine has; None where it has not."""
+
+    def source(self, folder: Path) -> str:
+        """The digest of a folder with a Dockerfile.
+
+        Raises:
+            SpecError: it has none, or cannot be read.
         """
 
 

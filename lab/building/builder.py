@@ -8,12 +8,12 @@ import re
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab import engine, paths
-from lab.building import base_image, trial_container
-from lab.errors import BackendError, BuildError, Gone
-from lab.recipes import recipe
+from lab.building import base_image, sources, trial_container
+from lab.errors import BackendError, BuildError, Gone, SpecError
+from lab.recipes import apps, recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARALLEL = max(2, os.cpu_count() or 2)
 STEP_SECONDS = 900  # how long one step of a build may be silent
+LAST_LINES = 8  # of a Dockerfile that failed
 TRIAL = "testing the image"
 STEP_WIDTH = 100
 BUILT = re.compile(r"^Successfully built ([0-9a-f]+)", re.MULTILINE)
@@ -79,8 +80,10 @@ def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[st
     begun, attempt = time.monotonic(), _Attempt(wanted, report)
     try:
         with engine.connected(STEP_SECONDS) as api, engine.asking(wanted.tag):
+            if wanted.app:
+                attempt.adopt(api)
             image, failure = attempt.build(api)
-            if not failure and trial:
+            if not failure and trial and not wanted.app:
                 failure = attempt.try_out(api, image, trial(wanted.role))
             if not failure:
                 attempt.at("naming it")
@@ -108,13 +111,39 @@ class _Attempt:
         self._step = step
         self._report(self._wanted.role, step)
 
-    def build(self, api: docker.APIClient) -> tuple[str, str]:
-        """The image's id, and what is wrong with it."""
+    def adopt(self, api: docker.APIClient) -> None:
+        """Builds the image of the user's own where it is missing, and takes what it runs into the recipe.
+
+        Raises:
+            SpecError: it does not build, or is not as the topology says.
+        """
+        wanted = self._wanted
+        if wanted.folder and not base_image.here(api, wanted.parent):
+            self._log.clear()
+            image, failure = self.build(api, wanted.folder)
+            if failure:
+                lines = [line for text in self._log for line in text.splitlines() if line.strip()]
+                last = "".join(f"\n    | {line.rstrip()}" for line in lines[-LAST_LINES:])
+                raise SpecError(
+                    f"the Dockerfile in {wanted.folder} failed: {failure.splitlines()[0]}{last}",
+                    where=f"{wanted.folder}/Dockerfile",
+                    next_step=f"correct it; the whole log: {self._keep()}",
+                )
+            repository, _, version = wanted.parent.partition(":")
+            api.tag(image, repository, version)
+        found = sources.facts(api, wanted.parent)
+        if found is None:
+            raise BackendError(f"the image {wanted.parent} is gone")
+        apps.admit_app(wanted.role.removeprefix("app-"), wanted.port, found.ports, found.argv)
+        self._wanted = apps.complete(wanted, found.argv)
+
+    def build(self, api: docker.APIClient, folder: str = "") -> tuple[str, str]:
+        """The image's id, and what is wrong with it; of the recipe, or of a folder of the user's own."""
         image, failure = "", ""
         self.at("sending the files")
+        given: dict[str, Any] = {"fileobj": io.BytesIO(self._wanted.archive()), "custom_context": True}
         stream = api.build(
-            fileobj=io.BytesIO(self._wanted.archive()),
-            custom_context=True,
+            **({"path": folder} if folder else given),
             decode=True,
             rm=True,
             forcerm=True,
@@ -139,9 +168,13 @@ class _Attempt:
 
     def failed(self, failure: str) -> BuildError:
         """The error for it; the log is kept."""
-        wanted = self._wanted
-        kept = paths.logs() / f"build-{wanted.role}-{wanted.family}.log"
-        kept.write_text("".join(self._log), encoding="utf-8")
+        wanted, kept = self._wanted, self._keep()
         what = "did not pass its trial" if self._step == TRIAL else "did not build"
         what = f"the image {wanted.role} ({wanted.family}) {what}: {failure}"
-        return BuildError(what, step=self._step, log=str(kept), image=wanted.tag)
+        return BuildError(what, step=self._step, log=kept, image=wanted.tag)
+
+    def _keep(self) -> str:
+        """Where the log of all of it is kept."""
+        kept = paths.logs() / f"build-{self._wanted.role}-{self._wanted.family}.log"
+        kept.write_text("".join(self._log), encoding="utf-8")
+        return str(kept)

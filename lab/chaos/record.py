@@ -52,6 +52,7 @@ class Record:
 
     Attributes:
         results: of the promises, after `keep`.
+        data: all measurements of the run, after `keep`.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Record:
     seed: int
     manifest: dict[str, Any]
     results: Sequence[PromiseResult] = ()
+    data: RunData | None = None
 
     @classmethod
     def begin(cls, runs: Path, name: str, seed: int, manifest: dict[str, Any], requests: float) -> Record:
@@ -71,6 +73,10 @@ class Record:
         record = cls(folder, name, seed, manifest)
         record.write("run.json", json.dumps({"seed": seed, **manifest}, indent=2))
         return record
+
+    def remove(self) -> None:
+        """Removes the folder of a run that was refused before it began."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def holds(self) -> bool:
@@ -89,7 +95,7 @@ class Record:
         """Writes all files; `extra`: further keys of results.json."""
         from lab.chaos.report import page
 
-        self.results = results
+        self.results, self.data = results, data
         timeline = events.events(data)
         document = self._document(data, cluster) | dict(extra or {})
         self.write(RESULTS, json.dumps(document, indent=2, allow_nan=False))

@@ -13,10 +13,11 @@ from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
 from lab.chaos.schedule import schedule
 from lab.errors import LabError, Locked, SpecError, Unable
-from lab.evidence.checks import judged
+from lab.evidence.checks import judged, own_result
 from lab.evidence.ledger import Ledger
 from lab.evidence.load import Load
 from lab.evidence.load_run import Stream
+from lab.evidence.own import OwnLedger
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import RunData
 from lab.faults import heal
@@ -25,8 +26,9 @@ from lab.lifecycle import ready
 from lab.lifecycle.lock import held
 from lab.lifecycle.status import vip_holders
 from lab.lifecycle.up import up
+from lab.services.entrances import entrance, named
 from lab.services.ledgers import LEDGERS
-from lab.services.streams import cluster_probes
+from lab.services.streams import cluster_probes, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.chaos.scenario import Scenario
     from lab.chaos.schedule import Planned
+    from lab.evidence.writers import Writer
     from lab.lifecycle.prepare import Prepared
-    from lab.plan import Plan
+    from lab.plan import Host, Plan
     from lab.progress import Report
     from lab.topology import Cluster
 
@@ -56,8 +59,18 @@ class Stage:
     report: Report
 
 
-def run(scenario: Scenario, stage: Stage, seed: int, runs: Path) -> Record:
+@dataclass(frozen=True)
+class Own:
+    """A ledger of the user's own: its class, and its writes per second."""
+
+    writer: Writer
+    rate: float
+
+
+def run(scenario: Scenario, stage: Stage, seed: int, runs: Path, own: Own | None = None) -> Record:
     """Runs a scenario on the existing cluster, or creates one; returns the record, in a new folder below `runs`.
+
+    `own`: a ledger of the user's own, besides those of the scenario.
 
     Raises:
         Unable: the backend does not support a fault of it.
@@ -67,14 +80,19 @@ def run(scenario: Scenario, stage: Stage, seed: int, runs: Path) -> Record:
     try:
         with held(stage.cluster.name, f"lab chaos run {scenario.name}", stage.report, seconds=0):
             prepared = _preflight(scenario, stage)
+            host = named(prepared.plan, scenario.site) if scenario.site else None
             planned = schedule(scenario, seed, prepared.plan, stage.backend.clock)
-            _check_capabilities(stage.backend, planned)
+            check_capabilities(stage.backend, planned)
             manifest = _manifest(scenario, planned, stage, prepared.plan)
             record = Record.begin(runs, scenario.name, seed, manifest, _estimated_requests(scenario))
             if not prepared.existing.nodes:
                 stage.report.say(f"creating the cluster '{stage.cluster.name}'")
                 prepared = up(stage.cluster, stage.backend, stage.report)
-            _execute(record, scenario, stage, prepared.plan, planned)
+            try:
+                _execute(record, scenario, stage, prepared.plan, planned, own, host)
+            except SpecError:
+                record.remove()
+                raise
             return record
     except Locked as error:
         raise SpecError(error.what, next_step=error.next_step) from None
@@ -106,7 +124,7 @@ def _preflight(scenario: Scenario, stage: Stage) -> Prepared:
     return preflight(stage.cluster, stage.backend, stage.report)
 
 
-def _check_capabilities(backend: Backend, planned: list[Planned]) -> None:
+def check_capabilities(backend: Backend, planned: list[Planned]) -> None:
     """Refuses faults that the backend does not support.
 
     Raises:
@@ -120,20 +138,32 @@ def _check_capabilities(backend: Backend, planned: list[Planned]) -> None:
             raise Unable(f"skipped: '{fault}' is not supported on {backend.name}: {lacking}")
 
 
-def _execute(record: Record, scenario: Scenario, stage: Stage, plan: Plan, planned: list[Planned]) -> None:
+def _execute(  # noqa: PLR0913, PLR0917  the parts of a run
+    record: Record,
+    scenario: Scenario,
+    stage: Stage,
+    plan: Plan,
+    planned: list[Planned],
+    own: Own | None,
+    host: Host | None,
+) -> None:
     """Measures while the faults run, restores the cluster, judges the promises, and writes the record."""
     backend, site = stage.backend, stage.cluster.site
     longest = backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
-    probes, load = cluster_probes(backend, plan, site, longest), _load(scenario, backend, plan, site)
-    ledgers = [Ledger(backend, [LEDGERS[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()]
+    probes, load = cluster_probes(backend, plan, site, longest, host), _load(scenario, backend, plan, site, host)
+    ledgers: list[Ledger | OwnLedger] = [
+        Ledger(backend, [LEDGERS[name](plan, site)], rate, longest) for name, rate in scenario.ledger.items()
+    ]
+    if own:
+        ledgers.insert(0, OwnLedger(backend, own.writer, entrance(backend, plan, scenario.site), own.rate))
     measuring = [probes.load_run, load.load_run, *(one.load_run for one in ledgers)]
     runner = FaultRunner(backend, planned, record.seed, stage.report)
     try:
         with ExitStack() as stack:
-            stack.enter_context(probes)
-            stack.enter_context(load)
             for ledger in ledgers:
                 stack.enter_context(ledger)
+            stack.enter_context(probes)
+            stack.enter_context(load)
             load.more(FIRST_ANSWERS)
             begun = time.time()
             _run_faults(runner, begun, begun + backend.clock.limit(scenario.span), backend, plan)
@@ -155,14 +185,17 @@ def _execute(record: Record, scenario: Scenario, stage: Stage, plan: Plan, plann
         stalls=[stall for one in measuring for stall in one.stalls],
     )
     results = [judged(promise(name), promise(name).bound(stage.cluster), data) for name in scenario.promises]
+    results += [own_result(data.judgements[one.name]) for one in ledgers if isinstance(one, OwnLedger)]
     operations = {name: done for ledger in ledgers for name, done in ledger.operations.items()}
     record.keep(data, results, operations, backend, stage.cluster)
 
 
-def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str) -> Load:
+def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str, host: Host | None) -> Load:
     load = scenario.load
     rate, longest = backend.clock.rate(load.rate), backend.clock.limit(scenario.span) + LEFT_OVER_SECONDS
-    return Load(backend, Stream("load", f"{plan.scheme}://{site}{load.path}", rate, load.http, load.keep), longest)
+    path = load.path if host is None or "path" in load.model_fields_set else page(host)
+    url = f"{plan.scheme}://{host.names[0] if host else site}{path}"
+    return Load(backend, Stream("load", url, rate, load.http, load.keep), longest)
 
 
 def _run_faults(runner: FaultRunner, begun: float, ends: float, backend: Backend, plan: Plan) -> None:

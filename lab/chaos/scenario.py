@@ -116,6 +116,7 @@ class Scenario(Model):
     name: str = ""
     summary: str = ""
     topology: str = Field("full", description="topology of the cluster to create where none exists")
+    site: str | None = Field(None, description="site or application under load; default: the guest book")
     load: ScenarioLoad = Field(default_factory=ScenarioLoad)
     span: Span = Field(alias="for", description="duration, without reverting and settling")
     faults: list[Step] = Field(default_factory=list)

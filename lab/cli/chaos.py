@@ -11,12 +11,14 @@ import typer
 from lab.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from lab.chaos import Own, Stage, every
     from lab.chaos.record import Record
     from lab.nemesis.keep import NemesisResult
 
 SEEDS = 10_000
+SHOWN = 20  # ids of writes
 NEMESIS = "mysql-nemesis"
 RUNS = Path("runs")
 
@@ -34,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def listed() -> None:
     """Lists the shipped scenarios."""
     from lab import assets
-    from lab.chaos import load
+    from lab.chaos import every, load
     from lab.cli import tables
     from lab.nemesis import run as nemesis
 
@@ -42,7 +44,11 @@ def listed() -> None:
     rows = [(one.name, f"{one.span:g} s", one.summary) for one in scenarios]
     tables.rows(
         ("SCENARIO", "DURATION", "SUMMARY"),
-        [*rows, (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s per round", nemesis.SUMMARY)],
+        [
+            *rows,
+            (every.NAME, "minutes", every.SUMMARY),
+            (NEMESIS, f"{nemesis.ROUND_SECONDS:g} s per round", nemesis.SUMMARY),
+        ],
     )
 
 
@@ -50,7 +56,10 @@ def listed() -> None:
 @options.common(*options.WHERE)
 def run(
     choice: options.Choice,
-    scenario: Annotated[str, typer.Argument(help="A file, or the name of a shipped scenario ('lab chaos list').")],
+    scenario: Annotated[
+        str,
+        typer.Argument(help="A file, the name of a shipped scenario ('lab chaos list'), or 'any': all their faults."),
+    ],
     seed: Annotated[
         int | None, typer.Option(help="Seed of random choices. It is printed, and kept with the run.")
     ] = None,
@@ -66,14 +75,24 @@ def run(
     go_on: Annotated[
         bool, typer.Option("--go-on", help="For 'mysql-nemesis': continue after failed rounds, and count them.")
     ] = False,
+    ledger: Annotated[
+        str | None,
+        typer.Option("--ledger", help="A ledger of your own, as FILE.py:CLASS: writes that are read back at the end."),
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="The site or application under load, over the scenario's own.")
+    ] = None,
+    writes: Annotated[float, typer.Option("--writes", help="Writes per second of --ledger, at most 100.")] = 5.0,
 ) -> None:
     """Runs a scenario on the existing cluster, or on a new one. Exits with 0 only if every promise holds."""
-    from lab.chaos import Stage, find, load
+    from lab.chaos import Stage, every, find, load
     from lab.chaos import run as play
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
+    from lab.topology import DEFAULT_FILE
 
     if scenario == NEMESIS:
+        _refuse_with_nemesis({"--ledger": ledger, "--site": site})
         chosen = secrets.randbelow(SEEDS) if seed is None else seed
         _nemesis(
             {
@@ -88,18 +107,63 @@ def run(
         )
         return
     _refuse_nemesis_options(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
-    chosen_scenario = load(find(scenario))
-    choice = choice.with_default(chosen_scenario.topology)
+    own = _own(ledger, writes)
+    if choice.file or DEFAULT_FILE.exists():
+        choice.cluster()  # a scenario may name promises of its applications
+    chosen_scenario = None if scenario == every.NAME else load(find(scenario))
+    if chosen_scenario and site:
+        chosen_scenario = chosen_scenario.model_copy(update={"site": site})
+    choice = choice.with_default(chosen_scenario.topology if chosen_scenario else "full")
     cluster = choice.cluster()
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     with screen.report() as report:
         target = choice.open(cluster.name)
         stage = Stage(timers(cluster, target), target, report)
-        report.say(f"{chosen_scenario.name}, seed {chosen}")
-        record = play(chosen_scenario, stage, chosen, runs)
-    _show(record)
-    if not record.holds:
+        report.say(f"{chosen_scenario.name if chosen_scenario else every.NAME}, seed {chosen}")
+        if chosen_scenario:
+            record = play(chosen_scenario, stage, chosen, runs, own)
+        else:
+            rows, excluded = _every(stage, site, chosen, runs, own)
+    if chosen_scenario:
+        _show(record)
+    else:
+        _show_every(rows, excluded, runs)
+    if not (record.holds if chosen_scenario else all(row.good for row in rows)):
         raise typer.Exit(1)
+
+
+def _every(
+    stage: Stage, site: str | None, seed: int, runs: Path, own: Own | None
+) -> tuple[list[every.Damage], Mapping[str, str]]:
+    """Runs every fault; what each did, and which are excluded for which reason."""
+    from lab.chaos import every
+    from lab.chaos.preflight import preflight
+    from lab.services.entrances import named
+
+    plan = preflight(stage.cluster, stage.backend, stage.report).plan
+    if site:
+        named(plan, site)
+    scenarios, excluded = every.scenarios(plan, stage.backend, site)
+    seconds = sum(stage.backend.clock.limit(one.span) for one in scenarios)
+    stage.report.say(f"{len(scenarios)} faults, at least {seconds / 60:.0f} minutes")
+    return list(every.play(scenarios, stage, seed, runs, own)), excluded
+
+
+def _show_every(rows: Sequence[every.Damage], excluded: Mapping[str, str], runs: Path) -> None:
+    """Prints failed requests, the longest outage and lost writes by fault, then the excluded faults."""
+    from lab.cli import tables
+
+    shown = []
+    for row in rows:
+        lost = row.lost if row.writes is None else f"{row.lost} of {row.writes}"
+        shown.append((row.fault, f"{row.failed} of {row.asked}", f"{row.outage:.2f} s", lost))
+    tables.rows(("FAULT", "REQUESTS FAILED", "LONGEST OUTAGE", "WRITES LOST"), shown)
+    for row in rows:
+        if not row.good:
+            print(f"a verdict is not 'holds': {row.fault}: {row.folder / 'report.html'}")
+    for fault, why in excluded.items():
+        print(f"excluded: {fault} ({why})")
+    print(f"each fault is a run in {runs}: 'lab runs list'")
 
 
 def _show(record: Record) -> None:
@@ -110,7 +174,34 @@ def _show(record: Record) -> None:
         bound = "" if one.bound is None else f"{one.bound:.2f} s"
         rows.append((one.result.value, one.promise, one.figure, bound))
     tables.rows(("VERDICT", "PROMISE", "MEASURED", "BOUND"), rows)
+    for one in record.results:
+        if one.ids:
+            more = f" and {len(one.ids) - SHOWN} more, in results.json" if len(one.ids) > SHOWN else ""
+            print(f"{one.result.value}, {one.promise}: {' '.join(one.ids[:SHOWN])}{more}")
     print(f"{record.folder / 'report.html'}: open it in a browser")
+
+
+def _own(ledger: str | None, writes: float) -> Own | None:
+    """The ledger of the user's own, loaded before the engine is asked for anything."""
+    from lab.errors import SpecError
+    from lab.evidence import writers
+    from lab.evidence.own import FASTEST
+
+    if ledger is None:
+        return None
+    if not 0 < writes <= FASTEST:
+        raise SpecError(f"--writes {writes:g} is not possible", next_step=f"use more than 0, at most {FASTEST:g}")
+    from lab.chaos import Own
+
+    return Own(writers.load(ledger), writes)
+
+
+def _refuse_with_nemesis(given: Mapping[str, object]) -> None:
+    from lab.errors import SpecError
+
+    for option, value in given.items():
+        if value:
+            raise SpecError(f"'{NEMESIS}' has writers of its own and takes no {option}", next_step="omit it")
 
 
 def _refuse_nemesis_options(scenario: str, given: Mapping[str, object]) -> None:

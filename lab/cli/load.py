@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60
+HOSTS = "/etc/lab/hosts"
+"""The host names that nodes resolve."""
+
 MOST, LONGEST = 5000, 3600  # requests a second, seconds
 
 Rate = Annotated[float, typer.Option(help="Requests a second.")]
@@ -36,7 +39,12 @@ def load(
     backend: Backend,
     rate: Rate = 50.0,
     span: Annotated[str, typer.Option("--for", help="Duration, such as 60s.")] = "10s",
-    path: Annotated[str, typer.Option(help="The path that is requested.")] = "/whoami",
+    path: Annotated[
+        str | None, typer.Option(help="The path that is requested. Default: /whoami, and / with --site.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="A site or application of the cluster. Default: the guest book.")
+    ] = None,
     http: Http = "1.1",
     keep: Keep = True,
     search: Annotated[
@@ -58,7 +66,7 @@ def load(
     if not 0 < seconds <= LONGEST:
         raise SpecError(f"a duration of {span} is not possible", next_step="use more than 0 s and at most one hour")
     version: Literal["1.1", "2"] = "2" if http == "2" else "1.1"
-    where = _url(backend, path)
+    where = _url(backend, path or ("/" if site else "/whoami"), site)
 
     def running(rate: float, longest: float = LONGEST) -> Load:
         from lab.evidence import Load, Stream
@@ -71,8 +79,8 @@ def load(
         _searched(running, rate, seconds, units.seconds(search))
 
 
-def _url(backend: Backend, path: str) -> str:
-    """URL of the existing cluster's site: https if the cluster has an HTTP balancer."""
+def _url(backend: Backend, path: str, site: str | None) -> str:
+    """URL of a site of the existing cluster: https if the cluster has an HTTP balancer."""
     from lab.errors import SpecError
 
     roles = {node.role for node in backend.observe().nodes}
@@ -82,7 +90,16 @@ def _url(backend: Backend, path: str) -> str:
         )
     if not path.startswith("/"):
         raise SpecError(f"the path '{path}' does not start with /", next_step=f"use /{path}")
-    return f"{'https' if 'http-lb' in roles else 'http'}://www.{backend.cluster}.test{path}"
+    name = f"{site or 'www'}.{backend.cluster}.test"
+    if site:
+        from lab.topology.changes import nearest
+
+        known = (backend.get("client", HOSTS) or b"").decode().split()
+        sites = [each.partition(".")[0] for each in known if each.endswith(f".{backend.cluster}.test")]
+        if name not in known:
+            said = f"the cluster '{backend.cluster}' has no site '{site}'; {nearest(site, sites)}"
+            raise SpecError(said, where="--site")
+    return f"{'https' if 'http-lb' in roles else 'http'}://{name}{path}"
 
 
 def _constant(load: Load, rate: float, seconds: float) -> None:

@@ -13,6 +13,7 @@ from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lab.evidence.ledger import Judgement
     from lab.evidence.load import Answer
     from lab.evidence.load_run import Row
     from lab.evidence.promises import Promise
@@ -302,6 +303,15 @@ def _acknowledged(promise: Promise, bound: float, run: RunData) -> CheckResult:
     if found.verdict is Verdict.UNKNOWN:
         return _unknown(found.why)
     return CheckResult(PromiseVerdict(found.verdict.value), found.why, ids=found.ids)
+
+
+def own_result(judgement: Judgement) -> PromiseResult:
+    """The verdict of a ledger of the user's own, which belongs to no promise of a role."""
+    says = "each acknowledged write is there once, whoever reads"
+    result = PromiseVerdict(judgement.verdict.value)
+    return PromiseResult(
+        judgement.service, result, judgement.why, says=says, event="the faults of this run", ids=judgement.ids
+    )
 
 
 CHECKS: dict[str, Callable[[Promise, float, RunData], CheckResult]] = {

@@ -13,7 +13,7 @@ from lab.hints import nearest
 from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lab.recipes.declared import DeclaredPromise
     from lab.topology import Cluster
@@ -62,12 +62,20 @@ class Promise:
 
 @assets.cached
 def promises() -> Mapping[str, Promise]:
-    """All declared promises by name."""
-    found = {}
-    for role in (EVERY_ROLE, *roles()):
-        for name, declared in manifest(role).own.promises.items():
-            found[name] = Promise(name, role, declared)
-    return found
+    """The promises of all roles by name, without those of applications."""
+    return _declared((EVERY_ROLE, *roles()))
+
+
+@assets.cached
+def _of_apps() -> Mapping[str, Promise]:
+    """The promises of the applications of the topologies that this process has read."""
+    return _declared(sorted(assets.apps()))
+
+
+def _declared(names: Iterable[str]) -> dict[str, Promise]:
+    return {
+        name: Promise(name, role, declared) for role in names for name, declared in manifest(role).own.promises.items()
+    }
 
 
 def promise(name: str) -> Promise:
@@ -76,7 +84,7 @@ def promise(name: str) -> Promise:
     Raises:
         SpecError: not declared; the message names the nearest.
     """
-    found = promises()
+    found = {**_of_apps(), **promises()}
     if name in found:
         return found[name]
     raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, found, "there are"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lab.errors import SpecError
 from lab.names import NAMESPACE
 from lab.plan.model import TMPFS
 
@@ -57,7 +58,17 @@ def secret_files(plan: Plan, secrets: Mapping[str, str]) -> dict[str, str]:
 
 
 def document(plan: Plan) -> str:
-    """The Compose document."""
+    """The Compose document.
+
+    Raises:
+        SpecError: the cluster has applications.
+    """
+    if plan.apps:
+        raise SpecError(
+            f"applications ({', '.join(plan.apps)}) are not exported to Compose",
+            where="apps",
+            next_step="leave 'apps' out, or run the cluster by 'lab up'",
+        )
     volumes = {f"{node.name}-{key}": None for node in plan.nodes for key in node.volumes}
     made = {
         "services": {node.name: _service(plan, node) for node in plan.nodes},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lab import paths, private
+from lab import assets, paths, private
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def failed(roles: Iterable[str], family: str) -> str:
     """Why an image of these roles failed here before; empty if none did."""
     known = _read()
-    tags = (recipe(role, family).tag for role in ("base", *roles))
+    tags = (recipe(role, family).tag for role in ("base", *roles) if role not in assets.apps())
     return next((known[image] for image in tags if image in known), "")
 
 

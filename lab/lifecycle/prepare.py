@@ -83,7 +83,7 @@ def choose(cluster: Cluster, backend: Backend, report: Report, family: str | Non
     notes = noted(backend)
     ownership.admit(backend, existing, notes)
     capabilities = backend.capabilities()
-    cluster = resolve.timers(cluster, backend)
+    cluster = resolve.apps(resolve.timers(cluster, backend), backend)
     chosen = family or resolve.family(cluster, existing, backend, report)
     placed = resolve.places(cluster, existing, capabilities)
     if why := resolve.subnet_conflict(existing, capabilities):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import socket
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import assets
 from lab.backends.base import ROUTE, Existing, Lack, State
-from lab.backends.optional import Images
-from lab.errors import HostError, SpecError
+from lab.backends.optional import Images, RunsImages
+from lab.errors import HostError, SpecError, Unable
 from lab.lifecycle import families, kept
 from lab.recipes import kernel_features, published_ports
+from lab.recipes.apps import admit_app, source
 from lab.topology import AUTO, parse
 from lab.topology.changes import scaled
 from lab.topology.defaults import filled
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.progress import Report
     from lab.topology import Cluster
+    from lab.topology.apps import App
 
 RANGE = IPv4Network("10.90.0.0/16")
 POOL = list(RANGE.subnets(new_prefix=24))
@@ -35,6 +38,46 @@ FALLBACK_PORTS = range(20000, 32000)
 def timers(cluster: Cluster, backend: Backend) -> Cluster:
     """The cluster with the backend's default timers for options that the topology omits."""
     return filled(cluster, backend.clock.defaults)
+
+
+def apps(cluster: Cluster, backend: Backend) -> Cluster:
+    """The cluster with the image of each application by a name that means no other one later.
+
+    Raises:
+        Unable: the backend runs no such images.
+        SpecError: an image or folder does not exist, or is not as the topology says.
+    """
+    if not cluster.apps:
+        return cluster
+    if not isinstance(backend, RunsImages):
+        raise Unable(
+            f"{backend.name} runs no images of your own yet",
+            where="apps",
+            next_step="leave 'apps' out, or run this cluster on Docker",
+        )
+    return cluster.model_copy(
+        update={"apps": {name: _app(name, app, cluster, backend) for name, app in cluster.apps.items()}}
+    )
+
+
+def _app(name: str, app: App, cluster: Cluster, backend: RunsImages) -> App:
+    """One of them."""
+    if app.build:
+        folder = (Path(cluster.source).parent / app.build).resolve()
+        made = source(name, backend.source(folder))
+        found, image = backend.image(made), made
+    else:
+        found, image = backend.image(str(app.image)), str(app.image)
+        if found is None:
+            raise SpecError(
+                f"the engine has no image '{image}'",
+                where=f"apps.{name}.image",
+                next_step="'docker images' lists what it has; 'build: ./folder' builds one from a Dockerfile",
+            )
+        image, folder = found.id, Path()
+    if found:
+        admit_app(name, app.port, found.ports, found.argv)
+    return app.model_copy(update={"image": image, "build": str(folder) if app.build else None})
 
 
 def as_many(cluster: Cluster, names: Iterable[str]) -> Cluster:

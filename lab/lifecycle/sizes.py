@@ -127,8 +127,8 @@ def _image(role: str) -> int:
 
 def _missing(plan: Plan, there: frozenset[str]) -> list[str]:
     """Roles whose images are missing, and the base if it is missing too and one of them needs it."""
-    roles = [role for role in plan.images if recipe(role, plan.family).tag not in there]
-    return [role for role in (["base", *roles] if roles else []) if recipe(role, plan.family).tag not in there]
+    roles = [role for role in plan.images if plan.image(role) not in there]
+    return [*(["base"] if roles and recipe("base", plan.family).tag not in there else []), *roles]
 
 
 def _new(plan: Plan, existing: Existing, room: Room) -> list[NodePlan]:

@@ -176,7 +176,7 @@ def build(made: Plan, backend: Backend, report: Report) -> None:
     if not isinstance(backend, Images):
         return
     backend.build(
-        [recipe(role, made.family) for role in made.images],
+        [made.apps.get(role) or recipe(role, made.family) for role in made.images],
         lambda role, text: report.step(f"image {role}", text),
         lambda role: trial(role, made.family),
     )

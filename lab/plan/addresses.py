@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
 from lab.recipes import manifest
+from lab.topology import apps
 
 if TYPE_CHECKING:
     from lab.topology import Cluster
@@ -48,7 +49,7 @@ def addresses(cluster: Cluster) -> dict[str, str]:
     network = network_of(cluster)
     found: dict[str, str] = {}
     for role, options in cluster.roles().items():
-        first, last = manifest(role).own.slots or (2, 9)
+        first, last = _slots(cluster, role)
         if options.count > last - first + 1:
             raise SpecError(
                 f"{role}: {options.count} nodes are more than the {last - first + 1} addresses of this role",
@@ -62,6 +63,14 @@ def addresses(cluster: Cluster) -> dict[str, str]:
     _refuse_unknown(cluster, found)
     _refuse_conflicts(cluster, found, network)
     return found
+
+
+def _slots(cluster: Cluster, role: str) -> tuple[int, int]:
+    """The first and last address number of a role's nodes."""
+    if role in cluster.apps:
+        first = apps.FIRST + apps.EACH * list(cluster.apps).index(role)
+        return first, first + apps.EACH - 1
+    return manifest(role).own.slots or (2, 9)
 
 
 def _slot(network: IPv4Network, slot: int, owner: str) -> IPv4Address:

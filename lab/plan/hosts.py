@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lab.plan.addresses import nodes_of
 from lab.plan.model import Host, Pool, Server
 from lab.recipes import manifest
+from lab.topology import apps
 from lab.topology.sites import host_names
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def hosts(cluster: Cluster, found: Mapping[str, str]) -> tuple[Host, ...]:
         cluster: whose.
         found: the address of each node by its name.
     """
-    return tuple(_sites(cluster, found))
+    return (*_sites(cluster, found), *_apps(cluster, found))
 
 
 def _sites(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
@@ -40,3 +41,11 @@ def _sites(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
         room = site.php.children + BESIDE
         pool = Pool(f"site-{name}", servers, 80, track=role, connections=room, patience=site.php.seconds)
         yield Host(name, host_names(name, site, cluster.domain), pool, upload=site.php.upload)
+
+
+def _apps(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
+    """The applications, each on nodes of its own."""
+    for name, app in cluster.apps.items():
+        servers = tuple(Server(node, found[node]) for node in nodes_of(cluster, name))
+        pool = Pool(f"app-{name}", servers, app.port, app.health, connections=app.connections, sticky=app.sticky)
+        yield Host(name, apps.host_names(name, app, cluster.domain), pool)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ipaddress import IPv4Address, IPv4Network
 
+    from lab.recipes import Recipe
     from lab.recipes.declared import Balanced
 
 MANIFEST = "/etc/lab/manifest.json"
@@ -199,6 +200,7 @@ class Fixed:
     publish: tuple[Publish, ...] = ()
     limits: Limits | None = None
     holds_vip: bool = False
+    sealed: str = ""
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -217,6 +219,8 @@ class Fixed:
         """All of it by name, as plain values."""
         made = asdict(self)
         others: dict[str, Any] = made.pop("others")
+        if not self.sealed:
+            del made["sealed"]
         return made | others
 
     @property
@@ -240,6 +244,7 @@ class NodePlan:
         limits: what it may take of its machine.
         holds_vip: whether the VIP may be on this node.
         stop_seconds: how long a clean stop may take.
+        sealed: of an application, whose image may write nothing of itself: the digest of what it reads at its start.
     """
 
     name: str
@@ -255,6 +260,7 @@ class NodePlan:
     limits: Limits = Limits(256, 512, 2)
     holds_vip: bool = False
     stop_seconds: int = 20
+    sealed: str = ""
 
     @cached_property
     def fixed(self) -> Fixed:
@@ -275,6 +281,7 @@ class Plan:
     Attributes:
         needs: features that the nodes' kernel must have.
         hosts: what is asked for by a host name; any other known name is the guest book's.
+        apps: what the images of applications are made from, by their name.
         entry: the address by which clients reach the site: the VIP, or without tcp-lb the first balancer or web node.
     """
 
@@ -289,6 +296,7 @@ class Plan:
     hosts: tuple[Host, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     needs: tuple[str, ...] = ()
+    apps: Mapping[str, Recipe] = field(default_factory=dict)
 
     @property
     def scheme(self) -> str:
@@ -311,6 +319,10 @@ class Plan:
             KeyError: the plan has no such node.
         """
         return {node.name: node for node in self.nodes}[name]
+
+    def image(self, role: str) -> str:
+        """The full name of the image of a role that has nodes."""
+        return self.role(role)[0].image
 
     @property
     def images(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ from lab.plan.limits import limits
 from lab.plan.model import File, Network, NodePlan, Plan
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
+from lab.recipes.apps import UNKNOWN, app_recipe
 
 if TYPE_CHECKING:
+    from lab.recipes import Recipe
     from lab.topology import Cluster
 
+READ_AT_START = ("/etc/lab/environment", "/etc/lab/app", "/etc/lab/hosts")
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
 
@@ -37,9 +41,19 @@ def plan(cluster: Cluster, family: str) -> Plan:
         hosts=hosts.hosts(cluster, found),
         endpoints=exposure.endpoints(cluster),
         needs=_needs(cluster),
+        apps={name: image_recipe(cluster, name, family) for name in cluster.apps},
     )
-    nodes = tuple(replace(node, files=_files(cluster, bare, node)) for node in bare.nodes)
+    nodes = tuple(_whole(cluster, bare, node) for node in bare.nodes)
     return replace(bare, nodes=nodes)
+
+
+def _whole(cluster: Cluster, bare: Plan, node: NodePlan) -> NodePlan:
+    """A node with its files; what an application reads at its start can't be changed while it runs."""
+    made = _files(cluster, bare, node)
+    if node.role not in cluster.apps:
+        return replace(node, files=made)
+    read = "".join(file.text for file in made if file.path in READ_AT_START)
+    return replace(node, files=made, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
 
 
 def _needs(cluster: Cluster) -> tuple[str, ...]:
@@ -59,17 +73,32 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
     return NodePlan(
         name=name,
         role=role,
-        image=recipe(role, family).tag,
+        image=image_recipe(cluster, role, family).tag,
         address=address,
-        volumes=kind.merged("volumes"),
+        volumes=_volumes(cluster, role),
         capabilities=tuple(sorted(kind.merged("capabilities", cluster.roles()))),
         devices=tuple(sorted(kind.merged("devices", cluster.roles()))),
         sysctls=kind.merged("sysctls", cluster.roles()),
         publish=exposure.publish(cluster) if role == "client" else (),
         limits=limits(kind, cluster.roles()[role]),
         holds_vip=kind.own.holds_vip,
-        stop_seconds=_stop_seconds(kind),
+        stop_seconds=_stop_seconds(kind) + (cluster.apps[role].stop if role in cluster.apps else 0),
     )
+
+
+def image_recipe(cluster: Cluster, role: str, family: str) -> Recipe:
+    """What the image of a role is made from, applications included."""
+    app = cluster.apps.get(role)
+    if app is None:
+        return recipe(role, family)
+    return app_recipe(role, family, app.image or UNKNOWN, app.build or "", app.port)
+
+
+def _volumes(cluster: Cluster, role: str) -> dict[str, str]:
+    """Mount points by name; those of an application by their path."""
+    app = cluster.apps.get(role)
+    own = {place.strip("/").replace("/", "-"): place for place in app.writable} if app else {}
+    return manifest(role).merged("volumes") | own
 
 
 def _stop_seconds(kind: Manifest) -> int:

@@ -95,6 +95,16 @@ def _fragment(path: Path) -> Fragment:
     return reading.model(Fragment, reading.text(path, ROLE), ROLE, str(path))
 
 
+def _app(name: str) -> Manifest:
+    """That of an application: what all of them are, with promises of its own name."""
+    from lab.recipes import apps
+
+    declared = apps.declared()
+    of = manifest(declared.like.role).own.promises
+    own = declared.fragment.model_copy(update={"promises": apps.promises(name, of)})
+    return Manifest(role=name, own=own, layers=(own,), folders=(str(apps.folder()),))
+
+
 @assets.cached
 def manifest(role: str) -> Manifest:
     """The merged manifest of a role.
@@ -104,6 +114,8 @@ def manifest(role: str) -> Manifest:
     """
     root, known = assets.images(), assets.role_folders()
     folder = root / "base" if role == "base" else known.get(role)
+    if folder is None and role in assets.apps():
+        return _app(role)
     if folder is None:
         raise SpecError(
             f"there is no image for a role {role!r}", next_step=f"roles with an image: {', '.join(roles())}"

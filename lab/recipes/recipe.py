@@ -29,13 +29,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an engine needs to build one image."""
+    """What an engine needs to build one image.
+
+    Attributes:
+        folder: where the Dockerfile of the parent lies, for one of the user's own that may have to be built first.
+        port: the port that the parent has to listen on; 0 for no check.
+        app: whether it is made from an image of the user's own.
+    """
 
     role: str
     family: str
     parent: str
     dockerfile: str
     context: dict[str, Entry]
+    folder: str = ""
+    port: int = 0
+    app: bool = False
 
     @property
     def digest(self) -> str:
@@ -111,7 +120,7 @@ def services(role: Manifest, table: Family) -> str:
     return "\n".join(sections)
 
 
-def _rootfs(folder: Path) -> dict[str, Entry]:
+def rootfs(folder: Path) -> dict[str, Entry]:
     """The static files of a layer; templates (`*.j2`) belong to the plan, not to the image."""
     found = {}
     for path in sorted((folder / "rootfs").rglob("*")):
@@ -151,7 +160,7 @@ def recipe(role: str, family_name: str) -> Recipe:
         return Recipe(role, family_name, parent, dockerfile, {})
     context: dict[str, Entry] = {}
     for folder in wanted.folders:
-        context |= _rootfs(Path(folder))
+        context |= rootfs(Path(folder))
     made = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(wanted, table))
     context["rootfs/etc/lab/directories"] = Entry(made.encode(), 0o644)
     context["rootfs/etc/lab/services.conf"] = Entry(services(wanted, table).encode(), 0o644)

@@ -10,31 +10,50 @@ from lab.services.ledgers import database
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
-    from lab.plan import Plan
+    from lab.plan import Host, Plan
 
 STATUS_PORT = 8404
 
 
-def cluster_probes(backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS) -> Probes:
+def cluster_probes(
+    backend: Backend, plan: Plan, site: str, seconds: float = LONGEST_SECONDS, host: Host | None = None
+) -> Probes:
     """The probes of a cluster, at a rate that its client sustains."""
-    probes = streams(plan, site, backend.clock.rate(RATE))
+    probes = streams(plan, site, backend.clock.rate(RATE), host)
     return Probes(backend, probes, seconds)
 
 
-def streams(plan: Plan, site: str, rate: float = RATE) -> list[Stream]:
-    """A probe for each address of a cluster: the site as seen by visitors, the VIP's holder, and every node."""
-    probes = [Stream(SITE, f"{plan.scheme}://{site}/whoami", rate, keep=False)] if plan.role("web") else []
+def streams(plan: Plan, site: str, rate: float = RATE, host: Host | None = None) -> list[Stream]:
+    """A probe for each address of a cluster: a site as seen by visitors, the VIP's holder, and every node.
+
+    Args:
+        plan: the cluster.
+        site: the host name of the guest book.
+        rate: per second, of each probe.
+        host: the site or application that is probed instead.
+    """
+    path = page(host) if host else "/whoami"
+    probes = [Stream(SITE, f"{plan.scheme}://{host.names[0] if host else site}{path}", rate, keep=False)]
+    probes = probes if host or plan.role("web") else []
     if plan.vip:
         probes.append(Stream(VIP, f"http://{plan.vip}:{STATUS_PORT}/node", rate, keep=False, value="body"))
     balancers = [*(plan.role("tcp-lb") if plan.role("http-lb") else []), *plan.role("http-lb")]
     probes += [_node(node.name, f"{node.address}:{STATUS_PORT}/servers", rate) for node in balancers]
     probes += [_node(node.name, f"{node.address}/healthz", rate) for node in plan.role("web")]
+    for pool in plan.pools:
+        if not pool.track:
+            probes += [_node(each.name, f"{each.address}:{pool.port}{pool.health}", rate) for each in pool.servers]
     if plan.role("mysql"):
         write = "REPLACE INTO probes VALUES (1, {n})"
         probes.append(Stream(MYSQL, database(plan), rate, keep=False, post=write, value="body"))
         probes.append(Stream(REPLICAS, database(plan, 3307), rate, keep=False, post="SELECT @@hostname", value="body"))
         probes += [_node(node.name, f"{node.address}:9104/role", rate) for node in plan.role("mysql")]
     return probes
+
+
+def page(host: Host) -> str:
+    """The default path of requests to a site or application."""
+    return host.pool.health or "/"
 
 
 def _node(name: str, where: str, rate: float) -> Stream:

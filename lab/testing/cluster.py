@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Result
     from lab.clock import Clock
+    from lab.evidence.visitor import Visitor
     from lab.plan import Plan
     from lab.topology import Cluster
 
@@ -148,19 +149,22 @@ class LabCluster:
         Raises:
             BackendError: curl failed.
         """
-        url = f"{scheme or self.scheme}://{self.site}{path}"
+        url = f"{scheme or self.scheme}://{self.host}{path}"
         argv = ["curl", "-sS", "--max-time", str(self.clock.limit(10)), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
             raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
         return done.stdout
 
-    def load(self, rate: float, path: str = "/whoami", *, keep: bool = True) -> Load:
-        """Constant load on the site, as a context manager; less of it where the processor is emulated.
+    def load(self, rate: float, path: str = "/whoami", *, keep: bool = True, site: str | None = None) -> Load:
+        """Constant load on a site, as a context manager; less of it where the processor is emulated.
 
         Without `keep` every question comes on a connection of its own, as from a new visitor.
         """
-        url = f"{self.scheme}://{self.site}{path}"
+        from lab.services.entrances import named
+
+        host = named(self.plan, site).names[0] if site else self.host
+        url = f"{self.scheme}://{host}{path}"
         made = Load(self.backend, Stream("load", url, self.clock.page_rate(rate), keep=keep))
         self.loads.append(made)
         return made
@@ -187,6 +191,19 @@ class LabCluster:
         return self.plan.scheme
 
     @property
-    def site(self) -> str:
-        """The site's host name, which the client resolves to the entrance."""
+    def host(self) -> str:
+        """The host name of the site without a name, which the client resolves to the entrance."""
         return self.spec.site
+
+    def site(self, name: str | None = None) -> Visitor:
+        """A visitor of a site at this machine: a requests session that trusts the CA; unnamed: the guest book's.
+
+        `cluster.site("blog").get("/posts")`; cookies are kept, and `served` has the nodes that answered.
+        """
+        from lab.services.entrances import entrance
+
+        return entrance(self.backend, self.plan, name).visitor()
+
+    def app(self, name: str) -> Visitor:
+        """The same of an application."""
+        return self.site(name)

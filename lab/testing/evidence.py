@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.evidence import Ledger, Load, Probes
+    from lab.evidence.own import OwnLedger
     from lab.evidence.verdicts import PromiseResult, Timed
     from lab.faults import Injected
     from lab.testing.cluster import LabCluster
@@ -25,7 +26,7 @@ class Evidence:
     def __init__(self, cluster: LabCluster) -> None:
         self.loads: list[Load] = []
         self.probes: list[Probes] = []
-        self.ledgers: list[Ledger] = []
+        self.ledgers: list[Ledger | OwnLedger] = []
         self.faults: Faults | None = None
         self.happened: list[FaultEvent] = []
         self.results: Sequence[PromiseResult] = ()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from lab.evidence import Ledger, Probes
+    from lab.evidence.own import OwnLedger
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
     from lab.testing.faults import Faults
@@ -158,7 +159,7 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
     def make() -> Probes:
         from lab.services.streams import cluster_probes
 
-        made = cluster_probes(cluster.backend, cluster.plan, cluster.site)
+        made = cluster_probes(cluster.backend, cluster.plan, cluster.host)
         _evidence.probes.append(made)
         return made
 
@@ -166,14 +167,25 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
 
 
 @pytest.fixture
-def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
-    """Writes inside `with ledger("guestbook") as book`; then `book.judge()`. Slower where processors are emulated."""
+def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger | OwnLedger]:
+    """Writes inside `with ledger("guestbook") as book`; then `book.judge()`. Slower where processors are emulated.
 
-    def make(service: str, rate: float = 20.0) -> Ledger:
+    A class of the user's own stands for the name: `with ledger(Orders, rate=5, site="shop") as orders`.
+    """
+
+    def make(service: str | type, rate: float = 20.0, site: str | None = None) -> Ledger | OwnLedger:
         from lab.evidence import Ledger
+        from lab.evidence.own import OwnLedger
+        from lab.evidence.writers import instance
+        from lab.services.entrances import entrance
         from lab.services.ledgers import LEDGERS
 
-        made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.site)], rate)
+        made: Ledger | OwnLedger
+        if isinstance(service, str):
+            made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.host)], rate)
+        else:
+            where = entrance(cluster.backend, cluster.plan, site)
+            made = OwnLedger(cluster.backend, instance(service), where, rate)
         _evidence.ledgers.append(made)
         return made
 

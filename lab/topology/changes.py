@@ -36,8 +36,11 @@ def scaled(cluster: Cluster, changes: Sequence[str]) -> Cluster:
             raise SpecError(
                 f"--scale {change}: {role} takes {allowed}", next_step="leave a role out of the topology to have none"
             )
-        field = role.replace("-", "_")
-        cluster = cluster.model_copy(update={field: roles[role].model_copy(update={"count": count})})
+        changed = roles[role].model_copy(update={"count": count})
+        if role in cluster.apps:
+            cluster = cluster.model_copy(update={"apps": {**cluster.apps, role: changed}})
+        else:
+            cluster = cluster.model_copy(update={role.replace("-", "_"): changed})
     return cluster
 
 

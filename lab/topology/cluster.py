@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import Field, PrivateAttr, create_model, model_validator
 
@@ -12,11 +12,12 @@ from lab.backends import kinds
 from lab.errors import SpecError
 from lab.models import Model
 from lab.recipes import manifest
+from lab.topology.apps import App, AppName, app_problems
 from lab.topology.outside import outside_options
 from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, Ports, ports_model
 from lab.topology.roles import Backup, Client, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
-from lab.topology.sites import Site, SiteName, problems
+from lab.topology.sites import Site, SiteName, host_names, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Cluster(Model):
     users: dict[UserName, User] = Field(default_factory=dict, description="who has a login on the shell servers")
     sites: dict[SiteName, Site] = Field(default_factory=dict, description="sites of your own, on the web nodes")
     client: Client = Field(default_factory=Client)
+    apps: dict[AppName, App] = Field(default_factory=dict, description="images of your own, by their host names")
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
     _source: str = PrivateAttr("")
@@ -100,15 +102,19 @@ class Cluster(Model):
         found = []
         for key, field in cls.model_fields.items():
             kinds = [field.annotation, *get_args(field.annotation)]
-            if any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
+            single = get_origin(field.annotation) is not dict
+            if single and any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
                 found.append(field.alias or key)
         return found
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
+        assets.use_apps(self.apps)
         if not self.roles().keys() - {"client"}:
             raise ValueError("the cluster has no role; write at least 'web:'")
         for said in self._lacks():
+            raise ValueError(said)
+        for said in app_problems(self.apps, self.domain, self._owners()):
             raise ValueError(said)
         self.groups  # noqa: B018  refuses numbers that two have
         for said in problems(self.sites, self.domain, self._taken_names()):
@@ -152,9 +158,16 @@ class Cluster(Model):
         }
         return nodes | known | {self.site.partition(".")[0]}
 
+    def _owners(self) -> dict[str, str]:
+        """The host names that are taken already, and by what."""
+        found = {f"{name}.{self.domain}": "the cluster itself" for name in self._taken_names()}
+        for name, site in self.sites.items():
+            found |= dict.fromkeys(host_names(name, site, self.domain), f"the site '{name}'")
+        return found
+
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""
-        found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()}
+        found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
         return {key: options for key, options in found.items() if options is not None}
 
     @property

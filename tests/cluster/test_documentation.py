@@ -98,7 +98,7 @@ def test_a_command_of_the_readme_and_the_guide_works(cluster: LabCluster, words:
     lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
     if lacking:
         pytest.skip(f"the topology has no {lacking}")
-    argv = [word.replace("www.www.test", cluster.site) for word in words]
+    argv = [word.replace("www.www.test", cluster.host) for word in words]
     done = subprocess.run(
         [LAB, *argv],
         capture_output=True,

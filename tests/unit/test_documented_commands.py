@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from lab import assets
+from lab.chaos import every
 from lab.cli.chaos import NEMESIS
 from lab.cli.main import app
 from tests.documented import PAGES, ROOT, mentioned, shown
@@ -40,7 +41,7 @@ def _check_names(rest: Sequence[str], command: str) -> None:
         if option in ("-f", "--file") and command not in ("logs", "doctor") and not value.isupper():
             assert value in assets.topologies() or value.endswith(".yaml"), value
     if command == "run" and rest and not rest[0].startswith("-"):
-        assert rest[0] in (*assets.scenarios(), NEMESIS) or rest[0].endswith(".yaml"), rest[0]
+        assert rest[0] in (*assets.scenarios(), NEMESIS, every.NAME) or rest[0].endswith(".yaml"), rest[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -15,7 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 from lab import engine
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result
-from lab.backends.docker import channel, container, labels
+from lab.backends.docker import channel, container, labels, owned
 from lab.clock import REAL
 from lab.engine import context, nature, room
 from lab.errors import BackendError, HostError
@@ -23,11 +23,14 @@ from lab.host.kernel import features, known, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from lab.backends.optional import ImageFacts
     from lab.building.trial import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
+BASH = "/bin/bash"
 FREEZES, UNFROZEN = 5, "unable to freeze"  # attempts at a pause of a busy node, and what runc says of one in vain
 
 
@@ -134,8 +137,8 @@ class DockerBackend:
             self._make_network(plan)
             for which in node.volumes:
                 self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
-            container.create(self.api, plan, node, self._network)
-            self.api.put_archive(self._id(node.name), "/", archive(files))
+            container.create(self.api, plan, node, self._network, owned.hosts(files) if node.sealed else None)
+            self._put(node.name, files, sealed=bool(node.sealed))
 
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; recreated when the subnet changed, which requires new nodes anyway."""
@@ -197,7 +200,7 @@ class DockerBackend:
 
     def remove(self, node: str) -> None:
         with engine.asking(f"removing {node}", node):
-            self.api.remove_container(self._id(node), force=True)
+            self.api.remove_container(self._id(node), force=True, v=True)  # volumes without a name go with it
             self._channels.forget(self._id(node))
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
@@ -229,7 +232,23 @@ class DockerBackend:
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         with engine.asking(f"copying files into {node}", node):
+            self._put(node, files, sealed=owned.sealed(self.api.inspect_container(self._id(node))))
+
+    def _put(self, node: str, files: Mapping[str, tuple[bytes, int]], *, sealed: bool) -> None:
+        if sealed:
+            owned.put(self.api, self._id(node), files)
+        else:
             self.api.put_archive(self._id(node), "/", archive(files))
+
+    def image(self, reference: str) -> ImageFacts | None:
+        from lab.building import sources
+
+        return sources.facts(self.api, reference)
+
+    def source(self, folder: Path) -> str:
+        from lab.building import sources
+
+        return sources.digest(folder)
 
     def get(self, node: str, path: str) -> bytes | None:
         with engine.asking(f"reading {path} of {node}", node):
@@ -276,7 +295,13 @@ class DockerBackend:
             raise HostError(
                 "a shell in a node needs the 'docker' command", next_step="install Docker's command line client"
             )
-        return ["docker", *context.endpoint().options, "exec", "-it" if terminal else "-i", self._id(node), *argv]
+        with engine.asking(f"looking at {node}", node):
+            inspected = self.api.inspect_container(self._id(node))
+        how = ["-it" if terminal else "-i"]
+        if owned.sealed(inspected):
+            how += ["-e", owned.path(inspected)]
+            argv = [owned.SHELL] if list(argv) == [BASH] else argv
+        return ["docker", *context.endpoint().options, "exec", *how, self._id(node), *argv]
 
     def endpoint(self, port: int) -> str:
         node, _ = self.observe().published(port)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError
 
-from lab.backends.docker import oneoff
+from lab.backends.docker import oneoff, owned
 from lab.errors import BackendError
 
 if TYPE_CHECKING:
@@ -164,7 +164,10 @@ class Channels:
         """
         if self._once:
             return (oneoff.beside if beside else oneoff.inside)(self._api, container, argv, seconds)
-        state = self._api.inspect_container(container)["State"]
+        inspected = self._api.inspect_container(container)
+        if owned.sealed(inspected) and not beside:
+            return oneoff.inside(self._api, container, argv, seconds, tools=True)
+        state = inspected["State"]
         if state["Paused"] and not beside:
             self.forget(container)  # what is asked next refuses it
         channel = self._taken((container, beside), state["StartedAt"])
@@ -203,7 +206,8 @@ class Channels:
         shared = self._api.create_host_config(
             network_mode=f"container:{container}", cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"], auto_remove=True
         )
-        image = self._api.inspect_container(container)["Image"]
+        inspected = self._api.inspect_container(container)
+        image = owned.beside(inspected) if owned.sealed(inspected) else inspected["Image"]
         made = self._api.create_container(
             image,
             SHELL[1:],

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
+from lab.backends.docker.owned import FILES
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import docker
 
@@ -33,8 +34,13 @@ def volume(cluster: str, node: str, which: str) -> str:
     return f"{cluster}-{node}-{which}"
 
 
-def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> str:
-    """Creates the container of a node, not started, and returns its id."""
+def create(
+    api: docker.APIClient, plan: Plan, node: NodePlan, network: str, names: Mapping[str, str] | None = None
+) -> str:
+    """Creates the container of a node, not started, and returns its id; `names`: addresses by name, of a sealed one."""
+    mounts = [Mount(path, volume(plan.cluster, node.name, key), type="volume") for key, path in node.volumes.items()]
+    if node.sealed:
+        mounts.append(Mount(FILES, None, type="volume"))
     host = api.create_host_config(
         cap_drop=["ALL"],
         cap_add=list(node.capabilities),
@@ -48,7 +54,9 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         cpu_period=PERIOD,
         cpu_quota=round(node.limits.processors * PERIOD),
         tmpfs=TMPFS,
-        mounts=[Mount(path, volume(plan.cluster, node.name, key), type="volume") for key, path in node.volumes.items()],
+        mounts=mounts,
+        read_only=bool(node.sealed),
+        extra_hosts=dict(names or {}),
         port_bindings={entry.port: ("127.0.0.1", entry.host_port) for entry in node.publish},
         log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
     )
@@ -59,7 +67,7 @@ def create(api: docker.APIClient, plan: Plan, node: NodePlan, network: str) -> s
         labels=labels.of(plan, node),
         ports=[entry.port for entry in node.publish],
         host_config=host,
-        stop_signal="SIGTERM",
+        stop_signal=None if node.sealed else "SIGTERM",  # of a sealed one the image's own
         stop_timeout=node.stop_seconds,
         healthcheck=Healthcheck(
             test=["CMD", "/usr/lib/lab/ready"], interval=HEALTH_SECONDS * NANO, timeout=5 * NANO, retries=1

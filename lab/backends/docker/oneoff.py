@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab import engine
+from lab.backends.docker import owned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +16,18 @@ GRACE_SECONDS = 10  # for the engine, above what a command may take
 BOUNDED = ["timeout", "-k", "2"]
 
 
-def inside(api: docker.APIClient, container: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
-    """Runs a command in a running container; its exit code and both outputs."""
-    made = api.exec_create(container, [*BOUNDED, str(seconds), *argv])
+def inside(
+    api: docker.APIClient, container: str, argv: Sequence[str], seconds: float, *, tools: bool = False
+) -> tuple[int, bytes, bytes]:
+    """Runs a command in a running container; its exit code and both outputs.
+
+    `tools`: by those that the lab put there, as root, since it is an image of the user's own.
+    """
+    if tools:
+        words = [f"{owned.TOOLS}/{BOUNDED[0]}", *BOUNDED[1:], str(seconds), *argv]
+        made = api.exec_create(container, words, user="0", environment=[owned.PATH])
+    else:
+        made = api.exec_create(container, [*BOUNDED, str(seconds), *argv])
     with engine.connected(int(seconds) + engine.REQUEST_SECONDS, api.api_version) as client:
         out, err = client.exec_start(made["Id"], demux=True)
     return int(api.exec_inspect(made["Id"])["ExitCode"]), out or b"", err or b""
@@ -28,7 +38,8 @@ def beside(api: docker.APIClient, container: str, argv: Sequence[str], seconds: 
     shared = api.create_host_config(
         network_mode=f"container:{container}", cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"]
     )
-    image = api.inspect_container(container)["Image"]
+    inspected = api.inspect_container(container)
+    image = owned.beside(inspected) if owned.sealed(inspected) else inspected["Image"]
     made = api.create_container(image, list(argv), entrypoint=[*BOUNDED, str(seconds)], host_config=shared)
     try:
         api.start(made["Id"])

@@ -29,11 +29,14 @@ users:
 
 SITES = "sites: {blog: {writable: [files], database: true, php: {extensions: [gd]}}, wiki: {}}\n"
 
+APPS = "apps: {shop: {image: shop, port: 8000, sticky: true, env: {A: b}, database: true, mail: true}}\n"
+
 PLANS = (
     WHOLE.replace("web: {count: 3}", "web: {count: 3, sticky: true, notify: ann}")
     + "shell: {count: 1}\n"
     + PEOPLE
-    + SITES,
+    + SITES
+    + APPS,
     WHOLE.replace("tcp-lb: {count: 2}", "tcp-lb: {count: 1, engine: ipvs}")
     .replace("mysql: {count: 3}", "mysql: {count: 3, topology: galera}")
     .replace("mail: {count: 2}", "mail: {count: 1, relayhost: '[smtp.example.org]:587'}"),
@@ -86,6 +89,7 @@ OTHERS = (
     *("/etc/lab/*.crt", "/etc/lab/*.pem", "/etc/lab/*key", "/etc/lab/dkim.record"),  # secrets
     *("/etc/lab/hosts", "/etc/lab/resolv.conf", "/etc/lab/limits.conf", "/etc/pam.d/sshd"),  # of glibc and PAM
     *("/etc/lab/egress.nft", "/etc/lab/accounts.sql", "/etc/postfix/authored"),  # rules, statements, patterns
+    *("/etc/lab/app", "/etc/lab/environment"),  # of applications: settings of the lab's programs, variables
     *("/etc/lab/backup.json", "/etc/lab/leaving.json", "/etc/lab/mysql.json", "/etc/lab/guestbook.ini"),
     *("/etc/lab/direct-routing", "/etc/lab/directories", "/etc/lab/keepalived.options", "/etc/lab/keys"),
     *("/etc/lab/known_hosts", "/etc/lab/logins", "/etc/lab/memory", "/etc/lab/mounts", "/etc/lab/passwords/*"),
@@ -102,7 +106,8 @@ def rendered(family_name: str) -> Iterator[tuple[str, str, str]]:
         for node in made.nodes:
             for file in node.files:
                 yield f"{node.name} of plan {number}", file.path, file.text
-            for name, entry in recipe(node.role, family_name).context.items():
+            made_from = made.apps.get(node.role) or recipe(node.role, family_name)
+            for name, entry in made_from.context.items():
                 if name.startswith("rootfs/etc/"):
                     yield node.role, name.removeprefix("rootfs"), entry.content.decode()
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SECTIONS = ("global", "defaults", "frontend", "listen", "backend", "userlist")
 
 LONG = {
-    "http-after-response": 2, "http-check": 2, "http-request": 2, "no": 2, "option": 2, "stats": 2, "tcp-check": 2,
-    "tcp-request": 3, "timeout": 2,
+    "http-after-response": 2, "http-check": 2, "http-request": 2, "http-response": 2, "no": 2, "option": 2, "stats": 2,
+    "tcp-check": 2, "tcp-request": 3, "timeout": 2,
 }  # fmt: skip
 """How many words of a line are its keyword, where it is more than one."""
 

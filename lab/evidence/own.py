@@ -1,0 +1,227 @@
+"""The ledger of the user's own class: written to and read back from this machine, as a visitor of the site.
+
+See docs/decisions/057-a-ledger-of-ones-own.md for where it runs, and why.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Self
+
+import requests
+
+from lab.errors import BackendError, LabError, NotReady, SpecError
+from lab.evidence.ledger import ACKNOWLEDGED, MORE_SECONDS, REFUSED, WRITE_PATIENCE, Operation, Outcome, judge
+from lab.evidence.stalls import Meter
+from lab.evidence.writers import place, source, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lab.backends.base import Backend
+    from lab.evidence.ledger import Judgement
+    from lab.evidence.stalls import Stall
+    from lab.evidence.visitor import Visitor
+    from lab.evidence.writers import Writer
+    from lab.services.entrances import Entrance
+
+FASTEST = 100.0  # writes a second: each has a thread and a connection of its own
+READ_SECONDS = 30.0
+TRY_SECONDS = 20.0
+END_SECONDS = 10.0  # above the patience of the last write
+READINGS = 4  # by node: balancers send a few readings to the same one
+
+
+class OwnLedger:
+    """A context manager: writes go on inside it; afterwards `judge` reads everything back.
+
+    It begins with one write that is read back, before anything is broken: a class that can't do that is refused.
+
+    Attributes:
+        operations: all writes by the ledger's name, afterwards.
+        stalls: the stalls of this machine.
+    """
+
+    def __init__(self, backend: Backend, writer: Writer, entrance: Entrance, rate: float) -> None:
+        self.name = type(writer).__name__
+        self.run = f"ledger-{uuid.uuid4().hex[:8]}"
+        self.operations: dict[str, list[Operation]] = {self.name: []}
+        self._backend, self._writer, self._entrance = backend, writer, entrance
+        self._rate = backend.clock.rate(min(rate, FASTEST))
+        self._patience = backend.clock.limit(WRITE_PATIENCE)
+        self._file = source(type(writer))
+        self._done: list[Operation] = []
+        self._writes: list[tuple[threading.Thread, int, float]] = []
+        self._ended = threading.Event()
+        self._meter = Meter()
+
+    def __enter__(self) -> Self:
+        self._try()
+        self._meter.__enter__()
+        self._thread = threading.Thread(target=self._write_all, name=f"ledger {self.name}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        deadline = time.monotonic() + self._patience + END_SECONDS
+        for thread, _number, _due in self._writes:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._meter.__exit__()
+        done = {one.id: one for one in self._done}
+        for _thread, number, due in self._writes:
+            never = Operation(self._id(number), due, time.time(), Outcome.UNKNOWN, "did not end")
+            done.setdefault(never.id, never)
+        self.operations = {self.name: sorted(done.values(), key=lambda one: one.invoked)}
+
+    @property
+    def load_run(self) -> Self:
+        """What measures stalls, as a `Ledger` has it."""
+        return self
+
+    @property
+    def stalls(self) -> list[Stall]:
+        """The stalls of this machine."""
+        return self._meter.stalls
+
+    def count(self) -> int:
+        """How many writes have ended so far."""
+        return len(self._done)
+
+    def more(self, count: int, seconds: float = MORE_SECONDS) -> None:
+        """Waits until `count` more writes have ended."""
+        begun = self.count()
+        self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= begun + count)
+
+    def judge(self) -> list[Judgement]:
+        """Reads everything back, from every node of the site, and judges the acknowledged writes."""
+        found, unread = self._readings()
+        done = self.operations[self.name]
+        unsure = [one.said for one in done if one.outcome is Outcome.UNKNOWN]
+        judgement = judge(self.name, done, found, unread, everywhere=True)
+        if judgement.counts[Outcome.ACKNOWLEDGED] == 0 and unsure:
+            unread = [f"no write was acknowledged; the first: {unsure[0]}"]
+            judgement = judge(self.name, done, {}, unread, everywhere=True)
+        return [judgement]
+
+    def _try(self) -> None:
+        """One thing is written and read back.
+
+        Raises:
+            SpecError: that fails; says in which line.
+        """
+        tried = f"try-{self.run}"
+        http = self._visitor()
+        outcome, said = self._outcome(http, tried)
+        if outcome is not Outcome.ACKNOWLEDGED:
+            hint = "correct it, or the application; nothing has been broken"
+            raise SpecError(f"'{self.name}.write' was not acknowledged: {said}", where=self._file, next_step=hint)
+        ask = lambda: self._ids(self._visitor())  # noqa: E731  a question for `until`
+        try:
+            self._backend.clock.until("the first thing", TRY_SECONDS, ask, lambda ids: tried in ids)
+        except NotReady as error:
+            raise SpecError(
+                f"'{self.name}.write' wrote '{tried}', and '{self.name}.read' gives back {error.seen}",
+                where=self._file,
+                next_step="'read' returns the ids of all things that are there; nothing has been broken",
+            ) from None
+
+    def _write_all(self) -> None:
+        """Open loop: each write has its own time, and a thread of its own."""
+        begun, number = time.time(), 0
+        while not self._ended.wait(max(0.0, begun + number / self._rate - time.time())):
+            due = begun + number / self._rate
+            thread = threading.Thread(target=self._write, args=(number, due), daemon=True)
+            self._writes.append((thread, number, due))
+            thread.start()
+            number += 1
+
+    def _write(self, number: int, due: float) -> None:
+        outcome, said = self._outcome(self._visitor(), self._id(number))
+        self._done.append(Operation(self._id(number), due, time.time(), outcome, said))
+
+    def _outcome(self, http: Visitor, id_: str) -> tuple[Outcome, str]:
+        """What a client knows after one write, and what was said."""
+        try:
+            with http:
+                answer = self._writer.write(http, id_)
+        except requests.HTTPError as error:
+            if error.response is not None:
+                return _by_status(error.response)
+            return Outcome.UNKNOWN, told(error)
+        except requests.RequestException as error:
+            return Outcome.UNKNOWN, told(error)
+        except Exception as error:  # noqa: BLE001  whatever the user's code does
+            return Outcome.UNKNOWN, f"{place(error, self._file)}: {told(error)}"
+        if isinstance(answer, requests.Response):
+            return _by_status(answer)
+        return (Outcome.FAILED, "refused") if answer is False else (Outcome.ACKNOWLEDGED, "")
+
+    def _readings(self) -> tuple[dict[str, list[str]], list[str]]:
+        """The ids by who gave them, and what could not be read; every node of the site is asked."""
+        found: dict[str, list[str]] = {}
+        missing = set(self._entrance.nodes)
+        for number in range(READINGS * max(1, len(missing))):
+            http = self._visitor(READ_SECONDS)
+            try:
+                ids = self._ids(http)
+            except LabError as error:
+                return found, [error.what]
+            who = "+".join(sorted(http.served)) or "the site"
+            found[who if who not in found else f"{who}, reading {number + 1}"] = ids
+            missing -= http.served
+            if not missing or (not http.served and number):
+                break
+        else:
+            return found, [f"{', '.join(sorted(missing))} answered none of {len(found)} readings"]
+        return found, []
+
+    def _ids(self, http: Visitor) -> list[str]:
+        """What `read` gives of this run.
+
+        Raises:
+            BackendError: the application can't be read.
+            SpecError: `read` has a mistake, or gives something else than texts.
+        """
+        read = f"'{self.name}.read'"
+        try:
+            with http:
+                given = list(_texts(self._writer.read(http)))
+        except requests.RequestException as error:
+            raise BackendError(f"{read} failed: {told(error)}", where=place(error, self._file)) from None
+        except _NoText as error:
+            raise SpecError(
+                f"{read} gave {error}", where=self._file, next_step="it returns the ids, as texts"
+            ) from None
+        except Exception as error:  # noqa: BLE001  whatever the user's code does
+            where = place(error, self._file)
+            raise SpecError(f"{read} failed: {told(error)}", where=where, next_step="correct it") from None
+        return [one for one in given if self.run in one]
+
+    def _id(self, number: int) -> str:
+        return f"{self.run}-{number}"
+
+    def _visitor(self, patience: float = WRITE_PATIENCE) -> Visitor:
+        return self._entrance.visitor(self._backend.clock.limit(patience))
+
+
+class _NoText(Exception):  # noqa: N818  says what was given instead
+    """What `read` gave and is no list of texts."""
+
+
+def _texts(given: object) -> Iterable[str]:
+    if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
+        raise _NoText(f"a {type(given).__name__}, no list of ids")
+    for one in given:
+        if not isinstance(one, str):
+            raise _NoText(f"the id {one!r}, which is a {type(one).__name__} and no text")
+        yield one
+
+
+def _by_status(answer: requests.Response) -> tuple[Outcome, str]:
+    status = answer.status_code
+    refused = Outcome.FAILED if status in REFUSED else Outcome.UNKNOWN
+    return Outcome.ACKNOWLEDGED if status in ACKNOWLEDGED else refused, str(status)

@@ -1,0 +1,175 @@
+"""Applications in a topology: what is refused, what becomes of them in the plan, and what they promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.memory import MemoryBackend
+from lab.building.sources import digest
+from lab.errors import SpecError, Unable
+from lab.evidence.promises import promise, promises
+from lab.export.compose import document
+from lab.lifecycle import resolve
+from lab.plan import plan
+from lab.recipes.apps import admit_app
+from lab.topology import parse
+from lab.topology.changes import scaled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = "network: 10.90.0.0/24\nports: {site: 8443}\nweb: {count: 1}\nhttp-lb: {count: 1}\n"
+SHOP = "apps:\n  shop: {image: 'shop:1', port: 8000, count: 3, health: /healthz, env: {A: \"it's\"}%s}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            f"{BASE}apps: {{shop: {{port: 80}}}}",
+            "line 5, apps.shop: an application has an 'image' or a folder to 'build'",
+        ),
+        (f"{BASE}apps: {{shop: {{image: a, build: b, port: 80}}}}", "one of them"),
+        (f"{BASE}apps: {{shop: {{image: a}}}}", "'port' is missing here"),
+        (f"{BASE}apps: {{web: {{image: a, port: 80}}}}", "'web' is the name of a role"),
+        (f"{BASE}apps: {{shop2: {{image: a, port: 80}}}}", "no digit at the end"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, health: healthz}}}}", "apps.shop.health"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, env: {{DATABASE_URL: x}}}}}}", "is given by the cluster"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, nmaes: [x]}}}}", "did you mean 'names'?"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, database: true}}}}", "write 'mysql:' too"),
+        ("web:\napps: {shop: {image: a, port: 80}}", "write 'http-lb:' too"),
+        (
+            f"{BASE}apps:\n" + "".join(f"  {c}: {{image: a, port: 80, names: [x.localhost]}}\n" for c in "ab"),
+            "the host x.localhost of the application 'b' is that of the application 'a'",
+        ),
+        (f"{BASE}sites: {{shop: {{}}}}\napps: {{shop: {{image: a, port: 80}}}}", "is that of the site 'shop'"),
+        (f"{BASE}apps: {{www: {{image: a, port: 80}}}}", "is that of the cluster itself"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, names: [shop.example.org]}}}}", "speaks for no other"),
+        (f"{BASE}apps: {{{', '.join(f'{c}: {{image: a, port: 80}}' for c in 'abcdef')}}}", "more than the 5"),
+    ],
+)
+def test_what_is_refused(text: str, says: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        parse(text)
+    assert says in str(refused.value)
+
+
+def test_what_the_plan_makes_of_one() -> None:
+    cluster = parse(BASE + SHOP % ", sticky: true, writable: [/var/lib/shop]")
+    made = plan(cluster, "debian")
+    assert [(node.name, node.address) for node in made.role("shop")] == [
+        ("shop1", "10.90.0.201"),
+        ("shop2", "10.90.0.202"),
+        ("shop3", "10.90.0.203"),
+    ]
+    (host,) = made.hosts
+    assert host.names == ("shop.www.test", "shop.localhost")
+    assert (host.pool.name, host.pool.port, host.pool.health, host.pool.sticky) == ("app-shop", 8000, "/healthz", True)
+    node = made.node("shop1")
+    assert node.volumes == {"var-lib-shop": "/var/lib/shop"}
+    files = {file.path: file.text for file in node.files}
+    assert files["/etc/lab/environment"] == "export A='it'\\''s'\n"
+    balancer = next(f.text for f in made.node("http-lb1").files if f.path.endswith("haproxy.cfg"))
+    assert "server shop3 10.90.0.203:8000 cookie shop3" in balancer
+    assert "uri /healthz ver HTTP/1.1" in balancer
+    assert "nbsrv(app-shop) ge 3" in balancer
+
+
+def test_what_it_reads_at_its_start_and_its_image_make_its_nodes_new_and_no_others() -> None:
+    fixed, files = {}, {}
+    for name, text in {
+        "as it was": SHOP % "",
+        "another variable": (SHOP % "").replace("it's", "its"),
+        "another image": (SHOP % "").replace("shop:1", "shop:2"),
+        "another number": (SHOP % "").replace("count: 3", "count: 4"),
+        "another web node": SHOP % "",
+    }.items():
+        base = BASE.replace("web: {count: 1}", "web: {count: 2}") if name == "another web node" else BASE
+        made = plan(parse(base + text), "debian")
+        fixed[name] = {node.name: node.fixed for node in made.nodes}
+        files[name] = {file.path: file.text for file in made.node("shop1").files}
+    first = fixed["as it was"]
+    for name in ("another variable", "another image"):
+        changed = {node for node in first if fixed[name][node] != first[node]}
+        assert changed == {"shop1", "shop2", "shop3"}, name
+    for name in ("another number", "another web node"):
+        assert all(fixed[name][node] == first[node] for node in first if node in fixed[name]), name
+        assert files[name] == files["as it was"], f"{name}: what can't be changed in a node that runs"
+    assert "sealed" not in first["web1"].values
+
+
+def test_secrets_are_in_its_environment_alone() -> None:
+    made = plan(parse(f"{BASE}mysql: {{count: 1}}\n" + SHOP % ", database: true"), "debian")
+    node = made.node("shop1")
+    holding = [file.path for file in node.files if "mysql-app-shop" in file.secrets]
+    assert holding == ["/etc/lab/environment"]
+    assert "secret" not in node.fixed.text
+
+
+def test_it_is_given_what_it_asks_for() -> None:
+    whole = f"{BASE}mysql: {{count: 1}}\nstorage: {{count: 1}}\nmail: {{count: 1}}\ntcp-lb: {{count: 1}}\n"
+    made = plan(parse(whole + SHOP % ", database: true, mail: true"), "debian")
+    text = next(file.masked for file in made.node("shop1").files if file.path == "/etc/lab/environment")
+    user, where = "app_shop:<secret mysql-app-shop>", "10.90.0.100"
+    assert f"DATABASE_URL='mysql://{user}@{where}:3306/app_shop'" in text
+    assert f"DATABASE_READ_URL='mysql://{user}@{where}:3307/app_shop'" in text
+    assert f"SMTP_URL='smtp://shop%40www.test:<secret mail-app-shop>@{where}:587'" in text
+    accounts = next(file.masked for file in made.node("mysql1").files if file.path.endswith("accounts.sql"))
+    assert "CREATE DATABASE IF NOT EXISTS app_shop;" in accounts
+    assert "('shop@www.test', CONCAT('{SHA512.hex}', SHA2('<secret mail-app-shop>', 512)))" in accounts
+
+
+def test_balancers_are_ready_as_long_as_anybody_can_answer() -> None:
+    made = plan(parse(BASE + SHOP % ""), "debian")
+    text = next(f.text for f in made.node("http-lb1").files if f.path.endswith("haproxy.cfg"))
+    assert "if { path /ready } !{ nbsrv(web) ge 1 } !{ nbsrv(app-shop) ge 1 }" in text
+
+
+def test_the_promises_of_web_nodes_hold_under_its_own_name() -> None:
+    cluster = parse(BASE + SHOP % "")
+    for key in ("dies", "leaves", "returns", "hangs"):
+        mine, theirs = promise(f"shop-{key}"), promise(f"web-node-{key}")
+        assert (mine.role, mine.formula, mine.bound(cluster)) == ("shop", theirs.formula, theirs.bound(cluster))
+        assert "node of shop" in mine.declared.event
+    assert not any(name.startswith("shop-") for name in promises())
+
+
+def test_it_can_be_scaled() -> None:
+    cluster = scaled(parse(BASE + SHOP % ""), ["shop=5"])
+    assert len(plan(cluster, "debian").role("shop")) == 5
+
+
+def test_a_backend_that_runs_no_images_refuses_them() -> None:
+    with pytest.raises(Unable, match="runs no images of your own"):
+        resolve.apps(parse(BASE + SHOP % ""), MemoryBackend("www"))
+
+
+def test_compose_refuses_them() -> None:
+    with pytest.raises(SpecError, match="applications"):
+        document(plan(parse(BASE + SHOP % ""), "debian"))
+
+
+@pytest.mark.parametrize(
+    ("ports", "argv", "says"),
+    [((8080, 9090), ("/shop",), "listens on 8080, 9090, as it declares, and not on 8000"), ((), (), "runs nothing")],
+)
+def test_an_image_that_can_not_be_it(ports: tuple[int, ...], argv: tuple[str, ...], says: str) -> None:
+    admit_app("shop", 8000, (8000,), ("/shop",))
+    admit_app("shop", 8000, (), ("/shop",))
+    with pytest.raises(SpecError, match=says):
+        admit_app("shop", 8000, ports, argv)
+
+
+def test_a_folder_is_named_by_its_content(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="has no Dockerfile"):
+        digest(tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n", encoding="utf-8")
+    (tmp_path / "a").write_text("1", encoding="utf-8")
+    (tmp_path / ".dockerignore").write_text("*.log\n", encoding="utf-8")
+    first = digest(tmp_path)
+    (tmp_path / "b.log").write_text("left out", encoding="utf-8")
+    assert digest(tmp_path) == first
+    (tmp_path / "a").write_text("2", encoding="utf-8")
+    assert digest(tmp_path) != first
