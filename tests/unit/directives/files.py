@@ -90,7 +90,7 @@ OTHERS = (
     *("/etc/lab/direct-routing", "/etc/lab/directories", "/etc/lab/keepalived.options", "/etc/lab/keys"),
     *("/etc/lab/known_hosts", "/etc/lab/logins", "/etc/lab/memory", "/etc/lab/mounts", "/etc/lab/passwords/*"),
     *("/etc/lab/peers", "/etc/lab/people", "/etc/lab/repository", "/etc/lab/site.env", "/etc/lab/skel/*"),
-    *("/etc/lab/sites.json", "/etc/lab/storage", "/etc/lab/unknown.html", "/etc/lab/vrrp", "/etc/lab/watch"),
+    *("/etc/lab/sites.*", "/etc/lab/storage", "/etc/lab/unknown.html", "/etc/lab/vrrp", "/etc/lab/watch"),
 )
 """What has no directives, or is read by the lab's own programs, which are of the same version as it."""
 
