@@ -208,9 +208,9 @@ def environment(backend: Backend, site: str) -> dict[str, str]:
     """What the site's PHP has in its environment, its credentials among it."""
     there = look(backend)
     there.admit(site)
-    lines = (backend.get(there.nodes[0], ENVIRONMENT) or b"").decode().splitlines()
-    pairs = [line.split(" ", 1)[1].split("=", 1) for line in lines if line.startswith(f"{site} ")]
-    return {pair[0]: pair[1] for pair in pairs}
+    text = (backend.get(there.nodes[0], ENVIRONMENT) or b"").decode()
+    own = text.partition(f"[{site}]\n")[2].partition("\n[")[0].splitlines()
+    return {key: value for key, equals, value in (line.partition("=") for line in own) if equals}
 
 
 def urls(backend: Backend, site: str) -> list[str]:

@@ -139,8 +139,14 @@ class Cluster(Model):
                     yield need.says
         for role in self.role_keys():
             for section, says in manifest(role).own.serves.items():
-                if role not in there and getattr(self, section):
+                if role not in there and self._asks(section):
                     yield says
+
+    def _asks(self, section: str) -> bool:
+        """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
+        name, _, option = section.partition(".")
+        found = getattr(self, name)
+        return any(getattr(each, option) for each in found.values()) if option else bool(found)
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""

@@ -20,6 +20,9 @@ FIRST, LAST = 60000, 64999
 
 LONGEST = 24  # a system user's name has at most 32 characters, with what stands before
 FOLDER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+MAILBOXES = frozenset({"abuse", "evidence", "guestbook", "postmaster"})
+"""Addresses that the cluster itself has."""
+
 LOCAL = "localhost"
 """Names below it are this machine's (RFC 6761, 6.3): a browser here needs no DNS for them."""
 
@@ -64,6 +67,7 @@ class Site(Model):
     public: Folder | Literal[""] = Field("", description="the folder of the code that is served; unset: all of it")
     names: list[HostName] = Field([], description="other host names, below the cluster's domain or below localhost")
     database: bool = Field(default=False, description="a database and a user of its own")
+    mail: bool = Field(default=False, description="a mailbox of its name, by which it sends through the mail servers")
     writable: list[Folder] = Field([], description="folders of the code that its PHP may write, kept over releases")
     php: Php = Field(default_factory=Php, description="what its PHP may take")
 
@@ -92,6 +96,8 @@ def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> 
         for folder in site.writable:
             if any(other != folder and folder.startswith(f"{other}/") for other in site.writable):
                 yield f"'{folder}' of the site '{name}' is in a folder that is writable anyway: leave it out"
+        if site.mail and name in MAILBOXES:
+            yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the site '{name}'"
         for host in host_names(name, site, domain):
             if host in owners:
                 then = "choose another name" if host == f"{name}.{domain}" else "leave it out"
