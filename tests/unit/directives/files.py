@@ -37,7 +37,7 @@ PLANS = (
     WHOLE.replace("tcp-lb: {count: 2}", "tcp-lb: {count: 1, engine: ipvs}")
     .replace("mysql: {count: 3}", "mysql: {count: 3, topology: galera}")
     .replace("mail: {count: 2}", "mail: {count: 1, relayhost: '[smtp.example.org]:587'}"),
-    f"network: 10.90.0.0/24\nports: {{site: 8443}}\nweb: {{count: 1}}\n{SITES.replace('database: true, mail: true, ', '')}",
+    "network: 10.90.0.0/24\nports: {site: 8443}\nweb: {count: 1}\nsites: {own: {writable: [files]}}\n",
     "network: 10.90.0.0/24\nweb: {count: 2}\nstorage: {count: 1}\nmysql: {count: 1}\nmail: {count: 1}\n",
 )
 """Together they render every line of every template; a test sees to it."""
