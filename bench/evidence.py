@@ -63,7 +63,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
 
 
 def _load(cluster: LabCluster, rate: float, path: str = QUICK) -> Load:
-    return Load(cluster.backend, Stream("load", f"https://{cluster.site}{path}", rate))
+    return Load(cluster.backend, Stream("load", f"https://{cluster.host}{path}", rate))
 
 
 def _generator(cluster: LabCluster) -> float:
@@ -76,7 +76,7 @@ def _generator(cluster: LabCluster) -> float:
 
 
 def _probes(cluster: LabCluster) -> float:
-    with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
+    with cluster_probes(cluster.backend, cluster.plan, cluster.host) as probes:
         before, begun, count = probes.load_run.processor_seconds(), time.monotonic(), probes.load_run.count()
         until("many answers", 60, probes.load_run.count, lambda now: now > count + 1000)
         used = probes.load_run.processor_seconds() - before
@@ -85,7 +85,7 @@ def _probes(cluster: LabCluster) -> float:
 
 def _outage(cluster: LabCluster) -> float:
     """Milliseconds between what the probes saw and what the node did."""
-    with cluster_probes(cluster.backend, cluster.plan, cluster.site) as probes:
+    with cluster_probes(cluster.backend, cluster.plan, cluster.host) as probes:
         until("a first answer", 10, probes.load_run.count, lambda now: now > FIRST)
         begun, ended = map(float, cluster.run("web1", FREEZE).stdout.split())
         now = probes.load_run.count()
@@ -99,7 +99,7 @@ def _beside_wrk(cluster: LabCluster, path: str) -> list[tuple[float, float]]:
 
     wrk has one connection and asks as fast as it is answered; the generator asks half as often.
     """
-    said = cluster.run("client", f"wrk --latency -t1 -c1 -d4s 'https://{cluster.site}{path}'").stdout
+    said = cluster.run("client", f"wrk --latency -t1 -c1 -d4s 'https://{cluster.host}{path}'").stdout
     found, rate = re.search(r"\s50%\s+([\d.]+)(us|ms)", said), re.search(r"Requests/sec:\s+([\d.]+)", said)
     if not found or not rate:
         print("skipped: this family has no wrk", file=sys.stderr)

@@ -19,7 +19,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
     """Wrk in the client node, each way in turn."""
     ways = {
         "one web node, directly": "http://web1/healthz",
-        "VIP, TLS, both balancers": f"https://{cluster.site}/healthz",
+        "VIP, TLS, both balancers": f"https://{cluster.host}/healthz",
     }
     if not cluster.run("client", "command -v wrk").ok:
         print("skipped: this family has no wrk", file=sys.stderr)

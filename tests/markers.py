@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REASONED = ("nightly", "xen_smoke", "smaller", "galera")
-RUNS = {"xen_smoke": ("five",), "smaller": ("stage6", "tests/cluster/topologies/storage.yaml")}
+RUNS = {
+    "xen_smoke": ("five",),
+    "smaller": ("stage6", "tests/cluster/topologies/storage.yaml", "tests/cluster/topologies/sites.yaml"),
+}
 """The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""
 
 SHARED = "_session_cluster"

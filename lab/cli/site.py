@@ -61,6 +61,7 @@ def add(
         list[str] | None, typer.Option("--writable", help="Folders that its PHP may write: data,conf. May be repeated.")
     ] = None,
     database: Annotated[bool, typer.Option("--database", help="Create a database and its user.")] = False,
+    mail: Annotated[bool, typer.Option("--mail", help="Create a mailbox, in whose name the site sends.")] = False,
     extension: Annotated[
         list[str] | None, typer.Option("--extension", help="A PHP extension that it needs. May be repeated.")
     ] = None,
@@ -81,6 +82,7 @@ def add(
     folders = [folder for given in writable or [] for folder in given.split(",") if folder]
     told |= {"writable": folders} if folders else {}
     told |= {"database": True} if database else {}
+    told |= {"mail": True} if mail else {}
     told |= {"public": public} if public else {}
     told |= {"php": {"extensions": extension}} if extension else {}
 

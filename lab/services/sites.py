@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
-from lab.lifecycle import each
 from lab.lifecycle.members import of_role
 from lab.services.packing import Packed, packed
 from lab.topology.changes import nearest
@@ -180,8 +180,8 @@ def bring(backend: Backend, there: Sites, site: str, made: Packed) -> None:
         backend.put(holder, {inbox: (made.archive, 0o600)})
         _ask(backend, holder, "store", site, made.release, inbox, refusal=True)
 
-    each.one_by_thread(there.holders, keep)
-    each.one_by_thread(there.nodes, lambda node: _ask(backend, node, "unpack", site, made.release))
+    parallel.for_each(there.holders, keep)
+    parallel.for_each(there.nodes, lambda node: _ask(backend, node, "unpack", site, made.release))
     _serve(backend, there, site, made.release)
 
 
@@ -273,7 +273,7 @@ def _current(backend: Backend, holder: str, site: str) -> str:
 
 def _serve(backend: Backend, there: Sites, site: str, release: str) -> str:
     said = [_ask(backend, holder, "switch", site, release, refusal=True).stdout.strip() for holder in there.holders]
-    each.one_by_thread(there.nodes, lambda node: _ask(backend, node, "converge"))
+    parallel.for_each(there.nodes, lambda node: _ask(backend, node, "converge"))
     return said[0]
 
 

@@ -19,6 +19,7 @@ from lab.lifecycle import ready, resolve
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
 from lab.progress import Silent
+from lab.testing.site import LabSite
 from lab.topology import RoleOptions
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class LabCluster:
         Raises:
             BackendError: curl failed.
         """
-        url = f"{scheme or self.scheme}://{self.site}{path}"
+        url = f"{scheme or self.scheme}://{self.host}{path}"
         argv = ["curl", "-sS", "--max-time", str(self.clock.limit(10)), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
@@ -160,7 +161,7 @@ class LabCluster:
 
         Without `keep` every question comes on a connection of its own, as from a new visitor.
         """
-        url = f"{self.scheme}://{self.site}{path}"
+        url = f"{self.scheme}://{self.host}{path}"
         made = Load(self.backend, Stream("load", url, self.clock.page_rate(rate), keep=keep))
         self.loads.append(made)
         return made
@@ -187,6 +188,12 @@ class LabCluster:
         return self.plan.scheme
 
     @property
-    def site(self) -> str:
-        """The site's host name, which the client resolves to the entrance."""
+    def host(self) -> str:
+        """The guest book's host name, which the client resolves to the entrance."""
         return self.spec.site
+
+    def site(self, name: str) -> LabSite:
+        """A site of the topology; a test of one that the topology lacks is skipped."""
+        if name not in self.spec.sites:
+            pytest.skip(f"the topology has no site '{name}'")
+        return LabSite(self, name)

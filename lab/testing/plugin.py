@@ -158,7 +158,7 @@ def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
     def make() -> Probes:
         from lab.services.streams import cluster_probes
 
-        made = cluster_probes(cluster.backend, cluster.plan, cluster.site)
+        made = cluster_probes(cluster.backend, cluster.plan, cluster.host)
         _evidence.probes.append(made)
         return made
 
@@ -173,7 +173,7 @@ def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger]:
         from lab.evidence import Ledger
         from lab.services.ledgers import LEDGERS
 
-        made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.site)], rate)
+        made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.host)], rate)
         _evidence.ledgers.append(made)
         return made
 

@@ -39,7 +39,7 @@ class Round:
 
     def __init__(self, cluster: LabCluster, evidence: Evidence) -> None:
         self._cluster, self._evidence = cluster, evidence
-        self._probes = cluster_probes(cluster.backend, cluster.plan, cluster.site)
+        self._probes = cluster_probes(cluster.backend, cluster.plan, cluster.host)
         self._measured: dict[str, list[Timed]] = {}
 
     def __enter__(self) -> Self:

@@ -83,7 +83,7 @@ def _seen(cluster: LabCluster, role: str, word: str) -> int:
 def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
     cluster.require("http-lb", 1)
     cluster.require("web", 1)
-    site, texts, words = cluster.site, {}, {}
+    site, texts, words = cluster.host, {}, {}
     for name, framed in FRAMED.items():
         words[name] = f"hidden-{uuid.uuid4().hex[:12]}"
         hidden = f"GET /whoami?{words[name]} HTTP/1.1\r\nHost: {site}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"

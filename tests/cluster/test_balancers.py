@@ -121,7 +121,7 @@ def test_stopping_an_http_balancer_costs_no_request(cluster: LabCluster) -> None
     cluster.require("http-lb", 2)
     answer_ms = 3000  # longer than the TCP balancers need to see that it's gone
     asking = f"ss -Htn state established '( dport = :80 and dst {cluster.plan.node('web1').address} )'"
-    slow = f"curl -sS --max-time 60 --cacert /etc/lab/ca.crt '{cluster.scheme}://{cluster.site}/slow?ms={answer_ms}'"
+    slow = f"curl -sS --max-time 60 --cacert /etc/lab/ca.crt '{cluster.scheme}://{cluster.host}/slow?ms={answer_ms}'"
     with ThreadPoolExecutor(8) as pool, cluster.load(RATE), cluster.load(RATE, keep=False) as visitors:
         answers = [pool.submit(cluster.run, "client", slow, seconds=60) for _ in range(4)]
         cluster.until("http-lb2 to be asking", 5, lambda: cluster.run("http-lb2", asking).stdout)

@@ -60,7 +60,7 @@ def alone(cluster: LabCluster) -> Iterator[LabCluster]:
 def test_slow_questions_leave_the_site_and_the_health_check_served(alone: LabCluster) -> None:
     slow = (
         f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time 30 "
-        f"--cacert /etc/lab/ca.crt 'https://{alone.site}/slow?ms=10000' & done; wait"
+        f"--cacert /etc/lab/ca.crt 'https://{alone.host}/slow?ms=10000' & done; wait"
     )
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(alone.run, "client", slow, seconds=120)

@@ -41,7 +41,7 @@ def _ports(cluster: LabCluster) -> dict[str, tuple[str, str]]:
 def _shown(cluster: LabCluster) -> dict[str, frozenset[str]]:
     shown = {}
     for what, (to, how) in _ports(cluster).items():
-        done = cluster.run("http-lb1", SHOWN.format(to=to, how=how, name=cluster.site))
+        done = cluster.run("http-lb1", SHOWN.format(to=to, how=how, name=cluster.host))
         shown[what] = fingerprints(done.stdout)
     return shown
 
@@ -93,7 +93,7 @@ def test_a_stranger_with_a_certificate_of_this_ca_is_refused(cluster: LabCluster
     found = authority.own(secrets.folder(cluster.plan.cluster))
     assert found
     (tmp_path / "ca.pem").write_text(found.certificate, encoding="utf-8")
-    for name, good in ((cluster.site, True), ("www.example.com", False)):
+    for name, good in ((cluster.host, True), ("www.example.com", False)):
         (tmp_path / "leaf.pem").write_text(found.issued([name], name), encoding="utf-8")
         server = subprocess.Popen(
             ["openssl", "s_server", "-accept", "0", "-cert", "leaf.pem", "-key", "leaf.pem", "-www", "-naccept", "1"],

@@ -30,14 +30,14 @@ def balanced(cluster: LabCluster) -> LabCluster:
 def test_tls_versions(balanced: LabCluster, version: str, *, served: bool) -> None:
     flag = f"-tls{version.replace('.', '_')}"
     said = balanced.run(
-        "client", f"echo | openssl s_client {flag} -cipher 'ALL:@SECLEVEL=0' -connect {balanced.site}:443 2>&1"
+        "client", f"echo | openssl s_client {flag} -cipher 'ALL:@SECLEVEL=0' -connect {balanced.host}:443 2>&1"
     )
     assert ("Cipher is (NONE)" not in said.stdout and "BEGIN CERTIFICATE" in said.stdout) is served, said.stdout
 
 
 def test_the_certificate_is_the_clusters_own(balanced: LabCluster) -> None:
     assert balanced.ask("/healthz") == "ok\n"
-    stranger = balanced.run("client", f"curl -sS https://{balanced.site}/healthz")
+    stranger = balanced.run("client", f"curl -sS https://{balanced.host}/healthz")
     assert stranger.rc == 60, "curl's code for a certificate that nobody it knows has signed"
 
 
@@ -49,7 +49,7 @@ def test_http2_is_spoken_and_http1_too(balanced: LabCluster) -> None:
 
 def test_plain_http_is_redirected(balanced: LabCluster) -> None:
     said = balanced.ask("/x?y=1", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", scheme="http")
-    assert said == f"301 https://{balanced.site}/x?y=1"
+    assert said == f"301 https://{balanced.host}/x?y=1"
 
 
 def test_a_redirect_stays_on_the_published_ports(balanced: LabCluster) -> None:

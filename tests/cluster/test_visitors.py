@@ -74,7 +74,7 @@ def _sent(cluster: LabCluster, pauses: Sequence[float], *options: str) -> str:
     made = (
         f"python3 /var/tmp/sender.py /var/tmp/form {','.join(map(str, pauses))} | curl -sS --max-time 120 -T - -X POST "
         f"-H 'Content-Type: multipart/form-data; boundary=b' -H 'Expect:' --cacert /etc/lab/ca.crt "
-        f"-w '\\n%{{http_version}} %{{http_code}}' {said} https://{cluster.site}/api/posts"
+        f"-w '\\n%{{http_version}} %{{http_code}}' {said} https://{cluster.host}/api/posts"
     )
     return cluster.run("client", made, seconds=130).stdout.splitlines()[-1]
 
@@ -123,7 +123,7 @@ def test_too_large_is_refused_early_and_named(balanced: LabCluster, mebi: int, v
     most = balanced.options(Web).upload
     how = "-T /var/tmp/large -H 'Transfer-Encoding:'" if told else "-T - < /var/tmp/large"
     asked = f"curl -sS {version} --max-time 60 -X POST -H 'Content-Type: multipart/form-data; boundary=b' {how}"
-    url = f"--cacert /etc/lab/ca.crt https://{balanced.site}/api/posts"
+    url = f"--cacert /etc/lab/ca.crt https://{balanced.host}/api/posts"
     answer = "-o /var/tmp/answer -w '%{http_code} %{size_upload} %{content_type}'"
     command = f"truncate -s {mebi * MEBI + 4096} /var/tmp/large; {asked} {answer} {url}; echo; cat /var/tmp/answer"
     done = balanced.run("client", command, seconds=90)
@@ -183,7 +183,7 @@ def test_a_bad_question_is_the_askers_mistake(balanced: LabCluster, query: str) 
 def test_a_form_of_another_site_is_refused(
     balanced: LabCluster, path: str, headers: dict[str, str], status: int
 ) -> None:
-    said = [part for name, value in headers.items() for part in ("-H", f"{name}: {value.format(site=balanced.site)}")]
+    said = [part for name, value in headers.items() for part in ("-H", f"{name}: {value.format(site=balanced.host)}")]
     wanted = 201 if status == 303 and path != "/" else status
     assert balanced.ask(path, *said, "--form-string", "message=x", *STATUS) == str(wanted)
 
@@ -194,7 +194,7 @@ def test_a_form_of_another_site_is_refused(
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.read_only
 def test_a_foreign_name_is_no_name_of_this_site(balanced: LabCluster, scheme: str, host: str) -> None:
-    name = host.format(site=balanced.site)
+    name = host.format(site=balanced.host)
     for path in ("/", "/x", "/~ann"):
         said = balanced.ask(
             path, "-H", f"Host: {name}", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", scheme=scheme
@@ -205,7 +205,7 @@ def test_a_foreign_name_is_no_name_of_this_site(balanced: LabCluster, scheme: st
 @pytest.mark.read_only
 def test_its_own_names_are_answered(balanced: LabCluster) -> None:
     balancer = balanced.plan.role("http-lb")[0]
-    for host in (balanced.site, balanced.site.upper(), "localhost", "localhost:8443", "127.0.0.1:9", balancer.address):
+    for host in (balanced.host, balanced.host.upper(), "localhost", "localhost:8443", "127.0.0.1:9", balancer.address):
         assert balanced.ask("/healthz", "-H", f"Host: {host}", *STATUS) == "200", host
 
 
