@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import SpecError
-from lab.services import sites
+from lab.services import backup, sites
 from lab.services.packing import packed
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ RATE = 30.0
 SLOW_SECONDS = 4
 QUICK_SECONDS = 2.0  # for a page that waits for nobody, on a busy machine
 JAR = "/var/tmp/sites-jar"
+
+CONNECT = (
+    "$m = mysqli_init(); $m->ssl_set(null, null, getenv('DB_CA'), null, null);"
+    "$m->real_connect(getenv('DB_HOST'), getenv('DB_USER'), getenv('DB_PASSWORD'), getenv('DB_NAME'));"
+)
 
 INDEX = """<?php
 if (isset($_GET['slow'])) { sleep((int) $_GET['slow']); }
@@ -211,9 +216,7 @@ def test_a_site_has_a_database_of_its_own(cluster: LabCluster, blog: LabSite, ot
     assert sites.environment(cluster.backend, "blog")["DB_NAME"] == "site_blog"
     assert "DB_NAME" not in sites.environment(cluster.backend, "other")
     code = (
-        "$m = mysqli_init(); $m->ssl_set(null, null, getenv('DB_CA'), null, null);"
-        "$m->real_connect(getenv('DB_HOST'), getenv('DB_USER'), getenv('DB_PASSWORD'), getenv('DB_NAME'));"
-        "$m->query('CREATE TABLE IF NOT EXISTS t (n INT)'); $m->query('INSERT INTO t VALUES (1)');"
+        f"{CONNECT}$m->query('CREATE TABLE IF NOT EXISTS t (n INT)'); $m->query('INSERT INTO t VALUES (1)');"
         "echo $m->query('SELECT count(*) > 0 FROM t')->fetch_row()[0], ' ';"
         "try { $m->query('SELECT * FROM guestbook.posts'); echo 'read'; } catch (Exception $e) { echo 'denied'; }"
     )
@@ -243,6 +246,30 @@ def test_a_new_web_node_serves_what_the_others_do(cluster: LabCluster, blog: Lab
         page = f"curl -sS -H 'Host: {blog.host}' http://{cluster.plan.node(new).address}/"
         assert cluster.run("client", page).stdout == "1 1\n"
     assert not load.failed
+
+
+def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
+    cluster: LabCluster, blog: LabSite, tmp_path: Path
+) -> None:
+    cluster.require("backup", 1)
+    row = CONNECT + "$m->query('CREATE OR REPLACE TABLE k (n INT PRIMARY KEY)'); $m->query('INSERT INTO k VALUES ({n})');"
+    blog.run(["sh", "-c", "echo then > files/then.txt"])
+    blog.run(["php", "-r", row.replace("{n}", "7")])
+    backup.now(cluster.backend)
+    blog.run(["sh", "-c", "rm files/then.txt; echo now > files/now.txt"])
+    blog.run(["php", "-r", row.replace("{n}", "8")])
+    blog.deploy(_code(tmp_path / "later", 2))
+    posted = cluster.ask("/api/posts", "-d", "author=backup&message=stays")
+    told = backup.restore(cluster.backend, only="site:blog")
+    assert told["has"]["tables"] >= 1
+    assert "files of mail" not in told["has"]
+    cluster.until("the release of the backup", 15, lambda: blog.ask() == "1 1\n")
+    assert blog.ask("/files/then.txt") == "then\n"
+    assert blog.ask("/files/now.txt", "-o", "/dev/null", "-w", "%{http_code}") == "404"
+    assert blog.run(["php", "-r", CONNECT + "echo $m->query('SELECT n FROM k')->fetch_row()[0];"]).stdout == "7"
+    assert json.loads(posted)["id"] in cluster.ask("/api/posts"), "the guest book was put back, too"
+    with pytest.raises(SpecError, match="--only takes|no 'site:nobody' to restore"):
+        backup.restore(cluster.backend, only="site:nobody")
 
 
 @pytest.mark.read_only

@@ -1,4 +1,4 @@
-"""WordPress, as docs/wordpress.md puts it on the cluster: installed, written to, mailed from, and kept when a node dies."""
+"""WordPress, as docs/wordpress.md puts it on the cluster: installed, written to, mailed from, kept when a node dies."""
 
 from __future__ import annotations
 

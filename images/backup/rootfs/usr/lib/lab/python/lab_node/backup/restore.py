@@ -66,7 +66,15 @@ def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
                 changed += [f"{place}/{name}" for name in files.put_back(place, source, expected)]
     if missed:  # files are back, whatever a database does
         raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
-    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"changed": changed}
+    part = told.part(volumes, databases=wants_databases)
+    return _said(chosen, _of_site(part, site) if site else part, played, began) | {"changed": changed}
+
+
+def _of_site(part: mark.Mark, site: dict[str, str]) -> mark.Mark:
+    """What a mark says of one site."""
+    tables = {name: of for name, of in part.tables.items() if name.startswith(f"{site['database']}.")}
+    found = {name: of for name, of in part.files[site["volume"]].items() if name.startswith(f"{site['folder']}/")}
+    return mark.Mark(tables, {}, {site["volume"]: found}, part.old)
 
 
 def _put_back(cluster: databases.Server, here: databases.Server, where: Path, only: str = "") -> tuple[list[str], list[str]]:
