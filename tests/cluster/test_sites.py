@@ -252,7 +252,9 @@ def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
     cluster: LabCluster, blog: LabSite, tmp_path: Path
 ) -> None:
     cluster.require("backup", 1)
-    row = CONNECT + "$m->query('CREATE OR REPLACE TABLE k (n INT PRIMARY KEY)'); $m->query('INSERT INTO k VALUES ({n})');"
+    row = (
+        CONNECT + "$m->query('CREATE OR REPLACE TABLE k (n INT PRIMARY KEY)'); $m->query('INSERT INTO k VALUES ({n})');"
+    )
     blog.run(["sh", "-c", "echo then > files/then.txt"])
     blog.run(["php", "-r", row.replace("{n}", "7")])
     backup.now(cluster.backend)

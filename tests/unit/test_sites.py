@@ -164,9 +164,3 @@ def test_what_all_sites_may_take_is_in_the_limits_of_the_web_nodes() -> None:
     bare, made = plan(parse(FULL), "debian").node("web1"), plan(parse(SITES), "debian").node("web1")
     assert made.limits.memory - bare.limits.memory == 2 * 8 * 128
     assert made.limits.processes > bare.limits.processes
-
-
-def test_a_site_that_is_restored_alone_is_compared_by_the_paths_below_it() -> None:
-    entry = {"mode": "-", "link": ""}
-    there = {"sites/a": {**entry, "mtime": 1}, "sites/a/x": entry, "sites/ab/y": entry, "uploads": entry}
-    assert files.below("sites/a", there) == {".": entry, "x": entry}
