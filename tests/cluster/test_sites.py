@@ -29,6 +29,7 @@ SLOW_SECONDS = 4
 QUICK_SECONDS = 2.0  # for a page that waits for nobody, on a busy machine
 JAR = "/var/tmp/sites-jar"
 
+# ruff: noqa: S608  the statements are these tests' own
 CONNECT = (
     "$m = mysqli_init(); $m->ssl_set(null, null, getenv('DB_CA'), null, null);"
     "$m->real_connect(getenv('DB_HOST'), getenv('DB_USER'), getenv('DB_PASSWORD'), getenv('DB_NAME'));"
@@ -270,7 +271,7 @@ def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
     assert blog.ask("/files/now.txt", "-o", "/dev/null", "-w", "%{http_code}") == "404"
     assert blog.run(["php", "-r", CONNECT + "echo $m->query('SELECT n FROM k')->fetch_row()[0];"]).stdout == "7"
     assert json.loads(posted)["id"] in cluster.ask("/api/posts"), "the guest book was put back, too"
-    with pytest.raises(SpecError, match="--only takes|no 'site:nobody' to restore"):
+    with pytest.raises(SpecError, match="no 'site:nobody' to restore"):
         backup.restore(cluster.backend, only="site:nobody")
 
 
