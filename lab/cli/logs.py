@@ -39,9 +39,6 @@ def logs(
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Show only the last N lines of each node.")] = None,
 ) -> None:
     """Shows the output of the nodes' services, each line prefixed by node and service."""
-    from lab.backends.optional import consoles
-    from lab.backends.optional import logs as kept_logs
-
     target = choice.open()
     chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
     with screen.looking():
@@ -53,6 +50,9 @@ def merged(
     target: Backend, chosen: Sequence[str], *, follow: bool, console: bool = False, tail: int | None = None
 ) -> Iterator[str]:
     """The lines of several nodes behind their names: as they come with `follow`, else node by node."""
+    from lab.backends.optional import consoles
+    from lab.backends.optional import logs as kept_logs
+
     width = max((len(node) for node in chosen), default=0)
     labels = [
         typer.style(f"{node:<{width}}", fg=colour)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SiteName = Annotated[str, typer.Argument(metavar="SITE", help="The site, such as blog.")]
 Code = Annotated[Path | None, typer.Option("--code", help="A folder here with the site's files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")]
 PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 MEBI = 1 << 20
 
@@ -54,7 +55,9 @@ def list_(made: Backend, as_json: Json = False) -> None:
     tables.rows(("SITE", "RELEASE", "KEPT", "ADDRESS"), shown)
 
 
+@options.common(*options.WHERE)
 def add(
+    choice: options.Choice,
     site: SiteName,
     code: Code = None,
     writable: Annotated[
@@ -66,19 +69,15 @@ def add(
         list[str] | None, typer.Option("--extension", help="A PHP extension that it needs. May be repeated.")
     ] = None,
     public: Annotated[str, typer.Option("--public", help="The folder of the code that is served. Default: all.")] = "",
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Adds a site to the topology, and deploys its folder if one is given."""
-    from lab.cli.changing import Which, changed
+    from lab.cli.changing import changed
     from lab.services import packing, sites
 
     told: dict[str, Any] = {}
     if code:
         packing.packed(code)  # refused before anything is changed
-        told["code"] = _beside(code, options.topology(file, name))
+        told["code"] = _beside(code, choice.topology())
     folders = [folder for given in writable or [] for folder in given.split(",") if folder]
     told |= {"writable": folders} if folders else {}
     told |= {"database": True} if database else {}
@@ -95,28 +94,26 @@ def add(
         "lab site",
         "sites",
         sites.added(site, told),
-        Which(file, name, backend, host),
+        choice,
         lambda edit, made, existing: sites.admit(edit, made, existing, site),
         bring,
     )
 
 
+@options.common(*options.WHERE)
 def remove(
+    choice: options.Choice,
     site: SiteName,
-    file: options.File = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Removes a site from the topology. Its releases, files and database are kept."""
-    from lab.cli.changing import Which, changed
+    from lab.cli.changing import changed
     from lab.services import sites
 
     changed(
         "lab site",
         "sites",
         sites.removed(site),
-        Which(file, name, backend, host),
+        choice,
         lambda edit, made, existing: sites.admit(edit, made, existing, site),
     )
 
@@ -178,6 +175,7 @@ def execute(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
     """Runs a command once, on one web node, as the site, in the folder of its code."""
+    from lab.backends.optional import shells
     from lab.cli.enter import become
     from lab.services import sites
 
@@ -186,25 +184,21 @@ def execute(
         raise typer.BadParameter("a command is missing", param_hint="COMMAND")
     there = sites.look(made)
     there.admit(site)
-    become(made.shell(there.nodes[0], sites.command(site, argv), terminal=False))
+    become(shells(made).shell(there.nodes[0], sites.command(site, argv), terminal=False))
 
 
+@options.common("name", "backend", "host", file=File)
 def logs(
+    choice: options.Choice,
     site: SiteName,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output, until Ctrl-C.")] = False,
-    file: Annotated[
-        str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")
-    ] = None,
-    name: options.Name = None,
-    backend: options.BackendName = None,
-    host: options.Host = None,
 ) -> None:
     """Shows the requests of a site and what its PHP printed, from all web nodes."""
     from lab.cli import screen
     from lab.cli.logs import merged
     from lab.services import sites
 
-    made = options.backend(file, name, backend, host)
+    made = choice.open()
     there = sites.look(made)
     there.admit(site)
     with screen.looking():

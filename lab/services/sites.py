@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
+from lab.hints import nearest
 from lab.lifecycle.members import of_role
 from lab.services.packing import Packed, packed
-from lab.topology.changes import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,6 @@ from lab.lifecycle import ready, resolve
 from lab.lifecycle.status import Status, status, vip_holders
 from lab.lifecycle.up import up
 from lab.progress import Silent
-from lab.testing.site import LabSite
 from lab.topology import RoleOptions
 
 if TYPE_CHECKING:
@@ -189,11 +188,5 @@ class LabCluster:
 
     @property
     def host(self) -> str:
-        """The guest book's host name, which the client resolves to the entrance."""
+        """The host name of the site without a name, which the client resolves to the entrance."""
         return self.spec.site
-
-    def site(self, name: str) -> LabSite:
-        """A site of the topology; a test of one that the topology lacks is skipped."""
-        if name not in self.spec.sites:
-            pytest.skip(f"the topology has no site '{name}'")
-        return LabSite(self, name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lab.errors import BackendError
 from lab.evidence import Load, Stream
 from lab.services import sites
@@ -26,6 +28,8 @@ class LabSite:
     """
 
     def __init__(self, cluster: LabCluster, name: str) -> None:
+        if name not in cluster.spec.sites:
+            pytest.skip(f"the topology has no site '{name}'")
         self._cluster, self.name = cluster, name
         self.host = cluster.spec.hosts_of(name)[0]
         self.url = f"{cluster.scheme}://{self.host}"

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "doctor": "changes with the machine: tests/unit/test_odd_machines.py",
     "build": "tests/images",
     "images": "tests/images/test_stock.py",
+    "site": "test_sites.py, and docs/wordpress.md by test_wordpress.py",
     "mysql shell": "a shell for a person; test_mysql.py runs a file",
     "mysql reclone": "needs the name of a replica: test_mysql.py",
     "mail account": "creates accounts: test_mail.py",
@@ -98,7 +99,7 @@ def test_a_command_of_the_readme_and_the_guide_works(cluster: LabCluster, words:
     lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
     if lacking:
         pytest.skip(f"the topology has no {lacking}")
-    argv = [word.replace("www.www.test", cluster.site) for word in words]
+    argv = [word.replace("www.www.test", cluster.host) for word in words]
     done = subprocess.run(
         [LAB, *argv],
         capture_output=True,

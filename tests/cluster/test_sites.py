@@ -12,13 +12,13 @@ import pytest
 from lab.errors import SpecError
 from lab.services import backup, sites
 from lab.services.packing import packed
+from lab.testing.site import LabSite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lab.testing import LabCluster
     from lab.testing.faults import Faults
-    from lab.testing.site import LabSite
 
 pytestmark = pytest.mark.smaller(
     "two web nodes that share a disk and a database are all it needs", topology="tests/cluster/topologies/sites.yaml"
@@ -58,14 +58,14 @@ def _code(folder: Path, version: int) -> Path:
 
 @pytest.fixture
 def blog(cluster: LabCluster, tmp_path: Path) -> LabSite:
-    site = cluster.site("blog")
+    site = LabSite(cluster, "blog")
     site.deploy(_code(tmp_path / "blog", 1))
     return site
 
 
 @pytest.fixture
 def other(cluster: LabCluster, tmp_path: Path) -> LabSite:
-    site = cluster.site("other")
+    site = LabSite(cluster, "other")
     site.deploy(_code(tmp_path / "other", 1))
     return site
 
@@ -160,7 +160,7 @@ def test_what_a_site_wrote_is_shown_and_never_run_or_followed(
     assert blog.ask("/files/evil.php", *code) == "403"
     assert blog.ask("/files/a.css", *code) == "403"
     assert blog.ask("/files/seed.txt", *code) == "200"
-    assert cluster.site("other").ask("/style.css", *code) == "200"
+    assert LabSite(cluster, "other").ask("/style.css", *code) == "200"
 
 
 def test_a_site_that_uses_all_its_processes_leaves_the_others_working(

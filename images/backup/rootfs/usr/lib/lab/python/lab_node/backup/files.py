@@ -59,13 +59,14 @@ def collect(volume: str, target: Path) -> tuple[Figures, list[str]]:
 def below(folder: str, expected: Figures) -> Figures:
     """What a folder of a volume has to have, by the paths below it."""
     found = {name[len(folder) + 1 :]: of for name, of in expected.items() if name.startswith(f"{folder}/")}
-    links = {name: {**of, "link": of["link"][len(folder) + 1 :]} if of.get("link") else of for name, of in found.items()}
+    links = {
+        name: {**of, "link": of["link"][len(folder) + 1 :]} if of.get("link") else of for name, of in found.items()
+    }
     return links | {".": {key: value for key, value in expected[folder].items() if key != "mtime"}}
 
 
 def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
-    """Makes a volume, or a folder of one (`www/sites/blog`), what it was, by content, and reads it again; what came since is
-    removed.
+    """Makes a volume, or a folder of one, what it was, by content, and reads it again; what came since is removed.
 
     Returns:
         The paths that were written to since by somebody else.

@@ -49,7 +49,8 @@ def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
         with scratch.folder() as where:
             told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
             if site and site["folder"] not in told.files[site["volume"]]:
-                raise Failed(f"the backup {chosen.id} has no such site", next_step="'lab backup list' has older ones", asked=True)
+                next_step = "'lab backup list' has others"
+                raise Failed(f"the backup {chosen.id} has no such site", next_step=next_step, asked=True)
             played = scratch.Played()
             changed: list[str] = []
             missed: list[str] = []
@@ -77,7 +78,9 @@ def _of_site(part: mark.Mark, site: dict[str, str]) -> mark.Mark:
     return mark.Mark(tables, {}, {site["volume"]: found}, part.old)
 
 
-def _put_back(cluster: databases.Server, here: databases.Server, where: Path, only: str = "") -> tuple[list[str], list[str]]:
+def _put_back(
+    cluster: databases.Server, here: databases.Server, where: Path, only: str = ""
+) -> tuple[list[str], list[str]]:
     """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
 
     Args:

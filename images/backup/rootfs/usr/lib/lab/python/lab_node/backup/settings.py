@@ -15,7 +15,10 @@ RUN = Path("/run/lab")
 
 @dataclass(frozen=True)
 class Settings:
-    """See the template for the meaning of each. `every`: seconds; `sites`: volume, folder and database of each, by name."""
+    """See the template for the meaning of each. `every`: seconds.
+
+    `sites`: volume, folder and database of each, by name.
+    """
 
     node: str
     volumes: list[str]
