@@ -329,5 +329,5 @@ def test_without_a_backup_node_that_is_said() -> None:
 
 def test_a_site_that_is_restored_alone_is_compared_by_the_paths_below_it() -> None:
     entry: dict[str, Any] = {"mode": "-", "link": ""}
-    there: dict[str, dict[str, Any]] = {"sites/a": {**entry, "mtime": 1}, "sites/a/x": entry, "sites/ab/y": entry, "uploads": entry}
+    there = {"sites/a": {**entry, "mtime": 1}, "sites/a/x": entry, "sites/ab/y": entry, "uploads": entry}
     assert files.below("sites/a", there) == {".": entry, "x": entry}
