@@ -81,7 +81,7 @@ def add(
     folders = [folder for given in writable or [] for folder in given.split(",") if folder]
     told |= {"writable": folders} if folders else {}
     told |= {"database": True} if database else {}
-    told |= {"mail": True} if mail else {}
+    told |= sites.mailing() if mail else {}
     told |= {"public": public} if public else {}
     told |= {"php": {"extensions": extension}} if extension else {}
 

@@ -60,6 +60,11 @@ def added(name: str, told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     return work
 
 
+def mailing() -> dict[str, Any]:
+    """What a topology says of a site that may send mail."""
+    return {"mail": True}
+
+
 def removed(name: str) -> Callable[[dict[str, Any]], None]:
     """Takes a site out of a topology's section."""
 
