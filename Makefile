@@ -100,6 +100,7 @@ test-apart: .venv/dev engine
 test-parts: .venv/dev engine
 	$(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY)
+	$(PYTEST) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY)
 	$(PYTEST) tests/cluster --topology galera -m "galera and not nightly"
 

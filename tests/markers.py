@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 REASONED = ("nightly", "xen_smoke", "smaller", "galera")
 RUNS = {
     "xen_smoke": ("five",),
-    "smaller": ("stage6", "tests/cluster/topologies/storage.yaml", "tests/cluster/topologies/apps.yaml"),
+    "smaller": (
+        "stage6",
+        "tests/cluster/topologies/storage.yaml",
+        "tests/cluster/topologies/apps.yaml",
+        "tests/cluster/topologies/sites.yaml",
+    ),
 }
 """The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""
 

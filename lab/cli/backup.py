@@ -26,7 +26,8 @@ At = Annotated[
 ]
 Chosen = Annotated[str, typer.Option("--snapshot", metavar="ID", help="Which backup. Default: the newest.")]
 Only = Annotated[
-    str, typer.Option("--only", metavar="PART", help="Restore only mysql, or one volume such as www, home, mail.")
+    str,
+    typer.Option("--only", metavar="PART", help="Restore only mysql, one volume such as www, or a site: site:blog."),
 ]
 KILO = 1024
 SHOWN = 5

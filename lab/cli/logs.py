@@ -14,6 +14,8 @@ from lab.cli import options, screen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lab.backends.base import Backend
+
 LOOK_SECONDS = 0.5  # interval of checks whether the reader of standard output has left
 COLOURS = ["cyan", "green", "magenta", "yellow", "blue", "red", "bright_cyan", "bright_green", "bright_magenta"]
 
@@ -37,11 +39,20 @@ def logs(
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Show only the last N lines of each node.")] = None,
 ) -> None:
     """Shows the output of the nodes' services, each line prefixed by node and service."""
+    target = choice.open()
+    chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
+    with screen.looking():
+        for line in merged(target, chosen, follow=follow, console=console, tail=tail):
+            typer.echo(line)
+
+
+def merged(
+    target: Backend, chosen: Sequence[str], *, follow: bool, console: bool = False, tail: int | None = None
+) -> Iterator[str]:
+    """The lines of several nodes behind their names: as they come with `follow`, else node by node."""
     from lab.backends.optional import consoles
     from lab.backends.optional import logs as kept_logs
 
-    target = choice.open()
-    chosen = [options.known_node(target, node) for node in nodes or []] or options.all_nodes(target)
     width = max((len(node) for node in chosen), default=0)
     labels = [
         typer.style(f"{node:<{width}}", fg=colour)
@@ -55,9 +66,7 @@ def logs(
             yield f"{label}  {line}"
 
     each = [lines(*pair) for pair in zip(chosen, labels, strict=True)]
-    with screen.looking():
-        for line in _as_they_come(each) if follow else itertools.chain.from_iterable(each):
-            typer.echo(line)
+    yield from _as_they_come(each) if follow else itertools.chain.from_iterable(each)
 
 
 def _as_they_come(sources: Sequence[Iterator[str]]) -> Iterator[str]:

@@ -38,6 +38,7 @@ from lab.cli import (
     runs,
     schema,
     screen,
+    site,
     status,
     up,
     user,
@@ -57,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
 EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
-PARTS = (mysql, volume, mail, user, backup, open_, renew)
+PARTS = (site, mysql, volume, mail, user, backup, open_, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 
 

@@ -25,14 +25,19 @@ def up(
     from lab.lifecycle.lock import held
     from lab.lifecycle.status import status
     from lab.lifecycle.up import up as bring_up
+    from lab.services import sites
     from lab.topology import DEFAULT_FILE
 
     cluster = choice.cluster()
     again = choice.topology() if choice.last else None
+    folders = sites.folders(cluster)
     target = choice.open(cluster.name)
     with screen.report() as report, held(cluster.name, "lab up", report):
         if again and again != DEFAULT_FILE:
             report.say(f"topology: {cluster.source} (the cluster was made from it; -f chooses another)")
         prepared = bring_up(cluster, target, report, wait=wait, seconds=timeout)
+        brought = sites.ensure(target, cluster, folders) if wait else []
+    for site, deployed in brought:
+        print(f"{site}: release {deployed.release}, {deployed.files} files")
     tables.summary(prepared.changes)
     tables.status(status(target, {node.name for node in prepared.plan.nodes} if wait else ()))

@@ -11,10 +11,6 @@ from lab.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.backends.base import Backend, Existing
-    from lab.progress import Report
-    from lab.topology.editing import Edit
-
 Name = Annotated[str, typer.Argument(metavar="USER", help="The user, such as student1.")]
 Key = Annotated[
     list[str] | None, typer.Option("--key", "-k", help="A public key, or a file of public keys. May be repeated.")
@@ -105,42 +101,7 @@ def _changed(
     work: Callable[[dict[str, Any]], None],
     choice: options.Choice,
 ) -> None:
-    """Changes the topology under the cluster's lock; the file is written after the running cluster has the change."""
-    from lab.cli import screen
-    from lab.errors import BackendError, HostError
-    from lab.lifecycle.lock import held
+    from lab.cli.changing import changed
     from lab.services import users
 
-    cluster = choice.cluster_name
-    with screen.report() as report, held(cluster, "lab user", report):
-        edit = users.change(choice.file, work, choice.last)
-        try:
-            target = choice.open()
-            existing = target.observe()
-        except (HostError, BackendError) as error:
-            with edit.drafted():
-                print(f"{error.what}; changed {edit.target}, which the next 'lab up' applies")
-            return
-        if existing.nodes:
-            users.admit(edit, target, existing, user)
-        with edit.drafted():
-            if existing.nodes:
-                _applied(edit, cluster, target, existing, report)
-    print(f"changed {edit.target}")
-    if not existing.nodes:
-        print(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change")
-
-
-def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:
-    """Applies the change to the running cluster, without changing its number of nodes."""
-    from lab.errors import LabError
-    from lab.lifecycle.expected import expected
-    from lab.lifecycle.resolve import as_many
-    from lab.lifecycle.up import up
-
-    cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
-    try:
-        up(as_many(cluster, expected(backend, existing)), backend, report)
-    except LabError:
-        report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
-        raise
+    changed("lab user", "users", work, choice, lambda edit, target, there: users.admit(edit, target, there, user))

@@ -8,13 +8,15 @@ from lab import formulas
 from lab.plan.model import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.recipes import Manifest
     from lab.topology import RoleOptions
 
 
-def limits(kind: Manifest, options: RoleOptions) -> Limits:
-    """The limits of each node of a role."""
-    names = formulas.names(options)
+def limits(kind: Manifest, options: RoleOptions, hosted: Mapping[str, int]) -> Limits:
+    """The limits of each node of a role; `hosted`: what the sites may take, as `Cluster.hosted` has it."""
+    names = {**hosted, **formulas.names(options)}
     wanted = {name: given if names[name] is None else names[name] for name, given in kind.limits.model_dump().items()}
     return Limits(
         memory=int(_value(wanted["memory"], names)),

@@ -80,7 +80,7 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
         devices=tuple(sorted(kind.merged("devices", cluster.roles()))),
         sysctls=kind.merged("sysctls", cluster.roles()),
         publish=exposure.publish(cluster) if role == "client" else (),
-        limits=limits(kind, cluster.roles()[role]),
+        limits=limits(kind, cluster.roles()[role], cluster.hosted),
         holds_vip=kind.own.holds_vip,
         stop_seconds=_stop_seconds(kind) + (cluster.apps[role].stop if role in cluster.apps else 0),
     )

@@ -11,6 +11,7 @@ from lab import assets
 from lab.plan.model import File
 from lab.recipes import family, manifest
 from lab.recipes.recipe import environment
+from lab.topology.sites import number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -30,6 +31,7 @@ def _jinja() -> Environment:
     jinja = environment(*map(str, _roots()))
     jinja.filters["duration"] = lambda seconds: f"{round(float(seconds) * 1000)}ms"
     jinja.filters["identity"] = lambda words: str(uuid.uuid5(uuid.NAMESPACE_DNS, ".".join([*reversed(words), "test"])))
+    jinja.filters["site_number"] = number
     jinja.globals["secret"] = lambda name: f"@@secret:{name}@@"
     jinja.globals["generation"] = GENERATION
     jinja.globals["tls_ciphers"] = TLS_CIPHERS

@@ -7,17 +7,15 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import assets
 from lab.errors import SpecError
 from lab.hints import nearest
-from lab.topology import find
-from lab.topology.editing import Edit, edited
-from lab.topology.loading import DEFAULT_FILE
+from lab.topology.editing import edited_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lab.backends.base import Backend, Existing
+    from lab.topology.editing import Edit
 
 PEOPLE = "/etc/lab/people"
 
@@ -65,22 +63,7 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None], last: str =
     Raises:
         SpecError: the result is not valid.
     """
-    path = find(file, last)
-    shipped = path in assets.topologies().values()
-    target = DEFAULT_FILE if shipped else path
-    if shipped and file and target.exists():
-        raise SpecError(
-            f"'{file}' is a shipped topology, which is not changed, and {target} already exists",
-            where="--file",
-            next_step=f"omit --file to change {target}, or copy {path} to another file",
-        )
-
-    def users(document: Any) -> None:  # noqa: ANN401  ruamel's mapping
-        if document.get("users") is None:
-            document["users"] = {}
-        work(document["users"])
-
-    return edited(path, target, users)
+    return edited_section(file, "users", work, last)
 
 
 def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:

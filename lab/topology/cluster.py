@@ -17,7 +17,7 @@ from lab.topology.outside import outside_options
 from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, Ports, ports_model
 from lab.topology.roles import Backup, Client, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
-from lab.topology.sites import Site, SiteName, host_names, problems
+from lab.topology.sites import Site, SiteName, host_names, number, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
@@ -145,8 +145,14 @@ class Cluster(Model):
                     yield need.says
         for role in self.role_keys():
             for section, says in manifest(role).own.serves.items():
-                if role not in there and getattr(self, section):
+                if role not in there and self._asks(section):
                     yield says
+
+    def _asks(self, section: str) -> bool:
+        """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
+        name, _, option = section.partition(".")
+        found = getattr(self, name)
+        return any(getattr(each, option) for each in found.values()) if option else bool(found)
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""
@@ -179,6 +185,24 @@ class Cluster(Model):
     def groups(self) -> dict[str, int]:
         """The users' groups with their numbers."""
         return groups_of(self.users)
+
+    def hosts_of(self, site: str) -> tuple[str, ...]:
+        """The host names of a site: below the domain first."""
+        return host_names(site, self.sites[site], self.domain)
+
+    def site_number(self, site: str) -> int:
+        """The number of a site's system user."""
+        return number(site)
+
+    @property
+    def hosted(self) -> dict[str, int]:
+        """What all sites may take of each of their nodes, for formulas: `sites_memory` (MiB), `sites_children`."""
+        pools = [site.php for site in self.sites.values()]
+        return {
+            "sites_memory": sum(php.children * php.memory for php in pools),
+            "sites_children": sum(php.children for php in pools),
+            "sites_upload": max((php.upload for php in pools), default=0),
+        }
 
     @property
     def warnings(self) -> list[str]:

@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 
 from lab import assets
 from lab.drafts import drafted
-from lab.errors import HostError
+from lab.errors import HostError, SpecError
 from lab.reading import text
-from lab.topology.loading import ROLES, TOPOLOGY, parse
+from lab.topology.loading import DEFAULT_FILE, ROLES, TOPOLOGY, find, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,3 +92,36 @@ def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Edit:
     made = io.StringIO()
     yaml.dump(document, made)
     return Edit(target, made.getvalue(), parse(made.getvalue(), str(target)))
+
+
+def edited_section(file: str | None, section: str, work: Callable[[dict[str, Any]], None], last: str = "") -> Edit:
+    """Changes one section of the topology that is meant; one that ships is copied to `cluster.yaml` first.
+
+    Args:
+        file: as `--file` says.
+        section: a key of the top level, such as `users`; made where it is missing.
+        work: gets what the file has in it, by name, and changes that in place.
+        last: what the cluster was made from, where the option is left out.
+
+    Returns:
+        The change, to be written once it works.
+
+    Raises:
+        SpecError: what would come out is not valid.
+    """
+    path = find(file, last)
+    shipped = path in assets.topologies().values()
+    target = DEFAULT_FILE if shipped else path
+    if shipped and file and target.exists():
+        raise SpecError(
+            f"'{file}' is a shipped topology, which is not changed, and {target} already exists",
+            where="--file",
+            next_step=f"omit --file to change {target}, or copy {path} to another file",
+        )
+
+    def change(document: Any) -> None:  # noqa: ANN401  ruamel's mapping
+        if document.get(section) is None:
+            document[section] = {}
+        work(document[section])
+
+    return edited(path, target, change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -20,6 +20,9 @@ FIRST, LAST = 60000, 64999
 
 LONGEST = 24  # a system user's name has at most 32 characters, with what stands before
 FOLDER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+MAILBOXES = frozenset({"abuse", "evidence", "guestbook", "postmaster"})
+"""Addresses that the cluster itself has."""
+
 LOCAL = "localhost"
 """Names below it are this machine's (RFC 6761, 6.3): a browser here needs no DNS for them."""
 
@@ -61,8 +64,10 @@ class Site(Model):
     """A site on the web nodes: a system user, a PHP-FPM pool and folders of its own."""
 
     code: str | None = Field(None, description="a folder beside this file; unset: 'lab site deploy' brings one")
+    public: Folder | Literal[""] = Field("", description="the folder of the code that is served; unset: all of it")
     names: list[HostName] = Field([], description="other host names, below the cluster's domain or below localhost")
     database: bool = Field(default=False, description="a database and a user of its own")
+    mail: bool = Field(default=False, description="a mailbox of its name, by which it sends through the mail servers")
     writable: list[Folder] = Field([], description="folders of the code that its PHP may write, kept over releases")
     php: Php = Field(default_factory=Php, description="what its PHP may take")
 
@@ -88,6 +93,11 @@ def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> 
     owners = {f"{each}.{domain}": "the cluster itself" for each in taken} | {LOCAL: "the guest book"}
     numbers: dict[int, str] = {}
     for name, site in sites.items():
+        for folder in site.writable:
+            if any(other != folder and folder.startswith(f"{other}/") for other in site.writable):
+                yield f"'{folder}' of the site '{name}' is in a folder that is writable anyway: leave it out"
+        if site.mail and name in MAILBOXES:
+            yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the site '{name}'"
         for host in host_names(name, site, domain):
             if host in owners:
                 then = "choose another name" if host == f"{name}.{domain}" else "leave it out"

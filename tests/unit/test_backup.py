@@ -325,3 +325,9 @@ def test_a_backup_that_can_not_be_is_refused(text: str, said: str) -> None:
 def test_without_a_backup_node_that_is_said() -> None:
     with pytest.raises(SpecError, match="there is no cluster"):
         backup.backups(MemoryBackend("www"))
+
+
+def test_a_site_that_is_restored_alone_is_compared_by_the_paths_below_it() -> None:
+    entry: dict[str, Any] = {"mode": "-", "link": ""}
+    there = {"sites/a": {**entry, "mtime": 1}, "sites/a/x": entry, "sites/ab/y": entry, "uploads": entry}
+    assert files.below("sites/a", there) == {".": entry, "x": entry}

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
 import pytest
 
 from lab.errors import SpecError
 from lab.lifecycle.secrets import SITE, _leaves
 from lab.plan import Plan, plan
 from lab.recipes.family import extensions
-from lab.topology import parse
+from lab.services.packing import packed
+from lab.services.sites import added, folders, removed
+from lab.topology import load, parse
+from lab.topology.editing import edited_section
 from tests.unit.conftest import FULL
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SITES = f"""{FULL}
 sites:
@@ -74,3 +84,83 @@ def test_sites_need_web_nodes() -> None:
 
 def test_what_a_site_may_ask_of_php_is_in_both_families() -> None:
     assert {"gd", "intl", "zip", "mbstring", "curl", "dom", "mysqli"} <= set(extensions())
+
+
+def _folder(root: Path) -> Path:
+    (root / "sub").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / ".git" / "config").write_text("secret", encoding="utf-8")
+    (root / "index.php").write_text("<?php", encoding="utf-8")
+    (root / "sub" / "link").symlink_to("../index.php")
+    return root
+
+
+def test_the_same_files_are_the_same_archive(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "code")
+    one, two = packed(folder), packed(folder)
+    assert one.archive == two.archive
+    assert one.digest == two.digest
+    assert one.files == 1
+    with tarfile.open(fileobj=io.BytesIO(one.archive)) as tar:
+        assert sorted(tar.getnames()) == ["index.php", "sub", "sub/link"]
+        assert {entry.uid for entry in tar} == {0}
+    (folder / "index.php").write_text("<?php echo 1;", encoding="utf-8")
+    assert packed(folder).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("/etc/passwd", "leads out of the folder"), ("../../x", "leads out of the folder")]
+)
+def test_a_link_that_leads_out_is_refused(tmp_path: Path, target: str, said: str) -> None:
+    folder = _folder(tmp_path / "code")
+    (folder / "sub" / "bad").symlink_to(target)
+    with pytest.raises(SpecError, match=said):
+        packed(folder)
+
+
+def test_what_is_no_folder_or_empty_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="is not there"):
+        packed(tmp_path / "none")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(SpecError, match="is a file"):
+        packed(tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SpecError, match="has no file"):
+        packed(tmp_path / "empty")
+
+
+def test_a_site_is_added_and_removed_in_the_file_and_the_rest_stays(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("web: {count: 2}  # two\n", encoding="utf-8")
+    edit = edited_section(str(file), "sites", added("blog", {"code": "./wordpress", "writable": ["files"]}))
+    assert "# two" in edit.text
+    assert edit.cluster.sites["blog"].writable == ["files"]
+    file.write_text(edit.text, encoding="utf-8")
+    with pytest.raises(SpecError, match="there is a site 'blog' already"):
+        edited_section(str(file), "sites", added("blog", {}))
+    with pytest.raises(SpecError, match="there is no site 'blgo'; did you mean 'blog'"):
+        edited_section(str(file), "sites", removed("blgo"))
+    assert edited_section(str(file), "sites", removed("blog")).cluster.sites == {}
+    with pytest.raises(SpecError, match="is no name of a site"):
+        edited_section(str(file), "sites", added("No_Name", {}))
+
+
+def test_a_folder_that_is_not_there_is_named_with_its_site(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("web: {}\nsites: {blog: {code: ./wordpress}}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="the folder of the site 'blog' is not there"):
+        folders(load(file))
+    (tmp_path / "wordpress").mkdir()
+    assert folders(load(file)) == {"blog": tmp_path / "wordpress"}
+
+
+@pytest.mark.parametrize(("option", "needs"), [("database", "mysql"), ("mail", "mail")])
+def test_a_site_with_a_database_or_mail_needs_their_nodes(option: str, needs: str) -> None:
+    with pytest.raises(SpecError, match=f"write '{needs}:' too"):
+        parse(f"web: {{}}\nsites: {{one: {{{option}: true}}}}\n")
+
+
+def test_what_all_sites_may_take_is_in_the_limits_of_the_web_nodes() -> None:
+    bare, made = plan(parse(FULL), "debian").node("web1"), plan(parse(SITES), "debian").node("web1")
+    assert made.limits.memory - bare.limits.memory == 2 * 8 * 128
+    assert made.limits.processes > bare.limits.processes

@@ -65,6 +65,7 @@ def test_a_domain_is_paravirtualized_and_has_the_plans_address(made: Plan) -> No
         "format=raw,vdev=xvda,access=r,target=/store/images/web-1.ext4",
         "format=raw,vdev=xvdb,access=w,target=/store/clusters/golden/web1/own.ext4",
         "format=raw,vdev=xvdc,access=w,target=/store/volumes/golden/web1-guestbook.ext4",
+        "format=raw,vdev=xvdd,access=w,target=/store/volumes/golden/web1-sites.ext4",
     ]
     assert "lab.cluster=golden lab.node=web1 lab.role=web" in str(config["extra"])
     assert {config[f"on_{what}"] for what in ("crash", "poweroff", "reboot")} == {"destroy"}
@@ -83,7 +84,7 @@ def test_what_the_initrd_is_told_survives_its_shell(made: Plan) -> None:
         + 'echo "$NAME|$ADDRESS/$PREFIX|$VOLUMES|$ENTRYPOINT"; echo "$TMPFS"; echo "$THREADS"'
     )
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said[0] == "web1|10.90.0.101/24|xvdc:/var/lib/guestbook|/usr/lib/lab/init"
+    assert said[0] == "web1|10.90.0.101/24|xvdc:/var/lib/guestbook xvdd:/var/lib/sites|/usr/lib/lab/init"
     assert [line.split()[0] for line in said[1:3]] == ["/run", "/tmp"]
     assert int(said[3]) > made.node("web1").limits.processes, "the kernel counts its own threads too"
 

@@ -27,7 +27,7 @@ users:
   bob: {{keys: ['{_KEY}'], forwarding: true}}
 """
 
-SITES = "sites: {blog: {writable: [files], database: true, php: {extensions: [gd]}}, wiki: {}}\n"
+SITES = "sites: {blog: {writable: [files], database: true, mail: true, php: {extensions: [gd]}}, wiki: {}}\n"
 
 APPS = "apps: {shop: {image: shop, port: 8000, sticky: true, env: {A: b}, database: true, mail: true}}\n"
 
@@ -40,7 +40,7 @@ PLANS = (
     WHOLE.replace("tcp-lb: {count: 2}", "tcp-lb: {count: 1, engine: ipvs}")
     .replace("mysql: {count: 3}", "mysql: {count: 3, topology: galera}")
     .replace("mail: {count: 2}", "mail: {count: 1, relayhost: '[smtp.example.org]:587'}"),
-    f"network: 10.90.0.0/24\nports: {{site: 8443}}\nweb: {{count: 1}}\n{SITES.replace('database: true, ', '')}",
+    "network: 10.90.0.0/24\nports: {site: 8443}\nweb: {count: 1}\nsites: {own: {writable: [files]}}\n",
     "network: 10.90.0.0/24\nweb: {count: 2}\nstorage: {count: 1}\nmysql: {count: 1}\nmail: {count: 1}\n",
 )
 """Together they render every line of every template; a test sees to it."""
@@ -94,7 +94,7 @@ OTHERS = (
     *("/etc/lab/direct-routing", "/etc/lab/directories", "/etc/lab/keepalived.options", "/etc/lab/keys"),
     *("/etc/lab/known_hosts", "/etc/lab/logins", "/etc/lab/memory", "/etc/lab/mounts", "/etc/lab/passwords/*"),
     *("/etc/lab/peers", "/etc/lab/people", "/etc/lab/repository", "/etc/lab/site.env", "/etc/lab/skel/*"),
-    *("/etc/lab/sites.json", "/etc/lab/storage", "/etc/lab/unknown.html", "/etc/lab/vrrp", "/etc/lab/watch"),
+    *("/etc/lab/sites.*", "/etc/lab/storage", "/etc/lab/unknown.html", "/etc/lab/vrrp", "/etc/lab/watch"),
 )
 """What has no directives, or is read by the lab's own programs, which are of the same version as it."""
 

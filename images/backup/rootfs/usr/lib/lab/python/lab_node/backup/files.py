@@ -56,8 +56,17 @@ def collect(volume: str, target: Path) -> tuple[Figures, list[str]]:
     return kept | {name: copied[name] for name in differing if name in copied}, differing
 
 
+def below(folder: str, expected: Figures) -> Figures:
+    """What a folder of a volume has to have, by the paths below it."""
+    found = {name[len(folder) + 1 :]: of for name, of in expected.items() if name.startswith(f"{folder}/")}
+    links = {
+        name: {**of, "link": of["link"][len(folder) + 1 :]} if of.get("link") else of for name, of in found.items()
+    }
+    return links | {".": {key: value for key, value in expected[folder].items() if key != "mtime"}}
+
+
 def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
-    """Makes a volume what it was, by content, and reads it again; what came since is removed.
+    """Makes a volume, or a folder of one, what it was, by content, and reads it again; what came since is removed.
 
     Returns:
         The paths that were written to since by somebody else.
@@ -67,11 +76,13 @@ def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
     """
     before: Figures = {}
     differing: list[str] = []
+    root = volume.partition("/")[0]
     for number in range(PASSES):
-        mounted(volume)
+        mounted(root)
+        (VOLUMES / volume).mkdir(parents=True, exist_ok=True)
         _same(source, VOLUMES / volume, f"the volume {volume} can't be written", by_content=True)
         found = figures(VOLUMES / volume)
-        mounted(volume)
+        mounted(root)
         differing = mark.differing(expected, found)
         stuck = [name for name in differing if number and before.get(name) == found.get(name)]
         if stuck:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 MYSQL = "mysql"
+SITE = "site:"
 REACH_SECONDS = 30.0
 
 
@@ -27,12 +28,16 @@ class Asked:
     Attributes:
         snapshot: which backup; "" for the newest, or the one before `at`.
         at: the moment (Unix seconds), or 0 for the backup's own.
-        only: `mysql` or a volume; "" for all.
+        only: `mysql`, a volume or `site:NAME`; "" for all.
     """
 
     snapshot: str = ""
     at: float = 0.0
     only: str = ""
+
+    def site(self, wanted: Settings) -> dict[str, str]:
+        """Volume, folder and database of the one site that is wanted; empty where more is."""
+        return wanted.sites[self.only.removeprefix(SITE)] if self.only.startswith(SITE) else {}
 
 
 def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
@@ -40,31 +45,56 @@ def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
     began = time.monotonic()
     with repository.held():
         chosen, volumes, wants_databases = _chosen(wanted, asked)
+        site = asked.site(wanted)
         with scratch.folder() as where:
             told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
+            if site and site["folder"] not in told.files[site["volume"]]:
+                next_step = "'lab backup list' has others"
+                raise Failed(f"the backup {chosen.id} has no such site", next_step=next_step, asked=True)
             played = scratch.Played()
             changed: list[str] = []
             missed: list[str] = []
             if wants_databases and told.tables:
                 with scratch.server(wanted, where) as here:
                     played = _whole(chosen, here, where, told, asked.at)
-                    missed, changed = _put_back(databases.writable(wanted), here, where)
+                    missed, changed = _put_back(databases.writable(wanted), here, where, site.get("database", ""))
             for volume in volumes:
                 source = where / mark.FILES / volume
                 expected = files.figures(source) if told.old else told.files[volume]
-                changed += [f"{volume}/{name}" for name in files.put_back(volume, source, expected)]
+                if site:
+                    source, expected = source / site["folder"], files.below(site["folder"], expected)
+                place = f"{volume}/{site['folder']}" if site else volume
+                changed += [f"{place}/{name}" for name in files.put_back(place, source, expected)]
     if missed:  # files are back, whatever a database does
         raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
-    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"changed": changed}
+    part = told.part(volumes, databases=wants_databases)
+    return _said(chosen, _of_site(part, site) if site else part, played, began) | {"changed": changed}
 
 
-def _put_back(cluster: databases.Server, here: databases.Server, where: Path) -> tuple[list[str], list[str]]:
+def _of_site(part: mark.Mark, site: dict[str, str]) -> mark.Mark:
+    """What a mark says of one site."""
+    tables = {name: of for name, of in part.tables.items() if name.startswith(f"{site['database']}.")}
+    found = {name: of for name, of in part.files[site["volume"]].items() if name.startswith(f"{site['folder']}/")}
+    return mark.Mark(tables, {}, {site["volume"]: found}, part.old)
+
+
+def _put_back(
+    cluster: databases.Server, here: databases.Server, where: Path, only: str = ""
+) -> tuple[list[str], list[str]]:
     """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
+
+    Args:
+        cluster: the server that is written to.
+        here: the scratch server.
+        where: a folder for what goes from one to the other.
+        only: one database, without accounts; "" for all.
 
     Returns:
         What did not come back, and the tables that somebody wrote to since.
     """
-    names = [name for name in here.names() if name != databases.OWN]
+    names = [name for name in here.names() if name != databases.OWN and only in ("", name)]
+    if only and not names:
+        raise Failed(f"the backup has no database {only}", asked=True)
     here.dump(names, where / "restored.sql", "--add-drop-database")
     with here.session() as session:
         (where / "people.sql").write_text(
@@ -78,12 +108,16 @@ def _put_back(cluster: databases.Server, here: databases.Server, where: Path) ->
         session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
         try:
             cluster.load(where / "restored.sql")
-            cluster.load(where / "people.sql")
+            if not only:
+                cluster.load(where / "people.sql")
         finally:
             session.rows(f"SET GLOBAL max_allowed_packet = {before}")
         found = definitions.read(session)
         session.rows("START TRANSACTION")
         after = cluster.checksums(session)
+    if only:
+        wanted = {name: of for name, of in wanted.items() if name.partition(" ")[2].startswith(f"{only}.")}
+        sums = {name: of for name, of in sums.items() if name.startswith(f"{only}.")}
     now = time.time()
     there = definitions.lasting(found, now)
     missed = [
@@ -139,6 +173,7 @@ def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
     if not known:
         raise Failed("there is no backup yet", next_step="'lab backup now' makes one", asked=True)
     there = ([MYSQL] if wanted.database else []) + wanted.volumes
+    there += [f"{SITE}{name}" for name in wanted.sites]
     if asked.only and asked.only not in there:
         raise Failed(
             f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True
@@ -150,10 +185,12 @@ def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
         if asked.at
         else repository.newest(known, time.time())
     )
-    if asked.at and asked.only in ("", MYSQL):
+    site = asked.site(wanted)
+    wants_databases = bool(wanted.database) and (asked.only in ("", MYSQL) or bool(site.get("database")))
+    if asked.at and wants_databases:
         _refuse_unreachable(wanted, chosen, asked.at)
-    volumes = [volume for volume in wanted.volumes if asked.only in ("", volume)]
-    return chosen, volumes, bool(wanted.database) and asked.only in ("", MYSQL)
+    volumes = [volume for volume in wanted.volumes if asked.only in ("", volume) or volume == site.get("volume")]
+    return chosen, volumes, wants_databases
 
 
 def _named(known: list[Snapshot], asked: Asked) -> Snapshot:

@@ -15,13 +15,17 @@ RUN = Path("/run/lab")
 
 @dataclass(frozen=True)
 class Settings:
-    """See the template for the meaning of each. `every`: seconds."""
+    """See the template for the meaning of each. `every`: seconds.
+
+    `sites`: volume, folder and database of each, by name.
+    """
 
     node: str
     volumes: list[str]
     database: str
     replicas_port: int
     nodes: dict[str, str]
+    sites: dict[str, dict[str, str]]
     archive: bool
     every: float
     keep: dict[str, int]

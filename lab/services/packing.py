@@ -1,0 +1,110 @@
+"""A folder of this machine as one archive: the same bytes whenever its files are the same."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEFT_OUT = frozenset({".git", ".hg", ".svn", ".DS_Store"})
+LEVEL = 1  # of gzip: time is dearer than room
+DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A release on its way.
+
+    Attributes:
+        archive: a gzipped tar.
+        files: how many it has.
+        size: bytes of the files themselves.
+        release: its name: the moment (UTC), and the first digits of the content's digest.
+    """
+
+    archive: bytes
+    files: int
+    size: int
+    release: str
+
+    @property
+    def digest(self) -> str:
+        """The last part of the release's name."""
+        return self.release.rpartition("-")[2]
+
+
+def packed(folder: Path) -> Packed:
+    """All files of a folder but those of version control.
+
+    Raises:
+        SpecError: it is no folder, is empty, can't be read, or has a link that leads out of it.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "is not there"
+        raise SpecError(
+            f"the folder {folder} {what}", where=str(folder), next_step="name a folder with the site's files"
+        )
+    out, files, size = io.BytesIO(), 0, 0
+    try:
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for path in _paths(folder):
+                info = _entry(tar, path, folder)
+                if info.isreg():
+                    files, size = files + 1, size + info.size
+                    with path.open("rb") as content:
+                        tar.addfile(info, content)
+                else:
+                    tar.addfile(info)
+    except OSError as error:
+        raise SpecError(f"{error.filename or folder} can't be read: {error.strerror}", where=str(folder)) from None
+    if not files:
+        raise SpecError(f"the folder {folder} has no file", where=str(folder))
+    plain = out.getvalue()
+    digest = hashlib.sha256(plain).hexdigest()[:DIGITS]
+    now = datetime.now(UTC)
+    release = f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}-{digest}"
+    return Packed(gzip.compress(plain, LEVEL, mtime=0), files, size, release)
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """All below a folder, each folder before what is in it."""
+    for at, folders, files in os.walk(folder):
+        folders[:] = sorted(set(folders) - LEFT_OUT)
+        for name in sorted([*folders, *(set(files) - LEFT_OUT)]):
+            yield Path(at) / name
+
+
+def _entry(tar: tarfile.TarFile, path: Path, folder: Path) -> tarfile.TarInfo:
+    name = path.relative_to(folder).as_posix()
+    info = tar.gettarinfo(path, name)
+    if not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
+        raise SpecError(f"{path} is neither a file nor a folder nor a link", where=str(folder))
+    if info.islnk():  # another name of a file that is in the archive already: its content again
+        info.type, info.linkname, info.size = tarfile.REGTYPE, "", path.stat().st_size
+    if info.issym():
+        _stays(path, info.linkname, name, folder)
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mtime = int(info.mtime)
+    return info
+
+
+def _stays(path: Path, target: str, name: str, folder: Path) -> None:
+    inside = os.path.normpath(f"{name}/../{target}")
+    if target.startswith("/") or inside == ".." or inside.startswith("../"):
+        raise SpecError(
+            f"the link {path} leads out of the folder, to {target}",
+            where=str(folder),
+            next_step="copy what it leads to, or remove it",
+        )
