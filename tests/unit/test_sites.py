@@ -148,7 +148,7 @@ def test_a_site_is_added_and_removed_in_the_file_and_the_rest_stays(tmp_path: Pa
 def test_a_folder_that_is_not_there_is_named_with_its_site(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text("web: {}\nsites: {blog: {code: ./wordpress}}\n", encoding="utf-8")
-    with pytest.raises(SpecError, match="the folder of the site 'blog' is not there"):
+    with pytest.raises(SpecError, match="the folder of the site 'blog' was not found"):
         folders(load(file))
     (tmp_path / "wordpress").mkdir()
     assert folders(load(file)) == {"blog": tmp_path / "wordpress"}
