@@ -135,9 +135,9 @@ def defaults(name: str) -> Settings:
     except ValidationError as error:
         missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
         raise SpecError(
-            f"the backend '{name}' is told too little: {missing}",
+            f"the backend '{name}' needs settings: {missing}",
             where=f"the section '{name}' of cluster.yaml",
-            next_step="'lab schema' has its settings",
+            next_step="'lab schema' prints its settings",
         ) from None
 
 

@@ -181,7 +181,8 @@ class Cluster(Model):
     @property
     def placement(self) -> Placement:
         """Where it is placed, as the topology says."""
-        return Placement(self.backend, getattr(self, kinds.field(self.backend), None))
+        section = getattr(self, kinds.field(self.backend), None)
+        return Placement(self.backend, section if isinstance(section, kinds.Settings) else None)
 
     @property
     def site(self) -> str:

@@ -301,7 +301,7 @@ def test_a_backend_that_has_to_be_told_something_says_what(monkeypatch: pytest.M
         settings = Needy
 
     monkeypatch.setattr(kinds, "kind", lambda _: NeedyKind())
-    with pytest.raises(SpecError, match="the backend 'needy' is told too little: folder"):
+    with pytest.raises(SpecError, match="the backend 'needy' needs settings: folder"):
         kinds.defaults("needy")
 
 
