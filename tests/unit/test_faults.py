@@ -16,6 +16,7 @@ from lab.backends.optional import notes
 from lab.chaos import fault_runner
 from lab.chaos.fault_runner import FaultRunner
 from lab.chaos.schedule import Planned
+from lab.cli.heal import heal as verb
 from lab.errors import BackendError, SpecError, Unable
 from lab.faults import (
     KINDS,
@@ -162,6 +163,20 @@ def test_heal_takes_one_by_its_mark_and_no_strangers_note(made: MemoryBackend) -
     assert made.notes()["theirs"] == "something else"
     with pytest.raises(SpecError, match="no active fault 'ffff'"):
         heal(made, ["ffff"])
+
+
+def test_the_verb_names_nodes_that_are_down_without_a_fault(
+    made: MemoryBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.kill("web1")
+    first, second = inject(made, Kill(("web2",))), inject(made, Kill(("http-lb1",)))
+    verb(made, [second.mark])
+    healed, others = capsys.readouterr().out.splitlines()
+    assert healed == f"{second.mark} kill http-lb1: reverted"
+    assert others.startswith("not running, and no fault of 'lab fault': web1;"), "web2 is down by an active fault"
+    made.start("web1")
+    verb(made)
+    assert capsys.readouterr().out == f"{first.mark} kill web2: reverted\n"
 
 
 def test_what_can_not_be_done_is_refused_before_anything_is(made: MemoryBackend) -> None:
