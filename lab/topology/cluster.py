@@ -48,7 +48,7 @@ class Cluster(Model):
     family: Literal["auto", "centos", "debian"] = Field("auto", description="the operating system of the nodes")
     network: IPv4Network | Literal["auto"] = Field("auto", description="the cluster's subnet; auto takes a free one")
     backend: str = Field(kinds.DEFAULT, description="where the nodes run")
-    vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
+    vip: IPv4Address | None = Field(None, description="the site's address; default: .100 of the network")
     ports: Ports = Field(default_factory=_usual_ports, description="ports of this machine")
     web: Web | None = None
     http_lb: HttpLb | None = None

@@ -159,7 +159,7 @@ def test_names_that_are_equal_once_joined_are_different_domains() -> None:
         ("ssh: Could not resolve hostname dmo0: Name or service not known", "name of ssh://dom0 is not known"),
         ("root@dom0: Permission denied (publickey).", "refuses this key or user"),
         ("No ED25519 host key is known for dom0 and you have requested strict checking.", "is not known here"),
-        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "is not the one that is known"),
+        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "has changed: the host was reinstalled"),
         ("", "it says nothing"),
     ],
 )
