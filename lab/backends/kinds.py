@@ -112,6 +112,9 @@ def kind(name: str) -> BackendKind:
         raise _unusable(point, f"{type(error).__name__}: {error}") from error
     if not isinstance(made, BackendKind):
         raise _unusable(point, f"{point.value} is no BackendKind")
+    given: object = made.settings
+    if not (isinstance(given, type) and issubclass(given, Settings)):
+        raise _unusable(point, f"the 'settings' of {point.value} are no subclass of Settings")
     return made
 
 
@@ -120,7 +123,7 @@ def _unusable(point: EntryPoint, why: str) -> SpecError:
     return SpecError(
         f"the backend '{point.name}' can't be used: {why}",
         where=f"{point.value}{package}",
-        next_step="mend or remove that package, or choose another backend",
+        next_step="repair or remove that package, or choose another backend",
     )
 
 
@@ -135,9 +138,9 @@ def defaults(name: str) -> Settings:
     except ValidationError as error:
         missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
         raise SpecError(
-            f"the backend '{name}' is told too little: {missing}",
+            f"the backend '{name}' needs settings: {missing}",
             where=f"the section '{name}' of cluster.yaml",
-            next_step="'lab schema' has its settings",
+            next_step="'lab schema' prints its settings",
         ) from None
 
 

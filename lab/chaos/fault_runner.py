@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lab.errors import LabError
 from lab.evidence.verdicts import FaultEvent
 from lab.faults import fault, inject, targets
+from lab.faults.freeze import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,8 @@ class FaultRunner:
         values = {**planned.settings, "kind": planned.kind, "nodes": targets(self._backend, planned.target, rng)}
         if planned.others:
             values["others"] = targets(self._backend, planned.others, rng)
+        if notice := renamed(planned.settings.get("service", "")):
+            self._report.warn(notice)
         chosen = fault(values)
         begun = time.time()
         with inject(self._backend, chosen) as injected:

@@ -180,10 +180,10 @@ def listed(
 
 def _notice_of_a_former_name(service: str) -> None:
     """Prints a notice if the service has another name since 0.2; `Freeze` accepts both."""
-    from lab.faults.freeze import RENAMED
+    from lab.faults.freeze import renamed
 
-    if service in RENAMED:
-        print(f"lab: the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name", file=sys.stderr)
+    if notice := renamed(service):
+        print(f"lab: {notice}", file=sys.stderr)
 
 
 def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None, seed: int | None) -> None:

@@ -24,11 +24,14 @@ def heal(
     """Reverts active faults, including those of other commands, and verifies that. Changes nothing else."""
     from lab.backends.base import State
     from lab.faults import heal as undo
+    from lab.faults import present
 
     healed = undo(backend, marks or ())
     for injected in healed:
         print(f"{injected.mark} {injected.fault}: reverted")
     if not healed:
         print("no active faults")
-    if down := [node.name for node in backend.observe().nodes if node.state is not State.RUNNING]:
+    faulty = {name for injected in present(backend) for name in injected.fault.nodes}
+    stopped = [node.name for node in backend.observe().nodes if node.state is not State.RUNNING]
+    if down := [name for name in stopped if name not in faulty]:
         print(f"not running, and no fault of 'lab fault': {', '.join(down)}; 'lab start {' '.join(down)}' starts them")

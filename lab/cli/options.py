@@ -218,9 +218,10 @@ def cluster(
         SpecError: one of them is not valid.
     """
     from lab.errors import SpecError
+    from lab.hints import nearest
     from lab.recipes import families
     from lab.topology import AUTO, load
-    from lab.topology.changes import nearest, ported, scaled
+    from lab.topology.changes import ported, scaled
 
     cluster_name(file, name)
     valid = [AUTO, *families()]
@@ -305,8 +306,8 @@ def running_node(backend: Backend, name: str) -> str:
 
 def _observed(backend: Backend, name: str) -> Observed:
     from lab.errors import SpecError
+    from lab.hints import nearest
     from lab.lifecycle.members import existing
-    from lab.topology.changes import nearest
 
     nodes = existing(backend).nodes
     found = next((node for node in nodes if node.name == name), None)

@@ -31,6 +31,13 @@ RENAMED = {"names": "dnsmasq", "banning": "fail2ban", "dkim": "opendkim"}
 """Services by their names before 0.2, which are accepted until 0.3."""
 
 
+def renamed(service: str) -> str:
+    """The notice about a service's name before 0.2; empty for any other name."""
+    return (
+        f"the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name" if service in RENAMED else ""
+    )
+
+
 @dataclass(frozen=True)
 class Freeze(Fault):
     """Freezes a service, named as in the supervisor's configuration: `haproxy`, `httpd`, `php-fpm`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +178,19 @@ class Limits:
     processors: float
 
 
+def _known(kind: type, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a kind's own fields."""
+    names = {entry.name for entry in fields(kind)} - {"others"}
+    return {key: value for key, value in kept.items() if key in names}
+
+
 @dataclass(frozen=True)
 class Fixed:
     """All of a node that can't be changed while it exists. The engine keeps it, as text.
 
     Attributes:
         limits: None of a node that was made by an earlier version, which had none.
-        others: what another version of the lab wrote besides, by name.
+        others: what this version does not know of it, as another one wrote it, by name.
 
     All else is as `NodePlan` has it.
     """
@@ -206,13 +212,12 @@ class Fixed:
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Fixed:
         """As `values` gave it, by whichever version of the lab."""
-        known = {entry.name for entry in fields(cls)} - {"others"}
-        said: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key in known
-        }
-        said["publish"] = tuple(Publish(**entry) for entry in kept.get("publish", ()))
-        said["limits"] = Limits(**kept["limits"]) if kept.get("limits") else None
-        return cls(**said, others={key: value for key, value in kept.items() if key not in known})
+        said = _known(cls, {key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()})
+        said["publish"] = tuple(Publish(**_known(Publish, entry)) for entry in kept.get("publish", ()))
+        said["limits"] = Limits(**_known(Limits, kept["limits"])) if kept.get("limits") else None
+        made = cls(**said)
+        again = json.loads(made.text)
+        return replace(made, others={key: kept[key] for key in kept if key not in again or again[key] != kept[key]})
 
     @property
     def values(self) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab.errors import Unable
 from lab.faults import fault, heal, inject, targets
+from lab.faults.freeze import renamed
 
 if TYPE_CHECKING:
     from lab.faults import Injected
@@ -65,6 +67,8 @@ class Faults:
 
     def freeze(self, target: str, service: str) -> Injected:
         """A service that hangs."""
+        if notice := renamed(service):
+            warnings.warn(notice, DeprecationWarning, stacklevel=2)
         return self.do("freeze", target, service=service)
 
     def hang(self, target: str, process: str) -> Injected:

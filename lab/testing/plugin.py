@@ -56,11 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def place(config: pytest.Config) -> Placement:
     """Where the tests' clusters run."""
-    from pathlib import Path
-
     from lab.topology import placement
 
-    return placement(Path(os.devnull), config.getoption("--backend"), config.getoption("--host"))
+    return placement(None, config.getoption("--backend"), config.getoption("--host"))
 
 
 @pytest.fixture(scope="session")

@@ -127,5 +127,5 @@ def summary(one: PromiseResult) -> str:
     if one.bound is None or one.allowed is None:
         return f"'{one.promise}' {one.result}: {one.figure}"
     allowed = f"bound {one.bound:.2f} s, with one interval of the probes {one.allowed:.2f} s"
-    stalled = f"the machine stood still for {one.stalled:.2f} s"
+    stalled = f"the machine was stalled for {one.stalled:.2f} s"
     return f"'{one.promise}' {one.result}: {one.figure}; {allowed}; {stalled}; bound = {one.formula}"

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lab.topology.cluster import Cluster
 
 
-__all__ = ["nearest", "ported", "scaled"]
-
 EXAMPLES = {"--scale": 5, "--port": 9443}
 
 

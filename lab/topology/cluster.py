@@ -49,7 +49,7 @@ class Cluster(Model):
     family: Literal["auto", "centos", "debian"] = Field("auto", description="the operating system of the nodes")
     network: IPv4Network | Literal["auto"] = Field("auto", description="the cluster's subnet; auto takes a free one")
     backend: str = Field(kinds.DEFAULT, description="where the nodes run")
-    vip: IPv4Address | None = Field(None, description="the site's address; .100 of the network unless said")
+    vip: IPv4Address | None = Field(None, description="the site's address; default: .100 of the network")
     ports: Ports = Field(default_factory=_usual_ports, description="ports of this machine")
     web: Web | None = None
     http_lb: HttpLb | None = None
@@ -218,7 +218,8 @@ class Cluster(Model):
     @property
     def placement(self) -> Placement:
         """Where it is placed, as the topology says."""
-        return Placement(self.backend, getattr(self, kinds.field(self.backend), None))
+        section = getattr(self, kinds.field(self.backend), None)
+        return Placement(self.backend, section if isinstance(section, kinds.Settings) else None)
 
     @property
     def site(self) -> str:

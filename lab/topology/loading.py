@@ -73,14 +73,20 @@ def name_in(path: Path) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def placement(path: Path, backend: str | None, host: str | None) -> Placement:
-    """Where a cluster is placed, by a file that may be anything, and what the command line puts over it.
+def placement(path: Path | None, backend: str | None, host: str | None) -> Placement:
+    """Where a cluster is placed, by a file that may be anything, and by the command line, which has precedence.
+
+    Args:
+        path: the topology; None: no file is read, and the roles in use are kept.
+        backend: the option `--backend`.
+        host: the option `--host`.
 
     Raises:
-        SpecError: what is said of it is not valid.
+        SpecError: the backend or a setting of it is not valid.
     """
-    assets.use_roles(path.parent / ROLES)
-    said = _anything_in(path)
+    if path:
+        assets.use_roles(path.parent / ROLES)
+    said = _anything_in(path) if path else {}
     chosen = str(backend or said.get("backend") or (kinds.by_host() if host else kinds.DEFAULT))
     model = kinds.kind(chosen).settings
     section = said.get(chosen)
@@ -92,7 +98,7 @@ def placement(path: Path, backend: str | None, host: str | None) -> Placement:
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(map(str, (chosen, *detail["loc"])))
-        where = "--host" if host else str(path)
+        where = "--host" if host and detail["loc"] == ("host",) else str(path or key)
         next_step = f"'lab schema' has the settings of '{chosen}'"
         raise SpecError(f"'{key}' is not valid: {reading.problem(detail)}", where=where, next_step=next_step) from None
 

@@ -68,7 +68,7 @@ class User(Model):
     keys: list[PublicKey] = Field(min_length=1, description="public keys, as in the files that end in .pub")
     groups: list[UserName] = Field([], description="groups besides the person's own; made where they are named")
     uid: Annotated[int, Field(ge=FIRST, le=LAST, strict=True)] | None = Field(
-        None, description="the number on every node; made from the name unless said"
+        None, description="the number on every node; default: computed from the name"
     )
     forwarding: bool = Field(default=False, description="may forward ports and the agent")
 

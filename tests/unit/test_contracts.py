@@ -5,26 +5,41 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
 from lab import __version__
+from lab.backends.xen.nested.machine import Running
+from lab.building.stock import Kept
+from lab.cli.main import app
 from lab.faults import Kill
 from lab.lifecycle.status import NodeStatus, Status
 from lab.services.backup import Snapshot
 from lab.services.mail import Account, Queued
 from lab.services.mysql import Member
+from lab_node.backup import mark, repository, restore, scratch
+from lab_node.volumes.report import Figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[2] / "docs/status.md"
 SECTIONS = dict(
     part.partition("\n")[::2] for part in re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 )
+BACKUP = repository.Snapshot("4f1c", 1.0, "", "")
 MEMBER = Member("mysql2", "replica", reason="its keeper does not answer")
 QUEUED = Queued("mail1", "4jY7", "deferred", "ann@www.test", 100, 1.0, {"bob@example.org": "timeout"})
 
 
+def _title(verb: str) -> str:
+    return f"`lab {verb} --json`"
+
+
 def _documented(verb: str) -> set[str]:
-    rows = [line.split("|")[1] for line in SECTIONS[f"`lab {verb} --json`"].splitlines() if line.startswith("| `")]
+    rows = [line.split("|")[1] for line in SECTIONS[_title(verb)].splitlines() if line.startswith("| `")]
     return {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
 
 
@@ -38,8 +53,27 @@ PRINTED = {
     "mail queue": set(QUEUED.json()),
     "mail account list": _names(Account),
     "backup list": _names(Snapshot),
+    "backup drill": {"recovery_point", *restore._said(BACKUP, mark.Mark({}, {}, {}), scratch.Played(), 0.0)},  # noqa: SLF001
+    "backup now": _names(repository.Added) | {"time", "position", "has", "moving", "seconds"},
+    "volume status": _names(Figures),
+    "images list": _names(Kept),
+    "xen host status": _names(Running),
     "fault list": {"mark", "begun", "proof", *Kill(("web1",)).as_dict()},
 }
+
+
+def _with_json(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:  # noqa: ANN401  typer's own copy of click
+    """The verbs that print JSON, without those under an old name."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        yield " ".join(words)
+    for name, inner in getattr(command, "commands", {}).items():
+        if not inner.hidden:
+            yield from _with_json(inner, (*words, name))
+
+
+def test_the_page_has_each_verb_that_prints_json() -> None:
+    verbs = {_title(verb) for verb in _with_json(typer.main.get_command(app))} - {_title("ps")}
+    assert verbs == set(SECTIONS)
 
 
 @pytest.mark.parametrize("verb", PRINTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ import pytest
 from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
 from lab.backends.optional import notes
+from lab.chaos import fault_runner
+from lab.chaos.fault_runner import FaultRunner
+from lab.chaos.schedule import Planned
+from lab.cli.heal import heal as verb
 from lab.errors import BackendError, SpecError, Unable
 from lab.faults import (
     KINDS,
@@ -160,6 +165,20 @@ def test_heal_takes_one_by_its_mark_and_no_strangers_note(made: MemoryBackend) -
         heal(made, ["ffff"])
 
 
+def test_the_verb_names_nodes_that_are_down_without_a_fault(
+    made: MemoryBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.kill("web1")
+    first, second = inject(made, Kill(("web2",))), inject(made, Kill(("http-lb1",)))
+    verb(made, [second.mark])
+    healed, others = capsys.readouterr().out.splitlines()
+    assert healed == f"{second.mark} kill http-lb1: reverted"
+    assert others.startswith("not running, and no fault of 'lab fault': web1;"), "web2 is down by an active fault"
+    made.start("web1")
+    verb(made)
+    assert capsys.readouterr().out == f"{first.mark} kill web2: reverted\n"
+
+
 def test_what_can_not_be_done_is_refused_before_anything_is(made: MemoryBackend) -> None:
     made.kill("web1")
     done = list(made.done)
@@ -305,6 +324,30 @@ def test_rates_and_shares() -> None:
     for wrong in ("5 apples", "", "fast"):
         with pytest.raises(SpecError, match="can't be read"):
             units.seconds(wrong)
+
+
+def test_a_scenario_with_a_former_name_of_a_service_has_a_notice(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Heard(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    def refuse(_backend: object, fault: Fault) -> None:
+        raise SpecError(str(fault))
+
+    monkeypatch.setattr(fault_runner, "inject", refuse)
+    report = Heard()
+    planned = [Planned(0.0, 1.0, "freeze", "web1", settings={"service": service}) for service in ("names", "dnsmasq")]
+    runner = FaultRunner(made, planned[:1], 1, report)
+    runner.run(time.time())
+    assert report.lines == ["WARNING: the service 'names' is 'dnsmasq' now; 0.3 removes the old name"]
+    assert [error.what for error in runner.failed] == ["freeze dnsmasq of web1"]
+    FaultRunner(made, planned[1:], 1, report).run(time.time())
+    assert len(report.lines) == 1, "the new name has none"
 
 
 def test_a_service_is_named_as_its_daemon_and_by_its_former_name() -> None:

@@ -16,6 +16,7 @@ from lab.export.graph import FORMATS, svg
 from lab.lifecycle.resolve import offline
 from lab.plan import MANIFEST, plan
 from lab.plan.addresses import addresses
+from lab.plan.model import Fixed
 from lab.topology import Cluster, find, load, parse
 from tests.unit.conftest import FULL
 
@@ -112,6 +113,27 @@ def test_what_is_fixed_does_not_depend_on_files(full: Cluster) -> None:
     before, after = plan(full, "debian"), plan(sticky, "debian")
     assert [node.fixed for node in before.nodes] == [node.fixed for node in after.nodes]
     assert before.node("http-lb1").files != after.node("http-lb1").files
+
+
+def test_what_is_fixed_is_read_as_it_was_written(full: Cluster) -> None:
+    for node in plan(full, "debian").nodes:
+        assert Fixed.read(json.loads(node.fixed.text)) == node.fixed
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("publish", [{"name": "site", "host_port": 8443, "port": 443, "protocol": "tcp"}]),
+        ("limits", {"memory": 1, "processes": 2, "processors": 3, "files": 4}),
+        ("former", "x"),
+    ],
+)
+def test_what_another_version_fixed_is_read_and_differs(full: Cluster, key: str, changed: object) -> None:
+    own = plan(full, "debian").node("client").fixed
+    kept = json.loads(own.text) | {key: changed}
+    read = Fixed.read(kept)
+    assert json.loads(read.text) == kept
+    assert own.unlike(read) == [key]
 
 
 @pytest.mark.parametrize("topology", ["full", "stage7"])

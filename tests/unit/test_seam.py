@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -268,6 +269,18 @@ def test_a_package_that_can_not_be_used_is_named_and_in_nobodys_way(stranger: St
     assert stranger.lab("plan").returncode == 0
 
 
+def test_a_kind_with_settings_of_another_type_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OddKind(kinds.BackendKind):
+        settings = dict  # type: ignore[assignment]
+
+    point = SimpleNamespace(name="oddly-set", value="odd:Kind", dist=None, load=lambda: OddKind)
+    monkeypatch.setattr(kinds, "_registered", lambda: {"oddly-set": point})
+    with pytest.raises(SpecError, match="the 'settings' of odd:Kind are no subclass of Settings"):
+        kinds.kind("oddly-set")
+    assert "oddly-set" in kinds.names()
+    assert "oddly-set" not in kinds.usable()
+
+
 def test_nothing_of_the_lab_names_it() -> None:
     texts = [path for path in LAB.rglob("*") if path.suffix in (".py", ".yaml")]
     assert texts
@@ -301,7 +314,7 @@ def test_a_backend_that_has_to_be_told_something_says_what(monkeypatch: pytest.M
         settings = Needy
 
     monkeypatch.setattr(kinds, "kind", lambda _: NeedyKind())
-    with pytest.raises(SpecError, match="the backend 'needy' is told too little: folder"):
+    with pytest.raises(SpecError, match="the backend 'needy' needs settings: folder"):
         kinds.defaults("needy")
 
 

@@ -160,7 +160,7 @@ def test_names_that_are_equal_once_joined_are_different_domains() -> None:
         ("ssh: Could not resolve hostname dmo0: Name or service not known", "name of ssh://dom0 is not known"),
         ("root@dom0: Permission denied (publickey).", "refuses this key or user"),
         ("No ED25519 host key is known for dom0 and you have requested strict checking.", "is not known here"),
-        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "is not the one that is known"),
+        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "has changed: the host was reinstalled"),
         ("", "it says nothing"),
     ],
 )
@@ -255,6 +255,27 @@ def test_where_a_cluster_is_comes_from_file_or_command_line(tmp_path: Path) -> N
     assert placement(file, "docker", None).backend == "docker"
     assert placement(tmp_path / "none", None, "ssh://b").backend == "xen", "a host means Xen"
     assert load(_written(file, "backend: xen\nweb:\n")).placement.backend == "xen"
+
+
+def test_a_setting_that_is_not_valid_is_named_where_it_was_written(tmp_path: Path) -> None:
+    file = _written(tmp_path / "cluster.yaml", "backend: xen\nxen: {memory: 3}\n")
+    with pytest.raises(SpecError, match=r"xen\.memory") as caught:
+        placement(file, None, "ssh://root@dom0")
+    assert caught.value.where == str(file)
+    with pytest.raises(SpecError, match=r"xen\.host") as caught:
+        placement(_written(file, "backend: xen\n"), None, "dom0")
+    assert caught.value.where == "--host"
+
+
+def test_without_a_file_the_roles_in_use_stay(tmp_path: Path) -> None:
+    """As in the pytest plugin, which has read a topology with roles beside it before."""
+    (tmp_path / "roles").mkdir()
+    assets.use_roles(tmp_path / "roles")
+    try:
+        assert placement(None, "xen", "ssh://b").settings == _settings(host="ssh://b")
+        assert assets.outside() == tmp_path / "roles"
+    finally:
+        assets.use_roles(None)
 
 
 def _written(file: Path, text: str) -> Path:

@@ -26,7 +26,7 @@ DATA = "data"  # a line of what `observe` prints
 """Where a domain lets the lab in, on the cluster's own network; 22 may be a role's."""
 
 VCPUS = 1
-"""Processors of a domain, whatever its limit is: the nested host emulates each of them."""
+"""Processors of a domain, independent of its limit: the nested host emulates each of them."""
 
 KERNEL_THREADS = 150
 """The kernel's own threads, which its limit counts with the processes: about 70 in a domain of one processor."""

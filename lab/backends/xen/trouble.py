@@ -9,8 +9,8 @@ from lab.errors import BackendError, HostError, LabError
 UNREACHABLE = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed",
-        "the host key of {where} is not the one that is known: it was installed anew, or something sits in between",
-        "ask whoever runs it; if the change is right, 'ssh-keygen -R HOST' forgets the old key, then 'ssh' to it once",
+        "the host key of {where} has changed: the host was reinstalled, or the connection is intercepted",
+        "ask its administrator; if the change is right, run 'ssh-keygen -R HOST', then 'ssh' to it once",
     ),
     (
         r"Host key verification failed|host key is known",
