@@ -92,7 +92,7 @@ def _url(backend: Backend, path: str, site: str | None) -> str:
         raise SpecError(f"the path '{path}' does not start with /", next_step=f"use /{path}")
     name = f"{site or 'www'}.{backend.cluster}.test"
     if site:
-        from lab.topology.changes import nearest
+        from lab.hints import nearest
 
         known = (backend.get("client", HOSTS) or b"").decode().split()
         sites = [each.partition(".")[0] for each in known if each.endswith(f".{backend.cluster}.test")]

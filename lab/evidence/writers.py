@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.errors import SpecError
-from lab.topology.changes import nearest
+from lab.hints import nearest
 
 if TYPE_CHECKING:
     from lab.evidence.visitor import Visitor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
 from lab.evidence.visitor import PATIENCE, Visitor
+from lab.hints import nearest
 from lab.lifecycle import secrets
-from lab.topology.changes import nearest
 from lab.topology.sites import LOCAL
 
 if TYPE_CHECKING:
