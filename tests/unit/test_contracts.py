@@ -19,6 +19,7 @@ from lab.lifecycle.status import NodeStatus, Status
 from lab.services.backup import Snapshot
 from lab.services.mail import Account, Queued
 from lab.services.mysql import Member
+from lab.services.sites import Release
 from lab_node.backup import mark, repository, restore, scratch
 from lab_node.volumes.report import Figures
 
@@ -55,6 +56,8 @@ PRINTED = {
     "backup list": _names(Snapshot),
     "backup drill": {"recovery_point", *restore._said(BACKUP, mark.Mark({}, {}, {}), scratch.Played(), 0.0)},  # noqa: SLF001
     "backup now": _names(repository.Added) | {"time", "position", "has", "moving", "seconds"},
+    "site list": {"site", "release", "releases", "urls"},
+    "site releases": _names(Release),
     "volume status": _names(Figures),
     "images list": _names(Kept),
     "xen host status": _names(Running),
