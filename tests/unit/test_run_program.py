@@ -6,16 +6,15 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from lab import assets
 from lab.recipes import families, recipe, roles
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PROJECT = Path(__file__).parents[2]
 RUN = "rootfs/usr/lib/lab/run"
 LIBRARY = "rootfs/usr/lib/lab/python"
 
@@ -72,3 +71,10 @@ def test_what_a_role_runs_is_in_its_image(role: str, family: str) -> None:
         path = f"{LIBRARY}/{name.replace('.', '/')}"
         assert f"{path}.py" in programs or f"{path}/__main__.py" in programs, name
     assert not [name for name in programs if not name.endswith(".py")]
+
+
+def test_the_tools_see_each_folder_of_programs() -> None:
+    """As CONTRIBUTING.md says: mypy and pytest are told of each."""
+    told = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    there = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "images").rglob("usr/lib/lab/python")}
+    assert set(told["mypy"]["mypy_path"]) == set(told["pytest"]["ini_options"]["pythonpath"]) == there

@@ -165,6 +165,8 @@ class Site:
         if not name:
             return
         path = root / name
+        if any((root / above).is_symlink() for above in (Path(name), *Path(name).parents)):
+            raise Failed(f"'{name}' would be written through a link")  # several links together may lead out of the site
         if entry.isdir():
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
             return
