@@ -19,6 +19,7 @@ from lab.lifecycle.status import NodeStatus, Status
 from lab.services.backup import Snapshot
 from lab.services.mail import Account, Queued
 from lab.services.mysql import Member
+from lab.services.sites import Release
 from lab_node.backup import mark, repository, restore, scratch
 from lab_node.volumes.report import Figures
 
@@ -58,6 +59,7 @@ PRINTED = {
     "volume status": _names(Figures),
     "images list": _names(Kept),
     "xen host status": _names(Running),
+    "site releases": _names(Release),
     "fault list": {"mark", "begun", "proof", *Kill(("web1",)).as_dict()},
 }
 
