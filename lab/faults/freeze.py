@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from lab.faults.fault import Facts
 
 SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
-# `pids`: the service's process and its descendants, parents first, so that no child created meanwhile is missed.
+# `$2`: the service's name on a node that an earlier version created. `pids`: the service's process and its descendants, parents first, so that no child created meanwhile is missed.
 TREE = f"""
 tree() {{ echo "$1"; for child in $(pgrep -P "$1"); do tree "$child"; done; }}
-pid=$({SUPERVISOR} pid "$1") || {{ echo "$pid"; exit 3; }}
+pid=$({SUPERVISOR} pid "$1") || {{ [ -n "$2" ] && pid=$({SUPERVISOR} pid "$2"); }} || {{ echo "$pid"; exit 3; }}
 [ "$pid" != 0 ] || {{ echo "$1 does not run"; exit 3; }}
 pids=$(tree "$pid")
 """
@@ -66,7 +66,7 @@ class Freeze(Fault):
         del mark, facts
         frozen, seen = True, []
         for node in self.nodes:
-            states = backend.run(node, ["sh", "-c", STATES, "sh", self.service]).stdout.split()
+            states = backend.run(node, ["sh", "-c", STATES, "sh", *self._names]).stdout.split()
             stopped = sum(state.startswith("T") for state in states)
             frozen = frozen and bool(states) and stopped == len(states)
             seen.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
@@ -81,8 +81,13 @@ class Freeze(Fault):
 
     def _run(self, backend: Backend, node: str, script: str) -> str:
         """The script's error; empty on success."""
-        done = backend.run(node, ["sh", "-c", script, "sh", self.service])
+        done = backend.run(node, ["sh", "-c", script, "sh", *self._names])
         return "" if done.ok else done.said
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        """The service's name now and before 0.2."""
+        return self.service, next((old for old, new in RENAMED.items() if new == self.service), "")
 
     def __str__(self) -> str:
         return f"freeze {self.service} of {' '.join(self.nodes)}"

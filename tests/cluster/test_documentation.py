@@ -95,11 +95,14 @@ def _lacking(words: Sequence[str], nodes: Sequence[str]) -> str:
 
 
 @pytest.mark.parametrize("words", list(_commands()), ids=" ".join)
-def test_a_command_of_the_readme_and_the_guide_works(cluster: LabCluster, words: tuple[str, ...]) -> None:
+def test_a_command_of_the_readme_and_the_guide_works(
+    cluster: LabCluster, words: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
     lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
     if lacking:
         pytest.skip(f"the topology has no {lacking}")
     argv = [word.replace("www.www.test", cluster.host) for word in words]
+    host = {"LAB_HOST": where} if (where := request.config.getoption("--host")) else {}
     done = subprocess.run(
         [LAB, *argv],
         capture_output=True,
@@ -107,7 +110,7 @@ def test_a_command_of_the_readme_and_the_guide_works(cluster: LabCluster, words:
         check=False,
         timeout=cluster.clock.limit(COMMAND_SECONDS),
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "LAB_NAME": cluster.backend.cluster, "LAB_BACKEND": cluster.backend.name},
+        env={**os.environ, "LAB_NAME": cluster.backend.cluster, "LAB_BACKEND": cluster.backend.name, **host},
     )
     assert done.returncode == 0, f"{shlex.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
 
