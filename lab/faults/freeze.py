@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from lab.faults.fault import Facts
 
 SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
-# `$2`: the service's name on a node that an earlier version created. `pids`: the service's process and its descendants, parents first, so that no child created meanwhile is missed.
+# `$2`: the service's name on a node that an earlier version created.
+# `pids`: the service's process and its descendants, parents first, so that no child created meanwhile is missed.
 TREE = f"""
 tree() {{ echo "$1"; for child in $(pgrep -P "$1"); do tree "$child"; done; }}
 pid=$({SUPERVISOR} pid "$1") || {{ [ -n "$2" ] && pid=$({SUPERVISOR} pid "$2"); }} || {{ echo "$pid"; exit 3; }}

@@ -61,7 +61,6 @@ PRINTED = {
     "volume status": _names(Figures),
     "images list": _names(Kept),
     "xen host status": _names(Running),
-    "site releases": _names(Release),
     "fault list": {"mark", "begun", "proof", *Kill(("web1",)).as_dict()},
 }
 
