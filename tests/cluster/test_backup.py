@@ -33,6 +33,8 @@ LETTER = "from before the disks were gone"
 OWN = "lab."
 """The tables that the mysql nodes keep about themselves: no backup brings them back."""
 
+ANOTHER = pytest.mark.nightly("a quarter to half a minute: another way in which a backup fails; one is in make test")
+
 
 @pytest.fixture
 def backend(cluster: LabCluster) -> Any:  # noqa: ANN401  whichever backend
@@ -125,6 +127,7 @@ def test_files_come_back_as_they_were(cluster: LabCluster, backend: Any) -> None
     assert _mark(cluster)["files"]["home"] == before["files"]["home"]
 
 
+@pytest.mark.nightly("a quarter of a minute: every backup compares its files itself; all come back in another test")
 def test_what_is_hard_to_keep_of_files_comes_back(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     before = treasure.files(cluster, NODE, treasure.MAKE)
     backup.now(backend)
@@ -147,6 +150,7 @@ def test_what_is_hard_to_keep_of_files_comes_back(cluster: LabCluster, backend: 
     cluster.run(NODE, f"rm -rf {treasure.FOLDER}")
 
 
+@pytest.mark.nightly("half a minute: every backup compares its dumps itself; all come back in another test")
 def test_what_is_hard_to_keep_of_databases_comes_back(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     cluster.require("mysql", 1)
     backup.now(backend)
@@ -179,7 +183,7 @@ PRECISE = """CREATE TABLE precise (
 BROKEN = "CREATE TABLE t (id INT); CREATE VIEW broken AS SELECT id FROM t; DROP TABLE t"
 
 
-@pytest.mark.parametrize(("made", "said"), [(PRECISE, "precise"), (BROKEN, "broken")])
+@pytest.mark.parametrize(("made", "said"), [(PRECISE, "precise"), pytest.param(BROKEN, "broken", marks=ANOTHER)])
 def test_what_can_not_come_back_is_found_by_the_backup(cluster: LabCluster, backend: Any, made: str, said: str) -> None:  # noqa: ANN401
     cluster.require("mysql", 1)
     backup.now(backend)
@@ -313,6 +317,7 @@ def test_a_damaged_repository_is_found(cluster: LabCluster, backend: Any) -> Non
     backup.check(backend)
 
 
+@ANOTHER
 def test_a_backup_that_is_killed_leaves_the_others(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     before = backup.now(backend)["id"]
     _write(cluster, "larger", 60_000_000)
@@ -340,6 +345,7 @@ def test_a_backup_that_is_killed_leaves_the_others(cluster: LabCluster, backend:
     cluster.run(NODE, "rm /srv/home/larger")
 
 
+@ANOTHER
 def test_a_wrong_password_is_said_and_nothing_is_lost(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     backup.now(backend)
     cluster.run(NODE, "cp -p /etc/lab/repository /tmp/repository; echo another > /etc/lab/repository")
@@ -357,6 +363,7 @@ def test_a_wrong_password_is_said_and_nothing_is_lost(cluster: LabCluster, backe
     cluster.until("the node to be ready", 30, lambda: cluster.run(NODE, "/usr/lib/lab/ready").ok)
 
 
+@ANOTHER
 def test_a_full_disk_is_said_and_the_others_can_be_restored(cluster: LabCluster, backend: Any) -> None:  # noqa: ANN401
     kept = backup.now(backend)["id"]
     small = f"mount -t tmpfs -o size=$(($(du -sk {REPOSITORY} | cut -f1) + 2048))k tmpfs {REPOSITORY}"

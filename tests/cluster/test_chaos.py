@@ -138,6 +138,7 @@ def test_a_promise_that_is_broken_is_said_and_the_cluster_is_whole(cluster: LabC
     assert cluster.status().ready
 
 
+@pytest.mark.nightly("twenty seconds: the rule is a unit test, another run of a scenario is in make test")
 def test_what_was_not_tested_is_unknown_and_no_success(play: Player) -> None:
     done = play(IDLE)
     assert done.returncode == 1
