@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,10 @@ EMPTY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</titl
 
 class Failed(Exception):
     """What could not be done, for a person."""
+
+
+TROUBLE = (Failed, OSError, KeyError, EOFError, tarfile.TarError, zlib.error, subprocess.SubprocessError)
+"""What is said in a sentence: of one site, while the others go on."""
 
 
 class Site:
@@ -149,6 +154,7 @@ class Site:
             with tarfile.open(archive) as tar:
                 for entry in tar:
                     self.put(tar, entry, draft)
+            self.look_at_links(draft)
             for each in self.writable:
                 self.lead(draft, each)
             draft.chmod(0o751)
@@ -186,6 +192,33 @@ class Site:
             path.chmod(0o644 | run_bits)
         os.utime(path, (entry.mtime, entry.mtime))
 
+    def look_at_links(self, root: Path) -> None:
+        """Refuses links that lead out of a release by way of others, or to what the site writes, which is never run.
+
+        httpd follows the links of a release, and runs programs in it.
+        """
+        top = os.path.realpath(root)
+
+        def real(path: Path) -> str:
+            found = os.path.relpath(os.path.realpath(path), top)
+            if found.split("/")[0] == "..":
+                raise Failed(f"'{path.relative_to(root)}' leads out of the site, by way of several links")
+            return "" if found == "." else f"{found}/"
+
+        places = {f"{real((root / each).parent)}{Path(each).name}/": each for each in self.writable}
+        for place in places:
+            if (root / place.rstrip("/")).is_symlink():
+                (root / place.rstrip("/")).unlink()  # `lead` puts its own there
+        for at, folders, files in os.walk(root):
+            for path in (Path(at) / name for name in [*folders, *files]):
+                leads = real(path) if path.is_symlink() else None
+                for place, each in places.items():
+                    if leads is not None and (leads.startswith(place) or place.startswith(leads)):
+                        raise Failed(
+                            f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which nothing"
+                            " is run: leave it out, and have the site write where the link is"
+                        )
+
     def lead(self, root: Path, name: str) -> None:
         """A writable folder of a release leads into the store, to which what it brings is added."""
         path, kept = root / name, self.store / "data" / name
@@ -194,8 +227,13 @@ class Site:
         if path.is_dir():
             groups = [grp.getgrnam(self.visible).gr_gid]
             copy = ["cp", "-rn", "--no-preserve=mode,ownership", f"{path}/.", f"{kept}/"]
-            subprocess.run(copy, user=self.number, group=self.number, extra_groups=groups, check=True)
+            try:
+                subprocess.run(copy, user=self.number, group=self.number, extra_groups=groups, check=True)
+            except subprocess.CalledProcessError:
+                raise Failed(f"what the release has in '{name}' can't be copied to {kept}") from None
             shutil.rmtree(path)
+        elif path.exists():
+            raise Failed(f"'{name}' is to be a writable folder, and is a file in the release")
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.symlink_to(kept)
 
@@ -243,7 +281,9 @@ def run(*argv: object) -> None:
 
 
 def folder(path: Path, mode: int, owner: int, group: int | str) -> None:
-    """A directory as it has to be."""
+    """A directory as it has to be; never by a link, which the site may have put there while the place was its own."""
+    if path.is_symlink():
+        raise Failed(f"{path} is a link: remove it, since a folder is to be there")
     number = group if isinstance(group, int) else grp.getgrnam(group).gr_gid
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = path.stat()
@@ -332,7 +372,7 @@ def converge(*, whole: bool = True) -> str:
                     if whole:
                         site.shared()
                     site.converge()
-            except (Failed, OSError, tarfile.TarError, EOFError) as error:
+            except TROUBLE as error:
                 because.append(f"{site.name}: {error}")
     return "; ".join(filter(None, because))
 
@@ -370,21 +410,26 @@ def admit(size: int | str) -> None:
 def store(name: str, release: str, archive: str) -> None:
     """Takes an archive into the store, whole or not at all. What is in it is looked at first."""
     site, source = one(name), Path(archive)
+    kept, draft = (site.store / "releases" / each for each in (f"{release}.tar.gz", f".{release}"))
     try:
         with tarfile.open(source) as tar:
             unpacked = sum(entry.size for entry in tar if checked(entry))
         admit(source.stat().st_size + unpacked)
         site.shared()
-        draft = site.store / "releases" / f".{release}"
         with source.open("rb") as content, draft.open("wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())
-        draft.rename(site.store / "releases" / f"{release}.tar.gz")
-        with alone():
-            site.unpack(release)
+        draft.rename(kept)
+        try:
+            with alone():
+                site.unpack(release)
+        except BaseException:
+            kept.unlink(missing_ok=True)  # or 'previous' would mean it one day
+            raise
     finally:
-        source.unlink(missing_ok=True)
+        for left in (source, draft):
+            left.unlink(missing_ok=True)
 
 
 def unpack(name: str, release: str) -> None:
@@ -471,5 +516,5 @@ def main(verb: str, *said: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (Failed, OSError, tarfile.TarError, EOFError) as error:
+    except TROUBLE as error:
         sys.exit(str(error))
