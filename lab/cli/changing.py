@@ -54,7 +54,9 @@ def changed(
                     _applied(edit, cluster, made, existing, report)
                     then(edit, made, report)
                 except (LabError, KeyboardInterrupt):
-                    report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
+                    report.say(
+                        f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it"
+                    )
                     raise
     print(f"changed {edit.target}")
     if not existing.nodes:

@@ -22,6 +22,9 @@ GIVEN = ("DATABASE_URL", "DATABASE_READ_URL", "DATABASE_CA", "SMTP_URL")
 """Variables of the environment that the cluster gives."""
 
 
+TARGETS = frozenset({"all", "minority", "primary", "random", "vip-holder"})
+"""What targets of faults may be besides nodes and roles."""
+
 OWN = ("/etc/lab", "/usr/lib/lab", "/run", "/proc", "/sys", "/dev")
 """Folders of an application's node that are the cluster's or the kernel's."""
 
@@ -48,6 +51,8 @@ def _name(name: str) -> str:
         )
     if name in assets.role_folders() or name == "base":
         raise ValueError(f"'{name}' is the name of a role: choose another for the application")
+    if name in TARGETS:
+        raise ValueError(f"'{name}' means nodes of several roles where faults are named: choose another name")
     return name
 
 

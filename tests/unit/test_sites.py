@@ -24,6 +24,7 @@ from lab.services.sites import added, folders, removed
 from lab.topology import load, parse
 from lab.topology.editing import edited_section
 from tests.unit.conftest import FULL
+from tests.unit.test_golden import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,14 @@ def test_without_sites_all_is_as_it_was() -> None:
         ("{a_b: {}}", "is no name of a site"),
         ("{www: {}}", "that of the cluster itself: choose another name"),
         ("{web2: {}}", "that of the cluster itself"),
+        (
+            f"{{ada: {{}}}}\nshell: {{}}\nstorage: {{}}\nusers: {{site-ada: {{keys: [{KEY}]}}}}",
+            "'site-ada' under 'users' is the name of a system user",
+        ),
+        (
+            f"{{ada: {{}}}}\nshell: {{}}\nstorage: {{}}\nusers: {{bob: {{groups: [web-ada], keys: [{KEY}]}}}}",
+            "'web-ada' under 'users'",
+        ),
         ("{one: {names: [b.localhost]}, two: {names: [b.localhost]}}", "is that of the site 'one'"),
         ("{one: {names: [example.com]}}", "the cluster's CA speaks for no other"),
         ("{one: {writable: [../x]}}", "writable"),
@@ -141,7 +150,7 @@ def test_a_folder_with_a_socket_is_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "code")
     with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(folder):
         listening.bind("php.sock")
-        with pytest.raises(SpecError, match="php.sock is neither a file nor a folder nor a link"):
+        with pytest.raises(SpecError, match=r"php\.sock is neither a file nor a folder nor a link"):
             packed(folder)
 
 
@@ -161,7 +170,9 @@ def test_a_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkeypatch:
 def test_no_line_of_the_balancer_has_more_words_than_it_takes() -> None:
     many = "".join(f"  s{chr(97 + n // 26)}{chr(97 + n % 26)}: {{}}\n" for n in range(80))
     names = ", ".join(f"n{n}.localhost" for n in range(80))
-    config = _text(plan(parse(f"{FULL}sites:\n{many}  last: {{names: [{names}]}}\n"), "debian"), "http-lb1", "haproxy.cfg")
+    config = _text(
+        plan(parse(f"{FULL}sites:\n{many}  last: {{names: [{names}]}}\n"), "debian"), "http-lb1", "haproxy.cfg"
+    )
     assert max(len(line.split()) for line in config.splitlines()) <= 64
     assert "unless known or hosted\n" in config
     assert "n79.localhost" in config
@@ -172,6 +183,7 @@ def test_a_site_may_use_no_database_whose_name_only_looks_like_its_own() -> None
     made = plan(parse(f"{FULL}mysql: {{}}\nsites: {{a-b: {{database: true}}, axb: {{database: true}}}}\n"), "debian")
     text = _text(made, "mysql1", "accounts.sql")
     assert "GRANT ALL PRIVILEGES ON `site\\_a\\_b`.* TO site_a_b@'%';" in text
+    assert "DELETE FROM mysql.db WHERE User = 'site_a_b' AND Db = 'site_a_b';" in text  # of earlier versions
     assert "GRANT ALL PRIVILEGES ON `site\\_axb`.* TO site_axb@'%';" in text
 
 
@@ -188,7 +200,7 @@ class _Nodes(MemoryBackend):
     def put(self, node: str, files: Any) -> None:  # noqa: ANN401  as the protocol
         pass
 
-    def run(self, node: str, argv: Sequence[str], seconds: float = 0, **_: Any) -> Result:  # noqa: ANN401
+    def run(self, node: str, argv: Sequence[str], **_: Any) -> Result:  # type: ignore[override]
         if argv[1] == "store":
             self.stores[node].append(argv[3])
         rows = [{"release": one, "bytes": 1, "current": one == self.stores[node][-1]} for one in self.stores[node]]

@@ -215,8 +215,8 @@ class Site:
                 for place, each in places.items():
                     if leads is not None and (leads.startswith(place) or place.startswith(leads)):
                         raise Failed(
-                            f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which nothing"
-                            " is run: leave it out, and have the site write where the link is"
+                            f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which"
+                            " nothing is run: leave it out, and have the site write where the link is"
                         )
 
     def lead(self, root: Path, name: str) -> None:
