@@ -116,7 +116,7 @@ def problems(
 
 
 def _taken(name: str, site: Site, domain: str, people: Collection[str]) -> Iterator[str]:
-    """What of a site's has a name that somebody else has."""
+    """Names of a site that a user, a group or a mailbox of the cluster has already."""
     for own in (f"site-{name}", f"web-{name}"):
         if own in people:
             yield f"'{own}' under 'users' is the name of a system user or group of the site '{name}': rename one"

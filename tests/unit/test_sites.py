@@ -170,12 +170,14 @@ def test_a_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkeypatch:
 def test_no_line_of_the_balancer_has_more_words_than_it_takes() -> None:
     many = "".join(f"  s{chr(97 + n // 26)}{chr(97 + n % 26)}: {{}}\n" for n in range(80))
     names = ", ".join(f"n{n}.localhost" for n in range(80))
-    config = _text(
-        plan(parse(f"{FULL}sites:\n{many}  last: {{names: [{names}]}}\n"), "debian"), "http-lb1", "haproxy.cfg"
-    )
+    made = plan(parse(f"{FULL}sites:\n{many}  last: {{names: [{names}]}}\n"), "debian")
+    config = _text(made, "http-lb1", "haproxy.cfg")
     assert max(len(line.split()) for line in config.splitlines()) <= 64
     assert "unless known or hosted\n" in config
     assert "n79.localhost" in config
+    page = _text(made, "http-lb1", "unknown.html")
+    assert len(page) < 12_000
+    assert "<li>and 51 more</li>" in page
 
 
 def test_a_site_may_use_no_database_whose_name_only_looks_like_its_own() -> None:
@@ -200,7 +202,7 @@ class _Nodes(MemoryBackend):
     def put(self, node: str, files: Any) -> None:  # noqa: ANN401  as the protocol
         pass
 
-    def run(self, node: str, argv: Sequence[str], **_: Any) -> Result:  # type: ignore[override]
+    def run(self, node: str, argv: Sequence[str], **_: Any) -> Result:
         if argv[1] == "store":
             self.stores[node].append(argv[3])
         rows = [{"release": one, "bytes": 1, "current": one == self.stores[node][-1]} for one in self.stores[node]]

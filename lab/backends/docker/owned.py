@@ -1,7 +1,7 @@
 """Containers of the user's own images: their files, and what the lab runs in them and beside them.
 
 They may write nothing of the image, and run as the image's own user: the plan's files lie on a volume that
-goes with the container; what nobody else reads of them belongs to that user.
+goes with the container; those with secrets belong to that user.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sealed(inspected: Mapping[str, Any]) -> bool:
 def put(api: docker.APIClient, container: str, files: Mapping[str, tuple[bytes, int]]) -> None:
     """Copies files to the volume of a container.
 
-    Its user has those that nobody else reads. The others are root's: the lab's programs, which run as root, read them.
+    Those with secrets (mode 0600) belong to its user, the others to root: the lab's programs, run as root, read them.
     """
     number = _number(api, container, str(api.inspect_container(container)["Config"]["User"]))
     for mine in (False, True):
