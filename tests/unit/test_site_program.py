@@ -118,3 +118,28 @@ def test_a_release_that_does_not_unpack_is_not_kept(tmp_path: Path, monkeypatch:
     assert site.releases() == []
     assert not list((site.store / "releases").iterdir())
     assert not archive.exists()
+
+
+def test_a_release_is_unpacked_anew_when_other_folders_are_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a folder that is writable no more would still lead to what the site wrote, and httpd would run it."""
+    monkeypatch.setattr(sites, "LOCAL", tmp_path / "local")
+    monkeypatch.setattr(Site, "lead", lambda self, root, name: (root / name).symlink_to(self.store / "data" / name))
+    (tmp_path / "blog/releases").mkdir(parents=True)
+    with tarfile.open(tmp_path / "blog/releases/1-a.tar.gz", "w:gz") as tar:
+        tar.addfile(_file("index.html"), io.BytesIO(b"text"))
+
+    def unpacked(writable: list[str]) -> Path:
+        told = {"number": 60001, "writable": writable, "public": ""}
+        site = Site("blog", told, {"store": str(tmp_path), "httpd": "apache"})
+        (site.local / "releases").mkdir(parents=True, exist_ok=True)
+        site.unpack("1-a")
+        assert site.led(site.local / "releases/1-a") == set(writable)
+        assert [path.name for path in (site.local / "releases").iterdir()] == ["1-a"]
+        return site.local / "releases/1-a"
+
+    one = unpacked(["data"]).stat().st_ino
+    assert unpacked(["data"]).stat().st_ino == one
+    assert (unpacked(["data", "conf"]) / "index.html").read_text() == "text"
+    unpacked([])

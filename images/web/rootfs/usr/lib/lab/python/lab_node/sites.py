@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ FIRST, LAST = 60000, 64999  # the numbers that the plan gives to sites
 VISIBLE = 46000  # so much lower is the number of the group that may see a site's files: none of a person's has it
 KEPT = 5  # releases
 LOOK_SECONDS = 1.0
+END_SECONDS = 10.0  # for the processes of a site that is no more
 NOTHING = "none"
 EMPTY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</title>
 <h1>the site {0} has no release yet</h1><p>lab site deploy {0} ./folder</p></html>
@@ -143,12 +145,16 @@ class Site:
     # Releases.
 
     def unpack(self, release: str) -> None:
-        """Unpacks a release beside those that are here, under another name until it is whole."""
+        """Unpacks a release beside those that are here, under another name until it is whole.
+
+        One that is here is unpacked anew where other folders of it are writable by now.
+        """
         target = self.local / "releases" / release
-        if target.is_dir():
+        if target.is_dir() and self.led(target) == set(self.writable):
             return
         archive = self.store / "releases" / f"{release}.tar.gz"
         draft = self.local / "releases" / f".{release}.{os.getpid()}.{threading.get_ident()}"
+        former = draft.with_name(f"{draft.name}.former")
         try:
             draft.mkdir(mode=0o751)
             with tarfile.open(archive) as tar:
@@ -158,12 +164,23 @@ class Site:
             for each in self.writable:
                 self.lead(draft, each)
             draft.chmod(0o751)
-            with contextlib.suppress(FileExistsError):
-                draft.rename(target)
+            if target.is_dir():
+                target.rename(former)
+            draft.rename(target)
         except FileNotFoundError:
             raise Failed(f"the store has no release {release} of {self.name}") from None
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            for left in (draft, former):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def led(self, root: Path) -> set[str]:
+        """The folders of an unpacked release that lead into the store."""
+        found = set()
+        for at, folders, files in os.walk(root):
+            for path in (Path(at) / name for name in [*folders, *files]):
+                if path.is_symlink() and self.store / "data" in path.readlink().parents:
+                    found.add(str(path.relative_to(root)))
+        return found
 
     def put(self, tar: tarfile.TarFile, entry: tarfile.TarInfo, root: Path) -> None:
         """One entry. Programs are for the site's user alone, other files for httpd as well; nothing is writable."""
@@ -249,9 +266,14 @@ class Site:
         text.replace(self.local / "root")
         link.replace(self.local / "current")
 
-    def converge(self) -> None:
-        """Serves what the store names; a node that can't be told goes on with what it has."""
+    def converge(self, *, whole: bool) -> None:
+        """Serves what the store names; a node that can't be told goes on with what it has.
+
+        `whole`: looks whether what it has is as it has to be, too.
+        """
         release = self.wanted
+        if release and whole and release == self.served:
+            self.unpack(release)
         if release and release != self.served:
             self.shared()
             self.unpack(release)
@@ -342,14 +364,28 @@ def alone() -> Iterator[None]:
         yield
 
 
+def gone(user: pwd.struct_passwd) -> None:
+    """Ends the processes of a site's user, and removes it and its groups: the numbers may be another site's one day."""
+    deadline = time.monotonic() + END_SECONDS
+    while known(pwd.getpwnam, user.pw_name):
+        subprocess.run(["pkill", "-KILL", "--uid", str(user.pw_uid)], check=False)
+        # Refused for as long as there is a process, such as one that PHP-FPM began meanwhile.
+        done = subprocess.run(["userdel", user.pw_name], check=False, capture_output=True, text=True)
+        if done.returncode and time.monotonic() > deadline:
+            raise Failed(f"the user {user.pw_name} can't be removed: {done.stderr.strip()}")
+        time.sleep(0.02)
+    for group in (user.pw_name, user.pw_name.replace("site-", "web-", 1)):
+        if known(grp.getgrnam, group):
+            run("groupdel", group)
+
+
 def accounts() -> None:
     """Users, groups and folders of all sites; who is no site any more loses the user, and keeps the files."""
     folder(LOCAL, 0o755, 0, 0)
     there = sites()
     for user in pwd.getpwall():
         if FIRST <= user.pw_uid <= LAST and user.pw_name not in {site.user for site in there.values()}:
-            subprocess.run(["pkill", "-KILL", "--uid", str(user.pw_uid)], check=False)
-            run("userdel", user.pw_name)
+            gone(user)
     for site in there.values():
         site.account()
 
@@ -371,7 +407,7 @@ def converge(*, whole: bool = True) -> str:
                 with alone():
                     if whole:
                         site.shared()
-                    site.converge()
+                    site.converge(whole=whole)
             except TROUBLE as error:
                 because.append(f"{site.name}: {error}")
     return "; ".join(filter(None, because))
