@@ -143,3 +143,21 @@ def test_a_release_is_unpacked_anew_when_other_folders_are_writable(
     assert unpacked(["data"]).stat().st_ino == one
     assert (unpacked(["data", "conf"]) / "index.html").read_text() == "text"
     unpacked([])
+
+
+def test_the_release_before_is_one_that_was_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site("blog", {"number": 60001, "writable": [], "public": ""}, {"store": str(tmp_path), "httpd": "apache"})
+    monkeypatch.setattr(sites, "one", lambda _: site)
+    (site.store / "releases").mkdir(parents=True)
+    for release in ("1-a", "2-b", "3-broken-off", "4-d"):
+        (site.store / "releases" / f"{release}.tar.gz").touch()
+    (site.store / "current").write_text("2-b")  # by an earlier version, which noted no more
+    sites.switch("blog", "4-d")
+    sites.switch("blog", "previous")
+    assert site.wanted == "2-b"
+    sites.switch("blog", "previous")
+    assert site.wanted == "1-a"
+    with pytest.raises(Failed, match="no release before"):
+        sites.switch("blog", "previous")
+    sites.switch("blog", "3-broken-off")  # by its name it may be
+    assert site.wanted == "3-broken-off"

@@ -91,6 +91,13 @@ class Site:
         """The releases in the store, oldest first."""
         return sorted(path.name[: -len(".tar.gz")] for path in (self.store / "releases").glob("[0-9]*.tar.gz"))
 
+    def once_served(self) -> set[str]:
+        """The releases that were served; not one that a deployment left that broke off before its end."""
+        try:
+            return set((self.store / "served").read_text().split())
+        except FileNotFoundError:  # an earlier version of the lab noted none
+            return {release for release in self.releases() if release <= self.wanted}
+
     # Its user and its folders.
 
     def account(self) -> None:
@@ -479,15 +486,19 @@ def switch(name: str, release: str) -> None:
     site = one(name)
     there = site.releases()
     if release == "previous":
-        older = [each for each in there if each < site.wanted]
+        older = [each for each in there if each < site.wanted and each in site.once_served()]
         if not older:
             raise Failed(f"the site '{name}' has no release before {site.wanted or 'the first'}")
         release = older[-1]
     if release not in there:
         raise Failed(f"the site '{name}' has no release '{release}'; it has: {', '.join(there) or 'none'}")
-    draft = site.store / ".current"
-    draft.write_text(release)
-    draft.replace(site.store / "current")
+    for file, text in (
+        ("served", "\n".join(sorted({*site.once_served(), release} & set(there)))),
+        ("current", release),
+    ):
+        draft = site.store / f".{file}"
+        draft.write_text(text)
+        draft.replace(site.store / file)
     newest = {*there[-KEPT:], release}
     site.prune(site.store / "releases", newest, Path.unlink)
     print(release)
