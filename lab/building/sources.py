@@ -51,9 +51,10 @@ def digest(folder: Path) -> str:
         for name in sorted(exclude_paths(str(folder), _ignored(folder))):
             path = folder / name
             if path.is_symlink():
-                sha.update(f"\0{name}\0link {path.readlink()}".encode())
+                sha.update(f"\0{name}\0link {path.readlink()}".encode(errors="surrogateescape"))
             elif path.is_file():
-                sha.update(f"\0{name}\0{path.stat().st_mode & 0o111:o}\0".encode() + path.read_bytes())
+                sha.update(f"\0{name}\0{path.stat().st_mode & 0o111:o}\0".encode(errors="surrogateescape"))
+                sha.update(path.read_bytes())
     except OSError as error:
         raise SpecError(f"{error.filename} can't be read: {error.strerror}", where=str(folder)) from None
     return sha.hexdigest()[:12]
@@ -61,5 +62,5 @@ def digest(folder: Path) -> str:
 
 def _ignored(folder: Path) -> list[str]:
     file = folder / ".dockerignore"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if file.is_file() else []
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -32,7 +32,7 @@ def changed(
         then: what else is done to the running cluster.
     """
     from lab.cli import screen
-    from lab.errors import BackendError, HostError
+    from lab.errors import BackendError, HostError, LabError
     from lab.lifecycle.lock import held
     from lab.topology.editing import edited_section
 
@@ -50,8 +50,14 @@ def changed(
             admit(edit, made, existing)
         with edit.drafted():
             if existing.nodes:
-                _applied(edit, cluster, made, existing, report)
-                then(edit, made, report)
+                try:
+                    _applied(edit, cluster, made, existing, report)
+                    then(edit, made, report)
+                except (LabError, KeyboardInterrupt):
+                    report.say(
+                        f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it"
+                    )
+                    raise
     print(f"changed {edit.target}")
     if not existing.nodes:
         print(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change")
@@ -59,14 +65,9 @@ def changed(
 
 def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: Report) -> None:
     """Takes the change into use where the cluster runs, with as many nodes as it has."""
-    from lab.errors import LabError
     from lab.lifecycle.expected import expected
     from lab.lifecycle.resolve import as_many
     from lab.lifecycle.up import up
 
     cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
-    try:
-        up(as_many(cluster, expected(made, existing)), made, report)
-    except LabError:
-        report.say(f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it")
-        raise
+    up(as_many(cluster, expected(made, existing)), made, report)

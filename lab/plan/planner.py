@@ -13,6 +13,7 @@ from lab.plan.model import File, Network, NodePlan, Plan
 from lab.plan.rendering import files
 from lab.recipes import Manifest, manifest, recipe
 from lab.recipes.apps import UNKNOWN, app_recipe
+from lab.topology import apps
 
 if TYPE_CHECKING:
     from lab.recipes import Recipe
@@ -97,7 +98,7 @@ def image_recipe(cluster: Cluster, role: str, family: str) -> Recipe:
 def _volumes(cluster: Cluster, role: str) -> dict[str, str]:
     """Mount points by name; those of an application by their path."""
     app = cluster.apps.get(role)
-    own = {place.strip("/").replace("/", "-"): place for place in app.writable} if app else {}
+    own = {apps.volume(place): place for place in app.writable} if app else {}
     return manifest(role).merged("volumes") | own
 
 

@@ -10,7 +10,7 @@ import tarfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lab.errors import SpecError
 
@@ -67,7 +67,8 @@ def packed(folder: Path) -> Packed:
                 else:
                     tar.addfile(info)
     except OSError as error:
-        raise SpecError(f"{error.filename or folder} can't be read: {error.strerror}", where=str(folder)) from None
+        why = error.strerror or "it changed meanwhile"
+        raise SpecError(f"{error.filename or folder} can't be read: {why}", where=str(folder)) from None
     if not files:
         raise SpecError(f"the folder {folder} has no file", where=str(folder))
     plain = out.getvalue()
@@ -79,7 +80,11 @@ def packed(folder: Path) -> Packed:
 
 def _paths(folder: Path) -> Iterator[Path]:
     """All below a folder, each folder before what is in it."""
-    for at, folders, files in os.walk(folder):
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error  # or what is in a folder that can't be read would be left out without a word
+
+    for at, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(set(folders) - LEFT_OUT)
         for name in sorted([*folders, *(set(files) - LEFT_OUT)]):
             yield Path(at) / name
@@ -87,9 +92,9 @@ def _paths(folder: Path) -> Iterator[Path]:
 
 def _entry(tar: tarfile.TarFile, path: Path, folder: Path) -> tarfile.TarInfo:
     name = path.relative_to(folder).as_posix()
-    info = tar.gettarinfo(path, name)
-    if not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
-        raise SpecError(f"{path} is neither a file nor a folder nor a link", where=str(folder))
+    info: tarfile.TarInfo | None = tar.gettarinfo(path, name)
+    if info is None or not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
+        raise SpecError(f"{path} is neither a file nor a folder nor a link", where=str(folder), next_step="remove it")
     if info.islnk():  # another name of a file that is in the archive already: its content again
         info.type, info.linkname, info.size = tarfile.REGTYPE, "", path.stat().st_size
     if info.issym():

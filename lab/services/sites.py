@@ -168,9 +168,9 @@ def deploy(backend: Backend, site: str, folder: Path) -> Deployed:
     began, there = time.monotonic(), look(backend)
     there.admit(site)
     made = packed(folder)
-    now = next((each.release for each in releases(backend, site) if each.current), "")
-    if now.endswith(made.digest):
-        return Deployed(now, made.files, time.monotonic() - began, changed=False)
+    now = {_current(backend, holder, site) for holder in there.holders}
+    if len(now) == 1 and (release := now.pop()).endswith(made.digest):
+        return Deployed(release, made.files, time.monotonic() - began, changed=False)
     bring(backend, there, site, made)
     return Deployed(made.release, made.files, time.monotonic() - began, changed=True)
 
@@ -205,8 +205,7 @@ def releases(backend: Backend, site: str) -> list[Release]:
     """The releases of a site in the store, oldest first."""
     there = look(backend)
     there.admit(site)
-    told = json.loads(_ask(backend, there.holders[0], "tell", site).stdout)
-    return [Release(**row) for row in told["releases"]]
+    return _kept(backend, there.holders[0], site)
 
 
 def environment(backend: Backend, site: str) -> dict[str, str]:
@@ -253,10 +252,12 @@ def ensure(backend: Backend, cluster: Cluster, folders: dict[str, Path]) -> list
         return done
     there = look(backend)
     for site in cluster.sites:
-        current = {holder: _current(backend, holder, site) for holder in there.holders}
+        kept = {holder: _kept(backend, holder, site) for holder in there.holders}
+        current = {holder: next((one.release for one in has if one.current), "") for holder, has in kept.items()}
         newest = max(current.values())
-        if newest:
-            lacking = tuple(holder for holder, has in current.items() if not has)
+        if newest:  # a node that was down meanwhile lacks it
+            has = {holder: {one.release for one in rows} for holder, rows in kept.items()}
+            lacking = tuple(holder for holder in kept if not current[holder] or newest not in has[holder])
             if lacking:
                 made = _fetched(backend, next(h for h, has in current.items() if has == newest), site, newest)
                 bring(backend, Sites(lacking, lacking, there.names), site, made)
@@ -271,9 +272,14 @@ def _fetched(backend: Backend, holder: str, site: str, release: str) -> Packed:
     return Packed(archive, 0, 2 * len(archive), release)
 
 
-def _current(backend: Backend, holder: str, site: str) -> str:
+def _kept(backend: Backend, holder: str, site: str) -> list[Release]:
+    """The releases in the store of a node, oldest first."""
     told = json.loads(_ask(backend, holder, "tell", site).stdout)
-    return next((row["release"] for row in told["releases"] if row["current"]), "")
+    return [Release(**row) for row in told["releases"]]
+
+
+def _current(backend: Backend, holder: str, site: str) -> str:
+    return next((one.release for one in _kept(backend, holder, site) if one.current), "")
 
 
 def _serve(backend: Backend, there: Sites, site: str, release: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lab import assets, identifiers
 from lab.topology.roles import Count, HostName, RoleOptions
-from lab.topology.sites import LOCAL
+from lab.topology.sites import LOCAL, MAILBOXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,27 @@ GIVEN = ("DATABASE_URL", "DATABASE_READ_URL", "DATABASE_CA", "SMTP_URL")
 """Variables of the environment that the cluster gives."""
 
 
+TARGETS = frozenset({"all", "minority", "primary", "random", "vip-holder"})
+"""What targets of faults may be besides nodes and roles."""
+
+OWN = ("/etc/lab", "/usr/lib/lab", "/run", "/proc", "/sys", "/dev")
+"""Folders of an application's node that are the cluster's or the kernel's."""
+
+
+def _place(path: str) -> str:
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError(f"'{path}' is no whole path: write it without '.' and '..'")
+    for own in OWN:
+        if f"{path}/".startswith(f"{own}/") or own.startswith(f"{path}/"):
+            raise ValueError(f"'{path}' would cover {own}, which is not the application's: name a folder of its own")
+    return path
+
+
+def volume(place: str) -> str:
+    """The name of the volume that a folder is."""
+    return place.strip("/").replace("/", "-")
+
+
 def _name(name: str) -> str:
     if not re.fullmatch(identifiers.CLUSTER, name) or len(name) > LONGEST or name[-1].isdigit():
         raise ValueError(
@@ -30,6 +51,8 @@ def _name(name: str) -> str:
         )
     if name in assets.role_folders() or name == "base":
         raise ValueError(f"'{name}' is the name of a role: choose another for the application")
+    if name in TARGETS:
+        raise ValueError(f"'{name}' means nodes of several roles where faults are named: choose another name")
     return name
 
 
@@ -37,7 +60,7 @@ AppName = Annotated[str, AfterValidator(_name)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Value = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=10_000)]
 UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/?&=%+-]*$", max_length=200)]
-Place = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=200)]
+Place = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=200), AfterValidator(_place)]
 
 
 class App(RoleOptions):
@@ -64,6 +87,10 @@ class App(RoleOptions):
         for name in GIVEN:
             if name in self.env:
                 raise ValueError(f"'{name}' is given by the cluster: leave it out of 'env', and write 'database: true'")
+        volumes: dict[str, str] = {}
+        for place in self.writable:
+            if volumes.setdefault(volume(place), place) != place:
+                raise ValueError(f"'{volumes[volume(place)]}' and '{place}' would be the same volume: rename one")
         return self
 
 
@@ -83,6 +110,8 @@ def app_problems(apps: Mapping[str, App], domain: str, owners: dict[str, str]) -
     if len(apps) > MOST:
         yield f"{len(apps)} applications are more than the {MOST} that have addresses"
     for name, app in apps.items():
+        if app.mail and name in MAILBOXES:
+            yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the application '{name}'"
         for host in host_names(name, app, domain):
             if host in owners:
                 then = "choose another name" if host == f"{name}.{domain}" else "leave it out"

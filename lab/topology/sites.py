@@ -82,13 +82,16 @@ def number(name: str) -> int:
     return FIRST + zlib.crc32(name.encode()) % (LAST - FIRST + 1)
 
 
-def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> Iterator[str]:
+def problems(
+    sites: Mapping[str, Site], domain: str, taken: Collection[str], people: Collection[str] = ()
+) -> Iterator[str]:
     """What is wrong between sites, or between them and the cluster.
 
     Args:
         sites: by name.
         domain: the cluster's.
         taken: names directly below the domain that something else has.
+        people: names of the users and of their groups, which are the web nodes' users as well.
     """
     owners = {f"{each}.{domain}": "the cluster itself" for each in taken} | {LOCAL: "the guest book"}
     numbers: dict[int, str] = {}
@@ -96,8 +99,7 @@ def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> 
         for folder in site.writable:
             if any(other != folder and folder.startswith(f"{other}/") for other in site.writable):
                 yield f"'{folder}' of the site '{name}' is in a folder that is writable anyway: leave it out"
-        if site.mail and name in MAILBOXES:
-            yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the site '{name}'"
+        yield from _taken(name, site, domain, people)
         for host in host_names(name, site, domain):
             if host in owners:
                 then = "choose another name" if host == f"{name}.{domain}" else "leave it out"
@@ -111,3 +113,12 @@ def problems(sites: Mapping[str, Site], domain: str, taken: Collection[str]) -> 
         if number(name) in numbers:
             yield f"'{numbers[number(name)]}' and '{name}' would have the same system user: call one otherwise"
         numbers[number(name)] = name
+
+
+def _taken(name: str, site: Site, domain: str, people: Collection[str]) -> Iterator[str]:
+    """Names of a site that a user, a group or a mailbox of the cluster has already."""
+    for own in (f"site-{name}", f"web-{name}"):
+        if own in people:
+            yield f"'{own}' under 'users' is the name of a system user or group of the site '{name}': rename one"
+    if site.mail and name in MAILBOXES:
+        yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the site '{name}'"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import tarfile
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.backends.docker import owned
 from lab.backends.memory import MemoryBackend
 from lab.building.sources import digest
 from lab.errors import SpecError, Unable
 from lab.evidence.promises import promise, promises
 from lab.export.compose import document
+from lab.faults.targets import FUNCTIONS
 from lab.lifecycle import resolve
 from lab.plan import plan
 from lab.recipes.apps import admit_app
 from lab.topology import parse
+from lab.topology.apps import TARGETS
 from lab.topology.changes import scaled
 
 if TYPE_CHECKING:
@@ -45,6 +50,14 @@ SHOP = "apps:\n  shop: {image: 'shop:1', port: 8000, count: 3, health: /healthz,
             "the host x.localhost of the application 'b' is that of the application 'a'",
         ),
         (f"{BASE}sites: {{shop: {{}}}}\napps: {{shop: {{image: a, port: 80}}}}", "is that of the site 'shop'"),
+        (
+            f"{BASE}mail: {{}}\nmysql: {{}}\nstorage: {{}}\napps: {{abuse: {{image: a, port: 80, mail: true}}}}",
+            "the mailbox abuse@www.test is the cluster's own",
+        ),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, writable: [/usr/lib/lab/x]}}}}", "would cover /usr/lib/lab"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, writable: [/etc]}}}}", "would cover /etc/lab"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, writable: [/srv/../etc]}}}}", "no whole path"),
+        (f"{BASE}apps: {{shop: {{image: a, port: 80, writable: [/a/b, /a-b]}}}}", "would be the same volume"),
         (f"{BASE}apps: {{www: {{image: a, port: 80}}}}", "is that of the cluster itself"),
         (f"{BASE}apps: {{shop: {{image: a, port: 80, names: [shop.example.org]}}}}", "speaks for no other"),
         (f"{BASE}apps: {{{', '.join(f'{c}: {{image: a, port: 80}}' for c in 'abcdef')}}}", "more than the 5"),
@@ -54,6 +67,12 @@ def test_what_is_refused(text: str, says: str) -> None:
     with pytest.raises(SpecError) as refused:
         parse(text)
     assert says in str(refused.value)
+
+
+def test_no_application_has_the_name_of_a_target() -> None:
+    assert {target.partition(":")[0] for target in FUNCTIONS} == TARGETS
+    with pytest.raises(SpecError, match="where faults are named"):
+        parse(f"{BASE}apps: {{all: {{image: a, port: 80}}}}")
 
 
 def test_what_the_plan_makes_of_one() -> None:
@@ -173,3 +192,24 @@ def test_a_folder_is_named_by_its_content(tmp_path: Path) -> None:
     assert digest(tmp_path) == first
     (tmp_path / "a").write_text("2", encoding="utf-8")
     assert digest(tmp_path) != first
+
+
+class _Engine:
+    """Notes what is sent, by the owner's number."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, int] = {}
+
+    def inspect_container(self, _: str) -> dict[str, Any]:
+        return {"Config": {"User": "1000"}}
+
+    def put_archive(self, _: str, __: str, data: bytes) -> None:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            self.owners |= {entry.name: entry.uid for entry in tar}
+
+
+def test_what_the_labs_programs_read_as_root_is_not_the_applications_to_change() -> None:
+    engine = _Engine()
+    files = {"/etc/lab/app": (b"port=80", 0o644), "/etc/lab/environment": (b"export A=1", 0o600)}
+    owned.put(engine, "shop1", files)  # type: ignore[arg-type]
+    assert engine.owners == {"app": 0, "environment": 1000}

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
+import os
+import socket
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.backends.base import Result
+from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.lifecycle.secrets import SITE, _leaves
 from lab.plan import Plan, plan
 from lab.recipes.family import extensions
+from lab.services import sites
 from lab.services.packing import packed
 from lab.services.sites import added, folders, removed
 from lab.topology import load, parse
 from lab.topology.editing import edited_section
 from tests.unit.conftest import FULL
+from tests.unit.test_golden import KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SITES = f"""{FULL}
@@ -64,6 +73,14 @@ def test_without_sites_all_is_as_it_was() -> None:
         ("{a_b: {}}", "is no name of a site"),
         ("{www: {}}", "that of the cluster itself: choose another name"),
         ("{web2: {}}", "that of the cluster itself"),
+        (
+            f"{{ada: {{}}}}\nshell: {{}}\nstorage: {{}}\nusers: {{site-ada: {{keys: [{KEY}]}}}}",
+            "'site-ada' under 'users' is the name of a system user",
+        ),
+        (
+            f"{{ada: {{}}}}\nshell: {{}}\nstorage: {{}}\nusers: {{bob: {{groups: [web-ada], keys: [{KEY}]}}}}",
+            "'web-ada' under 'users'",
+        ),
         ("{one: {names: [b.localhost]}, two: {names: [b.localhost]}}", "is that of the site 'one'"),
         ("{one: {names: [example.com]}}", "the cluster's CA speaks for no other"),
         ("{one: {writable: [../x]}}", "writable"),
@@ -127,6 +144,84 @@ def test_what_is_no_folder_or_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SpecError, match="has no file"):
         packed(tmp_path / "empty")
+
+
+def test_a_folder_with_a_socket_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "code")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(folder):
+        listening.bind("php.sock")
+        with pytest.raises(SpecError, match=r"php\.sock is neither a file nor a folder nor a link"):
+            packed(folder)
+
+
+def test_a_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, scan = _folder(tmp_path / "code"), os.scandir
+
+    def refused(path: Any) -> Any:  # noqa: ANN401  as os.scandir
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(SpecError, match="sub can't be read: Permission denied"):
+        packed(folder)
+
+
+def test_no_line_of_the_balancer_has_more_words_than_it_takes() -> None:
+    many = "".join(f"  s{chr(97 + n // 26)}{chr(97 + n % 26)}: {{}}\n" for n in range(80))
+    names = ", ".join(f"n{n}.localhost" for n in range(80))
+    made = plan(parse(f"{FULL}sites:\n{many}  last: {{names: [{names}]}}\n"), "debian")
+    config = _text(made, "http-lb1", "haproxy.cfg")
+    assert max(len(line.split()) for line in config.splitlines()) <= 64
+    assert "unless known or hosted\n" in config
+    assert "n79.localhost" in config
+    page = _text(made, "http-lb1", "unknown.html")
+    assert len(page) < 12_000
+    assert "<li>and 51 more</li>" in page
+
+
+def test_a_site_may_use_no_database_whose_name_only_looks_like_its_own() -> None:
+    """An underscore in GRANT stands for any character, where it is not escaped."""
+    made = plan(parse(f"{FULL}mysql: {{}}\nsites: {{a-b: {{database: true}}, axb: {{database: true}}}}\n"), "debian")
+    text = _text(made, "mysql1", "accounts.sql")
+    assert "GRANT ALL PRIVILEGES ON `site\\_a\\_b`.* TO site_a_b@'%';" in text
+    assert "DELETE FROM mysql.db WHERE User = 'site_a_b' AND Db = 'site_a_b';" in text  # of earlier versions
+    assert "GRANT ALL PRIVILEGES ON `site\\_axb`.* TO site_axb@'%';" in text
+
+
+class _Nodes(MemoryBackend):
+    """Web nodes with stores of their own: `stores` has the releases of each, the one that is served last."""
+
+    stores: dict[str, list[str]]
+
+    def get(self, node: str, path: str) -> bytes | None:
+        if path.endswith("sites.json"):
+            return b'{"sites": {"blog": {}}, "mount": ""}'
+        return b"archive" if path.endswith(".tar.gz") else super().get(node, path)
+
+    def put(self, node: str, files: Any) -> None:  # noqa: ANN401  as the protocol
+        pass
+
+    def run(self, node: str, argv: Sequence[str], **_: Any) -> Result:
+        if argv[1] == "store":
+            self.stores[node].append(argv[3])
+        rows = [{"release": one, "bytes": 1, "current": one == self.stores[node][-1]} for one in self.stores[node]]
+        said = json.dumps({"releases": rows}) if argv[1] == "tell" else argv[-1]
+        return Result(node, tuple(argv), 0, said, "")
+
+
+def test_a_node_that_was_down_gets_the_release_that_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _Nodes("golden")
+    made.stores = {"web1": ["1-a", "2-b"], "web2": ["1-a"]}
+    monkeypatch.setattr(sites, "look", lambda _: sites.Sites(("web1", "web2"), ("web1", "web2"), ("blog",)))
+    sites.ensure(made, parse("web: {count: 2}\nsites: {blog: {}}\n"), {})
+    assert made.stores == {"web1": ["1-a", "2-b"], "web2": ["1-a", "2-b"]}
+    folder = _folder(tmp_path / "code")
+    digest = packed(folder).digest
+    made.stores = {"web1": [f"3-{digest}"], "web2": ["1-a"]}
+    assert sites.deploy(made, "blog", folder).changed
+    assert not sites.deploy(made, "blog", folder).changed
+    assert made.stores["web2"][-1].endswith(digest)
 
 
 def test_a_site_is_added_and_removed_in_the_file_and_the_rest_stays(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Containers of the user's own images: their files, and what the lab runs in them and beside them.
 
 They may write nothing of the image, and run as the image's own user: the plan's files lie on a volume that
-goes with the container, and belong to that user.
+goes with the container; those with secrets belong to that user.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import docker
 
 FILES = "/etc/lab"
+OTHERS = 0o004  # others may read it
 TOOLS = "/usr/lib/lab/bin"
 SHELL = f"{TOOLS}/sh"
 PATH = f"PATH={TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,10 +35,16 @@ def sealed(inspected: Mapping[str, Any]) -> bool:
 
 
 def put(api: docker.APIClient, container: str, files: Mapping[str, tuple[bytes, int]]) -> None:
-    """Copies files to the volume of a container, for its user."""
-    inspected = api.inspect_container(container)
-    inside = {path.removeprefix(f"{FILES}/"): content for path, content in files.items()}
-    api.put_archive(container, FILES, archive(inside, _number(api, container, str(inspected["Config"]["User"]))))
+    """Copies files to the volume of a container.
+
+    Those with secrets (mode 0600) belong to its user, the others to root: the lab's programs, run as root, read them.
+    """
+    number = _number(api, container, str(api.inspect_container(container)["Config"]["User"]))
+    for mine in (False, True):
+        part = {path: content for path, content in files.items() if mine is not bool(content[1] & OTHERS)}
+        inside = {path.removeprefix(f"{FILES}/"): content for path, content in part.items()}
+        if inside:
+            api.put_archive(container, FILES, archive(inside, number if mine else 0))
 
 
 def hosts(files: Mapping[str, tuple[bytes, int]]) -> dict[str, str]:

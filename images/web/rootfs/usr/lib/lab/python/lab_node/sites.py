@@ -30,6 +30,8 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,7 @@ FIRST, LAST = 60000, 64999  # the numbers that the plan gives to sites
 VISIBLE = 46000  # so much lower is the number of the group that may see a site's files: none of a person's has it
 KEPT = 5  # releases
 LOOK_SECONDS = 1.0
+END_SECONDS = 10.0  # for the processes of a site that is no more
 NOTHING = "none"
 EMPTY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</title>
 <h1>the site {0} has no release yet</h1><p>lab site deploy {0} ./folder</p></html>
@@ -52,6 +55,10 @@ EMPTY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</titl
 
 class Failed(Exception):
     """What could not be done, for a person."""
+
+
+TROUBLE = (Failed, OSError, KeyError, EOFError, tarfile.TarError, zlib.error, subprocess.SubprocessError)
+"""What is said in a sentence: of one site, while the others go on."""
 
 
 class Site:
@@ -83,6 +90,13 @@ class Site:
     def releases(self) -> list[str]:
         """The releases in the store, oldest first."""
         return sorted(path.name[: -len(".tar.gz")] for path in (self.store / "releases").glob("[0-9]*.tar.gz"))
+
+    def once_served(self) -> set[str]:
+        """The releases that were served; not one that a deployment left that broke off before its end."""
+        try:
+            return set((self.store / "served").read_text().split())
+        except FileNotFoundError:  # an earlier version of the lab noted none
+            return {release for release in self.releases() if release <= self.wanted}
 
     # Its user and its folders.
 
@@ -138,26 +152,42 @@ class Site:
     # Releases.
 
     def unpack(self, release: str) -> None:
-        """Unpacks a release beside those that are here, under another name until it is whole."""
+        """Unpacks a release beside those that are here, under another name until it is whole.
+
+        One that is here is unpacked anew where other folders of it are writable by now.
+        """
         target = self.local / "releases" / release
-        if target.is_dir():
+        if target.is_dir() and self.led(target) == set(self.writable):
             return
         archive = self.store / "releases" / f"{release}.tar.gz"
         draft = self.local / "releases" / f".{release}.{os.getpid()}.{threading.get_ident()}"
+        former = draft.with_name(f"{draft.name}.former")
         try:
             draft.mkdir(mode=0o751)
             with tarfile.open(archive) as tar:
                 for entry in tar:
                     self.put(tar, entry, draft)
+            self.look_at_links(draft)
             for each in self.writable:
                 self.lead(draft, each)
             draft.chmod(0o751)
-            with contextlib.suppress(FileExistsError):
-                draft.rename(target)
+            if target.is_dir():
+                target.rename(former)
+            draft.rename(target)
         except FileNotFoundError:
             raise Failed(f"the store has no release {release} of {self.name}") from None
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            for left in (draft, former):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def led(self, root: Path) -> set[str]:
+        """The folders of an unpacked release that lead into the store."""
+        found = set()
+        for at, folders, files in os.walk(root):
+            for path in (Path(at) / name for name in [*folders, *files]):
+                if path.is_symlink() and self.store / "data" in path.readlink().parents:
+                    found.add(str(path.relative_to(root)))
+        return found
 
     def put(self, tar: tarfile.TarFile, entry: tarfile.TarInfo, root: Path) -> None:
         """One entry. Programs are for the site's user alone, other files for httpd as well; nothing is writable."""
@@ -186,6 +216,33 @@ class Site:
             path.chmod(0o644 | run_bits)
         os.utime(path, (entry.mtime, entry.mtime))
 
+    def look_at_links(self, root: Path) -> None:
+        """Refuses links that lead out of a release by way of others, or to what the site writes, which is never run.
+
+        httpd follows the links of a release, and runs programs in it.
+        """
+        top = os.path.realpath(root)
+
+        def real(path: Path) -> str:
+            found = os.path.relpath(os.path.realpath(path), top)
+            if found.split("/")[0] == "..":
+                raise Failed(f"'{path.relative_to(root)}' leads out of the site, by way of several links")
+            return "" if found == "." else f"{found}/"
+
+        places = {f"{real((root / each).parent)}{Path(each).name}/": each for each in self.writable}
+        for place in places:
+            if (root / place.rstrip("/")).is_symlink():
+                (root / place.rstrip("/")).unlink()  # `lead` puts its own there
+        for at, folders, files in os.walk(root):
+            for path in (Path(at) / name for name in [*folders, *files]):
+                leads = real(path) if path.is_symlink() else None
+                for place, each in places.items():
+                    if leads is not None and (leads.startswith(place) or place.startswith(leads)):
+                        raise Failed(
+                            f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which"
+                            " nothing is run: leave it out, and have the site write where the link is"
+                        )
+
     def lead(self, root: Path, name: str) -> None:
         """A writable folder of a release leads into the store, to which what it brings is added."""
         path, kept = root / name, self.store / "data" / name
@@ -194,8 +251,13 @@ class Site:
         if path.is_dir():
             groups = [grp.getgrnam(self.visible).gr_gid]
             copy = ["cp", "-rn", "--no-preserve=mode,ownership", f"{path}/.", f"{kept}/"]
-            subprocess.run(copy, user=self.number, group=self.number, extra_groups=groups, check=True)
+            try:
+                subprocess.run(copy, user=self.number, group=self.number, extra_groups=groups, check=True)
+            except subprocess.CalledProcessError:
+                raise Failed(f"what the release has in '{name}' can't be copied to {kept}") from None
             shutil.rmtree(path)
+        elif path.exists():
+            raise Failed(f"'{name}' is to be a writable folder, and is a file in the release")
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.symlink_to(kept)
 
@@ -211,9 +273,14 @@ class Site:
         text.replace(self.local / "root")
         link.replace(self.local / "current")
 
-    def converge(self) -> None:
-        """Serves what the store names; a node that can't be told goes on with what it has."""
+    def converge(self, *, whole: bool) -> None:
+        """Serves what the store names; a node that can't be told goes on with what it has.
+
+        `whole`: looks whether what it has is as it has to be, too.
+        """
         release = self.wanted
+        if release and whole and release == self.served:
+            self.unpack(release)
         if release and release != self.served:
             self.shared()
             self.unpack(release)
@@ -243,7 +310,9 @@ def run(*argv: object) -> None:
 
 
 def folder(path: Path, mode: int, owner: int, group: int | str) -> None:
-    """A directory as it has to be."""
+    """A directory as it has to be; never by a link, which the site may have put there while the place was its own."""
+    if path.is_symlink():
+        raise Failed(f"{path} is a link: remove it, since a folder is to be there")
     number = group if isinstance(group, int) else grp.getgrnam(group).gr_gid
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = path.stat()
@@ -302,14 +371,28 @@ def alone() -> Iterator[None]:
         yield
 
 
+def gone(user: pwd.struct_passwd) -> None:
+    """Ends the processes of a site's user, and removes it and its groups: the numbers may be another site's one day."""
+    deadline = time.monotonic() + END_SECONDS
+    while known(pwd.getpwnam, user.pw_name):
+        subprocess.run(["pkill", "-KILL", "--uid", str(user.pw_uid)], check=False)
+        # Refused for as long as there is a process, such as one that PHP-FPM began meanwhile.
+        done = subprocess.run(["userdel", user.pw_name], check=False, capture_output=True, text=True)
+        if done.returncode and time.monotonic() > deadline:
+            raise Failed(f"the user {user.pw_name} can't be removed: {done.stderr.strip()}")
+        time.sleep(0.02)
+    for group in (user.pw_name, user.pw_name.replace("site-", "web-", 1)):
+        if known(grp.getgrnam, group):
+            run("groupdel", group)
+
+
 def accounts() -> None:
     """Users, groups and folders of all sites; who is no site any more loses the user, and keeps the files."""
     folder(LOCAL, 0o755, 0, 0)
     there = sites()
     for user in pwd.getpwall():
         if FIRST <= user.pw_uid <= LAST and user.pw_name not in {site.user for site in there.values()}:
-            subprocess.run(["pkill", "-KILL", "--uid", str(user.pw_uid)], check=False)
-            run("userdel", user.pw_name)
+            gone(user)
     for site in there.values():
         site.account()
 
@@ -331,8 +414,8 @@ def converge(*, whole: bool = True) -> str:
                 with alone():
                     if whole:
                         site.shared()
-                    site.converge()
-            except (Failed, OSError, tarfile.TarError, EOFError) as error:
+                    site.converge(whole=whole)
+            except TROUBLE as error:
                 because.append(f"{site.name}: {error}")
     return "; ".join(filter(None, because))
 
@@ -370,21 +453,26 @@ def admit(size: int | str) -> None:
 def store(name: str, release: str, archive: str) -> None:
     """Takes an archive into the store, whole or not at all. What is in it is looked at first."""
     site, source = one(name), Path(archive)
+    kept, draft = (site.store / "releases" / each for each in (f"{release}.tar.gz", f".{release}"))
     try:
         with tarfile.open(source) as tar:
             unpacked = sum(entry.size for entry in tar if checked(entry))
         admit(source.stat().st_size + unpacked)
         site.shared()
-        draft = site.store / "releases" / f".{release}"
         with source.open("rb") as content, draft.open("wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())
-        draft.rename(site.store / "releases" / f"{release}.tar.gz")
-        with alone():
-            site.unpack(release)
+        draft.rename(kept)
+        try:
+            with alone():
+                site.unpack(release)
+        except BaseException:
+            kept.unlink(missing_ok=True)  # or 'previous' would mean it one day
+            raise
     finally:
-        source.unlink(missing_ok=True)
+        for left in (source, draft):
+            left.unlink(missing_ok=True)
 
 
 def unpack(name: str, release: str) -> None:
@@ -398,15 +486,19 @@ def switch(name: str, release: str) -> None:
     site = one(name)
     there = site.releases()
     if release == "previous":
-        older = [each for each in there if each < site.wanted]
+        older = [each for each in there if each < site.wanted and each in site.once_served()]
         if not older:
             raise Failed(f"the site '{name}' has no release before {site.wanted or 'the first'}")
         release = older[-1]
     if release not in there:
         raise Failed(f"the site '{name}' has no release '{release}'; it has: {', '.join(there) or 'none'}")
-    draft = site.store / ".current"
-    draft.write_text(release)
-    draft.replace(site.store / "current")
+    for file, text in (
+        ("served", "\n".join(sorted({*site.once_served(), release} & set(there)))),
+        ("current", release),
+    ):
+        draft = site.store / f".{file}"
+        draft.write_text(text)
+        draft.replace(site.store / file)
     newest = {*there[-KEPT:], release}
     site.prune(site.store / "releases", newest, Path.unlink)
     print(release)
@@ -471,5 +563,5 @@ def main(verb: str, *said: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (Failed, OSError, tarfile.TarError, EOFError) as error:
+    except TROUBLE as error:
         sys.exit(str(error))
