@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.topology.editing import Edit
 
 SiteName = Annotated[str, typer.Argument(metavar="SITE", help="The site, such as blog.")]
-Code = Annotated[Path | None, typer.Option("--code", help="A folder here with the site's files.")]
+Code = Annotated[Path | None, typer.Option("--code", help="A folder on this machine with the site's files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")]
 PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -61,12 +61,13 @@ def add(
     site: SiteName,
     code: Code = None,
     writable: Annotated[
-        list[str] | None, typer.Option("--writable", help="Folders that its PHP may write: data,conf. May be repeated.")
+        list[str] | None,
+        typer.Option("--writable", help="Folders that the site's PHP may write: data,conf. May be repeated."),
     ] = None,
     database: Annotated[bool, typer.Option("--database", help="Create a database and its user.")] = False,
     mail: Annotated[bool, typer.Option("--mail", help="Create a mailbox, from whose address the site sends.")] = False,
     extension: Annotated[
-        list[str] | None, typer.Option("--extension", help="A PHP extension that it needs. May be repeated.")
+        list[str] | None, typer.Option("--extension", help="A PHP extension that the site needs. May be repeated.")
     ] = None,
     public: Annotated[str, typer.Option("--public", help="The folder of the code that is served. Default: all.")] = "",
 ) -> None:
@@ -119,7 +120,9 @@ def remove(
 
 
 def deploy(
-    backend: Backend, site: SiteName, folder: Annotated[Path, typer.Argument(help="A folder with the site's files.")]
+    backend: Backend,
+    site: SiteName,
+    folder: Annotated[Path, typer.Argument(help="A folder on this machine with the site's files.")],
 ) -> None:
     """Deploys a folder as a new release. Visitors get the former release or this one, never a part of it."""
     from lab.cli import screen
@@ -134,7 +137,7 @@ def deploy(
 def rollback(
     backend: Backend,
     site: SiteName,
-    release: Annotated[str, typer.Option("--release", help="Which release. Default: the one before.")] = "",
+    release: Annotated[str, typer.Option("--release", help="The release. Default: the one before.")] = "",
 ) -> None:
     """Serves an earlier release again."""
     from lab.cli import screen
