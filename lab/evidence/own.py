@@ -216,7 +216,7 @@ def _texts(result: object) -> Iterable[str]:
         raise _NoText(f"a {type(result).__name__}, no list of ids")
     for id_ in result:
         if not isinstance(id_, str):
-            raise _NoText(f"the id {id_!r}, which is a {type(id_).__name__} and no text")
+            raise _NoText(f"the id {id_!r} of the type {type(id_).__name__}, which is no text")
         yield id_
 
 
