@@ -1,4 +1,4 @@
-"""`lab site`: sites of a person's own on the web nodes."""
+"""`lab site`: sites of the user's own on the web nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.topology.editing import Edit
 
 SiteName = Annotated[str, typer.Argument(metavar="SITE", help="The site, such as blog.")]
-Code = Annotated[Path | None, typer.Option("--code", help="A folder here with the site's files.")]
+Code = Annotated[Path | None, typer.Option("--code", help="A folder on this machine with the site's files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")]
 PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -38,21 +38,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(verbs, name="site")
 
 
-def list_(made: Backend, as_json: Json = False) -> None:
+def list_(backend: Backend, as_json: Json = False) -> None:
     """Lists the sites of the running cluster, with their addresses and releases."""
     from lab.cli import tables
     from lab.services import sites
 
     rows: list[dict[str, Any]] = []
-    for name in sites.look(made).names:
-        found = sites.releases(made, name)
-        current = next((one.release for one in found if one.current), "")
-        rows.append({"site": name, "release": current, "releases": len(found), "urls": _urls(made, name)})
+    for name in sites.look(backend).names:
+        kept = sites.releases(backend, name)
+        current = next((release.release for release in kept if release.current), "")
+        rows.append({"site": name, "release": current, "releases": len(kept), "urls": _urls(backend, name)})
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    shown = [(row["site"], row["release"] or "none yet", str(row["releases"]), row["urls"][-1]) for row in rows]
-    tables.rows(("SITE", "RELEASE", "KEPT", "ADDRESS"), shown)
+    cells = [(row["site"], row["release"] or "none yet", str(row["releases"]), row["urls"][-1]) for row in rows]
+    tables.rows(("SITE", "RELEASE", "KEPT", "ADDRESS"), cells)
 
 
 @options.common(*options.WHERE)
@@ -61,12 +61,13 @@ def add(
     site: SiteName,
     code: Code = None,
     writable: Annotated[
-        list[str] | None, typer.Option("--writable", help="Folders that its PHP may write: data,conf. May be repeated.")
+        list[str] | None,
+        typer.Option("--writable", help="Folders that the site's PHP may write: data,conf. May be repeated."),
     ] = None,
     database: Annotated[bool, typer.Option("--database", help="Create a database and its user.")] = False,
-    mail: Annotated[bool, typer.Option("--mail", help="Create a mailbox, in whose name the site sends.")] = False,
+    mail: Annotated[bool, typer.Option("--mail", help="Create a mailbox, from whose address the site sends.")] = False,
     extension: Annotated[
-        list[str] | None, typer.Option("--extension", help="A PHP extension that it needs. May be repeated.")
+        list[str] | None, typer.Option("--extension", help="A PHP extension that the site needs. May be repeated.")
     ] = None,
     public: Annotated[str, typer.Option("--public", help="The folder of the code that is served. Default: all.")] = "",
 ) -> None:
@@ -74,29 +75,29 @@ def add(
     from lab.cli.changing import changed
     from lab.services import packing, sites
 
-    told: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if code:
         packing.packed(code)  # refused before anything is changed
-        told["code"] = _beside(code, choice.topology())
-    folders = [folder for given in writable or [] for folder in given.split(",") if folder]
-    told |= {"writable": folders} if folders else {}
-    told |= {"database": True} if database else {}
-    told |= sites.mailing() if mail else {}
-    told |= {"public": public} if public else {}
-    told |= {"php": {"extensions": extension}} if extension else {}
+        settings["code"] = _beside(code, choice.topology())
+    folders = [folder for listed in writable or [] for folder in listed.split(",") if folder]
+    settings |= {"writable": folders} if folders else {}
+    settings |= {"database": True} if database else {}
+    settings |= sites.mailing() if mail else {}
+    settings |= {"public": public} if public else {}
+    settings |= {"php": {"extensions": extension}} if extension else {}
 
-    def bring(_: Edit, made: Backend, report: Report) -> None:
+    def deploy_code(_: Edit, backend: Backend, report: Report) -> None:
         if code:
             report.say(f"deploying {code}")
-            print(_told(site, sites.deploy(made, site, code)))
+            print(_summary(site, sites.deploy(backend, site, code)))
 
     changed(
         "lab site",
         "sites",
-        sites.added(site, told),
+        sites.added(site, settings),
         choice,
-        lambda edit, made, existing: sites.admit(edit, made, existing, site),
-        bring,
+        lambda edit, backend, existing: sites.admit(edit, backend, existing, site),
+        deploy_code,
     )
 
 
@@ -114,63 +115,67 @@ def remove(
         "sites",
         sites.removed(site),
         choice,
-        lambda edit, made, existing: sites.admit(edit, made, existing, site),
+        lambda edit, backend, existing: sites.admit(edit, backend, existing, site),
     )
 
 
 def deploy(
-    made: Backend, site: SiteName, folder: Annotated[Path, typer.Argument(help="A folder with the site's files.")]
+    backend: Backend,
+    site: SiteName,
+    folder: Annotated[Path, typer.Argument(help="A folder on this machine with the site's files.")],
 ) -> None:
     """Deploys a folder as a new release. Visitors get the former release or this one, never a part of it."""
     from lab.cli import screen
     from lab.lifecycle.lock import held
     from lab.services import sites
 
-    with screen.report() as report, held(made.cluster, "lab site deploy", report):
-        done = sites.deploy(made, site, folder)
-    print(_told(site, done))
+    with screen.report() as report, held(backend.cluster, "lab site deploy", report):
+        deployed = sites.deploy(backend, site, folder)
+    print(_summary(site, deployed))
 
 
 def rollback(
-    made: Backend,
+    backend: Backend,
     site: SiteName,
-    release: Annotated[str, typer.Option("--release", help="Which release. Default: the one before.")] = "",
+    release: Annotated[str, typer.Option("--release", help="The release. Default: the one before.")] = "",
 ) -> None:
     """Serves an earlier release again."""
     from lab.cli import screen
     from lab.lifecycle.lock import held
     from lab.services import sites
 
-    with screen.report() as report, held(made.cluster, "lab site rollback", report):
-        now = sites.rollback(made, site, release)
-    print(f"{site}: serves the release {now}")
+    with screen.report() as report, held(backend.cluster, "lab site rollback", report):
+        served = sites.rollback(backend, site, release)
+    print(f"{site}: serves the release {served}")
 
 
-def releases(made: Backend, site: SiteName, as_json: Json = False) -> None:
+def releases(backend: Backend, site: SiteName, as_json: Json = False) -> None:
     """Lists the releases that are kept, oldest first."""
     from dataclasses import asdict
 
     from lab.cli import tables
     from lab.services import sites
 
-    found = sites.releases(made, site)
+    kept = sites.releases(backend, site)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([asdict(release) for release in kept], indent=2))
         return
-    rows = [(one.release, f"{one.bytes / MEBI:.1f} MiB", "current" if one.current else "") for one in found]
+    rows = [
+        (release.release, f"{release.bytes / MEBI:.1f} MiB", "current" if release.current else "") for release in kept
+    ]
     tables.rows(("RELEASE", "SIZE", ""), rows)
 
 
-def env(made: Backend, site: SiteName) -> None:
+def env(backend: Backend, site: SiteName) -> None:
     """Prints the environment of the site's PHP, its passwords included."""
     from lab.services import sites
 
-    for key, value in sites.environment(made, site).items():
+    for key, value in sites.environment(backend, site).items():
         print(f"{key}={value}")
 
 
 def execute(
-    made: Backend,
+    backend: Backend,
     site: SiteName,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
@@ -182,9 +187,9 @@ def execute(
     argv = command[1:] if command[:1] == ["--"] else command
     if not argv:
         raise typer.BadParameter("a command is missing", param_hint="COMMAND")
-    there = sites.look(made)
-    there.admit(site)
-    become(shells(made).shell(there.nodes[0], sites.command(site, argv), terminal=False))
+    running = sites.look(backend)
+    running.admit(site)
+    become(shells(backend).shell(running.nodes[0], sites.command(site, argv), terminal=False))
 
 
 @options.common("name", "backend", "host", file=File)
@@ -198,41 +203,41 @@ def logs(
     from lab.cli.logs import merged
     from lab.services import sites
 
-    made = choice.open()
-    there = sites.look(made)
-    there.admit(site)
+    backend = choice.open()
+    running = sites.look(backend)
+    running.admit(site)
     with screen.looking():
-        for line in merged(made, list(there.nodes), follow=follow):
+        for line in merged(backend, list(running.nodes), follow=follow):
             if sites.concerns(site, line):
                 typer.echo(line)
 
 
-def addresses(made: Backend, site: SiteName) -> None:
+def addresses(backend: Backend, site: SiteName) -> None:
     """Prints the site's addresses: inside the cluster, and on this machine."""
     from lab.services import sites
 
-    sites.look(made).admit(site)
-    print("\n".join(_urls(made, site)))
+    sites.look(backend).admit(site)
+    print("\n".join(_urls(backend, site)))
 
 
-def _urls(made: Backend, site: str) -> list[str]:
+def _urls(backend: Backend, site: str) -> list[str]:
     """The addresses of a site: inside first; on this machine where a port is published."""
     from lab.services import sites
 
-    return sites.urls(made, site)
+    return sites.urls(backend, site)
 
 
 def _beside(folder: Path, topology: Path) -> str:
-    """A folder as the topology is to name it: from its own place."""
+    """The path of a folder, relative to the topology's file."""
     from lab import assets
     from lab.topology import DEFAULT_FILE
 
     target = DEFAULT_FILE if topology in assets.topologies().values() else topology
-    said = os.path.relpath(folder.expanduser().resolve(), target.resolve().parent)
-    return said if said.startswith("..") else f"./{said}"
+    path = os.path.relpath(folder.expanduser().resolve(), target.resolve().parent)
+    return path if path.startswith("..") else f"./{path}"
 
 
-def _told(site: str, done: Any) -> str:  # noqa: ANN401  lab.services is imported late
-    if not done.changed:
-        return f"{site}: the release {done.release} has the same files already"
-    return f"{site}: serves the release {done.release}, {done.files} files; {done.seconds:.1f} s"
+def _summary(site: str, deployed: Any) -> str:  # noqa: ANN401  lab.services is imported late
+    if not deployed.changed:
+        return f"{site}: the release {deployed.release} has the same files already"
+    return f"{site}: serves the release {deployed.release}, {deployed.files} files; {deployed.seconds:.1f} s"

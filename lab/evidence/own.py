@@ -1,6 +1,6 @@
-"""The ledger of the user's own class: written to and read back from this machine, as a visitor of the site.
+"""The ledger of the user's own class: writes and reads back from this machine, as a visitor of the site.
 
-See docs/decisions/057-a-ledger-of-ones-own.md for where it runs, and why.
+docs/decisions/057-a-ledger-of-ones-own.md says where it runs, and why.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from lab.evidence.writers import Writer
     from lab.services.entrances import Entrance
 
-FASTEST = 100.0  # writes a second: each has a thread and a connection of its own
+FASTEST = 100.0  # writes per second: each has a thread and a connection of its own
 READ_SECONDS = 30.0
 TRY_SECONDS = 20.0
-END_SECONDS = 10.0  # above the patience of the last write
-READINGS = 4  # by node: balancers send a few readings to the same one
+END_SECONDS = 10.0  # beyond the time limit of the last write
+READINGS = 4  # per node: balancers send several readings to the same one
 
 
 class OwnLedger:
-    """A context manager: writes go on inside it; afterwards `judge` reads everything back.
+    """A context manager that writes until it is left; afterwards `judge` reads everything back.
 
-    It begins with one write that is read back, before anything is broken: a class that can't do that is refused.
+    It begins with one write that is read back, before any fault: a class that fails in that is refused.
 
     Attributes:
-        operations: all writes by the ledger's name, afterwards.
+        operations: afterwards all writes, by the ledger's name.
         stalls: the stalls of this machine.
     """
 
@@ -71,15 +71,15 @@ class OwnLedger:
         for thread, _number, _due in self._writes:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._meter.__exit__()
-        done = {one.id: one for one in self._done}
+        operations = {operation.id: operation for operation in self._done}
         for _thread, number, due in self._writes:
-            never = Operation(self._id(number), due, time.time(), Outcome.UNKNOWN, "did not end")
-            done.setdefault(never.id, never)
-        self.operations = {self.name: sorted(done.values(), key=lambda one: one.invoked)}
+            unfinished = Operation(self._id(number), due, time.time(), Outcome.UNKNOWN, "did not end")
+            operations.setdefault(unfinished.id, unfinished)
+        self.operations = {self.name: sorted(operations.values(), key=lambda operation: operation.invoked)}
 
     @property
     def load_run(self) -> Self:
-        """What measures stalls, as a `Ledger` has it."""
+        """The object that measures stalls, as of a `Ledger`."""
         return self
 
     @property
@@ -88,45 +88,44 @@ class OwnLedger:
         return self._meter.stalls
 
     def count(self) -> int:
-        """How many writes have ended so far."""
+        """The number of writes that have ended so far."""
         return len(self._done)
 
     def more(self, count: int, seconds: float = MORE_SECONDS) -> None:
         """Waits until `count` more writes have ended."""
-        begun = self.count()
-        self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= begun + count)
+        before = self.count()
+        self._backend.clock.until(f"{count} more writes", seconds, self.count, lambda now: now >= before + count)
 
     def judge(self) -> list[Judgement]:
         """Reads everything back, from every node of the site, and judges the acknowledged writes."""
-        found, unread = self._readings()
-        done = self.operations[self.name]
-        unsure = [one.said for one in done if one.outcome is Outcome.UNKNOWN]
-        judgement = judge(self.name, done, found, unread, everywhere=True)
-        if judgement.counts[Outcome.ACKNOWLEDGED] == 0 and unsure:
-            unread = [f"no write was acknowledged; the first: {unsure[0]}"]
-            judgement = judge(self.name, done, {}, unread, everywhere=True)
+        readings, unread = self._readings()
+        operations = self.operations[self.name]
+        unknown = [operation.said for operation in operations if operation.outcome is Outcome.UNKNOWN]
+        judgement = judge(self.name, operations, readings, unread, everywhere=True)
+        if judgement.counts[Outcome.ACKNOWLEDGED] == 0 and unknown:
+            unread = [f"no write was acknowledged; the first: {unknown[0]}"]
+            judgement = judge(self.name, operations, {}, unread, everywhere=True)
         return [judgement]
 
     def _try(self) -> None:
-        """One thing is written and read back.
+        """Writes one record and reads it back.
 
         Raises:
-            SpecError: that fails; says in which line.
+            SpecError: either fails; names the line.
         """
-        tried = f"try-{self.run}"
-        http = self._visitor()
-        outcome, said = self._outcome(http, tried)
+        first = f"try-{self.run}"
+        outcome, reason = self._outcome(self._visitor(), first)
         if outcome is not Outcome.ACKNOWLEDGED:
             hint = "correct it, or the application; nothing has been broken"
-            raise SpecError(f"'{self.name}.write' was not acknowledged: {said}", where=self._file, next_step=hint)
+            raise SpecError(f"'{self.name}.write' was not acknowledged: {reason}", where=self._file, next_step=hint)
         ask = lambda: self._ids(self._visitor())  # noqa: E731  a question for `until`
         try:
-            self._backend.clock.until("the first thing", TRY_SECONDS, ask, lambda ids: tried in ids)
+            self._backend.clock.until("the first record", TRY_SECONDS, ask, lambda ids: first in ids)
         except NotReady as error:
             raise SpecError(
-                f"'{self.name}.write' wrote '{tried}', and '{self.name}.read' gives back {error.seen}",
+                f"'{self.name}.write' wrote '{first}', and '{self.name}.read' gives back {error.seen}",
                 where=self._file,
-                next_step="'read' returns the ids of all things that are there; nothing has been broken",
+                next_step="'read' returns the ids of all records; nothing has been broken",
             ) from None
 
     def _write_all(self) -> None:
@@ -140,14 +139,14 @@ class OwnLedger:
             number += 1
 
     def _write(self, number: int, due: float) -> None:
-        outcome, said = self._outcome(self._visitor(), self._id(number))
-        self._done.append(Operation(self._id(number), due, time.time(), outcome, said))
+        outcome, reason = self._outcome(self._visitor(), self._id(number))
+        self._done.append(Operation(self._id(number), due, time.time(), outcome, reason))
 
     def _outcome(self, http: Visitor, id_: str) -> tuple[Outcome, str]:
-        """What a client knows after one write, and what was said."""
+        """The outcome of one write as the client knows it, and the reason."""
         try:
             with http:
-                answer = self._writer.write(http, id_)
+                result = self._writer.write(http, id_)
         except requests.HTTPError as error:
             if error.response is not None:
                 return _by_status(error.response)
@@ -156,50 +155,50 @@ class OwnLedger:
             return Outcome.UNKNOWN, told(error)
         except Exception as error:  # noqa: BLE001  whatever the user's code does
             return Outcome.UNKNOWN, f"{place(error, self._file)}: {told(error)}"
-        if isinstance(answer, requests.Response):
-            return _by_status(answer)
-        return (Outcome.FAILED, "refused") if answer is False else (Outcome.ACKNOWLEDGED, "")
+        if isinstance(result, requests.Response):
+            return _by_status(result)
+        return (Outcome.FAILED, "refused") if result is False else (Outcome.ACKNOWLEDGED, "")
 
     def _readings(self) -> tuple[dict[str, list[str]], list[str]]:
-        """The ids by who gave them, and what could not be read; every node of the site is asked."""
-        found: dict[str, list[str]] = {}
+        """The ids by the node that gave them, and the reasons of failed readings; every node of the site is asked."""
+        readings: dict[str, list[str]] = {}
         missing = set(self._entrance.nodes)
         for number in range(READINGS * max(1, len(missing))):
             http = self._visitor(READ_SECONDS)
             try:
                 ids = self._ids(http)
             except LabError as error:
-                return found, [error.what]
-            who = "+".join(sorted(http.served)) or "the site"
-            found[who if who not in found else f"{who}, reading {number + 1}"] = ids
+                return readings, [error.what]
+            node = "+".join(sorted(http.served)) or "the site"
+            readings[node if node not in readings else f"{node}, reading {number + 1}"] = ids
             missing -= http.served
             if not missing or (not http.served and number):
                 break
         else:
-            return found, [f"{', '.join(sorted(missing))} answered none of {len(found)} readings"]
-        return found, []
+            return readings, [f"{', '.join(sorted(missing))} answered none of {len(readings)} readings"]
+        return readings, []
 
     def _ids(self, http: Visitor) -> list[str]:
-        """What `read` gives of this run.
+        """The ids of this run that `read` returns.
 
         Raises:
             BackendError: the application can't be read.
-            SpecError: `read` has a mistake, or gives something else than texts.
+            SpecError: `read` has a mistake, or returns something other than texts.
         """
-        read = f"'{self.name}.read'"
+        method = f"'{self.name}.read'"
         try:
             with http:
-                given = list(_texts(self._writer.read(http)))
+                ids = list(_texts(self._writer.read(http)))
         except requests.RequestException as error:
-            raise BackendError(f"{read} failed: {told(error)}", where=place(error, self._file)) from None
+            raise BackendError(f"{method} failed: {told(error)}", where=place(error, self._file)) from None
         except _NoText as error:
             raise SpecError(
-                f"{read} gave {error}", where=self._file, next_step="it returns the ids, as texts"
+                f"{method} returned {error}", where=self._file, next_step="it returns the ids, as texts"
             ) from None
         except Exception as error:  # noqa: BLE001  whatever the user's code does
             where = place(error, self._file)
-            raise SpecError(f"{read} failed: {told(error)}", where=where, next_step="correct it") from None
-        return [one for one in given if self.run in one]
+            raise SpecError(f"{method} failed: {told(error)}", where=where, next_step="correct it") from None
+        return [id_ for id_ in ids if self.run in id_]
 
     def _id(self, number: int) -> str:
         return f"{self.run}-{number}"
@@ -208,20 +207,20 @@ class OwnLedger:
         return self._entrance.visitor(self._backend.clock.limit(patience))
 
 
-class _NoText(Exception):  # noqa: N818  says what was given instead
-    """What `read` gave and is no list of texts."""
+class _NoText(Exception):  # noqa: N818  names what was returned instead
+    """`read` returned something other than a list of texts."""
 
 
-def _texts(given: object) -> Iterable[str]:
-    if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
-        raise _NoText(f"a {type(given).__name__}, no list of ids")
-    for one in given:
-        if not isinstance(one, str):
-            raise _NoText(f"the id {one!r}, which is a {type(one).__name__} and no text")
-        yield one
+def _texts(result: object) -> Iterable[str]:
+    if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
+        raise _NoText(f"a {type(result).__name__}, no list of ids")
+    for id_ in result:
+        if not isinstance(id_, str):
+            raise _NoText(f"the id {id_!r} of the type {type(id_).__name__}, which is no text")
+        yield id_
 
 
-def _by_status(answer: requests.Response) -> tuple[Outcome, str]:
-    status = answer.status_code
-    refused = Outcome.FAILED if status in REFUSED else Outcome.UNKNOWN
-    return Outcome.ACKNOWLEDGED if status in ACKNOWLEDGED else refused, str(status)
+def _by_status(response: requests.Response) -> tuple[Outcome, str]:
+    status = response.status_code
+    otherwise = Outcome.FAILED if status in REFUSED else Outcome.UNKNOWN
+    return Outcome.ACKNOWLEDGED if status in ACKNOWLEDGED else otherwise, str(status)

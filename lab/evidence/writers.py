@@ -1,4 +1,4 @@
-"""A ledger of the user's own: the class in the user's Python file that says how one thing is written, and all are read.
+"""A ledger of the user's own: the class of a Python file that writes one record, and reads all of them.
 
     class Orders:
         def write(self, http, id):
@@ -7,7 +7,7 @@
         def read(self, http):
             return [order["note"] for order in http.get("/orders").json()]
 
-What it may do and return is in docs/losses.md.
+docs/losses.md says what its methods may do and return.
 """
 
 from __future__ import annotations
@@ -29,66 +29,68 @@ SHAPE = "it has 'def write(self, http, id)' and 'def read(self, http)': docs/los
 
 
 class Writer(Protocol):
-    """What such a class has."""
+    """The methods of such a class."""
 
-    def write(self, http: Visitor, id: str) -> object:  # noqa: A002  what a person calls it
-        """Writes one thing that carries the id; returns the answer, or whether it was acknowledged."""
+    def write(self, http: Visitor, id: str) -> object:  # noqa: A002  the name of the page
+        """Writes one record that carries the id; returns the response, or whether it was acknowledged."""
 
     def read(self, http: Visitor) -> object:
-        """The ids of all things that are there."""
+        """The ids of all records."""
 
 
-def load(said: str) -> Writer:
+def load(reference: str) -> Writer:
     """The ledger of `my_orders.py:Orders`.
 
     Raises:
         SpecError: there is no such file or class, or it has a mistake; names the line.
     """
-    file, _, name = said.rpartition(":")
+    file, _, name = reference.rpartition(":")
     if not file or not name:
-        raise SpecError(f"'{said}' names no class of a file", where="--ledger", next_step="write my_orders.py:Orders")
+        raise SpecError(
+            f"'{reference}' names no class of a file", where="--ledger", next_step="write my_orders.py:Orders"
+        )
     names = _run(Path(file))
-    made = names.get(name)
-    if isinstance(made, type):
-        return instance(made)
+    found = names.get(name)
+    if isinstance(found, type):
+        return instance(found)
     classes = [key for key, value in names.items() if isinstance(value, type) and value.__module__ == file]
     hint = nearest(name, classes) if classes else "the file has none"
     raise SpecError(f"there is no class '{name}'; {hint}", where=file, next_step=SHAPE)
 
 
-def instance(made: type) -> Writer:
-    """One of a class that has what a ledger needs.
+def instance(kind: type) -> Writer:
+    """An instance of a ledger's class.
 
     Raises:
-        SpecError: it lacks a method, or can't be made.
+        SpecError: the class lacks a method, or its constructor fails.
     """
-    for method, takes in METHODS.items():
-        found = getattr(made, method, None)
-        if not callable(found):
-            raise SpecError(f"'{made.__name__}' has no method '{method}'", where=source(made), next_step=SHAPE)
+    for method, parameters in METHODS.items():
+        function = getattr(kind, method, None)
+        if not callable(function):
+            raise SpecError(f"'{kind.__name__}' has no method '{method}'", where=source(kind), next_step=SHAPE)
         try:
-            inspect.signature(found).bind(None, *takes)
+            inspect.signature(function).bind(None, *parameters)
         except TypeError:
-            line = f", line {found.__code__.co_firstlineno}" if hasattr(found, "__code__") else ""
-            said = f"'{made.__name__}.{method}' does not take ({', '.join(('self', *takes))})"
-            raise SpecError(said, where=f"{source(made)}{line}", next_step=SHAPE) from None
+            line = f", line {function.__code__.co_firstlineno}" if hasattr(function, "__code__") else ""
+            problem = f"'{kind.__name__}.{method}' does not take ({', '.join(('self', *parameters))})"
+            raise SpecError(problem, where=f"{source(kind)}{line}", next_step=SHAPE) from None
     try:
-        writer: Writer = made()
+        writer: Writer = kind()
     except Exception as error:
-        said = f"'{made.__name__}()' failed: {told(error)}"
-        raise SpecError(said, where=place(error, source(made)), next_step="correct it") from error
+        problem = f"'{kind.__name__}()' failed: {told(error)}"
+        raise SpecError(problem, where=place(error, source(kind)), next_step="correct it") from error
     return writer
 
 
-def source(made: type) -> str:
-    """The file that a class stands in, as it was named; empty where that is not known."""
-    codes = (getattr(value, "__code__", None) for value in vars(made).values())
-    module = getattr(sys.modules.get(made.__module__), "__file__", None)
+def source(kind: type) -> str:
+    """The file of a class, as it was named; empty if unknown."""
+    codes = (getattr(value, "__code__", None) for value in vars(kind).values())
+    module = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return next((code.co_filename for code in codes if code), module or "")
 
 
 def place(error: BaseException, file: str) -> str:
-    """Where in the user's file something went wrong: its innermost line."""
+    """The line of the user's file in which an error occurred: the innermost one."""
     found, trace = file, error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == file:
@@ -98,12 +100,12 @@ def place(error: BaseException, file: str) -> str:
 
 
 def told(error: BaseException) -> str:
-    """What went wrong, as Python says it."""
+    """An error as Python prints it: its type and its message."""
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """What a file defines; nothing is written beside it.
+    """The names that a file defines; writes no files beside it.
 
     Raises:
         SpecError: it can't be read or run; names the line.
@@ -111,14 +113,14 @@ def _run(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         hint = "name a Python file and a class of it: my_orders.py:Orders"
-        raise SpecError(f"the ledger can't be read: {said}", where=str(path), next_step=hint) from None
+        raise SpecError(f"the ledger can't be read: {reason}", where=str(path), next_step=hint) from None
     module = types.ModuleType(str(path))
     module.__file__ = str(path)
-    sys.modules[str(path)] = module  # where dataclasses look for it
-    beside = str(path.resolve().parent)
-    sys.path.insert(0, beside)  # for what it imports
+    sys.modules[str(path)] = module  # dataclasses look there for it
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # for its imports
     try:
         exec(compile(text, str(path), "exec"), vars(module))  # noqa: S102  the user's own file
     except SyntaxError as error:
@@ -128,5 +130,5 @@ def _run(path: Path) -> dict[str, Any]:
         where = place(error, str(path))
         raise SpecError(f"the ledger can't be loaded: {told(error)}", where=where, next_step="correct it") from error
     finally:
-        sys.path.remove(beside)
+        sys.path.remove(folder)
     return vars(module)

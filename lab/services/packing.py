@@ -1,4 +1,4 @@
-"""A folder of this machine as one archive: the same bytes whenever its files are the same."""
+"""Packs a folder of this machine into one archive: the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEFT_OUT = frozenset({".git", ".hg", ".svn", ".DS_Store"})
-LEVEL = 1  # of gzip: time is dearer than room
+LEVEL = 1  # of gzip: a short time matters more than a small archive
 DIGITS = 8
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A release on its way.
+    """A packed release.
 
     Attributes:
         archive: a gzipped tar.
-        files: how many it has.
-        size: bytes of the files themselves.
-        release: its name: the moment (UTC), and the first digits of the content's digest.
+        files: their number.
+        size: bytes of all files, not compressed.
+        release: its name: the time (UTC), and the first digits of the content's digest.
     """
 
     archive: bytes
@@ -45,19 +45,19 @@ class Packed:
 
 
 def packed(folder: Path) -> Packed:
-    """All files of a folder but those of version control.
+    """Packs all files of a folder but those of version control.
 
     Raises:
-        SpecError: it is no folder, is empty, can't be read, or has a link that leads out of it.
+        SpecError: the path is no folder, or the folder is empty, can't be read, or has a link that leads out of it.
     """
     if not folder.is_dir():
-        what = "is a file" if folder.exists() else "is not there"
+        what = "is a file" if folder.exists() else "was not found"
         raise SpecError(
             f"the folder {folder} {what}", where=str(folder), next_step="name a folder with the site's files"
         )
-    out, files, size = io.BytesIO(), 0, 0
+    buffer, files, size = io.BytesIO(), 0, 0
     try:
-        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for path in _paths(folder):
                 info = _entry(tar, path, folder)
                 if info.isreg():
@@ -71,23 +71,23 @@ def packed(folder: Path) -> Packed:
         raise SpecError(f"{error.filename or folder} can't be read: {why}", where=str(folder)) from None
     if not files:
         raise SpecError(f"the folder {folder} has no file", where=str(folder))
-    plain = out.getvalue()
-    digest = hashlib.sha256(plain).hexdigest()[:DIGITS]
+    archive = buffer.getvalue()
+    digest = hashlib.sha256(archive).hexdigest()[:DIGITS]
     now = datetime.now(UTC)
     release = f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}-{digest}"
-    return Packed(gzip.compress(plain, LEVEL, mtime=0), files, size, release)
+    return Packed(gzip.compress(archive, LEVEL, mtime=0), files, size, release)
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    """All below a folder, each folder before what is in it."""
+    """All paths below a folder, each folder before its content."""
 
     def refuse(error: OSError) -> NoReturn:
-        raise error  # or what is in a folder that can't be read would be left out without a word
+        raise error  # os.walk skips a folder that can't be read
 
-    for at, folders, files in os.walk(folder, onerror=refuse):
+    for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(set(folders) - LEFT_OUT)
         for name in sorted([*folders, *(set(files) - LEFT_OUT)]):
-            yield Path(at) / name
+            yield Path(parent) / name
 
 
 def _entry(tar: tarfile.TarFile, path: Path, folder: Path) -> tarfile.TarInfo:
@@ -95,7 +95,7 @@ def _entry(tar: tarfile.TarFile, path: Path, folder: Path) -> tarfile.TarInfo:
     info: tarfile.TarInfo | None = tar.gettarinfo(path, name)
     if info is None or not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
         raise SpecError(f"{path} is neither a file nor a folder nor a link", where=str(folder), next_step="remove it")
-    if info.islnk():  # another name of a file that is in the archive already: its content again
+    if info.islnk():  # a second name of a file that the archive has: its content again
         info.type, info.linkname, info.size = tarfile.REGTYPE, "", path.stat().st_size
     if info.issym():
         _stays(path, info.linkname, name, folder)

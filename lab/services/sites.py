@@ -1,4 +1,4 @@
-"""What a person does to the sites on the web nodes: deploys releases, rolls back, lists, and runs commands in them."""
+"""The sites on the web nodes: deploys releases, rolls back, lists, and runs commands as a site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PREVIOUS = "previous"
 
 
 def folders(cluster: Cluster) -> dict[str, Path]:
-    """The folders on this machine that a topology names, by site: beside its file.
+    """The folders of code that a topology names, by site; relative paths start at the topology's file.
 
     Raises:
         SpecError: one was not found.
@@ -49,46 +49,46 @@ def folders(cluster: Cluster) -> dict[str, Path]:
     return found
 
 
-def added(name: str, told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+def added(name: str, settings: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     """Adds a site to a topology's section."""
 
-    def work(sites: dict[str, Any]) -> None:
+    def change(sites: dict[str, Any]) -> None:
         if name in sites:
             raise SpecError(f"there is a site '{name}' already", next_step=f"'lab site deploy {name}' brings a release")
-        sites[name] = told
+        sites[name] = settings
 
-    return work
+    return change
 
 
 def mailing() -> dict[str, Any]:
-    """What a topology says of a site that may send mail."""
+    """The settings of a site that may send mail."""
     return {"mail": True}
 
 
 def removed(name: str) -> Callable[[dict[str, Any]], None]:
     """Takes a site out of a topology's section."""
 
-    def work(sites: dict[str, Any]) -> None:
+    def change(sites: dict[str, Any]) -> None:
         if name not in sites:
             known = nearest(name, list(sites)) if sites else "there are none"
             raise SpecError(f"there is no site '{name}'; {known}")
         del sites[name]
 
-    return work
+    return change
 
 
 def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
-    """Refuses a change by a file that lacks sites of the running cluster; `name`: the site that may go.
+    """Refuses a topology that lacks sites of the running cluster; `name`: the site that may be removed.
 
     Raises:
-        SpecError: the file is another one than the cluster's; says what it lacks.
+        SpecError: it lacks some; names them.
     """
     node = next((node.name for node in existing.nodes if node.role == ROLE), None)
-    told = json.loads((backend.get(node, SETTINGS) if node else None) or b'{"sites": {}}')
-    lost = sorted(set(told["sites"]) - {name} - set(edit.cluster.sites))
-    if lost:
+    settings = json.loads((backend.get(node, SETTINGS) if node else None) or b'{"sites": {}}')
+    lacking = sorted(set(settings["sites"]) - {name} - set(edit.cluster.sites))
+    if lacking:
         raise SpecError(
-            f"the cluster '{backend.cluster}' has sites that {edit.target} lacks: {', '.join(lost)}",
+            f"the cluster '{backend.cluster}' has sites that {edit.target} lacks: {', '.join(lacking)}",
             where=str(edit.target.resolve()),
             next_step="name the topology that it was made from with --file; 'lab up' with this one would remove them",
         )
@@ -96,7 +96,7 @@ def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
 
 @dataclass(frozen=True)
 class Release:
-    """A release of a site, as the store has it; `bytes`: of its archive."""
+    """A release of a site in the store; `bytes`: size of its archive."""
 
     release: str
     bytes: int
@@ -105,13 +105,13 @@ class Release:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a deployment did.
+    """The outcome of a deployment.
 
     Attributes:
-        release: which one is served now.
-        files: how many it has.
-        seconds: how long it took.
-        changed: whether it was another one before.
+        release: the one that is served now.
+        files: their number.
+        seconds: duration of the deployment.
+        changed: whether another release was served before.
     """
 
     release: str
@@ -122,12 +122,12 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Sites:
-    """The web nodes that run, and the sites that they have.
+    """The running web nodes and their sites.
 
     Attributes:
-        nodes: by name.
-        holders: those of whose stores each release has to be put into one's own: one where all share it.
-        names: of the sites.
+        nodes: their names.
+        holders: the nodes into whose stores a release is put: one where all nodes share a store, else all.
+        names: the names of the sites.
     """
 
     nodes: tuple[str, ...]
@@ -135,10 +135,10 @@ class Sites:
     names: tuple[str, ...]
 
     def admit(self, site: str) -> None:
-        """Refuses what is no site of the running cluster.
+        """Refuses a name that is no site of the running cluster.
 
         Raises:
-            SpecError: it is not; names the nearest.
+            SpecError: there is no such site; names the nearest.
         """
         if site not in self.names:
             known = nearest(site, self.names) if self.names else "it has none; 'lab site add' makes one"
@@ -149,80 +149,81 @@ def look(backend: Backend) -> Sites:
     """The sites of the running cluster.
 
     Raises:
-        SpecError: it has no web node that runs.
+        SpecError: no web node runs.
     """
     nodes = tuple(node.name for node in of_role(backend, ROLE) if node.state is State.RUNNING)
     if not nodes:
         raise SpecError("no web node runs", next_step="'lab up' starts the cluster's nodes")
-    told = json.loads(backend.get(nodes[0], SETTINGS) or b'{"sites": {}, "mount": ""}')
-    return Sites(nodes, nodes[:1] if told["mount"] else nodes, tuple(told["sites"]))
+    settings = json.loads(backend.get(nodes[0], SETTINGS) or b'{"sites": {}, "mount": ""}')
+    return Sites(nodes, nodes[:1] if settings["mount"] else nodes, tuple(settings["sites"]))
 
 
 def deploy(backend: Backend, site: str, folder: Path) -> Deployed:
-    """Brings what is in a folder as a new release; every visitor gets the former one or this, and no half of either.
+    """Deploys a folder as a new release; each visitor gets the former release or this one, never a part of it.
 
     Raises:
-        SpecError: there is no such site, or the folder can't be brought; nothing was changed.
-        BackendError: a web node did not do it; what was served before still is.
+        SpecError: there is no such site, or the folder can't be packed; nothing was changed.
+        BackendError: a web node failed; the former release is still served.
     """
-    began, there = time.monotonic(), look(backend)
-    there.admit(site)
-    made = packed(folder)
-    now = {_current(backend, holder, site) for holder in there.holders}
-    if len(now) == 1 and (release := now.pop()).endswith(made.digest):
-        return Deployed(release, made.files, time.monotonic() - began, changed=False)
-    bring(backend, there, site, made)
-    return Deployed(made.release, made.files, time.monotonic() - began, changed=True)
+    began, running = time.monotonic(), look(backend)
+    running.admit(site)
+    package = packed(folder)
+    current = {_current(backend, holder, site) for holder in running.holders}
+    if len(current) == 1 and (release := current.pop()).endswith(package.digest):
+        return Deployed(release, package.files, time.monotonic() - began, changed=False)
+    bring(backend, running, site, package)
+    return Deployed(package.release, package.files, time.monotonic() - began, changed=True)
 
 
-def bring(backend: Backend, there: Sites, site: str, made: Packed) -> None:
-    """Puts a release into the store, unpacks it on every web node, and has it served."""
-    for holder in there.holders:
-        _ask(backend, holder, "admit", str(made.size), refusal=True)
+def bring(backend: Backend, running: Sites, site: str, package: Packed) -> None:
+    """Puts a release into the store, unpacks it on every web node, and serves it."""
+    for holder in running.holders:
+        _ask(backend, holder, "admit", str(package.size), refusal=True)
 
-    def keep(holder: str) -> None:
-        inbox = f"{INBOX}/.{made.release}.tar.gz"
-        backend.put(holder, {inbox: (made.archive, 0o600)})
-        _ask(backend, holder, "store", site, made.release, inbox, refusal=True)
+    def store(holder: str) -> None:
+        inbox = f"{INBOX}/.{package.release}.tar.gz"
+        backend.put(holder, {inbox: (package.archive, 0o600)})
+        _ask(backend, holder, "store", site, package.release, inbox, refusal=True)
 
-    parallel.for_each(there.holders, keep)
-    parallel.for_each(there.nodes, lambda node: _ask(backend, node, "unpack", site, made.release))
-    _serve(backend, there, site, made.release)
+    parallel.for_each(running.holders, store)
+    parallel.for_each(running.nodes, lambda node: _ask(backend, node, "unpack", site, package.release))
+    _serve(backend, running, site, package.release)
 
 
 def rollback(backend: Backend, site: str, release: str = "") -> str:
-    """Has an earlier release served: default: the one before; returns which.
+    """Serves an earlier release again, by default the one before; returns its name.
 
     Raises:
-        SpecError: there is none such.
+        SpecError: there is no such site or release.
     """
-    there = look(backend)
-    there.admit(site)
-    return _serve(backend, there, site, release or PREVIOUS)
+    running = look(backend)
+    running.admit(site)
+    return _serve(backend, running, site, release or PREVIOUS)
 
 
 def releases(backend: Backend, site: str) -> list[Release]:
     """The releases of a site in the store, oldest first."""
-    there = look(backend)
-    there.admit(site)
-    return _kept(backend, there.holders[0], site)
+    running = look(backend)
+    running.admit(site)
+    return _kept(backend, running.holders[0], site)
 
 
 def environment(backend: Backend, site: str) -> dict[str, str]:
-    """What the site's PHP has in its environment, its credentials among it."""
-    there = look(backend)
-    there.admit(site)
-    text = (backend.get(there.nodes[0], ENVIRONMENT) or b"").decode()
+    """The environment of the site's PHP, credentials included."""
+    running = look(backend)
+    running.admit(site)
+    text = (backend.get(running.nodes[0], ENVIRONMENT) or b"").decode()
     own = text.partition(f"[{site}]\n")[2].partition("\n[")[0].splitlines()
     return {key: value for key, equals, value in (line.partition("=") for line in own) if equals}
 
 
 def urls(backend: Backend, site: str) -> list[str]:
     """The addresses of a site: inside the cluster first; then on this machine, where a port is published."""
-    found = backend.observe()
-    scheme, name = ("https", "site") if any(node.role == "http-lb" for node in found.nodes) else ("http", "site-http")
+    existing = backend.observe()
+    balanced = any(node.role == "http-lb" for node in existing.nodes)
+    scheme, name = ("https", "site") if balanced else ("http", "site-http")
     inside = [f"{scheme}://{site}.{backend.cluster}.test/"]
-    return inside + ([f"{scheme}://{site}.localhost:{found.ports[name]}/"] if name in found.ports else [])
+    return inside + ([f"{scheme}://{site}.localhost:{existing.ports[name]}/"] if name in existing.ports else [])
 
 
 def concerns(site: str, line: str) -> bool:
@@ -237,61 +238,62 @@ def command(site: str, argv: Sequence[str]) -> list[str]:
 
 
 def ensure(backend: Backend, cluster: Cluster, folders: dict[str, Path]) -> list[tuple[str, Deployed]]:
-    """Brings the folder of each site without a release, and to new nodes with stores of their own what the others have.
+    """Deploys the folder of each site without a release; copies releases to new nodes that have a store of their own.
 
     Args:
         backend: where the cluster runs.
         cluster: the topology that it was made from.
-        folders: of the sites that have one, by site.
+        folders: of code, by site.
 
     Returns:
-        The sites that were brought.
+        The sites that were deployed.
     """
-    done: list[tuple[str, Deployed]] = []
+    deployed: list[tuple[str, Deployed]] = []
     if not cluster.sites:
-        return done
-    there = look(backend)
+        return deployed
+    running = look(backend)
     for site in cluster.sites:
-        kept = {holder: _kept(backend, holder, site) for holder in there.holders}
-        current = {holder: next((one.release for one in has if one.current), "") for holder, has in kept.items()}
+        kept = {holder: _kept(backend, holder, site) for holder in running.holders}
+        current = {holder: next((one.release for one in rows if one.current), "") for holder, rows in kept.items()}
         newest = max(current.values())
         if newest:  # a node that was down meanwhile lacks it
-            has = {holder: {one.release for one in rows} for holder, rows in kept.items()}
-            lacking = tuple(holder for holder in kept if not current[holder] or newest not in has[holder])
+            stored = {holder: {one.release for one in rows} for holder, rows in kept.items()}
+            lacking = tuple(holder for holder in kept if not current[holder] or newest not in stored[holder])
             if lacking:
-                made = _fetched(backend, next(h for h, has in current.items() if has == newest), site, newest)
-                bring(backend, Sites(lacking, lacking, there.names), site, made)
+                source = next(holder for holder, release in current.items() if release == newest)
+                package = _fetched(backend, source, site, newest)
+                bring(backend, Sites(lacking, lacking, running.names), site, package)
         elif site in folders:
-            done.append((site, deploy(backend, site, folders[site])))
-    return done
+            deployed.append((site, deploy(backend, site, folders[site])))
+    return deployed
 
 
 def _fetched(backend: Backend, holder: str, site: str, release: str) -> Packed:
-    """A release as a node has it in a store of its own."""
+    """A release from the store of a node."""
     archive = backend.get(holder, f"{INBOX}/store/{site}/releases/{release}.tar.gz") or b""
     return Packed(archive, 0, 2 * len(archive), release)
 
 
 def _kept(backend: Backend, holder: str, site: str) -> list[Release]:
     """The releases in the store of a node, oldest first."""
-    told = json.loads(_ask(backend, holder, "tell", site).stdout)
-    return [Release(**row) for row in told["releases"]]
+    store = json.loads(_ask(backend, holder, "tell", site).stdout)
+    return [Release(**row) for row in store["releases"]]
 
 
 def _current(backend: Backend, holder: str, site: str) -> str:
     return next((one.release for one in _kept(backend, holder, site) if one.current), "")
 
 
-def _serve(backend: Backend, there: Sites, site: str, release: str) -> str:
-    said = [_ask(backend, holder, "switch", site, release, refusal=True).stdout.strip() for holder in there.holders]
-    parallel.for_each(there.nodes, lambda node: _ask(backend, node, "converge"))
-    return said[0]
+def _serve(backend: Backend, running: Sites, site: str, release: str) -> str:
+    served = [_ask(backend, holder, "switch", site, release, refusal=True).stdout.strip() for holder in running.holders]
+    parallel.for_each(running.nodes, lambda node: _ask(backend, node, "converge"))
+    return served[0]
 
 
-def _ask(backend: Backend, node: str, *said: str, refusal: bool = False) -> Result:
-    """A verb of the program on a node; `refusal`: that it fails means that it was asked for what can't be."""
-    done = backend.run(node, [PROGRAM, *said], seconds=LONGEST_SECONDS)
-    if done.ok:
-        return done
+def _ask(backend: Backend, node: str, *arguments: str, refusal: bool = False) -> Result:
+    """Runs a verb of the program on a node; `refusal`: a failure means that the request was not valid."""
+    result = backend.run(node, [PROGRAM, *arguments], seconds=LONGEST_SECONDS)
+    if result.ok:
+        return result
     error: Any = SpecError if refusal else BackendError
-    raise error(done.said, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")
+    raise error(result.said, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")

@@ -182,7 +182,7 @@ class Wrong(Orders):
     ("kind", "says"),
     [
         (Unwritten, "KeyError"),
-        (Numbers, "the id 1, which is a int and no text"),
+        (Numbers, "the id 1 of the type int, which is no text"),
         (Text, "a str, no list of ids"),
         (Wrong, "TypeError"),
     ],

@@ -136,7 +136,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path, target: str, said: str
 
 
 def test_what_is_no_folder_or_empty_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="is not there"):
+    with pytest.raises(SpecError, match="was not found"):
         packed(tmp_path / "none")
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SpecError, match="is a file"):
