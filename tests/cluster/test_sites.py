@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import SpecError
-from lab.services import backup, sites
+from lab.services import backup, mail, sites
 from lab.services.packing import packed
 from lab.testing.site import LabSite
+from lab.topology.sites import Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,6 +237,18 @@ def test_a_site_sends_mail_in_its_own_name_whatever_its_program_claims(cluster: 
     asked = f"doveadm -c /etc/lab/dovecot.conf fetch -u {me} hdr.from mailbox INBOX subject {mark}"
     said = cluster.until("the message", 60, lambda: cluster.run("mail1", asked).stdout)
     assert said.split() == ["hdr.from:", me]
+
+
+def test_a_mailbox_that_a_person_has_is_not_taken_by_a_site_of_that_name(cluster: LabCluster) -> None:
+    ann, password = f"press@{cluster.spec.domain}", "correct horse battery"
+    mail.add(cluster.backend, ann, password)
+    login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{password}'"
+    assert cluster.run("mail1", login).ok
+    sites_too = {**cluster.spec.sites, "press": Site(mail=True)}
+    with cluster.changed(cluster.spec.model_copy(update={"sites": sites_too})):
+        assert cluster.run("mysql1", 'mariadb -BNe "SELECT COUNT(*) FROM lab.mailboxes"').stdout.strip() == "1"
+        assert cluster.run("mail1", login).ok
+    mail.remove(cluster.backend, ann)
 
 
 def test_a_new_web_node_serves_what_the_others_do(cluster: LabCluster, blog: LabSite) -> None:
