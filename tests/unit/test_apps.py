@@ -137,7 +137,10 @@ def test_it_is_given_what_it_asks_for() -> None:
     assert f"SMTP_URL='smtp://shop%40www.test:<secret mail-app-shop>@{where}:587'" in text
     accounts = next(file.masked for file in made.node("mysql1").files if file.path.endswith("accounts.sql"))
     assert "CREATE DATABASE IF NOT EXISTS app_shop;" in accounts
-    assert "('shop@www.test', CONCAT('{SHA512.hex}', SHA2('<secret mail-app-shop>', 512)))" in accounts
+    assert (
+        "SELECT 'shop@www.test', CONCAT('{SHA512.hex}', SHA2('<secret mail-app-shop>', 512)) FROM lab.mailboxes"
+        in accounts
+    )
 
 
 def test_balancers_are_ready_as_long_as_anybody_can_answer() -> None:
