@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lab import assets, identifiers
 from lab.topology.roles import Count, HostName, RoleOptions
-from lab.topology.sites import LOCAL, MAILBOXES
+from lab.topology.sites import LOCAL, MAILBOXES, host_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,13 +112,4 @@ def app_problems(apps: Mapping[str, App], domain: str, owners: dict[str, str]) -
     for name, app in apps.items():
         if app.mail and name in MAILBOXES:
             yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the application '{name}'"
-        for host in host_names(name, app, domain):
-            if host in owners:
-                then = "choose another name" if host == f"{name}.{domain}" else "leave it out"
-                yield f"the host {host} of the application '{name}' is that of {owners[host]}: {then}"
-            if not host.endswith((f".{domain}", f".{LOCAL}")):
-                yield (
-                    f"the host {host} of the application '{name}' is not below {domain} or {LOCAL}, and the cluster's"
-                    " CA speaks for no other"
-                )
-            owners[host] = f"the application '{name}'"
+        yield from host_problems(host_names(name, app, domain), f"the application '{name}'", domain, owners)

@@ -13,7 +13,7 @@ from lab.models import Model
 from lab.topology.roles import Count, HostName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 FIRST, LAST = 60000, 64999
 """The numbers of the sites' system users; `images/web` leaves all others alone."""
@@ -100,16 +100,7 @@ def problems(
             if any(other != folder and folder.startswith(f"{other}/") for other in site.writable):
                 yield f"'{folder}' of the site '{name}' is in a folder that is writable anyway: leave it out"
         yield from _taken(name, site, domain, people)
-        for host in host_names(name, site, domain):
-            if host in owners:
-                then = "choose another name" if host == f"{name}.{domain}" else "leave it out"
-                yield f"the host {host} of the site '{name}' is that of {owners[host]}: {then}"
-            if not host.endswith((f".{domain}", f".{LOCAL}")):
-                yield (
-                    f"the host {host} of the site '{name}' is not below {domain} or {LOCAL}, and the cluster's CA"
-                    " speaks for no other"
-                )
-            owners[host] = f"the site '{name}'"
+        yield from host_problems(host_names(name, site, domain), f"the site '{name}'", domain, owners)
         if number(name) in numbers:
             yield f"'{numbers[number(name)]}' and '{name}' would have the same system user: call one otherwise"
         numbers[number(name)] = name
@@ -122,3 +113,21 @@ def _taken(name: str, site: Site, domain: str, people: Collection[str]) -> Itera
             yield f"'{own}' under 'users' is the name of a system user or group of the site '{name}': rename one"
     if site.mail and name in MAILBOXES:
         yield f"the mailbox {name}@{domain} is the cluster's own: choose another name for the site '{name}'"
+
+
+def host_problems(hosts: Iterable[str], whose: str, domain: str, owners: dict[str, str]) -> Iterator[str]:
+    """What is wrong with the host names of a site or application.
+
+    Args:
+        hosts: the names; the first is below the domain.
+        whose: for a message, such as `the site 'blog'`.
+        domain: the cluster's.
+        owners: host names in use, and by what; the names are added.
+    """
+    for place, host in enumerate(hosts):
+        if host in owners:
+            then = "leave it out" if place else "choose another name"
+            yield f"the host {host} of {whose} is that of {owners[host]}: {then}"
+        if not host.endswith((f".{domain}", f".{LOCAL}")):
+            yield f"the host {host} of {whose} is not below {domain} or {LOCAL}; the cluster's CA speaks for no other"
+        owners[host] = whose
