@@ -85,12 +85,6 @@ def run(
     writes: Annotated[float, typer.Option("--writes", help="Writes per second of --ledger, at most 100.")] = 5.0,
 ) -> None:
     """Runs a scenario on the existing cluster, or on a new one. Exits with 0 only if every promise holds."""
-    from lab.chaos import Stage, every, find, load
-    from lab.chaos import run as play
-    from lab.cli import screen
-    from lab.lifecycle.resolve import timers
-    from lab.topology import DEFAULT_FILE
-
     if scenario == NEMESIS:
         _refuse_with_nemesis({"--ledger": ledger, "--site": site})
         chosen = secrets.randbelow(SEEDS) if seed is None else seed
@@ -107,7 +101,20 @@ def run(
         )
         return
     _refuse_nemesis_options(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
-    own = _own(ledger, writes)
+    if not _play(choice, scenario, site, seed, runs, _own(ledger, writes)):
+        raise typer.Exit(1)
+
+
+def _play(
+    choice: options.Choice, scenario: str, site: str | None, seed: int | None, runs: Path, own: Own | None
+) -> bool:
+    """Runs a scenario, or every fault, and prints the result; whether all of it holds."""
+    from lab.chaos import Stage, every, find, load
+    from lab.chaos import run as play
+    from lab.cli import screen
+    from lab.lifecycle.resolve import timers
+    from lab.topology import DEFAULT_FILE
+
     if choice.file or DEFAULT_FILE.exists():
         choice.cluster()  # a scenario may name promises of its applications
     chosen_scenario = None if scenario == every.NAME else load(find(scenario))
@@ -126,10 +133,9 @@ def run(
             rows, excluded = _every(stage, site, chosen, runs, own)
     if chosen_scenario:
         _show(record)
-    else:
-        _show_every(rows, excluded, runs)
-    if not (record.holds if chosen_scenario else all(row.good for row in rows)):
-        raise typer.Exit(1)
+        return record.holds
+    _show_every(rows, excluded, runs)
+    return all(row.good for row in rows)
 
 
 def _every(
