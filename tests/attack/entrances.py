@@ -76,9 +76,14 @@ ENTRANCES: dict[str, dict[int | range, Entrance]] = {
     "backup": {},
 }
 
+OF_BACKENDS: dict[str, dict[int, Entrance]] = {
+    "docker": {},
+    "xen": {7022: Entrance(greeting=r"SSH-2\.0-dropbear.*", plain=None, tls=None)},
+}
+"""Ports of every node by backend: on Xen the lab's way into a domain, for the cluster's key alone (SECURITY.md)."""
 
-def entrance(role: str, port: int) -> Entrance | None:
+
+def entrance(role: str, port: int, backend: str) -> Entrance | None:
     """The line of a port; None where nobody wrote one."""
-    return next(
-        (line for of, line in ENTRANCES[role].items() if port == of or (isinstance(of, range) and port in of)), None
-    )
+    lines = ENTRANCES[role] | OF_BACKENDS[backend]
+    return next((line for of, line in lines.items() if port == of or (isinstance(of, range) and port in of)), None)

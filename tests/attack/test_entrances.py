@@ -16,7 +16,7 @@ import pytest
 
 from lab.lifecycle import secrets
 from tests.attack import knock
-from tests.attack.entrances import ENTRANCES, UDP, Entrance, entrance
+from tests.attack.entrances import ENTRANCES, OF_BACKENDS, UDP, Entrance, entrance
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -57,7 +57,7 @@ def _doors(cluster: LabCluster) -> Doors:
     found: Doors = {}
     for node in cluster.plan.nodes:
         for port in _listening(cluster, node.name)[0]:
-            line = entrance(node.role, port)
+            line = entrance(node.role, port, cluster.backend.name)
             assert line, f"{node.name} listens on {port}, and tests/attack/entrances.py has no line for it"
             found[node.address, port] = node.name, line
             if cluster.plan.vip and node.role == "tcp-lb":
@@ -87,6 +87,7 @@ def test_every_port_has_a_line_and_every_line_a_port(cluster: LabCluster) -> Non
             wanted.__eq__,
         )
         lines = {line for line in ENTRANCES[node.role] if isinstance(line, int)}
+        lines = lines | OF_BACKENDS[cluster.backend.name].keys()
         if set(cluster.plan.images) >= ENTRANCES.keys():  # where a role is missing, so are some of the doors to it
             assert lines <= tcp, f"{node.name} does not listen on {lines - tcp}: a line too many in entrances.py"
 
