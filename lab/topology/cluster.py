@@ -117,7 +117,8 @@ class Cluster(Model):
         for said in app_problems(self.apps, self.domain, self._owners()):
             raise ValueError(said)
         self.groups  # noqa: B018  refuses numbers that two have
-        for said in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
+        people = {*self.users, *self.groups}
+        for said in problems(self.sites, self.domain, self._taken_names(), people, self.users):
             raise ValueError(said)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
