@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -60,9 +61,8 @@ class Syncing:
         began = time.monotonic()
         asked = f"curl -s -H 'Host: {self.site.host}' http://127.0.0.1{path}"
         for node in sites.look(self.cluster.backend).nodes:
-            self.cluster.until(
-                f"{path} on {node}", seconds, lambda node=node: self.cluster.run(node, asked).stdout, text.__eq__
-            )
+            ask = functools.partial(self.cluster.run, node, asked)
+            self.cluster.until(f"{path} on {node}", seconds, ask, lambda done: done.stdout == text)
         return time.monotonic() - began
 
     def end(self) -> int:

@@ -112,7 +112,7 @@ def test_no_acknowledged_comment_is_lost_and_all_of_it_comes_back_from_a_backup(
             _whole(cluster)
             comments.more(SOME, 120)
     (judged,) = comments.judge()
-    print("comments:", {outcome.value: count for outcome, count in judged.counts.items()})
+    print("comments:", dict(judged.counts))
     assert judged.verdict is Verdict.HOLDS, judged
     assert judged.counts[Outcome.ACKNOWLEDGED] >= 6 * SOME
 
@@ -138,6 +138,5 @@ def _whole(cluster: LabCluster) -> None:
     names = [node.name for node in cluster.plan.nodes]
     states = lambda: {node.name: node.state for node in cluster.backend.observe().nodes}  # noqa: E731  a question
     cluster.until("all nodes to run", 60, states, lambda found: found == dict.fromkeys(names, State.RUNNING))
-    cluster.until(
-        "all nodes to be ready", 120, lambda: [n for n in cluster.status().nodes if n.reason], lambda n: not n
-    )
+    lacking = lambda: [node for node in cluster.status().nodes if node.reason]  # noqa: E731  a question
+    cluster.until("all nodes to be ready", 120, lacking, lambda found: not found)
