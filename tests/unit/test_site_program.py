@@ -234,13 +234,20 @@ def test_what_was_served_before_a_sync_comes_back_and_its_revisions_do_not_repla
 
 @pytest.mark.parametrize(
     "text",
-    ["Require expr true", "require EXPR x", "Require ex\\\npr x", "<RequireAll>\nRequire  expr x\n</RequireAll>"],
+    [
+        "Require expr true",
+        "require EXPR x",
+        "Require ex\\\npr x",
+        "<If true>\nRequire all denied\n</If>",
+        "< ELSEIF true>",
+        "<RequireAll>\nRequire  expr x\n</RequireAll>",
+    ],
 )
 def test_an_access_file_with_an_expression_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / ".htaccess").write_text(text)
-    with pytest.raises(Failed, match="leave that line out"):
+    with pytest.raises(Failed, match="leave that out"):
         entries.refuse_expressions(tmp_path / ".htaccess", ".htaccess")
-    (tmp_path / ".htaccess").write_text("Require all denied\nRewriteRule ^express$ x\n")
+    (tmp_path / ".htaccess").write_text("<IfModule x>\nRequire all denied\n</IfModule>\nRewriteRule ^express$ x\n")
     entries.refuse_expressions(tmp_path / ".htaccess", ".htaccess")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ACCESS = ".htaccess"
 ACCESS_BYTES = 1 << 16
-EXPRESSION = re.compile(rb"\bexpr\b", re.IGNORECASE)
+EXPRESSION = re.compile(rb"\bexpr\b|<\s*(else)?if\b", re.IGNORECASE)
 
 
 def checked(entry: tarfile.TarInfo) -> str:
@@ -83,4 +83,4 @@ def refuse_expressions(path: Path, name: str) -> None:
     """Refuses an .htaccess that may ask what is in another site's files: httpd reads them all (CVE-2026-24072)."""
     text = path.read_bytes() if path.stat().st_size <= ACCESS_BYTES else b"expr"
     if EXPRESSION.search(re.sub(rb"\\\r?\n", b"", text)):
-        raise Failed(f"'{name}' has 'expr', by which a site could read files of others: leave that line out")
+        raise Failed(f"'{name}' has 'expr' or '<If', by which a site could read others' files: leave that out")
