@@ -66,16 +66,22 @@ def look(owner: str, site: str, writable: Collection[str]) -> dict[str, Any]:
     """Whether it is `there` and a `home` is; `tree`, a digest of all files' times and sizes; `files`, their number."""
     try:
         with opened(owner, PLACE, site) as top:
-            digest, files = hashlib.sha256(), 0
-            for path, fd, name, found in entries(top, writable):
-                link = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(found.st_mode) else ""
-                folder = stat.S_ISDIR(found.st_mode)
-                files += stat.S_ISREG(found.st_mode)
-                said = (path, found.st_mode, link, 0 if folder else found.st_size, 0 if folder else found.st_mtime_ns)
-                digest.update(repr(said).encode("utf-8", "surrogateescape"))
-            return {"there": True, "home": True, "tree": digest.hexdigest(), "files": files}
+            digest, files = summed(top, writable)
+            return {"there": True, "home": True, "tree": digest, "files": files}
     except FileNotFoundError:
         return {"there": False, "home": (HOMES / owner).is_dir(), "tree": "", "files": 0}
+
+
+def summed(top: int, writable: Collection[str]) -> tuple[str, int]:
+    """A digest of the times and sizes of all files of a folder, and their number."""
+    digest, files = hashlib.sha256(), 0
+    for path, fd, name, found in entries(top, writable):
+        link = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(found.st_mode) else ""
+        folder = stat.S_ISDIR(found.st_mode)
+        files += stat.S_ISREG(found.st_mode)
+        said = (path, found.st_mode, link, 0 if folder else found.st_size, 0 if folder else found.st_mtime_ns)
+        digest.update(repr(said).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest(), files
 
 
 def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> None:
@@ -104,20 +110,25 @@ def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> No
                 raise Failed(f"{path} is neither a file nor a folder nor a link")
 
 
-def fill(owner: str, site: str, archive: IO[bytes], aside: str) -> None:
-    """Puts the files of a release in the folder's place; `aside`: the name of the former one, else it is removed."""
+def fill(owner: str, site: str, archive: IO[bytes], aside: str) -> str:
+    """Puts the files of a release in the folder's place, and returns their digest.
+
+    `aside`: the name that the former folder gets; without, it is removed.
+    """
     draft = f".{site}.{os.getpid()}"
     with opened(owner, PLACE, make=True) as place:
         os.mkdir(draft, 0o755, dir_fd=place)
         try:
             new = os.open(draft, DIRECTORY, dir_fd=place)
             os.fchdir(new)
-            os.close(new)
             extracted(archive)
+            digest, _ = summed(new, ())  # before the owner can change a file of it
+            os.close(new)
             former = aside or f"{draft}.former"
             with contextlib.suppress(FileNotFoundError):
                 os.rename(site, former, src_dir_fd=place, dst_dir_fd=place)
             os.rename(draft, site, src_dir_fd=place, dst_dir_fd=place)
+            return digest
         finally:
             os.fchdir(place)
             for left in (draft, f"{draft}.former"):

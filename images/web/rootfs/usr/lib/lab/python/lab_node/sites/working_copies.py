@@ -96,14 +96,14 @@ class WorkingCopy:
 
     def follow(self, site: Site, aside: str) -> None:
         """Has the copy show the release that is served."""
+        shown = site.served
         with tempfile.TemporaryFile(dir=settings.LOCAL) as archive:
-            written(site, archive)
+            written(site, shown, archive)
             archive.seek(0)
-            person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, aside))
-        seen = person.done_as(site.owner, lambda: tree.look(site.owner, site.name, site.writable))
-        self.keep(site.wanted, seen["tree"])
+            filled = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, aside))
+        self.keep(shown, filled)
         kept = f"\nWhat you had changed is in {aside}." if aside else ""
-        self.say(site, f"The same as the release {site.wanted or '(none yet)'}, which is served.{kept}\n")
+        self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{kept}\n")
 
     def publish(self, site: Site, seen: str) -> None:
         """Makes a release of the copy, and serves it."""
@@ -160,11 +160,11 @@ def write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def written(site: Site, out: IO[bytes]) -> None:
-    """The release that is served, as an archive, without what the site writes itself."""
-    root = site.local / "releases" / site.served
+def written(site: Site, number: str, out: IO[bytes]) -> None:
+    """A release as an archive, without what the site writes itself."""
+    root = site.local / "releases" / number
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for path in sorted(links.paths(root)) if site.served else ():
+        for path in sorted(links.paths(root)) if number else ():
             name = str(path.relative_to(root))
             if not release.inside(name, site.writable):
                 tar.add(path, name, recursive=False)
