@@ -338,9 +338,9 @@ def test_a_working_copy_and_the_releases_follow_each_other(
     assert [(path / "index.html").read_text() for path in kept] == ["not served yet"]
 
     (place / "out").symlink_to("/etc")
-    copy.exchange()
-    with pytest.raises(Failed, match="leads out of the site"):
-        copy.exchange()
+    for _ in range(2):
+        copy.next = 0
+        copy.turn()
     assert site.wanted == "1-a"
     assert "Not served: the link 'out'" in (place.parent / "blog.status").read_text()
     copy.exchange()  # it is not tried again until something changes

@@ -7,6 +7,7 @@ was not served yet is kept beside it. docs/decisions/059-working-copies.md says 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -113,9 +114,8 @@ class WorkingCopy:
             with (source / "part-0000").open("wb") as out:
                 person.done_as(site.owner, lambda: tree.pack(site.owner, site.name, site.writable, out))
             store.store(site.name, number, str(source))
-        except Failed as error:
+        except Failed:
             self.refused = seen
-            self.say(site, f"Not served: {error}\nServed is the release {site.wanted or '(none yet)'}.\n")
             raise
         finally:
             shutil.rmtree(source, ignore_errors=True)
@@ -139,9 +139,12 @@ class WorkingCopy:
         try:
             self.exchange()
         except TROUBLE as error:
-            because = f"{self.name}: ~/sites/{self.name} of {self.site.owner}: {error}"
+            because = str(error)
         if because and because != self.told:
-            print(because, flush=True)
+            site = self.site
+            print(f"{self.name}: ~/sites/{self.name} of {site.owner}: {because}", flush=True)
+            with contextlib.suppress(*TROUBLE):
+                self.say(site, f"Not served: {because}\nServed is the release {site.wanted or '(none yet)'}.\n")
         self.told = because
         self.next = time.monotonic() + REST * (time.monotonic() - began)
 
