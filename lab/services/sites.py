@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from lab.services.archive import Archive
 from lab.services.packing import Packed, packed, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lab.backends.base import Backend, Existing, Result
     from lab.topology import Cluster
@@ -132,12 +132,14 @@ class Sites:
         holders: the nodes into whose stores a release is put: one where all nodes share a store, else all.
         names: the names of the sites.
         away: nodes that do not run and have a store of their own, which 'lab up' completes.
+        writable: the folders that each site's PHP may write.
     """
 
     nodes: tuple[str, ...]
     holders: tuple[str, ...]
     names: tuple[str, ...]
     away: tuple[str, ...] = ()
+    writable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def admit(self, site: str) -> None:
         """Refuses a name that is no site of the running cluster.
@@ -160,22 +162,12 @@ def look(backend: Backend) -> Sites:
     nodes = tuple(node.name for node in there if node.state is State.RUNNING)
     if not nodes:
         raise SpecError("no web node runs", next_step="'lab up' starts the cluster's nodes")
-    settings = _settings(backend, nodes[0])
+    settings = json.loads(backend.get(nodes[0], SETTINGS) or b'{"sites": {}, "mount": ""}')
+    writable = {name: tuple(site.get("writable", ())) for name, site in settings["sites"].items()}
     if settings["mount"]:
-        return Sites(nodes, nodes[:1], tuple(settings["sites"]))
-    return Sites(nodes, nodes, tuple(settings["sites"]), tuple(node.name for node in there if node.name not in nodes))
-
-
-def writable(backend: Backend, site: str) -> tuple[str, ...]:
-    """The folders of a site that its PHP may write."""
-    running = look(backend)
-    running.admit(site)
-    return tuple(_settings(backend, running.nodes[0])["sites"][site]["writable"])
-
-
-def _settings(backend: Backend, node: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(backend.get(node, SETTINGS) or b'{"sites": {}, "mount": ""}')
-    return told
+        return Sites(nodes, nodes[:1], tuple(writable), (), writable)
+    away = tuple(node.name for node in there if node.name not in nodes)
+    return Sites(nodes, nodes, tuple(writable), away, writable)
 
 
 def deploy(backend: Backend, site: str, folder: Path) -> Deployed:
@@ -219,17 +211,17 @@ def revise(backend: Backend, running: Sites, site: str, package: Packed) -> None
 
     parallel.for_each(running.holders, take)
     others = [node for node in running.nodes if node not in running.holders]
-    parallel.for_each(others, lambda node: _ask(backend, node, "converge", seconds=REVISE_SECONDS))
+    parallel.for_each(others, lambda node: _ask(backend, node, "serve", site, seconds=REVISE_SECONDS))
 
 
 def _sent(backend: Backend, holder: str, package: Packed) -> str:
     """Copies a release into a node, in pieces; the folder that they are in there."""
     inbox = f"{INBOX}/.inbox-{package.release}"
+    told = json.dumps({"base": package.base, "gone": package.gone}).encode()
+    first = {f"{inbox}/base": (told, 0o600)} if package.base else {}
     for number, part in enumerate(package.archive.parts()):
-        backend.put(holder, {f"{inbox}/part-{number:04d}": (part, 0o600)})
-    if package.base:
-        told = json.dumps({"base": package.base, "gone": package.gone})
-        backend.put(holder, {f"{inbox}/base": (told.encode(), 0o600)})
+        backend.put(holder, first | {f"{inbox}/part-{number:04d}": (part, 0o600)})
+        first = {}
     return inbox
 
 

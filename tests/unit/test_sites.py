@@ -242,7 +242,8 @@ class _Nodes(MemoryBackend):
             told = self.sent.get(f"{node}:{argv[4]}/base")
             if told:
                 base = json.loads(told)["base"]
-                assert base in self.stores[node]
+                if base not in self.stores[node]:
+                    return Result(node, tuple(argv), 1, "", f"the store has no release {base} of blog")
                 self.bases[argv[3]] = base
             self.stores[node].append(argv[3])
         if argv[1] in ("switch", "revise"):
@@ -262,7 +263,9 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> _Nodes:
     made.stores = {"web1": ["1-a", "2-b"], "web2": ["1-a"]}
     made.since = {"web1": ("", "2-b"), "web2": ("", "1-a")}
     made.bases, made.sent = {}, {}
-    monkeypatch.setattr(sites, "look", lambda _: sites.Sites(("web1", "web2"), ("web1", "web2"), ("blog",)))
+    monkeypatch.setattr(
+        sites, "look", lambda _: sites.Sites(("web1", "web2"), ("web1", "web2"), ("blog",), (), {"blog": ("data",)})
+    )
     return made
 
 

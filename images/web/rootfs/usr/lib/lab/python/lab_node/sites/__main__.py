@@ -8,6 +8,7 @@ the shared filesystem by none. What a site writes itself, and its visitors' sess
     keep                        takes whatever release the store names into use, for ever; HUP: makes folders anew
     follow                      brings the working copies of the sites' owners and the store together, for ever
     converge                    as `keep`, once
+    serve SITE                  takes the release of one site into use
     admit BYTES                 whether the store has room
     store SITE RELEASE FOLDER   puts an archive into the store, from its parts in a folder
     unpack SITE RELEASE         unpacks it on this node, beside those that are here
@@ -51,12 +52,17 @@ def converge() -> None:
         raise Failed(because)
 
 
+def serve(name: str) -> None:
+    """Takes the release that the store names into use, where the rest of the site is as it has to be."""
+    with alone():
+        release.converge(one(name), whole=False)
+
+
 def revise(name: str, number: str, source: str, stamp: str) -> None:
     """Takes a release, and serves it."""
     store.store(name, number, source)
     store.switch(name, number, stamp)
-    with alone():
-        release.converge(one(name), whole=False)
+    serve(name)
 
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -64,6 +70,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "keep": keeper.keep,
     "follow": working_copies.follow,
     "converge": converge,
+    "serve": serve,
     "admit": store.admit,
     "store": store.store,
     "unpack": unpack,
