@@ -27,6 +27,7 @@ def converge(*, whole: bool = True) -> str:
                         folders.stored(site)
                         migration.migrate(site)
                     release.converge(site, whole=whole)
+                    release.tidy(site)
             except TROUBLE as error:
                 because.append(f"{site.name}: {error}")
     return "; ".join(filter(None, because))

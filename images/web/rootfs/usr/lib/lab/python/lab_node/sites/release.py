@@ -116,8 +116,12 @@ def converge(site: Site, *, whole: bool) -> None:
         unpack(site, release)
         folders.point(site, release)
         print(f"{site.name}: serves the release {release}", flush=True)
-        here = site.local / "releases"
-        prune(site, here, site.releases(), lambda path: shutil.rmtree(path, ignore_errors=True))
+
+
+def tidy(site: Site) -> None:
+    """Removes the releases from this node that the store has no more."""
+    here, kept = site.local / "releases", site.releases()
+    prune(site, here, kept, lambda path: shutil.rmtree(path, ignore_errors=True))
 
 
 def prune(site: Site, place: Path, kept: Collection[str], remove: Callable[[Path], object]) -> None:
