@@ -13,6 +13,7 @@ from .site import all_of_them
 from .store import alone
 
 LOOK_SECONDS = 1.0
+TIDIED: dict[str, str] = {}  # what each site served when its releases were last looked through
 
 
 def converge(*, whole: bool = True) -> str:
@@ -27,7 +28,9 @@ def converge(*, whole: bool = True) -> str:
                         folders.stored(site)
                         migration.migrate(site)
                     release.converge(site, whole=whole)
-                    release.tidy(site)
+                    if TIDIED.get(site.name) != site.served:
+                        release.tidy(site)
+                        TIDIED[site.name] = site.served
             except TROUBLE as error:
                 because.append(f"{site.name}: {error}")
     return "; ".join(filter(None, because))
