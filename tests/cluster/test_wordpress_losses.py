@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests.cookies import RequestsCookieJar
 
 from lab.backends.base import State
 from lab.evidence.ledger import Outcome, Verdict
@@ -37,7 +38,7 @@ FIRST_SECONDS = 60.0
 class Comments:
     """A comment of the administrator, whom no limit on the rate of comments concerns."""
 
-    cookies: dict[str, str] = {}  # noqa: RUF012  of one test
+    cookies = RequestsCookieJar()  # of the administrator, who has logged in
 
     def write(self, http: Visitor, id: str) -> object:  # noqa: A002  as docs/losses.md has it
         http.cookies.update(self.cookies)
@@ -76,7 +77,7 @@ def press(cluster: LabCluster, tmp_path: Path) -> Iterator[LabSite]:
             site.deploy(code)
             with cluster.site(NAME) as http:
                 _install(http)
-                Comments.cookies = dict(http.cookies)
+                Comments.cookies = http.cookies.copy()
             yield site
         finally:
             cluster.spec = before

@@ -21,12 +21,22 @@ def paths(root: Path) -> Iterator[Path]:
             yield Path(at) / name
 
 
+def symlinks(root: Path) -> Iterator[Path]:
+    """All links below a folder, none followed; no file is asked for more than its folder says."""
+    waiting = [str(root)]
+    while waiting:
+        with os.scandir(waiting.pop()) as found:
+            for entry in found:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+
+
 def led(site: Site, root: Path) -> set[str]:
     """The folders of an unpacked release that lead into the store."""
     data = site.store / "data"
-    return {
-        str(path.relative_to(root)) for path in paths(root) if path.is_symlink() and data in path.readlink().parents
-    }
+    return {str(path.relative_to(root)) for path in symlinks(root) if data in path.readlink().parents}
 
 
 def look_at(site: Site, root: Path) -> None:
@@ -43,10 +53,10 @@ def look_at(site: Site, root: Path) -> None:
     for place in places:
         if (root / place.rstrip("/")).is_symlink():
             (root / place.rstrip("/")).unlink()  # `release.lead` puts its own there
-    for path in paths(root):
-        leads = real(path) if path.is_symlink() else None
+    for path in symlinks(root):
+        leads = real(path)
         for place, each in places.items():
-            if leads is not None and (leads.startswith(place) or place.startswith(leads)):
+            if leads.startswith(place) or place.startswith(leads):
                 raise Failed(
                     f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which"
                     " nothing is run: leave it out, and have the site write where the link is"
