@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab_node.sites import entries, folders, links, migration, person, release, settings, store, tree
+from lab_node.sites import entries, folders, inbox, links, migration, person, release, settings, store, tree
 from lab_node.sites.errors import Failed
 from lab_node.sites.site import Site
 from lab_node.sites.working_copies import WorkingCopy
@@ -131,7 +131,7 @@ def _archived(path: Path, *members: tarfile.TarInfo) -> None:
 
 def _inbox(site: Site, *members: tarfile.TarInfo, base: str = "", gone: tuple[str, ...] = ()) -> Path:
     """A release as it is sent: an archive in two parts."""
-    source = site.local / ".inbox-x"
+    source = settings.LOCAL / ".inbox-x"
     source.mkdir(parents=True)
     _archived(source / "whole", *members)
     content = (source / "whole").read_bytes()
@@ -153,7 +153,7 @@ def test_a_release_that_does_not_unpack_is_not_kept(site: Site, monkeypatch: pyt
         store.store("blog", "2-b", str(source))
     assert site.releases() == ["1-a"]
     assert [path.name for path in (site.store / "releases").iterdir()] == ["1-a.tar.gz"]
-    assert not list(site.local.glob(".inbox*"))
+    assert not list(settings.LOCAL.glob(".inbox*"))
 
 
 def test_a_release_is_unpacked_anew_when_other_folders_are_writable(site: Site) -> None:
@@ -230,6 +230,18 @@ def test_what_was_served_before_a_sync_comes_back_and_its_revisions_do_not_repla
     assert sorted(path.name for path in (site.store / "releases").glob("*.base")) == [f"{n}.base" for n in numbers[-5:]]
     store.switch("blog", "previous")
     assert site.wanted == "1-a"
+
+
+def test_what_deployments_left_that_broke_off_is_removed_once_it_is_old(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (settings.LOCAL / ".1-a.tar.gz").write_text("of an earlier version of the lab")
+    _inbox(site, _file("index.html"))
+    inbox.clear()
+    assert len(list(settings.LOCAL.glob(".*"))) == 2, "one may be on its way"
+    monkeypatch.setattr(inbox, "LEFT_SECONDS", 0.0)
+    inbox.clear()
+    assert not list(settings.LOCAL.glob(".*"))
 
 
 @pytest.mark.parametrize(
