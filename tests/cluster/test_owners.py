@@ -56,24 +56,27 @@ class Owner:
 
 
 @pytest.fixture(scope="module")
-def _owned(_session_cluster: LabCluster) -> Iterator[None]:
-    """For these tests the topology has a shell node, two users, and an owner."""
+def keys(_session_cluster: LabCluster) -> Iterator[dict[str, tuple[bytes, int]]]:
+    """For these tests the topology has a shell node, two users, and an owner. Returns the files of their keys."""
     cluster, before = _session_cluster, _session_cluster.spec
     if "blog" not in before.sites:
         pytest.skip("the topology has no site 'blog'")
     making = " && ".join(f"ssh-keygen -q -t ed25519 -N '' -f {KEYS}/{name}" for name in (ANN, BOB))
     cluster.run("client", f"rm -rf {KEYS} && mkdir -m 700 {KEYS} && {making}")
+    paths = [f"{KEYS}/{name}" for name in (ANN, BOB)]
+    private = {path: (cluster.run("client", f"cat {path}").stdout.encode(), 0o600) for path in paths}
     users = {name: User(keys=[cluster.run("client", f"cat {KEYS}/{name}.pub").stdout]) for name in (ANN, BOB)}
     owned = before.sites | {"blog": before.sites["blog"].model_copy(update={"owner": ANN})}
     shell = before.shell or Shell(count=1)
     cluster.spec = before.model_copy(update={"users": users, "shell": shell, "sites": owned})
-    yield
+    yield private
     cluster.spec = before
 
 
 @pytest.fixture
-def ann(_owned: None, cluster: LabCluster, tmp_path: Path) -> Owner:
+def ann(keys: dict[str, tuple[bytes, int]], cluster: LabCluster, tmp_path: Path) -> Owner:
     """The owner, who has logged in, with a copy of a release that has just been deployed."""
+    cluster.backend.put("client", keys)  # a port for ssh makes the client anew
     owner = Owner(cluster)
     cluster.until("ann to log in", 60, lambda: owner.ssh("true"), lambda done: done.ok)
     code = tmp_path / "blog"

@@ -235,7 +235,7 @@ def test_what_was_served_before_a_sync_comes_back_and_its_revisions_do_not_repla
 def test_what_deployments_left_that_broke_off_is_removed_once_it_is_old(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (settings.LOCAL / ".1-a.tar.gz").write_text("of an earlier version of the lab")
+    (site.local.parent / ".1-a.tar.gz").write_text("of an earlier version of the lab")
     _inbox(site, _file("index.html"))
     inbox.clear()
     assert len(list(settings.LOCAL.glob(".*"))) == 2, "one may be on its way"
