@@ -131,7 +131,7 @@ def _archived(path: Path, *members: tarfile.TarInfo) -> None:
 
 def _inbox(site: Site, *members: tarfile.TarInfo, base: str = "", gone: tuple[str, ...] = ()) -> Path:
     """A release as it is sent: an archive in two parts."""
-    source = settings.LOCAL / ".inbox-x"
+    source = site.local.parent / ".inbox-x"
     source.mkdir(parents=True)
     _archived(source / "whole", *members)
     content = (source / "whole").read_bytes()
