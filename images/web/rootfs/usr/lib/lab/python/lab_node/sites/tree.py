@@ -108,6 +108,7 @@ def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> No
                     tar.addfile(info, content)
             else:
                 raise Failed(f"{path} is neither a file nor a folder nor a link")
+    out.flush()  # this process ends without more
 
 
 def fill(owner: str, site: str, archive: IO[bytes], aside: str) -> str:
