@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LARGE = 16 << 20
 """Bytes of a revision, compressed: from there on a whole release is begun anew."""
 
+LOOK_SECONDS = 5.0
+"""How long the nodes are taken to be those that were there; one that fails is noticed at once."""
+
 Snapshot = dict[str, tuple[int, ...]]
 """What the file system says of each path."""
 
@@ -59,6 +62,8 @@ class Sync:
     nodes: frozenset[str] = frozenset()
     _of_base: Snapshot = field(default_factory=dict)
     _sent: Snapshot = field(default_factory=dict)
+    _nodes: sites.Sites | None = None
+    _looked: float = 0.0
 
     def exchange(self) -> Exchanged | None:
         """Brings what has changed since the last time; None where nothing has.
@@ -69,7 +74,7 @@ class Sync:
         """
         began = time.monotonic()
         refuse_no_folder(self.folder)
-        running = sites.look(self.backend)
+        running = self._running()
         running.admit(self.site)
         writable = running.writable.get(self.site, ())
         now = snapshot(self.folder, writable)
@@ -77,16 +82,23 @@ class Sync:
         if self.base and now == self._sent and not new:
             return None
         changed, gone = difference(self._sent, now)
+        self._nodes = None  # after a failure they are looked at again
         release = self._revised(running, now) if self.base and not new else ""
         if not release:
             release = self._whole(running, now, writable)
-        self._sent, self.nodes = now, frozenset(running.nodes)
+        self._sent, self.nodes, self._nodes = now, frozenset(running.nodes), running
         return Exchanged(release, len(changed), len(gone), time.monotonic() - began)
 
     def behind(self) -> bool:
         """Whether a node with a store of its own lacks what the folder has, such as one that was down."""
-        running = sites.look(self.backend)
+        running = self._running()
         return len(running.holders) > 1 and not set(running.holders) <= self.nodes
+
+    def _running(self) -> sites.Sites:
+        """The web nodes and their sites, as they were at most `LOOK_SECONDS` ago."""
+        if self._nodes is None or time.monotonic() - self._looked > LOOK_SECONDS:
+            self._nodes, self._looked = sites.look(self.backend), time.monotonic()
+        return self._nodes
 
     def _whole(self, running: sites.Sites, now: Snapshot, writable: tuple[str, ...]) -> str:
         """All files, as a release that revisions are of."""
