@@ -32,6 +32,12 @@ PASSWORD = "correct-horse-battery"  # noqa: S105  of mailboxes that live for one
 EXTENSIONS = ["dom", "iconv", "intl", "mbstring", "pdo_mysql", "zip"]
 SITE = Site(database=True, public="public_html", writable=["temp", "logs"], php=Php(extensions=EXTENSIONS, children=4))
 ARRIVAL_SECONDS = 60
+TABLES = """
+$m = mysqli_init(); $m->ssl_set(null, null, getenv('DB_CA'), null, null);
+$m->real_connect(getenv('DB_HOST'), getenv('DB_USER'), getenv('DB_PASSWORD'), getenv('DB_NAME'));
+$m->multi_query(file_get_contents('SQL/mysql.initial.sql'));
+while ($m->more_results()) { $m->next_result(); }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +63,15 @@ def letters(cluster: LabCluster, code: Path) -> Iterator[LabSite]:
         try:
             site = LabSite(cluster, NAME)
             site.deploy(code)
-            done = site.run(["php", "bin/initdb.sh", "--dir=SQL"])
+            done = site.run(["php", "-r", TABLES])
             assert done.ok, done.stdout + done.stderr
             for address in people:
                 mail.add(cluster.backend, address, PASSWORD)
             yield site
-        finally:
-            cluster.spec = before
             for address in people:
                 mail.remove(cluster.backend, address)
+        finally:
+            cluster.spec = before
 
 
 def _token(page: str) -> str:
