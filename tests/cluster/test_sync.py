@@ -110,7 +110,7 @@ def test_what_is_saved_here_is_served_there_in_under_two_seconds(
     (folder / "index.php").write_text("<?php echo 'new ', (include 'home.php');", encoding="utf-8")
     (folder / "many" / "7.txt").unlink()
     (folder / "files" / "local.txt").write_text("not sent", encoding="utf-8")
-    sync.served("/", f"save {SAVES - 1}new 1")
+    sync.served("/", f"new save {SAVES - 1}1")
     status = ("-o", "/dev/null", "-w", "%{http_code}")
     assert sync.site.ask("/many/7.txt").startswith("new"), "a file that is gone is a path of the site's program"
     assert sync.site.ask("/many/8.txt").startswith("8")
