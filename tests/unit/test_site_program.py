@@ -230,6 +230,10 @@ def test_what_was_served_before_a_sync_comes_back_and_its_revisions_do_not_repla
     assert sorted(path.name for path in (site.store / "releases").glob("*.base")) == [f"{n}.base" for n in numbers[-5:]]
     store.switch("blog", "previous")
     assert site.wanted == "1-a"
+    for number in (f"3-{n}" for n in range(6)):
+        store.store("blog", number, str(_inbox(site, _file("x"))))
+        store.switch("blog", number)
+    assert site.releases() == [f"3-{n}" for n in range(1, 6)], "revisions go with their base"
 
 
 def test_what_deployments_left_that_broke_off_is_removed_once_it_is_old(

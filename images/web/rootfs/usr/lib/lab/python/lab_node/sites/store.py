@@ -133,11 +133,11 @@ def named(site: Site, number: str, stamp: str) -> None:
 
 
 def worth_keeping(site: Site, number: str) -> set[str]:
-    """The newest releases and revisions, what is served, and what they are revisions of."""
+    """The newest releases, the newest revisions of them, what is served, and what that is a revision of."""
     bases = {each: site.base(each) for each in site.releases()}
-    whole = [each for each, base in bases.items() if not base]
-    revisions = [each for each, base in bases.items() if base]
-    kept = {*whole[-KEPT:], *revisions[-KEPT:], number, site.wanted, site.served}
+    whole = [each for each, base in bases.items() if not base][-KEPT:]
+    revisions = [each for each, base in bases.items() if base in whole][-KEPT:]
+    kept = {*whole, *revisions, number, site.wanted, site.served}
     return kept | {bases.get(each, "") for each in kept}
 
 
