@@ -31,6 +31,7 @@ from lab.cli import (
     mail,
     mysql,
     open_,
+    page,
     plan,
     power,
     render,
@@ -57,7 +58,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, page)
 PARTS = (site, mysql, volume, mail, user, backup, open_, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 
