@@ -73,13 +73,14 @@ class Actions:
     """The works of the page, and the offers.
 
     Attributes:
+        works: running and finished ones, by number.
         suffix: options that say which cluster, for the shown commands.
     """
 
     def __init__(self, collector: Collector, suffix: str = "") -> None:
         self.suffix = suffix
         self._collector, self._backend = collector, collector.backend
-        self._works: dict[int, Work] = {}
+        self.works: dict[int, Work] = {}
         self._stops: dict[int, threading.Event] = {}
         self._threads: dict[int, threading.Thread] = {}
         self._numbers = itertools.count(1)
@@ -97,7 +98,7 @@ class Actions:
 
     def busy(self) -> bool:
         """Whether a work is running."""
-        return any(work.state == "running" for work in list(self._works.values()))
+        return any(work.state == "running" for work in list(self.works.values()))
 
     def do(self, name: str, target: str, settings: Mapping[str, str]) -> Work:
         """Begins what a button offers.
@@ -131,10 +132,10 @@ class Actions:
         stop = threading.Event()
         work = Work(number, command, time.time())
         with self._lock:
-            self._works[number] = work
+            self.works[number] = work
             self._stops[number] = stop
-            for old in [one.id for one in self._works.values() if one.state != "running"][:-SHOWN]:
-                del self._works[old]
+            for old in [one.id for one in self.works.values() if one.state != "running"][:-SHOWN]:
+                del self.works[old]
         self._collector.attend()
         thread = threading.Thread(target=self._run, args=(number, act, stop), name=f"page work {number}", daemon=True)
         self._threads[number] = thread
@@ -144,7 +145,7 @@ class Actions:
     def heal(self) -> Work:
         """Ends all faults, those of other commands too, and starts the nodes that are down."""
         for number, stop in list(self._stops.items()):
-            if self._works.get(number) and self._works[number].state == "running":
+            if self.works.get(number) and self.works[number].state == "running":
                 stop.set()
         return self.begin(" ".join(filter(None, ("lab heal", self.suffix))), lambda tell, _: self._heal(tell))
 
@@ -170,7 +171,7 @@ class Actions:
         except LabError as error:
             more = f" ({error.next_step})" if error.next_step else ""
             self._change(number, state="failed", said=f"{error.what}{more}", ended=time.time(), until=None)
-            self._collector.say("", "page", f"failed: {self._works[number].command}", str(error))
+            self._collector.say("", "page", f"failed: {self.works[number].command}", str(error))
         except Exception as error:
             self._change(number, state="failed", said=f"{type(error).__name__}: {error}", ended=time.time(), until=None)
             raise
@@ -180,11 +181,11 @@ class Actions:
 
     def _change(self, number: int, **changes: Any) -> None:
         with self._lock:
-            self._works[number] = replace(self._works[number], **changes)
+            self.works[number] = replace(self.works[number], **changes)
 
     def _values(self) -> dict[str, Any]:
         with self._lock:
-            works = list(self._works.values())
+            works = list(self.works.values())
         return {f"work/{work.id}": asdict(work) for work in works}
 
     def _fault(  # noqa: PLR0913, PLR0917  the parts of a fault

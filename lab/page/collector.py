@@ -1,6 +1,6 @@
 """The collector: one thread for all viewers, which turns what the sources say into the state of the page.
 
-It idles while nobody looks: then no probe is sent, and neither the engine nor a node is asked.
+It idles without viewers: then no probe is sent, and neither the engine nor a node is asked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lab.page.nodes import Checks, Proof, to_check
 from lab.page.picture import picture
 from lab.page.points import points
 from lab.page.state import Store
-from lab.page.watch import Engine, Slow, planned
+from lab.page.watch import Engine, SlowFacts, planned
 from lab.services.streams import streams
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Collector:
         self.faults = FaultLog()
         self.judge: Judge | None = None
         self.engine = Engine(backend, self._poke)
-        self.slow = Slow(backend)
+        self.slow = SlowFacts(backend)
         self.checks = Checks(backend)
         self.listener = LogFollower(backend)
         self.probing = Feed(backend, "probes")
@@ -101,7 +101,7 @@ class Collector:
             part.end()
 
     def wake(self) -> None:
-        """Somebody looks, or did just now."""
+        """Ends the idle state for a while: the page is looked at."""
         idle, self._wanted = self.idle, time.monotonic()
         if idle:
             self._poked.set()
@@ -115,14 +115,14 @@ class Collector:
     def close(self, seconds: float = 3.0) -> bool:
         """Waits until the probes are close, at most so many seconds; whether they are."""
         deadline = time.monotonic() + self.backend.clock.limit(seconds)
-        while self.probing.measured is not CLOSE and time.monotonic() < deadline:
+        while self.probing.measured is not CLOSE and not self.probing.lost and time.monotonic() < deadline:
             if self._ended.wait(0.05):
                 break
         return self.probing.measured is CLOSE
 
     @property
     def idle(self) -> bool:
-        """Whether nobody looks and nothing happens."""
+        """Whether there is no viewer and no work."""
         looked = self.store.viewers or time.monotonic() < self._wanted + IDLE_SECONDS
         return not looked and not any(busy() for busy in self.busy)
 
@@ -140,7 +140,7 @@ class Collector:
             if self.idle:
                 self._poked.wait(1.0)
             else:
-                self._turn()
+                self.turn()
                 self._poked.wait(TICK_SECONDS)
             self._poked.clear()
 
@@ -183,7 +183,8 @@ class Collector:
         heard = self.probing.answers.heard
         return heard is not None and time.time() - heard < self.backend.clock.limit(STALE_SECONDS + 1)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Takes what the sources have, and publishes what changed."""
         look, now = self.engine.look, time.time()
         self._follow(look)
         found = self._events_of(look, now)
@@ -241,7 +242,9 @@ class Collector:
         holder = view.holder(latest.get(probes.VIP), now)
         primary = view.primary(self.plan, latest, now)
         if self.plan.vip:
-            found += words.of_holder("vip", self._holder, holder, now, f"http://{self.plan.vip}:8404/node says {holder}")
+            found += words.of_holder(
+                "vip", self._holder, holder, now, f"http://{self.plan.vip}:8404/node says {holder}"
+            )
         found += words.of_holder("primary", self._primary, primary, now, f"its /role says primary: {primary}")
         self._holder, self._primary = holder, primary
 
@@ -263,7 +266,9 @@ class Collector:
         )
         final = all(fault.ended is not None for fault in faults)
         shown = self.judge.shown
-        return [words.of_promise(name, shown[name], now) for name in changed if final or shown[name]["result"] != "holds"]
+        return [
+            words.of_promise(name, shown[name], now) for name in changed if final or shown[name]["result"] != "holds"
+        ]
 
     def _points(self, now: float) -> list[dict[str, Any]]:
         """The seconds of the charts that are complete, or have new answers."""

@@ -1,4 +1,4 @@
-"""Answers as they come: probes of every address, and visitors, from the client node by the load generator of the lab."""
+"""Answers as they come: probes of every address, and visitors, from the client by the lab's load generator."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ class Feed:
             try:
                 seconds = self._turn()
                 self.lost = ""
-            except LabError as error:
-                self.lost = error.what
+            except (LabError, OSError, ValueError) as error:
+                self.lost = error.what if isinstance(error, LabError) else str(error)
                 self._stop()
             self._wake.wait(self._backend.clock.limit(seconds) if seconds else None)
             self._wake.clear()
@@ -185,7 +185,7 @@ class Feed:
             self._stalls.extend(run.stalled_here())
             try:
                 run.drop()
-            except LabError:
+            except (LabError, OSError):
                 return  # the client is gone, and the generator with it
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter, deque
@@ -64,10 +65,8 @@ class LogFollower:
     def _follow(self, node: str, first: bool) -> None:  # noqa: FBT001  of a thread
         known: deque[str] = deque(maxlen=OVERLAP)
         while node in self._wanted:
-            try:
+            with contextlib.suppress(LabError):  # it is gone, or about to start again
                 self._read(node, 0 if first else OVERLAP, known)
-            except LabError:
-                pass  # it is gone, or about to start again
             first = False
             if node not in self._wanted:
                 return

@@ -91,7 +91,7 @@ class Checks:
             self.found[name] = Proof(NodeState.NOT_READY, error.what.partition("\n")[0], time.time())
 
 
-def proven(
+def proven(  # noqa: PLR0913  the sources
     node: Observed, row: Row | None, check: Proof | None, *, stopped: bool, engine_at: float, now: float
 ) -> Proof:
     """The state of an existing node.

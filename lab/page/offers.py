@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import SpecError
@@ -95,6 +95,9 @@ FAULTS = (
         settings=(Setting("service", "service", (), "services"),),
     ),
 )
+SAMPLES: dict[str, dict[str, Any]] = {"slow": {"delay": 0.1}}
+"""Settings without which a fault is none."""
+
 START = Offer("start", "Start", "starts or resumes it, and waits until it is ready", "lab start {target}", timed=False)
 SCALE = Offer(
     "scale",
@@ -110,7 +113,14 @@ SCALE = Offer(
 def _switchover() -> tuple[Offer, ...]:
     """The planned change of the primary, of the first role that has one."""
     return tuple(
-        Offer("switchover", "Switchover", "makes it the primary, without a lost write", one.command, timed=False, on="primary")
+        Offer(
+            "switchover",
+            "Switchover",
+            "makes it the primary, without a lost write",
+            one.command,
+            timed=False,
+            on="primary",
+        )
         for one in list(SWITCHOVERS.values())[:1]
     )
 
@@ -122,12 +132,7 @@ def offers(can: Capabilities) -> dict[str, Offer]:
 
 
 def _supported(one: Offer, can: Capabilities) -> Offer:
-    lacks = kind(one.name)(nodes=("x",)).needs(can)
-    return Offer(**{**_fields(one), "lacks": lacks})
-
-
-def _fields(one: Offer) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in Offer.__dataclass_fields__}
+    return replace(one, lacks=kind(one.name)(nodes=("any",), **SAMPLES.get(one.name, {})).needs(can))
 
 
 def shown(offer: Offer) -> dict[str, Any]:
@@ -151,7 +156,9 @@ def command(offer: Offer, values: Mapping[str, str], suffix: str = "") -> str:
     for name in names:
         value = values.get(name, "")
         if not PLAIN.fullmatch(value):
-            raise SpecError(f"'{value}' is not valid for '{name}' of '{offer.name}'", next_step="choose one of the page's")
+            raise SpecError(
+                f"'{value}' is not valid for '{name}' of '{offer.name}'", next_step="choose one of the page's"
+            )
     return " ".join(filter(None, (text.format_map({name: shlex.quote(values[name]) for name in names}), suffix)))
 
 

@@ -19,9 +19,9 @@ def picture(plan: Plan) -> str:
     """The picture as SVG: `g.edge#edge-A-B`, `g.node#node-NAME`, and the sign of the VIP. Styles are the page's."""
     placed = places(plan, GRID)
     width, height = placed.width, placed.height + 4
+    label = f'role="group" aria-label="the nodes of the cluster {escape(plan.cluster)}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" id="picture" role="group" '
-        f'aria-label="the nodes of the cluster {escape(plan.cluster)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" id="picture" {label}>',
         '<g id="edges">',
         *(_edge(left, right, placed.spots[left], placed.spots[right]) for left, right in edges(plan)),
         "</g>",
@@ -29,7 +29,7 @@ def picture(plan: Plan) -> str:
     ]
     if plan.vip:
         parts.append(
-            f'<g id="vip" class="hidden" aria-hidden="true"><rect x="0" y="-13" width="{GRID.box[0]}" height="17" rx="8"/>'
+            f'<g id="vip" class="hidden" aria-hidden="true"><rect y="-13" width="{GRID.box[0]}" height="17" rx="8"/>'
             f'<text x="{GRID.box[0] / 2}" y="0" text-anchor="middle">VIP {escape(plan.vip)}</text></g>'
         )
     return "\n".join([*parts, "</svg>"])
@@ -51,7 +51,8 @@ def _edge(left: str, right: str, start: tuple[float, float], end: tuple[float, f
     return (
         f'<g class="edge" id="{edge_id(left, right)}" data-from="{left}" data-to="{right}">'
         f'<path class="wire" d="{path}"/><path class="flow" d="{path}"/>'
-        f'<g class="mark" transform="translate({mx:.1f} {my:.1f})"><circle r="8"/><path d="M-4 -4L4 4M4 -4L-4 4"/></g></g>'
+        f'<g class="mark" transform="translate({mx:.1f} {my:.1f})"><circle r="8"/>'
+        '<path d="M-4 -4L4 4M4 -4L-4 4"/></g></g>'
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs of the page: a scenario that is started and followed, and a recording, which is a run whose faults a person injects."""
+"""Runs of the page: a scenario, and a recording, which is a run whose faults a person injects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lab import assets
+from lab import assets, chaos
 from lab.chaos import Stage, find, load
-from lab.chaos import run as play
 from lab.chaos.record import Record, versions
 from lab.errors import SpecError
 from lab.evidence.checks import judged
@@ -83,7 +82,9 @@ class Runs:
         def act(tell: Callable[..., None], _: threading.Event) -> str:
             try:
                 cluster = timers(collector.cluster or collector.topology, collector.backend)
-                record = play(scenario, Stage(cluster, collector.backend, _Told(tell, collector)), SEED, self.folder)
+                record = chaos.run(
+                    scenario, Stage(cluster, collector.backend, _Told(tell, collector)), SEED, self.folder
+                )
             finally:
                 self._playing = ""
             tell(link=f"/runs/{record.folder.name}/report.html")

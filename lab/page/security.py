@@ -42,14 +42,14 @@ class Right(Enum):
 
 
 @dataclass(frozen=True)
-class Keys:
+class Tokens:
     """The tokens of a page: that of the printed address, and that of the read-only one."""
 
     change: str
     read: str
 
     @classmethod
-    def of(cls, cluster: str, *, read_only: bool) -> Keys:
+    def of(cls, cluster: str, *, read_only: bool) -> Tokens:
         """The tokens of a cluster's page, kept with its secrets, so that a browser finds a restarted page again.
 
         A read-only page has no token that allows changes.
@@ -82,7 +82,7 @@ def _kept(cluster: str, name: str) -> str:
 class Guard:
     """Judges requests to the page at one port of 127.0.0.1."""
 
-    keys: Keys
+    keys: Tokens
     port: int
 
     @property
@@ -96,7 +96,7 @@ class Guard:
         return (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> str:
-        """Why a request is refused, whoever sends it; empty where it is not."""
+        """Why a request is refused, with any token; empty where it is not."""
         host = headers.get("host", "")
         if host not in self.hosts:
             return "this page answers to its own address only"
@@ -113,7 +113,9 @@ class Guard:
         """What a request may do: by its cookie, by `Authorization: Bearer`, or by the token of the printed address."""
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         tokens = (asked, bearer if scheme.lower() == "bearer" else "", cookies.get(self.cookie, ""))
-        return max((self.keys.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE)
+        return max(
+            (self.keys.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE
+        )
 
     def set_cookie(self, token: str) -> str:
         """The header that turns a token into a cookie."""

@@ -17,12 +17,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from lab.errors import HostError, LabError, SpecError
+from lab.errors import HostError, LabError, SpecError, UserError
 from lab.page import offers, runs
 from lab.page.actions import Actions
 from lab.page.collector import Collector
 from lab.page.runs import Runs
-from lab.page.security import CONTENT_POLICY, HEADERS, REPORT_POLICY, Guard, Keys, Right
+from lab.page.security import CONTENT_POLICY, HEADERS, REPORT_POLICY, Guard, Right, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 TYPES |= {".json": "application/json", ".jsonl": "application/x-ndjson", ".csv": "text/csv; charset=utf-8"}
 PORT = 8710
 PORTS = 20  # further ones that are tried
@@ -50,7 +54,7 @@ class Panel(Protocol):
     """Fills the panel beside the picture, such as with a lesson."""
 
     def lesson(self) -> Mapping[str, Any]:
-        """What is shown; called about once a second while somebody looks. All keys are optional.
+        """What is shown; called about once a second while there are viewers. All keys are optional.
 
         `title`, `text` (paragraphs, each a string), `tasks` (each `id`, `says`, `state`: `open`, `done`, `failed` or
         `unknown`, and `figure`, `hint`), `actions` (each `verb`, `label`, `command`). Empty: no panel.
@@ -63,13 +67,13 @@ class Panel(Protocol):
 class Page:
     """A page of one cluster: its collector, its works and its routes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a page's options
         self,
         backend: Backend,
         topology: Cluster,
         *,
         port: int,
-        keys: Keys,
+        keys: Tokens,
         panel: Panel | None = None,
         folder: Path = Path("runs"),
         suffix: str = "",
@@ -131,7 +135,9 @@ class Page:
             if thread is not None and not thread.is_alive():
                 await asyncio.sleep(WATCH_SECONDS * 3)  # what ended it may end the next one at once
                 self.collector.start()
-                self.collector.say("", "page", "the collector ended unexpectedly, and was started again", "its thread ended")
+                self.collector.say(
+                    "", "page", "the collector ended unexpectedly, and was started again", "its thread ended"
+                )
 
     def _read(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         return self._guarded(answer, Right.READ)
@@ -144,12 +150,13 @@ class Page:
             try:
                 values = json.loads(body or b"{}")
                 if not isinstance(values, dict):
-                    raise SpecError("the request is no object")  # noqa: TRY301  one way out
+                    raise SpecError("the request is no object")
                 told = await run_in_threadpool(act, values)
             except json.JSONDecodeError:
                 return _refused("the request is no JSON", 400)
             except LabError as error:
-                return JSONResponse({"error": error.what, "next": error.next_step}, 400 if error.exit_code == 2 else 500, HEADERS)  # noqa: PLR2004  a user's error
+                status = 400 if isinstance(error, UserError) else 500
+                return JSONResponse({"error": error.what, "next": error.next_step}, status, HEADERS)
             return JSONResponse(told, headers=HEADERS)
 
         return self._guarded(answer, Right.CHANGE)
@@ -207,7 +214,7 @@ class Page:
 
     async def _fresh_picture(self) -> None:
         deadline = time.time() + FRESH_SECONDS
-        while not self.collector.picture and time.time() < deadline:
+        while not self.collector.picture and time.time() < deadline:  # noqa: ASYNC110  another thread draws it
             await asyncio.sleep(0.05)
 
     async def _offers(self, request: Request) -> Response:
@@ -250,7 +257,7 @@ class Page:
                 try:
                     await asyncio.wait_for(new.wait(), SILENCE_SECONDS)
                 except TimeoutError:
-                    yield ": the collector is silent\n\n"  # finds out whether somebody still listens
+                    yield ": the collector is silent\n\n"  # shows whether the viewer is still there
         finally:
             store.leave(key)
 
@@ -295,7 +302,9 @@ class Page:
         return {"lesson": dict(self._lesson)} if self._lesson else {}
 
     async def _get_lesson(self, _: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(lambda: dict(self.panel.lesson()) if self.panel else {}), headers=HEADERS)
+        return JSONResponse(
+            await run_in_threadpool(lambda: dict(self.panel.lesson()) if self.panel else {}), headers=HEADERS
+        )
 
     def _act_lesson(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self.panel is None:
@@ -337,7 +346,7 @@ def server_of(page: Page) -> uvicorn.Server:
     """A server of a page, which ends at once, also with open streams."""
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class PageServer(uvicorn.Server):
         """Ends the streams first."""
 
         def handle_exit(self, sig: int, frame: object) -> None:
@@ -358,7 +367,7 @@ def server_of(page: Page) -> uvicorn.Server:
         date_header=False,
         lifespan="on",
     )
-    return Server(config)
+    return PageServer(config)
 
 
 def serve(  # noqa: PLR0913  a page's options
@@ -383,7 +392,7 @@ def serve(  # noqa: PLR0913  a page's options
         port: of 127.0.0.1; None: the first free one from 8710 on.
         read_only: whether nothing can be changed, by no address.
         open_browser: whether to open a browser.
-        visitors: whether the gentle load runs while somebody looks.
+        visitors: whether the gentle load runs while there are viewers.
         folder: of the runs.
         suffix: options of the shown commands that say which cluster.
         say: hears the addresses.
@@ -393,10 +402,8 @@ def serve(  # noqa: PLR0913  a page's options
     """
     opened = listening(port)
     number = opened.getsockname()[1]
-    keys = Keys.of(backend.cluster, read_only=read_only)
-    page = Page(
-        backend, topology, port=number, keys=keys, panel=panel, folder=folder, suffix=suffix, visitors=visitors
-    )
+    keys = Tokens.of(backend.cluster, read_only=read_only)
+    page = Page(backend, topology, port=number, keys=keys, panel=panel, folder=folder, suffix=suffix, visitors=visitors)
     address = f"http://127.0.0.1:{number}/?token="
     if keys.change:
         say(f"{address}{keys.change}")

@@ -41,7 +41,9 @@ class Delta:
     def json(self) -> str:
         """One line for the stream; empty parts are left out."""
         parts = {"set": dict(self.set), "gone": self.gone, "points": self.points, "events": self.events}
-        body = {"seq": self.seq, "at": round(self.at, 3)} | {key: value for key, value in parts.items() if value}
+        body = {"seq": self.seq, "at": round(self.at, 3), "sent": round(time.time(), 3)} | {
+            key: value for key, value in parts.items() if value
+        }
         return json.dumps(body, separators=(",", ":"))
 
 
@@ -70,7 +72,9 @@ class StateSnapshot:
     def json(self) -> str:
         """One line for the stream."""
         body = {"epoch": self.epoch, "seq": self.seq, "at": round(self.at, 3), "set": dict(self.values)}
-        return json.dumps(body | {"points": self.points, "events": self.events}, separators=(",", ":"))
+        return json.dumps(
+            body | {"sent": round(time.time(), 3), "points": self.points, "events": self.events}, separators=(",", ":")
+        )
 
 
 class Store:

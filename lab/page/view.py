@@ -130,7 +130,7 @@ def values(seen: Seen, now: float, *, backend: Backend, stale: float) -> dict[st
     }
     for node in look.existing.nodes:
         proof = seen.proofs.get(node.name, Proof(NodeState.UNKNOWN))
-        if not answers and proof.state is not NodeState.READY:
+        if not answers:
             proof = Proof(NodeState.UNKNOWN, "the engine does not answer")
         found[f"node/{node.name}"] = {
             "role": node.role,

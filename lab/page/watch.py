@@ -99,7 +99,7 @@ class Engine:
             self.look = Look(old.at, old.existing, old.faults, old.expected, what.partition("\n")[0])
 
 
-class Slow:
+class SlowFacts:
     """Asks the questions of `lab.services.live` at their own intervals, and for the clusters of the engine."""
 
     def __init__(self, backend: Backend) -> None:

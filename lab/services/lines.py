@@ -37,10 +37,15 @@ RULES: tuple[tuple[re.Pattern[str], Words], ...] = (
     (re.compile(r"Server \S+/(?P<server>\S+) is DOWN via"), lambda node, m: f"{node} took {m['server']} out"),
     (re.compile(r"Server \S+/(?P<server>\S+) is UP"), lambda node, m: f"{node} put {m['server']} back"),
     (
-        re.compile(r"Health check for server \S+/(?P<server>\S+) failed, reason: (?P<why>[^,]+).*?status: (?P<count>\S+) UP"),
+        re.compile(
+            r"Health check for server \S+/(?P<server>\S+) failed, reason: (?P<why>[^,]+).*?status: (?P<count>\S+) UP"
+        ),
         _failed,
     ),
-    (re.compile(r"(?:backend|proxy) (?P<pool>\S+) has no server"), lambda node, m: f"{node}: no server left in {m['pool']}"),
+    (
+        re.compile(r"(?:backend|proxy) (?P<pool>\S+) has no server"),
+        lambda node, m: f"{node}: no server left in {m['pool']}",
+    ),
     (re.compile(r"Entering MASTER STATE"), lambda node, _: f"{node} took the VIP"),
     (re.compile(r"Entering BACKUP STATE"), lambda node, _: f"{node} is a standby for the VIP"),
     (re.compile(r"Entering FAULT STATE"), lambda node, _: f"{node} can't hold the VIP"),

@@ -26,8 +26,9 @@ const merge = (points) => {
 const beat = (told) => {
   state.seq = told.seq;
   state.at = told.at;
-  state.beaten = performance.now();
-  state.skew = Date.now() - told.at * 1000;
+  // What the server kept may be old: nobody looked. Its age counts.
+  state.beaten = performance.now() - Math.max(0, told.sent - told.at) * 1000;
+  state.skew = Date.now() - told.sent * 1000;
 };
 
 export const snapshot = (told) => {
