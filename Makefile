@@ -77,6 +77,7 @@ test: lint engine
 	@scripts/need ssh openssh-client
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
+	@scripts/axe
 	@scripts/need rootlesskit rootlesskit
 	@scripts/need newuidmap uidmap
 	@scripts/need slirp4netns slirp4netns
@@ -117,6 +118,7 @@ test-xen: .venv/dev xen
 nightly: .venv/dev engine xen
 	@mkdir -p runs
 	@scripts/need podman podman
+	@scripts/axe
 	.venv/bin/pytest tests/images -m nightly --junitxml runs/engines.xml; engines=$$?; \
 	.venv/bin/pytest tests/report tests/cluster tests/attack --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
+from bench import backup, cold, evidence, failover, lifecycle, live_page, mail, mysql, scale, shell, storage, traffic, xen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ SECTIONS = {
     "traffic": Section("Requests a second", 5, shared=traffic.run),
     "failover": Section("Out of the pool and back, and the VIP", 5, shared=failover.run),
     "evidence": Section("What measuring costs, and how far it can be trusted", 5, shared=evidence.run),
+    "page": Section("The live page", 3, shared=live_page.run),
     "scale": Section("Many web nodes", 3, shared=scale.run),
     "storage": Section("The shared filesystem", 5, storage.run, storage.measure),
     "mysql": Section("The MySQL cluster: one node, replication, Galera", 5, mysql.run, mysql.look),
