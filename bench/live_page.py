@@ -1,4 +1,4 @@
-"""The live page: what it costs with 18 nodes and three viewers at rest, how heavy it is, and how soon it shows something."""
+"""The live page: what it costs with 18 nodes and three viewers at rest, its weight, and how soon it shows something."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 import requests
@@ -75,7 +75,7 @@ class _Process:
         self._argv = [*argv, "-f", source, "--no-visitors"]
         self.address = self._token = ""
 
-    def __enter__(self) -> _Process:
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._argv, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout  # noqa: S101  it is a pipe
         self.address = self._process.stdout.readline().strip()

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import backup, cold, evidence, failover, lifecycle, live_page, mail, mysql, scale, shell, storage, traffic, xen
+from bench import (
+    backup,
+    cold,
+    evidence,
+    failover,
+    lifecycle,
+    live_page,
+    mail,
+    mysql,
+    scale,
+    shell,
+    storage,
+    traffic,
+    xen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

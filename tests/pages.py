@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
 
 BEGIN_SECONDS = 10.0
-KEYS = Tokens("the-token-that-changes", "the-token-that-reads")
+TOKENS = Tokens("the-token-that-changes", "the-token-that-reads")
 
 
 @dataclass
@@ -43,19 +43,19 @@ class Served:
     @property
     def address(self) -> str:
         """The printed address."""
-        return f"{self.base}/?token={KEYS.change}"
+        return f"{self.base}/?token={TOKENS.change}"
 
     @property
     def read_only(self) -> str:
         """The read-only address."""
-        return f"{self.base}/?token={KEYS.read}"
+        return f"{self.base}/?token={TOKENS.read}"
 
-    def get(self, path: str, token: str = KEYS.change, **headers: str) -> requests.Response:
+    def get(self, path: str, token: str = TOKENS.change, **headers: str) -> requests.Response:
         """A request with a token in its header."""
         given = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"{self.base}{path}", headers=given | headers, timeout=10)
 
-    def post(self, path: str, body: Mapping[str, Any], token: str = KEYS.change, **headers: str) -> requests.Response:
+    def post(self, path: str, body: Mapping[str, Any], token: str = TOKENS.change, **headers: str) -> requests.Response:
         """A change."""
         given = {"X-Lab-Page": "1"} | ({"Authorization": f"Bearer {token}"} if token else {}) | headers
         given = {name: value for name, value in given.items() if value}
@@ -78,13 +78,13 @@ def served(  # noqa: PLR0913  options of a page
     port: int | None = None,
     panel: Panel | None = None,
     folder: Path = Path("runs"),
-    keys: Tokens = KEYS,
+    tokens: Tokens = TOKENS,
     visitors: bool = True,
 ) -> Iterator[Served]:
     """A page of a cluster, for the span of a `with`."""
     with listening(port) as opened:
         number = opened.getsockname()[1]
-        page = Page(backend, topology, port=number, keys=keys, panel=panel, folder=folder, visitors=visitors)
+        page = Page(backend, topology, port=number, tokens=tokens, panel=panel, folder=folder, visitors=visitors)
         server = server_of(page)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
         thread.start()

@@ -82,7 +82,7 @@ def _kept(cluster: str, name: str) -> str:
 class Guard:
     """Judges requests to the page at one port of 127.0.0.1."""
 
-    keys: Tokens
+    tokens: Tokens
     port: int
 
     @property
@@ -114,7 +114,7 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         tokens = (asked, bearer if scheme.lower() == "bearer" else "", cookies.get(self.cookie, ""))
         return max(
-            (self.keys.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE
+            (self.tokens.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE
         )
 
     def set_cookie(self, token: str) -> str:

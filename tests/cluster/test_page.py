@@ -76,9 +76,7 @@ def _wait(page: Page, selector: str, seconds: float, cluster: LabCluster, state:
     page.wait_for_selector(selector, timeout=cluster.clock.limit(seconds) * 1000, state=state)  # type: ignore[arg-type]
 
 
-def test_a_web_node_is_killed_by_its_button(
-    cluster: LabCluster, page: Served, visit: Callable[..., Opened]
-) -> None:
+def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, visit: Callable[..., Opened]) -> None:
     """Red within a second, out of every pool, back, and no visitor saw an error."""
     (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
     opened = visit(page.address, viewport=PROJECTOR)
@@ -97,7 +95,9 @@ def test_a_web_node_is_killed_by_its_button(
     assert shown.get_attribute("#rates", "data-failed") == "0"
     assert f"{balancers[0]} took {name} out" in shown.inner_text("#eventList")
     assert opened.errors == []
-    assert {address.split("/")[2] for address in opened.asked if address.startswith("http")} == {f"127.0.0.1:{page.port}"}
+    assert {address.split("/")[2] for address in opened.asked if address.startswith("http")} == {
+        f"127.0.0.1:{page.port}"
+    }
 
 
 @pytest.mark.xen_smoke("the live page shows a failover", topology="five")
@@ -211,7 +211,7 @@ def test_another_site_in_the_same_browser_does_nothing(
     class Foreign(http.server.BaseHTTPRequestHandler):
         """A page of another origin."""
 
-        def do_GET(self) -> None:  # noqa: N802  the library's name
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -313,4 +313,3 @@ def test_a_cluster_that_is_removed_under_the_page_is_gone(
             assert all(node.state is State.RUNNING for node in made.observe().nodes)
     finally:
         down(made, Silent(), volumes=True)
-

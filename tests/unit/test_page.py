@@ -30,7 +30,7 @@ from lab.plan import plan
 from lab.progress import Silent
 from lab.services import lines, live
 from lab.topology import parse
-from tests.pages import KEYS, served
+from tests.pages import TOKENS, served
 from tests.unit import runs
 from tests.unit.conftest import FULL, WHOLE
 
@@ -375,7 +375,7 @@ def test_the_state_is_that_of_the_engine(page: Served, engine: Engine) -> None:
 
 def test_the_stream_begins_with_a_snapshot_and_goes_on_with_deltas(page: Served, engine: Engine) -> None:
     with requests.get(
-        f"{page.base}/events", headers={"Authorization": f"Bearer {KEYS.read}"}, stream=True, timeout=5
+        f"{page.base}/events", headers={"Authorization": f"Bearer {TOKENS.read}"}, stream=True, timeout=5
     ) as answer:
         blocks = _blocks(answer)
         first = next(block for block in blocks if block["event"] == "snapshot")
@@ -387,7 +387,7 @@ def test_the_stream_begins_with_a_snapshot_and_goes_on_with_deltas(page: Served,
             assert (block["event"], told["seq"]) == ("delta", seq)
             if told.get("set", {}).get("node/web2", {}).get("state") == "dead":
                 break
-    resumed = {"Authorization": f"Bearer {KEYS.read}", "Last-Event-ID": first["id"]}
+    resumed = {"Authorization": f"Bearer {TOKENS.read}", "Last-Event-ID": first["id"]}
     with requests.get(f"{page.base}/events", headers=resumed, stream=True, timeout=5) as answer:
         again = next(_blocks(answer))
         assert again["event"] == "delta"
@@ -451,13 +451,13 @@ def test_without_viewers_nothing_is_asked(page: Served, engine: Engine, monkeypa
 REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("without a token", {}, ""),
     ("with a wrong token", {}, "wrong"),
-    ("with the read-only token", {}, KEYS.read),
-    ("with a foreign Host", {"Host": "evil.example"}, KEYS.change),
-    ("with a foreign Origin", {"Origin": "http://evil.example"}, KEYS.change),
-    ("with a null Origin", {"Origin": "null"}, KEYS.change),
-    ("from another port", {"Origin": "http://127.0.0.1:1"}, KEYS.change),
-    ("without the header", {"X-Lab-Page": ""}, KEYS.change),
-    ("from another site", {"Sec-Fetch-Site": "cross-site"}, KEYS.change),
+    ("with the read-only token", {}, TOKENS.read),
+    ("with a foreign Host", {"Host": "evil.example"}, TOKENS.change),
+    ("with a foreign Origin", {"Origin": "http://evil.example"}, TOKENS.change),
+    ("with a null Origin", {"Origin": "null"}, TOKENS.change),
+    ("from another port", {"Origin": "http://127.0.0.1:1"}, TOKENS.change),
+    ("without the header", {"X-Lab-Page": ""}, TOKENS.change),
+    ("from another site", {"Sec-Fetch-Site": "cross-site"}, TOKENS.change),
 ]
 
 
@@ -484,7 +484,7 @@ def test_nothing_is_changed_by_get(page: Served, engine: Engine) -> None:
 def test_nothing_is_read_without_a_token_or_by_a_foreign_name(page: Served) -> None:
     foreign = {"Host": f"evil.example:{page.port}"}
     for path in ("/", "/state", "/events", "/picture.svg", "/offers", "/static/page.js", "/lesson"):
-        for token, headers in (("", {}), ("wrong", {}), (KEYS.change, foreign)):
+        for token, headers in (("", {}), ("wrong", {}), (TOKENS.change, foreign)):
             answer = page.get(path, token, **headers)
             assert answer.status_code == 403
             assert "golden" not in answer.text
@@ -517,9 +517,9 @@ def test_tokens_are_kept_for_the_next_start_and_a_read_only_page_has_one(full: C
 
 
 def test_a_cookie_of_another_page_is_none_here() -> None:
-    guard = Guard(KEYS, 8710)
-    assert guard.right({}, {"lab-page-8710": KEYS.change}) is Right.CHANGE
-    assert guard.right({}, {"lab-page-8711": KEYS.change}) is Right.NONE
+    guard = Guard(TOKENS, 8710)
+    assert guard.right({}, {"lab-page-8710": TOKENS.change}) is Right.CHANGE
+    assert guard.right({}, {"lab-page-8711": TOKENS.change}) is Right.NONE
 
 
 def test_it_listens_on_this_machine_alone() -> None:
@@ -597,7 +597,7 @@ def test_ending_the_page_ends_streams_at_once_and_reverts_its_faults(engine: Eng
 
         def listen() -> None:
             with requests.get(
-                f"{page.base}/events", headers={"Authorization": f"Bearer {KEYS.read}"}, stream=True, timeout=30
+                f"{page.base}/events", headers={"Authorization": f"Bearer {TOKENS.read}"}, stream=True, timeout=30
             ) as answer:
                 for _ in answer.iter_lines():
                     pass
