@@ -30,7 +30,7 @@ class Opened:
 
 @contextmanager
 def browsing() -> Iterator[Callable[..., Opened]]:
-    """A browser, as a function that opens an address in a window of its own; the test is skipped where there is none."""
+    """A browser: a function that opens an address in a window of its own. Skips the test where there is none."""
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     if binary is None:
         pytest.skip("there is no Chromium here")
