@@ -171,13 +171,17 @@ class Judge:
                 "result": found.result.value,
                 "figure": found.figure,
                 "seconds": found.seconds,
-                "of": faults[-1].text,
-                "ofMark": faults[-1].mark,
+                "of": self._cause(one, faults).text,
                 "live": active,
-                "at": faults[-1].begun,
+                "at": self._cause(one, faults).begun,
             }
             fresh = {**self.shown[name], **figure}
             if fresh != self.shown[name]:
                 self.shown[name] = fresh
                 changed.append(name)
         return changed
+
+    def _cause(self, one: Promise, faults: Sequence[FaultSeen]) -> FaultSeen:
+        """The last fault of a node that the promise speaks of; else the last one."""
+        names = {node.name for node in self._plan.role(one.role)}
+        return next((fault for fault in reversed(faults) if names & set(fault.nodes)), faults[-1])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.plan.model import NodePlan
 
-GRID = Grid(box=(124, 54), gap=10, row=80, column=166, head=14)
+GRID = Grid(box=(136, 58), gap=10, row=84, column=166, head=16)
 GLYPH = 15  # half of the width of a node's sign, with its margin
 
 
@@ -64,9 +64,9 @@ def _node(node: NodePlan, at: tuple[float, float]) -> str:
         f'transform="translate({x:.1f} {y:.1f})" role="button" tabindex="-1" aria-label="{name}: unknown">'
         f'<rect class="box" width="{width}" height="{height}" rx="7"/>'
         f'<g class="sign" transform="translate({GLYPH} 18)"><circle class="disc" r="8.5"/><path class="glyph"/></g>'
-        f'<text class="name" x="{GLYPH + 13}" y="23">{name}</text>'
-        f'<text class="state" x="9" y="43">unknown</text>'
-        f'<g class="badges" transform="translate(0 {height + 2})"></g>'
+        f'<text class="name" x="{GLYPH + 13}" y="25">{name}</text> '
+        f'<text class="state" x="9" y="47">unknown</text> '
+        f'<g class="badges" transform="translate(0 {height + 2})"></g> '
         f'<g class="faults" transform="translate({width - 4} -4)"></g>'
         f"</g>"
     )

@@ -3,7 +3,7 @@
 import { $, s } from "./dom.js";
 import { now, state, under } from "./store.js";
 
-const SECONDS = 120, WIDTH = 360, LEFT = 58, RIGHT = 6, TOP = 18;
+const SECONDS = 120, WIDTH = 360, LEFT = 58, RIGHT = 6, TOP = 20;
 const bands = new Map();
 
 const x = (at, end) => LEFT + ((at - end + SECONDS) / SECONDS) * (WIDTH - LEFT - RIGHT);
@@ -27,7 +27,7 @@ const frame = (title, height, inner, end, legend = []) => {
   const ticks = [0, 30, 60, 90, 120].map((ago) => s("text", { class: "tick", x: x(end - ago, end), y: bottom + 12, "text-anchor": ago ? (ago === 120 ? "start" : "middle") : "end" }, ago ? `-${ago} s` : "now"));
   let at = WIDTH - RIGHT;
   const keys = [...legend].reverse().flatMap(([name, kind, shape]) => {
-    at -= name.length * 6 + 22;
+    at -= name.length * 6.4 + 26;
     const key = shape === "line" ? s("path", { class: `line ${kind}`, d: `M${at} 8H${at + 15}` }) : s("rect", { class: `bar ${kind}`, x: at + 3, y: 3, width: 10, height: 9 });
     return [key, s("text", { class: "tick", x: at + 18, y: 12 }, name)];
   });
@@ -36,7 +36,7 @@ const frame = (title, height, inner, end, legend = []) => {
 
 const POWERS = [1, 10, 100, 1000, 10000];
 const drawTimes = (end) => {
-  const height = 82;
+  const height = 76;
   const values = state.points.flatMap((point) => [point.p50, point.max]).filter((value) => value > 0);
   const low = Math.max(0, Math.floor(Math.log10(Math.min(...values, 10)))), high = Math.max(low + 2, Math.ceil(Math.log10(Math.max(...values, 10))));
   const y = (value) => TOP + height - ((Math.log10(Math.max(value, 0.1)) - low) / (high - low)) * height;
@@ -58,7 +58,7 @@ const drawTimes = (end) => {
 };
 
 const drawRates = (end) => {
-  const height = 66;
+  const height = 58;
   const names = [...new Set(state.points.flatMap((point) => Object.keys(point.served || {})))].sort();
   const most = Math.max(5, ...state.points.map((point) => point.n || 0));
   const bars = [], width = (WIDTH - LEFT - RIGHT) / SECONDS;
@@ -83,7 +83,7 @@ const drawRates = (end) => {
 };
 
 const drawLanes = (end) => {
-  const names = state.values.streams || [], row = names.length > 14 ? 10 : 13, height = Math.max(1, names.length) * row;
+  const names = state.values.streams || [], row = names.length > 16 ? 9.5 : 12, height = Math.max(1, names.length) * row;
   const width = (WIDTH - LEFT - RIGHT) / SECONDS + 0.3, inner = [];
   const seconds = state.points.filter((point) => x(point.at, end) >= LEFT);
   names.forEach((name, index) => {
@@ -101,7 +101,7 @@ const drawLanes = (end) => {
   });
   const bad = names.filter((name) => seconds.some((point) => (point.bad || {})[name]));
   $("lanes").setAttribute("aria-label", bad.length ? `Addresses that did not answer in the last two minutes: ${bad.join(", ")}` : "Every address answered in the last two minutes");
-  $("lanes").replaceChildren(frame("answers of each address (thin: answers, tall: none)", height, inner, end));
+  $("lanes").replaceChildren(frame("", height, inner, end));
 };
 
 export const drawCharts = () => {

@@ -86,7 +86,7 @@ export const drawClusters = () => {
 
 export const drawLesson = (mayChange) => {
   const lesson = state.values.lesson;
-  $("lesson").hidden = !lesson;
+  $("taught").hidden = !lesson;
   document.querySelector("main").classList.toggle("taught", Boolean(lesson));
   once("lesson", JSON.stringify(lesson) + mayChange, () => {
     if (!lesson) return;

@@ -10,7 +10,6 @@ const GLYPHS = {
 };
 const WORDS = { ready: "ready", "not-ready": "not ready", paused: "paused", stopped: "stopped", dead: "dead", unknown: "unknown" };
 const SIGNS = { kill: "kill", stop: "stop", pause: "pause", cut: "cut off", slow: "slow", fill: "full", freeze: "frozen" };
-const WIDTH = 124;
 let version = -1;
 let loading = false;
 let chosen = "";
@@ -77,7 +76,7 @@ const wire = () => {
 };
 
 const pill = (kind, text, x, y, anchor) => {
-  const width = text.length * 6.6 + 14;
+  const width = text.length * 7.2 + 14;
   const left = anchor === "end" ? x - width : x;
   return [s("g", { class: kind, transform: `translate(${left} ${y})` },
     s("rect", { width, height: 17, rx: 8.5 }), s("text", { x: width / 2, y: 12.5, "text-anchor": "middle" }, text)), width];
@@ -98,8 +97,8 @@ const badges = (node, name, told) => {
   group.replaceChildren(...texts.map(([kind, text]) => {
     const [made, width] = pill(kind, text, x, 0, "start");
     x += width + 3;
-    return made;
-  }));
+    return [made, " "];
+  }).flat());
 };
 
 const faults = (node, told) => {
@@ -108,7 +107,7 @@ const faults = (node, told) => {
   const group = node.querySelector(".faults");
   if (group.dataset.was === signature) return;
   group.dataset.was = signature;
-  group.replaceChildren(...texts.map((text, index) => pill("fault", text, 4, index * 18 - 8, "end")[0]));
+  group.replaceChildren(...texts.flatMap((text, index) => [pill("fault", text, 4, index * 18 - 8, "end")[0], " "]));
 };
 
 // The state line of a node: the word, what flows, and the age where it is not fresh.
@@ -132,12 +131,12 @@ export const draw = (isStale = document.body.classList.contains("stale")) => {
     Object.keys(WORDS).forEach((each) => node.classList.toggle(each, each === shown));
     node.querySelector(".glyph").setAttribute("d", GLYPHS[shown]);
     write(node.querySelector(".state"), line(name, told, isStale));
-    const extra = [state.values.vip && state.values.vip.holder === name && "holds the VIP", state.values.primary === name && "primary",
-      told.faults.length && "has a fault", told.reason];
-    const label = `${name}: ${[isStale ? "stale" : word(told.state), ...extra].filter(Boolean).join(", ")}`;
-    if (node.getAttribute("aria-label") !== label) node.setAttribute("aria-label", label);
     badges(node, name, told);
     faults(node, told);
+    // What is seen comes first in its name, as it is seen.
+    const extra = [state.values.vip?.holder === name && "holds the VIP", told.reason];
+    const label = [node.textContent.replace(/\s+/g, " ").trim(), ...extra].filter(Boolean).join(", ");
+    if (node.getAttribute("aria-label") !== label) node.setAttribute("aria-label", label);
   });
   drawEdges();
   drawVip();
@@ -165,5 +164,3 @@ const drawVip = () => {
   const wanted = `translate(${place.e}px, ${place.f - 5}px)`;
   if (vip.style.transform !== wanted) vip.style.transform = wanted;
 };
-
-export { WIDTH };
