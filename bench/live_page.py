@@ -18,7 +18,7 @@ from lab.topology import DEFAULT_FILE
 from tests.browser import NAMES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Request
 
     from lab.testing import LabCluster
 
@@ -120,7 +120,12 @@ def _machine_seconds() -> float:
 def _weight(page: Page, address: str) -> float:
     """KiB of all that a visit loads, but for the stream."""
     sizes: list[int] = []
-    page.on("requestfinished", lambda request: sizes.append(sum(request.sizes().values())))
+
+    def finished(request: Request) -> None:
+        told = request.sizes()
+        sizes.append(told["responseHeadersSize"] + told["responseBodySize"])
+
+    page.on("requestfinished", finished)
     page.goto(address)
     page.wait_for_function(DRAWN)
     return sum(sizes) / 1024

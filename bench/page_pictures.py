@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from lab.backends import backend
 from lab.page.security import Tokens
-from lab.page.server import Page, listening, server_of
+from lab.page.server import Page, PageServer, listening
 from lab.topology import Placement, find, load
 from tests.browser import NAMES
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as Window
 
 DOCS = Path(__file__).parents[1] / "docs"
-SIZE = {"width": 1280, "height": 720}
+SIZE: ViewportSize = {"width": 1280, "height": 720}
 BEFORE_SECONDS, CUT_SECONDS, AFTER_SECONDS = 14.0, 5, 5.0
 FRAME_SECONDS = 0.5
 MOST_BYTES = 1_000_000
@@ -42,7 +42,7 @@ def main() -> None:
     opened = listening(None)
     port = opened.getsockname()[1]
     page = Page(backend(Placement(), chosen.name), load(find(chosen.file), name=chosen.name), port=port, tokens=TOKENS)
-    server = server_of(page)
+    server = PageServer(page)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
     thread.start()
     try:

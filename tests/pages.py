@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from lab.page.security import Tokens
-from lab.page.server import Page, listening, server_of
+from lab.page.server import Page, PageServer, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Served:
 
     page: Page
     port: int
-    server: Any
+    server: PageServer
     thread: threading.Thread
     session: requests.Session = field(default_factory=requests.Session)
 
@@ -85,7 +85,7 @@ def served(  # noqa: PLR0913  options of a page
     with listening(port) as opened:
         number = opened.getsockname()[1]
         page = Page(backend, topology, port=number, tokens=tokens, panel=panel, folder=folder, visitors=visitors)
-        server = server_of(page)
+        server = PageServer(page)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + BEGIN_SECONDS

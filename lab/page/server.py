@@ -9,14 +9,15 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import uvicorn
+
 from lab.errors import HostError
 from lab.page.routes import Page, Panel
 from lab.page.security import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import uvicorn
+    from types import FrameType
 
     from lab.backends.base import Backend
     from lab.topology import Cluster
@@ -45,32 +46,31 @@ def listening(port: int | None) -> socket.socket:
     raise HostError(f"{where} of 127.0.0.1 is in use", where="--port", next_step="choose another with --port")
 
 
-def server_of(page: Page) -> uvicorn.Server:
+class PageServer(uvicorn.Server):
     """A server of a page, which ends at once, also with open streams."""
-    import uvicorn
 
-    class PageServer(uvicorn.Server):
-        """Ends the streams first."""
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        super().__init__(
+            uvicorn.Config(
+                page.application(),
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+                server_header=False,
+                date_header=False,
+                lifespan="on",
+            )
+        )
 
-        def handle_exit(self, sig: int, frame: object) -> None:
-            page.ending.set()
-            super().handle_exit(sig, frame)  # type: ignore[arg-type]
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._page.ending.set()
+        super().handle_exit(sig, frame)
 
-        def end(self) -> None:
-            """The same, from another thread."""
-            page.ending.set()
-            self.should_exit = True
-
-    config = uvicorn.Config(
-        page.application(),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-        date_header=False,
-        lifespan="on",
-    )
-    return PageServer(config)
+    def end(self) -> None:
+        """Ends it, from another thread."""
+        self._page.ending.set()
+        self.should_exit = True
 
 
 def serve(  # noqa: PLR0913  a page's options
@@ -117,7 +117,7 @@ def serve(  # noqa: PLR0913  a page's options
     if open_browser:
         threading.Timer(0.5, webbrowser.open, [address + (tokens.change or tokens.read)]).start()
     with opened, contextlib.suppress(KeyboardInterrupt):
-        server_of(page).run(sockets=[opened])
+        PageServer(page).run(sockets=[opened])
 
 
-__all__ = ["Page", "Panel", "listening", "serve", "server_of"]
+__all__ = ["Page", "PageServer", "Panel", "listening", "serve"]
