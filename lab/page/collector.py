@@ -264,11 +264,7 @@ class Collector:
             stalls=self.probing.stalls(since),
             holders=[self._holder] if self._holder else [],
         )
-        final = all(fault.ended is not None for fault in faults)
-        shown = self.judge.shown
-        return [
-            words.of_promise(name, shown[name], now) for name in changed if final or shown[name]["result"] != "holds"
-        ]
+        return [words.of_promise(name, self.judge.shown[name], now) for name in changed]
 
     def _points(self, now: float) -> list[dict[str, Any]]:
         """The seconds of the charts that are complete, or have new answers."""

@@ -67,7 +67,7 @@ class Answers:
                 self._rows.setdefault(name, deque()).append(row)
                 self.heard = max(self.heard or 0.0, row.due + row.seconds)
                 known = self.latest.get(name)
-                if known is None or row.due + row.seconds >= known.due + known.seconds:
+                if known is None or row.due >= known.due:  # a late failure says less than a newer answer
                     self.latest[name] = row
                 self._changed.add((name, int(row.due)))
             for kept in self._rows.values():

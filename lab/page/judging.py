@@ -119,6 +119,7 @@ class Judge:
         self._plan, self._clock = plan, clock
         self._bounds: dict[str, tuple[Promise, float | None]] = {}
         self.shown: dict[str, dict[str, Any]] = {}
+        self._told: set[tuple[str, PromiseVerdict, str]] = set()
         roles = {node.role for node in plan.nodes}
         for name, one in promises().items():
             if one.role not in roles or one.declared.check not in CHECKS:
@@ -146,7 +147,7 @@ class Judge:
         stalls: Sequence[Stall],
         holders: Sequence[str],
     ) -> list[str]:
-        """Judges all promises by the last faults; returns those whose result is new."""
+        """Judges all promises by the last faults; returns those whose result is new, or final, for the first time."""
         now, changed = time.time(), []
         begun = faults[0].begun - BEFORE_SECONDS
         data = RunData(
@@ -165,7 +166,7 @@ class Judge:
         active = any(one.ended is None for one in faults)
         for name, (one, bound) in self._bounds.items():
             found = judged(one, bound, data)
-            if found.result is PromiseVerdict.UNKNOWN and not found.excused:
+            if found.result is PromiseVerdict.UNKNOWN and (active or not found.excused):
                 continue
             figure = {
                 "result": found.result.value,
@@ -176,8 +177,10 @@ class Judge:
                 "at": self._cause(one, faults).begun,
             }
             fresh = {**self.shown[name], **figure}
-            if fresh != self.shown[name]:
-                self.shown[name] = fresh
+            self.shown[name] = fresh
+            told = (name, found.result, self._cause(one, faults).mark)
+            if told not in self._told and not (active and found.holds):
+                self._told.add(told)
                 changed.append(name)
         return changed
 

@@ -37,6 +37,7 @@ class LogFollower:
         self._lock = threading.Lock()
         self._wanted: frozenset[str] = frozenset()
         self._followed: dict[str, threading.Thread] = {}
+        self._said: dict[str, float] = {}
 
     def want(self, nodes: Iterable[str]) -> None:
         """Follows exactly these nodes; followers of others end with the next line, or with their node."""
@@ -89,4 +90,9 @@ class LogFollower:
             with self._lock:
                 self._requests.setdefault(node, Counter())[server] += 1
         elif said := lines.words(node, line):
-            self.heard.append((time.time(), node, said, line[:LONGEST_LINE]))
+            now = time.time()
+            if (
+                now - self._said.get(said, 0.0) > AGAIN_SECONDS
+            ):  # daemons print some twice, as a warning and as a log line
+                self._said = {text: at for text, at in self._said.items() if now - at < AGAIN_SECONDS} | {said: now}
+                self.heard.append((now, node, said, line[:LONGEST_LINE]))

@@ -88,13 +88,17 @@ class Engine:
             self._wake.clear()
 
     def _ask(self) -> None:
+        old = self.look
         try:
             at = time.time()
             existing = self._backend.observe()
-            names = tuple(expected.expected(self._backend, existing)) if existing.nodes else ()
-            self.look = Look(at, existing, tuple(present(self._backend)), names)
+            self.look = Look(at, existing, old.faults, old.expected)  # seen at once; the notes take as long again
+            self._tell()
+            notes = noted(self._backend)
+            planned_names = notes.get(expected.NOTE, "").split() if existing.nodes else []
+            others = [node.name for node in existing.nodes if node.name not in planned_names]
+            self.look = Look(at, existing, tuple(present(self._backend, notes)), (*planned_names, *others))
         except (LabError, OSError, ValueError) as error:
-            old = self.look
             what = error.what if isinstance(error, LabError) else str(error)
             self.look = Look(old.at, old.existing, old.faults, old.expected, what.partition("\n")[0])
 
@@ -188,8 +192,3 @@ def planned(cluster: Cluster, backend: Backend, existing: Existing) -> tuple[Clu
     ports = {name: existing.ports.get(name, OFF) for name in chosen.ports.by_name()}
     update = {"network": IPv4Network(existing.network or "10.90.0.0/24"), "ports": chosen.ports.changed(ports)}
     return chosen, plan(chosen.model_copy(update=update), existing.family or "debian")
-
-
-def known_notes(backend: Backend) -> Mapping[str, str]:
-    """The notes of the cluster."""
-    return noted(backend)

@@ -43,7 +43,7 @@ RULES: tuple[tuple[re.Pattern[str], Words], ...] = (
         _failed,
     ),
     (
-        re.compile(r"(?:backend|proxy) (?P<pool>\S+) has no server"),
+        re.compile(r"(?:backend|proxy) '?(?P<pool>[^\s']+)'? has no server"),
         lambda node, m: f"{node}: no server left in {m['pool']}",
     ),
     (re.compile(r"Entering MASTER STATE"), lambda node, _: f"{node} took the VIP"),

@@ -295,9 +295,10 @@ def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:
     judge = Judge(made, full, MemoryBackend("x").clock)
     before = dict(judge.shown["vip-moves"])
     assert before["bound"] == pytest.approx(0.65, abs=0.01)
-    seen = FaultSeen("m", "kill", "kill tcp-lb1", ("tcp-lb1",), (), moment - 0.02, "")
+    seen = FaultSeen("m", "kill", "kill tcp-lb1", ("tcp-lb1",), (), moment - 0.02, "", ended=moment + 8)
     changed = judge.judge([seen], probed, [], rate=20, stalls=[], holders=["tcp-lb2"])
     assert "vip-moves" in changed
+    assert judge.judge([seen], probed, [], rate=20, stalls=[], holders=["tcp-lb2"]) == []
     shown = judge.shown["vip-moves"]
     assert shown["result"] == "holds"
     assert shown["seconds"] == pytest.approx(0.5, abs=0.06)
