@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -610,6 +613,48 @@ def test_ending_the_page_ends_streams_at_once_and_reverts_its_faults(engine: Eng
         assert ended.wait(2)
     assert present(engine) == []
     assert {node.state for node in engine.observe().nodes} == {State.RUNNING}
+
+
+SERVING = """
+from lab.backends.memory import MemoryBackend
+from lab.lifecycle.up import up
+from lab.page.server import serve
+from lab.progress import Silent
+from lab.topology import parse
+spec = parse("name: golden\\nweb: {count: 1}")
+backend = MemoryBackend("golden")
+up(spec, backend, Silent())
+serve(backend, spec, say=lambda line: print(line, flush=True))
+"""
+
+
+def test_it_prints_its_addresses_and_ends_by_an_interrupt() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    change, read = (process.stdout.readline().split()[0] for _ in range(2))
+    session = requests.Session()
+    _until("an answer", lambda: _answers(session, change))
+    base = change.partition("?")[0]
+    assert session.get(f"{base}offers", timeout=5).json()["mayChange"] is True
+    shown = requests.Session()
+    assert _answers(shown, read)
+    assert shown.get(f"{base}offers", timeout=5).json()["mayChange"] is False
+    with session.get(f"{base}events", stream=True, timeout=5) as stream:
+        next(stream.iter_lines())
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=10)
+    assert time.monotonic() - begun < 5
+    assert complaints == ""
+
+
+def _answers(session: requests.Session, address: str) -> bool:
+    try:
+        return session.get(address, timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
 
 
 def test_a_panel_is_shown_and_its_actions_are_done(engine: Engine, full: Cluster) -> None:
