@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import State
 from lab.evidence import probes
 from lab.export.graph import edges
-from lab.lifecycle.status import endpoints
 from lab.page.nodes import PROBE_AGE, NodeState, Proof, proven
+from lab.plan import exposure
 from lab.recipes import manifest
 from lab.services import live
 
@@ -116,7 +117,7 @@ def values(seen: Seen, now: float, *, backend: Backend, stale: float) -> dict[st
             "ready": bool(states) and answers and all(state is NodeState.READY for state in states.values()),
             "nodes": len(states),
             "down": sorted(name for name, state in states.items() if state is not NodeState.READY),
-            "endpoints": endpoints(look.existing),
+            "endpoints": list(_addresses(tuple(look.existing.ports.items()))),
         },
         "source": {
             "engine": answers or not look.at,
@@ -156,6 +157,12 @@ def values(seen: Seen, now: float, *, backend: Backend, stale: float) -> dict[st
             "begun": round(fault.begun, 3), "until": fault.until, "proof": fault.proof,
         }  # fmt: skip
     return found | _edges(seen) | _roles(seen)
+
+
+@cache
+def _addresses(ports: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], ...]:
+    """The published addresses; which roles publish what is read from files."""
+    return tuple({"name": name, "url": exposure.url(name, port)} for name, port in ports)
 
 
 def _rates(seen: Seen) -> dict[str, float]:

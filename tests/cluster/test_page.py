@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from tests.browser import Opened
     from tests.pages import Served
 
-AXE = Path(__file__).parents[2] / ".venv/axe/node_modules/axe-core/axe.min.js"
 PROJECTOR = {"width": 1280, "height": 720}
-RED_SECONDS, STALE_SECONDS = 1.0, 2.0
-SERIOUS = ("serious", "critical")
+RED_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
