@@ -106,12 +106,12 @@ class Feed:
     Attributes:
         answers: what it read.
         lost: why there are no answers now; empty while there are.
-        pace: the wanted pace; None stops the generator.
+        wanted: the wanted pace; None stops the generator.
     """
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
         self.answers, self.lost = Answers(), ""
-        self.pace: Pace | None = None
+        self.wanted: Pace | None = None
         self._backend, self._patience = backend, patience
         self._streams: tuple[Stream, ...] = ()
         self._run: LoadRun | None = None
@@ -125,8 +125,8 @@ class Feed:
     def want(self, streams: Sequence[Stream], pace: Pace | None) -> None:
         """Sets the streams, with their own rates, and the pace; takes effect at once."""
         wanted = tuple(streams)
-        if (wanted, pace) != (self._streams, self.pace):
-            self._streams, self.pace = wanted, pace
+        if (wanted, pace) != (self._streams, self.wanted):
+            self._streams, self.wanted = wanted, pace
             self._wake.set()
 
     @property
@@ -160,7 +160,7 @@ class Feed:
 
     def _turn(self) -> float:
         """Starts, replaces or stops the generator as wanted, and reads; returns the seconds until the next turn."""
-        pace, streams = self.pace, self._streams
+        pace, streams = self.wanted, self._streams
         if pace is None or not streams:
             self._stop()
             return 0.0
