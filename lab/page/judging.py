@@ -166,7 +166,7 @@ class Judge:
         active = any(one.ended is None for one in faults)
         for name, (one, bound) in self._bounds.items():
             found = judged(one, bound, data)
-            if found.result is PromiseVerdict.UNKNOWN and (active or not found.excused):
+            if found.result is PromiseVerdict.UNKNOWN and (active or not found.excused or found.seconds is None):
                 continue
             figure = {
                 "result": found.result.value,
