@@ -15,7 +15,6 @@ from lab.errors import LabError, SpecError
 from lab.faults import fault, heal, inject, present, targets
 from lab.lifecycle import ready
 from lab.lifecycle.lock import held
-from lab.lifecycle.up import up
 from lab.page import offers
 from lab.progress import Silent
 from lab.services.live import SWITCHOVERS
@@ -205,7 +204,12 @@ class Actions:
         tell("the probes come closer")
         self._collector.close()
         tell("injecting")
-        injected = inject(self._backend, chosen)
+        self._collector.hurried += 1
+        self._collector.attend()
+        try:
+            injected = inject(self._backend, chosen)
+        finally:
+            self._collector.hurried -= 1
         self._collector.engine.now()
         if seconds is None:
             return f"{injected.proof}; 'lab heal {injected.mark}' reverts it"
@@ -234,6 +238,8 @@ class Actions:
         return f"{SWITCHOVERS[role].act(self._backend, target)} is the primary now"
 
     def _scale(self, role: str, given: Mapping[str, str], tell: Callable[..., None]) -> str:
+        from lab.lifecycle.up import up
+
         cluster = self._collector.cluster or self._collector.topology
         wanted = scaled(cluster, [f"{role}={given.get('count', '')}"])
         report = Said(tell)

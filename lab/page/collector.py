@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lab.errors import LabError
 from lab.evidence import probes
 from lab.evidence.load_run import Stream
-from lab.page import view, words
+from lab.page import frugal, view, words
 from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
 from lab.page.judging import FaultLog, Judge
 from lab.page.listening import LogFollower
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.2
 BEAT_SECONDS = 0.5
 IDLE_SECONDS = 10.0
-ENGINE_SECONDS, ENGINE_CLOSE = 0.6, 0.3
+ENGINE_SECONDS, ENGINE_CLOSE, ENGINE_HURRIED = 0.6, 0.3, 0.1
 CLOSE_SECONDS = 20.0  # that the probes stay close after the last fault or action
 JUDGE_SECONDS = 1.0
 STALE_SECONDS = 1.5
@@ -53,6 +53,7 @@ class Collector:
         visitors: whether the gentle load is wanted.
         extra: further values of the state, by the parts of the page that act; asked at each turn.
         picture: the SVG of the cluster, and its version.
+        hurried: works whose effect on the engine is awaited at this moment.
         plan, cluster: of the nodes that exist; None until they are known.
     """
 
@@ -73,6 +74,7 @@ class Collector:
         self.probing = Feed(backend, "probes")
         self.visiting = Feed(backend, VISITS, patience=ANSWER_SECONDS)
         self.beaten = 0.0
+        self.hurried = 0
         self._events: deque[dict[str, Any]] = deque()
         self._attention = 0.0
         self._wanted = time.monotonic()
@@ -155,7 +157,8 @@ class Collector:
             pace: Pace | None = None
         else:
             pace = CLOSE if self.closely else REST
-        self.engine.want(None if self.idle else ENGINE_CLOSE if self.closely else ENGINE_SECONDS)
+        often = ENGINE_HURRIED if self.hurried else ENGINE_CLOSE if self.closely else ENGINE_SECONDS
+        self.engine.want(None if self.idle else often)
         roles = [node.role for node in self.plan.nodes] if self.plan else []
         self.slow.want(roles, on=not self.idle)
         up = view.running(self.engine.look) if not self.idle else []
@@ -216,6 +219,7 @@ class Collector:
             return
         self.judge = Judge(self.plan, self.cluster, self.backend.clock)
         self.picture, self.picture_version = picture(self.plan), self.picture_version + 1
+        frugal.trim()
         self._pace()
 
     def _events_of(self, look: Look, now: float) -> list[dict[str, Any]]:

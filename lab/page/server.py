@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from lab.errors import HostError
+from lab.page import frugal
 from lab.page.routes import Page, Panel
 from lab.page.security import Tokens
 
@@ -103,6 +104,7 @@ def serve(  # noqa: PLR0913  a page's options
     Raises:
         HostError: the port is in use.
     """
+    frugal.begin()
     opened = listening(port)
     number = opened.getsockname()[1]
     tokens = Tokens.of(backend.cluster, read_only=read_only)
