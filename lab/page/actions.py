@@ -205,11 +205,15 @@ class Actions:
         self._collector.close()
         tell("injecting")
         self._collector.hurried += 1
+        if name == "kill":
+            self._collector.doomed |= dict.fromkeys(nodes, time.time())
         self._collector.attend()
         try:
             injected = inject(self._backend, chosen)
         finally:
             self._collector.hurried -= 1
+            for node in nodes:
+                self._collector.doomed.pop(node, None)
         self._collector.engine.now()
         if seconds is None:
             return f"{injected.proof}; 'lab heal {injected.mark}' reverts it"

@@ -53,6 +53,7 @@ class Collector:
         visitors: whether the gentle load is wanted.
         extra: further values of the state, by the parts of the page that act; asked at each turn.
         picture: the SVG of the cluster, and its version.
+        doomed: nodes that a work kills, and since when.
         hurried: works whose effect on the engine is awaited at this moment.
         plan, cluster: of the nodes that exist; None until they are known.
     """
@@ -75,6 +76,7 @@ class Collector:
         self.visiting = Feed(backend, VISITS, patience=ANSWER_SECONDS)
         self.beaten = 0.0
         self.hurried = 0
+        self.doomed: dict[str, float] = {}
         self._events: deque[dict[str, Any]] = deque()
         self._attention = 0.0
         self._wanted = time.monotonic()
@@ -229,7 +231,9 @@ class Collector:
             found.append(words.of_fault(change, fault, now))
             self._attention = max(self._attention, time.monotonic() + CLOSE_SECONDS)
         if look.at and now - look.at < STALE_SECONDS:
-            proofs = view.proofs(look, self.probing.answers.latest, self.checks.found, self.faults.active, now)
+            proofs = view.proofs(
+                look, self.probing.answers.latest, self.checks.found, self.faults.active, now, dict(self.doomed)
+            )
             found += words.of_nodes(self._proofs, proofs, now)
             self._proofs = proofs
         pools = view.pools(self.plan, self.probing.answers.latest, now)

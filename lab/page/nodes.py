@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.errors import LabError
+from lab.evidence import probes
 from lab.services import live
 
 if TYPE_CHECKING:
@@ -92,7 +93,14 @@ class Checks:
 
 
 def proven(  # noqa: PLR0913  the sources
-    node: Observed, row: Row | None, check: Proof | None, *, stopped: bool, engine_at: float, now: float
+    node: Observed,
+    row: Row | None,
+    check: Proof | None,
+    *,
+    stopped: bool,
+    engine_at: float,
+    now: float,
+    killed: float | None = None,
 ) -> Proof:
     """The state of an existing node.
 
@@ -103,6 +111,7 @@ def proven(  # noqa: PLR0913  the sources
         stopped: whether a fault stopped it cleanly.
         engine_at: when the engine was asked.
         now: Unix seconds.
+        killed: when a fault killed it, which the engine may not have listed yet.
     """
     if node.state is State.PAUSED:
         return Proof(NodeState.PAUSED, "paused: it holds its connections and answers nothing", engine_at)
@@ -110,6 +119,8 @@ def proven(  # noqa: PLR0913  the sources
         if stopped:
             return Proof(NodeState.STOPPED, "stopped cleanly", engine_at)
         return Proof(NodeState.DEAD, "does not run" if node.state is State.STOPPED else "not started yet", engine_at)
+    if killed is not None and row is not None and row.due >= killed and not probes.good(row):
+        return Proof(NodeState.DEAD, "killed: no answer", row.due + row.seconds)
     return _running(node, row, check, now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import State
@@ -53,10 +54,16 @@ def running(look: Look) -> list[str]:
     return [node.name for node in look.existing.nodes if node.state is State.RUNNING]
 
 
-def proofs(
-    look: Look, latest: Mapping[str, Row], checks: Mapping[str, Proof], faults: Sequence[FaultSeen], now: float
+def proofs(  # noqa: PLR0913, PLR0917  the sources
+    look: Look,
+    latest: Mapping[str, Row],
+    checks: Mapping[str, Proof],
+    faults: Sequence[FaultSeen],
+    now: float,
+    doomed: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Proof]:
-    """The state of each node that exists or should."""
+    """The state of each node that exists or should; `doomed`: nodes that this page kills, and since when."""
+    killed = {name: fault.begun for fault in faults if fault.kind == "kill" for name in fault.nodes} | dict(doomed)
     stopped = {name for fault in faults if fault.kind == "stop" for name in fault.nodes}
     found = {}
     for node in look.existing.nodes:
@@ -67,6 +74,7 @@ def proofs(
             stopped=node.name in stopped,
             engine_at=look.at,
             now=now,
+            killed=killed.get(node.name),
         )
     for name in look.expected:
         if name not in found:

@@ -169,6 +169,8 @@ def test_a_node_is_what_is_proven_of_it(engine: Engine) -> None:
     assert judge(_row(30), Proof(NodeState.READY, "", now - 5)) is NodeState.READY
     assert judge(None, Proof(NodeState.READY, "", now - 60)) is NodeState.UNKNOWN
     assert judge(_row(0.5, 0, "", "timed out")) is NodeState.NOT_READY
+    killed = proven(node, _row(0.2, 0, "", "refused"), None, stopped=False, engine_at=now, now=now, killed=now - 1)
+    assert killed.state is NodeState.DEAD  # before the engine lists it as stopped
     engine.pause("web1")
     assert judge(_row(0.1)) is NodeState.PAUSED
     engine.kill("web1")
