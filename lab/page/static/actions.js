@@ -1,7 +1,7 @@
 // The panel: what can be done to the chosen node, each button with the command that it runs.
 
-import { $, h, span, write } from "./dom.js";
-import { now, post, state, under } from "./store.js";
+import { $, h, write } from "./dom.js";
+import { post, state, under } from "./store.js";
 import { select, word } from "./picture.js";
 
 let told = { mayChange: false, offers: [], scenarios: [], spans: ["10s"], suffix: "" };
@@ -71,25 +71,42 @@ const refusal = (offer, node) => {
   return "";
 };
 
-const button = (offer, node) => {
-  const why = refusal(offer, node);
-  const made = h("button", { type: "button", disabled: Boolean(why), title: why || offer.says, "data-do": offer.name,
+const button = (offer) => {
+  const made = h("button", { type: "button", "data-do": offer.name,
     onclick: () => act(offer), onmouseenter: () => show(command(offer)), onfocus: () => show(command(offer)) }, offer.label);
   return h("span", { class: "offer" }, made, ...offer.settings.map((setting) => pick(offer, setting)));
 };
 
-const shortcuts = () => {
-  const holder = state.values.vip?.holder, primary = state.values.primary;
-  return [["VIP's holder", holder, "holder"], ["primary", primary, "primary"]].filter(([, name]) => name).map(([label, name, id]) =>
-    h("button", { type: "button", "data-pick": id, onclick: () => choose(name) }, `${label}: ${name}`));
-};
+const PICKS = { holder: ["VIP's holder", () => state.values.vip?.holder], primary: ["primary", () => state.values.primary] };
+const shortcuts = () => Object.entries(PICKS).map(([id, [, who]]) =>
+  h("button", { type: "button", "data-pick": id, onclick: () => { if (who()) choose(who()); } }));
 
 const scenarios = () => {
   const list = h("select", { id: "scenario", "aria-label": "Scenario" }, ...told.scenarios.map((one) => h("option", { value: one.name, title: one.summary }, `${one.name} (${one.seconds} s)`)));
-  const playing = state.values.recording?.playing;
-  return h("span", { class: "offer" }, h("button", { type: "button", disabled: Boolean(playing), id: "play",
+  return h("span", { class: "offer" }, h("button", { type: "button", id: "play",
     onclick: () => post("/scenario", { name: list.value }).then((done) => show(done.command)).catch(fail),
-    onfocus: () => show(`lab chaos run ${list.value} ${told.suffix}`) }, playing ? "Scenario runs" : "Run scenario"), list);
+    onfocus: () => show(`lab chaos run ${list.value} ${told.suffix}`) }), list);
+};
+
+// What changes by itself, in place: a button must not move under the pointer.
+const update = () => {
+  const node = state.values[`node/${chosen}`];
+  document.querySelectorAll("[data-pick]").forEach((made) => {
+    const [label, who] = PICKS[made.dataset.pick];
+    made.hidden = !who();
+    write(made, `${label}: ${who() || ""}`);
+  });
+  const play = $("play"), playing = state.values.recording?.playing;
+  if (play) { play.disabled = Boolean(playing); write(play, playing ? "Scenario runs" : "Run scenario"); }
+  if (!node) return;
+  if ($("chosenText")) write($("chosenText"), ` is ${word(node.state)}${node.reason ? `: ${node.reason}` : ""} `);
+  told.offers.forEach((offer) => {
+    const made = document.querySelector(`[data-do="${offer.name}"]`);
+    if (!made) return;
+    const why = refusal(offer, node);
+    if (made.disabled !== Boolean(why)) made.disabled = Boolean(why);
+    if (made.title !== (why || offer.says)) made.title = why || offer.says;
+  });
 };
 
 export const choose = (name) => {
@@ -103,25 +120,24 @@ export const draw = () => {
   const node = state.values[`node/${chosen}`];
   if (chosen && !node) chosen = "";
   const role = node && state.values[`role/${node.role}`];
-  const signature = JSON.stringify([chosen, node && [node.state, node.reason, node.faults, node.volumes], role, state.values.vip?.holder, state.values.primary, told.mayChange, state.values.recording?.playing, under("node").length]);
-  if (signature === drawn) return;
-  const active = document.activeElement?.closest("#panelBody") ? document.activeElement.dataset.do || document.activeElement.id : "";
+  const signature = JSON.stringify([chosen, node?.volumes, role, told.mayChange, told.offers.length, under("node").map(([name]) => name)]);
+  if (signature !== drawn) build(node, role);
   drawn = signature;
+  update();
+};
+
+const build = (node, role) => {
+  const active = document.activeElement?.closest("#panelBody") ? document.activeElement.dataset.do || document.activeElement.id : "";
   const parts = [];
   if (told.mayChange) parts.push(h("div", { class: "row" }, ...shortcuts(), scenarios()));
   if (!node) parts.push(h("p", { class: "hint" }, "Choose a node of the picture, by mouse, or by Tab and the arrow keys."));
   else {
-    const state_ = h("p", { class: "why", id: "chosen" }, h("strong", {}, chosen), ` is ${word(node.state)}${node.reason ? `: ${node.reason}` : ""} `, h("span", { class: "of" }, node.address));
+    const line = h("p", { class: "why", id: "chosen" }, h("strong", {}, chosen), h("span", { id: "chosenText" }), h("span", { class: "of" }, node.address));
     const offered = told.offers.filter((offer) => offer.on === "node" || (offer.on === "role" && node.role !== "client") || (offer.on === "primary" && role?.primary));
-    parts.push(h("div", { class: "row" }, state_, told.mayChange && h("label", {}, "for ", h("select", { id: "for", onchange: (event) => { time = event.target.value; } },
+    parts.push(h("div", { class: "row" }, line, told.mayChange && h("label", {}, "for ", h("select", { id: "for", onchange: (event) => { time = event.target.value; } },
       ...[...told.spans, "none"].map((each) => h("option", { value: each, selected: each === time }, each === "none" ? "until healed" : each))))));
-    if (told.mayChange) parts.push(h("div", { class: "break" }, ...offered.map((offer) => button(offer, node))), h("code", { class: "command", id: "command", "aria-live": "polite" }, "the command of a button is shown here"));
+    if (told.mayChange) parts.push(h("div", { class: "break" }, ...offered.map(button)), h("code", { class: "command", id: "command", "aria-live": "polite" }, "the command of a button is shown here"));
   }
   $("panelBody").replaceChildren(...parts);
   if (active) (document.querySelector(`[data-do="${active}"]`) || $(active))?.focus();
-};
-
-export const age = (name) => {
-  const proven = (state.values.proofs || {})[name];
-  return proven ? span(now() - proven) : "";
 };
