@@ -147,7 +147,9 @@ def test_another_site_in_the_same_browser_does_nothing(
     assert not present(backend)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "scheme", ["light", pytest.param("dark", marks=pytest.mark.nightly("the same page in other colours: six seconds"))]
+)
 def test_axe_finds_nothing_serious(page: Served, visit: Callable[..., Opened], scheme: str) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: 'scripts/axe' installs it")
