@@ -156,7 +156,7 @@ EVERY_STEP = pytest.mark.nightly("two minutes: two changes of a cluster for each
 
 
 @pytest.mark.parametrize(
-    ("change", "every"), [("an option", 4), *(pytest.param(name, 1, marks=EVERY_STEP) for name in CHANGES)]
+    ("change", "every"), [("an option", 8), *(pytest.param(name, 1, marks=EVERY_STEP) for name in CHANGES)]
 )
 def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(
     person: Person, change: str, every: int

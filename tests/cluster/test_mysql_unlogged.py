@@ -46,7 +46,10 @@ def _equal(cluster: LabCluster) -> None:
     alike(cluster, ROWS, [primary, *replicas])
 
 
-@pytest.mark.parametrize("how", ["killed", "crashed"])
+_CRASHED = pytest.param("crashed", marks=pytest.mark.nightly("the same end of mariadbd as when its node is killed"))
+
+
+@pytest.mark.parametrize("how", ["killed", _CRASHED])
 def test_a_primary_that_was_ended_is_as_the_others_when_it_is_back(
     cluster: LabCluster, faults: Faults, how: str
 ) -> None:
