@@ -1,4 +1,4 @@
-"""How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table` prints what was noted.
+"""How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table` prints the notes.
 
 A part is a line of the Makefile. Its tests are counted by the pytest that runs in it (`Counted`).
 """

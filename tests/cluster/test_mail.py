@@ -254,8 +254,8 @@ def test_the_domains_names_are_served_whoever_holds_the_vip(cluster: LabCluster,
 
 
 @pytest.mark.nightly(
-    "twenty seconds: mail nodes are killed under a ledger at every change, and that a dead node leaves the TCP balancers'"
-    " pools is tried with the HTTP balancers"
+    "twenty seconds: mail nodes are killed under a ledger at every change, and that a dead node leaves the pools of the"
+    " TCP balancers is tried with the HTTP balancers"
 )
 def test_sending_and_reading_go_on_without_a_node(
     cluster: LabCluster, post: Post, faults: Faults, rounds: Rounds
