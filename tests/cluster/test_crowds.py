@@ -101,8 +101,9 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", crowd, seconds=60)
         cluster.until("the crowd", 30, lambda: _made(cluster) > IDLE)
-        other = cluster.require("web", 1)[0]
+        other, looks = cluster.require("web", 1)[0], 0
         while not held.done():
+            looks += 1
             for balancer in balancers:
                 own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
                 assert own.ok, f"{balancer}: {own.said}"
@@ -115,6 +116,7 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
             assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.said)
             assert cluster.vip_holders() == holders
         assert held.result().ok
+    assert looks, "the crowd had gone before anything was asked"
     assert cluster.ask("/healthz") == "ok\n"
     for balancer in balancers:
         assert not any("FAULT STATE" in line for line in cluster.logs(balancer, tail=100))
