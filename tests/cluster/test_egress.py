@@ -19,9 +19,9 @@ REACHED = """
 import errno, json, resource, selectors, socket, sys, time
 todo = [(address, port) for addresses, ports in json.loads(sys.argv[1]) for address in addresses for port in ports]
 reached, doors = [], selectors.DefaultSelector()
-most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-most = min(1600, most - 50)
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+most = 1600 if hard == resource.RLIM_INFINITY else min(1600, hard - 50)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most + 50, hard))
 open_at = {}
 def seen(door, error):
     if error in (0, errno.ECONNREFUSED):
