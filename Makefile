@@ -115,7 +115,7 @@ test-shared: .venv/dev engine
 
 # What needs a part of the cluster: two at a time have fewer nodes than the whole. The output of each comes at its end.
 test-parts: .venv/dev engine
-	@$(BESIDE) part-web part-people part-mysql part-storage part-sites part-galera part-apps $(MORE)
+	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera $(MORE)
 
 part-web:
 	$(PART) run web $(PYTEST) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
