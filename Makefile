@@ -11,7 +11,7 @@ PART := .venv/bin/python -m tests.parts
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
 BESIDE = $(MAKE) --no-print-directory -j$(LANES) --output-sync=target
-PARTS := $(patsubst %,part-%,lint images web people mysql storage sites galera apps host)
+PARTS := $(patsubst %,part-%,lint images unit web people mysql storage sites galera apps host)
 
 .PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen nightly unit lint bench release clean engine xen $(PARTS)
 
@@ -90,7 +90,7 @@ test-all: .venv/dev
 	@scripts/need rootlesskit rootlesskit
 	@scripts/need newuidmap uidmap
 	@scripts/need slirp4netns slirp4netns
-	@$(BESIDE) part-lint part-images
+	@$(BESIDE) part-lint part-images part-unit
 	@$(MAKE) --no-print-directory test-apart
 	@$(MAKE) --no-print-directory test-shared
 	@$(MAKE) --no-print-directory test-parts MORE=part-host
@@ -104,9 +104,11 @@ part-lint: .venv/dev
 part-images: engine
 	@$(PART) run images $(LAB) build $(if $(FAMILY),--family $(FAMILY))
 
+part-unit: .venv/dev
+	$(PART) run unit $(PYTEST) -q -n auto tests/unit
+
 # What needs no cluster, or makes clusters of its own; none of it is about times, so two run side by side.
 test-apart: .venv/dev engine
-	$(PART) run unit $(PYTEST) -q -n auto tests/unit
 	$(PART) run apart $(PYTEST) tests/report tests/images tests/compose tests/cluster -n $(LANES) --dist worksteal -m "apart and not nightly" --parity $(PARITY) --durations 15
 
 # What needs the whole cluster, which its tests share.

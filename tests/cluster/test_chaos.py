@@ -132,6 +132,10 @@ def _masked(cluster: LabCluster, node: str) -> str:
     return next(file.masked for file in cluster.plan.node(node).files if file.path == "/etc/lab/haproxy.cfg")
 
 
+@pytest.mark.nightly(
+    "twenty seconds: verdicts are unit tests; at every change a scenario holds, and a lost post and a program that"
+    " forgets are found"
+)
 def test_a_promise_that_is_broken_is_said_and_the_cluster_is_whole(cluster: LabCluster, play: Player) -> None:
     done = play(BROKEN)
     assert done.returncode == 1, done.stdout + done.stderr
