@@ -154,6 +154,10 @@ def test_what_was_not_tested_is_unknown_and_no_success(play: Player) -> None:
     assert [one["result"] for one in told["promises"]] == ["unknown"]
 
 
+@pytest.mark.nightly(
+    "a quarter of a minute: at every change Ctrl-C reverts a fault (test_faults.py), and of two commands at once one"
+    " waits (test_command.py)"
+)
 def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Player) -> None:
     argv = play.argv(LONG)
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as first:
