@@ -107,9 +107,6 @@ def test_two_hundred_rounds_of_galera_lose_nothing(small: Played, tmp_path: Path
     _holds(small("nemesis-galera", tmp_path, 200), 200)
 
 
-@pytest.mark.nightly(
-    "half a minute: the checks of the nemesis are unit tests; what it plays, test_mysql.py tries at every change"
-)
 def test_a_row_that_one_replica_lost_by_somebodys_hand_is_found(request: pytest.FixtureRequest) -> None:
     """The checks find what they are for in real copies, and name the node."""
     spec = load(find(str(TOPOLOGIES / "nemesis.yaml")), name=f"labtest-{os.getpid()}-nemesis")
