@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from lab import engine, paths
-from lab.building import base_image, sources, trial_container
+from lab.building import base_image, persons, sources, trial_container
 from lab.errors import BackendError, BuildError, Gone, SpecError
 from lab.recipes import apps, recipe
 
@@ -134,8 +134,14 @@ class _Attempt:
         found = sources.facts(api, wanted.parent)
         if found is None:
             raise BackendError(f"the image {wanted.parent} is gone")
-        apps.admit_app(wanted.role.removeprefix("app-"), wanted.port, found.ports, found.argv)
-        self._wanted = apps.complete(wanted, found.argv)
+        name = wanted.role.removeprefix("app-")
+        apps.admit_app(name, wanted.port, found)
+        try:
+            person = persons.of_image(api, wanted.parent, found.user)
+        except SpecError as error:
+            error.where = error.where or f"apps.{name}"
+            raise
+        self._wanted = apps.complete(wanted, found.argv, found.user, person)
 
     def build(self, api: docker.APIClient, folder: str = "") -> tuple[str, str]:
         """The image's id, and what is wrong with it; of the recipe, or of a folder of the user's own."""

@@ -76,7 +76,7 @@ def _app(name: str, app: App, cluster: Cluster, backend: RunsImages) -> App:
             )
         image, folder = found.id, Path()
     if found:
-        admit_app(name, app.port, found.ports, found.argv)
+        admit_app(name, app.port, found)
     return app.model_copy(update={"image": image, "build": str(folder) if app.build else None})
 
 

@@ -29,6 +29,7 @@ from lab.lifecycle.status import status
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse, placement, schema
+from lab.topology.cluster import cluster_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,6 +280,23 @@ def test_a_kind_with_settings_of_another_type_is_in_nobodys_way(monkeypatch: pyt
         kinds.kind("oddly-set")
     assert "oddly-set" in kinds.names()
     assert "oddly-set" not in kinds.usable()
+
+
+def test_a_package_with_the_name_of_a_key_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    point = SimpleNamespace(name="web", value="web:Kind", dist=None, load=lambda: kinds.BackendKind)
+    every = {**kinds._registered(), "web": point}  # noqa: SLF001
+    monkeypatch.setattr(kinds, "_registered", lambda: every)
+    cluster_model.cache_clear()  # type: ignore[attr-defined]  it is cached
+    try:
+        assert parse("web: {count: 2}\n").web.count == 2  # type: ignore[union-attr]
+        with pytest.raises(SpecError, match="can't be called 'web', which is a key") as refused:
+            placement(tmp_path / "none", "web", None)
+        assert "rename" in refused.value.next_step
+        with pytest.raises(SpecError, match="backend"):
+            parse("backend: web\nweb:\n")
+    finally:
+        cluster_model.cache_clear()  # type: ignore[attr-defined]
+        kinds.kind.cache_clear()
 
 
 def test_nothing_of_the_lab_names_it() -> None:

@@ -139,6 +139,8 @@ class DockerBackend:
                 self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
             container.create(self.api, plan, node, self._network, owned.hosts(files) if node.sealed else None)
             self._put(node.name, files, sealed=bool(node.sealed))
+            if node.sealed:
+                owned.give(self.api, self._id(node.name), node.image, list(node.volumes.values()))
 
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; recreated when the subnet changed, which requires new nodes anyway."""
