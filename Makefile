@@ -123,7 +123,7 @@ nightly: .venv/dev engine xen
 	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \
 	    --backend xen --topology stage3 --parity $(PARITY) --junitxml runs/xen-stage3.xml; stage3=$$?; \
-	parts=0; for part in shell mail backup; do \
+	parts=0; for part in shell mail backup apps_five; do \
 	    .venv/bin/pytest tests/cluster/test_$$part.py --backend xen --topology tests/cluster/topologies/$$part.yaml \
 	        --parity $(PARITY) --junitxml runs/xen-$$part.xml || parts=1; \
 	done; \

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from lab.lifecycle import secrets
 from lab.lifecycle.prepare import choose
 from lab.lifecycle.up import up
 from lab.progress import Silent
+from lab.topology import HttpLb
+from tests.cluster.websocket import WebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,6 +177,35 @@ def test_the_guest_book_by_a_ledger_of_ones_own_while_a_web_node_is_killed(apps:
     assert done.returncode == 2, "its mistake is told before anything is broken"
     assert "was not acknowledged: 4" in done.stderr
     assert list((tmp_path / "runs").iterdir()) == [kept]
+
+
+def test_a_websocket_is_quiet_for_longer_than_an_answer_may_take_and_ends_with_its_node(
+    apps: LabCluster, faults: Faults
+) -> None:
+    with WebSocket(apps.app("shop"), "/echo") as talk:
+        assert b" 101 " in talk.answer.splitlines()[0], talk.answer
+        first = talk.ask("hello")
+        assert first.startswith("hello by shop")
+        threading.Event().wait(apps.options(HttpLb).answer_timeout + 2)
+        assert talk.ask("still here") == first.replace("hello", "still here")
+        with faults.kill(first.removeprefix("hello by ")):
+            assert talk.ask("and now") == "", "it can't go on elsewhere"
+            with WebSocket(apps.app("shop"), "/echo") as another:
+                assert another.ask("hello") not in ("", first)
+
+
+def test_a_visitor_stays_on_one_node_where_the_application_is_sticky(apps: LabCluster, faults: Faults) -> None:
+    nodes = {apps.app("shop").get("/").json()["node"] for _ in range(6)}
+    assert len(nodes) == 3
+    with apps.changed(_with(apps, "shop", sticky=True)):
+        visitor = apps.app("shop")
+        assert {visitor.get("/").json()["node"] for _ in range(9)} == visitor.served
+        (own,) = visitor.served
+        assert {apps.app("shop").get("/").json()["node"] for _ in range(6)} == nodes, "others are not sent after them"
+        with faults.kill(own):
+            (other,) = {visitor.get("/").json()["node"] for _ in range(6)}
+            assert other != own
+        assert visitor.get("/").json()["node"] == other, "a cookie moves once"
 
 
 def test_a_rebuilt_image_replaces_nodes_without_a_failed_request(apps: LabCluster, tmp_path: Path) -> None:
