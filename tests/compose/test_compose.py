@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,7 +144,12 @@ def test_an_application_under_compose_has_its_database_and_its_secrets_are_in_fi
         until("an order in the database", 60, order, lambda done: done.stdout == "201")
         assert project.ask(f"{here}/orders").stdout == '["one"]'
         for node in ("shop1", "shop2"):
-            until(f"{node} to be ready", 30, lambda: project.inside(node, "/usr/lib/lab/ready").returncode == 0)
+            until(
+                f"{node} to be ready",
+                30,
+                partial(project.inside, node, "/usr/lib/lab/ready"),
+                lambda done: not done.returncode,
+            )
         assert project.inside("shop1", "/usr/lib/lab/bin/touch", "/srv/x").returncode, "its files are read only"
         assert project.inside("shop1", "/usr/lib/lab/bin/touch", "/var/lib/shop/x").returncode == 0
         password = secrets.known("www", "mysql-app-shop")
