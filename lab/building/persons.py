@@ -44,11 +44,11 @@ def _file(api: docker.APIClient, container: str, path: str) -> str:
             chunks, known = api.get_archive(container, path)
             size, target = int(known.get("size") or 0), str(known.get("linkTarget") or "")
             if target and target != path:
-                chunks.close()  # type: ignore[attr-defined]  a generator
+                chunks.close()
                 path = target
                 continue
             if size > MOST_BYTES:
-                chunks.close()  # type: ignore[attr-defined]
+                chunks.close()
                 raise SpecError(f"{path} of the image has {size} bytes: no file of users", where=path)
             return _text(b"".join(chunks))
     except NotFound:
