@@ -55,7 +55,7 @@ def files(plan: Plan) -> dict[str, str]:
 def mode(plan: Plan, place: str) -> int:
     """The mode of a node's file with secrets, in a folder that is closed to others.
 
-    The program of an application reads its own as the image's user, whoever that is; no other process is in its
+    The program of an application reads its own as the image's user; no other process is in its
     container.
     """
     return 0o644 if any(place.startswith(f"{CLOSED}/{node.name}/") for node in plan.nodes if node.sealed) else 0o600
