@@ -49,7 +49,8 @@ def put(api: docker.APIClient, container: str, files: Mapping[str, tuple[bytes, 
 def give(api: docker.APIClient, container: str, image: str, places: Sequence[str]) -> None:
     """Gives the folders that a container may write to its user, by a container beside it.
 
-    A volume outlives its node, and the next image may have another user. A program that starts as root gives them away itself.
+    A volume outlives its node, and the next image may have another user. A program that starts as root gives them
+    away itself.
     """
     person = persons.of_container(api, container, str(api.inspect_container(container)["Config"]["User"]))
     if not person.user or not places:
