@@ -58,7 +58,7 @@ def test_the_lab_reaches_into_both(shop: LabCluster) -> None:
         assert shop.run(node, "touch /tmp/x && rm /tmp/x").ok
         said = shop.run(node, f"grep -c shop.{shop.spec.domain} /etc/hosts").stdout.strip()
         assert said == "1", shop.run(node, "cat /etc/hosts").stdout
-    mode, owner = shop.run("shop1", "stat -c '%a %u' /etc/lab/environment").stdout.split()
+    mode, owner = shop.run("shop1", "stat -c '%a %u' /etc/lab/ca.crt").stdout.split()
     assert (mode, int(owner)) == ("600", _facts(shop)["user"])
     before = shop.backend.get("shop1", "/etc/lab/ca.crt")
     assert before
