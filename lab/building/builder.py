@@ -10,6 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import APIError
+
 from lab import engine, paths
 from lab.building import base_image, persons, sources, trial_container
 from lab.errors import BackendError, BuildError, Gone, SpecError
@@ -120,7 +122,10 @@ class _Attempt:
         wanted = self._wanted
         if wanted.folder and not base_image.here(api, wanted.parent):
             self._log.clear()
-            image, failure = self.build(api, wanted.folder)
+            try:
+                image, failure = self.build(api, wanted.folder)
+            except APIError as error:  # refused as a whole, such as for an instruction that it does not know
+                image, failure = "", str(error.explanation or error)
             if failure:
                 lines = [line for text in self._log for line in text.splitlines() if line.strip()]
                 last = "".join(f"\n    | {line.rstrip()}" for line in lines[-LAST_LINES:])

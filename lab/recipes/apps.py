@@ -149,7 +149,6 @@ def _dockerfile(wanted: Recipe, argv: Sequence[str], user: str, person: Person) 
             family=wanted.family,
             argv=json.dumps(list(argv)),
             folders=json.dumps(["/usr/lib/lab/folders", f"{person.user}:{person.group}", *wanted.writable]),
-            writable=wanted.writable,
             user=user,
         )
     )

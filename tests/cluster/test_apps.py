@@ -240,6 +240,45 @@ def test_what_can_not_be_is_refused_before_anything_is_made(
         choose(_with(apps, "shop", **changes), apps.backend, Silent())
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("FORM scratch", "the Dockerfile in .* failed: .*unknown instruction: FORM"),
+        ('FROM www-cluster-lab/origin:debian\nCMD ["/bin/true"]\nUSER nobodyatall', "user 'nobodyatall' is not in its"),
+        (
+            'FROM www-cluster-lab/origin:debian\nCMD ["/bin/true"]\nLABEL www-cluster-lab.cluster=www',
+            "has the label 'www-cluster-lab.cluster'",
+        ),
+    ],
+)
+@pytest.mark.read_only
+def test_an_image_that_can_not_be_an_application_changes_nothing(
+    apps: LabCluster, tmp_path: Path, lines: str, says: str
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"{lines}\n", encoding="utf-8")
+    before = apps.backend.observe()
+    with pytest.raises(SpecError, match=says):
+        up(_with(apps, "shop", build=str(tmp_path)), apps.backend, Silent())
+    assert apps.backend.observe() == before
+
+
+def test_a_folder_follows_the_user_of_the_image(apps: LabCluster, tmp_path: Path) -> None:
+    """A volume outlives its node: the next image has another user, and the same files."""
+    for number in (5001, 5002):
+        folder = tmp_path / str(number)
+        shutil.copytree(FOLDERS / "shop", folder)
+        dockerfile = folder / "Dockerfile"
+        text = dockerfile.read_text(encoding="utf-8").replace("USER shop", f"USER {number}")
+        dockerfile.write_text(text, encoding="utf-8")
+        writes = _with(apps, "forgetful", build=str(folder), writable=["/var/lib/shop"])
+        with apps.changed(writes):
+            visitor = apps.app("forgetful")
+            assert visitor.get("/").json()["user"] == number
+            assert visitor.get("/kept").text == ("" if number == 5001 else "5001")
+            assert visitor.post("/kept", data=str(number)).status_code == 200, apps.logs("forgetful1", tail=5)
+            assert visitor.get("/kept").text == str(number)
+
+
 @pytest.mark.read_only
 def test_a_dockerfile_that_fails_is_told_with_its_last_lines(apps: LabCluster, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(

@@ -208,7 +208,11 @@ def test_folders_that_it_may_write_are_made_in_its_image_for_its_user() -> None:
     wanted = app_recipe("shop", "debian", "shop:1", writable=["/var/lib/shop"])
     text = complete(wanted, ["/shop"], "shop", Person(1000, 1001)).dockerfile
     assert 'USER 0\nRUN ["/usr/lib/lab/folders", "1000:1001", "/var/lib/shop"]\nUSER shop\n' in text
-    assert "USER" not in complete(app_recipe("shop", "debian", "shop:1"), ["/shop"], "shop", Person(1000)).dockerfile
+    bare = complete(app_recipe("shop", "debian", "shop:1"), ["/shop"], "a$b", Person(1000)).dockerfile
+    assert 'RUN ["/usr/lib/lab/folders", "1000:0"]\nUSER a\\$b\n' in bare
+    assert bare.count("USER") == 2
+    root = complete(app_recipe("shop", "debian", "shop:1"), ["/shop"]).dockerfile
+    assert root.count("USER") == 1, "root it was, and root it stays"
     assert wanted.tag != app_recipe("shop", "debian", "shop:1").tag
 
 
