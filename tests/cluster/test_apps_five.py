@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab.backends.base import State
 from lab.lifecycle import ready
+from lab.topology.apps import App
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
 
+ROOTED = Path(__file__).parent / "topologies/apps/rooted"
 BACK_SECONDS = 60
 ENDED_SECONDS = 30
 DEVICES = {"fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"}
@@ -94,6 +97,18 @@ def test_its_network_is_cut_by_programs_beside_it(shop: LabCluster, faults: Faul
         shop.until("no answer", ENDED_SECONDS, lambda: visitor.get("/healthz").status_code >= 500)
         assert shop.backend.run("shop1", ["/usr/lib/lab/ready"]).ok, "from inside it answers"
     shop.until("answers again", BACK_SECONDS, lambda: visitor.get("/healthz").status_code == 200)
+
+
+def test_a_program_of_root_changes_nothing_but_its_own(shop: LabCluster) -> None:
+    rooted = App(build=str(ROOTED), port=8000, count=1, health="/")
+    with shop.changed(shop.spec.model_copy(update={"apps": {**shop.spec.apps, "shop": rooted}})):
+        said = shop.app("shop").get("/").text.splitlines()
+        assert len(said) > 10
+        assert [line for line in said if not line.startswith("refused: ")] == ['done: touch "/my data/x"']
+        assert shop.run("shop1", "cat '/my data/seed'").stdout.strip() == "seed", "what its image has there"
+        shop.backend.stop("shop1")
+        assert any("ends by its own signal" in line for line in shop.logs("shop1")), shop.logs("shop1", tail=5)
+        shop.backend.start("shop1")
 
 
 def test_a_program_that_ends_ends_its_node_and_says_what_it_said_last(shop: LabCluster) -> None:
