@@ -46,9 +46,12 @@ def rendered(found: Status) -> Group:
     for node in found.nodes:
         good = node.ready
         state = Text(
-            "ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red"
+            "ready" if good else node.state if node.state != "running" else "not ready",
+            "green" if good else "yellow" if node.by_hand else "red",
         )
         note = Text("holds the VIP", "cyan") if node.name == found.vip_holder else Text(node.reason)
+        if node.by_hand:
+            note = Text.assemble("by hand", "; " if note.plain else "", note)
         grid.add_row(node.name, node.role, state, node.address, _limits(node.limits), note)
     heading = Text.assemble(
         ("cluster ", ""),

@@ -61,7 +61,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
     spared = unready | scaling.joining(prepared.plan, prepared.existing)
-    names = [node.name for node in prepared.plan.nodes if node.name not in spared]
+    names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)
     for number, (wave, work) in enumerate(
@@ -69,7 +69,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     ):
         if number and seconds and not prepared.moves:
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
-            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else ready.ALL)
+            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else prepared.awaited)
         parallel.for_each(wave, work)
 
 
@@ -129,9 +129,11 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
     if action.kind is not Kind.UPDATE or action.start:
         report.step(name, "starting")
         backend.start(name)
-    if seconds:
+    if node.by_hand:
+        report.step(name, "by hand", done=True)
+    elif seconds:
         report.step(name, "waiting until it is ready")
-        ready.node(backend, name, seconds, ready.ALL if prepared.at_once else (ready.READY,))
+        ready.node(backend, name, seconds, prepared.awaited if prepared.at_once else (ready.READY,))
         report.step(name, "ready", done=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.optional import noted
 from lab.lifecycle import ownership, resolve, scaling, secrets, sizes
+from lab.lifecycle.ready import ALL, READY
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -46,6 +47,11 @@ class Prepared:
     def at_once(self) -> bool:
         """Whether nodes are only made and started: then all can be awaited together, their promises too."""
         return all(action.kind in (Kind.CREATE, Kind.START) for action in self.changes)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What ready nodes are asked: beside a node that is by hand, no promise to the whole cluster is awaited."""
+        return (READY,) if self.plan.by_hand else ALL
 
     @property
     def moves(self) -> bool:

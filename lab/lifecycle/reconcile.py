@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 
+BY_HAND = "by hand: left as it is"
+
+
 class Kind(StrEnum):
     """The kind of an action."""
 
@@ -63,6 +66,8 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
     found = existing.node(node.name)
     if found is None:
         return Action(Kind.CREATE, node.name, "does not exist")
+    if node.by_hand and found.fixed.by_hand and not _displaced(found, node):
+        return _by_hand(found)
     if why := _unusable(found, node):
         return Action(Kind.RECREATE, node.name, why)
     changed = tuple(path for path, digest in wanted.items() if present.get(path) != digest)
@@ -74,6 +79,19 @@ def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present:
     if asleep:
         return Action(Kind.START, node.name, f"is {found.state.value}", start=True)
     return Action(Kind.KEEP, node.name)
+
+
+def _by_hand(found: Observed) -> Action:
+    """A node that a person configures keeps all that they made of it; it is started where it does not run."""
+    if found.state is State.RUNNING:
+        return Action(Kind.KEEP, found.name, BY_HAND)
+    return Action(Kind.START, found.name, f"is {found.state.value}; {BY_HAND}", start=True)
+
+
+def _displaced(found: Observed, node: NodePlan) -> bool:
+    """Whether a node can't stay where it is, whoever configured it."""
+    moved = (found.address, found.fixed.publish) != (node.address, node.publish)
+    return moved or found.detached or found.state is State.CREATED
 
 
 def _unusable(found: Observed, node: NodePlan) -> str:

@@ -80,6 +80,8 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     known = partial(secrets.ensure, warn=report.warn)
     prepared = prepare(cluster, backend, report, known=known)
     _announce(cluster, report, fresh=fresh)
+    if prepared.plan.by_hand:
+        report.say(f"by hand, not configured and not awaited: {', '.join(prepared.plan.by_hand)}")
     try:
         build(prepared.plan, backend, report)
         if fresh and limit is not None:
@@ -141,7 +143,8 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
-        ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
+        names = [node.name for node in made.nodes if node.name not in held and not node.by_hand]
+        ready.nodes(backend, names, seconds, prepared.awaited)
         if isinstance(backend, Endpoints):
             for entry in (entry for node in made.nodes for entry in node.publish):
                 backend.endpoint(entry.port)

@@ -207,6 +207,7 @@ class Fixed:
     limits: Limits | None = None
     holds_vip: bool = False
     sealed: str = ""
+    by_hand: bool = False
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -224,8 +225,9 @@ class Fixed:
         """All of it by name, as plain values."""
         made = asdict(self)
         others: dict[str, Any] = made.pop("others")
-        if not self.sealed:
-            del made["sealed"]
+        for name in ("sealed", "by_hand"):  # kept where they say something: nodes of earlier versions have neither
+            if not made[name]:
+                del made[name]
         return made | others
 
     @property
@@ -250,6 +252,8 @@ class NodePlan:
         holds_vip: whether the VIP may be on this node.
         stop_seconds: how long a clean stop may take.
         sealed: of an application, whose image may write nothing of itself: the digest of what it reads at its start.
+        by_hand: whether a person configures it: `withheld` is not put there.
+        withheld: the files that its person writes, as they are rendered for any other node.
     """
 
     name: str
@@ -266,6 +270,8 @@ class NodePlan:
     holds_vip: bool = False
     stop_seconds: int = 20
     sealed: str = ""
+    by_hand: bool = False
+    withheld: tuple[File, ...] = ()
 
     @cached_property
     def fixed(self) -> Fixed:
@@ -313,6 +319,11 @@ class Plan:
         """The pools of all hosts, each once."""
         return list(dict.fromkeys(host.pool for host in self.hosts))
 
+    @property
+    def by_hand(self) -> list[str]:
+        """The nodes that a person configures."""
+        return [node.name for node in self.nodes if node.by_hand]
+
     def role(self, name: str) -> list[NodePlan]:
         """The nodes of a role, in order."""
         return [node for node in self.nodes if node.role == name]
@@ -337,4 +348,5 @@ class Plan:
     @property
     def secrets(self) -> list[str]:
         """The names of all secrets in the nodes' files."""
-        return sorted({name for node in self.nodes for file in node.files for name in file.secrets})
+        files = [file for node in self.nodes for file in (*node.files, *node.withheld)]
+        return sorted({name for file in files for name in file.secrets})

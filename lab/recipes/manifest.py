@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lab import assets, reading
 from lab.errors import SpecError
-from lab.recipes.declared import Daemon, Feature, Fragment, LimitFormulas, Published, Takes
+from lab.recipes.declared import ByHand, Daemon, Feature, Fragment, LimitFormulas, Published, Takes
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -53,6 +53,13 @@ class Manifest(BaseModel):
     def checks(self) -> dict[str, str]:
         """What the built image has to pass: templates of shell commands over the family's table, by what they check."""
         return self.merged("checks")
+
+    @property
+    def by_hand(self) -> ByHand:
+        """What is left to the person on a node by hand: that of all layers."""
+        found = [layer.by_hand for layer in self.layers]
+        files = [path for each in found for path in each.files]
+        return ByHand(files=files, services=[name for each in found for name in each.services])
 
     @property
     def limits(self) -> LimitFormulas:

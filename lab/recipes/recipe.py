@@ -101,12 +101,19 @@ def directories(role: Manifest, table: Family) -> list[Directory]:
     return wanted
 
 
-def services(role: Manifest, table: Family) -> str:
-    """The supervisor's program sections of a role."""
+RETRIES, RETRIES_BY_HAND = 1000, 3
+"""How often the supervisor starts a daemon that ends at once; by hand, its person corrects the file and starts it."""
+
+
+def services(role: Manifest, table: Family, *, by_hand: bool = False) -> str:
+    """The supervisor's program sections of a role, or of a node of it that is by hand."""
     names = {key: value.model_dump() for key, value in table.software.items()}
     setpriv = table.software["base"].binaries["setpriv"]
     sections = []
+    retries, without = (RETRIES_BY_HAND, role.by_hand.services) if by_hand else (RETRIES, [])
     for name, service in sorted(role.services.items()):
+        if name in without:
+            continue
         command = environment().from_string(service.command).render(names)
         bounds = ",".join(["-all", *(f"+{name.lower()}" for name in role.capabilities_of(name))])
         sections.append(
@@ -115,7 +122,7 @@ def services(role: Manifest, table: Family) -> str:
             f"priority = {service.order}\n"
             f"stopsignal = {service.stop_signal}\n"
             f"stopwaitsecs = {service.stop_seconds}\n"
-            "autorestart = true\nstartretries = 1000\nstdout_logfile = NONE\nstderr_logfile = NONE\n"
+            f"autorestart = true\nstartretries = {retries}\nstdout_logfile = NONE\nstderr_logfile = NONE\n"
         )
     return "\n".join(sections)
 

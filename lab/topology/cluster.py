@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import Field, PrivateAttr, create_model, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
 from lab.backends import kinds
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.models import Model
 from lab.recipes import manifest
 from lab.topology.apps import App, AppName, app_problems
@@ -24,7 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
+def _named(said: object) -> object:
+    """`[web1]` is `{web1: []}`, and so is `{web1: }`: all files that the role leaves to a person."""
+    if isinstance(said, list):
+        return {name: [] for name in said if isinstance(name, str)} if all(isinstance(n, str) for n in said) else said
+    return {name: files or [] for name, files in said.items()} if isinstance(said, dict) else said
+
+
 Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]
+
+
+FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
+ByHandNodes = Annotated[dict[str, list[FilePath]], BeforeValidator(_named)]
 
 
 def _usual_ports() -> Ports:
@@ -64,6 +76,10 @@ class Cluster(Model):
     client: Client = Field(default_factory=Client)
     apps: dict[AppName, App] = Field(default_factory=dict, description="images of your own, by their host names")
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
+
+    by_hand: ByHandNodes = Field(
+        default_factory=dict, description="nodes that a person configures, such as [web1]; or the files, by node"
+    )
 
     _source: str = PrivateAttr("")
 
@@ -119,6 +135,8 @@ class Cluster(Model):
         self.groups  # noqa: B018  refuses numbers that two have
         for said in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
             raise ValueError(said)
+        for said in self._not_by_hand():
+            raise ValueError(said)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:
@@ -148,6 +166,15 @@ class Cluster(Model):
                 if role not in there and self._asks(section):
                     yield says
 
+    def _not_by_hand(self) -> Iterator[str]:
+        """What is wrong with the nodes that are to be by hand."""
+        names = {name: role for role, options in self.roles().items() for name in _nodes_of(role, options)}
+        for name, files in self.by_hand.items():
+            if name not in names:
+                yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
+            elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.files):
+                yield f"{name} can't be by hand: the role '{names[name]}' leaves no file to a person"
+
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
         name, _, option = section.partition(".")
@@ -156,9 +183,7 @@ class Cluster(Model):
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""
-        nodes = {
-            role if role == "client" else f"{role}{n + 1}" for role, o in self.roles().items() for n in range(o.count)
-        }
+        nodes = {name for role, options in self.roles().items() for name in _nodes_of(role, options)}
         known = {
             name.removesuffix(".{domain}") for role in self.roles() for name in manifest(role).own.certificate or []
         }
@@ -230,6 +255,11 @@ class Cluster(Model):
     def domain(self) -> str:
         """The cluster's domain, behind the @ of its mail addresses."""
         return f"{self.name}.test"
+
+
+def _nodes_of(role: str, options: RoleOptions) -> list[str]:
+    """The names of a role's nodes."""
+    return [role] if role == "client" else [f"{role}{number + 1}" for number in range(options.count)]
 
 
 def _restored(roles: Path | None, data: dict[str, Any], source: str) -> Cluster:
