@@ -86,6 +86,16 @@ def xen() -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parent / "xen"
 
 
+OWN_LESSONS = Path("lessons")
+"""The folder, in the current one, of lessons that are not the lab's own."""
+
+
+def lessons() -> dict[str, Path]:
+    """The folder of each lesson, by its name: those that ship with the lab, and those of `OWN_LESSONS`."""
+    roots = (_PACKAGE / "lessons", OWN_LESSONS)
+    return {path.parent.name: path.parent for root in roots for path in sorted(root.glob("[0-9][0-9]-*/lesson.yaml"))}
+
+
 @cache
 def scenarios() -> dict[str, Path]:
     """The scenarios that ship with the lab, by name."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import ready, scaling
+from lab.lifecycle import hand, ready, scaling
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -130,6 +130,8 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         report.step(name, "starting")
         backend.start(name)
     if node.by_hand:
+        if not hand.boots(backend, name):
+            report.warn(f"{hand.does_not_boot(backend, name)}\n  'lab learn reset {name}' creates it again")
         report.step(name, "by hand", done=True)
     elif seconds:
         report.step(name, "waiting until it is ready")

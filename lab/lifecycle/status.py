@@ -25,7 +25,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node; `reason`: why it is not ready; `limits`: of its machine's resources; `by_hand`: a person configures it."""
+    """One node; `reason`: why it is not ready; `limits`: of its machine's resources; `by_hand`: by a person's hand."""
 
     name: str
     role: str

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
+
 def _named(said: object) -> object:
     """`[web1]` is `{web1: []}`, and so is `{web1: }`: all files that the role leaves to a person."""
     if isinstance(said, list):
