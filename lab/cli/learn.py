@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -150,12 +155,33 @@ def edit(
         raise SpecError(f"'{path}' is not a path of a node: it begins with '/'", where=path)
     options.known_node(backend, node)
     before = (backend.get(node, path) or b"").decode(errors="replace")
-    after = typer.edit(before, extension=f"-{path.rpartition('/')[2]}")
-    if after is None or after == before:
+    after = _edited(before, path.rpartition("/")[2])
+    if after == before:
         print(f"{path} of {node} is unchanged")
         return
     backend.put(node, {path: (after.encode(), 0o644)})
     print(f"{path} of {node} is written; its daemon has to be told")
+
+
+def _edited(text: str, name: str) -> str:
+    """A text as the person's editor leaves it.
+
+    Raises:
+        SpecError: there is no such editor, or it failed.
+    """
+    from lab.errors import SpecError
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="lab-edit-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        try:
+            subprocess.run([*shlex.split(editor), str(path)], check=True)  # noqa: S603  the person's own
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise SpecError(
+                f"the editor '{editor}' failed: {error}", where="EDITOR", next_step="set EDITOR to one that works"
+            ) from None
+        return path.read_text(encoding="utf-8")
 
 
 def hint(backend: Backend, task: TaskName = None) -> None:

@@ -18,7 +18,7 @@ BOOT_SECONDS = 20.0
 SUPERVISED = ["test", "-S", "/run/supervisor.sock"]
 
 
-def boots(backend: Backend, name: str, seconds: float = BOOT_SECONDS) -> bool:
+def boots(backend: Backend, name: str) -> bool:
     """Waits until the supervisor of a started node runs; whether it did. Services may run or not."""
 
     def ask() -> bool:
@@ -28,7 +28,7 @@ def boots(backend: Backend, name: str, seconds: float = BOOT_SECONDS) -> bool:
         return backend.run(name, SUPERVISED, seconds=5).ok
 
     try:
-        backend.clock.until(f"{name} to boot", seconds, ask)
+        backend.clock.until(f"{name} to boot", BOOT_SECONDS, ask)
         return backend.run(name, SUPERVISED, seconds=5).ok
     except (NotReady, BackendError):
         return False
