@@ -61,7 +61,7 @@ def learn(
 
 
 def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Lists the lessons, and how far they are on this cluster."""
+    """Lists the lessons, and how many of their tasks are green."""
     from lab.cli import tables
     from lab.learning import progress
     from lab.learning.library import lessons

@@ -14,6 +14,7 @@ from lab.learning.library import lessons
 from lab.lifecycle import hand
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
+from lab.topology.ports import OFF
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -102,19 +103,28 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
     planned = {node.name: node for node in found.scene.plan.nodes}
     if name not in planned:
         raise SpecError(f"the lesson {found.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
+    wanted = _as_made(found)
     existing = backend.observe().node(name)
     if existing:
         if existing.state is State.RUNNING:
             backend.stop(name)
         backend.remove(name)
-    up(found.lesson.cluster(backend.cluster), backend, report)
+    up(wanted, backend, report)
     folders = list(planned[name].volumes.values())
     if folders:
         if not hand.boots(backend, name):
             raise BackendError(hand.does_not_boot(backend, name), where=name)
         backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
         backend.stop(name)
-        up(found.lesson.cluster(backend.cluster), backend, report)
+        up(wanted, backend, report)
+
+
+def _as_made(found: Attempt) -> Cluster:
+    """The lesson's topology with the family and the published ports of the cluster that exists."""
+    existing = found.backend.observe()
+    cluster = found.lesson.cluster(found.backend.cluster, family=existing.family)
+    ports = {name: existing.ports.get(name, OFF) for name in cluster.ports.by_name()} if existing.nodes else {}
+    return cluster.model_copy(update={"ports": cluster.ports.changed(ports)})
 
 
 def reset(backend: Backend, report: Report) -> str:

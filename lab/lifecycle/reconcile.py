@@ -89,7 +89,7 @@ def _by_hand(found: Observed) -> Action:
 
 
 def _displaced(found: Observed, node: NodePlan) -> bool:
-    """Whether a node can't stay where it is, whoever configured it."""
+    """Whether a node can't stay where it is, also one that is by hand."""
     moved = (found.address, found.fixed.publish) != (node.address, node.publish)
     return moved or found.detached or found.state is State.CREATED
 

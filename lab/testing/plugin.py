@@ -8,7 +8,7 @@ test are kept with a report.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from lab.evidence import Ledger, Probes
+    from lab.evidence.outcomes import CheckOutcome
     from lab.evidence.own import OwnLedger
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
@@ -148,6 +149,18 @@ def rounds(_evidence: Evidence, cluster: LabCluster) -> Rounds:
     from lab.testing.rounds import Rounds
 
     return Rounds(cluster, _evidence)
+
+
+@pytest.fixture
+def check(cluster: LabCluster) -> Callable[..., CheckOutcome]:
+    """A check as lessons make it: `assert check("page", url="http://web1/", has="<form").green`."""
+
+    def ask(name: str, **told: Any) -> CheckOutcome:
+        from lab.evidence.outcomes import Scene, question
+
+        return question(name, told).ask(Scene(cluster.backend, cluster.applied or cluster.spec, cluster.plan))
+
+    return ask
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Each lesson on real nodes: fresh all is red, solved all is green, each mistake is red with its hint, nothing is left."""
+"""Each lesson on real nodes: fresh all red, solved all green, each mistake red with its hint, nothing left."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def begun(request: pytest.FixtureRequest) -> Iterator[Attempt]:
     one: Lesson = request.param
     made = backend(place(request.config), f"lesson{os.getpid()}")
     names = one.cluster().ports.by_name()
-    cluster = ported(one.cluster(made.cluster, family=request.config.getoption("--family")), [f"{n}={OFF}" for n in names])
+    cluster = ported(
+        one.cluster(made.cluster, family=request.config.getoption("--family")), [f"{n}={OFF}" for n in names]
+    )
     try:
         yield starting.start(one, made, Silent(), cluster)
     finally:

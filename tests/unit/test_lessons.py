@@ -1,4 +1,4 @@
-"""Each lesson is whole, without an engine: tasks have check, hints, solution and a wrong answer; texts name real paths."""
+"""Each lesson is complete: tasks have check, hints, solution and a wrong answer; texts name real paths."""
 
 from __future__ import annotations
 
