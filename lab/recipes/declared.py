@@ -201,10 +201,17 @@ class ByHand(Declaration):
     Attributes:
         files: the configuration that a person writes, by its path in the node: it is rendered, and not put there.
         services: the lab's own programs that do by themselves what a person does there; they are not run.
+        runs: daemons that are under the supervisor there alone, such as one that otherwise a program of the lab starts.
     """
 
     files: list[str] = []
     services: list[str] = []
+    runs: dict[str, Daemon] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is left to a person."""
+        return bool(self.files or self.services)
 
 
 class Picture(Declaration):

@@ -59,7 +59,11 @@ class Manifest(BaseModel):
         """What is left to the person on a node by hand: that of all layers."""
         found = [layer.by_hand for layer in self.layers]
         files = [path for each in found for path in each.files]
-        return ByHand(files=files, services=[name for each in found for name in each.services])
+        return ByHand(
+            files=files,
+            services=[name for each in found for name in each.services],
+            runs={name: daemon for each in found for name, daemon in each.runs.items()},
+        )
 
     @property
     def limits(self) -> LimitFormulas:

@@ -110,10 +110,11 @@ def services(role: Manifest, table: Family, *, by_hand: bool = False) -> str:
     names = {key: value.model_dump() for key, value in table.software.items()}
     setpriv = table.software["base"].binaries["setpriv"]
     sections = []
-    retries, without = (RETRIES_BY_HAND, role.by_hand.services) if by_hand else (RETRIES, [])
-    for name, service in sorted(role.services.items()):
-        if name in without:
-            continue
+    retries, wanted = RETRIES, role.services
+    if by_hand:
+        kept = {name: service for name, service in wanted.items() if name not in role.by_hand.services}
+        retries, wanted = RETRIES_BY_HAND, kept | role.by_hand.runs
+    for name, service in sorted(wanted.items()):
         command = environment().from_string(service.command).render(names)
         bounds = ",".join(["-all", *(f"+{name.lower()}" for name in role.capabilities_of(name))])
         sections.append(

@@ -173,8 +173,8 @@ class Cluster(Model):
         for name, files in self.by_hand.items():
             if name not in names:
                 yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
-            elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.files):
-                yield f"{name} can't be by hand: the role '{names[name]}' leaves no file to a person"
+            elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.any):
+                yield f"{name} can't be by hand: the role '{names[name]}' leaves nothing to a person"
 
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
