@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 2.0
 PAGE_WIDTH = 80
+PATIENCE = 5.0
+"""Seconds that a person waits for an answer, at most; the lab's own solution has all the time that the task says."""
 TaskName = Annotated[str | None, typer.Argument(help="The task, by its id or number. Default: the first open one.")]
 
 
@@ -134,7 +136,7 @@ def check(
         print(f"all tasks of {found.lesson.name} are green; 'lab learn check TASK' checks one again")
         return
     with screen.looking():
-        while not _checked(found, one):
+        while not _checked(found, one, min(one.within, PATIENCE)):
             if not watch:
                 raise typer.Exit(1)
             sys.stdout.flush()
@@ -190,6 +192,8 @@ def hint(backend: Backend, task: TaskName = None) -> None:
 
     found = opened(backend)
     one = _open_task(found, task)
+    if reason := found.reason_hint(one, found.progress.of(one.id).reason):
+        _print(f"by the last check: {reason}")
     for number, text in enumerate(found.hint(one), 1):
         _print(f"{number}. {text}")
 
@@ -296,11 +300,11 @@ def _open_task(found: Attempt, name: str | None) -> Task:
     return one
 
 
-def _checked(found: Attempt, task: Task) -> bool:
-    """Checks a task and prints the answer; whether it is green."""
+def _checked(found: Attempt, task: Task, within: float | None = None) -> bool:
+    """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
     from rich.text import Text
 
-    outcome = found.check(task)
+    outcome = found.check(task, within)
     ids = [one.id for one in found.lesson.data.tasks]
     style = {"green": "green bold", "red": "red bold"}.get(outcome.colour, "yellow bold")
     heading = f"task {ids.index(task.id) + 1} of {len(ids)}, {task.title}: "

@@ -125,17 +125,11 @@ class Attempt:
             )
 
     def hint(self, task: Task) -> list[str]:
-        """The hints so far and one more: by the last reason first, where there is one."""
+        """The steps of a task's hints that were shown so far, and one more."""
         done = self.progress
         shown = min(done.of(task.id).hints + 1, HINT_STEPS)
         progress.keep(self.backend, done.changed(task.id, hints=shown))
-        return self.hints(task, shown)
-
-    def hints(self, task: Task, shown: int) -> list[str]:
-        """The hint of the last reason, if there is one, and the first `shown` steps."""
-        own = self.reason_hint(task, self.progress.of(task.id).reason)
-        steps = [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps[:shown]]
-        return [*([own] if own else []), *steps]
+        return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps[:shown]]
 
     def reason_hint(self, task: Task, reason: str) -> str:
         """The hint for a reason of a check; empty where there is none."""
