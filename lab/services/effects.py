@@ -96,7 +96,7 @@ class LedgerCheck(CheckInput):
 
 @kind("ledger", LedgerCheck, ("no-answer", "lost", "duplicated", "stale"), breaks=True)
 def ledger(scene: Scene, told: LedgerCheck) -> CheckOutcome:
-    """Writes, and compares what was acknowledged with what is there."""
+    """Writes, and compares what was acknowledged with what is stored."""
     book = Ledger(scene.backend, [LEDGERS[told.service](scene.plan, scene.cluster.site)], told.rate)
     try:
         with book:
