@@ -10,7 +10,7 @@ from lab.backends.base import Lack, State
 from lab.errors import BackendError
 from lab.faults import network
 from lab.faults.fault import Fault, ProbeResult
-from lab.lifecycle import ready
+from lab.lifecycle import hand, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,10 +28,18 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 
 
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
-    """Starts or resumes nodes that are not running, and waits until all are ready."""
+    """Starts or resumes nodes that do not run, and waits until all are ready; those by hand, until they boot."""
     down = [name for name, state in _states(backend, nodes).items() if state is not State.RUNNING]
     parallel.for_each(down, backend.start)
-    parallel.for_each(nodes, lambda name: ready.node(backend, name, ready.READY_SECONDS))
+    by_hand = [node.name for node in backend.observe().nodes if node.fixed.by_hand]
+
+    def wait(name: str) -> None:
+        if name not in by_hand:
+            ready.node(backend, name, ready.READY_SECONDS)
+        elif not hand.boots(backend, name):
+            raise BackendError(hand.does_not_boot(backend, name), where=name)
+
+    parallel.for_each(nodes, wait)
 
 
 def _answers(backend: Backend, node: str) -> bool:

@@ -43,10 +43,11 @@ class TaskProgress:
 
 @dataclass(frozen=True)
 class LessonProgress:
-    """How far one lesson is; `tasks` by their ids."""
+    """How far one lesson is; `tasks` by their ids; `broken`: what a repair lesson breaks was broken."""
 
     lesson: str
     begun: int = 0
+    broken: bool = False
     tasks: dict[str, TaskProgress] = field(default_factory=dict)
 
     def of(self, task: str) -> TaskProgress:
@@ -80,7 +81,7 @@ def begin(backend: Backend, lesson: str) -> LessonProgress:
     """Notes that a lesson was started; what was done of it before is kept."""
     notes(backend).note(CURRENT, lesson)
     before = read(backend, lesson)
-    made = before if before.begun else LessonProgress(lesson, int(time.time()))
+    made = before if before.begun else replace(before, begun=int(time.time()))
     return keep(backend, made)
 
 
@@ -96,7 +97,7 @@ def all_of(backend: Backend) -> dict[str, LessonProgress]:
         if key.startswith(PREFIX):
             said = json.loads(text)
             tasks = {name: TaskProgress(**task) for name, task in said["tasks"].items()}
-            found[said["lesson"]] = LessonProgress(said["lesson"], said["begun"], tasks)
+            found[said["lesson"]] = LessonProgress(said["lesson"], said["begun"], said["broken"], tasks)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
@@ -40,13 +41,15 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
     if before and before != lesson.name:
         report.say(f"removing the cluster of the lesson {before}; how far it is stays noted")
         _clear(backend, report)
-    fresh = not backend.observe().nodes
+    if not backend.observe().nodes:
+        progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
+    progress.begin(backend, lesson.name)  # first: an interrupted start is continued by the next one
     up(cluster or lesson.cluster(backend.cluster), backend, report)
-    progress.begin(backend, lesson.name)
     made = attempt(lesson, backend)
-    if fresh:
+    if not made.progress.broken:
         for step in lesson.data.broken:
             made.do(step, f"the fault of the lesson {lesson.name}")
+        progress.keep(backend, replace(made.progress, broken=True))
     return made
 
 
