@@ -157,7 +157,7 @@ def outage(scene: Scene, told: OutageCheck) -> CheckOutcome:
         finally:
             injected.heal()
         back = _until_served(scene, run, told.returns)
-    return _judged(scene, told, run.rows["visitors"], injected, back=back)
+    return judged_outage(scene, told, run.rows["visitors"], injected, back=back)
 
 
 def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injected:
@@ -198,7 +198,10 @@ def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
     return True
 
 
-def _judged(scene: Scene, told: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool) -> CheckOutcome:
+def judged_outage(
+    scene: Scene, told: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool
+) -> CheckOutcome:
+    """The answer by all rows: `back` says whether the node served again; rows before the fault are left out."""
     during = [row for row in rows if row.due >= injected.begun - 1]
     if not during:
         return unknown("no request was sent during the fault")
