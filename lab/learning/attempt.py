@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import BackendError, LabError, NotReady, SpecError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.backends.base import Backend
+    from lab.evidence.outcomes import Question
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson, WrongAnswer
     from lab.plan import NodePlan
@@ -91,17 +93,22 @@ class Attempt:
         outcome = unknown("no check was made")
         for kind, told in task.checks:
             asked = question(kind, filled(told, self.known, f"task {task.id}"), f"task {task.id}")
-            try:
-                ask = lambda asked=asked: asked.ask(self.scene)  # noqa: E731
-                limit = 0 if asked.kind.breaks else within
-                outcome = self.backend.clock.until("green", limit, ask, lambda one: one.green) if limit else ask()
-            except NotReady:
-                outcome = asked.ask(self.scene)
-            except LabError as error:
-                outcome = unknown(error.what)
+            outcome = self._answer(asked, 0 if asked.kind.breaks else within)
             if not outcome.green:
                 return outcome
         return outcome
+
+    def _answer(self, asked: Question, within: float) -> CheckOutcome:
+        """The answer of one check: green at any time within the limit, else that at its end."""
+        try:
+            if not within:
+                return asked.ask(self.scene)
+            what = "the check to be green"
+            return self.backend.clock.until(what, within, partial(asked.ask, self.scene), lambda one: one.green)
+        except NotReady:
+            return asked.ask(self.scene)
+        except LabError as error:
+            return unknown(error.what)
 
     def _admit(self) -> None:
         """Refuses a check where a node does not run.
