@@ -65,13 +65,13 @@ class Freeze(Fault):
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
-        frozen, seen = True, []
+        frozen, observations = True, []
         for node in self.nodes:
             states = backend.run(node, ["sh", "-c", STATES, "sh", *self._names]).stdout.split()
             stopped = sum(state.startswith("T") for state in states)
             frozen = frozen and bool(states) and stopped == len(states)
-            seen.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
-        return ProbeResult(frozen, "; ".join(seen))
+            observations.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
+        return ProbeResult(frozen, "; ".join(observations))
 
     def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
@@ -83,7 +83,7 @@ class Freeze(Fault):
     def _run(self, backend: Backend, node: str, script: str) -> str:
         """The script's error; empty on success."""
         done = backend.run(node, ["sh", "-c", script, "sh", *self._names])
-        return "" if done.ok else done.said
+        return "" if done.ok else done.last_line
 
     @property
     def _names(self) -> tuple[str, str]:

@@ -70,10 +70,10 @@ class Authority:
 
     def allows(self, names: Sequence[str]) -> bool:
         """Whether its name constraints permit these DNS names and addresses (RFC 5280, 4.2.1.10)."""
-        found = _constraints(self.parsed)
-        if found is None:
+        constraints = _constraints(self.parsed)
+        if constraints is None:
             return True
-        permitted = found.permitted_subtrees or []
+        permitted = constraints.permitted_subtrees or []
         domains = [each.value for each in permitted if isinstance(each, x509.DNSName)]
         networks = [IPv4Network(str(each.value)) for each in permitted if isinstance(each, x509.IPAddress)]
         return all(
@@ -147,8 +147,10 @@ def authority(cluster: str, domains: Sequence[str], networks: Sequence[IPv4Netwo
 
 def fingerprints(bundle: str) -> frozenset[str]:
     """The SHA-256 of each certificate in a text of PEM, as hexadecimal digits."""
-    found = [BEGIN + part.partition(END)[0] + END for part in bundle.split(BEGIN)[1:]]
-    return frozenset(x509.load_pem_x509_certificate(each.encode()).fingerprint(hashes.SHA256()).hex() for each in found)
+    certificates = [BEGIN + part.partition(END)[0] + END for part in bundle.split(BEGIN)[1:]]
+    return frozenset(
+        x509.load_pem_x509_certificate(each.encode()).fingerprint(hashes.SHA256()).hex() for each in certificates
+    )
 
 
 def _draft(

@@ -90,7 +90,7 @@ def webs(cluster: LabCluster) -> list[str]:
 def _python(cluster: LabCluster, node: str, code: str, *words: str, seconds: float = 30) -> str:
     done = cluster.backend.run(node, ["python3", "-c", code, *words], seconds=seconds)
     if not done.ok:
-        raise BackendError(f"{node}: {done.said}", where=node)
+        raise BackendError(f"{node}: {done.last_line}", where=node)
     return done.stdout.strip()
 
 
@@ -186,7 +186,7 @@ class Writers:
             for reader in self._nodes:
                 self._cluster.backend.put(reader, {"/var/tmp/check": (kept, 0o644)})
                 done = self._cluster.run(reader, "sha256sum --check --quiet /var/tmp/check", seconds=120)
-                assert done.ok, done.said
+                assert done.ok, done.last_line
         self._cluster.run(self._nodes[0], f"rm -rf {FOLDER}/{self._name}", seconds=60)
 
 
@@ -403,12 +403,12 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
     with Writers(cluster, webs, "renewed") as writers:
         for node, old in bricks_before.items():
             done = cluster.run(node, reload, seconds=60)
-            assert done.ok, done.said
+            assert done.ok, done.last_line
             _healed(cluster)
             assert not set(old.split()) & set(cluster.run(node, BRICKS).stdout.split())
         for node in before:
             done = cluster.run(node, reload, seconds=60)
-            assert done.ok, done.said
+            assert done.ok, done.last_line
         writers.more()
         failed = {node: cluster.run(node, f"cat /var/tmp/renewed-{node}.said").stdout for node in webs}
     assert set(failed.values()) == {""}, failed
@@ -480,7 +480,7 @@ def test_a_mount_that_can_not_be_renewed_stays_until_it_can(
             cluster.until("it to be given up", 30, partial(cluster.run, node, staged), lambda said: not said.ok)
             assert cluster.run(node, mount).stdout.split() == before
         done = [each.result() for each in reloads]
-    assert all(each.ok for each in done), [each.said for each in done]
+    assert all(each.ok for each in done), [each.last_line for each in done]
     now = cluster.run(node, mount).stdout.split()
     assert len(now) == 1
     assert now != before

@@ -39,8 +39,10 @@ def leads_here(balancer: str, name: str) -> bool:
     try:
         with urllib.request.urlopen(
             f"http://{balancer}:{STATUS_PORT}/metrics?scope=server", timeout=ASKING_SECONDS
-        ) as said:
-            return any(line.endswith(f'server="{name}",state="UP"}} 1') for line in said.read().decode().splitlines())
+        ) as response:
+            return any(
+                line.endswith(f'server="{name}",state="UP"}} 1') for line in response.read().decode().splitlines()
+            )
     except OSError:
         return False
 
@@ -60,13 +62,16 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
 
 def main() -> None:
     """Leaves; at once where HAProxy has ended already."""
-    told = json.loads(PLAN.read_text(encoding="utf-8"))
+    document = json.loads(PLAN.read_text(encoding="utf-8"))
     try:
         say("disable server staying/here")
     except OSError as error:
         print(f"HAProxy does not answer on {ADMIN} ({error}): there is nobody to take leave of", flush=True)
         return
-    until(lambda: not any(leads_here(balancer, told["name"]) for balancer in told["balancers"]), told["seconds"])
+    until(
+        lambda: not any(leads_here(balancer, document["name"]) for balancer in document["balancers"]),
+        document["seconds"],
+    )
     say("shutdown frontend site")
     until(lambda: answering() == 0, FINISHING_SECONDS)
 

@@ -66,19 +66,19 @@ def answers(address: str) -> bool:
 
 def main() -> None:
     """Looks for ever."""
-    here = os.uname().nodename
+    own_name = os.uname().nodename
     missed: dict[str, int] = {}
     removed: dict[str, float] = {}
     booted = Path("/proc/1").stat().st_ctime
     while not there():
         time.sleep(LOOK_SECONDS)
     for _ in range(2):  # one that names nobody may be too young the first time
-        remove(here, booted)  # its processes' numbers may be other processes' by now
+        remove(own_name, booted)  # its processes' numbers may be other processes' by now
         time.sleep(SIGNED_SECONDS)
     while True:
         for line in PEERS.read_text().splitlines():
             node, address = line.split()
-            missed[node] = 0 if node == here or answers(address) else missed.get(node, 0) + 1
+            missed[node] = 0 if node == own_name or answers(address) else missed.get(node, 0) + 1
             if missed[node] >= FALL and (missed[node] == FALL or time.monotonic() - removed[node] > AGAIN_SECONDS):
                 try:
                     remove(node)

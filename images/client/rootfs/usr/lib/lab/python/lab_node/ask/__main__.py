@@ -29,11 +29,11 @@ from .asker import Asker
 
 def main(plan: str, path: str) -> None:
     """Asks what the plan says."""
-    told = json.loads(Path(plan).read_text(encoding="utf-8"))
+    document = json.loads(Path(plan).read_text(encoding="utf-8"))
     # Left open: the meter writes until the process ends.
     stalls = Path(f"{path}.stalls").open("w", buffering=1, encoding="utf-8")  # noqa: SIM115
     with Path(path).open("w", encoding="utf-8") as out:
-        asker = Asker(told, out, stalls)
+        asker = Asker(document, out, stalls)
         signal.signal(signal.SIGTERM, asker.end)
         asker.run()
 

@@ -20,23 +20,23 @@ LOCAL = "127.0.0.1"
 
 def main() -> None:  # noqa: C901  one line a question
     """Runs until it is told to stop."""
-    wanted = settings.read()
+    config = settings.read()
     Path("/run/lab").mkdir(exist_ok=True)
-    keeper = Galera(wanted) if wanted.topology == "galera" else Keeper(wanted)
+    keeper = Galera(config) if config.topology == "galera" else Keeper(config)
 
     def public(path: str, asker: str) -> tuple[int, dict[str, Any]]:
         if path == "/role":
             return 200, {"role": keeper.role.value if keeper.role is not Role.PRIMARY or keeper.serves else "alone"}
         local = asker == LOCAL
-        here = {"/primary": keeper.serves, "/replica": keeper.fresh if local else keeper.readable}.get(path)
-        if local and (here is not None or path == "/state"):
-            return 503 if here is False else 200, keeper.state()
-        if here is None:
+        verdict = {"/primary": keeper.serves, "/replica": keeper.fresh if local else keeper.readable}.get(path)
+        if local and (verdict is not None or path == "/state"):
+            return 503 if verdict is False else 200, keeper.state()
+        if verdict is None:
             return 404, {"error": "not found"}
         # A balancer needs the code, the backup four figures. What ails a node may quote what is in its tables.
         lag, position = keeper.lagging, keeper.position
-        told = {"role": keeper.role.value, "serves": keeper.serves, "lag": lag, "position": position}
-        return 200 if here else 503, told
+        body = {"role": keeper.role.value, "serves": keeper.serves, "lag": lag, "position": position}
+        return 200 if verdict else 503, body
 
     def questions(path: str, values: dict[str, Any]) -> doors.Answer:
         if path == "/state":
@@ -50,9 +50,9 @@ def main() -> None:  # noqa: C901  one line a question
         if path == "/reclone":
             return 200, keeper.reclone()
         if path == "/certificates":
-            told = keeper.renew()
+            body = keeper.renew()
             nodes.renew()
-            return 200, told
+            return 200, body
         return 404, {"error": "not found"}
 
     Path(wire.CONTROL).unlink(missing_ok=True)

@@ -40,8 +40,8 @@ def again(settings: Settings, host: str, slave: dict[str, Any]) -> None:
             for name, value in (("mariadb_slave_capability", "4"), ("rpl_semi_sync_slave", "1")):
                 cursor.execute(f"SET @{name} = {value}")
             cursor.execute("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum")
-        asked = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
-        connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)  # noqa: SLF001  PyMySQL has no other way
+        request = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
+        connection._execute_command(COMMAND.COM_BINLOG_DUMP, request)  # noqa: SLF001  PyMySQL has no other way
         connection._read_packet()  # noqa: SLF001
     finally:
         connection.close()

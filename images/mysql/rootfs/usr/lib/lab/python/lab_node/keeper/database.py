@@ -105,23 +105,25 @@ class Database:
 
     def adopt(self) -> None:
         """Of a copy that was just made: the log goes on where the donor's was."""
-        told = DATA / ADOPT
-        if told.exists():
-            gtid = told.read_text().strip()
+        file = DATA / ADOPT
+        if file.exists():
+            gtid = file.read_text().strip()
             self.ask("RESET MASTER")
             self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
-            told.unlink()
+            file.unlink()
 
-    def apply_received(self, found: relay.Received) -> None:
+    def apply_received(self, received: relay.Received) -> None:
         """Has the server apply relay logs of before a restart: they are acknowledged, and maybe in no other place.
 
         Under GTID it would throw them away, so it reads them by their place, and only that: nobody is connected to.
         """
         host = "" if self.slave().get("Master_Host") else "MASTER_HOST='nobody', "
         self.ask(
-            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s", found.file, found.place
+            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s",
+            received.file,
+            received.place,
         )
-        until = f" UNTIL RELAY_LOG_FILE='{found.torn[0]}', RELAY_LOG_POS={found.torn[1]}" if found.torn else ""
+        until = f" UNTIL RELAY_LOG_FILE='{received.torn[0]}', RELAY_LOG_POS={received.torn[1]}" if received.torn else ""
         self.ask(f"START SLAVE SQL_THREAD{until}")
 
     def end_applying(self) -> None:

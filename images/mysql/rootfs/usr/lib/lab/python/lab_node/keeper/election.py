@@ -98,20 +98,20 @@ class Elections(Node):
         """Those who vote for this node, if they are enough."""
 
         def voters(answers: list[dict[str, Any]]) -> list[View]:
-            given = [one for one in answers if one["granted"]]
-            return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in given)]
+            granted = [one for one in answers if one["granted"]]
+            return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in granted)]
 
-        asked = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
-        asked.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
+        request = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
+        request.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
         with self._elsewhere():  # two candidates that ask each other would both hear "busy"
             answers = self.peers.ask_all(
-                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **asked
+                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **request
             )
-        found = voters(answers)
-        if rules.chosen(found, self.memberships):
-            return found
-        said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
-        self._say(f"epoch {epoch}: not elected ({said or 'nobody else answered'})")
+        views = voters(answers)
+        if rules.chosen(views, self.memberships):
+            return views
+        refusals = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
+        self._say(f"epoch {epoch}: not elected ({refusals or 'nobody else answered'})")
         return []
 
     @contextlib.contextmanager
@@ -217,8 +217,8 @@ class Elections(Node):
             leading = self.role is Role.PRIMARY and not self._handing and self._in_contact()
             if leading or self.role is Role.PROMOTING:
                 return self._refused("it is the primary itself")
-            seen = time.monotonic() - self._content < self.settings.patience / 2
-            if self.role is Role.REPLICA and (seen or self._bound()):
+            fresh = time.monotonic() - self._content < self.settings.patience / 2
+            if self.role is Role.REPLICA and (fresh or self._bound()):
                 return self._refused("it hears the primary")
         if self.role is Role.PRIMARY and not self._handing:
             self._fall(f"{candidate} asks for epoch {epoch}, and this node's writers have no replica")

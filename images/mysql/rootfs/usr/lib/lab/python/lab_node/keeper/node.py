@@ -54,7 +54,7 @@ class Base(ABC):
         self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
         self._renewed.set()
         self._handing = False
-        self._told = ""
+        self._printed = ""
         self.copies = 0  # that this process has put in the place of this node's data
         self._promotion: Any = None
 
@@ -134,9 +134,9 @@ class Base(ABC):
 
     def _say(self, because: str) -> None:
         self.because = because
-        if because != self._told:
+        if because != self._printed:
             self._log(because or f"{self.role.value} of epoch {max(self.promise.epoch, 1)}")
-            self._told = because
+            self._printed = because
 
     def _log(self, text: str) -> None:
         print(f"{dt.datetime.now(dt.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
@@ -179,11 +179,11 @@ class Node(Base):
 
     def me(self) -> View:
         """This node as the rules see it."""
-        kept = self.promise
+        promise = self.promise
         return View(
-            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history,
+            self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
-            kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
+            promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
         )  # fmt: skip
 
     @property
@@ -209,7 +209,9 @@ class Node(Base):
         since = time.monotonic() - self.settings.lease
         # Who answers that it has promised a newer epoch follows this node no longer.
         answered = [
-            said for asked, said in self.peers.answered(self.epoch) if asked > since and said.promised <= self.epoch
+            state
+            for moment, state in self.peers.answered(self.epoch)
+            if moment > since and state.promised <= self.epoch
         ]
         return rules.chosen([self.me(), *answered], self.memberships)
 
@@ -230,8 +232,8 @@ class Node(Base):
     @property
     def changing(self) -> bool:
         """Whether the configuration names other nodes than were agreed on."""
-        agreed, wanted = self.memberships
-        return agreed != wanted
+        agreed, configured = self.memberships
+        return agreed != configured
 
     @property
     def _leaving(self) -> bool:
@@ -239,12 +241,13 @@ class Node(Base):
 
         Where members only come, each is ready once it follows; those that were are told of them next.
         """
-        agreed, wanted = self.memberships
-        return not agreed <= wanted
+        agreed, configured = self.memberships
+        return not agreed <= configured
 
     def _members_differ(self) -> str:
-        agreed, wanted = self.memberships
-        return f"it is told of the members {', '.join(sorted(wanted))}, and {', '.join(sorted(agreed))} have not agreed"
+        agreed, configured = self.memberships
+        names, members = ", ".join(sorted(configured)), ", ".join(sorted(agreed))
+        return f"it is told of the members {names}, and {members} have not agreed"
 
     def state(self) -> dict[str, Any]:
         """The same for the other nodes and for people."""

@@ -68,12 +68,12 @@ class Replica(Elections):
         return True
 
     def _applying(self, applied: int, last: int) -> bool:
-        said, now = self.database.slave(), time.monotonic()
+        status, now = self.database.slave(), time.monotonic()
         self._say(f"applying what was received: {applied} of {last}")
         if applied != self._progress[0]:
             self._progress = (applied, now)
-        if said.get("Last_SQL_Errno") and said.get("Slave_SQL_Running") != "Yes":
-            self._try_again(f"what it had received can't be applied: {said['Last_SQL_Error']}")
+        if status.get("Last_SQL_Errno") and status.get("Slave_SQL_Running") != "Yes":
+            self._try_again(f"what it had received can't be applied: {status['Last_SQL_Error']}")
         elif now > self._progress[1] + STILL_SECONDS:
             self._reclone = f"what it had received is not applied: nothing in {STILL_SECONDS:.0f} s"
         return False
@@ -114,8 +114,8 @@ class Replica(Elections):
         if primary.agreed > self.promise.agreed[0]:
             nodes = {name: self.others.get(name) or self.settings.nodes.get(name, "") for name in primary.names}
             self.promise.keep(agreed=(primary.agreed, nodes))
-        wanted = f"{primary.name} of epoch {primary.epoch}"
-        if self.following != wanted:
+        target = f"{primary.name} of epoch {primary.epoch}"
+        if self.following != target:
             self.following, self.lagging = "", None
             self.database.stop_receiving()
             self._read_position()
@@ -131,7 +131,7 @@ class Replica(Elections):
             if self._reclone not in ("", ASKED) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
-            self.following, self.history, self._receives = wanted, primary.history, False
+            self.following, self.history, self._receives = target, primary.history, False
             return
         if not self.promise.member and rules.joins(
             self.me(), primary, [view for view in views if view.name in self.settings.nodes], self.size
@@ -194,12 +194,12 @@ class Replica(Elections):
 
     def _ask_to_lead(self, primary: View) -> None:
         """The first of the members to come asks whoever leads those that were: with its word the majority agrees."""
-        wanted = set(self.settings.nodes)
-        if primary.name not in wanted and self.settings.node == min(wanted) and time.monotonic() > self._again_at:
+        members = set(self.settings.nodes)
+        if primary.name not in members and self.settings.node == min(members) and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + 5 * AGAIN_SECONDS
-            asked = {"to": self.settings.node}
+            request = {"to": self.settings.node}
             threading.Thread(
-                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True
+                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=request, daemon=True
             ).start()
 
     def _acknowledge(self, host: str, slave: dict[str, object]) -> None:

@@ -60,8 +60,8 @@ class Server:
             return False
         draft = HOME / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        made = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
-        subprocess.run([*made, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
+        install = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
+        subprocess.run([*install, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
         draft.replace(DATA)
         return True
 

@@ -34,9 +34,9 @@ LOOK_SECONDS = 1.0
 class Watcher:
     """The agent, when it looks, and what is said of it."""
 
-    def __init__(self, wanted: Settings) -> None:
-        self._wanted, self._disk, self._glusterd = wanted, Disk(wanted.node), Glusterd(wanted.node)
-        self._agent, self._log = Agent(wanted, self._glusterd, self._disk), Log()
+    def __init__(self, config: Settings) -> None:
+        self._config, self._disk, self._glusterd = config, Disk(config.node), Glusterd(config.node)
+        self._agent, self._log = Agent(config, self._glusterd, self._disk), Log()
         self._missing, self._printed, self._looked = "not looked at yet", "", 0.0
 
     def stay(self) -> None:
@@ -47,11 +47,11 @@ class Watcher:
             if self._missing or down or time.monotonic() - self._looked > IDLE_SECONDS:
                 self._missing = self._look(down=down)
                 self._looked = time.monotonic()
-            said = self._missing or "all volumes are as they should be"
-            if said != self._printed:
-                print(said, flush=True)
-                self._printed = said
-            waiting = [said for name, one in figures.items() if (said := report.worry(name, one))]
+            problem = self._missing or "all volumes are as they should be"
+            if problem != self._printed:
+                print(problem, flush=True)
+                self._printed = problem
+            waiting = [problem for name, one in figures.items() if (problem := report.worry(name, one))]
             report.tell(self._missing or self._disk.full() or ", ".join(waiting), figures)
             time.sleep(LOOK_SECONDS)
 
@@ -70,7 +70,7 @@ class Watcher:
 
     def _figures(self) -> dict[str, Figures]:
         self._log.read()
-        return {name: self._figures_of(name) for name in self._wanted.volumes}
+        return {name: self._figures_of(name) for name in self._config.volumes}
 
     def _figures_of(self, name: str) -> Figures:
         waiting = self._agent.to_heal(name, time.monotonic())
@@ -88,12 +88,12 @@ def end(*_: object) -> None:
 
 def main() -> None:
     """Does what is asked."""
-    wanted = settings.read()
+    config = settings.read()
     if sys.argv[1:] == ["identity"]:
-        identity.write(wanted)
+        identity.write(config)
         return
     signal.signal(signal.SIGTERM, end)
-    Watcher(wanted).stay()
+    Watcher(config).stay()
 
 
 if __name__ == "__main__":

@@ -73,15 +73,15 @@ def handle(brick: Path, gfid: str) -> Path:
 
 def top(brick: Path) -> Top:
     """What a brick has in its root: by name, gfid and inode."""
-    found: dict[str, tuple[str, int]] = {}
+    entries: dict[str, tuple[str, int]] = {}
     for entry in os.scandir(brick) if brick.is_dir() else ():
         if not entry.name.startswith(OWN):
             try:
                 gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
             except (OSError, ValueError):  # it is being made or removed
                 continue
-            found[entry.name] = str(gfid), entry.inode()
-    return found
+            entries[entry.name] = str(gfid), entry.inode()
+    return entries
 
 
 def lost(brick: Path, before: Top) -> list[str]:

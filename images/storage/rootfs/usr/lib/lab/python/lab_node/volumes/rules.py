@@ -105,9 +105,9 @@ def not_made(name: str, node: str, peers: Collection[str], connected: set[str], 
     return ""
 
 
-def not_reached(name: str, peer: str, peers: Collection[str], seen: set[str]) -> str:
+def not_reached(name: str, peer: str, peers: Collection[str], reached: set[str]) -> str:
     """Why it is not made yet for another node's part: the nodes that it does not reach."""
-    unseen = sorted(set(peers) - seen)
+    unseen = sorted(set(peers) - reached)
     return f"the volume {name} is not made yet; {peer} waits for {', '.join(unseen)}" if unseen else ""
 
 
@@ -179,14 +179,14 @@ def noted(before: Mapping[str, float], entries: Iterable[str], now: float) -> di
     return {entry: before.get(entry, now) for entry in entries}
 
 
-def to_heal(seen: Mapping[str, float], now: float) -> list[str]:
+def to_heal(entries: Mapping[str, float], now: float) -> list[str]:
     """The entries that have been waiting for so long that they are to be healed."""
-    return [entry for entry, since in seen.items() if now - since >= HEAL_SECONDS]
+    return [entry for entry, since in entries.items() if now - since >= HEAL_SECONDS]
 
 
 def stuck(waiting: Mapping[str, Mapping[str, float]], now: float) -> list[str]:
     """The volumes with an entry that heals by itself no more, as it seems."""
-    return [name for name, seen in waiting.items() if now - min(seen.values(), default=now) > STUCK_SECONDS]
+    return [name for name, entries in waiting.items() if now - min(entries.values(), default=now) > STUCK_SECONDS]
 
 
 def hangs(seconds: float, quickest: float | None, worked: float) -> bool:
