@@ -28,12 +28,19 @@ CONTINUE = TREE + "kill -CONT $pids"
 STATES = TREE + "ps -o stat= -p $(echo $pids | tr ' ' ',')"
 
 
-RENAMED = {"names": "dnsmasq", "banning": "fail2ban", "dkim": "opendkim"}
-"""Services by their names before 0.2, which are accepted until 0.3."""
+RENAMED = {
+    "names": "dnsmasq",
+    "banning": "fail2ban",
+    "dkim": "opendkim",
+    "alive": "haproxy-watchdog",
+    "leaving": "haproxy-drain",
+    "mysql": "mysql-keeper",
+}
+"""Services by their former names, which are accepted until 0.3."""
 
 
 def renamed(service: str) -> str:
-    """The notice about a service's name before 0.2; empty for any other name."""
+    """The notice about a former name of a service; empty for any other name."""
     return (
         f"the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name" if service in RENAMED else ""
     )
@@ -87,7 +94,7 @@ class Freeze(Fault):
 
     @property
     def _names(self) -> tuple[str, str]:
-        """The service's name now and before 0.2."""
+        """The service's name now and formerly."""
         return self.service, next((old for old, new in RENAMED.items() if new == self.service), "")
 
     def __str__(self) -> str:

@@ -403,8 +403,8 @@ def test_data_that_another_topology_made_is_left_alone(cluster: LabCluster) -> N
     node = next(member.name for member in members(cluster.backend) if member.role == "replica")
     kept = "/var/lib/mysql/keeper.json"
     other = "replication" if _galera(cluster) else "galera"
-    swap = "supervisorctl -c /etc/lab/supervisord.conf stop mysql; sed -i 's/{}/{}/' {}; {}"
-    again = "supervisorctl -c /etc/lab/supervisord.conf start mysql"
+    swap = "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper; sed -i 's/{}/{}/' {}; {}"
+    again = "supervisorctl -c /etc/lab/supervisord.conf start mysql-keeper"
     mine = cluster.options(Mysql).topology
     cluster.run(node, swap.format(mine, other, kept, again), seconds=90)
     cluster.until(
@@ -423,7 +423,7 @@ def test_a_new_disk_counts_only_when_it_has_everything(cluster: LabCluster, ledg
     replaced = next(node.name for node in cluster.plan.role("mysql") if node.name != primary)
     with ledger("mysql", RATE) as book:
         _more(book, cluster)
-        cluster.run(replaced, "supervisorctl -c /etc/lab/supervisord.conf stop mysql; rm -rf /var/lib/mysql/*")
+        cluster.run(replaced, "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper; rm -rf /var/lib/mysql/*")
         cluster.backend.kill(replaced)
         cluster.backend.start(replaced)
         _whole(cluster)
