@@ -118,16 +118,20 @@ def _put_back(
     if only:
         expected = {name: of for name, of in expected.items() if name.partition(" ")[2].startswith(f"{only}.")}
         sums = {name: of for name, of in sums.items() if name.startswith(f"{only}.")}
+    missed = _missed(expected, present) + [name for name in sums if name not in after]
+    return missed, [
+        name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
+    ]
+
+
+def _missed(expected: dict[str, mark.Entry], present: dict[str, mark.Entry]) -> list[str]:
+    """The definitions that are missing or different; events whose time is over are none."""
     now = time.time()
     there = definitions.lasting(present, now)
-    missed = [
+    return [
         name
         for name, of in definitions.lasting(expected, now).items()
         if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})
-    ]
-    missed += [name for name in sums if name not in after]
-    return missed, [
-        name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
     ]
 
 
