@@ -1,8 +1,9 @@
-"""Error messages and docstrings of the lab are plain: none has a phrase that was mended once."""
+"""Error messages, docstrings and pages of the lab are plain: none has a phrase that was corrected once."""
 
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,23 @@ import pytest
 from lab import assets
 from lab.chaos import load
 from lab.evidence.promises import promise, promises
-from tests.unit.words import quaint
+from tests.unit.words import prose, quaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAB = Path(__file__).parents[2] / "lab"
+ROOT = Path(__file__).parents[2]
+LAB = ROOT / "lab"
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
+UNREAD = {
+    "CHANGELOG.md": "its entries are history",
+    "docs/parity.md": "its rows are titles of tests",
+    **dict.fromkeys(
+        ("README.md", *(f"docs/{name}.md" for name in ("apps", "figures", "guide", "losses", "testing", "wordpress"))),
+        "is rewritten at present",
+    ),
+}
+"""Pages that are not compared, each with the reason."""
 ERRORS = ("Unable", "Refused", "Taken", "Gone", "NotReady", "Locked", "Finding", "unusable")
 OLD = (
     "the fault was done and does not bite",
@@ -67,6 +79,26 @@ def test_a_summary_is_plain(path: Path) -> None:
 def test_a_promise_is_plain(name: str) -> None:
     declared = promise(name).declared
     assert quaint(f"{declared.event}. {declared.says}") == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_page_is_plain(path: Path) -> None:
+    if path.relative_to(ROOT).as_posix() in UNREAD:
+        return
+    lines = prose(path.read_text(encoding="utf-8")).splitlines()
+    assert [(number, quaint(text), text) for number, text in enumerate(lines, 1) if quaint(text)] == []
+    wrapped = [f"{line} {following}" for line, following in pairwise(lines)]
+    assert [(number, quaint(text), text) for number, text in enumerate(wrapped, 1) if quaint(text)] == []
+
+
+def test_unread_pages_exist() -> None:
+    assert set(UNREAD) < {path.relative_to(ROOT).as_posix() for path in PAGES}
+
+
+def test_code_in_a_page_is_not_prose() -> None:
+    text = "one `anew`\n```\nanew\n```\n    anew\ntwo\n"
+    assert quaint(prose(text)) == []
+    assert prose(text).splitlines()[-1] == "two", "lines keep their numbers"
 
 
 @pytest.mark.parametrize("text", OLD)
