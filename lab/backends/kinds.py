@@ -108,7 +108,7 @@ def kind(name: str) -> BackendKind:
         raise SpecError(f"there is no backend '{name}'", where="backend", next_step=hint)
     try:
         loaded = point.load()()
-    except Exception as error:  # whatever another package does when it is imported
+    except Exception as error:  # another package may raise anything at import
         raise _unusable(point, f"{type(error).__name__}: {error}") from error
     if not isinstance(loaded, BackendKind):
         raise _unusable(point, f"{point.value} is no BackendKind")

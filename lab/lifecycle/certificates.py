@@ -117,7 +117,7 @@ class Authority:
             held = x509.load_pem_x509_certificate(leaf[leaf.index(BEGIN) :].encode())
             held.verify_directly_issued_by(self.parsed)
             alternative = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except Exception:  # noqa: BLE001  whatever is wrong with it, it is not this CA's
+        except Exception:  # noqa: BLE001  a certificate that cannot be verified is not this CA's
             return False
         begins, ends = held.not_valid_before_utc, held.not_valid_after_utc
         enough = ends - datetime.now(UTC) > RENEWED_BEFORE or ends >= self.parsed.not_valid_after_utc

@@ -68,7 +68,7 @@ def _times(text: str | float, units: dict[str, Any], how: str) -> float:
     return float(match[1]) * float(factor)
 
 
-def _as_value_error(text: Any) -> float:  # noqa: ANN401  whatever stands in a file
+def _as_value_error(text: Any) -> float:  # noqa: ANN401  any value of a file
     try:
         return seconds(text)
     except SpecError as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10  # for the way in and the banner of the other side
 CONTROL_SECONDS = 15  # for a question to a master on this machine
 MARGIN_SECONDS = 5  # in which ssh itself says that it had no answer, before it is ended
-IDLE_SECONDS = 300  # a master that nobody uses ends by itself
+IDLE_SECONDS = 300  # an unused master ends by itself
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6")
 LOST = 255  # ssh's own exit code
 

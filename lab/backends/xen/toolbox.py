@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import docker
     from typing_extensions import Buffer
 
-FAMILY = "debian"  # the kernel of every domain, whatever its own family
+FAMILY = "debian"  # the kernel of every domain, of both families
 GUEST, HOST = "xen-guest", "xen-host"
 PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
 BLOCK = 1 << 20

@@ -1,9 +1,9 @@
 """lab_node.arrivals [MAILBOX]: moves a mailbox's new messages from each new/ to the cur/ beside it, where many wait.
 
 Dovecot moves them when a mailbox is opened, one after the other: 20 ms each on the shared filesystem, two minutes for
-5,000. This moves many at a time. Whoever moves a message first has moved it; a name is never given twice.
+5,000. This moves many at a time. Concurrent moves are safe: the first one succeeds, and no name is used twice.
 
-Without a mailbox: all of them, again and again, so that it is done before their owners come.
+Without a mailbox: all of them, repeatedly, before their owners log in.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def keep_looking() -> None:
                 fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 look(times)
         except BlockingIOError:
-            pass  # another node looks just now
+            pass  # another node has the turn
         except OSError as error:
             print(f"new messages can't be moved: {error}", flush=True)
         time.sleep(LOOK_SECONDS)

@@ -1,8 +1,8 @@
 """lab_node.delivered SCRIPT: writes the Sieve script that is run before each person's own, and drops known messages.
 
-Postfix takes a message out of its queue once Dovecot has said that it is in the mailbox. Whoever is killed between the
-two delivers it again. Dovecot does not start before this has looked for each message of the queue, by its queue id, in
-the mailboxes of its recipients.
+Postfix removes a message from its queue after Dovecot has reported its delivery. A node that is killed between the two
+delivers it again. Dovecot starts after this program has searched the recipients' mailboxes for each message of the
+queue, by its queue id.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def start(path: Path) -> str:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES).decode(errors="replace")
     except OSError:
-        return ""  # somebody moves or removes it
+        return ""  # another process moves or removes it
 
 
 def script(pairs: Iterable[tuple[str, str]]) -> str:

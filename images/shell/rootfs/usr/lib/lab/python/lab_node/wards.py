@@ -82,7 +82,7 @@ def remove(owner: int, segment: int) -> None:
 
 
 def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -> None:
-    """Ends the largest of a user's processes until the others have at most `limit` bytes, memory of nobody's first."""
+    """Ends the largest of a user's processes until the others have at most `limit` bytes, unattached memory first."""
     while sum(own.values()) + sum(loose.values()) > limit:
         if loose:
             segment = max(loose, key=lambda one: loose[one])

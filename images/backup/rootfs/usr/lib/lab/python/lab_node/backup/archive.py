@@ -75,10 +75,10 @@ def reach(history: str) -> float:
 
 
 def refuse_missing(history: str) -> None:
-    """Refuses an archive that lacks what its node had, as it was heard.
+    """Refuses an archive that lacks transactions that its node had reported.
 
     Raises:
-        Failed: the end of the log is not there.
+        Failed: the end of the log is missing.
     """
     there, expected = _last(history), max((part.position for part in parts(history)), default=0)
     if there < expected:
@@ -123,7 +123,7 @@ def trim(backups: list[Snapshot]) -> None:
 
 
 def stay(ending: threading.Event) -> None:
-    """Copies for ever; reads its settings anew at each connection."""
+    """Copies until `ending` is set; reads its settings again at each connection."""
     since = time.monotonic()
     tell("")
     while not ending.is_set():

@@ -51,12 +51,12 @@ LINE = re.compile(r"at line (\d+)")
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the database's life a dump is.
+    """The position of a dump in the database's history.
 
     Attributes:
         gtid: the last transaction that it has.
-        history: which of the lives that a cluster of this name had: it begins anew when all disks are new.
-        moment: Unix seconds, by when all that it has was committed.
+        history: the identifier of the history; a cluster with all disks new begins another one.
+        moment: Unix seconds by which everything in the dump was committed.
     """
 
     gtid: str
@@ -171,7 +171,7 @@ class Server:
         sums = {}
         for database, table in session.rows(query):
             name = ".".join("`" + one.replace("`", "``") + "`" for one in (database, table))
-            session.rows("SAVEPOINT one")  # so that whoever changes a table does not wait for all the others
+            session.rows("SAVEPOINT one")  # so that a change of a table does not wait for all other tables
             sums[f"{database}.{table}"] = session.rows(f"CHECKSUM TABLE {name}")[0][1]
             session.rows("ROLLBACK TO SAVEPOINT one")
         return sums

@@ -76,9 +76,9 @@ def states(session: Session) -> dict[str, str]:
 
 
 def stated(session: Session, known: dict[str, str]) -> str:
-    """The statements that make the events of a replica's dump what they are where they run; without a word they run.
+    """The statements that enable or disable the events of a replica's dump as on the primary; unknown ones are enabled.
 
-    Whoever alters an event gives it the mode, the character set and the collation of the session.
+    ALTER EVENT sets the SQL mode, the character set and the collation of the session.
     """
     columns = "db, name, definer, sql_mode, character_set_client, collation_connection"
     lines = []
@@ -106,9 +106,9 @@ def _session(mode: str, client: str, collation: str) -> str:
 
 
 def lasting(entries: dict[str, Entry], now: float) -> dict[str, Entry]:
-    """What a server makes that is told all of it.
+    """The definitions that a server creates from these.
 
-    Of the events whose time is over only those with ON COMPLETION PRESERVE, and these disabled, whatever they were.
+    Of the events whose time is over only those with ON COMPLETION PRESERVE, disabled.
     """
     remaining = {name: of for name, of in entries.items() if of.get("until", now) >= now or of["preserved"]}
     return {name: {**of, "state": "DISABLED"} if of.get("until", now) < now else of for name, of in remaining.items()}
@@ -159,13 +159,13 @@ def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[st
 
 
 def script(statements: dict[str, list[str]], leaving: str = "") -> str:
-    """The statements as a file: who is granted a role comes after the role, whatever they are called.
+    """The statements as a file: roles before the accounts that they are granted to.
 
-    Only a role's administrator may grant it, and who makes it is that. Afterwards it is root, on every node.
+    Only a role's administrator may grant it; its creator is the first one. Afterwards root is, on every node.
 
     Args:
         statements: see `accounts`.
-        leaving: who is not to stay the roles' administrator after the last line.
+        leaving: the account that is removed as the roles' administrator by the last line.
     """
     makers, grants = [one[0] for one in statements.values()], [line for one in statements.values() for line in one[1:]]
     roles = [line[len(ROLE) + 1 :] for line in makers if line.startswith(ROLE)]

@@ -32,7 +32,7 @@ def collect(volume: str, target: Path) -> tuple[Figures, list[str]]:
         What the backup has, and the paths that were written to during every pass.
 
     Raises:
-        Failed: the volume is not there, can't be read, or has something that can't be copied.
+        Failed: the volume is missing, can't be read, or has something that can't be copied.
     """
     target.mkdir(parents=True, exist_ok=True)
     cache: dict[tuple[object, ...], str] = {}
@@ -66,13 +66,13 @@ def below(folder: str, expected: Figures) -> Figures:
 
 
 def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
-    """Makes a volume, or a folder of one, what it was, by content, and reads it again; what came since is removed.
+    """Restores the content of a volume, or of a folder of one, and reads it again; newer files are removed.
 
     Returns:
-        The paths that were written to since by somebody else.
+        The paths that other processes wrote to since.
 
     Raises:
-        Failed: a file is not what it was, and nobody writes to it.
+        Failed: a file differs, and no process writes to it.
     """
     before: Figures = {}
     differing: list[str] = []
@@ -113,7 +113,7 @@ def sizes(volume: str) -> dict[str, int]:
 
 
 def _same(source: Path, target: Path, what: str, *, by_content: bool) -> None:
-    """Makes one folder as the other; `by_content` reads both, where size and time would say that nothing changed."""
+    """Copies one folder to the other; `by_content` compares contents instead of size and time."""
     argv = [
         "rsync",
         "--archive",
@@ -130,7 +130,7 @@ def _same(source: Path, target: Path, what: str, *, by_content: bool) -> None:
 
 
 def mounted(volume: str) -> None:
-    """Refuses a volume that is not mounted: an empty folder, which nobody is to take for what it has."""
+    """Refuses a volume that is not mounted: its empty folder is not its content."""
     if f" {VOLUMES / volume} fuse.glusterfs " not in Path("/proc/mounts").read_text():
         raise command.Failed(f"the volume {volume} is not mounted", next_step="'lab volume status' says how storage is")
 
@@ -145,7 +145,7 @@ def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) ->
 
     Args:
         folder: where.
-        cache: digests by the identity and the times of a file, which nobody can set: files are read once.
+        cache: digests by the identity and the change time of a file, which no program can set: files are read once.
 
     Raises:
         Failed: a file can't be read.

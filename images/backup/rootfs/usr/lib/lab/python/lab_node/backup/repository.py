@@ -70,7 +70,7 @@ def held() -> Iterator[None]:
 
 
 def ensure() -> None:
-    """Makes the repository if there is none, and takes back the locks of commands that were killed.
+    """Creates the repository if there is none, and removes the locks of killed commands.
 
     Raises:
         Failed: it can't be opened.
@@ -128,7 +128,7 @@ def forget(keep: dict[str, int], ahead: int) -> None:
 
     Args:
         keep: how many of each kind.
-        ahead: how many have a moment that has not been: they are in nobody's place.
+        ahead: how many are of a future moment; they are kept in addition.
     """
     rules = [f"--keep-{name}={count + ahead}" for name, count in keep.items() if count]
     _restic("old backups can't be removed", "forget", "--prune", "--group-by=host", *rules)

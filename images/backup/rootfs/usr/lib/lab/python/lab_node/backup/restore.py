@@ -65,7 +65,7 @@ def restore(config: Settings, request: Request) -> dict[str, object]:
                     source, expected = source / site["folder"], files.below(site["folder"], expected)
                 place = f"{volume}/{site['folder']}" if site else volume
                 changed += [f"{place}/{name}" for name in files.put_back(place, source, expected)]
-    if missed:  # files are back, whatever a database does
+    if missed:  # files are restored, also if a database fails
         raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
     part = content.part(volumes, databases=wants_databases)
     return _summary(chosen, _of_site(part, site) if site else part, played, began) | {"changed": changed}
@@ -81,7 +81,7 @@ def _of_site(part: mark.Mark, site: dict[str, str]) -> mark.Mark:
 def _put_back(
     cluster: databases.Server, server: databases.Server, where: Path, only: str = ""
 ) -> tuple[list[str], list[str]]:
-    """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
+    """Loads the scratch server's databases and users' accounts into the cluster's, and compares them afterwards.
 
     Args:
         cluster: the server that is written to.
@@ -90,7 +90,7 @@ def _put_back(
         only: one database, without accounts; "" for all.
 
     Returns:
-        What did not come back, and the tables that somebody wrote to since.
+        The definitions and tables that are missing, and the tables that were written to since.
     """
     names = [name for name in server.names() if name != databases.OWN and only in ("", name)]
     if only and not names:

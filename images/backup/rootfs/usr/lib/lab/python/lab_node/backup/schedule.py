@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SAID = RUN / "backup"
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # until a run that failed is tried again
-LATE = 1.5  # times `every`, after which a backup that is not there is late
+LATE = 1.5  # times `every`, after which a missing backup is late
 
 
 def stay(ending: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""A place of its own in which a backup is made whole again and judged, before anybody else sees it."""
+"""A scratch folder and server, in which a backup is restored and verified before it is used."""
 
 from __future__ import annotations
 

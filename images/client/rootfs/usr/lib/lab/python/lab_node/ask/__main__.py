@@ -1,8 +1,8 @@
 """lab_node.ask PLAN OUT: asks HTTP servers at constant rates, and writes one line an answer into OUT.
 
-Open loop: question n of a stream is asked at its own time whatever became of the ones before it, and its latency counts
-from that time, so that a stall is seen by every question that it held up. SIGTERM ends it once what was asked is
-answered. libcurl does the talking: a question costs about a fifth of what an HTTP library written in Python takes.
+Open loop: request n of a stream is sent at its own time, independent of the results before it, and its latency counts
+from that time, so that a stall shows in every request that it delayed. After SIGTERM it ends when all requests are
+answered. It uses libcurl: a request costs about a fifth of what an HTTP library written in Python takes.
 
 PLAN, JSON: {"seconds": 60, "timeout": 20, "ca": FILE, "meter": seconds that the stall meter sleeps,
   "shortest": seconds overslept that are a stall, "streams": [STREAM, ...]}; a STREAM is

@@ -43,7 +43,7 @@ class Asker:
 
     Args:
         plan: see __main__.
-        out: takes the answers; `stalls`: takes when this node stood still.
+        out: receives the answers; `stalls`: receives the stalls of this node.
     """
 
     def __init__(self, plan: dict[str, Any], out: TextIO, stalls: TextIO) -> None:
@@ -98,7 +98,7 @@ class Asker:
                 return
 
     def _meter(self) -> None:
-        """Notes when this node stood still: a thread that sleeps was woken late."""
+        """Records the stalls of this node: how late a sleeping thread was woken."""
         while True:
             due = time.monotonic() + self._interval
             time.sleep(self._interval)

@@ -1,4 +1,4 @@
-"""Whose turn it is: each stream's questions at its own constant rate, whatever became of those before."""
+"""The schedule of requests: each stream at its own constant rate, independent of earlier results."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Says again to a primary what a replica has: an acknowledgement that was lost is asked for by nobody else.
+"""Repeats a replica's acknowledgement to a primary: MariaDB does not repeat a lost one.
 
-A replica that reconnects by GTID says nothing of what it had before. One that asks for the log from a place has, by the
-protocol, everything before that place: so a second connection asks from where this node's own has come to, and is
-closed.
+A replica that reconnects by GTID does not report what it had before. One that requests the log from a position has, by
+the protocol, everything before that position: a second connection requests it from where this node's own has come to,
+and is closed.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Elections(Node):
         Args:
             views: what the others said last.
             handover: the epoch of the primary that asks for it; 0: none does.
-            serves_from: the moment from which on nobody is led to that one any more.
+            serves_from: the moment from which on no balancer leads to that one.
             until: the moment at which that one goes on.
         """
         epoch = rules.next_epoch([self.me(), *views])
@@ -141,8 +141,8 @@ class Elections(Node):
                 if self._promotion is not promotion:
                     return
                 self.database.expect_replicas(alone=self.size == 1)
-            # Not before somebody can take it. A first transaction that nobody has makes logs differ, and a copy, which
-            # a replica that differs is waiting for, can't be made while a commit waits.
+            # Not before a replica can receive it: otherwise logs differ in their first transaction, and a copy, which a
+            # differing replica waits for, can't be made while a commit waits.
             while not self.database.can_be_taken(self.size - 1):
                 if self._promotion is not promotion:
                     return
@@ -231,7 +231,7 @@ class Elections(Node):
             return self._refused("it hears the primary")
         if self.role is Role.PRIMARY:
             self.database.demote()
-            self.promise.keep(unlogged=False)  # nobody was writing any more, or it would not have been closed
+            self.promise.keep(unlogged=False)  # it was closed only after all writes had ended
             self.role, self.epoch = Role.REPLICA, 0
         self.following = ""
         self.database.stop_receiving()
@@ -244,7 +244,7 @@ class Elections(Node):
         return self._granted()
 
     def switchover(self, to: str = "") -> dict[str, Any]:
-        """A planned change of the primary: writers wait or are refused, for a moment; none of them fails half-way."""
+        """A planned change of the primary: writers wait or are refused briefly, never within a transaction."""
         with self._lock:
             if self.role is not Role.PRIMARY:
                 return {"done": False, "because": f"{self.settings.node} is not the primary"}

@@ -1,6 +1,6 @@
 """One node of a Galera cluster: runs mariadbd, and begins the primary component when none is left.
 
-One node at a time takes the writes. Nobody outside steers it.
+One node at a time is writable. There is no external controller.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ class Galera(Base):
         return wsrep.figures(self.database, self.settings.patience).position
 
     def stop(self) -> None:
-        """A clean stop: whoever takes the writes hands over first."""
+        """A clean stop: a writable node hands over first."""
         if self.role is Role.PRIMARY and self.size > 1:
             self.switchover()
         with self._lock:

@@ -122,7 +122,7 @@ class Base(ABC):
         self._renewed.set()
 
     def _renew_database(self) -> None:
-        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: it is in nobody's log
+        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: not written to the log
 
     @property
     def serves(self) -> bool:
@@ -142,7 +142,7 @@ class Base(ABC):
         print(f"{dt.datetime.now(dt.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
 
     def _fall(self, because: str) -> None:
-        """Ends the database at once, so that nobody who waits is told that all is well."""
+        """Kills the database, so that waiting commits are not acknowledged."""
         self._say(because)
         self.role, self._handing = Role.DOWN, False
         self.server.kill()
@@ -164,9 +164,8 @@ class Node(Base):
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
-        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was
-        # started anew it does not know. One whose disk is new has answered nobody, or counts only together with all the
-        # others.
+        # When a primary last queried this node, which extends its lease. Answers before a restart are unknown. A node
+        # with a new disk has answered no primary, or counts only together with all the others.
         self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
         self._released = 0
         self._content = now - 3600  # when it last saw a primary, or voted for one
@@ -202,7 +201,7 @@ class Node(Base):
 
     @property
     def serves(self) -> bool:
-        """Whether this is the node to write to, by the word of a majority, and nobody is led to another one."""
+        """Whether this is the writable node, confirmed by a majority, and no balancer leads to another one."""
         return super().serves and time.monotonic() >= self._serves_from
 
     def _in_contact(self) -> bool:
@@ -237,9 +236,9 @@ class Node(Base):
 
     @property
     def _leaving(self) -> bool:
-        """Whether members are to go and have not agreed: until then nobody may be told that they can be removed.
+        """Whether members leave and have not agreed: until then they must not be reported as removable.
 
-        Where members only come, each is ready once it follows; those that were are told of them next.
+        If members are only added, each is ready once it follows; the former ones are configured next.
         """
         agreed, configured = self.memberships
         return not agreed <= configured
@@ -285,6 +284,6 @@ class Node(Base):
         self._ended()
 
     def _ended(self) -> None:
-        """The database does not run any more: nobody reads from it."""
+        """The database no longer runs: there are no readers."""
         self._released = max(self._released, self.epoch)
         self.role, self.epoch, self.waiting, self._promotion = Role.DOWN, 0, False, None

@@ -1,4 +1,4 @@
-"""What a node must never forget, whatever becomes of its database: on the disk before it is acted upon."""
+"""The state that a node must never lose, also without its database: on disk before it takes effect."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Promise:
-    """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
+    """The highest promised epoch, and whether this node's log counts; with Galera, the writable node.
 
-    `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
-    has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write,
-    and for good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which
-    all copies are of since. `owes` is how long the log was before a copy took its place: until it is as long again, a
-    vote counts as that of a node whose disk is new. `made_by` is the topology by which the data here was made: the
-    other one can't tell which copy is the newest.
+    `agreed` has the members, and the epoch in which a majority of the former members agreed on them; empty before the
+    first agreement. `unlogged` is whether the data here may have changes that the log lacks: during writes, and after
+    the database was killed meanwhile. `lineage` is the last epoch that began on such data; all copies since are of it.
+    `owes` is the length of the log before a copy replaced it: until it is as long again, a vote counts as that of a
+    node with a new disk. `made_by` is the topology that created the data here: the other one can't determine which
+    copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:

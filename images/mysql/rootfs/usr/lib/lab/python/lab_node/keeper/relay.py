@@ -44,9 +44,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Received:
-    """Where to go on: the file and place of the first group that is not applied, and the number of the last whole one.
+    """Where to continue: file and position of the first unapplied group, and the number of the last complete one.
 
-    `torn`: the file, and the place in it, from which on a group was not received whole: it is acknowledged by nobody.
+    `torn`: file and position of an incomplete group, which was never acknowledged.
     """
 
     file: str = ""

@@ -104,7 +104,7 @@ class Status:
             head, _, visitor.sent = visitor.sent.partition(END)
             try:
                 status, body, stays = self._replied(head, visitor.address)
-            except Exception as error:  # noqa: BLE001  whatever is wrong with one answer, the door stays open
+            except Exception as error:  # noqa: BLE001  an error of one answer must not end the listener
                 print(f"status: {type(error).__name__}: {error}", flush=True)
                 status, body, stays = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal"}, False
             if not (self._sent_whole(visitor, status, body, stays=stays) and stays):
@@ -137,7 +137,7 @@ class Status:
         return status, body, words[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
 
     def _sent_whole(self, visitor: Visitor, status: int, content: dict[str, Any], *, stays: bool) -> bool:
-        """Whether all of the answer went out at once; whoever does not read gets none."""
+        """Whether all of the answer was sent at once; a client that does not read gets none."""
         body = json.dumps(content).encode() + b"\n"
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"

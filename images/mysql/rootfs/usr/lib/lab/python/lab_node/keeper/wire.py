@@ -79,7 +79,7 @@ class Peers:
             time.sleep(self._interval)
 
     def states(self) -> list[Any]:
-        """What those said just now who could be asked; waits until each was asked once."""
+        """The present states of the reachable nodes; waits until each was queried once."""
         while len(self._latest) < len(self._others):
             time.sleep(0.05)
         oldest = time.monotonic() - self._seconds
@@ -97,13 +97,13 @@ class Peers:
             state = json.loads(response.read())
             return self._view(state) if response.status == http.client.OK else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
-            connection.close()  # the next question makes it anew
+            connection.close()  # the next request reconnects
             return None
 
     def ask_all(
         self, path: str, enough: Callable[[list[dict[str, Any]]], bool], **values: object
     ) -> list[dict[str, Any]]:
-        """The answers of the others, until they are enough: one that hangs holds nobody up."""
+        """The answers of the others, until they suffice: a node that hangs delays no election."""
         answers: list[dict[str, Any]] = []
         for one in as_completed([self._pool.submit(self.ask, name, path, **values) for name in self._others]):
             answer = one.result()
@@ -137,7 +137,7 @@ class Peers:
             raise OSError(f"{name} broke off: {error}") from None
 
     def _connection(self, name: str) -> http.client.HTTPSConnection:
-        # By its address, which its certificate is for too: the name of a node that is to leave is known to nobody.
+        # By its address, which its certificate names too: the name of a node that leaves no longer resolves.
         return http.client.HTTPSConnection(self._others[name], QUESTION_PORT, timeout=self._seconds, context=self._tls)
 
     def _question(self, name: str, path: str, values: dict[str, object]) -> http.client.HTTPResponse:

@@ -1,10 +1,10 @@
-"""lab_node.volumes [identity]: keeps this node's part of the shared volumes, for ever.
+"""lab_node.volumes [identity]: maintains this node's part of the shared volumes.
 
-`identity` writes who this node is, before glusterd starts. Without an argument it stays and looks, again and again;
-what is missing is one line in /run/lab/volumes (empty: nothing), with the figures beside it as JSON.
+`identity` writes the identity of this node, before glusterd starts. Without an argument it checks repeatedly; the
+reason of a problem is one line in /run/lab/volumes (empty: none), with the figures beside it as JSON.
 
-Nothing is made over what exists: a volume is made once, by the first node, when every peer is there and no brick of
-that name holds anything; only an empty brick of a volume that the others know is taken back.
+Nothing is created over existing data: the first node creates a volume once, when every peer is present and no brick of
+that name has content; only an empty brick of a volume that the others know is readmitted.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Watcher:
         try:
             self._agent.look(time.monotonic())
         except Hung as hung:
-            if not down:  # who begins anew counts its peers, and ends bricks that serve while those are too few
+            if not down:  # a restarted glusterd counts its peers, and ends serving bricks while those are too few
                 return str(hung)
             self._glusterd.kill()
             return f"{hung}; it is started anew"
@@ -81,7 +81,7 @@ class Watcher:
 
 
 def end(*_: object) -> None:
-    """A stop: bricks are ended as a shutdown of the machine would, so that nothing is left unsaid."""
+    """A stop: ends the bricks as a shutdown of the machine would, so that their connections are closed."""
     subprocess.run(["pkill", "-TERM", "glusterfs"], check=False)  # glusterfsd and glusterfs, not glusterd
     sys.exit(0)
 

@@ -34,13 +34,13 @@ class Agent:
         self.waiting: dict[str, dict[str, float]] = {}
 
     def look(self, now: float) -> None:
-        """One look; what is not as it should be is set right, as far as it can be now.
+        """One check; corrects deviations as far as possible.
 
         Args:
-            now: in seconds, of a clock that nobody sets.
+            now: in seconds, of a monotonic clock.
 
         Raises:
-            Missing: something is not yet right.
+            Missing: a deviation remains.
         """
         connected = self._glusterd.connected()
         known = self._glusterd.volumes()
@@ -61,7 +61,7 @@ class Agent:
         return rules.to_heal(self.waiting[name], now)
 
     def _forget_attempts(self, known: dict[str, Volume]) -> None:
-        """Takes back the marks of volumes that were then not made: a node refused or died."""
+        """Removes the marks of volumes that were not created: a node refused or died."""
         seconds = rules.attempt_seconds(self._node, self._peers)
         for name in self._disk.names():
             if name not in known and rules.forgets(self._disk.brick(name), self._disk.age(name), seconds):
@@ -94,7 +94,7 @@ class Agent:
             self._glusterd.index_whole_entries(volume.name)
 
     def _keep_brick(self, volume: Volume, connected: set[str], now: float) -> None:
-        """This node's own brick runs; an empty one is taken back first."""
+        """Starts this node's own brick; an empty one is readmitted first."""
         if why := rules.too_few(connected, self._peers):
             raise Missing(why)
         if len(self._peers) > 1:
@@ -109,9 +109,9 @@ class Agent:
             raise Missing(f"the brick of {volume.name} was started just now")
 
     def _look_into(self, name: str, now: float) -> None:
-        """A brick that was emptied while it ran is ended, and then taken back as one on an empty disk is.
+        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk.
 
-        Its process would serve what is left, and be thought well.
+        Its process would serve the rest, and count as complete.
         """
         if self._disk.runs_for(name) < rules.SETTLED_SECONDS:
             return

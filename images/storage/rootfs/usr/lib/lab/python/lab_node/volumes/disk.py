@@ -44,7 +44,7 @@ class Disk:
         return time.time() - (BRICKS / name).stat().st_ctime
 
     def mark(self, volume: Volume) -> None:
-        """Marks a directory as a volume's brick; makes it where it is not there."""
+        """Marks a directory as a volume's brick; creates it if missing."""
         path = BRICKS / volume.name
         path.mkdir(exist_ok=True)
         os.setxattr(path, VOLUME_ID, volume.id.bytes)

@@ -65,7 +65,7 @@ class Glusterd:
         return {file.text for file in elements if file.text}
 
     def kill(self) -> None:
-        """Ends it; the supervisor starts it anew."""
+        """Ends it; the supervisor restarts it."""
         subprocess.run(["pkill", "-KILL", "-x", "glusterd"], check=False)
 
     def _ask(self, *words: str, seconds: float = ANSWER_SECONDS) -> ET.Element:
