@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
 
 DIALOG = "/root/smtp_dialog.py"
 STRANGER = "stranger@example.org"

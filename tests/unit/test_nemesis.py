@@ -29,7 +29,7 @@ from lab.nemesis.keep import NemesisOptions, NemesisResult, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.topology import parse
 from tests.unit.conftest import FULL
-from tests.unit.runs import VERSIONS, happened, seen
+from tests.unit.run_data import VERSIONS, happened, seen
 
 LAB = str(Path(sys.executable).with_name("lab"))
 ALL = list(KINDS)

@@ -2,8 +2,9 @@
 
 Dovecot's lock on a mailbox's list of messages is a file with its owner's name. Only the owner's node can detect that
 the owner is dead; every other node waits two minutes before it removes such a lock (Dovecot's
-MAILDIR_UIDLIST_LOCK_STALE_TIMEOUT), and all mail of that mailbox waits too. A holder that only hung finds its lock gone when it resumes, and begins again. A
-lock without a name is one whose owner died between creating it and writing the name.
+MAILDIR_UIDLIST_LOCK_STALE_TIMEOUT), and all mail of that mailbox waits too. A holder that only hung finds its
+lock gone when it resumes, and begins again. A lock without a name is one whose owner died between creating it and
+writing the name.
 """
 
 from __future__ import annotations
