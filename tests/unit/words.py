@@ -10,7 +10,7 @@ BANNED = (
     r"(is|are) there already", r"what is there", r"nobody foresaw", r"by chance", r"c[ao]me about",
     r"(is|are) on already", r"half (done|made)", r"(stood|stands?) still", r"just now", r"takes writes already",
     r"nobody", r"anybody", r"somebody", r"makes one", r"is no path", r"forgives", r"be had", r"what asks",
-    r"what became", r"are on", r"something is not well", r"be it",
+    r"what became", r"faults? are on", r"something is not well", r"be it",
 )  # fmt: skip
 
 
