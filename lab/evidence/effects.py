@@ -64,7 +64,7 @@ def service(scene: Scene, told: ServiceCheck) -> CheckOutcome:
     words = seen.stdout.split()
     state = words[1] if len(words) > 1 else ""
     if not state:
-        return unknown(f"the supervisor of {told.node} does not answer: {seen.said}")
+        return unknown(f"the supervisor of {told.node} does not answer: {seen.last_line}")
     if state in ("STARTING", "BACKOFF"):
         return red("restarting", f"{told.service} on {told.node} ends each time that it is started", state)
     if state != "RUNNING":
@@ -84,7 +84,7 @@ def port(scene: Scene, told: PortCheck) -> CheckOutcome:
     """Lists the node's listening sockets."""
     seen = scene.run(told.node, ["ss", "-Hlnt", f"sport = :{told.port}"])
     if not seen.ok:
-        return unknown(f"'ss' failed on {told.node}: {seen.said}")
+        return unknown(f"'ss' failed on {told.node}: {seen.last_line}")
     if not seen.stdout.strip():
         return red("not-listening", f"nothing listens on port {told.port} of {told.node}")
     return green(f"port {told.port} of {told.node} is open", seen.stdout.split()[3])
@@ -107,11 +107,11 @@ def command(scene: Scene, told: CommandCheck) -> CheckOutcome:
     """Runs a command."""
     done = scene.run(told.node, ["sh", "-c", told.run], told.seconds)
     said = done.stdout + done.stderr
-    figure = done.said[:80]
+    figure = done.last_line[:80]
     if told.prints and not re.search(told.prints, said, re.MULTILINE):
         return red(told.reason, told.says or f"the command on {told.node} does not print '{told.prints}'", figure)
     if told.lacks and (found := re.search(told.lacks, said, re.MULTILINE)):
         return red(told.reason, told.says or f"the command on {told.node} prints '{found[0]}'", figure)
     if not done.ok and not told.prints:
-        return red(told.reason, told.says or f"the command on {told.node} fails: {done.said}", figure)
+        return red(told.reason, told.says or f"the command on {told.node} fails: {done.last_line}", figure)
     return green(f"the command on {told.node} answers as it should", figure)

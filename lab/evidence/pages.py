@@ -54,7 +54,7 @@ def page(scene: Scene, told: PageCheck) -> CheckOutcome:
     """Asks for a page."""
     done = scene.run(told.at, _curl(scene, told.url, trusted=told.trusted, send=told.send))
     if not done.ok:
-        said = re.sub(r"^curl: \(\d+\) ", "", done.said)
+        said = re.sub(r"^curl: \(\d+\) ", "", done.last_line)
         return red(CURL.get(done.rc, "no-answer"), f"{told.url} does not answer: {said}", f"curl: {done.rc}")
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     first, *lines = head.splitlines()
@@ -105,7 +105,7 @@ def spread(scene: Scene, told: SpreadCheck) -> CheckOutcome:
     for _ in range(told.times):
         done = scene.run(CLIENT, _curl(scene, told.url, trusted=told.trusted))
         if not done.ok:
-            return red("no-answer", f"{told.url} does not answer: {done.said}")
+            return red("no-answer", f"{told.url} does not answer: {done.last_line}")
         served = re.search(rf"(?mi)^{SERVED}: *(\S+)", done.stdout)
         name = served[1] if served else "unnamed"
         found[name] = found.get(name, 0) + 1

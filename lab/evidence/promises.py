@@ -87,10 +87,10 @@ def promise(name: str) -> Promise:
     Raises:
         SpecError: not declared; the message names the nearest.
     """
-    found = {**_of_apps(), **promises()}
-    if name in found:
-        return found[name]
-    raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, found, "there are"))
+    by_name = {**_of_apps(), **promises()}
+    if name in by_name:
+        return by_name[name]
+    raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, by_name, "there are"))
 
 
 def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:

@@ -70,12 +70,12 @@ class _Power(Fault):
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         states = _states(backend, self.nodes)
-        seen = ", ".join(f"{name} is {state}" for name, state in states.items())
+        observation = ", ".join(f"{name} is {state}" for name, state in states.items())
         if set(states.values()) != {self.expected}:
-            return ProbeResult(active=False, seen=seen)
+            return ProbeResult(active=False, observation=observation)
         answers = self._reached if self.expected is State.STOPPED else _answers
         alive = [name for name in self.nodes if answers(backend, name)]
-        return ProbeResult(not alive, f"{seen}; {f'{alive[0]} answers' if alive else 'no answer'}")
+        return ProbeResult(not alive, f"{observation}; {f'{alive[0]} answers' if alive else 'no answer'}")
 
     def _reached(self, backend: Backend, node: str) -> bool:
         """Whether a packet from another node is answered; not for paused containers, whose kernel still answers."""

@@ -176,7 +176,7 @@ class Attempt:
         """
         done = self.backend.run(node, ["sh", "-ec", str(filled(text, self.known, what))], seconds=seconds)
         if not done.ok:
-            raise BackendError(f"{what} failed on {node}: {done.said}", where=node)
+            raise BackendError(f"{what} failed on {node}: {done.last_line}", where=node)
 
     def give_wrong(self, answer: WrongAnswer) -> None:
         """Makes a wrong answer on its node, from the state that it starts from."""

@@ -81,7 +81,7 @@ def _change_unready(prepared: Prepared, backend: Backend, report: Report, second
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:
     """The given nodes that run and are not ready."""
-    found = set()
+    unready = set()
 
     def ask(name: str) -> None:
         try:
@@ -89,11 +89,11 @@ def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[st
         except BackendError:
             ready_now = False
         if not ready_now:
-            found.add(name)
+            unready.add(name)
 
     there = {node.name for node in prepared.existing.nodes if node.state is State.RUNNING}
     parallel.for_each([name for name in names if name in there], ask)
-    return found
+    return unready
 
 
 def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
@@ -115,8 +115,8 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
     name = action.node
     if action.kind is Kind.REMOVE:
         report.step(name, "stopping")
-        found = prepared.existing.node(name)
-        if found and found.state is not State.STOPPED:
+        observed = prepared.existing.node(name)
+        if observed and observed.state is not State.STOPPED:
             backend.stop(name)
         backend.remove(name)
         report.step(name, "removed", done=True)
@@ -142,10 +142,10 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
 def _create(
     prepared: Prepared, backend: Backend, report: Report, node: NodePlan, files: Mapping[str, tuple[bytes, int]]
 ) -> None:
-    found = prepared.existing.node(node.name)
-    if found and prepared.existing.network == str(prepared.plan.network.cidr):
+    observed = prepared.existing.node(node.name)
+    if observed and prepared.existing.network == str(prepared.plan.network.cidr):
         report.step(node.name, "stopping the old one")
-        if found.state is not State.STOPPED:
+        if observed.state is not State.STOPPED:
             backend.stop(node.name)
         backend.remove(node.name)
     report.step(node.name, "creating")
@@ -169,7 +169,7 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
         done = backend.run(name, ["/usr/lib/lab/reload", *changed])
         if not done.ok:
             raise BackendError(
-                f"{name} rejected its new files: {done.said}",
+                f"{name} rejected its new files: {done.last_line}",
                 where=name,
                 next_step=f"correct the topology; 'lab logs {name}' has details",
             )

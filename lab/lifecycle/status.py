@@ -125,7 +125,7 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
     """The running nodes that have the VIP on an interface; normally one."""
     if not existing.vip:
         return []
-    found: list[str] = []
+    holders: list[str] = []
 
     def ask(node: Observed) -> None:
         try:
@@ -135,11 +135,11 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
         except LabError:
             return
         if result.ok and "inet" in result.stdout:
-            found.append(node.name)
+            holders.append(node.name)
 
     able = [node for node in existing.nodes if node.holds_vip and node.state is State.RUNNING]
     parallel.for_each(able, ask)
-    return sorted(found)
+    return sorted(holders)
 
 
 def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tuple[bool, str]:
@@ -151,4 +151,4 @@ def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tup
         result = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
     except LabError as error:
         return False, error.what
-    return result.ok, "" if result.ok else result.said
+    return result.ok, "" if result.ok else result.last_line

@@ -178,10 +178,10 @@ class Limits:
     processors: float
 
 
-def _known(kind: type, kept: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a kind's own fields."""
     names = {entry.name for entry in fields(kind)} - {"others"}
-    return {key: value for key, value in kept.items() if key in names}
+    return {key: value for key, value in values.items() if key in names}
 
 
 @dataclass(frozen=True)
@@ -211,24 +211,26 @@ class Fixed:
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any]) -> Fixed:
+    def read(cls, stored: Mapping[str, Any]) -> Fixed:
         """As `values` gave it, by whichever version of the lab."""
-        said = _known(cls, {key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()})
-        said["publish"] = tuple(Publish(**_known(Publish, entry)) for entry in kept.get("publish", ()))
-        said["limits"] = Limits(**_known(Limits, kept["limits"])) if kept.get("limits") else None
-        made = cls(**said)
-        again = json.loads(made.text)
-        return replace(made, others={key: kept[key] for key in kept if key not in again or again[key] != kept[key]})
+        values = _known(cls, {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+        values["publish"] = tuple(Publish(**_known(Publish, entry)) for entry in stored.get("publish", ()))
+        values["limits"] = Limits(**_known(Limits, stored["limits"])) if stored.get("limits") else None
+        fixed = cls(**values)
+        again = json.loads(fixed.text)
+        return replace(
+            fixed, others={key: stored[key] for key in stored if key not in again or again[key] != stored[key]}
+        )
 
     @property
     def values(self) -> dict[str, Any]:
         """All of it by name, as plain values."""
-        made = asdict(self)
-        others: dict[str, Any] = made.pop("others")
+        values = asdict(self)
+        others: dict[str, Any] = values.pop("others")
         for name in ("sealed", "by_hand"):  # kept where they say something: nodes of earlier versions have neither
-            if not made[name]:
-                del made[name]
-        return made | others
+            if not values[name]:
+                del values[name]
+        return values | others
 
     @property
     def text(self) -> str:

@@ -33,17 +33,17 @@ def plan(cluster: Cluster, family: str) -> Plan:
     Raises:
         SpecError: the addresses don't work out.
     """
-    found = addresses(cluster)
+    by_name = addresses(cluster)
     bare = Plan(
         cluster=cluster.name,
         family=family,
         network=Network(network_of(cluster)),
         vip=vip_of(cluster),
-        entry=exposure.entry(cluster, found),
-        nodes=tuple(_bare(cluster, family, name, address) for name, address in found.items()),
-        gateways=exposure.gateways(cluster, found),
-        listeners=exposure.listeners(cluster, found),
-        hosts=hosts.hosts(cluster, found),
+        entry=exposure.entry(cluster, by_name),
+        nodes=tuple(_bare(cluster, family, name, address) for name, address in by_name.items()),
+        gateways=exposure.gateways(cluster, by_name),
+        listeners=exposure.listeners(cluster, by_name),
+        hosts=hosts.hosts(cluster, by_name),
         endpoints=exposure.endpoints(cluster),
         needs=_needs(cluster),
         apps={name: image_recipe(cluster, name, family) for name in cluster.apps},
@@ -54,13 +54,13 @@ def plan(cluster: Cluster, family: str) -> Plan:
 
 def _whole(cluster: Cluster, bare: Plan, node: NodePlan) -> NodePlan:
     """A node with its files; what an application reads at its start can't be changed while it runs."""
-    made = _files(cluster, bare, node)
+    rendered = _files(cluster, bare, node)
     if node.by_hand:
-        return _by_hand(cluster, bare, node, made)
+        return _by_hand(cluster, bare, node, rendered)
     if node.role not in cluster.apps:
-        return replace(node, files=made)
-    read = "".join(file.text for file in made if file.path in READ_AT_START)
-    return replace(node, files=made, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
+        return replace(node, files=rendered)
+    read = "".join(file.text for file in rendered if file.path in READ_AT_START)
+    return replace(node, files=rendered, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
 
 
 def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, made: tuple[File, ...]) -> NodePlan:

@@ -93,8 +93,8 @@ def roles() -> list[str]:
 
 def published_ports() -> dict[str, Published]:
     """All ports that any role publishes, by name; those that are listed first come first."""
-    found = {name: entry for role in roles() for name, entry in manifest(role).own.publishes.items()}
-    return dict(sorted(found.items(), key=lambda item: item[1].rank))
+    ports = {name: entry for role in roles() for name, entry in manifest(role).own.publishes.items()}
+    return dict(sorted(ports.items(), key=lambda item: item[1].rank))
 
 
 def kernel_features() -> dict[str, tuple[str, Feature]]:

@@ -42,9 +42,9 @@ def row(scene: Scene, told: RowCheck) -> CheckOutcome:
     done = scene.run(told.node, argv, STATEMENT_SECONDS)
     figure = done.stdout.strip()[:80]
     if "Can't connect" in done.stderr:
-        return red("no-database", f"no database answers on {told.node}: {done.said}")
+        return red("no-database", f"no database answers on {told.node}: {done.last_line}")
     if not done.ok:
-        return red("refused", f"the database of {told.node} refuses: {done.said}")
+        return red("refused", f"the database of {told.node} refuses: {done.last_line}")
     if not re.search(told.prints, done.stdout, re.MULTILINE):
         return red("other-row", f"{told.node} answers something else", figure or "no row", told.prints)
     return green(f"{told.node} has the row", figure)
@@ -72,7 +72,7 @@ def message(scene: Scene, told: MessageCheck) -> CheckOutcome:
     subject, begun = f"check-{uuid.uuid4().hex[:8]}", time.monotonic()
     sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", told.url, told.sender, told.recipient, subject], 30)
     if not sent.ok:
-        return red("refused", f"{told.url} does not take the message: {sent.said}", sent.said[:80])
+        return red("refused", f"{told.url} does not take the message: {sent.last_line}", sent.last_line[:80])
     fetch = ["doveadm", "-c", "/etc/lab/dovecot.conf", "fetch", "-u", told.recipient, "hdr.subject", "subject", subject]
     try:
         scene.backend.clock.until(

@@ -296,4 +296,4 @@ def _ask(backend: Backend, node: str, *arguments: str, refusal: bool = False) ->
     if result.ok:
         return result
     error: Any = SpecError if refusal else BackendError
-    raise error(result.said, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")
+    raise error(result.last_line, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")

@@ -92,9 +92,9 @@ class Cluster(Model):
     def read_from(self, path: Path) -> Self:
         """The same, noted as read from a file: the name of a shipped topology, or the file's whole path."""
         shipped = {file: name for name, file in assets.topologies().items()}
-        made = self.model_copy()
-        made._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
-        return made
+        copy = self.model_copy()
+        copy._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
+        return copy
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: its class is made there, from the same roles."""
@@ -116,28 +116,28 @@ class Cluster(Model):
     @classmethod
     def role_keys(cls) -> list[str]:
         """The keys of `cluster.yaml` that are roles."""
-        found = []
+        keys = []
         for key, field in cls.model_fields.items():
             kinds = [field.annotation, *get_args(field.annotation)]
             single = get_origin(field.annotation) is not dict
             if single and any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
-                found.append(field.alias or key)
-        return found
+                keys.append(field.alias or key)
+        return keys
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         assets.use_apps(self.apps)
         if not self.roles().keys() - {"client"}:
             raise ValueError("the cluster has no role; write at least 'web:'")
-        for said in self._lacks():
-            raise ValueError(said)
-        for said in app_problems(self.apps, self.domain, self._owners()):
-            raise ValueError(said)
+        for problem in self._lacks():
+            raise ValueError(problem)
+        for problem in app_problems(self.apps, self.domain, self._owners()):
+            raise ValueError(problem)
         self.groups  # noqa: B018  refuses numbers that two have
-        for said in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
-            raise ValueError(said)
-        for said in self._not_by_hand():
-            raise ValueError(said)
+        for problem in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
+            raise ValueError(problem)
+        for problem in self._not_by_hand():
+            raise ValueError(problem)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:
@@ -159,8 +159,8 @@ class Cluster(Model):
         led_to = [role for role in there if manifest(role).own.balanced]
         for role, options in there.items():
             for need in manifest(role).own.requires:
-                asked = not need.option or getattr(options, need.option)
-                if asked and not any(other in there for other in need.any or led_to):
+                needed = not need.option or getattr(options, need.option)
+                if needed and not any(other in there for other in need.any or led_to):
                     yield need.says
         for role in self.role_keys():
             for section, says in manifest(role).own.serves.items():
@@ -179,8 +179,8 @@ class Cluster(Model):
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
         name, _, option = section.partition(".")
-        found = getattr(self, name)
-        return any(getattr(each, option) for each in found.values()) if option else bool(found)
+        value = getattr(self, name)
+        return any(getattr(each, option) for each in value.values()) if option else bool(value)
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""
@@ -192,15 +192,15 @@ class Cluster(Model):
 
     def _owners(self) -> dict[str, str]:
         """The host names that are taken already, and by what."""
-        found = {f"{name}.{self.domain}": "the cluster itself" for name in self._taken_names()}
+        owners = {f"{name}.{self.domain}": "the cluster itself" for name in self._taken_names()}
         for name, site in self.sites.items():
-            found |= dict.fromkeys(host_names(name, site, self.domain), f"the site '{name}'")
-        return found
+            owners |= dict.fromkeys(host_names(name, site, self.domain), f"the site '{name}'")
+        return owners
 
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""
-        found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
-        return {key: options for key, options in found.items() if options is not None}
+        by_key = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
+        return {key: options for key, options in by_key.items() if options is not None}
 
     @property
     def people(self) -> dict[str, User]:
@@ -266,9 +266,9 @@ def _nodes_of(role: str, options: RoleOptions) -> list[str]:
 def _restored(roles: Path | None, data: dict[str, Any], source: str) -> Cluster:
     """A cluster that was given to another process."""
     assets.use_roles(roles)
-    made = cluster_model().model_validate(data)
-    made._source = source  # noqa: SLF001  its own
-    return made
+    cluster = cluster_model().model_validate(data)
+    cluster._source = source  # noqa: SLF001  its own
+    return cluster
 
 
 @assets.cached
@@ -288,8 +288,13 @@ def cluster_model() -> type[Cluster]:
     ports = ports_model()
     field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
     backend: Any = Field(kinds.DEFAULT, description=Cluster.model_fields["backend"].description)
-    made: Any = {"ports": (ports, field), "backend": (Literal[tuple(kinds.names())], backend), **sections, **others}
-    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **made)
+    definitions: Any = {
+        "ports": (ports, field),
+        "backend": (Literal[tuple(kinds.names())], backend),
+        **sections,
+        **others,
+    }
+    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **definitions)
 
 
 def _sections(taken: Container[str]) -> dict[str, Any]:
@@ -298,7 +303,7 @@ def _sections(taken: Container[str]) -> dict[str, Any]:
     Raises:
         SpecError: another package's backend has the name of something else.
     """
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for name, kind in kinds.usable().items():
         if name in taken:
             raise SpecError(
@@ -307,5 +312,5 @@ def _sections(taken: Container[str]) -> dict[str, Any]:
                 next_step="remove the package that registers it",
             )
         if kind.settings.model_fields:
-            found[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
-    return found
+            sections[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
+    return sections
