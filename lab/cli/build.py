@@ -30,11 +30,11 @@ def build(
 
     target = choice.open(options.DEFAULT_NAME)
     with screen.report() as report:
-        asked = Cluster.model_validate({"web": {}, "family": choice.family or "auto"})
-        chosen = resolve.family(asked, target.observe(), target, report)
-        wanted = [recipe(role, chosen) for role in roles or known()]
+        cluster = Cluster.model_validate({"web": {}, "family": choice.family or "auto"})
+        chosen = resolve.family(cluster, target.observe(), target, report)
+        recipes = [recipe(role, chosen) for role in roles or known()]
         images(target).build(
-            wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
+            recipes, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
         )
-    for entry in wanted:
+    for entry in recipes:
         print(entry.tag)

@@ -64,9 +64,9 @@ def beside(inspected: Mapping[str, Any]) -> str:
     return recipe("base", inspected["Config"]["Labels"][FAMILY]).tag
 
 
-def _number(api: docker.APIClient, container: str, said: str) -> int:
+def _number(api: docker.APIClient, container: str, declared: str) -> int:
     """The number of an image's user."""
-    user = said.partition(":")[0]
+    user = declared.partition(":")[0]
     if not user or user.isdecimal():
         return int(user or 0)
     try:
