@@ -71,7 +71,7 @@ def _fill(cluster: LabCluster) -> None:
     for node, command in ((NODE, FILL), (primary, f"mariadb --execute '{TABLE} {INSERT}'")):
         done = cluster.run(node, command, seconds=300)
         if not done.ok:
-            raise RuntimeError(f"{node} can't be filled: {done.said}")
+            raise RuntimeError(f"{node} can't be filled: {done.last_line}")
 
 
 def _p99(cluster: LabCluster, *, working: bool) -> float:

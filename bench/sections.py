@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import apps, backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
+from bench import (
+    apps,
+    backup,
+    cold,
+    evidence,
+    failover,
+    lifecycle,
+    mail,
+    mysql,
+    scale,
+    shell,
+    sites,
+    storage,
+    traffic,
+    xen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +63,7 @@ SECTIONS = {
     "mysql": Section("The MySQL cluster: one node, replication, Galera", 5, mysql.run, mysql.look),
     "shell": Section("Logins", 5, shell.run, shell.measure),
     "mail": Section("Mail", 5, mail.run, mail.measure),
+    "sites": Section("Sites", 3, sites.run, look=False),
     "backup": Section("Backup and restore", 3, backup.run, backup.measure),
     "apps": Section("Applications", 3, apps.run),
     "xen": Section("Five domains on the nested Xen host", 3, xen.run, look=False),

@@ -97,14 +97,14 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
         while not held.done():
             for balancer in balancers:
                 own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
-                assert own.ok, f"{balancer}: {own.said}"
+                assert own.ok, f"{balancer}: {own.last_line}"
             # From another address, by the same door.
             scheme, door = ("https", 443) if port == 443 else ("http", port)
             path = "/node" if port == 8404 else "/"
             asked = cluster.run(
                 other, f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time 3 {scheme}://{target}:{door}{path}"
             )
-            assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.said)
+            assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.last_line)
             assert cluster.vip_holders() == holders
         assert held.result().ok
     assert cluster.ask("/healthz") == "ok\n"
@@ -130,7 +130,7 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
             cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
             while not held.done():
                 answer = cluster.run(other, f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)}")
-                greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.said)
+                greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.last_line)
             assert held.result().ok
     assert greeted == {name: {"greeted\n"} for name in ports}
 
@@ -140,7 +140,7 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
     from tests.cluster.test_shell import KEYS
 
     made = cluster.run("client", f"rm -rf {KEYS}; mkdir -m 700 {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {KEYS}/kim")
-    assert made.ok, made.said
+    assert made.ok, made.last_line
     from lab.topology.users import User
 
     user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])

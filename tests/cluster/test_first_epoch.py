@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lab.testing import LabCluster
 
 PROMISED = json.dumps({"promised": 3, "member": False, "begun": [0, ""], "made_by": "replication"})
-STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql"
+STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper"
 BEGUN_SECONDS = 45
 
 

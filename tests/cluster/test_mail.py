@@ -16,14 +16,14 @@ from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.services import mail
 from lab.topology import Mail, Web
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster, Rounds
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
 
 RATE = 6.0  # messages a second
 SOME = 15

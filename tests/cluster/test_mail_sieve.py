@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.letters import correspondents
+from tests.cluster.mail_client import correspondents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.testing import LabCluster
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
 
 QUIET = "keep;"
 QUEUE_SECONDS = 30

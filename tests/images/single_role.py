@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 
-class Alone:
+class SingleRole:
     """A context manager: the role's container, started.
 
     Attributes:

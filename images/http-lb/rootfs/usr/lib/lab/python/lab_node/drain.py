@@ -1,8 +1,7 @@
-"""Takes this HTTP balancer out of service so that no visitor notices.
+"""Drains this HTTP balancer before HAProxy stops, without a failed request.
 
-/ready answers 404, by which the TCP balancers lead nobody new here and leave alone who is here already; then the site's
-door is closed, by which each answer says that it is the connection's last; at last what is being answered is finished.
-HAProxy may then end.
+First /ready answers 404: the TCP balancers send no new connections and keep the existing ones. Then the frontend is
+shut down: each answer closes its connection. Last, the requests in progress are finished.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PLAN = Path("/etc/lab/leaving.json")
+PLAN = Path("/etc/lab/drain.json")
 ADMIN = "/run/haproxy/admin.sock"
 STATUS_PORT = 8404
 ASKING_SECONDS = 0.2
@@ -35,38 +34,43 @@ def say(command: str) -> str:
 
 
 def leads_here(balancer: str, name: str) -> bool:
-    """Whether a TCP balancer may still bring somebody new; one that doesn't answer brings nobody, or can't be asked."""
+    """Whether a TCP balancer may still send new connections; false if it does not answer."""
     try:
         with urllib.request.urlopen(
             f"http://{balancer}:{STATUS_PORT}/metrics?scope=server", timeout=ASKING_SECONDS
-        ) as said:
-            return any(line.endswith(f'server="{name}",state="UP"}} 1') for line in said.read().decode().splitlines())
+        ) as response:
+            return any(
+                line.endswith(f'server="{name}",state="UP"}} 1') for line in response.read().decode().splitlines()
+            )
     except OSError:
         return False
 
 
 def answering() -> int:
-    """How many questions are with the nodes behind, of whatever pool."""
+    """The number of requests in progress, of all pools."""
     rows = csv.DictReader(say("show stat").lstrip("# ").splitlines())
     return sum(int(row["scur"]) for row in rows if row["svname"] == "BACKEND" and row["pxname"] != "staying")
 
 
 def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Asks until it is so, or the time is over: a node that is to end ends."""
+    """Polls until the condition holds or the time is over."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 def main() -> None:
-    """Leaves; at once where HAProxy has ended already."""
-    told = json.loads(PLAN.read_text(encoding="utf-8"))
+    """Drains; returns at once if HAProxy has already ended."""
+    plan = json.loads(PLAN.read_text(encoding="utf-8"))
     try:
         say("disable server staying/here")
     except OSError as error:
-        print(f"HAProxy does not answer on {ADMIN} ({error}): there is nobody to take leave of", flush=True)
+        print(f"HAProxy does not answer on {ADMIN} ({error}): nothing to drain", flush=True)
         return
-    until(lambda: not any(leads_here(balancer, told["name"]) for balancer in told["balancers"]), told["seconds"])
+    until(
+        lambda: not any(leads_here(balancer, plan["name"]) for balancer in plan["balancers"]),
+        plan["seconds"],
+    )
     say("shutdown frontend site")
     until(lambda: answering() == 0, FINISHING_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What a mail program does, on the client: put there by `letters.py` and run with one JSON argument; prints JSON."""
+"""A mail program on the client: `mail_client.py` puts it there and runs it with one JSON argument; prints JSON."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from lab.topology import Mail
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
-SCRIPT = "/root/post.py"
+SCRIPT = "/root/mail_agent.py"
 PASSWORD = "correct horse"  # noqa: S105  of accounts that these tests make
 
 
@@ -24,7 +24,7 @@ class Post:
         self._cluster = cluster
         self.domain = cluster.spec.domain
         self.door = cluster.plan.vip or cluster.plan.role("mail")[0].address
-        cluster.backend.put("client", {SCRIPT: (Path(__file__).with_name("post.py").read_bytes(), 0o644)})
+        cluster.backend.put("client", {SCRIPT: (Path(__file__).with_name("mail_agent.py").read_bytes(), 0o644)})
 
     def address(self, user: str) -> str:
         return f"{user}@{self.domain}"

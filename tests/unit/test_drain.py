@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab_node import leave
+from lab_node import drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Haproxy:
 
 @pytest.fixture
 def haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Haproxy:
-    monkeypatch.setattr(leave, "ADMIN", str(tmp_path / "admin.sock"))
+    monkeypatch.setattr(drain, "ADMIN", str(tmp_path / "admin.sock"))
     return Haproxy(tmp_path / "admin.sock")
 
 
@@ -69,8 +69,8 @@ def balancer(haproxy: Haproxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
         def log_message(self, *_: object) -> None: ...
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    monkeypatch.setattr(leave, "STATUS_PORT", server.server_port)
-    monkeypatch.setattr(leave, "ASKING_SECONDS", 5.0)
+    monkeypatch.setattr(drain, "STATUS_PORT", server.server_port)
+    monkeypatch.setattr(drain, "ASKING_SECONDS", 5.0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield "127.0.0.1"
     server.shutdown()
@@ -78,16 +78,16 @@ def balancer(haproxy: Haproxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 
 
 def _plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *balancers: str) -> None:
-    path = tmp_path / "leaving.json"
+    path = tmp_path / "drain.json"
     path.write_text(json.dumps({"name": "http-lb1", "balancers": balancers, "seconds": 20}))
-    monkeypatch.setattr(leave, "PLAN", path)
+    monkeypatch.setattr(drain, "PLAN", path)
 
 
 def test_nobody_is_led_here_before_the_door_is_closed_and_all_is_answered_before_the_end(
     haproxy: Haproxy, balancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _plan(tmp_path, monkeypatch, balancer)
-    leave.main()
+    drain.main()
     assert haproxy.told == [
         "disable server staying/here",
         *("leads here: 1", "leads here: 1", "leads here: 0"),
@@ -100,18 +100,18 @@ def test_a_balancer_that_does_not_answer_leads_nobody_here(
     haproxy: Haproxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
-        monkeypatch.setattr(leave, "STATUS_PORT", gone.getsockname()[1])
+        monkeypatch.setattr(drain, "STATUS_PORT", gone.getsockname()[1])
     _plan(tmp_path, monkeypatch, "127.0.0.1")
-    leave.main()
+    drain.main()
     assert haproxy.told[:2] == ["disable server staying/here", "shutdown frontend site"]
 
 
 def test_where_haproxy_has_ended_nothing_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(leave, "ADMIN", str(tmp_path / "nothing.sock"))
+    monkeypatch.setattr(drain, "ADMIN", str(tmp_path / "nothing.sock"))
     _plan(tmp_path, monkeypatch, "127.0.0.1")
-    leave.main()
+    drain.main()
     assert "HAProxy does not answer" in capsys.readouterr().out
 
 
@@ -122,6 +122,6 @@ def test_a_wait_ends_with_its_time() -> None:
         asked.append(time.monotonic())
         return False
 
-    leave.until(never, 0.1)
+    drain.until(never, 0.1)
     assert len(asked) > 1
     assert asked[-2] - asked[0] <= 0.1
