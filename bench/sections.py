@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
+from bench import (
+    apps,
+    backup,
+    cold,
+    evidence,
+    failover,
+    lifecycle,
+    mail,
+    mysql,
+    scale,
+    shell,
+    sites,
+    storage,
+    traffic,
+    xen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +66,8 @@ SECTIONS = {
     "shell": Section("Logins", 5, shell.run, shell.measure, takes=25),
     "mail": Section("Mail", 5, mail.run, mail.measure, takes=40),
     "backup": Section("Backup and restore", 3, backup.run, backup.measure, takes=45),
+    "sites": Section("Sites", 3, sites.run, look=False),
+    "apps": Section("Applications", 3, apps.run, look=False),
     "xen": Section("Five domains on the nested Xen host", 3, xen.run, look=False),
     "xen-failover": Section("The same faults on Xen", 3, xen.faults, look=False),
 }
