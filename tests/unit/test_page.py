@@ -287,7 +287,7 @@ def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:
 
     def rows(value: Callable[[float], str | None]) -> list[Row]:
         return [
-            Row(r.number, r.due - runs.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
+            Row(r.number, r.due - run_data.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
             for r in run_data.rows(value, 15)
         ]
 
