@@ -76,7 +76,7 @@ def _fill(cluster: LabCluster, files: int) -> None:
     for node, command in ((NODE, fill), (primary, f"mariadb --execute '{TABLE} {INSERT}'")):
         done = cluster.run(node, command, seconds=300)
         if not done.ok:
-            raise RuntimeError(f"{node} can't be filled: {done.said}")
+            raise RuntimeError(f"{node} can't be filled: {done.last_line}")
 
 
 def _p99(cluster: LabCluster, *, working: bool) -> float:

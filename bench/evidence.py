@@ -16,7 +16,7 @@ from lab.chaos.record import Record
 from lab.evidence import Load, Stream, outages, until
 from lab.evidence.latency import percentiles
 from lab.services.streams import cluster_probes
-from tests.unit import runs as plain
+from tests.unit import run_data
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -136,10 +136,12 @@ def _written(folder: Path, seconds: int) -> Path:
     from lab.topology import parse
     from tests.unit.conftest import FULL
 
-    probed = {name: plain.rows(lambda at: "ok" if at % 10 > 1 else None, seconds) for name in ("site", "web1", "web2")}
-    faults = [plain.happened("kill", "web1", at, at + 3) for at in range(5, seconds - 10, 10)]
-    seen = plain.seen(probed, faults, plain.load(rate=500, seconds=seconds), seconds=seconds)
-    told = {"summary": f"{seconds} seconds", "versions": plain.VERSIONS}
+    probed = {
+        name: run_data.rows(lambda at: "ok" if at % 10 > 1 else None, seconds) for name in ("site", "web1", "web2")
+    }
+    faults = [run_data.happened("kill", "web1", at, at + 3) for at in range(5, seconds - 10, 10)]
+    seen = run_data.seen(probed, faults, run_data.load(rate=500, seconds=seconds), seconds=seconds)
+    told = {"summary": f"{seconds} seconds", "versions": run_data.VERSIONS}
     record = Record.begin(folder, "long", 1, told, 1000)
     record.keep(seen, [], {}, MemoryBackend("golden"), parse(FULL))
     return record.folder / "report.html"

@@ -79,7 +79,7 @@ def _send(cluster: LabCluster, messages: int) -> None:
     sent = f"-s {AT_ONCE} -m {messages} -l {BYTES} -f bench@example.org -t evidence@{cluster.spec.domain}"
     done = cluster.run("mail1", f"smtp-source {sent} inet:{cluster.plan.vip}:25", seconds=_limit(messages))
     if not done.ok:
-        raise RuntimeError(f"messages were refused: {done.said}")
+        raise RuntimeError(f"messages were refused: {done.last_line}")
 
 
 def _limit(messages: int) -> float:
@@ -98,7 +98,7 @@ def _opened(cluster: LabCluster, messages: int) -> float:
         "client", ["python3", OPENING, cluster.plan.vip or "", f"evidence@{cluster.spec.domain}"], seconds=WAIT_SECONDS
     )
     if not done.ok:
-        raise RuntimeError(f"the mailbox could not be opened: {done.said}")
+        raise RuntimeError(f"the mailbox could not be opened: {done.last_line}")
     said = json.loads(done.stdout)
     if said["messages"] < messages:
         raise RuntimeError(f"{said['messages']} messages were found, {messages} were sent")
@@ -110,5 +110,5 @@ def _arrivals(cluster: LabCluster, count: int) -> list[float]:
     argv = ["python3", SCRIPT, cluster.plan.vip or "", f"evidence@{cluster.spec.domain}", str(count)]
     done = cluster.backend.run("client", argv, seconds=WAIT_SECONDS)
     if not done.ok:
-        raise RuntimeError(f"messages did not arrive: {done.said}")
+        raise RuntimeError(f"messages did not arrive: {done.last_line}")
     return [float(one) for one in json.loads(done.stdout)]

@@ -5,7 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import backup, cold, evidence, failover, lifecycle, mail, mysql, scale, shell, storage, traffic, xen
+from bench import (
+    apps,
+    backup,
+    cold,
+    evidence,
+    failover,
+    lifecycle,
+    live_page,
+    mail,
+    mysql,
+    scale,
+    shell,
+    sites,
+    storage,
+    traffic,
+    xen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +61,15 @@ SECTIONS = {
     "traffic": Section("Requests a second", 5, shared=traffic.run, takes=15),
     "failover": Section("Out of the pool and back, and the VIP", 5, shared=failover.run, takes=45),
     "evidence": Section("What measuring costs, and how far it can be trusted", 5, shared=evidence.run, takes=40),
+    "page": Section("The live page", 3, shared=live_page.run, look=False),
     "scale": Section("Many web nodes", 3, shared=scale.run, takes=15),
     "storage": Section("The shared filesystem", 5, storage.run, storage.measure, takes=20),
     "mysql": Section("The MySQL cluster: one node, replication, Galera", 5, mysql.run, mysql.look, takes=50),
     "shell": Section("Logins", 5, shell.run, shell.measure, takes=25),
     "mail": Section("Mail", 5, mail.run, mail.measure, takes=40),
     "backup": Section("Backup and restore", 3, backup.run, backup.measure, takes=45),
+    "sites": Section("Sites", 3, sites.run, look=False),
+    "apps": Section("Applications", 3, apps.run, look=False),
     "xen": Section("Five domains on the nested Xen host", 3, xen.run, look=False),
     "xen-failover": Section("The same faults on Xen", 3, xen.faults, look=False),
 }

@@ -63,8 +63,8 @@ class Parity:
 
 def read(file: Path) -> Table:
     """The table so far; empty when there is none."""
-    found: Table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found
+    table: Table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return table
 
 
 def markdown(table: Table) -> str:

@@ -98,7 +98,7 @@ def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
         texts[name] = framed.format(host=site, hidden=hidden, all=len(hidden))
     cluster.backend.put("client", {PROGRAM: (SPEAK.encode(), 0o644)})
     done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps([site, 443, texts])], seconds=SECONDS)
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     answers = json.loads(done.stdout)
     last = f"last-{uuid.uuid4().hex[:12]}"
     cluster.ask(f"/whoami?{last}")

@@ -16,7 +16,7 @@ from lab.progress import Silent
 from lab.services import backup
 from lab.topology import Backup
 from tests.cluster import treasure
-from tests.cluster.letters import Post, correspondents
+from tests.cluster.mail_client import Post, correspondents
 from tests.markers import PEOPLE
 
 if TYPE_CHECKING:

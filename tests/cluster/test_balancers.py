@@ -128,7 +128,7 @@ def test_stopping_an_http_balancer_costs_no_request(cluster: LabCluster) -> None
         visitors.more(RATE)
         cluster.backend.stop("http-lb2")
         visitors.more(RATE)
-    assert [answer.result().said for answer in answers if not answer.result().ok] == []
+    assert [answer.result().last_line for answer in answers if not answer.result().ok] == []
     assert [answer for load in cluster.loads for answer in load.failed] == []
 
 
@@ -176,7 +176,7 @@ def test_adverts_of_a_neighbour_do_not_move_the_vip(cluster: LabCluster) -> None
     with cluster.load(RATE) as load:
         done = cluster.run_in_network(neighbour, forge)
         load.more(cluster.clock.requests(RATE))
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     assert _holder(cluster) == old
     assert not load.failed
     for node in cluster.plan.role("tcp-lb"):

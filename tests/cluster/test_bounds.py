@@ -77,4 +77,4 @@ def test_nobody_but_a_balancer_sends_what_it_likes(cluster: LabCluster) -> None:
         node = cluster.plan.role(role)[0].name
         for become in ("", NOBODY) if role not in FILTERED else ("",):
             done = cluster.run(node, f"{become}ping -c 1 -W 1 {cluster.plan.node('client').address}")
-            assert done.ok, f"{node}: {done.said}"
+            assert done.ok, f"{node}: {done.last_line}"

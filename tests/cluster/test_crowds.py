@@ -108,14 +108,14 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
             looks += 1
             for balancer in balancers:
                 own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
-                assert own.ok, f"{balancer}: {own.said}"
+                assert own.ok, f"{balancer}: {own.last_line}"
             # From another address, by the same door.
             scheme, door = ("https", 443) if port == 443 else ("http", port)
             path = "/node" if port == 8404 else "/"
             asked = cluster.run(
                 other, f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time 3 {scheme}://{target}:{door}{path}"
             )
-            assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.said)
+            assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.last_line)
             assert cluster.vip_holders() == holders
         assert held.result().ok
     assert looks, "the crowd had gone before anything was asked"
@@ -142,9 +142,9 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
             try:
                 cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
                 for _ in range(LOOKS):
-                    asked = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)}"
-                    answer = cluster.run(other, asked)
-                    greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.said)
+                    command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)}"
+                    answer = cluster.run(other, command)
+                    greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.last_line)
                 assert not held.done(), "the crowd had gone"
             finally:
                 cluster.run("client", "pkill -xf 'python3 /root/crowd.py .*'")
@@ -156,7 +156,7 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
     from tests.cluster.test_shell import KEYS
 
     made = cluster.run("client", f"rm -rf {KEYS}; mkdir -m 700 {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {KEYS}/kim")
-    assert made.ok, made.said
+    assert made.ok, made.last_line
     from lab.topology.users import User
 
     user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])

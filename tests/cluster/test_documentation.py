@@ -45,7 +45,7 @@ ELSEWHERE = {
     "doctor": "changes with the machine: tests/unit/test_odd_machines.py",
     "build": "tests/images",
     "images": "tests/images/test_stock.py",
-    "site": "test_sites.py, and docs/wordpress.md by test_wordpress.py",
+    "site": "test_sites.py, test_sync.py, and docs/wordpress.md by test_wordpress.py",
     "mysql shell": "a shell for a person; test_mysql.py runs a file",
     "mysql reclone": "needs the name of a replica: test_mysql.py",
     "mail account": "creates accounts: test_mail.py",

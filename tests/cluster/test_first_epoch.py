@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("three databases are all it needs", topology="stage6")
 
 PROMISED = json.dumps({"promised": 3, "member": False, "begun": [0, ""], "made_by": "replication"})
-STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql"
+STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper"
 BEGUN_SECONDS = 45
 
 

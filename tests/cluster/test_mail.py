@@ -16,7 +16,7 @@ from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.services import mail
 from lab.topology import Mail, Web
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
 from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster, Rounds
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
 pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 RATE = 6.0  # messages a second

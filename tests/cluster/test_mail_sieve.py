@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.letters import correspondents
+from tests.cluster.mail_client import correspondents
 from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.testing import LabCluster
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
 pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 QUIET = "keep;"

@@ -29,7 +29,7 @@ said["nodes"] = {{said["node"]: said["nodes"][said["node"]]}}
 json.dump(said, open("{FILE}", "w"))
 """
 TABLE = "CREATE OR REPLACE TABLE evidence.agreed (id INT PRIMARY KEY); INSERT INTO evidence.agreed VALUES (1)"
-RESTART = "supervisorctl -c /etc/lab/supervisord.conf restart mysql"
+RESTART = "supervisorctl -c /etc/lab/supervisord.conf restart mysql-keeper"
 
 
 @pytest.fixture(autouse=True)

@@ -120,7 +120,7 @@ def _without(cluster: LabCluster, user: str) -> Cluster:
 @pytest.mark.read_only
 def test_a_key_opens_the_door_and_the_clients_address_is_known(cluster: LabCluster, school: School) -> None:
     done = school.ssh(ANN, "echo $SSH_CONNECTION; id; pwd")
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     address, who, home = done.stdout.splitlines()
     assert address.split()[0] == cluster.plan.node("client").address
     assert f"uid={cluster.spec.people[ANN].uid}({ANN})" in who
@@ -142,7 +142,7 @@ def test_a_key_opens_the_door_and_the_clients_address_is_known(cluster: LabClust
 def test_nobody_else_comes_in(school: School, user: str, key: str, options: tuple[str, ...]) -> None:
     refused = school.ssh(user, "true", *options, key=key)
     assert refused.rc == FAILED_LOGIN
-    assert "Permission denied (publickey)" in refused.said
+    assert "Permission denied (publickey)" in refused.last_line
 
 
 @pytest.mark.read_only
@@ -153,7 +153,7 @@ def test_people_have_their_tools_and_these_work_in_a_home(school: School) -> Non
         rsync -a --delete ./ ~/copy && cmp page ~/copy/page && rm -rf ~/project ~/copy
     """
     done = school.ssh(ANN, f"set -e; {project}")
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     assert done.stdout == "first\n"
     asked = "echo text > page; less page | cat; rm page; nano --version | head -1; "
     asked += "printf ':q!\\n' | TERM=dumb vi -es new; echo $?"
@@ -181,7 +181,7 @@ def test_a_file_sent_by_sftp_is_whole(cluster: LabCluster, school: School) -> No
     cluster.run("client", "dd if=/dev/urandom of=/tmp/sent bs=64k count=80 2>/dev/null")
     ssh = f"-i {KEYS}/{ANN} -o UserKnownHostsFile=/etc/lab/known_hosts -o IdentitiesOnly=yes"
     sent = cluster.run("client", f"echo 'put /tmp/sent kept' | sftp -b - {ssh} {ANN}@{school.door}", seconds=60)
-    assert sent.ok, sent.said
+    assert sent.ok, sent.last_line
     wanted = cluster.run("client", "sha256sum < /tmp/sent").stdout
     assert school.ssh(ANN, "sha256sum < kept").stdout == wanted
 
@@ -310,11 +310,11 @@ def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) 
         address = cluster.plan.node(guesser).address
 
         def banned() -> list[str]:
-            said = cluster.run(guessed, "fail2ban-client status sshd | grep 'Banned IP'").stdout
-            return said.partition(":")[2].split()
+            listed = cluster.run(guessed, "fail2ban-client status sshd | grep 'Banned IP'").stdout
+            return listed.partition(":")[2].split()
 
         assert len(_host_keys(cluster)) == 1
-        assert "Permission denied" in guess().said
+        assert "Permission denied" in guess().last_line
         try:
             with ThreadPoolExecutor(GUESSERS) as several:
                 cluster.until(
@@ -323,17 +323,17 @@ def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) 
                     lambda: [*several.map(lambda _: guess(), range(GUESSERS))] and banned(),
                 )
             assert banned() == [address]
-            assert "Permission denied" not in guess().said
+            assert "Permission denied" not in guess().last_line
             assert school.ssh(ANN).ok, "a ban of one address is none of the others"
         finally:
             cluster.run(guessed, "fail2ban-client unban --all")
-        assert "Permission denied" in guess().said
+        assert "Permission denied" in guess().last_line
 
 
 def test_who_guesses_at_the_published_port_keeps_nobody_else_out(cluster: LabCluster, school: School) -> None:
     tries = 2 * TRIES * len(cluster.plan.role("shell"))  # each node counts what it has seen
     with ThreadPoolExecutor(4) as guessers:
-        said = list(guessers.map(lambda _: school.ssh(ANN, key="stranger").said, range(tries)))
+        said = list(guessers.map(lambda _: school.ssh(ANN, key="stranger").last_line, range(tries)))
     assert all("Permission denied" in each for each in said), said
     assert school.ssh(ANN).ok
 
@@ -345,7 +345,7 @@ def test_a_removed_users_sessions_end_and_files_stay(cluster: LabCluster, school
     with cluster.changed(_without(cluster, GUEST)):
         for shell in shells:
             assert not cluster.run(shell, f"pgrep --uid {number}").stdout, "a process of the removed user"
-        assert "Permission denied" in school.ssh(GUEST).said
+        assert "Permission denied" in school.ssh(GUEST).last_line
         assert cluster.run(shells[0], f"cat /home/{GUEST}/note").stdout == "mine\n"
         assert school.ssh(ANN).ok
     assert school.ssh(GUEST, "cat note").stdout == "mine\n"

@@ -82,7 +82,7 @@ def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) 
         cluster.until("web2 to be answering", 5, lambda: cluster.run("web2", asking).stdout)
         cluster.backend.stop("web2")
         answer = slow.result()
-    assert answer.ok, answer.said
+    assert answer.ok, answer.last_line
     assert '"web2"' in answer.stdout
     assert not load.failed
 

@@ -184,7 +184,7 @@ def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.M
             builder.build(api, [silent], lambda *_: None)
         assert caught.value.step.startswith("Step 2/2 : RUN echo")
         assert "Step 2/2" in Path(caught.value.log).read_text(encoding="utf-8")
-        assert not base_image.here(api, silent.tag)
+        assert not base_image.present(api, silent.tag)
 
 
 @ANOTHER
