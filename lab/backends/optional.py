@@ -43,11 +43,15 @@ class ImageFacts:
         id: a name that no other image ever gets.
         ports: the TCP ports that it declares; empty where it declares none.
         argv: its entrypoint and its command.
+        user: whom it runs as, as it says; empty for root.
+        labels: the names of its labels.
     """
 
     id: str
     ports: tuple[int, ...] = ()
     argv: tuple[str, ...] = ()
+    user: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -187,7 +187,7 @@ class LoadRun:
     def _run(self, *argv: str) -> str:
         done = self._backend.run(CLIENT, argv)
         if not done.ok:
-            raise BackendError(f"a command of the load generator failed: {done.said}", where=CLIENT)
+            raise BackendError(f"a command of the load generator failed: {done.last_line}", where=CLIENT)
         return done.stdout
 
 
@@ -199,6 +199,6 @@ def skew(backend: Backend) -> float:
         done = backend.run(CLIENT, ["date", "+%s.%N"])
         after = time.time()
         if not done.ok:
-            raise BackendError(f"cannot read the client's clock: {done.said}", where=CLIENT)
+            raise BackendError(f"cannot read the client's clock: {done.last_line}", where=CLIENT)
         readings.append((after - before, float(done.stdout) - (before + after) / 2))
     return min(readings)[1]

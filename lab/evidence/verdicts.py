@@ -52,12 +52,12 @@ class Timed:
     """A measured duration, and its start (Unix seconds).
 
     Attributes:
-        seen: whether its end was observed; if not, `seconds` is the time until the run stopped waiting.
+        observed: whether its end was observed; if not, `seconds` is the time until the run stopped waiting.
     """
 
     seconds: float
     begun: float
-    seen: bool = True
+    observed: bool = True
 
 
 @dataclass(frozen=True)

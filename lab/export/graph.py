@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lab.recipes import manifest
+from lab.recipes.apps import declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,8 @@ def edges(plan: Plan) -> list[tuple[str, str]]:
     balancers = next((nodes for nodes in front if nodes[0].holds_vip), front[-1])
     balanced = {listener.role for listener in plan.listeners}
     pairs = list(pairwise(front))
+    like = declared().like.role
+    pairs += [(left, plan.role(app)) for left, right in pairwise(front) if right[0].role == like for app in plan.apps]
     pairs += [(nodes, plan.role(role)) for nodes in columns for role in _picture(nodes).to]
     pairs += [(balancers, nodes) for nodes in others if nodes[0].role in balanced]
     return [(left.name, right.name) for lefts, rights in pairs for left in lefts for right in rights]

@@ -87,7 +87,7 @@ class Checks:
         try:
             done = self._backend.run(name, ["/usr/lib/lab/ready"], seconds=CHECK_SECONDS)
             state = NodeState.READY if done.ok else NodeState.NOT_READY
-            self.found[name] = Proof(state, "" if done.ok else done.said, time.time())
+            self.found[name] = Proof(state, "" if done.ok else done.last_line, time.time())
         except LabError:
             self.found[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", time.time())
 

@@ -34,7 +34,7 @@ from lab.progress import Silent
 from lab.services import lines, live
 from lab.topology import parse
 from tests.pages import TOKENS, served
-from tests.unit import runs
+from tests.unit import run_data
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
@@ -289,8 +289,8 @@ def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:
 
     def rows(value: Callable[[float], str | None]) -> list[Row]:
         return [
-            Row(r.number, r.due - runs.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
-            for r in runs.rows(value, 15)
+            Row(r.number, r.due - run_data.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
+            for r in run_data.rows(value, 15)
         ]
 
     probed = {
