@@ -364,4 +364,4 @@ def _ask(
     if result.ok:
         return result
     error: Any = SpecError if refusal else BackendError
-    raise error(result.said, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")
+    raise error(result.last_line, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")
