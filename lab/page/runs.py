@@ -19,7 +19,7 @@ from lab.evidence.promises import promise
 from lab.evidence.verdicts import RunData
 from lab.lifecycle.resolve import timers
 from lab.lifecycle.status import vip_holders
-from lab.page.actions import Said
+from lab.page.actions import WorkReport
 from lab.services.streams import cluster_probes
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Runs:
             try:
                 cluster = timers(collector.cluster or collector.topology, collector.backend)
                 record = chaos.run(
-                    scenario, Stage(cluster, collector.backend, _Told(tell, collector)), SEED, self.folder
+                    scenario, Stage(cluster, collector.backend, _ScenarioReport(tell, collector)), SEED, self.folder
                 )
             finally:
                 self._playing = ""
@@ -175,8 +175,8 @@ class Runs:
         return path if path.is_file() else None
 
 
-class _Told(Said):
-    """The report of a scenario: what it says is the work's line, and an event."""
+class _ScenarioReport(WorkReport):
+    """The report of a scenario: each line is the message of the work, and an event."""
 
     def __init__(self, tell: Callable[..., None], collector: Collector) -> None:
         super().__init__(tell)
