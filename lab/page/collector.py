@@ -289,7 +289,7 @@ class Collector:
 
     def _values(self, look: Look, now: float) -> dict[str, Any]:
         flow = self._requests(now)
-        facts = view.Facts(
+        facts = view.PageFacts(
             look=look,
             plan=self.plan,
             proofs=self._proofs,

@@ -111,7 +111,7 @@ class Feed:
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
         self.answers, self.lost = Answers(), ""
-        self.pace: Pace | None = None
+        self.target_pace: Pace | None = None
         self._backend, self._patience = backend, patience
         self._streams: tuple[Stream, ...] = ()
         self._run: LoadRun | None = None
@@ -125,8 +125,8 @@ class Feed:
     def want(self, streams: Sequence[Stream], pace: Pace | None) -> None:
         """Sets the streams, with their own rates, and the pace; takes effect at once."""
         ordered = tuple(streams)
-        if (ordered, pace) != (self._streams, self.pace):
-            self._streams, self.pace = ordered, pace
+        if (ordered, pace) != (self._streams, self.target_pace):
+            self._streams, self.target_pace = ordered, pace
             self._wake.set()
 
     @property
@@ -160,7 +160,7 @@ class Feed:
 
     def _turn(self) -> float:
         """Starts, replaces or stops the generator as wanted, and reads; returns the seconds until the next turn."""
-        pace, streams = self.pace, self._streams
+        pace, streams = self.target_pace, self._streams
         if pace is None or not streams:
             self._stop()
             return 0.0

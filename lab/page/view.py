@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PageFacts:
     """All that is known at a moment.
 
     Attributes:
@@ -110,7 +110,7 @@ def primary(plan: Plan, latest: Mapping[str, Row], now: float) -> str | None:
     return live.primary(fresh, {node.name: node.role for node in plan.nodes})
 
 
-def values(facts: Facts, now: float, *, backend: Backend, stale: float) -> dict[str, Any]:
+def values(facts: PageFacts, now: float, *, backend: Backend, stale: float) -> dict[str, Any]:
     """The values of the state, by key; `stale`: seconds after which a source counts as lost."""
     look = facts.look
     fed = facts.probed is not None and now - facts.probed <= stale + 1
@@ -144,7 +144,7 @@ def values(facts: Facts, now: float, *, backend: Backend, stale: float) -> dict[
     return shown | nodes | missing | balancers | _faults(facts) | _edges(facts) | _roles(facts)
 
 
-def _existing(facts: Facts, *, answers: bool) -> dict[str, Any]:
+def _existing(facts: PageFacts, *, answers: bool) -> dict[str, Any]:
     """The nodes that the engine has; `answers`: whether it answers."""
     rates, nodes = _rates(facts), {}
     for node in facts.look.existing.nodes:
@@ -164,7 +164,7 @@ def _existing(facts: Facts, *, answers: bool) -> dict[str, Any]:
     return nodes
 
 
-def _missing(facts: Facts) -> dict[str, Any]:
+def _missing(facts: PageFacts) -> dict[str, Any]:
     """The nodes with a proof, as the engine has none of them."""
     return {
         f"node/{name}": {
@@ -175,7 +175,7 @@ def _missing(facts: Facts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _faults(facts: Facts) -> dict[str, Any]:
+def _faults(facts: PageFacts) -> dict[str, Any]:
     """The active faults."""
     return {
         f"fault/{fault.mark}": {
@@ -192,7 +192,7 @@ def _addresses(ports: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], ...]
     return tuple({"name": name, "url": exposure.url(name, port)} for name, port in ports)
 
 
-def _rates(facts: Facts) -> dict[str, float]:
+def _rates(facts: PageFacts) -> dict[str, float]:
     """Requests a second by node."""
     rates: dict[str, float] = {}
     for balancer, servers in facts.flow.items():
@@ -204,7 +204,7 @@ def _rates(facts: Facts) -> dict[str, float]:
     return rates
 
 
-def _edges(facts: Facts) -> dict[str, Any]:
+def _edges(facts: PageFacts) -> dict[str, Any]:
     """The edges that differ from a quiet one: requests a second, out of the pool, cut, slow."""
     if facts.plan is None:
         return {}
@@ -233,7 +233,7 @@ def _edges(facts: Facts) -> dict[str, Any]:
     return shown
 
 
-def _roles(facts: Facts) -> dict[str, Any]:
+def _roles(facts: PageFacts) -> dict[str, Any]:
     """What may be done to the nodes of a role: the services that it runs, and how many nodes it has."""
     roles = {}
     for role in sorted({node.role for node in facts.look.existing.nodes}):

@@ -18,10 +18,10 @@ from lab.services import lines
 from tests.unit import run_data
 
 if TYPE_CHECKING:
-    from tests.unit.live_page import Engine
     from collections.abc import Callable
 
     from lab.topology import Cluster
+    from tests.unit.live_page import Engine
 
 
 def test_a_fault_is_followed_from_its_note_to_its_end(engine: Engine) -> None:

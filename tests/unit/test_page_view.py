@@ -22,8 +22,8 @@ from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
-    from tests.unit.live_page import Engine
     from lab.topology import Cluster
+    from tests.unit.live_page import Engine
 
 
 def _row(seconds_ago: float, status: int = 200, value: str = "ok", error: str = "") -> Row:
@@ -78,7 +78,7 @@ def _values(engine: Engine, full: Cluster, **changes: Any) -> dict[str, Any]:
         "proofs": view.proofs(look, {}, {}, (), now), "primary": None, "faults": (), "badges": {}, "flow": {},
         "probed": now, "lost": "",
     } | changes  # fmt: skip
-    return view.values(view.Facts(**parts), now, backend=engine, stale=1.5)
+    return view.values(view.PageFacts(**parts), now, backend=engine, stale=1.5)
 
 
 def test_edges_show_flow_pools_and_faults(engine: Engine, full: Cluster) -> None:
