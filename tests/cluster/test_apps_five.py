@@ -125,7 +125,7 @@ def test_a_program_of_root_changes_nothing_but_its_own(shop: LabCluster) -> None
 
 
 def test_a_program_that_ends_ends_its_node_and_says_what_it_said_last(shop: LabCluster) -> None:
-    assert _ask(shop, "/end")[0] in (202, 599)
+    assert _ask(shop, "/end")[0] in (202, 502, 503, 599), "it may end before it has answered"
     ended = lambda: getattr(shop.backend.observe().node("shop1"), "state", None) is State.STOPPED  # noqa: E731
     shop.until("the node ends with its program", ENDED_SECONDS, ended)
     assert any("Listening at" in line for line in shop.logs("shop1")), "its log is kept"
