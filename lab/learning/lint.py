@@ -29,7 +29,8 @@ NODES = 5
 TASKS = range(4, 8)
 PATH = re.compile(r"(?<![\w/.<~:-])(/(?:etc/lab|usr|srv|var/lib|run)/[\w./@+-]*[\w])")
 MADE = ("/run/", "/var/lib/", "/tmp/")  # noqa: S108  in a node, where daemons make them
-ELSEWHERE = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/bin", "/usr/sbin")
+MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
+ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
 
 
@@ -117,9 +118,9 @@ def _texts(made: Attempt) -> Iterator[str]:
     except SpecError as error:
         yield error.what
         return
-    there = paths(made)
+    there, mounted = paths(made), _mounts(made)
     for path in sorted({path for body in bodies for path in PATH.findall(body)}):
-        if path not in there and not path.startswith((*MADE, *ELSEWHERE)) and path not in ELSEWHERE:
+        if path not in there and not f"{path}/".startswith((*MADE, *ELSEWHERE, *mounted)):
             yield f"the text names {path}, which no node of the lesson has"
     known = {task.id for task in made.lesson.data.tasks}
     for name in text.sections:
@@ -127,6 +128,12 @@ def _texts(made: Attempt) -> Iterator[str]:
             yield f"the section '{name}' belongs to no task"
     if not FOLDED.search(text.sections["questions"].body):
         yield "no question has an answer that is folded away (<details>)"
+
+
+def _mounts(made: Attempt) -> list[str]:
+    """The folders where a shared volume is mounted on a node of the lesson."""
+    lists = [file.text for node in made.scene.plan.nodes for file in node.files if file.path == MOUNTS]
+    return [f"{line.split()[1]}/" for text in lists for line in text.splitlines() if line]
 
 
 def paths(made: Attempt) -> set[str]:
