@@ -51,6 +51,9 @@ class MemoryBackend:
             self._nodes.values(), network=shared.network, vip=shared.vip, family=shared.family, data=self._data
         )
 
+    def clusters(self) -> Mapping[str, Existing]:
+        return {self.cluster: self.observe()} if self._nodes else {}
+
     def has_base_image(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0
 

@@ -10,8 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import APIError
+
 from lab import engine, paths
-from lab.building import base_image, sources, trial_container
+from lab.building import base_image, persons, sources, trial_container
 from lab.errors import BackendError, BuildError, Gone, SpecError
 from lab.recipes import apps, recipe
 
@@ -120,7 +122,10 @@ class _Attempt:
         recipe = self._recipe
         if recipe.folder and not base_image.present(api, recipe.parent):
             self._log.clear()
-            image, failure = self.build(api, recipe.folder)
+            try:
+                image, failure = self.build(api, recipe.folder)
+            except APIError as error:  # refused as a whole, such as for an instruction that it does not know
+                image, failure = "", str(error.explanation or error)
             if failure:
                 lines = [line for text in self._log for line in text.splitlines() if line.strip()]
                 last = "".join(f"\n    | {line.rstrip()}" for line in lines[-LAST_LINES:])
@@ -134,8 +139,14 @@ class _Attempt:
         facts = sources.facts(api, recipe.parent)
         if facts is None:
             raise BackendError(f"the image {recipe.parent} is gone")
-        apps.admit_app(recipe.role.removeprefix("app-"), recipe.port, facts.ports, facts.argv)
-        self._recipe = apps.complete(recipe, facts.argv)
+        name = recipe.role.removeprefix("app-")
+        apps.admit_app(name, recipe.port, facts)
+        try:
+            person = persons.of_image(api, recipe.parent, facts.user)
+        except SpecError as error:
+            error.where = error.where or f"apps.{name}"
+            raise
+        self._recipe = apps.complete(recipe, facts.argv, facts.user, person)
 
     def build(self, api: docker.APIClient, folder: str = "") -> tuple[str, str]:
         """The image's id, and what is wrong with it; of the recipe, or of a folder of the user's own."""

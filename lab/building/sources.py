@@ -34,7 +34,8 @@ def facts(api: docker.APIClient, reference: str) -> ImageFacts | None:
     config = inspected.get("Config") or {}
     argv = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     ports = [int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {} if port.endswith("/tcp")]
-    return ImageFacts(str(inspected["Id"]), tuple(sorted(ports)), tuple(argv))
+    labels = tuple(sorted(config.get("Labels") or ()))
+    return ImageFacts(str(inspected["Id"]), tuple(sorted(ports)), tuple(argv), str(config.get("User") or ""), labels)
 
 
 def digest(folder: Path) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from lab import engine
 from lab.backends import kinds
 from lab.recipes import families, recipe, roles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import docker
+
+T = TypeVar("T")
+LISTINGS = 10
+"""Attempts at a list while images or containers are removed."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Kept:
 def stock(api: docker.APIClient) -> list[Kept]:
     """All images of the lab by name, then what backends made of them."""
     with engine.asking("listing the images"):
-        rows = [row for row in api.images() if engine.own_names(row)]
-        used = {row["ImageID"] for row in api.containers(all=True)}
+        rows = [row for row in _listed(api.images) if engine.own_names(row)]
+        used = {row["ImageID"] for row in _listed(lambda: api.containers(all=True))}
     images = [_image(row, used) for row in rows]
     digests = frozenset(row["Id"].removeprefix("sha256:") for row, one in zip(rows, images, strict=True) if one.why)
     derived = [one for kind in kinds.usable().values() for one in kind.made_of_images(digests)]
@@ -76,7 +83,15 @@ def _untagged(api: docker.APIClient, tag: str) -> bool:
 def layers(api: docker.APIClient) -> int:
     """Bytes of all layers on the engine, each counted once."""
     with engine.asking("measuring the images"):
-        return int(api.df()["LayersSize"])
+        return int(_listed(api.df)["LayersSize"])
+
+
+def _listed(ask: Callable[[], T]) -> T:
+    """What the engine lists; asked again where something that it was about to describe is removed meanwhile."""
+    for _ in range(LISTINGS - 1):
+        with contextlib.suppress(NotFound):
+            return ask()
+    return ask()
 
 
 def _image(row: dict[str, Any], used: set[str]) -> Kept:

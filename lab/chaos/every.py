@@ -11,7 +11,7 @@ from lab.chaos.scenario import Scenario, ScenarioLoad, Step, load
 from lab.chaos.schedule import schedule
 from lab.errors import UserError
 from lab.evidence import probes
-from lab.evidence.ledger import Outcome, Verdict
+from lab.evidence.ledger import Outcome
 from lab.faults.kinds import kind
 from lab.recipes.apps import declared
 from lab.services.primaries import PRIMARIES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lab.chaos.record import Record
     from lab.chaos.run import Own, Stage
     from lab.chaos.scenario import RandomFaults
+    from lab.evidence.ledger import Verdict
     from lab.evidence.verdicts import RunData
     from lab.plan import Plan
 
@@ -42,7 +43,8 @@ class Damage:
         asked, failed: numbers of requests.
         outage: the longest one, in seconds.
         writes: number of acknowledged writes; None without a ledger.
-        lost: number of lost writes; or of duplicated or stale ones, with that word.
+        verdict: on them; None without a ledger.
+        bad: number of writes that are lost, duplicated or stale, as the verdict says.
         good: whether the site answers again and no acknowledged write was lost.
     """
 
@@ -51,7 +53,8 @@ class Damage:
     failed: int
     outage: float
     writes: int | None
-    lost: str
+    verdict: Verdict | None
+    bad: int
     good: bool
     folder: Path
 
@@ -103,18 +106,14 @@ def damage(record: Record, own: Own | None) -> Damage:
     data = record.data
     assert data is not None  # noqa: S101  a run that ended has data
     judgement = data.judgements.get(type(own.writer).__name__) if own else None
-    lost = "–"
-    if judgement:
-        other = judgement.verdict in (Verdict.DUPLICATED, Verdict.STALE)
-        lost = f"{len(judgement.ids)} {judgement.verdict.value}" if other else str(len(judgement.ids))
-        lost = "unknown" if judgement.verdict is Verdict.UNKNOWN else lost
     return Damage(
         fault="; ".join(fault.text for fault in data.faults),
         asked=len(data.answers),
         failed=sum(answer.failed for answer in data.answers),
         outage=_outage(data),
         writes=judgement.counts[Outcome.ACKNOWLEDGED] if judgement else None,
-        lost=lost,
+        verdict=judgement.verdict if judgement else None,
+        bad=len(judgement.ids) if judgement else 0,
         good=record.holds,
         folder=record.folder,
     )

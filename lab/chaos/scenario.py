@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from lab.models import Model
 from lab.services.ledgers import LEDGERS
 from lab.topology import units
 from lab.topology.units import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SHORTEST = "for: 20s\nfaults:\n  - {at: 5s, for: 5s, kill: web1}\npromises: [web-node-dies]"
 DOCUMENT = reading.Document("scenario", SHORTEST, "docs/chaos.md says what is valid")
@@ -163,8 +166,12 @@ def _refusal(check: Any, *, raising: bool = False) -> str:  # noqa: ANN401  any 
     return ""
 
 
-def find(name: str) -> Path:
+def find(name: str, others: Iterable[str] = ()) -> Path:
     """The file of a scenario: a path, or the name of a shipped one.
+
+    Args:
+        name: the path or name.
+        others: names that are possible besides, for the error.
 
     Raises:
         SpecError: not found.
@@ -175,7 +182,9 @@ def find(name: str) -> Path:
         return path
     if path.stem in shipped and path.parent.name in ("", "scenarios"):
         return shipped[path.stem]
-    raise SpecError(f"there is no scenario {name}", next_step=f"name a file, or one of: {', '.join(shipped)}")
+    raise SpecError(
+        f"there is no scenario {name}", next_step=f"name a file, or one of: {', '.join([*shipped, *others])}"
+    )
 
 
 def load(path: Path) -> Scenario:

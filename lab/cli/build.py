@@ -14,25 +14,27 @@ def register(app: typer.Typer) -> None:
     app.command()(build)
 
 
-@options.common("family", "backend", "host")
+@options.common("file", "family", "backend", "host")
 def build(
     choice: options.Choice,
-    roles: Annotated[list[str] | None, typer.Argument(help="The roles. Default: all.")] = None,
+    roles: Annotated[list[str] | None, typer.Argument(help="Roles or applications. Default: all.")] = None,
 ) -> None:
-    """Builds missing images, and prints the names of all."""
+    """Builds missing images, those of a topology's applications included, and prints the names of all."""
     from lab.backends.optional import images
     from lab.cli import screen
     from lab.lifecycle import resolve
     from lab.lifecycle.trial import trial
-    from lab.recipes import recipe
+    from lab.plan import image_recipe
     from lab.recipes import roles as known
-    from lab.topology import Cluster
+    from lab.topology import DEFAULT_FILE, Cluster
 
+    cluster = choice.cluster() if choice.file or DEFAULT_FILE.exists() else Cluster.model_validate({"web": {}})
     target = choice.open(options.DEFAULT_NAME)
     with screen.report() as report:
-        cluster = Cluster.model_validate({"web": {}, "family": choice.family or "auto"})
+        cluster = cluster.model_copy(update={"family": choice.family or cluster.family})
         chosen = resolve.family(cluster, target.observe(), target, report)
-        recipes = [recipe(role, chosen) for role in roles or known()]
+        cluster = resolve.apps(cluster, target)
+        recipes = [image_recipe(cluster, role, chosen) for role in roles or (*known(), *cluster.apps)]
         images(target).build(
             recipes, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
         )

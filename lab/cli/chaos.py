@@ -117,7 +117,7 @@ def _play(
 
     if choice.file or DEFAULT_FILE.exists():
         choice.cluster()  # a scenario may name promises of its applications
-    chosen_scenario = None if scenario == every.NAME else load(find(scenario))
+    chosen_scenario = None if scenario == every.NAME else load(find(scenario, (every.NAME, NEMESIS)))
     if chosen_scenario and site:
         chosen_scenario = chosen_scenario.model_copy(update={"site": site})
     choice = choice.with_default(chosen_scenario.topology if chosen_scenario else "full")
@@ -159,10 +159,7 @@ def _show_every(rows: Sequence[every.Damage], excluded: Mapping[str, str], runs:
     """Prints failed requests, the longest outage and lost writes by fault, then the excluded faults."""
     from lab.cli import tables
 
-    shown = []
-    for row in rows:
-        lost = row.lost if row.writes is None else f"{row.lost} of {row.writes}"
-        shown.append((row.fault, f"{row.failed} of {row.asked}", f"{row.outage:.2f} s", lost))
+    shown = [(row.fault, f"{row.failed} of {row.asked}", f"{row.outage:.2f} s", _lost(row)) for row in rows]
     tables.rows(("FAULT", "REQUESTS FAILED", "LONGEST OUTAGE", "WRITES LOST"), shown)
     for row in rows:
         if not row.good:
@@ -170,6 +167,17 @@ def _show_every(rows: Sequence[every.Damage], excluded: Mapping[str, str], runs:
     for fault, why in excluded.items():
         print(f"excluded: {fault} ({why})")
     print(f"each fault is a run in {runs}: 'lab runs list'")
+
+
+def _lost(row: every.Damage) -> str:
+    """The cell of the lost writes: `3 of 94`, `3 stale of 94`, `unknown of 94`; a dash without a ledger."""
+    from lab.evidence import Verdict
+
+    if row.verdict is None:
+        return "–"
+    number = "unknown" if row.verdict is Verdict.UNKNOWN else str(row.bad)
+    what = f" {row.verdict.value}" if row.verdict in (Verdict.DUPLICATED, Verdict.STALE) else ""
+    return f"{number}{what} of {row.writes}"
 
 
 def _show(record: Record) -> None:

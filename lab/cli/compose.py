@@ -43,5 +43,7 @@ def compose(
             private.close(path.parent, below=folder)
         path.touch(mode=0o600 if secrets else 0o644)
         path.write_text(text, encoding="utf-8")  # in place: a running container has this file mounted
+        if secrets:
+            path.chmod(writer.mode(planned, place))
     if not secrets:
         print(writer.document(planned), end="")

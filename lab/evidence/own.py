@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import requests
 
 from lab.errors import BackendError, LabError, NotReady, SpecError
+from lab.evidence import bounded
 from lab.evidence.ledger import ACKNOWLEDGED, MORE_SECONDS, REFUSED, WRITE_PATIENCE, Operation, Outcome, judge
 from lab.evidence.stalls import Meter
 from lab.evidence.writers import place, source, told
@@ -114,7 +115,12 @@ class OwnLedger:
             SpecError: either fails; names the line.
         """
         first = f"try-{self.run}"
-        outcome, reason = self._outcome(self._visitor(), first)
+        visitor = self._visitor()
+        try:
+            limit = self._patience + END_SECONDS
+            outcome, reason = bounded.call(lambda: self._outcome(visitor, first), limit, self._file)
+        except bounded.Endless as error:
+            raise self._endless("write", limit, error) from None
         if outcome is not Outcome.ACKNOWLEDGED:
             hint = "correct it, or the application; nothing has been broken"
             raise SpecError(f"'{self.name}.write' was not acknowledged: {reason}", where=self._file, next_step=hint)
@@ -188,7 +194,10 @@ class OwnLedger:
         method = f"'{self.name}.read'"
         try:
             with http:
-                ids = list(_texts(self._writer.read(http)))
+                limit = self._backend.clock.limit(READ_SECONDS) + END_SECONDS
+                ids = bounded.call(lambda: list(_texts(self._writer.read(http))), limit, self._file)
+        except bounded.Endless as error:
+            raise self._endless("read", limit, error) from None
         except requests.RequestException as error:
             raise BackendError(f"{method} failed: {told(error)}", where=place(error, self._file)) from None
         except _NoText as error:
@@ -199,6 +208,10 @@ class OwnLedger:
             where = place(error, self._file)
             raise SpecError(f"{method} failed: {told(error)}", where=where, next_step="correct it") from None
         return [id_ for id_ in ids if self.run in id_]
+
+    def _endless(self, method: str, limit: float, error: bounded.Endless) -> SpecError:
+        what = f"'{self.name}.{method}' did not return within {limit:.0f} s"
+        return SpecError(what, where=error.line or self._file, next_step="correct it: it has no end, or awaits one")
 
     def _id(self, number: int) -> str:
         return f"{self.run}-{number}"

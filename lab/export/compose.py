@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lab.errors import SpecError
 from lab.names import NAMESPACE
 from lab.plan.model import TMPFS
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 NETWORK = IPv4Network("10.91.0.0/24")
 """The subnet unless one is written: not one that `lab up` takes, so that both can run on one machine."""
 
+HOSTS = "/etc/lab/hosts"
 OPEN, CLOSED = "nodes", "secrets"
 """Folders beside the document: what may be committed, and what holds secrets and is made on each machine."""
 
@@ -52,23 +52,22 @@ def files(plan: Plan) -> dict[str, str]:
     return {place(node, file): file.text for node in plan.nodes for file in node.files if not file.secrets}
 
 
+def mode(plan: Plan, place: str) -> int:
+    """The mode of a node's file with secrets, in a folder that is closed to others.
+
+    The program of an application reads its own as the image's user; no other process is in its
+    container.
+    """
+    return 0o644 if any(place.startswith(f"{CLOSED}/{node.name}/") for node in plan.nodes if node.sealed) else 0o600
+
+
 def secret_files(plan: Plan, secrets: Mapping[str, str]) -> dict[str, str]:
     """The files that do, with their secrets in them."""
     return {place(node, file): file.reveal(secrets) for node in plan.nodes for file in node.files if file.secrets}
 
 
 def document(plan: Plan) -> str:
-    """The Compose document.
-
-    Raises:
-        SpecError: the cluster has applications.
-    """
-    if plan.apps:
-        raise SpecError(
-            f"applications ({', '.join(plan.apps)}) are not exported to Compose",
-            where="apps",
-            next_step="leave 'apps' out, or run the cluster by 'lab up'",
-        )
+    """The Compose document."""
     volumes = {f"{node.name}-{key}": None for node in plan.nodes for key in node.volumes}
     made = {
         "services": {node.name: _service(plan, node) for node in plan.nodes},
@@ -80,11 +79,18 @@ def document(plan: Plan) -> str:
     return HEADER + yaml.dump(made, Dumper=_Plain, sort_keys=False, width=120)
 
 
+def names(node: NodePlan) -> dict[str, str]:
+    """The cluster's host names with their addresses, for a node that writes nothing into its own /etc/hosts."""
+    text = next(file.text for file in node.files if file.path == HOSTS)
+    rows = (line.split() for line in text.splitlines() if line)
+    return {name: words[0] for words in rows for name in words[1:] if name != "localhost"}
+
+
 def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
     mounts = [f"./{place(node, file)}:{file.path}:ro" for file in node.files]
     mounts += [f"{node.name}-{key}:{path}" for key, path in node.volumes.items()]
     service: dict[str, Any] = {
-        "image": f"{NAMESPACE}/{node.role}:{plan.family}",
+        "image": f"{NAMESPACE}/{'app-' if node.sealed else ''}{node.role}:{plan.family}",
         "hostname": node.name,
         "networks": {"cluster": {"ipv4_address": node.address}},
         "cap_drop": ["ALL"],
@@ -104,6 +110,8 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
             "retries": 60,  # Compose gives up at the first "unhealthy"
         },
     }
+    if node.sealed:
+        service |= {"read_only": True, "extra_hosts": names(node)}
     if node.devices:
         service["devices"] = [f"{device}:{device}" for device in node.devices]
     if node.sysctls:

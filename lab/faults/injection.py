@@ -161,10 +161,10 @@ def admit(backend: Backend, fault: Fault) -> None:
             raise SpecError(f"'{other.fault}' is already active", next_step=f"'lab heal {other.mark}' reverts it")
 
 
-def present(backend: Backend) -> list[Injected]:
-    """All active faults by their notes, oldest first."""
+def present(backend: Backend, known: Mapping[str, str] | None = None) -> list[Injected]:
+    """All active faults by their notes, oldest first; `known`: the notes, if they were read already."""
     active = []
-    for key, text in noted(backend).items():
+    for key, text in (noted(backend) if known is None else known).items():
         if key.startswith(PREFIX):
             note = json.loads(text)
             mark = key.removeprefix(PREFIX)

@@ -43,10 +43,16 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
     awake = [action for action in by_kind[Kind.UPDATE] if not action.start]
-    joining = scaling.joining(prepared.plan, prepared.existing) if by_kind[Kind.RECREATE] or awake else set()
+    changing = by_kind[Kind.RECREATE] or awake
+    joining = scaling.joining(prepared.plan, prepared.existing) if changing else set()
+    unknown = _of_new_roles(prepared) if changing else set()
     join = partial(_change_unready, prepared, backend, report, seconds)
-    begun = by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep
-    parallel.for_each(begun, lambda action: join(action) if action.node in joining else work(action))
+    begin = partial(_perform, prepared, backend, report, 0)
+
+    def first(action: Action) -> None:
+        (begin if action.node in unknown else join if action.node in joining else work)(action)
+
+    parallel.for_each(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, first)
     _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
     parallel.for_each(by_kind[Kind.REMOVE], work)
 
@@ -60,7 +66,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     unready = _not_ready(prepared, backend, changed) if seconds else set()
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
-    spared = unready | scaling.joining(prepared.plan, prepared.existing)
+    spared = unready | scaling.joining(prepared.plan, prepared.existing) | _of_new_roles(prepared)
     names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)
@@ -71,6 +77,16 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
             ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else prepared.awaited)
         parallel.for_each(wave, work)
+
+
+def _of_new_roles(prepared: Prepared) -> set[str]:
+    """The nodes of roles that the cluster did not have.
+
+    They may become ready only after the change of others, such as a new account of the database; no visitor awaits
+    them yet. The caller waits for all at the end.
+    """
+    there = {node.role for node in prepared.existing.nodes}
+    return {node.name for node in prepared.plan.nodes if node.role not in there}
 
 
 def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:

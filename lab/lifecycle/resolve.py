@@ -53,7 +53,7 @@ def apps(cluster: Cluster, backend: Backend) -> Cluster:
         raise Unable(
             f"{backend.name} runs no images of your own yet",
             where="apps",
-            next_step="leave 'apps' out, or run this cluster on Docker",
+            next_step="leave 'apps' out, or run this cluster on Docker or Xen",
         )
     return cluster.model_copy(
         update={"apps": {name: _app(name, app, cluster, backend) for name, app in cluster.apps.items()}}
@@ -76,7 +76,7 @@ def _app(name: str, app: App, cluster: Cluster, backend: RunsImages) -> App:
             )
         image, folder = facts.id, Path()
     if facts:
-        admit_app(name, app.port, facts.ports, facts.argv)
+        admit_app(name, app.port, facts)
     return app.model_copy(update={"image": image, "build": str(folder) if app.build else None})
 
 

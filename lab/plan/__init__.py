@@ -1,7 +1,7 @@
 """Pure: from a `Cluster` to a `Plan` - nodes, addresses, files, checks. Reads templates, touches nothing else."""
 
 from lab.plan.model import MANIFEST, TMPFS, Endpoint, File, Gateway, Host, Network, NodePlan, Plan, Pool, Publish
-from lab.plan.planner import plan
+from lab.plan.planner import image_recipe, plan
 
 __all__ = [
     "MANIFEST",
@@ -15,5 +15,6 @@ __all__ = [
     "Plan",
     "Pool",
     "Publish",
+    "image_recipe",
     "plan",
 ]

@@ -47,5 +47,6 @@ def _apps(cluster: Cluster, addresses: Mapping[str, str]) -> Iterator[Host]:
     """The applications, each on nodes of its own."""
     for name, app in cluster.apps.items():
         servers = tuple(Server(node, addresses[node]) for node in nodes_of(cluster, name))
-        pool = Pool(f"app-{name}", servers, app.port, app.health, connections=app.connections, sticky=app.sticky)
-        yield Host(name, apps.host_names(name, app, cluster.domain), pool)
+        names = apps.host_names(name, app, cluster.domain)
+        pool = Pool(f"app-{name}", servers, app.port, app.health, names[0], "", app.connections, 0, app.sticky)
+        yield Host(name, names, pool)

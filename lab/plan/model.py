@@ -115,6 +115,7 @@ class Pool:
         servers: the nodes behind it.
         port: that of the nodes.
         health: the path that is asked of each server, and answers 200 while it serves; empty: `track` tells.
+        host: the host name by which it is asked.
         track: the pool whose checks tell of the same servers.
         connections: requests at once to one server from one balancer; more are queued.
         patience: seconds for the answer to what is not repeated (POST, PATCH); 0: as long as for anything else.
@@ -125,6 +126,7 @@ class Pool:
     servers: tuple[Server, ...]
     port: int
     health: str = ""
+    host: str = ""
     track: str = ""
     connections: int = 100
     patience: int = 0

@@ -120,7 +120,7 @@ def image_recipe(cluster: Cluster, role: str, family: str) -> Recipe:
     app = cluster.apps.get(role)
     if app is None:
         return recipe(role, family)
-    return app_recipe(role, family, app.image or UNKNOWN, app.build or "", app.port)
+    return app_recipe(role, family, app.image or UNKNOWN, app.build or "", app.port, app.writable)
 
 
 def _volumes(cluster: Cluster, role: str) -> dict[str, str]:

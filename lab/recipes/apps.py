@@ -11,15 +11,21 @@ from lab.errors import SpecError
 from lab.names import LABEL, NAMESPACE
 from lab.recipes.declared import Declaration, Fragment
 from lab.recipes.family import family
+from lab.recipes.person import ROOT
 from lab.recipes.recipe import Recipe, environment, recipe, rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lab.backends.optional import ImageFacts
     from lab.recipes.declared import DeclaredPromise
+    from lab.recipes.person import Person
 
 DOCUMENT = reading.Document("declaration of applications", "like: ...\nfragment: ...", "see images/apps")
+ALLOWED = frozenset(f"{LABEL}.{key}" for key in ("role", "family", "app"))
+"""Labels of the lab's own images, which may be the parents of others."""
+
 UNKNOWN = "unknown"
 """In the place of an image that no engine was asked for."""
 
@@ -67,7 +73,9 @@ def promises(name: str, of: dict[str, DeclaredPromise]) -> dict[str, DeclaredPro
     return found
 
 
-def app_recipe(name: str, family_name: str, parent: str, source: str = "", port: int = 0) -> Recipe:
+def app_recipe(  # noqa: PLR0913, PLR0917
+    name: str, family_name: str, parent: str, source: str = "", port: int = 0, writable: Sequence[str] = ()
+) -> Recipe:
     """The image of an application, which is named by that which it is made from.
 
     Args:
@@ -76,30 +84,38 @@ def app_recipe(name: str, family_name: str, parent: str, source: str = "", port:
         parent: the user's image.
         source: the folder that this one is built from, if it is.
         port: that it listens on.
+        writable: the folders that it may write.
     """
-    text = _dockerfile(name, family_name, parent, ())
-    return Recipe(f"app-{name}", family_name, parent, text, rootfs(folder()), source, port, app=True)
+    made = Recipe(
+        f"app-{name}", family_name, parent, "", rootfs(folder()), source, port, app=True, writable=tuple(writable)
+    )
+    return complete(made, ())
 
 
-def admit_app(name: str, port: int, ports: Sequence[int], argv: Sequence[str]) -> None:
+def admit_app(name: str, port: int, found: ImageFacts) -> None:
     """Refuses an image that can't be this application.
 
     Args:
         name: the application's.
         port: that the topology says.
-        ports: those that the image declares; none where it declares none.
-        argv: what it runs.
+        found: the image.
 
     Raises:
-        SpecError: it declares other ports, or runs nothing.
+        SpecError: it declares other ports, runs nothing, or has labels by which the lab knows its own nodes.
     """
-    if ports and port not in ports:
+    if taken := [label for label in found.labels if label.startswith(f"{LABEL}.") and label not in ALLOWED]:
         raise SpecError(
-            f"the image of '{name}' listens on {', '.join(map(str, ports))}, as it declares, and not on {port}",
+            f"the image of '{name}' has the label '{taken[0]}': by such labels the lab knows its own containers",
+            where=f"apps.{name}.image",
+            next_step="remove this LABEL from its Dockerfile",
+        )
+    if found.ports and port not in found.ports:
+        raise SpecError(
+            f"the image of '{name}' listens on {', '.join(map(str, found.ports))}, as it declares, and not on {port}",
             where=f"apps.{name}.port",
             next_step="write the port that it declares, or EXPOSE the other one in its Dockerfile",
         )
-    if not argv:
+    if not found.argv:
         raise SpecError(
             f"the image of '{name}' runs nothing: it has neither ENTRYPOINT nor CMD",
             where=f"apps.{name}.image",
@@ -107,11 +123,9 @@ def admit_app(name: str, port: int, ports: Sequence[int], argv: Sequence[str]) -
         )
 
 
-def complete(wanted: Recipe, argv: Sequence[str]) -> Recipe:
-    """The recipe with what its parent runs, known by now."""
-    name = wanted.role.removeprefix("app-")
-    text = _dockerfile(name, wanted.family, wanted.parent, argv)
-    return replace(wanted, dockerfile=text)
+def complete(wanted: Recipe, argv: Sequence[str], user: str = "", person: Person = ROOT) -> Recipe:
+    """The recipe with what its parent runs, and as whom, known by now."""
+    return replace(wanted, dockerfile=_dockerfile(wanted, argv, user, person))
 
 
 def source(name: str, digest: str) -> str:
@@ -119,21 +133,23 @@ def source(name: str, digest: str) -> str:
     return f"{NAMESPACE}/app-{name}:source-{digest}"
 
 
-def _dockerfile(name: str, family_name: str, parent: str, argv: Sequence[str]) -> str:
-    table = family(family_name)
+def _dockerfile(wanted: Recipe, argv: Sequence[str], user: str, person: Person) -> str:
+    table = family(wanted.family)
     tools = table.software["tools"]
     return (
         environment(str(assets.images()))
         .get_template("apps/Dockerfile.j2")
         .render(
-            base=recipe("base", family_name).tag,
+            base=recipe("base", wanted.family).tag,
             install=table.install_command(tools.packages),
             busybox=tools.binaries["busybox"],
-            parent=parent,
+            parent=wanted.parent,
             label=LABEL,
-            role=name,
-            family=family_name,
+            role=wanted.role.removeprefix("app-"),
+            family=wanted.family,
             argv=json.dumps(list(argv)),
+            folders=json.dumps(["/usr/lib/lab/folders", f"{person.user}:{person.group}", *wanted.writable]),
+            user=user,
         )
     )
 

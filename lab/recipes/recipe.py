@@ -35,6 +35,7 @@ class Recipe:
         folder: where the Dockerfile of the parent lies, for one of the user's own that may have to be built first.
         port: the port that the parent has to listen on; 0 for no check.
         app: whether it is made from an image of the user's own.
+        writable: the folders that it may write.
     """
 
     role: str
@@ -45,6 +46,7 @@ class Recipe:
     folder: str = ""
     port: int = 0
     app: bool = False
+    writable: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:

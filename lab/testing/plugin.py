@@ -56,10 +56,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def place(config: pytest.Config) -> Placement:
-    """Where the tests' clusters run."""
-    from lab.topology import placement
+    """Where the tests' clusters run; the settings of that backend are in the topology."""
+    from lab import assets
+    from lab.topology import find, placement
 
-    return placement(None, config.getoption("--backend"), config.getoption("--host"))
+    roles = assets.outside()  # a test may use others than that topology
+    try:
+        return placement(
+            find(config.getoption("--topology")), config.getoption("--backend"), config.getoption("--host")
+        )
+    finally:
+        assets.use_roles(roles)
 
 
 @pytest.fixture(scope="session")

@@ -134,7 +134,8 @@ class Cluster(Model):
         for problem in app_problems(self.apps, self.domain, self._owners()):
             raise ValueError(problem)
         self.groups  # noqa: B018  refuses numbers that two have
-        for problem in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
+        people = {*self.users, *self.groups}
+        for problem in problems(self.sites, self.domain, self._taken_names(), people, self.users):
             raise ValueError(problem)
         for problem in self._not_by_hand():
             raise ValueError(problem)
@@ -278,7 +279,7 @@ def cluster_model() -> type[Cluster]:
     Raises:
         SpecError: a role that lies beside it is not valid.
     """
-    own = set(Cluster.model_fields) | set(Cluster.role_keys())
+    own = keys()
     sections = _sections(own)
     own |= {name.replace("_", "-") for name in sections} | set(sections)
     others: dict[str, Any] = {
@@ -286,31 +287,36 @@ def cluster_model() -> type[Cluster]:
         for role, model in outside_options(own).items()
     }
     ports = ports_model()
+    known = [name for name in kinds.names() if name not in keys()]
     field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
     backend: Any = Field(kinds.DEFAULT, description=Cluster.model_fields["backend"].description)
-    definitions: Any = {
-        "ports": (ports, field),
-        "backend": (Literal[tuple(kinds.names())], backend),
-        **sections,
-        **others,
-    }
+    definitions: Any = {"ports": (ports, field), "backend": (Literal[tuple(known)], backend), **sections, **others}
     return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **definitions)
 
 
-def _sections(taken: Container[str]) -> dict[str, Any]:
-    """The fields of the backends' settings.
+def keys() -> set[str]:
+    """The keys of `cluster.yaml` but those of backends and of roles outside the lab."""
+    return set(Cluster.model_fields) | set(Cluster.role_keys())
+
+
+def admit_backend(name: str) -> None:
+    """Refuses a backend of another package that has the name of a key; where none names it, nothing is wrong.
 
     Raises:
-        SpecError: another package's backend has the name of something else.
+        SpecError: it has.
     """
+    if name in keys():
+        raise SpecError(
+            f"a backend can't be called '{name}', which is a key of cluster.yaml",
+            where=f"the entry point '{name}' of {kinds.GROUP}",
+            next_step="choose another backend; the package that registers this one has to rename it",
+        )
+
+
+def _sections(taken: Container[str]) -> dict[str, Any]:
+    """The fields of the backends' settings; a backend with the name of another key can't be chosen and has none."""
     sections: dict[str, Any] = {}
     for name, kind in kinds.usable().items():
-        if name in taken:
-            raise SpecError(
-                f"a backend can't be called '{name}', which is a key of cluster.yaml",
-                where=f"the entry point '{name}' of {kinds.GROUP}",
-                next_step="remove the package that registers it",
-            )
-        if kind.settings.model_fields:
+        if name not in taken and kind.settings.model_fields:
             sections[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
     return sections

@@ -123,5 +123,7 @@ def edited_section(file: str | None, section: str, work: Callable[[dict[str, Any
         if document.get(section) is None:
             document[section] = {}
         work(document[section])
+        if not document[section]:
+            del document[section]
 
     return edited(path, target, change)

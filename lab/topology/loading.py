@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lab import assets, reading, yamls
 from lab.backends import kinds
 from lab.errors import SpecError
-from lab.topology.cluster import Cluster, cluster_model
+from lab.topology.cluster import Cluster, admit_backend, cluster_model
 from lab.topology.placement import Placement
 
 DEFAULT_FILE = Path("cluster.yaml")
@@ -88,6 +88,7 @@ def placement(path: Path | None, backend: str | None, host: str | None) -> Place
         assets.use_roles(path.parent / ROLES)
     data = _anything_in(path) if path else {}
     chosen = str(backend or data.get("backend") or (kinds.by_host() if host else kinds.DEFAULT))
+    admit_backend(chosen)
     model = kinds.kind(chosen).settings
     section = data.get(chosen)
     values = dict(section) if isinstance(section, dict) else {}

@@ -64,8 +64,8 @@ def read(host: str, port: int, user: str, password: str, **told: Any) -> dict[st
             return {"node": node, "refused": str(error), "can": list(door.capabilities)}
         if door.select(told.get("folder", "INBOX"), readonly=True)[0] != "OK":
             return {"node": node, "messages": []}
-        numbers = door.search(None, "ALL")[1][0].split()
-        found = [door.fetch(number.decode(), "(BODY.PEEK[])")[1][0] for number in numbers]
+        some = door.search(None, "ALL")[1][0].split()
+        found = door.fetch("1:*", "(BODY.PEEK[])")[1] if some else []
         return {"node": node, "messages": [one[1].decode("latin-1") for one in found if isinstance(one, tuple)]}
 
 

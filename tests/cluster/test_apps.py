@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from lab.lifecycle import secrets
 from lab.lifecycle.prepare import choose
 from lab.lifecycle.up import up
 from lab.progress import Silent
+from lab.topology import HttpLb
+from tests.cluster.websocket import WebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,6 +179,35 @@ def test_the_guest_book_by_a_ledger_of_ones_own_while_a_web_node_is_killed(apps:
     assert list((tmp_path / "runs").iterdir()) == [kept]
 
 
+def test_a_websocket_is_quiet_for_longer_than_an_answer_may_take_and_ends_with_its_node(
+    apps: LabCluster, faults: Faults
+) -> None:
+    with WebSocket(apps.app("shop"), "/echo") as talk:
+        assert b" 101 " in talk.answer.splitlines()[0], talk.answer
+        first = talk.ask("hello")
+        assert first.startswith("hello by shop")
+        threading.Event().wait(apps.options(HttpLb).answer_timeout + 2)
+        assert talk.ask("still here") == first.replace("hello", "still here")
+        with faults.kill(first.removeprefix("hello by ")):
+            assert talk.ask("and now") == "", "it can't go on elsewhere"
+            with WebSocket(apps.app("shop"), "/echo") as another:
+                assert another.ask("hello") not in ("", first)
+
+
+def test_a_visitor_stays_on_one_node_where_the_application_is_sticky(apps: LabCluster, faults: Faults) -> None:
+    nodes = {apps.app("shop").get("/").json()["node"] for _ in range(6)}
+    assert len(nodes) == 3
+    with apps.changed(_with(apps, "shop", sticky=True)):
+        visitor = apps.app("shop")
+        assert {visitor.get("/").json()["node"] for _ in range(9)} == visitor.served
+        (own,) = visitor.served
+        assert {apps.app("shop").get("/").json()["node"] for _ in range(6)} == nodes, "others are not sent after them"
+        with faults.kill(own):
+            (other,) = {visitor.get("/").json()["node"] for _ in range(6)}
+            assert other != own
+        assert visitor.get("/").json()["node"] == other, "a cookie moves once"
+
+
 def test_a_rebuilt_image_replaces_nodes_without_a_failed_request(apps: LabCluster, tmp_path: Path) -> None:
     shutil.copytree(FOLDERS / "shop", tmp_path / "shop")
     program = tmp_path / "shop/shop.py"
@@ -206,6 +238,45 @@ def test_what_can_not_be_is_refused_before_anything_is_made(
 ) -> None:
     with pytest.raises(SpecError, match=says):
         choose(_with(apps, "shop", **changes), apps.backend, Silent())
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("FORM scratch", "the Dockerfile in .* failed: .*unknown instruction: FORM"),
+        ('FROM www-cluster-lab/origin:debian\nCMD ["/bin/true"]\nUSER nobodyatall', "user 'nobodyatall' is not in its"),
+        (
+            'FROM www-cluster-lab/origin:debian\nCMD ["/bin/true"]\nLABEL www-cluster-lab.cluster=www',
+            "has the label 'www-cluster-lab.cluster'",
+        ),
+    ],
+)
+@pytest.mark.read_only
+def test_an_image_that_can_not_be_an_application_changes_nothing(
+    apps: LabCluster, tmp_path: Path, lines: str, says: str
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"{lines}\n", encoding="utf-8")
+    before = apps.backend.observe()
+    with pytest.raises(SpecError, match=says):
+        up(_with(apps, "shop", build=str(tmp_path)), apps.backend, Silent())
+    assert apps.backend.observe() == before
+
+
+def test_a_folder_follows_the_user_of_the_image(apps: LabCluster, tmp_path: Path) -> None:
+    """A volume outlives its node: the next image has another user, and the same files."""
+    for number in (5001, 5002):
+        folder = tmp_path / str(number)
+        shutil.copytree(FOLDERS / "shop", folder)
+        dockerfile = folder / "Dockerfile"
+        text = dockerfile.read_text(encoding="utf-8").replace("USER shop", f"USER {number}")
+        dockerfile.write_text(text, encoding="utf-8")
+        writes = _with(apps, "forgetful", build=str(folder), writable=["/var/lib/shop"])
+        with apps.changed(writes):
+            visitor = apps.app("forgetful")
+            assert visitor.get("/").json()["user"] == number
+            assert visitor.get("/kept").text == ("" if number == 5001 else "5001")
+            assert visitor.post("/kept", data=str(number)).status_code == 200, apps.logs("forgetful1", tail=5)
+            assert visitor.get("/kept").text == str(number)
 
 
 @pytest.mark.read_only

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cluster.mail_client import PASSWORD, correspondents
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
     from tests.cluster.mail_client import Post
+pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 DIALOG = "/root/smtp_dialog.py"
 STRANGER = "stranger@example.org"

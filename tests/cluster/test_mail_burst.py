@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lab.topology import Mail
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
+pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 AT_ONCE, MESSAGES = 8, 64
 PROCESS = "supervisorctl -c /etc/lab/supervisord.conf pid opendkim"

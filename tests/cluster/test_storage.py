@@ -106,11 +106,17 @@ for _ in range(5):
 _CUT = pytest.param("cut", marks=pytest.mark.nightly("half a minute: to its peers it is a node that hangs, as 'pause'"))
 _PAUSE = pytest.param(
     "pause",
-    marks=pytest.mark.nightly("most of a minute: 'kill' and 'replace' lose more, mounts are tried with a hanging node"),
+    marks=pytest.mark.nightly("most of a minute: 'kill' loses more, mounts are tried with a hanging node"),
 )
 
 
-@pytest.mark.parametrize("fault", ["kill", _PAUSE, _CUT, "replace"])
+_REPLACE = pytest.param(
+    "replace",
+    marks=pytest.mark.nightly("half a minute: a brick that is emptied is filled again at every change"),
+)
+
+
+@pytest.mark.parametrize("fault", ["kill", _PAUSE, _CUT, _REPLACE])
 def test_a_storage_node_is_lost_and_comes_back(
     cluster: LabCluster, faults: Faults, rounds: Rounds, webs: list[str], fault: str
 ) -> None:
@@ -183,6 +189,9 @@ def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults
     assert linearizable(register.history) is RegisterAnswer.YES
 
 
+@pytest.mark.nightly(
+    "half a minute: at every change two of three are killed under writers, and all nodes without (test_scaling.py)"
+)
 def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
     """A mount whose servers were all away serves again by itself."""
     healed(cluster)
@@ -323,7 +332,14 @@ def _nothing_can_be_moved(cluster: LabCluster, node: str) -> Iterator[None]:
         cluster.run(node, f"mv {program}.kept {program}")
 
 
-HINDRANCES = [_storage_hangs, _bricks_hang, _nothing_can_be_moved]
+ANOTHER = pytest.mark.nightly(
+    "a quarter of a minute: another hindrance on the same way, of which one is tried at every change"
+)
+HINDRANCES = [
+    pytest.param(_storage_hangs, marks=ANOTHER),
+    _bricks_hang,
+    pytest.param(_nothing_can_be_moved, marks=ANOTHER),
+]
 
 
 @pytest.mark.parametrize("hindrance", HINDRANCES, ids=lambda hindrance: hindrance.__name__.strip("_"))

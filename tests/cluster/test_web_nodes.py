@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.topology import Web
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster, Rounds
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 RATE = 60  # requests a second
 POOL_SECONDS = 30.0  # until a look at all pools shows a change; how long it took is judged by the probes

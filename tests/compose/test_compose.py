@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,25 +15,63 @@ import pytest
 from lab.backends.docker.backend import DockerBackend
 from lab.evidence import until
 from lab.export import compose
-from lab.lifecycle import secrets
+from lab.lifecycle import resolve, secrets
 from lab.lifecycle.resolve import offline
 from lab.lifecycle.trial import trial
 from lab.plan import Plan, plan
 from lab.recipes import recipe
-from lab.topology import find, load
+from lab.topology import Cluster, find, load
 from tests import free
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network
+    from collections.abc import Iterator
     from pathlib import Path
 
 PROJECT = f"labtest-{os.getpid()}"
 UP_SECONDS = 120
+APPS = """
+web: {count: 1}
+http-lb: {count: 1}
+mysql: {count: 1}
+apps:
+  shop:
+    build: %s
+    port: 8000
+    count: 2
+    health: /healthz
+    env: {NOTE: "it's a test"}
+    database: true
+    writable: [/var/lib/shop]
+"""
 
 
-def _plan(network: IPv4Network) -> Plan:
-    spec = load(find("full")).model_copy(update={"network": network, "family": "debian"})
-    return plan(*offline(spec))
+class Project:
+    """A cluster under Compose, in a folder."""
+
+    def __init__(self, command: list[str], folder: Path, made: Plan) -> None:
+        self.command, self.folder, self.made = command, folder, made
+        ports = {compose.variable(entry): str(free.port()) for node in made.nodes for entry in node.publish}
+        self.environment = {**os.environ, **ports}
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """A command of Compose."""
+        return subprocess.run(
+            [*self.command, "-p", PROJECT, *argv],
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+            text=True,
+            capture_output=True,
+            timeout=UP_SECONDS,
+        )
+
+    def inside(self, node: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """A command in a node."""
+        return self.run("exec", "-T", node, *argv)
+
+    def ask(self, url: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """A request of the client."""
+        return self.inside("client", "curl", "-sS", "--cacert", "/etc/lab/ca.crt", *options, url)
 
 
 def _command() -> list[str]:
@@ -43,49 +84,79 @@ def _command() -> list[str]:
     return ["docker", "compose"]
 
 
-def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def _project(spec: Cluster, folder: Path) -> Iterator[Project]:
+    """The cluster, from the files that `lab compose` writes; ended with all of it."""
     command = _command()
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     engine = DockerBackend(PROJECT)
-    made = _plan(*free.networks(engine))
-    images = [recipe(role, made.family) for role in made.images]
+    (network,) = free.networks(engine)
+    spec = resolve.apps(spec.model_copy(update={"network": network, "family": "debian"}), engine)
+    made = plan(*offline(spec))
+    images = [made.apps.get(role) or recipe(role, made.family) for role in made.images]
     engine.build(images, lambda *_: None, lambda role: trial(role, made.family))
     engine.api.close()
-    folder = tmp_path / "compose"
     folder.mkdir()
     document = compose.document(made)
     for image in images:  # the short name may be another checkout's by now
         document = document.replace(f"image: {image.alias}\n", f"image: {image.tag}\n")
     (folder / "compose.yaml").write_text(document, encoding="utf-8")
-    for mode, files in ((0o644, compose.files(made)), (0o600, compose.secret_files(made, secrets.ensure(made)))):
-        for place, text in files.items():
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            (folder / place).touch(mode)  # sshd refuses a host key that others may read
-            (folder / place).write_text(text, encoding="utf-8")
-    ports = {compose.variable(entry): str(free.port()) for node in made.nodes for entry in node.publish}
-
-    def run(*argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, "-p", PROJECT, *argv],
-            cwd=folder,
-            env={**os.environ, **ports},
-            check=False,
-            text=True,
-            capture_output=True,
-            timeout=UP_SECONDS,
-        )
-
+    for place, text in compose.files(made).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    for place, text in compose.secret_files(made, secrets.ensure(made)).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).touch(0o600)  # sshd refuses a host key that others may read
+        (folder / place).write_text(text, encoding="utf-8")
+        (folder / place).chmod(compose.mode(made, place))
+    project = Project(command, folder, made)
     try:
-        began = run("up", "-d")
+        began = project.run("up", "-d")
         assert began.returncode == 0, began.stderr
-        check = ("exec", "-T", "client", "/usr/lib/lab/ready", "check.d")
-        until(
-            "the site on the VIP, without any lab command", 60, lambda: run(*check), lambda done: done.returncode == 0
-        )
-        ready = ("exec", "-T", "shell1", "/usr/lib/lab/ready")
-        until("shell1 to be ready", 60, lambda: run(*ready), lambda done: done.returncode == 0)
-        said = run("exec", "-T", "client", "curl", "-sS", "--cacert", "/etc/lab/ca.crt", "https://www.www.test/whoami")
-        client = next(node.address for node in made.nodes if node.name == "client")
-        assert f'"client":"{client}"' in said.stdout, said.stderr
+        yield project
     finally:
-        run("down", "-v", "--timeout", "2")
+        project.run("down", "-v", "--timeout", "2")
+
+
+def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with _project(load(find("full")), tmp_path / "compose") as project:
+        check = lambda: project.inside("client", "/usr/lib/lab/ready", "check.d")  # noqa: E731
+        until("the site on the VIP, without any lab command", 60, check, lambda done: done.returncode == 0)
+        ready = lambda: project.inside("shell1", "/usr/lib/lab/ready")  # noqa: E731
+        until("shell1 to be ready", 60, ready, lambda done: done.returncode == 0)
+        said = project.ask("https://www.www.test/whoami")
+        client = next(node.address for node in project.made.nodes if node.name == "client")
+        assert f'"client":"{client}"' in said.stdout, said.stderr
+
+
+def test_an_application_under_compose_has_its_database_and_its_secrets_are_in_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    shop = request.config.rootpath / "tests/cluster/topologies/apps/shop"
+    (tmp_path / "cluster.yaml").write_text(APPS % shop, encoding="utf-8")
+    with _project(load(tmp_path / "cluster.yaml"), tmp_path / "compose") as project:
+        here = "https://shop.www.test"
+        facts = until("the shop", 90, lambda: project.ask(f"{here}/"), lambda done: done.stdout.startswith("{"))
+        told = json.loads(facts.stdout)
+        assert (told["note"], told["user"] > 0, told["privileges"]) == ("it's a test", True, "1")
+        order = lambda: project.ask(f"{here}/orders", "-d", "id=one", "-w", "%{http_code}")  # noqa: E731
+        until("an order in the database", 60, order, lambda done: done.stdout == "201")
+        assert project.ask(f"{here}/orders").stdout == '["one"]'
+        for node in ("shop1", "shop2"):
+            until(
+                f"{node} to be ready",
+                30,
+                partial(project.inside, node, "/usr/lib/lab/ready"),
+                lambda done: not done.returncode,
+            )
+        assert project.inside("shop1", "/usr/lib/lab/bin/touch", "/srv/x").returncode, "its files are read only"
+        assert project.inside("shop1", "/usr/lib/lab/bin/touch", "/var/lib/shop/x").returncode == 0
+        password = secrets.known("www", "mysql-app-shop")
+        assert password
+        identity = project.run("ps", "-q", "shop1").stdout.strip()
+        shown = subprocess.run(["docker", "inspect", identity], capture_output=True, text=True, check=True).stdout
+        assert password not in shown
+        assert "DATABASE_URL" not in shown
+        assert password not in project.inside("shop1", "/usr/lib/lab/bin/sh", "-c", "cat /proc/*/cmdline").stdout
+        assert password in project.inside("shop1", "/usr/lib/lab/bin/cat", "/proc/1/environ").stdout

@@ -7,17 +7,23 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from docker.errors import NotFound
 
 from lab.backends.docker import owned
 from lab.backends.memory import MemoryBackend
+from lab.backends.optional import ImageFacts
 from lab.building.sources import digest
 from lab.errors import SpecError, Unable
 from lab.evidence.promises import promise, promises
-from lab.export.compose import document
+from lab.export import compose
+from lab.export.graph import edges
 from lab.faults.targets import FUNCTIONS
 from lab.lifecycle import resolve
+from lab.names import LABEL
 from lab.plan import plan
-from lab.recipes.apps import admit_app
+from lab.recipes.apps import admit_app, app_recipe, complete
+from lab.recipes.person import Person, person
 from lab.topology import parse
 from lab.topology.apps import TARGETS
 from lab.topology.changes import scaled
@@ -168,20 +174,90 @@ def test_a_backend_that_runs_no_images_refuses_them() -> None:
         resolve.apps(parse(BASE + SHOP % ""), MemoryBackend("www"))
 
 
-def test_compose_refuses_them() -> None:
-    with pytest.raises(SpecError, match="applications"):
-        document(plan(parse(BASE + SHOP % ""), "debian"))
+def test_compose_runs_the_same_image_read_only_with_secrets_in_files_alone() -> None:
+    made = plan(parse(f"{BASE}mysql: {{count: 1}}\n" + SHOP % ", database: true, writable: [/var/lib/shop]"), "debian")
+    text = compose.document(made)
+    service = yaml.safe_load(text)["services"]["shop1"]
+    assert service["image"] == "www-cluster-lab/app-shop:debian"
+    assert service["read_only"] is True
+    assert {"entrypoint", "command", "environment", "labels", "user"}.isdisjoint(service)
+    assert "shop1-var-lib-shop:/var/lib/shop" in service["volumes"]
+    assert "./secrets/shop1/etc/lab/environment:/etc/lab/environment:ro" in service["volumes"]
+    assert service["extra_hosts"] == {"www.www.test": made.entry, "shop.www.test": made.entry}
+    assert "read_only" not in yaml.safe_load(text)["services"]["web1"]
+    modes = {place: compose.mode(made, place) for place in compose.secret_files(made, dict.fromkeys(made.secrets, "s"))}
+    assert modes["secrets/shop1/etc/lab/environment"] == 0o644, "for whoever the image's user is"
+    assert {mode for place, mode in modes.items() if "/shop" not in place} == {0o600}
+
+
+def test_the_picture_has_an_arrow_from_each_balancer_to_each_node() -> None:
+    drawn = edges(plan(parse(BASE.replace("http-lb: {count: 1}", "http-lb: {count: 2}") + SHOP % ""), "debian"))
+    assert {(f"http-lb{left}", f"shop{right}") for left in (1, 2) for right in (1, 2, 3)} <= set(drawn)
+    assert ("http-lb1", "web1") in drawn
+
+
+def test_its_health_is_asked_by_its_own_host_name() -> None:
+    made = plan(parse(BASE + SHOP % ""), "debian")
+    balancer = next(f.text for f in made.node("http-lb1").files if f.path.endswith("haproxy.cfg"))
+    assert "uri /healthz ver HTTP/1.1 hdr Host shop.www.test" in balancer
+    own = next(file.text for file in made.node("shop1").files if file.path == "/etc/lab/app")
+    assert "host=shop.www.test\n" in own
+
+
+def test_folders_that_it_may_write_are_made_in_its_image_for_its_user() -> None:
+    wanted = app_recipe("shop", "debian", "shop:1", writable=["/var/lib/shop"])
+    text = complete(wanted, ["/shop"], "shop", Person(1000, 1001)).dockerfile
+    assert 'USER 0\nRUN ["/usr/lib/lab/folders", "1000:1001", "/var/lib/shop"]\nUSER shop\n' in text
+    bare = complete(app_recipe("shop", "debian", "shop:1"), ["/shop"], "a$b", Person(1000)).dockerfile
+    assert 'RUN ["/usr/lib/lab/folders", "1000:0"]\nUSER a\\$b\n' in bare
+    assert bare.count("USER") == 2
+    root = complete(app_recipe("shop", "debian", "shop:1"), ["/shop"]).dockerfile
+    assert root.count("USER") == 1, "root it was, and root it stays"
+    assert wanted.tag != app_recipe("shop", "debian", "shop:1").tag
 
 
 @pytest.mark.parametrize(
-    ("ports", "argv", "says"),
-    [((8080, 9090), ("/shop",), "listens on 8080, 9090, as it declares, and not on 8000"), ((), (), "runs nothing")],
+    ("found", "says"),
+    [
+        (ImageFacts("x", (8080, 9090), ("/shop",)), "listens on 8080, 9090, as it declares, and not on 8000"),
+        (ImageFacts("x"), "runs nothing"),
+        (ImageFacts("x", (), ("/shop",), labels=(f"{LABEL}.cluster",)), f"has the label '{LABEL}.cluster'"),
+    ],
 )
-def test_an_image_that_can_not_be_it(ports: tuple[int, ...], argv: tuple[str, ...], says: str) -> None:
-    admit_app("shop", 8000, (8000,), ("/shop",))
-    admit_app("shop", 8000, (), ("/shop",))
+def test_an_image_that_can_not_be_it(found: ImageFacts, says: str) -> None:
+    admit_app("shop", 8000, ImageFacts("x", (8000,), ("/shop",), labels=(f"{LABEL}.family", "maintainer")))
+    admit_app("shop", 8000, ImageFacts("x", (), ("/shop",)))
     with pytest.raises(SpecError, match=says):
-        admit_app("shop", 8000, ports, argv)
+        admit_app("shop", 8000, found)
+
+
+USERS = "root:x:0:0:root:/root:/bin/sh\nshop:x:1000:1001:,,,:/home/shop:/bin/false\nbroken\nodd:x:one:1:::\n"
+GROUPS = "root:x:0:\nshop:x:1001:\ndisk:x:6:shop,other\nmail:x:8:other\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", Person(0, 0, (), "/root")),
+        ("shop", Person(1000, 1001, (6,), "/home/shop")),
+        ("1000", Person(1000, 1001, (6,), "/home/shop")),
+        ("1000:0", Person(1000, 0, (), "/home/shop")),
+        ("shop:mail", Person(1000, 8, (), "/home/shop")),
+        ("4711", Person(4711, 0, (), "/")),
+        ("4711:4712", Person(4711, 4712, (), "/")),
+    ],
+)
+def test_the_user_of_an_image_by_number_as_an_engine_finds_it(said: str, expected: Person) -> None:
+    assert person(said, USERS, GROUPS) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "says"), [("nobody", "user 'nobody'"), ("odd", "user 'odd'"), ("shop:none", "group 'none'"), ("²", "'²'")]
+)
+def test_a_user_that_an_image_does_not_have(said: str, says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        person(said, USERS, GROUPS)
+    assert person("", "", "") == Person()
 
 
 def test_a_folder_is_named_by_its_content(tmp_path: Path) -> None:
@@ -205,6 +281,9 @@ class _Engine:
 
     def inspect_container(self, _: str) -> dict[str, Any]:
         return {"Config": {"User": "1000"}}
+
+    def get_archive(self, _: str, __: str) -> Any:  # noqa: ANN401
+        raise NotFound("it has no files of users")
 
     def put_archive(self, _: str, __: str, data: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:

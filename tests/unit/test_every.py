@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.chaos import every, load
+from lab.cli import chaos
+from lab.evidence import Verdict
 from lab.plan import plan
 from lab.topology import parse
 from tests.unit.conftest import WHOLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APP = "network: 10.90.0.0/24\nports: {site: 8443}\nweb: {count: 2}\nhttp-lb: {count: 1}\n"
 APP += "apps: {shop: {image: shop, port: 8000, count: 2}}\n"
@@ -39,6 +48,23 @@ def test_a_fault_of_a_node_that_is_not_there_happens_to_one_that_is() -> None:
     played, left = _faults(APP.replace("count: 2", "count: 1", 1))
     assert "pause web1" in played
     assert any("no VIP" in why for why in left.values())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "bad", "cell"),
+    [
+        (Verdict.HOLDS, 0, "0 of 94"),
+        (Verdict.LOST, 3, "3 of 94"),
+        (Verdict.STALE, 2, "2 stale of 94"),
+        (Verdict.DUPLICATED, 1, "1 duplicated of 94"),
+        (Verdict.UNKNOWN, 0, "unknown of 94"),
+        (None, 0, "–"),
+    ],
+)
+def test_the_cell_of_the_lost_writes(verdict: Verdict | None, bad: int, cell: str, tmp_path: Path) -> None:
+    writes = 94 if verdict else None
+    row = every.Damage("kill shop1", 100, 0, 0.0, writes, verdict, bad, good=True, folder=tmp_path)
+    assert chaos._lost(row) == cell  # noqa: SLF001
 
 
 def test_those_of_web_nodes_happen_to_an_applications_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
+from lab.evidence import own
 from lab.evidence.ledger import ENOUGH, Outcome, Verdict
 from lab.evidence.own import OwnLedger
 from lab.evidence.writers import instance, load
@@ -191,6 +193,50 @@ def test_a_class_with_a_mistake_is_refused_before_anything_is_broken(app: App, k
     with pytest.raises(SpecError, match=says) as refused, _ledger(app, kind):
         pass
     assert "test_own_ledger.py" in str(refused.value)
+
+
+class Endless(Orders):
+    """It reads, and reads."""
+
+    def read(self, http: Any) -> object:  # noqa: ANN401
+        while http:
+            threading.Event().wait(0.01)
+        return []
+
+
+class Unending(Orders):
+    """It writes, and writes."""
+
+    def write(self, http: Any, id: str) -> object:  # noqa: A002, ANN401
+        del id
+        while http:
+            threading.Event().wait(0.01)
+        return True
+
+
+@pytest.mark.parametrize(("kind", "method"), [(Endless, "read"), (Unending, "write")])
+def test_a_method_that_never_returns_is_refused_with_its_line(
+    app: App, kind: type, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("READ_SECONDS", 0.3), ("WRITE_PATIENCE", 0.3), ("END_SECONDS", 0.2)):
+        monkeypatch.setattr(own, name, seconds)
+    with pytest.raises(SpecError, match=f"'{kind.__name__}.{method}' did not return within") as refused:
+        _ledger(app, kind).__enter__()
+    file, _, line = refused.value.where.partition(", line ")
+    assert file == __file__
+    begins = inspect.getsourcelines(kind)[1]
+    assert begins < int(line) < begins + 10
+
+
+def test_a_read_that_never_returns_at_the_end_makes_it_unknown(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _ledger(app) as book:
+        book.more(ENOUGH)
+    monkeypatch.setattr(own, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(own, "END_SECONDS", 0.2)
+    monkeypatch.setattr(book, "_writer", Endless())
+    (judged,) = book.judge()
+    assert judged.verdict is Verdict.UNKNOWN
+    assert "did not return within" in judged.why
 
 
 def test_a_class_is_loaded_from_its_file_and_nothing_is_left_beside_it(tmp_path: Path, app: App) -> None:

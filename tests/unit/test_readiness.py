@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
 from lab.lifecycle import resolve
 from lab.lifecycle.down import down
@@ -17,8 +20,6 @@ from tests.unit.conftest import FEW, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from lab.backends.base import Result
 
 
 def test_status_says_who_is_not_ready_and_why(full: Cluster, memory: MemoryBackend) -> None:
@@ -119,3 +120,22 @@ def test_new_mysql_nodes_are_waited_for_by_nobody_beside_a_node_that_is_not_read
     backend.done.clear()
     up(parse(f"{FEW}mysql: {{count: 3}}\n"), backend, Silent(), seconds=1)
     assert all(node.ready for node in status(backend).nodes)
+
+
+class NeedsAnAccount(MemoryBackend):
+    """A backup node that becomes ready once the database has its account."""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        if node == "backup1" and argv[0].endswith(("await", "ready")) and "run mysql1 reload" not in self.done:
+            return Result(node, tuple(argv), 1, "backup: access denied", "")
+        return super().run(node, argv, seconds=seconds)
+
+
+@pytest.mark.parametrize("changed", ["", "web: {count: 2}\n"])
+def test_a_role_that_is_added_is_not_awaited_before_the_others_know_of_it(changed: str) -> None:
+    text = "name: golden\nmysql: {count: 1}\n"
+    backend = NeedsAnAccount("golden")
+    up(parse(text + "web: {count: 1}\n"), backend, Silent())
+    up(parse(f"{text}backup: {{every: 1h}}\n{changed or 'web: {count: 1}'}"), backend, Silent())
+    started, reloaded = backend.done.index("start backup1"), backend.done.index("run mysql1 reload")
+    assert started < reloaded < len(backend.done) - 1 - backend.done[::-1].index("run backup1 await")

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from lab import assets
 from lab.chaos import find, load, schedule
 from lab.chaos.record import Record
+from lab.cli.main import app
 from lab.errors import SpecError
 from lab.evidence.promises import promises
 from lab.plan import plan
@@ -103,6 +105,10 @@ def test_an_unknown_node_or_scenario_is_named(tmp_path: Path) -> None:
     assert "no node or role 'web9'" in str(caught.value)
     with pytest.raises(SpecError, match="there is no scenario nothing"):
         find("nothing")
+    done = CliRunner().invoke(app, ["chaos", "run", "nothing"])
+    assert isinstance(done.exception, SpecError)
+    assert "web-node-dies" in done.exception.next_step
+    assert done.exception.next_step.endswith("any, mysql-nemesis")
 
 
 @given(st.integers(0, 10_000))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import paths
+from lab import assets, paths
 from lab.backends import kinds, optional
 from lab.backends.base import Backend, Capabilities
 from lab.backends.memory import MemoryBackend
@@ -28,7 +28,9 @@ from lab.lifecycle.down import down
 from lab.lifecycle.status import status
 from lab.lifecycle.up import up
 from lab.progress import Silent
+from lab.testing import plugin
 from lab.topology import parse, placement, schema
+from lab.topology.cluster import cluster_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,6 +281,39 @@ def test_a_kind_with_settings_of_another_type_is_in_nobodys_way(monkeypatch: pyt
         kinds.kind("oddly-set")
     assert "oddly-set" in kinds.names()
     assert "oddly-set" not in kinds.usable()
+
+
+def test_a_package_with_the_name_of_a_key_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    point = SimpleNamespace(name="web", value="web:Kind", dist=None, load=lambda: kinds.BackendKind)
+    every = {**kinds._registered(), "web": point}  # noqa: SLF001
+    monkeypatch.setattr(kinds, "_registered", lambda: every)
+    cluster_model.cache_clear()  # type: ignore[attr-defined]
+    try:
+        assert parse("web: {count: 2}\n").web.count == 2  # type: ignore[union-attr]
+        with pytest.raises(SpecError, match="can't be called 'web', which is a key") as refused:
+            placement(tmp_path / "none", "web", None)
+        assert "rename" in refused.value.next_step
+        with pytest.raises(SpecError, match="backend"):
+            parse("backend: web\nweb:\n")
+    finally:
+        cluster_model.cache_clear()  # type: ignore[attr-defined]
+        kinds.kind.cache_clear()
+
+
+def test_the_tests_of_a_backend_take_its_settings_from_their_topology(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("backend: docker\nxen: {host: 'ssh://a', memory: 512}\nweb:\n", encoding="utf-8")
+    given = {"--backend": "xen", "--host": None, "--topology": str(file)}
+    (tmp_path / "own").mkdir()
+    assets.use_roles(tmp_path / "own")
+    try:
+        found = plugin.place(SimpleNamespace(getoption=given.get))  # type: ignore[arg-type]
+        assert (found.backend, found.settings.memory, found.settings.host) == ("xen", 512, "ssh://a")  # type: ignore[union-attr]
+        assert assets.outside() == tmp_path / "own", "the roles in use stay"
+        given["--host"] = "ssh://b"
+        assert plugin.place(SimpleNamespace(getoption=given.get)).settings.host == "ssh://b"  # type: ignore[arg-type,union-attr]
+    finally:
+        assets.use_roles(None)
 
 
 def test_nothing_of_the_lab_names_it() -> None:

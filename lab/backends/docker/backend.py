@@ -115,6 +115,17 @@ class DockerBackend:
             data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
             return labels.existing(rows, networks, data=data, unlimited=self._unlimited)
 
+    def clusters(self) -> Mapping[str, Existing]:
+        with engine.asking("listing the clusters"):
+            rows = self.api.containers(all=True, filters={"label": labels.CLUSTER})
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
+        joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
+        return {
+            name: labels.existing(of, joined, data=False, unlimited=frozenset()) for name, of in sorted(found.items())
+        }
+
     @functools.cached_property
     def _unlimited(self) -> frozenset[str]:
         """The limits of nodes that the engine does not apply."""
@@ -139,6 +150,8 @@ class DockerBackend:
                 self.api.create_volume(container.volume(self.cluster, node.name, which), labels=self._mark)
             container.create(self.api, plan, node, self._network, owned.hosts(files) if node.sealed else None)
             self._put(node.name, files, sealed=bool(node.sealed))
+            if node.sealed:
+                owned.give(self.api, self._id(node.name), node.image, list(node.volumes.values()))
 
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; recreated when the subnet changed, which requires new nodes anyway."""

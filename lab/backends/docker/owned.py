@@ -6,19 +6,16 @@ goes with the container; those with secrets belong to that user.
 
 from __future__ import annotations
 
-import tarfile
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
-
-from docker.errors import NotFound
 
 from lab.backends.archive import archive
 from lab.backends.docker.labels import FAMILY
-from lab.errors import SpecError
+from lab.building import persons
+from lab.errors import BackendError
 from lab.recipes import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import docker
 
@@ -26,6 +23,8 @@ FILES = "/etc/lab"
 OTHERS = 0o004  # others may read it
 TOOLS = "/usr/lib/lab/bin"
 SHELL = f"{TOOLS}/sh"
+FOLDERS = "/usr/lib/lab/folders"
+GIVE_SECONDS = 60
 PATH = f"PATH={TOOLS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -39,12 +38,34 @@ def put(api: docker.APIClient, container: str, files: Mapping[str, tuple[bytes, 
 
     Those with secrets (mode 0600) belong to its user, the others to root: the lab's programs, run as root, read them.
     """
-    number = _number(api, container, str(api.inspect_container(container)["Config"]["User"]))
+    number = persons.of_container(api, container, str(api.inspect_container(container)["Config"]["User"])).user
     for mine in (False, True):
         part = {path: content for path, content in files.items() if mine is not bool(content[1] & OTHERS)}
         inside = {path.removeprefix(f"{FILES}/"): content for path, content in part.items()}
         if inside:
             api.put_archive(container, FILES, archive(inside, number if mine else 0))
+
+
+def give(api: docker.APIClient, container: str, image: str, places: Sequence[str]) -> None:
+    """Gives the folders that a container may write to its user, by a container beside it.
+
+    A volume outlives its node, and the next image may have another user. A program that starts as root gives them
+    away itself.
+    """
+    person = persons.of_container(api, container, str(api.inspect_container(container)["Config"]["User"]))
+    if not person.user or not places:
+        return
+    host = api.create_host_config(
+        network_mode="none", volumes_from=[container], cap_drop=["ALL"], cap_add=["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+    )
+    owner = f"{person.user}:{person.group}"
+    made = api.create_container(image, [owner, *places], entrypoint=[FOLDERS], user="0", host_config=host)["Id"]
+    try:
+        api.start(made)
+        if api.wait(made, timeout=GIVE_SECONDS)["StatusCode"]:
+            raise BackendError(f"giving {', '.join(places)} to {owner}: {api.logs(made).decode(errors='replace')}")
+    finally:
+        api.remove_container(made, force=True)
 
 
 def hosts(files: Mapping[str, tuple[bytes, int]]) -> dict[str, str]:
@@ -62,24 +83,3 @@ def path(inspected: Mapping[str, Any]) -> str:
 def beside(inspected: Mapping[str, Any]) -> str:
     """The image of what runs beside a container, with the lab's programs."""
     return recipe("base", inspected["Config"]["Labels"][FAMILY]).tag
-
-
-def _number(api: docker.APIClient, container: str, declared: str) -> int:
-    """The number of an image's user."""
-    user = declared.partition(":")[0]
-    if not user or user.isdecimal():
-        return int(user or 0)
-    try:
-        chunks, _ = api.get_archive(container, "/etc/passwd")
-        with tarfile.open(fileobj=BytesIO(b"".join(chunks))) as tar:
-            member = tar.extractfile(tar.getmembers()[0])
-            lines = member.read().decode(errors="replace").splitlines() if member else []
-    except NotFound:
-        lines = []
-    numbers = {words[0]: words[2] for line in lines if len(words := line.split(":")) > 2}  # noqa: PLR2004
-    if not numbers.get(user, "").isdecimal():
-        raise SpecError(
-            f"the image's user '{user}' is not in its /etc/passwd",
-            next_step="write USER with a number in its Dockerfile",
-        )
-    return int(numbers[user])

@@ -16,16 +16,21 @@ from lab.backends.archive import archive
 from lab.backends.base import ROUTE, Capabilities, Existing, Result, State
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
 from lab.errors import BackendError, HostError, LabError
+from lab.recipes import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from lab.backends.base import Room
+    from lab.backends.optional import ImageFacts
+    from lab.backends.xen.program import Program
     from lab.backends.xen.settings import Xen
     from lab.building.trial import Trial
     from lab.plan import NodePlan, Plan
     from lab.recipes import Recipe
 
+BASH = "/bin/bash"  # what is asked for as a shell
 BOOT_SECONDS = 120
 RUN_MARGIN = 15  # seconds for the way to a domain and back, above what the command itself may take
 CONSOLE_LINES = 25  # of a domain that did not boot
@@ -85,25 +90,29 @@ class XenBackend:
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
     ) -> None:
         from lab import engine
-        from lab.backends.xen import toolbox
+        from lab.backends.xen import application, toolbox
         from lab.building import builder
 
         with engine.connected(engine.REQUEST_SECONDS) as api, ThreadPoolExecutor(builder.PARALLEL) as pool:
             builder.build(api, recipes, report, trial)
             files = guest.files(report)
-            disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), recipes))
-        self._disks |= {recipe.tag: disk.name for recipe, disk in zip(recipes, disks, strict=True)}
+            needed = [*recipes, *application.beside(api, recipes, report)]
+            disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), needed))
+        self._disks |= {recipe.tag: disk.name for recipe, disk in zip(needed, disks, strict=True)}
         host.place(self.dom0, [*files, *disks], report)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         bridge = domain.bridge(self.cluster, self.settings)
         self._make_network(bridge, f"{plan.network.gateway}/{plan.network.prefixlen}")
-        disk = self._disk(node)
+        program = self._program(node) if node.sealed else None
+        disk = self._disk(node.image, f"app-{node.role}" if program else node.role)
+        beside = self._disk(recipe("base", plan.family).tag, "base") if program else ""
         kernel = guest.name(guest.KERNEL)
-        configuration = domain.config(plan, node, self.settings, self.dom0.store, disk, kernel)
+        configuration = domain.config(plan, node, self.settings, self.dom0.store, disk, kernel, beside)
         key_files = keys.keys(self.cluster)
         inbox = domain.payload(files) | {
-            "/lab/node": (domain.assignments(plan, node).encode(), 0o600),
+            "/lab/node": (domain.assignments(plan, node, program).encode(), 0o600),
+            **({"/lab/program": (program.script(node).encode(), 0o600)} if program else {}),
             "/lab/key/authorized_keys": (key_files.authorized.read_bytes(), 0o600),
             "/lab/key/host": (key_files.host.read_bytes(), 0o600),
         }
@@ -119,14 +128,34 @@ class XenBackend:
                 self.dom0.do("network", bridge, "no" if self.settings.bridge else "yes", address)
                 self._network = address
 
-    def _disk(self, node: NodePlan) -> str:
-        if node.image not in self._disks:
+    def _disk(self, image: str, role: str) -> str:
+        if image not in self._disks:
             from lab import engine
             from lab.backends.xen import toolbox
 
             with engine.connected(engine.REQUEST_SECONDS) as api:
-                self._disks[node.image] = toolbox.disk_name(api, node.image, node.role)
-        return self._disks[node.image]
+                self._disks[image] = toolbox.disk_name(api, image, role)
+        return self._disks[image]
+
+    def _program(self, node: NodePlan) -> Program:
+        """What the image of an application runs."""
+        from lab import engine
+        from lab.backends.xen import application
+
+        with engine.connected(engine.REQUEST_SECONDS) as api:
+            return application.program(api, node.image)
+
+    def image(self, reference: str) -> ImageFacts | None:
+        from lab import engine
+        from lab.building import sources
+
+        with engine.connected(engine.REQUEST_SECONDS) as api:
+            return sources.facts(api, reference)
+
+    def source(self, folder: Path) -> str:
+        from lab.building import sources
+
+        return sources.digest(folder)
 
     def start(self, node: str) -> None:
         known = replace(self._known(node), started=True)
@@ -172,16 +201,27 @@ class XenBackend:
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         limit = self.clock.limit(seconds)
-        bounded = shlex.join(["timeout", "-k", "2", str(limit), *argv])
-        done = self._inside(node, bounded, limit)
+        done = self._inside(node, self._told(node, ["timeout", "-k", "2", str(limit), *argv]), limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        return self.run(node, argv, seconds=seconds)  # a domain's root may do everything in it
+        # A domain's root may do everything in it. Beside an application the lab's own programs are.
+        limit = self.clock.limit(seconds)
+        done = self._inside(node, shlex.join(["timeout", "-k", "2", str(limit), *argv]), limit)
+        return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
+
+    def _told(self, node: str, argv: Sequence[str]) -> str:
+        """A command in the node's own files, for the shell in which commands arrive."""
+        return shlex.join([domain.INTO, *argv] if self._sealed(node) else argv)
+
+    def _sealed(self, node: str) -> bool:
+        """Whether a node is an application's."""
+        return bool(self._known(node).fixed.sealed)
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         if self._runs(node):
-            done = self._inside(node, "/run/lab/bin/tar -x -o -f - -C / && sync", stdin=archive(files))
+            unpack = domain.unpack(files) if self._sealed(node) else domain.UNPACK
+            done = self._inside(node, unpack, stdin=archive(files))
             if done.rc:
                 raise BackendError(f"copying files into {node}: {done.err}", where=node)
         else:
@@ -189,7 +229,7 @@ class XenBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         if self._runs(node):
-            done = self._inside(node, f"cat {shlex.quote(path)}")
+            done = self._inside(node, self._told(node, ["cat", path]))
             return None if done.rc else done.stdout
         done = self._ask("dig", node, self._known(node).disk, path, good=(0, NOTHING))
         laid, _, content = done.stdout.partition(b"\n\n")
@@ -241,7 +281,9 @@ class XenBackend:
     def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
         link = self.nodes.link(node, self._address(node))
         link.connect()
-        return link.command(shlex.join(argv), terminal=terminal)
+        if self._sealed(node) and list(argv) == [BASH]:
+            argv = [domain.SHELL]
+        return link.command(self._told(node, argv), terminal=terminal)
 
     def endpoint(self, port: int) -> str:
         node, entry = self.observe().published(port)

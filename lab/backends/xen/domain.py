@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lab.backends.archive import archive
 from lab.backends.base import Existing, Observed, State
 from lab.backends.xen import cpio
+from lab.backends.xen.program import OTHERS, START, TOOLS
 from lab.names import LABEL
 from lab.plan.model import TMPFS, Fixed, Limits
 from lab.recipes import manifest
@@ -18,6 +19,7 @@ from lab.recipes import manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lab.backends.xen.program import Program
     from lab.backends.xen.settings import Xen
     from lab.plan import NodePlan, Plan
 
@@ -34,9 +36,15 @@ KERNEL_THREADS = 150
 STOP_SECONDS = 30
 """For a clean stop of a domain that was made before it was remembered."""
 
-DATA_DISKS = "cdefghijklmnop"
+DATA_DISKS = "cdefghijklmno"
+BESIDE_DISK = "xvdp"
 COMMAND_LINE = "console=hvc0 quiet mitigations=off random.trust_cpu=on net.ifnames=0 panic=1"
 OWN = uuid.uuid5(uuid.NAMESPACE_DNS, LABEL)
+INTO = "/run/lab/bin/into"
+"""Runs a command in the files of an application, where commands arrive beside them."""
+
+SHELL = f"{TOOLS}/sh"
+UNPACK = "/run/lab/bin/tar -x -o -f - -C / && sync"
 
 
 def name(cluster: str, node: str) -> str:
@@ -59,12 +67,15 @@ def mac(address: str) -> str:
     return "00:16:3e:" + ":".join(f"{int(part):02x}" for part in address.split(".")[1:])
 
 
-def config(plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, kernel: str) -> str:  # noqa: PLR0913, PLR0917
-    """The domain's configuration; see xl.cfg(5)."""
+def config(  # noqa: PLR0913, PLR0917
+    plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, kernel: str, beside: str = ""
+) -> str:
+    """The domain's configuration; see xl.cfg(5). `beside`: the disk of the image beside an application."""
     home = f"{store}/clusters/{plan.cluster}/{node.name}"
     data = [f"{store}/volumes/{plan.cluster}/{node.name}-{key}.ext4" for key in node.volumes]
     disks = [("xvda", "r", f"{store}/images/{disk}"), ("xvdb", "w", f"{home}/own.ext4")]
     disks += [(f"xvd{letter}", "w", path) for letter, path in zip(DATA_DISKS, data, strict=False)]
+    disks += [(BESIDE_DISK, "r", f"{store}/images/{beside}")] if beside else []
     marks = {"cluster": plan.cluster, "node": node.name, "role": node.role}
     extra = " ".join([COMMAND_LINE, *(f"lab.{key}={value}" for key, value in marks.items())])
     values: dict[str, object] = {
@@ -85,20 +96,25 @@ def config(plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, ker
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
-def assignments(plan: Plan, node: NodePlan) -> str:
-    """What the initrd reads about the node: assignments for its shell (xen/guest/init)."""
+def assignments(plan: Plan, node: NodePlan, program: Program | None = None) -> str:
+    """What the initrd reads about the node: assignments for its shell (xen/guest/init).
+
+    `program`: that of an application.
+    """
     volumes = [f"xvd{which}:{path}" for which, path in zip(DATA_DISKS, node.volumes.values(), strict=False)]
     values = {
         "NAME": node.name,
         "ADDRESS": node.address,
         "PREFIX": plan.network.prefixlen,
         "PORT": PORT,
-        "ENTRYPOINT": manifest("base").own.entrypoint,
+        "ENTRYPOINT": START if program else manifest("base").own.entrypoint,
+        "BESIDE": BESIDE_DISK if program else "",
         "VOLUMES": " ".join(volumes),
         "SYSCTLS": "\n".join(f"{key}={value}" for key, value in node.sysctls.items()),
         "THREADS": node.limits.processes + KERNEL_THREADS,
         "DEVICES": " ".join(node.devices),
         "TMPFS": "\n".join(f"{path} {options}" for path, options in TMPFS.items()),
+        **(program.assignments(node) if program else {}),
     }
     return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in values.items())
 
@@ -107,6 +123,18 @@ def payload(files: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, in
     """Files for a node as they lie in its initrd, with a number by which it knows whether it took them over."""
     number = uuid.uuid4().hex.encode()
     return {f"/lab/files{path}": entry for path, entry in files.items()} | {"/lab/letter": (number, 0o600)}
+
+
+def unpack(files: Mapping[str, tuple[bytes, int]]) -> str:
+    """A shell command that unpacks files into an application; those with secrets belong to its user, as at its start.
+
+    By way of the first process, whose view of the files may be written.
+    """
+    here = f"/run/lab/bin/chroot /proc/1/root {TOOLS}"
+    steps = [f"{here}/tar -x -o -f - -C /"]
+    if owned := [path for path, (_, mode) in files.items() if not mode & OTHERS]:
+        steps.append(f'{here}/chown "$(/run/lab/bin/stat -c %u:%g /run/lab/printed)" {shlex.join(owned)}')
+    return " && ".join([*steps, "sync"])
 
 
 def folder(configuration: str, inbox: Mapping[str, tuple[bytes, int]]) -> bytes:

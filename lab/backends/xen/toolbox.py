@@ -6,6 +6,7 @@ by what went in.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import secrets
@@ -131,7 +132,8 @@ def stored(digests: frozenset[str], *, all_of_use: bool) -> list[Kept]:
     items = []
     for path in sorted(path for path in paths.disks().iterdir() if path.is_file()):
         of_use = all_of_use or any(f"-{stem}-" in path.name for stem in stems)
-        items.append(Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "", str(path)))
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            items.append(Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "", str(path)))
     return items
 
 
