@@ -54,8 +54,9 @@ def page(scene: Scene, told: PageCheck) -> CheckOutcome:
     """Asks for a page."""
     done = scene.run(told.at, _curl(scene, told.url, trusted=told.trusted, send=told.send))
     if not done.ok:
-        said = re.sub(r"^curl: \(\d+\) ", "", done.last_line)
-        return red(CURL.get(done.rc, "no-answer"), f"{told.url} does not answer: {said}", f"curl: {done.rc}")
+        error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
+        problem = error[1] if error else done.last_line
+        return red(CURL.get(done.rc, "no-answer"), f"{told.url} does not answer: {problem}", f"curl: {done.rc}")
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     first, *lines = head.splitlines()
     status = first.split()[1] if len(first.split()) > 1 else "no status"
