@@ -16,12 +16,13 @@ from lab.chaos.record import Record
 from lab.evidence import Load, Stream, outages, until
 from lab.evidence.latency import percentiles
 from lab.services.streams import cluster_probes
-from tests.unit import runs as plain
+from tests.unit import run_data
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
 RATE, SECONDS, FIRST = 500.0, 8.0, 100
+MINUTES, FEW_MINUTES = 10, 1  # of the run whose page is opened; few where there is one round only: a look
 ONE_CORE, CLOSE, OFF, OPEN_SECONDS, MEGABYTES = 10.0, 1.1, 50.0, 2.0, 5.0
 QUICK, SLOW = "/whoami", "/slow?ms=20"
 # The node itself stops its web server and says for how long, to the nanosecond.
@@ -44,13 +45,14 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
         off.append(_outage(cluster))
         quick += _beside_wrk(cluster, QUICK)
         slow += _beside_wrk(cluster, SLOW)
-    size, opening = _page(runs)
+    minutes = MINUTES if runs > 1 else FEW_MINUTES
+    size, opening = _page(runs, minutes)
     whole = f"≤ {ONE_CORE:g} %"
     rows = [
         figure(f"generator at {RATE:g} requests/s, TLS: of one core", "%", load, whole, ONE_CORE),
         figure("probes of every address at 20 Hz: of one core", "%", probing, whole, ONE_CORE),
         figure("an outage of 2 s, as probed: off by", "ms", off, f"≤ {OFF:g} ms", OFF),
-        figure("the page of 10 minutes at 500/s", "MB", [size], f"≤ {MEGABYTES:g} MB", MEGABYTES),
+        figure(f"the page of {minutes} minutes at 500/s", "MB", [size], f"≤ {MEGABYTES:g} MB", MEGABYTES),
     ]
     for name, pairs in {"a page of 1 ms": quick, "a page of 20 ms": slow}.items():
         if pairs:
@@ -111,13 +113,13 @@ def _beside_wrk(cluster: LabCluster, path: str) -> list[tuple[float, float]]:
     return [(ours / theirs, (ours - theirs) * 1000)]
 
 
-def _page(runs: int) -> tuple[float, list[float]]:
+def _page(runs: int, minutes: int) -> tuple[float, list[float]]:
     """Megabytes, and the seconds of each opening; none where there is no browser."""
     from tests.browser import NAMES, opened
 
     folder = Path(tempfile.mkdtemp(prefix="labbench-"))
     try:
-        page = _written(folder)
+        page = _written(folder, 60 * minutes)
         size = page.stat().st_size / 1e6
         opening = []
         for _ in range(runs if any(map(shutil.which, NAMES)) else 0):
@@ -129,15 +131,17 @@ def _page(runs: int) -> tuple[float, list[float]]:
         shutil.rmtree(folder)
 
 
-def _written(folder: Path) -> Path:
-    """A run of ten minutes with a fault every ten seconds."""
+def _written(folder: Path, seconds: int) -> Path:
+    """A run of so many seconds with a fault every ten."""
     from lab.topology import parse
     from tests.unit.conftest import FULL
 
-    probed = {name: plain.rows(lambda at: "ok" if at % 10 > 1 else None, 600) for name in ("site", "web1", "web2")}
-    faults = [plain.happened("kill", "web1", at, at + 3) for at in range(5, 590, 10)]
-    seen = plain.seen(probed, faults, plain.load(rate=500, seconds=600), seconds=600)
-    told = {"summary": "ten minutes", "versions": plain.VERSIONS}
+    probed = {
+        name: run_data.rows(lambda at: "ok" if at % 10 > 1 else None, seconds) for name in ("site", "web1", "web2")
+    }
+    faults = [run_data.happened("kill", "web1", at, at + 3) for at in range(5, seconds - 10, 10)]
+    seen = run_data.seen(probed, faults, run_data.load(rate=500, seconds=seconds), seconds=seconds)
+    told = {"summary": f"{seconds} seconds", "versions": run_data.VERSIONS}
     record = Record.begin(folder, "long", 1, told, 1000)
     record.keep(seen, [], {}, MemoryBackend("golden"), parse(FULL))
     return record.folder / "report.html"

@@ -95,12 +95,16 @@ class Result:
         taken: figures by section.
         failed: by section, why there are none.
         seconds: how long each section took.
+        until: when it has to end, by the monotonic clock.
+        left_out: the sections that there was no time for.
     """
 
     quick: bool = False
     taken: dict[str, list[Figure]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    until: float = float("inf")
+    left_out: list[str] = field(default_factory=list)
     began: str = field(default_factory=lambda: time.strftime("%Y%m%d-%H%M%S"))
 
     @property
@@ -117,6 +121,7 @@ class Result:
             "machine": machine(),
             "sections": {name: [asdict(entry) for entry in rows] for name, rows in self.taken.items()},
             "failed": self.failed,
+            "left_out": self.left_out,
             "seconds": {name: round(took, 1) for name, took in self.seconds.items()},
         }
         self.path.write_text(json.dumps(body, indent=1), encoding="utf-8")

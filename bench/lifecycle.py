@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from functools import cache
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import compose_v2
 from bench.figures import Figure, figure, seconds
@@ -23,6 +24,9 @@ from lab.lifecycle.resolve import offline
 from lab.parallel import WORKERS
 from lab.plan import TMPFS, Plan, plan
 from lab.topology import find, load
+
+if TYPE_CHECKING:
+    from lab.testing import LabCluster
 
 LAB = str(Path(sys.executable).with_name("lab"))
 NAME = f"labbench-{os.getpid()}"
@@ -56,12 +60,26 @@ def run(runs: int) -> list[Figure]:
     return _figures(rounds)
 
 
+def look(cluster: LabCluster, runs: int) -> list[Figure]:
+    """Of the shared cluster, which has this bench's name: without Compose and the engine's floor."""
+    taken: dict[str, list[float]] = {}
+    cluster.applied = None  # the command makes it the shipped topology; who comes next finds their own again
+    for _ in range(runs):
+        for name, argv in {"lab down": ("down",), "lab up, images built, ready": ("up",)}.items():
+            taken.setdefault(name, []).append(seconds(lambda argv=argv: _lab(*argv)))  # type: ignore[misc]
+        again = {"lab up again, nothing to change": "up", "lab status": "status", "lab --help": "--help"}
+        for name, verb in again.items():
+            taken.setdefault(name, []).append(seconds(lambda verb=verb: _lab(verb)))  # type: ignore[misc]
+    rows = [figure(name, "s", values) for name, values in taken.items()]
+    return [*rows, figure("memory of all nodes at rest", "GiB", [_memory()], f"≤ {MEMORY_GIB:g} GiB", MEMORY_GIB)]
+
+
 def _memory() -> float:
     """GiB of all nodes together, without what the kernel would give back (inactive pages of files)."""
     engine = DockerBackend(NAME)
     total = 0
     for node in engine.observe().nodes:
-        told = engine.api.stats(container.name(NAME, node.name), stream=False)["memory_stats"]
+        told = engine.api.stats(container.name(NAME, node.name), stream=False, one_shot=True)["memory_stats"]
         total += told["usage"] - told["stats"].get("inactive_file", 0)
     engine.api.close()
     return total / 2**30

@@ -102,7 +102,7 @@ def _transactions(cluster: LabCluster, runs: int) -> list[tuple[float, float]]:
 def _said(cluster: LabCluster, command: str, node: str = "client") -> str:
     done = cluster.run(node, command, seconds=SECONDS + 60)
     if not done.ok:
-        raise RuntimeError(f"{command}: {done.said}")
+        raise RuntimeError(f"{command}: {done.last_line}")
     return done.stdout
 
 

@@ -58,5 +58,5 @@ def _rate(cluster: LabCluster, address: str) -> float:
         "client", f"seq {LOGINS} | xargs -P {AT_ONCE} -I{{}} ssh {options} {USER}@{address} true", seconds=120
     )
     if not done.ok:
-        raise RuntimeError(f"a login failed: {done.said}")
+        raise RuntimeError(f"a login failed: {done.last_line}")
     return LOGINS / (time.perf_counter() - begun)

@@ -66,6 +66,6 @@ def _rate(cluster: LabCluster, what: str, place: str) -> float:
     command = f"mkdir -p {folder} && cd {folder} && {{ {clean}; }} && {clock} && {WORK[what]} && {clock}"
     done = cluster.run("web1", command, seconds=300)
     if not done.ok:
-        raise RuntimeError(f"{command}: {done.said}")
+        raise RuntimeError(f"{command}: {done.last_line}")
     begun, ended = map(float, done.stdout.split())
     return AMOUNTS[what][0] / (ended - begun)

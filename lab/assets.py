@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 def cached(function: Callable[P, T]) -> Callable[P, T]:
     """As `functools.cache`, for values read from the folders of roles: cleared by `use_roles`."""
-    made = cache(function)
-    _cached.append(made)
-    return made  # type: ignore[return-value]
+    memoized = cache(function)
+    _cached.append(memoized)
+    return memoized  # type: ignore[return-value]
 
 
 def use_roles(folder: Path | None) -> None:
@@ -32,21 +32,21 @@ def use_roles(folder: Path | None) -> None:
         folder: holds one folder a role; None, or one that does not exist, for none.
     """
     global _outside  # noqa: PLW0603  which roles there are is one thing for the whole process, as `images` is
-    wanted = folder.resolve() if folder and folder.is_dir() else None
-    if wanted != _outside:
-        _outside = wanted
-        for made in _cached:
-            made.cache_clear()
+    resolved = folder.resolve() if folder and folder.is_dir() else None
+    if resolved != _outside:
+        _outside = resolved
+        for function in _cached:
+            function.cache_clear()
 
 
 def use_apps(names: Iterable[str]) -> None:
     """Has these names be applications of a topology: each is a role whose nodes run an image of the user's own."""
     global _apps  # noqa: PLW0603  as for `use_roles`
-    wanted = _apps | set(names)
-    if wanted != _apps:
-        _apps = frozenset(wanted)
-        for made in _cached:
-            made.cache_clear()
+    all_names = _apps | set(names)
+    if all_names != _apps:
+        _apps = frozenset(all_names)
+        for function in _cached:
+            function.cache_clear()
 
 
 def apps() -> frozenset[str]:
@@ -84,6 +84,16 @@ def xen() -> Path:
     """The folder of Xen's parts: kernel, initrd, verbs of the host, and the nested host."""
     packaged = _PACKAGE / "_xen"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "xen"
+
+
+OWN_LESSONS = Path("lessons")
+"""The folder, in the current one, of lessons that are not the lab's own."""
+
+
+def lessons() -> dict[str, Path]:
+    """The folder of each lesson, by its name: those that ship with the lab, and those of `OWN_LESSONS`."""
+    roots = (_PACKAGE / "lessons", OWN_LESSONS)
+    return {path.parent.name: path.parent for root in roots for path in sorted(root.glob("[0-9][0-9]-*/lesson.yaml"))}
 
 
 @cache

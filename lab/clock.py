@@ -72,14 +72,16 @@ class Clock:
         deadline = time.monotonic() + limit
         while True:
             try:
-                seen: T | BackendError = ask()
+                answer: T | BackendError = ask()
             except BackendError as error:
-                seen = error
-            if not isinstance(seen, BackendError) and good(seen):
-                return seen
+                answer = error
+            if not isinstance(answer, BackendError) and good(answer):
+                return answer
             if time.monotonic() >= deadline:
                 raise NotReady(
-                    f"after {limit:g} s still waiting for: {what}; last seen: {seen!r}", awaited=what, seen=repr(seen)
+                    f"after {limit:g} s still waiting for: {what}; last seen: {answer!r}",
+                    awaited=what,
+                    last=repr(answer),
                 )
             time.sleep(POLL_SECONDS)
 

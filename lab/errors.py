@@ -115,13 +115,13 @@ class NotReady(LabError):
         where: as for every error.
         next_step: as for every error.
         awaited: the condition.
-        seen: the last observation.
+        last: the last observation.
     """
 
-    def __init__(self, what: str, *, where: str = "", next_step: str = "", awaited: str = "", seen: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", next_step: str = "", awaited: str = "", last: str = "") -> None:
         super().__init__(what, where=where, next_step=next_step)
         self.awaited = awaited
-        self.seen = seen
+        self.last = last
 
 
 class Locked(LabError):

@@ -42,5 +42,5 @@ def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
     raise NotReady(
         "\n".join([*map(str, shown), *(str(error).splitlines()[0] for error in brief)]),
         awaited="; ".join(error.awaited for error in waits),
-        seen="; ".join(error.seen for error in waits),
+        last="; ".join(error.last for error in waits),
     )

@@ -30,7 +30,7 @@ def _place(variable: str, default: str, part: str) -> Path:
     return root / _NAME / name
 
 
-def _made(folder: Path, variable: str) -> Path:
+def _created(folder: Path, variable: str) -> Path:
     """Creates a folder if it is missing, accessible by this user alone.
 
     Raises:
@@ -44,13 +44,13 @@ def _made(folder: Path, variable: str) -> Path:
 
 
 def _folder(variable: str, default: str, part: str) -> Path:
-    return _made(_place(variable, default, part), variable)
+    return _created(_place(variable, default, part), variable)
 
 
 def secrets(cluster: str, *, make: bool = False) -> Path:
     """The folder of a cluster's secrets; created if `make` is set, else it may be missing."""
     place = _place("XDG_DATA_HOME", ".local/share", cluster)
-    return _made(place, "XDG_DATA_HOME") if make else place
+    return _created(place, "XDG_DATA_HOME") if make else place
 
 
 def logs() -> Path:
@@ -71,16 +71,16 @@ def lock(name: str) -> Path:
 def sockets() -> Path:
     """The folder of shared connections to Xen hosts; short, since a socket's path is limited to 107 characters."""
     root = os.environ.get("XDG_RUNTIME_DIR")
-    made = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
-    _made(made, "XDG_RUNTIME_DIR")
-    found = made.lstat()  # a link of another user may lead anywhere
-    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not S_ISDIR(found.st_mode):
+    folder = Path(root) / "lab-ssh" if root and Path(root).is_dir() else Path(f"/tmp/lab-ssh-{os.getuid()}")  # noqa: S108
+    _created(folder, "XDG_RUNTIME_DIR")
+    status = folder.lstat()  # a link of another user may lead anywhere
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or not S_ISDIR(status.st_mode):
         raise HostError(
-            f"{made} belongs to another user, or is accessible by others",
-            where=str(made),
+            f"{folder} belongs to another user, or is accessible by others",
+            where=str(folder),
             next_step="remove it, or set XDG_RUNTIME_DIR to a folder of this user alone",
         )
-    return made
+    return folder
 
 
 def disks() -> Path:
@@ -90,7 +90,7 @@ def disks() -> Path:
 
 def xen_host() -> Path:
     """The folder of the nested Xen host's keys, store and log; `LAB_XEN_FOLDER` selects another one."""
-    said = os.environ.get("LAB_XEN_FOLDER")
-    if said:
-        return _made(Path(said), "LAB_XEN_FOLDER")
+    configured = os.environ.get("LAB_XEN_FOLDER")
+    if configured:
+        return _created(Path(configured), "LAB_XEN_FOLDER")
     return _folder("XDG_STATE_HOME", ".local/state", "xen-host")

@@ -54,28 +54,30 @@ def text(path: Path, kind: Document) -> str:
         raise SpecError(f"cannot read the {kind.noun}: {error}", where=str(path)) from error
 
 
-def model(made: type[T], said: str, kind: Document, source: str, overrides: Mapping[str, Any] | None = None) -> T:
+def model(
+    model_type: type[T], content: str, kind: Document, source: str, overrides: Mapping[str, Any] | None = None
+) -> T:
     """The model of a YAML text, with top-level `overrides`, except those that are None.
 
     Raises:
         SpecError: it is not valid.
     """
-    data, tree = _mapping(said, kind, source)
+    data, tree = _mapping(content, kind, source)
     data |= {key: value for key, value in (overrides or {}).items() if value is not None}
     try:
-        return made.model_validate(data)
+        return model_type.model_validate(data)
     except ValidationError as error:
-        raise _explained(made, error, kind, source, _lines(tree)) from None
+        raise _explained(model_type, error, kind, source, _lines(tree)) from None
 
 
-def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], yaml.Node | None]:
+def _mapping(content: str, kind: Document, source: str) -> tuple[dict[str, Any], yaml.Node | None]:
     """The values of a document, and their line numbers."""
     try:
-        tree = yaml.compose(said, Loader=yamls.LOADER)
-        data = yamls.read(said)
+        tree = yaml.compose(content, Loader=yamls.LOADER)
+        data = yamls.read(content)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        tabs = said.splitlines()[line - 1 : line]
+        tabs = content.splitlines()[line - 1 : line]
         if tabs and "\t" in tabs[0][: len(tabs[0]) - len(tabs[0].lstrip())]:
             raise SpecError(
                 "a line starts with a tab; YAML allows only spaces there",
@@ -108,32 +110,32 @@ def _mapping(said: str, kind: Document, source: str) -> tuple[dict[str, Any], ya
 
 def _lines(node: yaml.Node | None, at: Location = ()) -> dict[Location, int]:
     """The line, counted from 1, of every key and item of a document."""
-    found: dict[Location, int] = {}
+    lines: dict[Location, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            found[*at, key.value] = key.start_mark.line + 1
-            found |= _lines(value, (*at, key.value))
+            lines[*at, key.value] = key.start_mark.line + 1
+            lines |= _lines(value, (*at, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            found[*at, index] = value.start_mark.line + 1
-            found |= _lines(value, (*at, index))
-    return found
+            lines[*at, index] = value.start_mark.line + 1
+            lines |= _lines(value, (*at, index))
+    return lines
 
 
 def _refuse_twice(node: yaml.Node | None, source: str) -> None:
     """Refuses duplicate keys, of which YAML silently uses the last."""
     if not isinstance(node, yaml.MappingNode):
         return
-    seen: dict[str, int] = {}
+    first_lines: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
-        if key.value in seen:
+        if key.value in first_lines:
             raise SpecError(
                 f"the key '{key.value}' is duplicate",
-                where=f"{source}, lines {seen[key.value]} and {line}",
+                where=f"{source}, lines {first_lines[key.value]} and {line}",
                 next_step="remove one of them",
             )
-        seen[key.value] = line
+        first_lines[key.value] = line
         _refuse_twice(value, source)
 
 
@@ -152,20 +154,20 @@ def _valid_keys(root: type[BaseModel], at: Location) -> list[str]:
 
 
 def _explained(
-    made: type[BaseModel], error: ValidationError, kind: Document, source: str, lines: dict[Location, int]
+    model_type: type[BaseModel], error: ValidationError, kind: Document, source: str, lines: dict[Location, int]
 ) -> SpecError:
     """All problems of a document as one error; problems of a union's members with one value are one problem."""
-    found: dict[Location, list[str]] = {}
+    messages: dict[Location, list[str]] = {}
     for detail in error.errors():
         at = tuple(detail["loc"])
         while at and at not in lines:
             at = at[:-1]
-        found.setdefault(at, []).append(_problem(detail, made, at))
+        messages.setdefault(at, []).append(_problem(detail, model_type, at))
     problems = []
-    for at, said in found.items():
-        given = _given(error, at)
+    for at, texts in messages.items():
+        value = _value_of(error, at)
         place = f"line {lines[at]}, {'.'.join(map(str, at))}" if at else "the whole document"
-        problems.append(f"{place}: {' or '.join(dict.fromkeys(said))}{given}")
+        problems.append(f"{place}: {' or '.join(dict.fromkeys(texts))}{value}")
     shown = problems[:SHOWN] + ([f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
     title = f"the {kind.noun} is not valid" if len(problems) == 1 else f"the {kind.noun} has {len(problems)} problems"
     return SpecError(
@@ -175,7 +177,7 @@ def _explained(
     )
 
 
-def _given(error: ValidationError, at: Location) -> str:
+def _value_of(error: ValidationError, at: Location) -> str:
     """The value at a place, as the end of the sentence; empty for mappings and unknown keys."""
     for detail in error.errors():
         plain = not isinstance(detail["input"], dict | list) and detail["type"] not in (
@@ -192,14 +194,14 @@ def problem(detail: ErrorDetails) -> str:
     return _problem(detail, BaseModel, ())
 
 
-def _problem(detail: ErrorDetails, made: type[BaseModel], at: Location) -> str:
+def _problem(detail: ErrorDetails, model_type: type[BaseModel], at: Location) -> str:
     """One problem as a sentence, with the nearest valid key or the expected value."""
     kind = detail["type"]
     if kind == "extra_forbidden":
-        valid = _valid_keys(made, at[:-1])
+        valid = _valid_keys(model_type, at[:-1])
         return f"unknown key '{detail['loc'][-1]}'; {nearest(str(at[-1] if at else ''), valid)}"
     if kind in ("model_type", "model_attributes_type"):
-        return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(made, at)[:4])}"
+        return f"a mapping is expected here, with keys such as {', '.join(_valid_keys(model_type, at)[:4])}"
     return f"{EXPECTED[kind]} is expected" if kind in EXPECTED else _message(detail)
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Page
@@ -29,22 +29,33 @@ class Opened:
 
 
 @contextmanager
-def opened(file: Path, **context: Any) -> Iterator[Opened]:
-    """A file in a browser of its own; the test is skipped where there is none."""
+def browsing() -> Iterator[Callable[..., Opened]]:
+    """A browser: a function that opens an address in a window of its own. Skips the test where there is none."""
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     if binary is None:
         pytest.skip("there is no Chromium here")
     with sync_playwright() as playwright:
-        # Root may not use the browser's sandbox; it opens one file of our own.
+        # Root may not use the browser's sandbox; it opens pages of our own.
         browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-        page = browser.new_context(**context).new_page()
-        made = Opened(page)
-        page.on("console", lambda message: made.errors.append(message.text))
-        page.on("pageerror", lambda error: made.errors.append(str(error)))
-        page.on("request", lambda request: made.asked.append(request.url))
-        page.goto(file.as_uri())
-        yield made
+
+        def visit(address: str, **context: Any) -> Opened:
+            page = browser.new_context(**context).new_page()
+            made = Opened(page)
+            page.on("console", lambda message: made.errors.append(message.text))
+            page.on("pageerror", lambda error: made.errors.append(str(error)))
+            page.on("request", lambda request: made.asked.append(request.url))
+            page.goto(address)
+            return made
+
+        yield visit
         browser.close()
+
+
+@contextmanager
+def opened(file: Path, **context: Any) -> Iterator[Opened]:
+    """A file in a browser of its own; the test is skipped where there is none."""
+    with browsing() as visit:
+        yield visit(file.as_uri(), **context)
 
 
 def bands(page: Page, plot: str) -> dict[str, tuple[float, float]]:

@@ -6,18 +6,21 @@ import os
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from lab import paths
-from tests import markers
+from tests import markers, parts
 
 _HOME = "LAB_TEST_HOME"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is imported that could look."""
-    del config
+    # Of several processes of one run the first counts; a pytest that a test starts is no part.
+    if (count := os.environ.pop(parts.COUNT, "")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(parts.Counted(Path(count)))
     # Who starts the tests in the background may have them ignore an interrupt, and so would all that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The nested Xen host is the machine's, booted before the tests; only what clusters leave is theirs alone.

@@ -10,13 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REASONED = ("nightly", "xen_smoke", "smaller", "galera")
+FOLDER = "tests/cluster/topologies"
+LVS = f"{FOLDER}/lvs.yaml"
+PEOPLE = f"{FOLDER}/people.yaml"
+WEB = f"{FOLDER}/web.yaml"
 RUNS = {
-    "xen_smoke": ("five",),
+    "xen_smoke": (LVS,),
     "smaller": (
         "stage6",
-        "tests/cluster/topologies/storage.yaml",
-        "tests/cluster/topologies/apps.yaml",
-        "tests/cluster/topologies/sites.yaml",
+        WEB,
+        PEOPLE,
+        f"{FOLDER}/storage.yaml",
+        f"{FOLDER}/apps.yaml",
+        f"{FOLDER}/sites.yaml",
     ),
 }
 """The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""

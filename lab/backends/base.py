@@ -52,7 +52,7 @@ class Result:
         return self.rc == 0
 
     @property
-    def said(self) -> str:
+    def last_line(self) -> str:
         """The last line that it printed, for a person to read."""
         lines = (self.stdout + "\n" + self.stderr).strip().splitlines()
         return lines[-1] if lines else f"exit code {self.rc}"
@@ -136,14 +136,14 @@ class Existing:
             BackendError: the node does not run.
             SpecError: there is no such port.
         """
-        found = next(((node, entry) for node in self.nodes for entry in node.fixed.publish if entry.port == port), None)
-        if found is None:
+        match = next(((node, entry) for node in self.nodes for entry in node.fixed.publish if entry.port == port), None)
+        if match is None:
             raise SpecError(f"port {port} is not published", next_step="'lab open' lists what is")
-        node = found[0]
+        node = match[0]
         if node.state is not State.RUNNING:
             what = f"{node.name}, which holds the published ports, is not running"
             raise BackendError(what, where=node.name, next_step="run 'lab up'")
-        return found
+        return match
 
 
 class Lack(StrEnum):

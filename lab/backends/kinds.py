@@ -86,8 +86,8 @@ class BackendKind:
 
 @cache
 def _registered() -> dict[str, EntryPoint]:
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    return {**found, **{name: EntryPoint(name, place, GROUP) for name, place in OWN.items()}}
+    external = {point.name: point for point in entry_points(group=GROUP)}
+    return {**external, **{name: EntryPoint(name, place, GROUP) for name, place in OWN.items()}}
 
 
 def names() -> list[str]:
@@ -107,15 +107,15 @@ def kind(name: str) -> BackendKind:
         hint = nearest(name, names(), "choose one of")
         raise SpecError(f"there is no backend '{name}'", where="backend", next_step=hint)
     try:
-        made = point.load()()
-    except Exception as error:  # whatever another package does when it is imported
+        loaded = point.load()()
+    except Exception as error:  # another package may raise anything at import
         raise _unusable(point, f"{type(error).__name__}: {error}") from error
-    if not isinstance(made, BackendKind):
+    if not isinstance(loaded, BackendKind):
         raise _unusable(point, f"{point.value} is no BackendKind")
-    given: object = made.settings
-    if not (isinstance(given, type) and issubclass(given, Settings)):
+    settings: object = loaded.settings
+    if not (isinstance(settings, type) and issubclass(settings, Settings)):
         raise _unusable(point, f"the 'settings' of {point.value} are no subclass of Settings")
-    return made
+    return loaded
 
 
 def _unusable(point: EntryPoint, why: str) -> SpecError:
@@ -146,13 +146,13 @@ def defaults(name: str) -> Settings:
 
 def usable() -> dict[str, BackendKind]:
     """All usable backends, by name; a broken one is reported only when it is named."""
-    found = {}
+    by_name = {}
     for name in names():
         try:
-            found[name] = kind(name)
+            by_name[name] = kind(name)
         except SpecError:
             continue
-    return found
+    return by_name
 
 
 def field(name: str) -> str:

@@ -51,6 +51,9 @@ class MemoryBackend:
             self._nodes.values(), network=shared.network, vip=shared.vip, family=shared.family, data=self._data
         )
 
+    def clusters(self) -> Mapping[str, Existing]:
+        return {self.cluster: self.observe()} if self._nodes else {}
+
     def has_base_image(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0
 
@@ -58,10 +61,10 @@ class MemoryBackend:
         self, recipes: Sequence[Recipe], report: Callable[[str, str], None], trial: Callable[[str], Trial]
     ) -> None:
         del trial  # nothing is built that could fail
-        for wanted in recipes:
-            if wanted.tag not in self.built:
-                report(wanted.role, "built")
-                self.built.append(wanted.tag)
+        for recipe in recipes:
+            if recipe.tag not in self.built:
+                report(recipe.role, "built")
+                self.built.append(recipe.tag)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         if node.name in self._nodes:
@@ -99,8 +102,8 @@ class MemoryBackend:
         if self._nodes[node].state is not State.RUNNING:
             raise BackendError(f"{node} is not running", where=node)
         self.done.append(f"run {node} {argv[0].rpartition('/')[2]}")
-        rc, said = self.answers.get(argv[0].rpartition("/")[2], (0, ""))
-        return Result(node, tuple(argv), rc if seconds > 0 else 124, said, "")
+        rc, output = self.answers.get(argv[0].rpartition("/")[2], (0, ""))
+        return Result(node, tuple(argv), rc if seconds > 0 else 124, output, "")
 
     def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         return self.run(node, argv, seconds=seconds)
@@ -133,8 +136,8 @@ class MemoryBackend:
 
     def forget(self, node: str) -> None:
         """Makes a node look as if it had been created from other settings."""
-        found = self._nodes[node]
-        self._nodes[node] = replace(found, fixed=replace(found.fixed, sysctls={"another": "1"}))
+        observed = self._nodes[node]
+        self._nodes[node] = replace(observed, fixed=replace(observed.fixed, sysctls={"another": "1"}))
 
     def _become(self, node: str, state: State, verb: str) -> None:
         self._nodes[node] = replace(self._nodes[node], state=state)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lab.backends.base import Backend, Result
+    from lab.backends.base import Backend, Existing, Result
     from lab.building.trial import Trial
     from lab.recipes import Recipe
 
@@ -94,6 +94,14 @@ class Logs(Protocol):
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """What a node's services printed, line by line; all of it, or the last `tail` lines."""
+
+
+@runtime_checkable
+class Clusters(Protocol):
+    """It lists all clusters of its engine."""
+
+    def clusters(self) -> Mapping[str, Existing]:
+        """All clusters of the engine by name; without their data."""
 
 
 @runtime_checkable

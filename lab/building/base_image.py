@@ -25,7 +25,7 @@ def tag(name: str) -> str:
     return f"{NAMESPACE}/origin:{name}"
 
 
-def here(api: docker.APIClient, image: str) -> bool:
+def present(api: docker.APIClient, image: str) -> bool:
     """Whether the engine has an image."""
     try:
         api.inspect_image(image)  # type: ignore[no-untyped-call]
@@ -37,12 +37,12 @@ def here(api: docker.APIClient, image: str) -> bool:
 def available(api: docker.APIClient, name: str, seconds: float) -> bool:
     """Whether the origin of a family is here, or its registry knows it within `seconds`."""
     with engine.asking(f"looking for {tag(name)}"):
-        return here(api, tag(name)) or obtainable(api, family(name).origin, seconds)
+        return present(api, tag(name)) or obtainable(api, family(name).origin, seconds)
 
 
 def obtainable(api: docker.APIClient, image: str, seconds: float) -> bool:
     """Whether an image is here, or its registry knows it within `seconds`."""
-    if here(api, image):
+    if present(api, image):
         return True
     try:
         with engine.connected(max(1, int(seconds))) as client:
@@ -63,19 +63,19 @@ def ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None])
 
 
 def _ensure(api: docker.APIClient, name: str, report: Callable[[str, str], None]) -> None:
-    table, wanted = family(name), tag(name)
-    if here(api, wanted):
+    table, target = family(name), tag(name)
+    if present(api, target):
         return
-    if not here(api, table.origin) and (why := _pulled(api, table.origin, report)):
+    if not present(api, table.origin) and (why := _pulled(api, table.origin, report)):
         if table.bootstrap is None:
             raise BuildError(
                 f"the base image {table.origin} can't be pulled: {why}",
                 step=f"pull {table.origin}",
                 log="the engine's own",
             )
-        bootstrap.make(table.bootstrap, wanted, why, report)
+        bootstrap.make(table.bootstrap, target, why, report)
         return
-    repository, _, version = wanted.partition(":")
+    repository, _, version = target.partition(":")
     api.tag(table.origin, repository, version)
 
 
@@ -87,11 +87,11 @@ def _pulled(api: docker.APIClient, image: str, report: Callable[[str, str], None
     report("base", f"pulling {image}")
     try:
         with engine.connected(PULL_SECONDS) as client:
-            said = [str(event["error"]) for event in client.pull(image, stream=True, decode=True) if "error" in event]
+            errors = [str(event["error"]) for event in client.pull(image, stream=True, decode=True) if "error" in event]
     except engine.TOO_LATE:
         return f"nothing came for {PULL_SECONDS} s"
     except (*engine.GONE, *engine.UNASKED) as error:
         return str(getattr(error, "explanation", None) or error)
-    if said:
-        return said[-1]
-    return "" if here(api, image) else "the engine does not have it after the pull"
+    if errors:
+        return errors[-1]
+    return "" if present(api, image) else "the engine does not have it after the pull"

@@ -37,16 +37,16 @@ def missing() -> bool:
     return not (shutil.which(PROGRAM) and KEYRING.is_file())
 
 
-def make(suite: str, wanted: str, why: str, report: Callable[[str, str], None]) -> None:
-    """Makes a suite of Debian the image `wanted`; `why` says why it could not be pulled.
+def make(suite: str, image: str, why: str, report: Callable[[str, str], None]) -> None:
+    """Makes a suite of Debian the image `image`; `why` says why it could not be pulled.
 
     Raises:
         HostError: the program is missing, or there is no room for it.
         BuildError: it failed; its log is kept.
     """
-    if found := obstacle():
+    if problem := obstacle():
         raise HostError(
-            f"the base image can't be pulled ({why}) and can't be made: {found}",
+            f"the base image can't be pulled ({why}) and can't be made: {problem}",
             next_step="'lab doctor --fix' installs mmdebstrap on Debian and Ubuntu as root (by hand: apt-get install"
             f" {' '.join(PACKAGES)}); TMPDIR chooses a folder with more room",
         )
@@ -58,7 +58,7 @@ def make(suite: str, wanted: str, why: str, report: Callable[[str, str], None]) 
         root = Path(folder) / "root.tar"
         _run([suite, str(root), *sources], Path(folder))
         report("base", "importing")
-        repository, _, version = wanted.partition(":")
+        repository, _, version = image.partition(":")
         with engine.connected(IMPORT_SECONDS) as client:
             client.import_image_from_file(str(root), repository=repository, tag=version)
 
@@ -83,7 +83,7 @@ def mirrors(suite: str) -> list[str]:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return []
     order = {suite: 0, f"{suite}-updates": 1, f"{suite}-security": 2}
-    found = set()
+    entries = set()
     for line in listed.splitlines():
         uri, codename, origin = (*line.split(), "", "", "")[:3]
         place = urlsplit(uri)
@@ -93,8 +93,8 @@ def mirrors(suite: str) -> list[str]:
             and place.scheme in ("http", "https")
             and place.hostname not in HERE
         ):
-            found.add((order[codename], f"deb {uri} {codename} main"))
-    lines = [line for _, line in sorted(found)]
+            entries.add((order[codename], f"deb {uri} {codename} main"))
+    lines = [line for _, line in sorted(entries)]
     return lines if any(line.split()[2] == suite for line in lines) else []
 
 

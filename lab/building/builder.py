@@ -53,43 +53,43 @@ def build(
     """
     trial_container.clear(api)
     with engine.asking("looking for the images"):
-        missing = [wanted for wanted in recipes if not base_image.here(api, wanted.tag)]
+        missing = [each for each in recipes if not base_image.present(api, each.tag)]
     if missing:
         _base(api, missing[0].family, report)
         with ThreadPoolExecutor(PARALLEL) as pool:
-            list(pool.map(lambda wanted: _one(wanted, report, trial), missing))
-    for wanted in recipes:
-        repository, _, version = wanted.alias.partition(":")
-        with engine.asking(f"naming {wanted.alias}"):
-            api.tag(wanted.tag, repository, version)
+            list(pool.map(lambda each: _one(each, report, trial), missing))
+    for each in recipes:
+        repository, _, version = each.alias.partition(":")
+        with engine.asking(f"naming {each.alias}"):
+            api.tag(each.tag, repository, version)
 
 
 def _base(api: docker.APIClient, family: str, report: Callable[[str, str], None]) -> None:
     """Makes the image that the others of a family stand on, where it is missing."""
     base = recipe("base", family)
     with engine.asking(f"looking for {base.tag}"):
-        there = base_image.here(api, base.tag)
+        there = base_image.present(api, base.tag)
     if not there:
         base_image.ensure(api, family, report)
         _one(base, report, None)
 
 
-def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[str], Trial] | None) -> None:
+def _one(recipe: Recipe, report: Callable[[str, str], None], trial: Callable[[str], Trial] | None) -> None:
     """One image, each step reported as it begins; it gets its name once it has passed.
 
     Until then it has none, so that two builds of the same image at once do not interfere.
     """
-    begun, attempt = time.monotonic(), _Attempt(wanted, report)
+    begun, attempt = time.monotonic(), _Attempt(recipe, report)
     try:
-        with engine.connected(STEP_SECONDS) as api, engine.asking(wanted.tag):
-            if wanted.app:
+        with engine.connected(STEP_SECONDS) as api, engine.asking(recipe.tag):
+            if recipe.app:
                 attempt.adopt(api)
             image, failure = attempt.build(api)
-            if not failure and trial and not wanted.app:
-                failure = attempt.try_out(api, image, trial(wanted.role))
+            if not failure and trial and not recipe.app:
+                failure = attempt.try_out(api, image, trial(recipe.role))
             if not failure:
                 attempt.at("naming it")
-                repository, _, version = wanted.tag.partition(":")
+                repository, _, version = recipe.tag.partition(":")
                 api.tag(image, repository, version)
     except Gone:
         raise  # the image is not to blame
@@ -97,21 +97,21 @@ def _one(wanted: Recipe, report: Callable[[str, str], None], trial: Callable[[st
         failure = error.what
     if failure:
         raise attempt.failed(failure)
-    report(wanted.role, f"built in {time.monotonic() - begun:.0f} s")
+    report(recipe.role, f"built in {time.monotonic() - begun:.0f} s")
 
 
 class _Attempt:
     """One attempt at an image: its log, and the step that it is at."""
 
-    def __init__(self, wanted: Recipe, report: Callable[[str, str], None]) -> None:
-        self._wanted, self._report = wanted, report
-        self._log = [wanted.dockerfile]
+    def __init__(self, recipe: Recipe, report: Callable[[str, str], None]) -> None:
+        self._recipe, self._report = recipe, report
+        self._log = [recipe.dockerfile]
         self._step = ""
 
     def at(self, step: str) -> None:
         """A step begins."""
         self._step = step
-        self._report(self._wanted.role, step)
+        self._report(self._recipe.role, step)
 
     def adopt(self, api: docker.APIClient) -> None:
         """Builds the image of the user's own where it is missing, and takes what it runs into the recipe.
@@ -119,42 +119,42 @@ class _Attempt:
         Raises:
             SpecError: it does not build, or is not as the topology says.
         """
-        wanted = self._wanted
-        if wanted.folder and not base_image.here(api, wanted.parent):
+        recipe = self._recipe
+        if recipe.folder and not base_image.present(api, recipe.parent):
             self._log.clear()
             try:
-                image, failure = self.build(api, wanted.folder)
+                image, failure = self.build(api, recipe.folder)
             except APIError as error:  # refused as a whole, such as for an instruction that it does not know
                 image, failure = "", str(error.explanation or error)
             if failure:
                 lines = [line for text in self._log for line in text.splitlines() if line.strip()]
                 last = "".join(f"\n    | {line.rstrip()}" for line in lines[-LAST_LINES:])
                 raise SpecError(
-                    f"the Dockerfile in {wanted.folder} failed: {failure.splitlines()[0]}{last}",
-                    where=f"{wanted.folder}/Dockerfile",
+                    f"the Dockerfile in {recipe.folder} failed: {failure.splitlines()[0]}{last}",
+                    where=f"{recipe.folder}/Dockerfile",
                     next_step=f"correct it; the whole log: {self._keep()}",
                 )
-            repository, _, version = wanted.parent.partition(":")
+            repository, _, version = recipe.parent.partition(":")
             api.tag(image, repository, version)
-        found = sources.facts(api, wanted.parent)
-        if found is None:
-            raise BackendError(f"the image {wanted.parent} is gone")
-        name = wanted.role.removeprefix("app-")
-        apps.admit_app(name, wanted.port, found)
+        facts = sources.facts(api, recipe.parent)
+        if facts is None:
+            raise BackendError(f"the image {recipe.parent} is gone")
+        name = recipe.role.removeprefix("app-")
+        apps.admit_app(name, recipe.port, facts)
         try:
-            person = persons.of_image(api, wanted.parent, found.user)
+            person = persons.of_image(api, recipe.parent, facts.user)
         except SpecError as error:
             error.where = error.where or f"apps.{name}"
             raise
-        self._wanted = apps.complete(wanted, found.argv, found.user, person)
+        self._recipe = apps.complete(recipe, facts.argv, facts.user, person)
 
     def build(self, api: docker.APIClient, folder: str = "") -> tuple[str, str]:
         """The image's id, and what is wrong with it; of the recipe, or of a folder of the user's own."""
         image, failure = "", ""
         self.at("sending the files")
-        given: dict[str, Any] = {"fileobj": io.BytesIO(self._wanted.archive()), "custom_context": True}
+        context: dict[str, Any] = {"fileobj": io.BytesIO(self._recipe.archive()), "custom_context": True}
         stream = api.build(
-            **({"path": folder} if folder else given),
+            **({"path": folder} if folder else context),
             decode=True,
             rm=True,
             forcerm=True,
@@ -166,8 +166,8 @@ class _Attempt:
             failure = text.strip() if "error" in event else failure
             if text.startswith("Step "):
                 self.at(textwrap.shorten(text, STEP_WIDTH, placeholder=" …"))
-            if found := BUILT.search(text):
-                image = found[1]
+            if match := BUILT.search(text):
+                image = match[1]
         return image, failure or ("" if image else "the engine named no image")
 
     def try_out(self, api: docker.APIClient, image: str, trial: Trial) -> str:
@@ -179,13 +179,13 @@ class _Attempt:
 
     def failed(self, failure: str) -> BuildError:
         """The error for it; the log is kept."""
-        wanted, kept = self._wanted, self._keep()
+        recipe, log = self._recipe, self._keep()
         what = "did not pass its trial" if self._step == TRIAL else "did not build"
-        what = f"the image {wanted.role} ({wanted.family}) {what}: {failure}"
-        return BuildError(what, step=self._step, log=kept, image=wanted.tag)
+        what = f"the image {recipe.role} ({recipe.family}) {what}: {failure}"
+        return BuildError(what, step=self._step, log=log, image=recipe.tag)
 
     def _keep(self) -> str:
         """Where the log of all of it is kept."""
-        kept = paths.logs() / f"build-{self._wanted.role}-{self._wanted.family}.log"
-        kept.write_text("".join(self._log), encoding="utf-8")
-        return str(kept)
+        path = paths.logs() / f"build-{self._recipe.role}-{self._recipe.family}.log"
+        path.write_text("".join(self._log), encoding="utf-8")
+        return str(path)

@@ -24,18 +24,18 @@ def facts(api: docker.APIClient, reference: str) -> ImageFacts | None:
     """An image that the engine has; None where it has not."""
     with engine.asking(f"looking for the image {reference}"):
         try:
-            found: dict[str, Any] = api.inspect_image(reference)  # type: ignore[no-untyped-call]
+            inspected: dict[str, Any] = api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except NotFound:
             return None
         except APIError as error:
             if error.status_code == 400:  # noqa: PLR2004  no valid name
                 return None
             raise
-    config = found.get("Config") or {}
+    config = inspected.get("Config") or {}
     argv = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     ports = [int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {} if port.endswith("/tcp")]
     labels = tuple(sorted(config.get("Labels") or ()))
-    return ImageFacts(str(found["Id"]), tuple(sorted(ports)), tuple(argv), str(config.get("User") or ""), labels)
+    return ImageFacts(str(inspected["Id"]), tuple(sorted(ports)), tuple(argv), str(config.get("User") or ""), labels)
 
 
 def digest(folder: Path) -> str:

@@ -48,10 +48,10 @@ def stock(api: docker.APIClient) -> list[Kept]:
     with engine.asking("listing the images"):
         rows = [row for row in _listed(api.images) if engine.own_names(row)]
         used = {row["ImageID"] for row in _listed(lambda: api.containers(all=True))}
-    found = [_image(row, used) for row in rows]
-    digests = frozenset(row["Id"].removeprefix("sha256:") for row, one in zip(rows, found, strict=True) if one.why)
-    made = [one for kind in kinds.usable().values() for one in kind.made_of_images(digests)]
-    return sorted(found, key=lambda one: one.name) + made
+    images = [_image(row, used) for row in rows]
+    digests = frozenset(row["Id"].removeprefix("sha256:") for row, one in zip(rows, images, strict=True) if one.why)
+    derived = [one for kind in kinds.usable().values() for one in kind.made_of_images(digests)]
+    return sorted(images, key=lambda one: one.name) + derived
 
 
 def prune(api: docker.APIClient) -> list[Kept]:
@@ -106,5 +106,5 @@ def _image(row: dict[str, Any], used: set[str]) -> Kept:
 
 def _current() -> set[str]:
     """The full names of the images of this version: of the roles, and those that backends build for themselves."""
-    made = {recipe(role, family).tag for family in families() for role in ["base", *roles()]}
-    return made.union(*(kind.tool_images() for kind in kinds.usable().values()))
+    tags = {recipe(role, family).tag for family in families() for role in ["base", *roles()]}
+    return tags.union(*(kind.tool_images() for kind in kinds.usable().values()))

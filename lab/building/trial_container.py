@@ -38,7 +38,7 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
         sysctls=dict(trial.node.sysctls),
         tmpfs=TMPFS,
     )
-    made = api.create_container(
+    created = api.create_container(
         image,
         ["sh", SCRIPT],
         entrypoint=["timeout", str(TRIAL_SECONDS)],  # an empty one is the image's own to Podman
@@ -47,15 +47,15 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
         host_config=host,
     )
     try:
-        api.put_archive(made["Id"], "/", archive({**trial.files, SCRIPT: (trial.script.encode(), 0o600)}))
-        api.start(made["Id"])
-        rc = int(api.wait(made["Id"], timeout=TRIAL_SECONDS + GRACE_SECONDS)["StatusCode"])
-        said = api.logs(made["Id"]).decode(errors="replace").strip()
+        api.put_archive(created["Id"], "/", archive({**trial.files, SCRIPT: (trial.script.encode(), 0o600)}))
+        api.start(created["Id"])
+        rc = int(api.wait(created["Id"], timeout=TRIAL_SECONDS + GRACE_SECONDS)["StatusCode"])
+        output = api.logs(created["Id"]).decode(errors="replace").strip()
     finally:
-        api.remove_container(made["Id"], force=True, v=True)
+        api.remove_container(created["Id"], force=True, v=True)
     if rc == TIMED_OUT:
-        return f"{said}\nthe trial did not end within {TRIAL_SECONDS} s".strip()
-    return "" if rc == 0 else said or f"exit code {rc}"
+        return f"{output}\nthe trial did not end within {TRIAL_SECONDS} s".strip()
+    return "" if rc == 0 else output or f"exit code {rc}"
 
 
 def clear(api: docker.APIClient) -> None:

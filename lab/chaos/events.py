@@ -29,13 +29,15 @@ class Event:
 
 def events(data: RunData) -> list[Event]:
     """Faults, outages, changes of pools and of the VIP's holder, in order of time."""
-    found = [event for fault in data.faults for event in _of_fault(fault)]
+    all_events = [event for fault in data.faults for event in _of_fault(fault)]
     for name, rows in data.rows.items():
-        found += _outages(name, rows, data.clock.limit(probes.LATE))
-    found += [Event(span.begun, span.value, "holds the VIP") for span in probes.lane(data.rows.get(probes.VIP, ()))]
+        all_events += _outages(name, rows, data.clock.limit(probes.LATE))
+    all_events += [
+        Event(span.begun, span.value, "holds the VIP") for span in probes.lane(data.rows.get(probes.VIP, ()))
+    ]
     for node in data.plan.nodes:
-        found += _pools(node.name, data.rows.get(node.name, ()))
-    return sorted(found, key=lambda event: event.at)
+        all_events += _pools(node.name, data.rows.get(node.name, ()))
+    return sorted(all_events, key=lambda event: event.at)
 
 
 def _of_fault(fault: FaultEvent) -> list[Event]:
@@ -73,7 +75,7 @@ def history(data: RunData, operations: Mapping[str, Sequence[Operation]]) -> lis
         for one in done:
             common = {"process": service, "f": "write", "value": one.id}
             rows.append({**common, "type": "invoke", "time": one.invoked})
-            rows.append({**common, "type": JEPSEN[one.outcome], "time": one.completed, "said": one.said})
+            rows.append({**common, "type": JEPSEN[one.outcome], "time": one.completed, "said": one.answer})
     for fault in data.faults:
         rows.append({"process": "faults", "f": fault.kind, "value": fault.text, "type": "invoke", "time": fault.begun})
         rows.append({"process": "faults", "f": fault.kind, "value": fault.text, "type": "ok", "time": fault.mended})

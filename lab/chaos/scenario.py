@@ -88,8 +88,8 @@ class Step(Model):
         parsers = {"delay": units.seconds, "jitter": units.seconds, "loss": units.percent, "rate": units.bits}
         parsers["skew"] = lambda text: round(units.seconds(text))
         keys = ("way", "delay", "jitter", "loss", "rate", "where", "skew", "service", "process")
-        given = {key: getattr(self, key) for key in keys}
-        return {key: parsers.get(key, str)(value) for key, value in given.items() if value is not None}
+        raw = {key: getattr(self, key) for key in keys}
+        return {key: parsers.get(key, str)(value) for key, value in raw.items() if value is not None}
 
     @property
     def end(self) -> float:

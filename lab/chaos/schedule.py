@@ -87,10 +87,10 @@ def _drawn(settings: RandomFaults, span: float, rng: random.Random, plan: Plan) 
 
 def _choices(settings: RandomFaults, plan: Plan) -> Sequence[tuple[str, str, str]]:
     """Kind, role and service of each possible fault; roles with one node are excluded."""
-    found = []
+    choices = []
     for name, roles in settings.faults.items():
         for text in roles:
             role, _, service = text.partition("/")
             if len(plan.role(role)) > 1:
-                found.append((name, role, service))
-    return found
+                choices.append((name, role, service))
+    return choices

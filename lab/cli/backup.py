@@ -61,11 +61,11 @@ def list_(backend: Backend, as_json: Json = False) -> None:
     from lab.cli import tables
     from lab.services import backup
 
-    found = backup.backups(backend)
+    backups = backup.backups(backend)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([asdict(one) for one in backups], indent=2))
         return
-    rows = [(one.id, _text(one.time), one.position, _text(one.reach) if one.reach else "") for one in found]
+    rows = [(one.id, _text(one.time), one.position, _text(one.reach) if one.reach else "") for one in backups]
     tables.rows(("ID", "TIME", "GTID", "LOG UP TO"), rows)
 
 

@@ -31,12 +31,12 @@ def build(
     cluster = choice.cluster() if choice.file or DEFAULT_FILE.exists() else Cluster.model_validate({"web": {}})
     target = choice.open(options.DEFAULT_NAME)
     with screen.report() as report:
-        asked = cluster.model_copy(update={"family": choice.family or cluster.family})
-        chosen = resolve.family(asked, target.observe(), target, report)
+        cluster = cluster.model_copy(update={"family": choice.family or cluster.family})
+        chosen = resolve.family(cluster, target.observe(), target, report)
         cluster = resolve.apps(cluster, target)
-        wanted = [image_recipe(cluster, role, chosen) for role in roles or (*known(), *cluster.apps)]
+        recipes = [image_recipe(cluster, role, chosen) for role in roles or (*known(), *cluster.apps)]
         images(target).build(
-            wanted, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
+            recipes, lambda role, text: report.step(f"image {role}", text), lambda role: trial(role, chosen)
         )
-    for entry in wanted:
+    for entry in recipes:
         print(entry.tag)

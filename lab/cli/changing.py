@@ -40,19 +40,19 @@ def changed(
     with screen.report() as report, held(cluster, verb, report):
         edit = edited_section(choice.file, section, work, choice.last)
         try:
-            made = choice.open()
-            existing = made.observe()
+            backend = choice.open()
+            existing = backend.observe()
         except (HostError, BackendError) as error:
             with edit.drafted():
                 print(f"{error.what}; changed {edit.target}, which the next 'lab up' applies")
             return
         if existing.nodes:
-            admit(edit, made, existing)
+            admit(edit, backend, existing)
         with edit.drafted():
             if existing.nodes:
                 try:
-                    _applied(edit, cluster, made, existing, report)
-                    then(edit, made, report)
+                    _applied(edit, cluster, backend, existing, report)
+                    then(edit, backend, report)
                 except (LabError, KeyboardInterrupt):
                     report.say(
                         f"{edit.target} is unchanged: the same command completes the change, 'lab up' reverts it"
@@ -63,11 +63,11 @@ def changed(
         print(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change")
 
 
-def _applied(edit: Edit, name: str, made: Backend, existing: Existing, report: Report) -> None:
+def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:
     """Takes the change into use where the cluster runs, with as many nodes as it has."""
     from lab.lifecycle.expected import expected
     from lab.lifecycle.resolve import as_many
     from lab.lifecycle.up import up
 
     cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
-    up(as_many(cluster, expected(made, existing)), made, report)
+    up(as_many(cluster, expected(backend, existing)), backend, report)

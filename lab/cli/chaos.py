@@ -264,5 +264,5 @@ def _rounds(result: NemesisResult) -> None:
         print(f"round {failed.number}, {failed.did}")
         for failure in failed.failures:
             print(f"  {failure.check}: {failure.why}")
-        print(f"  seed {result.wanted.seed}; repeat: {result.again(failed)}")
+        print(f"  seed {result.options.seed}; repeat: {result.again(failed)}")
     print(f"{result.record.folder / 'report.html'}: open it in a browser")

@@ -34,24 +34,26 @@ def doctor(
     kind = kinds.kind(place.backend)
     if fix:
         kind.ensure(_say)
-    found = [findings.home(), *kind.findings()]
+    results = [findings.home(), *kind.findings()]
     engine = None
     try:
         answering = make(place, cluster)
-        found += findings.engine(answering.capabilities())
+        results += findings.engine(answering.capabilities())
         engine = answering
     except LabError as error:
-        found.append(findings.missing_engine(error, vital=kind.vital(place.settings or kinds.defaults(place.backend))))
+        results.append(
+            findings.missing_engine(error, vital=kind.vital(place.settings or kinds.defaults(place.backend)))
+        )
     if not machine:
         try:
-            found += findings.topology(choice.cluster(), engine)
+            results += findings.topology(choice.cluster(), engine)
         except LabError as error:
-            found.append(findings.no_topology(error))
-    lacking = any(finding.vital and not finding.good for finding in found)
+            results.append(findings.no_topology(error))
+    lacking = any(finding.vital and not finding.good for finding in results)
     if lacking or not quiet:
         from lab.cli import tables
 
-        tables.findings(found)
+        tables.findings(results)
     if lacking:
         raise typer.Exit(2)
 

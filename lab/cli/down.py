@@ -35,5 +35,7 @@ def down(
     if not there.nodes and not there.data:
         print(f"there was no cluster '{backend.cluster}'")
         return
-    kept = "; its data is kept ('--volumes' removes it too)" if not volumes else ", and the data" if there.data else ""
-    print(f"removed {count} nodes of '{backend.cluster}'{kept}")
+    suffix = (
+        "; its data is kept ('--volumes' removes it too)" if not volumes else ", and the data" if there.data else ""
+    )
+    print(f"removed {count} nodes of '{backend.cluster}'{suffix}")

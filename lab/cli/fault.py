@@ -164,15 +164,15 @@ def listed(
     from lab.cli import tables
     from lab.faults import present
 
-    found = present(backend)
+    faults = present(backend)
     if as_json:
-        rows = [{"mark": one.mark, **one.fault.as_dict(), "begun": one.begun, "proof": one.proof} for one in found]
+        rows = [{"mark": one.mark, **one.fault.as_dict(), "begun": one.begun, "proof": one.proof} for one in faults]
         print(json.dumps(rows, indent=2))
-    elif found:
+    elif faults:
         now = time.time()
         tables.rows(
             ("MARK", "FAULT", "FOR", "PROOF"),
-            [(o.mark, str(o.fault), f"{now - o.begun:.0f} s", o.proof) for o in found],
+            [(o.mark, str(o.fault), f"{now - o.begun:.0f} s", o.proof) for o in faults],
         )
     else:
         print("no active faults")

@@ -26,13 +26,13 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     from lab.cli import tables
 
     with engine.connected(engine.REQUEST_SECONDS) as api:
-        found, layers = stock.stock(api), stock.layers(api)
+        images, layers = stock.stock(api), stock.layers(api)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([asdict(one) for one in images], indent=2))
         return
-    tables.rows(("NAME", "MiB", "USE"), [(one.name, str(one.size // MEBI), one.why or "unused") for one in found])
-    unused = [one for one in found if not one.why]
-    print(f"{len(found)} in total, {len(unused)} unused; the engine's layers take {layers // MEBI} MiB")
+    tables.rows(("NAME", "MiB", "USE"), [(one.name, str(one.size // MEBI), one.why or "unused") for one in images])
+    unused = [one for one in images if not one.why]
+    print(f"{len(images)} in total, {len(unused)} unused; the engine's layers take {layers // MEBI} MiB")
     if unused:
         print("'lab images prune' removes the unused ones")
 

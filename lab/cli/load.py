@@ -97,8 +97,8 @@ def _url(backend: Backend, path: str, site: str | None) -> str:
         known = (backend.get("client", HOSTS) or b"").decode().split()
         sites = [each.partition(".")[0] for each in known if each.endswith(f".{backend.cluster}.test")]
         if name not in known:
-            said = f"the cluster '{backend.cluster}' has no site '{site}'; {nearest(site, sites)}"
-            raise SpecError(said, where="--site")
+            what = f"the cluster '{backend.cluster}' has no site '{site}'; {nearest(site, sites)}"
+            raise SpecError(what, where="--site")
     return f"{'https' if 'http-lb' in roles else 'http'}://{name}{path}"
 
 
@@ -181,5 +181,5 @@ def _searched(load: Callable[[float], Load], rate: float, seconds: float, limit:
         measured = "no answers" if p99 is None else f"99 % within {p99 * 1000:.1f} ms"
         print(f"{tried:7.0f} per second: {measured}{'' if good else ', or failed requests: too much'}", flush=True)
 
-    found = highest(load, rate, seconds, limit, tell)
-    print(f"highest rate with a 99th percentile within {limit * 1000:g} ms: {found:.0f} per second")
+    best_rate = highest(load, rate, seconds, limit, tell)
+    print(f"highest rate with a 99th percentile within {limit * 1000:g} ms: {best_rate:.0f} per second")

@@ -48,11 +48,11 @@ def list_(backend: Backend, as_json: Json = False) -> None:
     from lab.services import mail
 
     mail.nodes(backend)
-    found = mail.accounts(backend)
+    accounts = mail.accounts(backend)
     if as_json:
-        print(json.dumps([asdict(account) for account in found], indent=2))
+        print(json.dumps([asdict(account) for account in accounts], indent=2))
         return
-    rows = [(one.address, str(one.quota or "default"), ", ".join(one.aliases)) for one in found]
+    rows = [(one.address, str(one.quota or "default"), ", ".join(one.aliases)) for one in accounts]
     tables.rows(("ADDRESS", "QUOTA", "ALIASES"), rows)
 
 
@@ -93,13 +93,13 @@ def queue(backend: Backend, as_json: Json = False) -> None:
     from lab.cli import tables
     from lab.services import mail
 
-    found = mail.queues(backend)
+    messages = mail.queues(backend)
     if as_json:
-        print(json.dumps([one.json() for one in found], indent=2))
+        print(json.dumps([one.json() for one in messages], indent=2))
         return
     rows = [
         (one.node, one.id, one.queue, one.sender, ", ".join(one.reason), "; ".join(filter(None, one.reason.values())))
-        for one in found
+        for one in messages
     ]
     tables.rows(("NODE", "ID", "QUEUE", "FROM", "TO", "REASON"), rows)
 
@@ -110,9 +110,9 @@ def trace(
     """Shows the log lines of one message from all mail nodes. Exits with 1 if there are none."""
     from lab.services import mail
 
-    found = mail.trace(backend, message_id)
-    print("\n".join(found) if found else f"no mail node has logged {message_id}")
-    if not found:
+    lines = mail.trace(backend, message_id)
+    print("\n".join(lines) if lines else f"no mail node has logged {message_id}")
+    if not lines:
         raise typer.Exit(1)
 
 

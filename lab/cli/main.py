@@ -26,11 +26,13 @@ from lab.cli import (
     graph,
     heal,
     images,
+    learn,
     load,
     logs,
     mail,
     mysql,
     open_,
+    page,
     plan,
     power,
     render,
@@ -57,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},
 )
-EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs)
+EVERY_DAY = (up, down, status, plan, enter, logs, power, fault, heal, load, chaos, runs, page, learn)
 PARTS = (site, mysql, volume, mail, user, backup, open_, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 

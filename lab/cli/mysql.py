@@ -32,14 +32,14 @@ def status(
     """Shows role, epoch, position, lag and semi-sync of each node. Exits with 1 if no node is writable."""
     from lab.cli import tables
 
-    found = _members(backend)
+    members = _members(backend)
     if as_json:
-        print(json.dumps([member.json() for member in found], indent=2))
+        print(json.dumps([member.json() for member in members], indent=2))
     else:
         tables.rows(
-            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", "REASON"), [_row(member) for member in found]
+            ("NODE", "ROLE", "EPOCH", "TRANSACTION", "LAG", "SEMI-SYNC", "REASON"), [_row(member) for member in members]
         )
-    if not any(member.serves for member in found):
+    if not any(member.serves for member in members):
         raise typer.Exit(1)
 
 
@@ -72,8 +72,8 @@ def shell(
     """Opens the mariadb client in a node, as root. 'lab mysql shell < FILE' runs a file."""
     from lab.backends.optional import shells
 
-    found = _members(backend)
-    serving = next((member.name for member in found if member.serves), found[0].name)
+    members = _members(backend)
+    serving = next((member.name for member in members if member.serves), members[0].name)
     node = options.running_node(backend, node or serving)
     become(shells(backend).shell(node, ["mariadb"], terminal=sys.stdin.isatty()))
 

@@ -34,11 +34,11 @@ def addresses(
             raise SpecError(f"the cluster '{cluster}' has no CA yet", next_step="'lab up' creates it")
         print(certificate)
         return
-    found = endpoints(existing)
-    if not found:
+    entries = endpoints(existing)
+    if not entries:
         raise SpecError(f"there is no cluster '{cluster}', or it publishes no port", next_step="run 'lab up'")
-    for entry in found:
+    for entry in entries:
         print(f"{entry['name']:<10} {entry['url']}")
     password = secrets.known(cluster, "stats-password")
-    if password and any(entry["name"] == "stats" for entry in found):
+    if password and any(entry["name"] == "stats" for entry in entries):
         print(f"{'':<10} (stats: user 'lab', password '{password}')")

@@ -19,7 +19,9 @@ def _start(backend: Backend, node: str) -> None:
     from lab.lifecycle import ready
 
     backend.start(node)
-    ready.node(backend, node, ready.READY_SECONDS)
+    found = backend.observe().node(node)
+    if found is None or not found.fixed.by_hand:  # one that is by hand may have no configuration yet
+        ready.node(backend, node, ready.READY_SECONDS)
 
 
 def _restart(backend: Backend, node: str) -> None:

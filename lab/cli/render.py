@@ -28,11 +28,11 @@ def render(
 
     cluster = choice.cluster()
     planned = plan(*offline(*options.placed(cluster, choice.place())))
-    found = next((entry for entry in planned.nodes if entry.name == node), None)
-    if found is None:
+    match = next((entry for entry in planned.nodes if entry.name == node), None)
+    if match is None:
         raise SpecError(f"the topology has no node '{node}'; {nearest(node, [entry.name for entry in planned.nodes])}")
-    files = [entry for entry in found.files if path in (None, entry.path)]
+    files = [entry for entry in match.files if path in (None, entry.path)]
     if not files:
-        raise SpecError(f"{node} has no file '{path}'; {nearest(path or '', [entry.path for entry in found.files])}")
+        raise SpecError(f"{node} has no file '{path}'; {nearest(path or '', [entry.path for entry in match.files])}")
     for entry in files:
         print(entry.masked if path else f"==> {entry.path} <==\n{entry.masked}")

@@ -26,7 +26,7 @@ def listed(folder: Runs = RUNS) -> None:
     from lab.cli import tables
 
     rows = []
-    for path in _kept(folder):
+    for path in _folders(folder):
         results = _results(path)
         verdict = "not finished" if results is None else "holds" if results["holds"] else "does not hold"
         failed = "" if results is None else f"{results['requests']['failed']} of {results['requests']['count']} failed"
@@ -57,12 +57,12 @@ def compare(first: Which, second: Which, folder: Runs = RUNS) -> None:
 
     paths = _find(folder, first), _find(folder, second)
     one, other = (_whole(path) for path in paths)
-    verdicts = [{p["promise"]: p for p in told["promises"]} for told in (one, other)]
+    verdicts = [{p["promise"]: p for p in run["promises"]} for run in (one, other)]
     names = dict.fromkeys([*verdicts[0], *verdicts[1]])
-    rows = [(name, *(_figure(told.get(name)) for told in verdicts)) for name in names]
+    rows = [(name, *(_figure(run.get(name)) for run in verdicts)) for name in names]
     rows.append(("requests failed", *(f"{t['requests']['failed']} of {t['requests']['count']}" for t in (one, other))))
     shares = one["requests"]["percentiles"]
-    rows += [(f"{share} % answered in", *(_within(told, share) for told in (one, other))) for share in shares]
+    rows += [(f"{share} % answered in", *(_within(run, share) for run in (one, other))) for share in shares]
     tables.rows(("", *(path.name for path in paths)), rows)
 
 
@@ -75,7 +75,7 @@ def _figure(promise: dict[str, Any] | None) -> str:
     return "not tested" if promise is None else f"{promise['result']}: {promise['figure']}"
 
 
-def _kept(folder: Path) -> list[Path]:
+def _folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/run.json"))
 
 
@@ -84,15 +84,19 @@ def _find(folder: Path, which: str) -> Path:
 
     if (Path(which) / "run.json").is_file():
         return Path(which)
-    kept = _kept(folder)
-    if not kept:
+    folders = _folders(folder)
+    if not folders:
         raise SpecError("there is no run", where=str(folder), next_step="'lab chaos run web-node-dies' creates one")
     if which == "last":
-        return kept[-1]
-    found = [path for path in kept if path.name == which or path.name.startswith(which) or path.name.endswith(which)]
-    if len(found) != 1:
-        raise SpecError(f"{len(found)} runs match '{which}'", where=str(folder), next_step="'lab runs list' shows all")
-    return found[0]
+        return folders[-1]
+    matches = [
+        path for path in folders if path.name == which or path.name.startswith(which) or path.name.endswith(which)
+    ]
+    if len(matches) != 1:
+        raise SpecError(
+            f"{len(matches)} runs match '{which}'", where=str(folder), next_step="'lab runs list' shows all"
+        )
+    return matches[0]
 
 
 def _results(path: Path) -> dict[str, Any] | None:

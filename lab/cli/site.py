@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lab.cli import options
+from lab.cli.sync import SiteName, sync
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.progress import Report
     from lab.topology.editing import Edit
 
-SiteName = Annotated[str, typer.Argument(metavar="SITE", help="The site, such as blog.")]
 Code = Annotated[Path | None, typer.Option("--code", help="A folder on this machine with the site's files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[str | None, typer.Option("--file", envvar="LAB_FILE", help="The topology; '-f' is '--follow' here.")]
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     verbs.command()(remove)
     for verb in (deploy, rollback, releases, env):
         verbs.command()(options.on_cluster(verb))
+    verbs.command()(options.on_cluster(sync))
     verbs.command("exec", context_settings=PASSED)(options.on_cluster(execute))
     verbs.command()(logs)
     verbs.command("open")(options.on_cluster(addresses))
@@ -70,6 +71,7 @@ def add(
         list[str] | None, typer.Option("--extension", help="A PHP extension that the site needs. May be repeated.")
     ] = None,
     public: Annotated[str, typer.Option("--public", help="The folder of the code that is served. Default: all.")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="A user, who may change the code at ~/sites/SITE.")] = "",
 ) -> None:
     """Adds a site to the topology, and deploys its folder if one is given."""
     from lab.cli.changing import changed
@@ -85,6 +87,7 @@ def add(
     settings |= sites.mailing() if mail else {}
     settings |= {"public": public} if public else {}
     settings |= {"php": {"extensions": extension}} if extension else {}
+    settings |= {"owner": owner} if owner else {}
 
     def deploy_code(_: Edit, backend: Backend, report: Report) -> None:
         if code:
@@ -132,6 +135,7 @@ def deploy(
     with screen.report() as report, held(backend.cluster, "lab site deploy", report):
         deployed = sites.deploy(backend, site, folder)
     print(_summary(site, deployed))
+    _lacking(backend)
 
 
 def rollback(
@@ -147,6 +151,7 @@ def rollback(
     with screen.report() as report, held(backend.cluster, "lab site rollback", report):
         served = sites.rollback(backend, site, release)
     print(f"{site}: serves the release {served}")
+    _lacking(backend)
 
 
 def releases(backend: Backend, site: SiteName, as_json: Json = False) -> None:
@@ -225,6 +230,14 @@ def _urls(backend: Backend, site: str) -> list[str]:
     from lab.services import sites
 
     return sites.urls(backend, site)
+
+
+def _lacking(backend: Backend) -> None:
+    """Names the nodes that were not there, and have a store of their own."""
+    from lab.services import sites
+
+    for node in sites.look(backend).away:
+        print(f"{node} is down and serves its former release once it is started: 'lab up' brings this one")
 
 
 def _beside(folder: Path, topology: Path) -> str:

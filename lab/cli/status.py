@@ -36,14 +36,14 @@ def status(
 
     if watch:
         _watch(lambda: look(backend))
-    found = look(backend)
+    current = look(backend)
     if as_json:
-        print(json.dumps(found.json(), indent=2))
+        print(json.dumps(current.json(), indent=2))
     else:
         from lab.cli import tables
 
-        tables.status(found)
-    if not found.ready:
+        tables.status(current)
+    if not current.ready:
         raise typer.Exit(1)
 
 

@@ -33,32 +33,35 @@ def summary(changes: Sequence[Action]) -> None:
     print(", ".join(f"{count} {word}" for word, count in counted.items()) or "nothing to change")
 
 
-def status(found: Status, console: Console | None = None) -> None:
+def status(current: Status, console: Console | None = None) -> None:
     """Prints the nodes and the published addresses."""
-    (console or _console()).print(rendered(found))
+    (console or _console()).print(rendered(current))
 
 
-def rendered(found: Status) -> Group:
+def rendered(current: Status) -> Group:
     """The status as a renderable."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
     for title in ("NODE", "ROLE", "STATE", "ADDRESS", "LIMITS", "NOTE"):
         grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
-    for node in found.nodes:
+    for node in current.nodes:
         good = node.ready
         state = Text(
-            "ready" if good else node.state if node.state != "running" else "not ready", "green" if good else "red"
+            "ready" if good else node.state if node.state != "running" else "not ready",
+            "green" if good else "yellow" if node.by_hand else "red",
         )
-        note = Text("holds the VIP", "cyan") if node.name == found.vip_holder else Text(node.reason)
+        note = Text("holds the VIP", "cyan") if node.name == current.vip_holder else Text(node.reason)
+        if node.by_hand:
+            note = Text.assemble("by hand", "; " if note.plain else "", note)
         grid.add_row(node.name, node.role, state, node.address, _limits(node.limits), note)
     heading = Text.assemble(
         ("cluster ", ""),
-        (found.cluster, "bold"),
-        f" on {found.backend}, {found.family}: ",
-        ("ready", "green bold") if found.ready else ("not ready", "red bold"),
+        (current.cluster, "bold"),
+        f" on {current.backend}, {current.family}: ",
+        ("ready", "green bold") if current.ready else ("not ready", "red bold"),
     )
-    if not found.nodes:
-        return Group(Text(f"there is no cluster '{found.cluster}'; 'lab up' creates it"))
-    lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in found.endpoints]
+    if not current.nodes:
+        return Group(Text(f"there is no cluster '{current.cluster}'; 'lab up' creates it"))
+    lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in current.endpoints]
     return Group(heading, grid, *lines)
 
 
@@ -70,12 +73,12 @@ def _limits(limits: Limits | None) -> str:
     return ", ".join(part for part in parts if not part.startswith("0 "))
 
 
-def rows(titles: Sequence[str], found: Sequence[Sequence[str]]) -> None:
+def rows(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     """Prints a table of texts."""
     grid = Table(box=None, padding=(0, 2), header_style="bold")
     for place, title in enumerate(titles):
         grid.add_column(title, overflow="fold", no_wrap=place == 0)  # names are copied: never wrapped
-    for row in found:
+    for row in cells:
         grid.add_row(*map(Text, row))
     _console().print(grid)
 
@@ -85,13 +88,13 @@ def actions(planned: Sequence[Action]) -> None:
     rows(("ACTION", "NODE", "REASON"), [(action.kind.value, action.node, action.why) for action in planned])
 
 
-def findings(found: Sequence[Finding]) -> None:
+def findings(entries: Sequence[Finding]) -> None:
     """Prints the findings of `lab doctor`."""
     grid = Table(box=None, padding=(0, 2), show_header=False)
     for _ in range(3):
         grid.add_column(overflow="fold")
-    for finding in found:
+    for finding in entries:
         mark = Text("✓", "green") if finding.good else Text("✗", "red bold") if finding.vital else Text("–", "yellow")
-        text = finding.found if finding.good or not finding.way_round else f"{finding.found}\n{finding.way_round}"
+        text = finding.detail if finding.good or not finding.way_round else f"{finding.detail}\n{finding.way_round}"
         grid.add_row(mark, finding.subject, text)
     _console().print(grid)

@@ -40,4 +40,5 @@ def up(
     for site, deployed in brought:
         print(f"{site}: release {deployed.release}, {deployed.files} files")
     tables.summary(prepared.changes)
-    tables.status(status(target, {node.name for node in prepared.plan.nodes} if wait else ()))
+    awaited = {node.name for node in prepared.plan.nodes if not node.by_hand}
+    tables.status(status(target, awaited if wait else ()))

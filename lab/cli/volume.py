@@ -30,16 +30,16 @@ def status(backend: Backend, as_json: Annotated[bool, typer.Option("--json", hel
     from lab.services.volumes import ROLE, bricks
 
     nodes = [node.name for node in of_role(backend, ROLE)]
-    found = bricks(backend)
+    by_node = bricks(backend)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(by_node, indent=2))
     else:
-        volumes = sorted({volume for of in found.values() for volume in of})
-        cell = {(n, v): _brick(row) for n, of in found.items() for v, row in of.items()}
+        volumes = sorted({volume for of in by_node.values() for volume in of})
+        cell = {(n, v): _brick(row) for n, of in by_node.items() for v, row in of.items()}
         table = [(volume, *(cell.get((node, volume), "no answer") for node in nodes)) for volume in volumes]
         tables.rows(("VOLUME", *nodes), table)
-    rows = [row for of in found.values() for row in of.values()]
-    if len(found) < len(nodes) or not all(row["brick"] and not row["heal"] for row in rows):
+    rows = [row for of in by_node.values() for row in of.values()]
+    if len(by_node) < len(nodes) or not all(row["brick"] and not row["heal"] for row in rows):
         raise typer.Exit(1)
 
 
@@ -48,7 +48,7 @@ def heal_info(backend: Backend, volume: Annotated[str, typer.Argument(help="The 
     from lab.services import unlike, volumes
 
     print(volumes.heal_info(backend, volume))
-    _list(unlike.found(backend, volume), volume)
+    _list(unlike.split_brains(backend, volume), volume)
 
 
 def mend(
@@ -63,24 +63,24 @@ def mend(
     from lab.errors import SpecError
     from lab.services import unlike
 
-    found = unlike.found(backend, volume)
+    copies = unlike.split_brains(backend, volume)
     if not copy:
         if paths:
             raise SpecError("no copy is chosen", next_step="add --copy NODE or --copy latest")
-        _list(found, volume)
-        raise typer.Exit(1 if found else 0)
-    for path in paths or found:
+        _list(copies, volume)
+        raise typer.Exit(1 if copies else 0)
+    for path in paths or copies:
         chosen = unlike.mend(backend, volume, path, copy)
         print(f"{path}: took the copy of {chosen.node}, {chosen}; the others are kept in {unlike.KEPT} of their nodes")
 
 
-def _list(found: dict[str, list[Copy]], volume: str) -> None:
+def _list(copies: dict[str, list[Copy]], volume: str) -> None:
     from lab.cli import tables
 
-    if not found:
+    if not copies:
         print(f"{volume}: no files with contradicting copies")
         return
-    tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in found.items() for one in of])
+    tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in copies.items() for one in of])
     print(f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' the one written last")
 
 

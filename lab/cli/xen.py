@@ -45,23 +45,25 @@ def status(
     """Shows whether the Xen host runs, its accelerator, and Xen's own report. Exits with 1 if it does not run."""
     from lab.backends.xen.nested import machine
 
-    found = machine.running()
-    if found is None:
+    running = machine.running()
+    if running is None:
         print("null" if as_json else "the nested Xen host is not running; 'lab xen host up' boots one")
         raise typer.Exit(1)
     if as_json:
-        print(json.dumps(machine.described(found)))
+        print(json.dumps(machine.described(running)))
         return
-    print(f"pid {found.pid}, {found.cpus} processors, {found.memory} MiB, accelerator {found.accelerator}")
-    sys.stdout.write(found.link.run("xl info | grep -E '^(xen_version|xen_caps|free_memory)'; xl list", seconds=30).out)
+    print(f"pid {running.pid}, {running.cpus} processors, {running.memory} MiB, accelerator {running.accelerator}")
+    sys.stdout.write(
+        running.link.run("xl info | grep -E '^(xen_version|xen_caps|free_memory)'; xl list", seconds=30).out
+    )
 
 
 @host.command()
 def enter() -> None:
     """Opens a shell on the Xen host (dom0), with xl."""
-    found = _running()
-    found.link.connect()
-    argv = found.link.command("exec bash -l", terminal=True)
+    running = _running()
+    running.link.connect()
+    argv = running.link.command("exec bash -l", terminal=True)
     os.execvp(argv[0], argv)  # noqa: S606
 
 
@@ -70,11 +72,11 @@ def down() -> None:
     """Stops the domains cleanly and shuts the Xen host down. Its disk, with the clusters' data, is kept."""
     from lab.backends.xen.nested import machine
 
-    found = machine.running()
-    if found is None:
+    running = machine.running()
+    if running is None:
         print("the nested Xen host is not running")
         return
-    machine.down(found)
+    machine.down(running)
     print("stopped the nested Xen host")
 
 
@@ -82,7 +84,7 @@ def _running() -> Running:
     from lab.backends.xen.nested import machine
     from lab.errors import HostError
 
-    found = machine.running()
-    if found is None:
+    running = machine.running()
+    if running is None:
         raise HostError("the nested Xen host is not running", next_step="'lab xen host up' boots one")
-    return found
+    return running

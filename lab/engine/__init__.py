@@ -65,14 +65,14 @@ def connect(
 
 
 def _unreachable(where: str, error: Exception) -> HostError:
-    said = str(error)
-    if "Permission denied" in said:
+    message = str(error)
+    if "Permission denied" in message:
         return Refused(
             f"the Docker engine at {where} refuses this user",
             where=where,
             next_step="add yourself to the group 'docker' and log in again, or use rootless Docker",
         )
-    if any(words in said for words in NOBODY):
+    if any(words in message for words in NOBODY):
         return HostError(
             "no Docker engine answers",
             where=where,
@@ -80,7 +80,7 @@ def _unreachable(where: str, error: Exception) -> HostError:
             "    elsewhere install Docker and start it, or set DOCKER_HOST",
         )
     return HostError(
-        f"the Docker engine can't be used: {said}",
+        f"the Docker engine can't be used: {message}",
         where=where,
         next_step="check the engine, DOCKER_HOST, DOCKER_CONTEXT and the certificates",
     )
@@ -111,16 +111,16 @@ def asking(what: str, node: str = "") -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        said = str(error.explanation)
-        if any(words in said for words in PORT_TAKEN):
+        message = str(error.explanation)
+        if any(words in message for words in PORT_TAKEN):
             raise Taken(
-                f"{what}: a port of this machine is in use: {said}",
+                f"{what}: a port of this machine is in use: {message}",
                 where=node,
                 next_step="choose others with '--port NAME=NUMBER'; an engine that was killed forgets when it restarts",
             ) from error
-        if any(words in said for words in SUBNET_TAKEN):
+        if any(words in message for words in SUBNET_TAKEN):
             raise Taken(
-                f"{what}: another network has the subnet: {said}",
+                f"{what}: another network has the subnet: {message}",
                 where="network",
                 next_step="choose another subnet, or leave 'network' out and a free one is taken",
             ) from error

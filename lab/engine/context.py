@@ -61,25 +61,25 @@ def endpoint() -> EngineAddress:
 
 def _folder() -> Path:
     """Where Docker's client keeps its configuration."""
-    said = os.environ.get("DOCKER_CONFIG")
-    return Path(said) if said else Path(os.path.expanduser("~")) / ".docker"  # noqa: PTH111  never raises
+    configured = os.environ.get("DOCKER_CONFIG")
+    return Path(configured) if configured else Path(os.path.expanduser("~")) / ".docker"  # noqa: PTH111  never raises
 
 
 def _chosen() -> str:
     """The context of `docker context use`; an unreadable configuration chooses none, as for Docker's client."""
     try:
-        told = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
+        configuration = json.loads((_folder() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return DEFAULT
-    return str(told.get("currentContext") or DEFAULT) if isinstance(told, dict) else DEFAULT
+    return str(configuration.get("currentContext") or DEFAULT) if isinstance(configuration, dict) else DEFAULT
 
 
 def _context(name: str) -> EngineAddress:
     mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     path = _folder() / "contexts" / "meta" / mark / "meta.json"
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]
-        url = str(told["Host"])
+        data = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]
+        url = str(data["Host"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(
             f"the Docker context '{name}' can't be used: {error if not isinstance(error, OSError) else error.strerror}",
@@ -87,7 +87,7 @@ def _context(name: str) -> EngineAddress:
             next_step="'docker context ls' lists what there is; 'docker context use' or DOCKER_CONTEXT chooses",
         ) from None
     keys = _folder() / "contexts" / "tls" / mark / "docker"
-    return EngineAddress(url, _tls(keys, verify=not told.get("SkipTLSVerify", False)), ("--context", name))
+    return EngineAddress(url, _tls(keys, verify=not data.get("SkipTLSVerify", False)), ("--context", name))
 
 
 def _tls_of_environment() -> TLSConfig | None:

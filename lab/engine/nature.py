@@ -53,19 +53,21 @@ def unlimited(info: Mapping[str, Any]) -> frozenset[str]:
 
 def lacks(info: Mapping[str, Any]) -> dict[Lack, str]:
     """What an engine that told `info` does not do: each seen with Docker 20.10 and Podman 4.3 on Debian 12."""
-    found = {}
+    reasons = {}
     if _is_rootless(info):
-        found[Lack.BRICKS] = "a rootless engine gives no node the extended attributes 'trusted.*' that GlusterFS writes"
+        reasons[Lack.BRICKS] = (
+            "a rootless engine gives no node the extended attributes 'trusted.*' that GlusterFS writes"
+        )
     if _no_groups(info):
         why = "a rootless engine has no control groups where the machine has version 1 of them"
-        found[Lack.LIMITS] = found[Lack.PAUSE] = why
+        reasons[Lack.LIMITS] = reasons[Lack.PAUSE] = why
     elif missing := unlimited(info):
-        found[Lack.LIMITS] = f"the engine does not limit {', '.join(sorted(missing))}"
+        reasons[Lack.LIMITS] = f"the engine does not limit {', '.join(sorted(missing))}"
     if info.get("Driver") == VFS:
-        found[Lack.LAYERS] = (
+        reasons[Lack.LAYERS] = (
             f"the storage driver '{VFS}' copies each layer whole: {VFS_FACTOR} times the disk, for containers too"
         )
-    return found
+    return reasons
 
 
 def _no_groups(info: Mapping[str, Any]) -> bool:

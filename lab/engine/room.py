@@ -41,8 +41,8 @@ def _memory(info: dict[str, Any]) -> Room:
     if not (nature.is_here(info) and MEMORY.is_file()):
         return Room("memory", info["Name"], total or None, total or None)
     lines = (line.split() for line in MEMORY.read_text(encoding="ascii").splitlines())
-    told = {words[0]: int(words[1]) >> 10 for words in lines}
-    return Room("memory", "this machine", told["MemAvailable:"], total + told["SwapTotal:"])
+    values = {words[0]: int(words[1]) >> 10 for words in lines}
+    return Room("memory", "this machine", values["MemAvailable:"], total + values["SwapTotal:"])
 
 
 def _disk(info: dict[str, Any], folder: str, *, node: int | None = None, images: frozenset[str] | None = None) -> Room:

@@ -49,39 +49,39 @@ def judged(promise: Promise, bound: float | None, run: RunData) -> PromiseResult
 
     Times measured by a test are compared with the bound too; they do not override a failed check.
     """
-    found = CHECKS[promise.declared.check](promise, bound or 0.0, run)
+    outcome = CHECKS[promise.declared.check](promise, bound or 0.0, run)
     measured = tuple(run.measured.get(promise.name, ()))
-    if measured and found.result is not PromiseVerdict.BROKEN:
-        found = CheckResult(None, times=(*found.times, *measured))
-    worst = max(found.times, key=lambda time: time.seconds, default=None)
-    if found.result is None:
-        found = _compared(found.times, bound or 0.0, run)
-    elif found.result is PromiseVerdict.UNKNOWN:
-        found = _hidden(found, promise, bound or 0.0, run)
+    if measured and outcome.result is not PromiseVerdict.BROKEN:
+        outcome = CheckResult(None, times=(*outcome.times, *measured))
+    worst = max(outcome.times, key=lambda time: time.seconds, default=None)
+    if outcome.result is None:
+        outcome = _compared(outcome.times, bound or 0.0, run)
+    elif outcome.result is PromiseVerdict.UNKNOWN:
+        outcome = _hidden(outcome, promise, bound or 0.0, run)
     return PromiseResult(
         promise.name,
-        found.result or PromiseVerdict.UNKNOWN,
-        found.figure,
-        seconds=worst.seconds if worst and worst.seen else None,
+        outcome.result or PromiseVerdict.UNKNOWN,
+        outcome.figure,
+        seconds=worst.seconds if worst and worst.observed else None,
         bound=bound,
         allowed=None if bound is None else bound + run.interval,
         stalled=run.stalled(worst.begun, worst.begun + worst.seconds) if worst else 0.0,
         formula=promise.formula,
         says=promise.declared.says,
         event=promise.declared.event,
-        ids=found.ids,
-        excused=found.excused,
+        ids=outcome.ids,
+        excused=outcome.excused,
     )
 
 
 def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult:
     """Compares times with the bound and one probe interval; a time within that only thanks to stalls is unknown."""
     worst = max(times, key=lambda time: time.seconds)
-    unseen = [time.seconds for time in times if not time.seen]
+    unseen = [time.seconds for time in times if not time.observed]
     figure = f"{worst.seconds:.2f} s" + (f" (the slowest of {len(times)})" if len(times) > 1 else "")
     if unseen:
         figure = f"{len(unseen)} of {len(times)} times had no observed end within {max(unseen):.2f} s"
-    late = [time for time in times if time.seconds > bound + run.interval or not time.seen]
+    late = [time for time in times if time.seconds > bound + run.interval or not time.observed]
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
     if any(time.seconds > run.allowed(bound, time.begun) + run.emulation for time in late):
@@ -93,15 +93,17 @@ def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult
     )
 
 
-def _hidden(found: CheckResult, promise: Promise, bound: float, run: RunData) -> CheckResult:
+def _hidden(outcome: CheckResult, promise: Promise, bound: float, run: RunData) -> CheckResult:
     """Excuses a missing observation if the machine was stalled for much of the time around a fault."""
     for fault, _ in _faults(run, promise):
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
         if still > STILL_SHARE * (ended - begun):
-            figure = f"{found.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
-            return CheckResult(found.result, figure, found.ids, excused=True)
-    return found
+            figure = (
+                f"{outcome.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
+            )
+            return CheckResult(outcome.result, figure, outcome.ids, excused=True)
+    return outcome
 
 
 def _unknown(why: str) -> CheckResult:
@@ -110,7 +112,7 @@ def _unknown(why: str) -> CheckResult:
 
 def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
     """The times to compare, without those cut off before the bound: they prove nothing."""
-    comparable = tuple(time for time in times if time.seen or time.seconds > run.allowed(bound, time.begun))
+    comparable = tuple(time for time in times if time.observed or time.seconds > run.allowed(bound, time.begun))
     return CheckResult(None, times=comparable) if comparable else _unknown(f"no fault of this run showed {what}")
 
 
@@ -124,8 +126,8 @@ def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
 
 def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
     """Time of a node's first missing answer; None if the client reached it all the time."""
-    found = probes.first(run.rows.get(node, ()), fault.begun, expected=False)
-    return found if found is not None and found <= fault.mended else None
+    moment = probes.first(run.rows.get(node, ()), fault.begun, expected=False)
+    return moment if moment is not None and moment <= fault.mended else None
 
 
 def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckResult:
@@ -172,8 +174,8 @@ def _changed(
     since = begun - run.interval
     answers = [row for row in rows if since <= row.due <= until and probes.good(row) and "=" in row.value]
     if answers:
-        found = next((row.due for row in answers if (node in probes.members(row.value)) is member), None)
-        yield Timed(max(0.0, (until if found is None else found) - begun), begun, seen=found is not None)
+        moment = next((row.due for row in answers if (node in probes.members(row.value)) is member), None)
+        yield Timed(max(0.0, (until if moment is None else moment) - begun), begun, observed=moment is not None)
 
 
 def _out_of_pool(promise: Promise, bound: float, run: RunData) -> CheckResult:
@@ -232,7 +234,7 @@ def _vip_moved(promise: Promise, bound: float, run: RunData) -> CheckResult:
         # By arrival: the new holder may answer a probe that was sent while no node held the VIP.
         others = (r.due + r.seconds for r in rows if r.due >= died and probes.good(r) and r.value.strip() != node)
         moved = min(others, default=None)
-        times.append(Timed((run.ended if moved is None else moved) - died, died, seen=moved is not None))
+        times.append(Timed((run.ended if moved is None else moved) - died, died, observed=moved is not None))
     return _slowest(times, "the VIP on another node", bound, run)
 
 
@@ -284,7 +286,7 @@ def _writes_again(promise: Promise, bound: float, run: RunData) -> CheckResult:
             # The outage may begin with a write that was slow before the fault; only the time from the fault on counts.
             since = max(span.begun, fault.begun)
             if since <= min(span.ended, fault.mended):
-                times.append(Timed(span.ended - since, since, seen=not (on and span is dark[-1])))
+                times.append(Timed(span.ended - since, since, observed=not (on and span is dark[-1])))
     return _slowest(times, "an outage of writes", bound, run)
 
 
@@ -295,14 +297,14 @@ def _longest_write(promise: Promise, bound: float, run: RunData) -> CheckResult:
 
 def _acknowledged(promise: Promise, bound: float, run: RunData) -> CheckResult:
     del bound
-    found = run.judgements.get(promise.declared.service)
-    if found is None:
+    judgement = run.judgements.get(promise.declared.service)
+    if judgement is None:
         return _unknown(f"there was no ledger of {promise.declared.service}")
     if not list(_faults(run, promise)):
         return _unknown(f"no {promise.role} node had a fault")
-    if found.verdict is Verdict.UNKNOWN:
-        return _unknown(found.why)
-    return CheckResult(PromiseVerdict(found.verdict.value), found.why, ids=found.ids)
+    if judgement.verdict is Verdict.UNKNOWN:
+        return _unknown(judgement.why)
+    return CheckResult(PromiseVerdict(judgement.verdict.value), judgement.why, ids=judgement.ids)
 
 
 def own_result(judgement: Judgement) -> PromiseResult:

@@ -46,13 +46,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One write. `invoked`, `completed`: Unix seconds of this machine; `said` is what came back."""
+    """One write. `invoked`, `completed`: Unix seconds of this machine; `answer` is what came back."""
 
     id: str
     invoked: float
     completed: float
     outcome: Outcome
-    said: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,15 @@ class Ledger:
         self.services = {service.name: service for service in services}
         self.operations: dict[str, list[Operation]] = {}
         self._backend = backend
-        made = [service.stream(self.run, backend.clock.rate(rate)) for service in services]
-        self.load_run = LoadRun(backend, made, seconds=seconds, patience=WRITE_PATIENCE)
+        streams = [service.stream(self.run, backend.clock.rate(rate)) for service in services]
+        self.load_run = LoadRun(backend, streams, seconds=seconds, patience=WRITE_PATIENCE)
 
     def __enter__(self) -> Self:
         self.load_run.__enter__()
         return self
 
-    def __exit__(self, *said: object) -> None:
-        self.load_run.__exit__(*said)
+    def __exit__(self, *exc_info: object) -> None:
+        self.load_run.__exit__(*exc_info)
         rows = self.load_run.rows
         self.operations = {name: [operation(self.run, row) for row in rows[name]] for name in self.services}
 
@@ -133,14 +133,14 @@ class Ledger:
         return [self._judge(service) for service in self.services.values()]
 
     def _judge(self, service: Service) -> Judgement:
-        found: dict[str, list[str]] = {}
+        contents: dict[str, list[str]] = {}
         unread = []
         for replica in service.replicas():
             try:
-                found[replica] = service.read(self._backend, replica, self.run)
+                contents[replica] = service.read(self._backend, replica, self.run)
             except LabError as error:
                 unread.append(error.what)
-        return judge(service.name, self.operations[service.name], found, unread, everywhere=service.everywhere)
+        return judge(service.name, self.operations[service.name], contents, unread, everywhere=service.everywhere)
 
 
 def operation(run: str, row: Row) -> Operation:
@@ -153,7 +153,7 @@ def operation(run: str, row: Row) -> Operation:
 def judge(
     service: str,
     operations: Sequence[Operation],
-    found: Mapping[str, Sequence[str]],
+    contents: Mapping[str, Sequence[str]],
     unread: Sequence[str] = (),
     *,
     everywhere: bool,
@@ -163,29 +163,29 @@ def judge(
     Args:
         service: its name.
         operations: all writes.
-        found: the ids in each replica that could be read.
+        contents: the ids in each replica that could be read.
         unread: why the others could not be.
         everywhere: whether every replica has to have all of them.
     """
     ids = {outcome: [one.id for one in operations if one.outcome is outcome] for outcome in Outcome}
     counts = {outcome.value: len(of) for outcome, of in ids.items()}
-    verdict, why, which = _verdict(ids, found, unread, everywhere=everywhere)
-    return Judgement(service, verdict, why, tuple(which), counts, {name: len(of) for name, of in found.items()})
+    verdict, why, which = _verdict(ids, contents, unread, everywhere=everywhere)
+    return Judgement(service, verdict, why, tuple(which), counts, {name: len(of) for name, of in contents.items()})
 
 
 def _verdict(
     ids: Mapping[Outcome, Sequence[str]],
-    found: Mapping[str, Sequence[str]],
+    contents: Mapping[str, Sequence[str]],
     unread: Sequence[str],
     *,
     everywhere: bool,
 ) -> tuple[Verdict, str, Sequence[str]]:
     """The worst that is certain; then what is not known; then that it holds."""
     acknowledged = ids[Outcome.ACKNOWLEDGED]
-    replicas = [Counter(of) for of in found.values()]
+    replicas = [Counter(of) for of in contents.values()]
     somewhere = sum(replicas, Counter[str]())
     lost = [one for one in acknowledged if not somewhere[one]]
-    if lost and found and not unread:
+    if lost and contents and not unread:
         return Verdict.LOST, f"{len(lost)} of {len(acknowledged)} acknowledged are nowhere", lost
     twice = sorted({one for of in (replicas if everywhere else [somewhere]) for one, count in of.items() if count > 1})
     ghosts = [one for one in ids[Outcome.FAILED] if somewhere[one]]
@@ -195,7 +195,7 @@ def _verdict(
     stale = [one for one in acknowledged if everywhere and somewhere[one] and not all(of[one] for of in replicas)]
     if stale:
         return Verdict.STALE, f"{len(stale)} are missing on one replica at least", stale
-    if unread or not found:
+    if unread or not contents:
         return Verdict.UNKNOWN, unread[0] if unread else "there is no replica to read", ()
     if len(acknowledged) < ENOUGH:
         return Verdict.UNKNOWN, f"only {len(acknowledged)} writes were acknowledged, {ENOUGH} are needed", ()

@@ -46,42 +46,42 @@ def linearizable(history: Sequence[Access], initial: str = INITIAL, most: int = 
     # A read with unknown outcome constrains nothing, nor does a write with unknown outcome whose value was never read:
     # an order that is valid with it is valid without it. Each one left would double the search.
     read = {access.value for access in history if access.kind == "read" and access.completed is not None}
-    relevant = [access for access in history if access.completed is not None or _seen(access, read)]
+    relevant = [access for access in history if access.completed is not None or _was_read(access, read)]
     ordered = sorted(relevant, key=lambda access: access.invoked)
     ends = [float("inf") if access.completed is None else access.completed for access in ordered]
     must = sum(1 << index for index, access in enumerate(ordered) if access.completed is not None)
     stack: list[tuple[int, str]] = [(0, initial)]  # completed operations, and the register's value then
-    seen = {(0, initial)}
+    visited = {(0, initial)}
     while stack:
         done, value = stack.pop()
         if done & must == must:
             return RegisterAnswer.YES
-        if len(seen) > most:
+        if len(visited) > most:
             return RegisterAnswer.UNKNOWN
         for index in _next(ordered, ends, done):
             access = ordered[index]
             if access.kind == "read" and access.value != value:
                 continue
             state = done | 1 << index, access.value if access.kind == "write" else value
-            if state not in seen:
-                seen.add(state)
+            if state not in visited:
+                visited.add(state)
                 stack.append(state)
     return RegisterAnswer.NO
 
 
-def _seen(access: Access, read: set[str]) -> bool:
+def _was_read(access: Access, read: set[str]) -> bool:
     return access.kind == "write" and access.value in read
 
 
 def _next(ordered: Sequence[Access], ends: Sequence[float], done: int) -> list[int]:
     """The possible next operations: invoked before any remaining one completed."""
-    found = []
+    candidates = []
     earliest = float("inf")
     for index, access in enumerate(ordered):
         if done >> index & 1:
             continue
         if access.invoked > earliest:
             break
-        found.append(index)
+        candidates.append(index)
         earliest = min(earliest, ends[index])
-    return found
+    return candidates

@@ -51,8 +51,8 @@ class Load:
         self.more(1)
         return self
 
-    def __exit__(self, *said: object) -> None:
-        self.load_run.__exit__(*said)
+    def __exit__(self, *exc_info: object) -> None:
+        self.load_run.__exit__(*exc_info)
         self.answers = [answer(row) for row in self.load_run.rows[self._name]]
         if not self.answers:
             raise BackendError("the load sent no request", where="client")

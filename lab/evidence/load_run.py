@@ -67,6 +67,7 @@ class LoadRun:
 
     Attributes:
         patience: timeout of a request, in seconds.
+        meter: seconds that the stall meters sleep.
         stalls: of the client node and of this machine meanwhile.
     """
 
@@ -77,12 +78,14 @@ class LoadRun:
         *,
         seconds: float = LONGEST_SECONDS,
         patience: float = ANSWER_SECONDS,
+        meter: float = INTERVAL,
     ) -> None:
         self.streams = tuple(streams)
         self.rows: dict[str, list[Row]] = {stream.name: [] for stream in streams}
         self.patience = patience
         self.stalls: list[Stall] = []
-        self._meter = Meter()
+        self.meter = meter
+        self._meter = Meter(meter)
         self._backend, self._seconds = backend, seconds
         self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._pid = ""
@@ -93,7 +96,7 @@ class LoadRun:
         self._skew = skew(self._backend)
         timeout = self._backend.clock.limit(self.patience)
         plan: dict[str, Any] = {"seconds": self._seconds, "timeout": timeout, "ca": "/etc/lab/ca.crt"}
-        plan |= {"meter": self._backend.clock.limit(INTERVAL), "shortest": self._backend.clock.limit(SHORTEST)}
+        plan |= {"meter": self._backend.clock.limit(self.meter), "shortest": self._backend.clock.limit(SHORTEST)}
         plan["streams"] = [asdict(stream) for stream in self.streams]
         self._backend.put(CLIENT, {f"{self._file}.plan": (json.dumps(plan).encode(), 0o600)})
         command = f"/usr/lib/lab/run lab_node.ask {self._file}.plan {self._file}"
@@ -108,6 +111,17 @@ class LoadRun:
         finally:
             self._meter.__exit__()
             self._run("sh", "-c", f"kill -KILL {self._pid} 2>/dev/null; rm -f {self._file} {self._file}.*")
+
+    def drop(self) -> None:
+        """Ends the run at once, and leaves the answers that `fresh` has not returned."""
+        try:
+            self._run("sh", "-c", f"kill -KILL {self._pid} 2>/dev/null; rm -f {self._file} {self._file}.*")
+        finally:
+            self._meter.__exit__()
+
+    def stalled_here(self) -> list[Stall]:
+        """The stalls of this machine so far."""
+        return list(self._meter.stalls)
 
     def end(self) -> None:
         """Stops the generator, waits for outstanding answers, and reads all answers."""
@@ -173,7 +187,7 @@ class LoadRun:
     def _run(self, *argv: str) -> str:
         done = self._backend.run(CLIENT, argv)
         if not done.ok:
-            raise BackendError(f"a command of the load generator failed: {done.said}", where=CLIENT)
+            raise BackendError(f"a command of the load generator failed: {done.last_line}", where=CLIENT)
         return done.stdout
 
 
@@ -185,6 +199,6 @@ def skew(backend: Backend) -> float:
         done = backend.run(CLIENT, ["date", "+%s.%N"])
         after = time.time()
         if not done.ok:
-            raise BackendError(f"cannot read the client's clock: {done.said}", where=CLIENT)
+            raise BackendError(f"cannot read the client's clock: {done.last_line}", where=CLIENT)
         readings.append((after - before, float(done.stdout) - (before + after) / 2))
     return min(readings)[1]

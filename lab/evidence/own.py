@@ -102,7 +102,7 @@ class OwnLedger:
         """Reads everything back, from every node of the site, and judges the acknowledged writes."""
         readings, unread = self._readings()
         operations = self.operations[self.name]
-        unknown = [operation.said for operation in operations if operation.outcome is Outcome.UNKNOWN]
+        unknown = [operation.answer for operation in operations if operation.outcome is Outcome.UNKNOWN]
         judgement = judge(self.name, operations, readings, unread, everywhere=True)
         if judgement.counts[Outcome.ACKNOWLEDGED] == 0 and unknown:
             unread = [f"no write was acknowledged; the first: {unknown[0]}"]
@@ -130,7 +130,7 @@ class OwnLedger:
             self._backend.clock.until("the first record", TRY_SECONDS, ask, lambda ids: first in ids)
         except NotReady as error:
             raise SpecError(
-                f"'{self.name}.write' wrote '{first}', and '{self.name}.read' gives back {error.seen}",
+                f"'{self.name}.write' wrote '{first}', and '{self.name}.read' gives back {error.last}",
                 where=self._file,
                 next_step="'read' returns the ids of all records; nothing has been broken",
             ) from None

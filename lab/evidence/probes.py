@@ -48,8 +48,8 @@ class Probes:
         self.load_run.__enter__()
         return self
 
-    def __exit__(self, *said: object) -> None:
-        self.load_run.__exit__(*said)
+    def __exit__(self, *exc_info: object) -> None:
+        self.load_run.__exit__(*exc_info)
         self.rows = self.load_run.rows
 
 
@@ -64,28 +64,28 @@ def outages(rows: Sequence[Row], late: float = LATE) -> list[Span]:
     An answer after more than `late` seconds was delayed by a hang: its probe is part of an outage, which the answer
     ends.
     """
-    found: list[Span] = []
+    spans: list[Span] = []
     for index, row in enumerate(rows):
-        if (found and row.due <= found[-1].ended) or (good(row) and row.seconds <= late):
+        if (spans and row.due <= spans[-1].ended) or (good(row) and row.seconds <= late):
             continue
         arrivals = (later.due + later.seconds for later in rows[index:] if good(later))
         why = "late" if good(row) else row.error or f"status {row.status}"
-        found.append(Span(row.due, min(arrivals, default=rows[-1].due), why))
-    return found
+        spans.append(Span(row.due, min(arrivals, default=rows[-1].due), why))
+    return spans
 
 
 def lane(rows: Sequence[Row]) -> list[Span]:
     """Values over time, as intervals of equal value; bad answers are excluded, and end an interval."""
-    found: list[Span] = []
+    spans: list[Span] = []
     for row in rows:
         value = row.value.strip() if good(row) else ""
-        if found and found[-1].value == value:
-            found[-1] = Span(found[-1].begun, row.due, value)
+        if spans and spans[-1].value == value:
+            spans[-1] = Span(spans[-1].begun, row.due, value)
         else:
-            if found:
-                found[-1] = Span(found[-1].begun, row.due, found[-1].value)
-            found.append(Span(row.due, row.due, value))
-    return [span for span in found if span.value]
+            if spans:
+                spans[-1] = Span(spans[-1].begun, row.due, spans[-1].value)
+            spans.append(Span(row.due, row.due, value))
+    return [span for span in spans if span.value]
 
 
 def members(value: str) -> set[str]:

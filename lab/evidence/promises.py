@@ -34,8 +34,10 @@ class Promise:
     role: str
     declared: DeclaredPromise
 
-    def bound(self, cluster: Cluster) -> float | None:
+    def bound(self, cluster: Cluster, instead: Mapping[str, float] | None = None) -> float | None:
         """The formula's value in seconds for a topology's options; None without a formula.
+
+        `instead`: values by name that stand for options, as a person wrote them on a node.
 
         Raises:
             SpecError: the topology lacks a role that the formula reads, or the formula reads an ambiguous option.
@@ -49,6 +51,7 @@ class Promise:
             if twice:
                 raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' ambiguously: {self.declared.of}")
             names |= options
+        names |= instead or {}
         for part, expression in self.declared.where.items():
             names[part] = formulas.evaluated(expression, names)
         return round(float(formulas.evaluated(self.declared.formula, names)), 3)
@@ -84,10 +87,10 @@ def promise(name: str) -> Promise:
     Raises:
         SpecError: not declared; the message names the nearest.
     """
-    found = {**_of_apps(), **promises()}
-    if name in found:
-        return found[name]
-    raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, found, "there are"))
+    by_name = {**_of_apps(), **promises()}
+    if name in by_name:
+        return by_name[name]
+    raise SpecError(f"there is no promise '{name}'", next_step=nearest(name, by_name, "there are"))
 
 
 def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:

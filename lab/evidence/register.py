@@ -47,7 +47,7 @@ class Register:
     def __enter__(self) -> Self:
         begun = self._backend.run(self._nodes[0], ["sh", "-c", BEGIN.format(path=self._path)])
         if not begun.ok:
-            raise BackendError(f"cannot create the register: {begun.said}", where=self._nodes[0])
+            raise BackendError(f"cannot create the register: {begun.last_line}", where=self._nodes[0])
         for thread in self._threads:
             thread.start()
         return self
@@ -71,16 +71,16 @@ class Register:
     def _write(self, node: str, value: str) -> None:
         command = WRITE.format(value=value, path=self._path, folder=self._folder)
         begun = time.monotonic()
-        done = self._said(node, command)
+        done = self._output(node, command)
         self._keep(Access("write", value, begun, time.monotonic() if done is not None else None))
 
     def _read(self, node: str) -> None:
         begun = time.monotonic()
-        done = self._said(node, READ.format(path=self._path))
+        done = self._output(node, READ.format(path=self._path))
         if done is not None:
             self._keep(Access("read", done.strip(), begun, time.monotonic()))
 
-    def _said(self, node: str, command: str) -> str | None:
+    def _output(self, node: str, command: str) -> str | None:
         """Output of a command; None if its outcome is unknown."""
         try:
             done = self._backend.run(node, ["sh", "-c", command], seconds=OPERATION_SECONDS)

@@ -34,9 +34,13 @@ class Stall:
 
 
 class Meter:
-    """A context manager that records this machine's stalls; `stalls` may be read at any time."""
+    """A context manager that records this machine's stalls; `stalls` may be read at any time.
 
-    def __init__(self) -> None:
+    `interval`: seconds that it sleeps.
+    """
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        self._interval = interval
         self.stalls: list[Stall] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="stall meter", daemon=True)
@@ -51,8 +55,8 @@ class Meter:
 
     def _measure(self) -> None:
         while not self._ended.is_set():
-            due = time.monotonic() + INTERVAL
-            self._ended.wait(INTERVAL)
+            due = time.monotonic() + self._interval
+            self._ended.wait(self._interval)
             over = time.monotonic() - due
             if over >= SHORTEST:
                 now = time.time()

@@ -52,12 +52,12 @@ class Timed:
     """A measured duration, and its start (Unix seconds).
 
     Attributes:
-        seen: whether its end was observed; if not, `seconds` is the time until the run stopped waiting.
+        observed: whether its end was observed; if not, `seconds` is the time until the run stopped waiting.
     """
 
     seconds: float
     begun: float
-    seen: bool = True
+    observed: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class RunData:
         holders: the nodes that held the VIP at the end, as they report.
         stalls: of the client node and of this machine.
         measured: by promise, times measured by a test in addition to the probes.
+        rate: probes per second of each address.
     """
 
     plan: Plan
@@ -83,11 +84,12 @@ class RunData:
     holders: Sequence[str] = ()
     stalls: Sequence[Stall] = ()
     measured: Mapping[str, Sequence[Timed]] = field(default_factory=dict)
+    rate: float = RATE
 
     @property
     def interval(self) -> float:
         """Seconds between two probes of one address."""
-        return self.clock.limit(1 / RATE)
+        return self.clock.limit(1 / self.rate)
 
     def stalled(self, begun: float, ended: float) -> float:
         """Seconds of a span in which a machine was stalled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from lab.recipes import manifest
 from lab.recipes.apps import declared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.plan.model import NodePlan, Plan
     from lab.recipes.declared import Picture
 
@@ -66,16 +69,43 @@ def dot(plan: Plan) -> str:
     return "\n".join([*lines, *(f'  "{left}" -> "{right}";' for left, right in edges(plan)), "}"])
 
 
-def svg(plan: Plan) -> str:
-    """A picture that needs no other program: a column a tier."""
+@dataclass(frozen=True)
+class Grid:
+    """Sizes of a picture: of a node's box, the margin, and the distances of two rows and two columns."""
+
+    box: tuple[int, int] = BOX
+    gap: int = GAP
+    row: int = ROW
+    column: int = COLUMN
+    head: int = 24
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything of a picture is; `spots`: the upper left corner of each node's box."""
+
+    width: float
+    height: float
+    spots: Mapping[str, tuple[float, float]]
+
+
+def places(plan: Plan, grid: Grid) -> Places:
+    """The places of all nodes: a column a tier, each centred."""
     columns = _columns(plan)
     tallest = max(len(nodes) for nodes in columns)
-    width, height = len(columns) * COLUMN - (COLUMN - BOX[0]) + 2 * GAP, tallest * ROW + 2 * GAP + 24
+    width = len(columns) * grid.column - (grid.column - grid.box[0]) + 2 * grid.gap
     spots = {}
     for column, nodes in enumerate(columns):
-        top = GAP + 24 + (tallest - len(nodes)) * ROW / 2
+        top = grid.gap + grid.head + (tallest - len(nodes)) * grid.row / 2
         for row, node in enumerate(nodes):
-            spots[node.name] = (GAP + column * COLUMN, top + row * ROW)
+            spots[node.name] = (grid.gap + column * grid.column, top + row * grid.row)
+    return Places(width, tallest * grid.row + 2 * grid.gap + grid.head, spots)
+
+
+def svg(plan: Plan) -> str:
+    """A picture that needs no other program: a column a tier. Nodes and edges have ids and classes."""
+    placed = places(plan, Grid())
+    width, height, spots = placed.width, placed.height, placed.spots
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         "<style>text { font: 13px system-ui, sans-serif }</style>",
@@ -84,10 +114,10 @@ def svg(plan: Plan) -> str:
     for left, right in edges(plan):
         (x1, y1), (x2, y2) = spots[left], spots[right]
         parts.append(
-            f'<line x1="{x1 + BOX[0]}" y1="{y1 + BOX[1] / 2}" x2="{x2}" y2="{y2 + BOX[1] / 2}" stroke="#8a94a3"/>'
+            f'<line class="edge" id="{edge_id(left, right)}" x1="{x1 + BOX[0]}" y1="{y1 + BOX[1] / 2}" x2="{x2}" '
+            f'y2="{y2 + BOX[1] / 2}" stroke="#8a94a3"/>'
         )
-    for nodes in columns:
-        parts += [_box(node, spots[node.name]) for node in nodes]
+    parts += [_box(node, spots[node.name]) for nodes in _columns(plan) for node in nodes]
     held = next((node for node in plan.nodes if node.holds_vip), None)
     if plan.vip and held:
         x, _ = spots[held.name]
@@ -95,6 +125,11 @@ def svg(plan: Plan) -> str:
             f'<text x="{x + BOX[0] / 2}" y="{GAP + 8}" text-anchor="middle" fill="#1f4e8c">VIP {plan.vip}</text>'
         )
     return "\n".join([*parts, "</svg>"])
+
+
+def edge_id(left: str, right: str) -> str:
+    """The id of an edge in a picture."""
+    return f"edge-{left}-{right}"
 
 
 def _columns(plan: Plan) -> list[list[NodePlan]]:
@@ -110,9 +145,10 @@ def _box(node: NodePlan, at: tuple[float, float]) -> str:
     x, y = at
     middle, fill = x + BOX[0] / 2, manifest(node.role).own.picture.fill
     return (
+        f'<g class="node" id="node-{node.name}">'
         f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" fill="{fill}" '
         f'stroke="#5b6675"/><text x="{middle}" y="{y + 19}" text-anchor="middle" font-weight="600">{escape(node.name)}'
-        f'</text><text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#454d59">{node.address}</text>'
+        f'</text><text x="{middle}" y="{y + 35}" text-anchor="middle" fill="#454d59">{node.address}</text></g>'
     )
 
 

@@ -41,8 +41,8 @@ class SkewedClock(Fault):
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         off = {node: self._off(backend, node) for node in self.nodes}
-        seen = ", ".join(f"{node} is {seconds:+.0f} s from the others" for node, seconds in off.items())
-        return ProbeResult(all(abs(seconds - self.skew) < abs(self.skew) / 2 for seconds in off.values()), seen)
+        observation = ", ".join(f"{node} is {seconds:+.0f} s from the others" for node, seconds in off.items())
+        return ProbeResult(all(abs(seconds - self.skew) < abs(self.skew) / 2 for seconds in off.values()), observation)
 
     def _off(self, backend: Backend, node: str) -> float:
         other = next((other.name for other in reversed(network.running(backend, self.nodes))), None)
@@ -67,4 +67,4 @@ def _now(backend: Backend, node: str) -> float:
 def _shift(backend: Backend, node: str, seconds: int) -> None:
     done = backend.run(node, ["date", "-s", f"{seconds} seconds"])
     if not done.ok:
-        raise BackendError(f"cannot set the clock of {node}: {done.said}", where=node)
+        raise BackendError(f"cannot set the clock of {node}: {done.last_line}", where=node)

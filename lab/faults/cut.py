@@ -73,15 +73,15 @@ class Cut(Fault):
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del facts
-        seen = []
+        observations = []
         for sender, receiver, filtering in self._probed(backend):
             address = {node.name: node.address for node in backend.observe().nodes}[receiver]
             answered = network.ping(backend, sender, address, "-c", "1", "-W", "1").ok
             dropped = _dropped(backend, filtering, mark)
             if answered or not dropped:
-                return ProbeResult(active=False, seen=f"a packet from {sender} reached {receiver}")
-            seen.append(f"{sender} to {receiver}: {dropped} packets dropped in {filtering}")
-        return ProbeResult(bool(seen), "; ".join(seen) or "no other node is running to send a packet")
+                return ProbeResult(active=False, observation=f"a packet from {sender} reached {receiver}")
+            observations.append(f"{sender} to {receiver}: {dropped} packets dropped in {filtering}")
+        return ProbeResult(bool(observations), "; ".join(observations) or "no other node is running to send a packet")
 
     def _probed(self, backend: Backend) -> list[tuple[str, str, str]]:
         """Some isolated pairs to probe: sender, receiver, and the node that filters."""
@@ -119,7 +119,7 @@ def _table(mark: str, drops: list[str]) -> str:
 def _ethernet(backend: Backend, node: str) -> str:
     done = backend.run(node, ["cat", f"/sys/class/net/{network.DEVICE}/address"])
     if not done.ok:
-        raise BackendError(f"cannot read the Ethernet address of {node}: {done.said}", where=node)
+        raise BackendError(f"cannot read the Ethernet address of {node}: {done.last_line}", where=node)
     return done.stdout.strip()
 
 

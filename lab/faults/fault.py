@@ -19,7 +19,7 @@ class ProbeResult:
     """Result of a probe: whether the fault is active, and the evidence."""
 
     active: bool
-    seen: str
+    observation: str
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class Fill(Fault):
     def _file(self, backend: Backend, node: str, mark: str) -> str:
         if self.where in TMPFS:
             return f"{self.where}/.lab-fault-{mark}"
-        found = backend.observe().node(node)
-        volumes = found.fixed.volumes if found else {}
+        observed = backend.observe().node(node)
+        volumes = observed.fixed.volumes if observed else {}
         if self.where not in volumes:
             has = ", ".join([*volumes, *TMPFS])
             raise SpecError(f"{node} has no volume '{self.where}'", where=node, next_step=f"volumes: {has}")
@@ -72,7 +72,7 @@ class Fill(Fault):
             file = shlex.quote(self._file(backend, node, mark))
             done = backend.run(node, ["sh", "-c", f"rm -f {file} {file}.more {file}.rest {file}.probe"])
             if not done.ok:
-                raise BackendError(f"cannot remove the file that fills {node}: {done.said}", where=node)
+                raise BackendError(f"cannot remove the file that fills {node}: {done.last_line}", where=node)
 
     def __str__(self) -> str:
         return f"fill {self.where} of {' '.join(self.nodes)}"

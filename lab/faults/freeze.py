@@ -28,12 +28,19 @@ CONTINUE = TREE + "kill -CONT $pids"
 STATES = TREE + "ps -o stat= -p $(echo $pids | tr ' ' ',')"
 
 
-RENAMED = {"names": "dnsmasq", "banning": "fail2ban", "dkim": "opendkim"}
-"""Services by their names before 0.2, which are accepted until 0.3."""
+RENAMED = {
+    "names": "dnsmasq",
+    "banning": "fail2ban",
+    "dkim": "opendkim",
+    "alive": "haproxy-watchdog",
+    "leaving": "haproxy-drain",
+    "mysql": "mysql-keeper",
+}
+"""Services by their former names, which are accepted until 0.3."""
 
 
 def renamed(service: str) -> str:
-    """The notice about a service's name before 0.2; empty for any other name."""
+    """The notice about a former name of a service; empty for any other name."""
     return (
         f"the service '{service}' is '{RENAMED[service]}' now; 0.3 removes the old name" if service in RENAMED else ""
     )
@@ -65,13 +72,13 @@ class Freeze(Fault):
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
-        frozen, seen = True, []
+        frozen, observations = True, []
         for node in self.nodes:
             states = backend.run(node, ["sh", "-c", STATES, "sh", *self._names]).stdout.split()
             stopped = sum(state.startswith("T") for state in states)
             frozen = frozen and bool(states) and stopped == len(states)
-            seen.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
-        return ProbeResult(frozen, "; ".join(seen))
+            observations.append(f"{node}: {stopped} of {len(states)} processes of {self.service} stopped")
+        return ProbeResult(frozen, "; ".join(observations))
 
     def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
@@ -83,11 +90,11 @@ class Freeze(Fault):
     def _run(self, backend: Backend, node: str, script: str) -> str:
         """The script's error; empty on success."""
         done = backend.run(node, ["sh", "-c", script, "sh", *self._names])
-        return "" if done.ok else done.said
+        return "" if done.ok else done.last_line
 
     @property
     def _names(self) -> tuple[str, str]:
-        """The service's name now and before 0.2."""
+        """The service's name now and formerly."""
         return self.service, next((old for old, new in RENAMED.items() if new == self.service), "")
 
     def __str__(self) -> str:

@@ -77,7 +77,7 @@ class Injected:
         """
         what = f"'{self.fault}' to be effective"
         try:
-            self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._probe, lambda now: now.active).seen
+            self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._probe, lambda now: now.active).observation
             self.bitten = time.time()
         except NotReady as error:
             next_step = (
@@ -161,17 +161,17 @@ def admit(backend: Backend, fault: Fault) -> None:
             raise SpecError(f"'{other.fault}' is already active", next_step=f"'lab heal {other.mark}' reverts it")
 
 
-def present(backend: Backend) -> list[Injected]:
-    """All active faults by their notes, oldest first."""
-    found = []
-    for key, text in noted(backend).items():
+def present(backend: Backend, known: Mapping[str, str] | None = None) -> list[Injected]:
+    """All active faults by their notes, oldest first; `known`: the notes, if they were read already."""
+    active = []
+    for key, text in (noted(backend) if known is None else known).items():
         if key.startswith(PREFIX):
             note = json.loads(text)
             mark = key.removeprefix(PREFIX)
-            found.append(
+            active.append(
                 Injected(backend, kinds.fault(note["fault"]), mark, note["begun"], note["facts"], note["proof"])
             )
-    return sorted(found, key=lambda injected: injected.begun)
+    return sorted(active, key=lambda injected: injected.begun)
 
 
 def heal(backend: Backend, marks: Sequence[str] = ()) -> list[Injected]:
@@ -181,13 +181,13 @@ def heal(backend: Backend, marks: Sequence[str] = ()) -> list[Injected]:
         SpecError: an unknown mark.
         LabError: one could not be reverted; the others were.
     """
-    found = {injected.mark: injected for injected in present(backend)}
-    unknown = [mark for mark in marks if mark not in found]
+    active = {injected.mark: injected for injected in present(backend)}
+    unknown = [mark for mark in marks if mark not in active]
     if unknown:
         raise SpecError(f"there is no active fault '{unknown[0]}'", next_step="'lab fault list' lists them")
     failed: list[LabError] = []
     healed = []
-    for injected in reversed([one for mark, one in found.items() if not marks or mark in marks]):
+    for injected in reversed([one for mark, one in active.items() if not marks or mark in marks]):
         try:
             injected.heal()
             healed.append(injected)

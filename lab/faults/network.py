@@ -25,7 +25,7 @@ def tool(backend: Backend, node: str, argv: Sequence[str]) -> Result:
     """
     done = network_tools(backend).run_in_network(node, argv)
     if not done.ok:
-        raise BackendError(f"{argv[0]} in the network of {node}: {done.stderr.strip() or done.said}", where=node)
+        raise BackendError(f"{argv[0]} in the network of {node}: {done.stderr.strip() or done.last_line}", where=node)
     return done
 
 

@@ -10,7 +10,7 @@ from lab.backends.base import Lack, State
 from lab.errors import BackendError
 from lab.faults import network
 from lab.faults.fault import Fault, ProbeResult
-from lab.lifecycle import ready
+from lab.lifecycle import hand, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,10 +28,18 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 
 
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
-    """Starts or resumes nodes that are not running, and waits until all are ready."""
+    """Starts or resumes nodes that do not run, and waits until all are ready; those by hand, until they boot."""
     down = [name for name, state in _states(backend, nodes).items() if state is not State.RUNNING]
     parallel.for_each(down, backend.start)
-    parallel.for_each(nodes, lambda name: ready.node(backend, name, ready.READY_SECONDS))
+    by_hand = [node.name for node in backend.observe().nodes if node.fixed.by_hand]
+
+    def wait(name: str) -> None:
+        if name not in by_hand:
+            ready.node(backend, name, ready.READY_SECONDS)
+        elif not hand.boots(backend, name):
+            raise BackendError(hand.does_not_boot(backend, name), where=name)
+
+    parallel.for_each(nodes, wait)
 
 
 def _answers(backend: Backend, node: str) -> bool:
@@ -62,12 +70,12 @@ class _Power(Fault):
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         states = _states(backend, self.nodes)
-        seen = ", ".join(f"{name} is {state}" for name, state in states.items())
+        observation = ", ".join(f"{name} is {state}" for name, state in states.items())
         if set(states.values()) != {self.expected}:
-            return ProbeResult(active=False, seen=seen)
+            return ProbeResult(active=False, observation=observation)
         answers = self._reached if self.expected is State.STOPPED else _answers
         alive = [name for name in self.nodes if answers(backend, name)]
-        return ProbeResult(not alive, f"{seen}; {f'{alive[0]} answers' if alive else 'no answer'}")
+        return ProbeResult(not alive, f"{observation}; {f'{alive[0]} answers' if alive else 'no answer'}")
 
     def _reached(self, backend: Backend, node: str) -> bool:
         """Whether a packet from another node is answered; not for paused containers, whose kernel still answers."""

@@ -49,7 +49,7 @@ class _Process(Fault):
         for node in self.nodes:
             done = backend.run(node, ["pkill", f"-{name}", "-f", self._pattern])
             if not done.ok:
-                raise BackendError(f"cannot send SIG{name} to {self.process} of {node}: {done.said}", where=node)
+                raise BackendError(f"cannot send SIG{name} to {self.process} of {node}: {done.last_line}", where=node)
 
     def _pids(self, backend: Backend, node: str) -> str:
         return " ".join(backend.run(node, ["pgrep", "-f", self._pattern]).stdout.split())
@@ -79,8 +79,8 @@ class Hang(_Process):
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark
         stopped = {node: self._stopped(backend, node, facts.get(node, "")) for node in self.nodes}
-        seen = ", ".join(f"{node}: {count} processes stopped" for node, count in stopped.items())
-        return ProbeResult(all(stopped.values()), seen)
+        observation = ", ".join(f"{node}: {count} processes stopped" for node, count in stopped.items())
+        return ProbeResult(all(stopped.values()), observation)
 
     def _stopped(self, backend: Backend, node: str, pids: str) -> int:
         if not pids:
@@ -94,7 +94,7 @@ class Hang(_Process):
             # The process's supervisor may have killed it meanwhile: pkill then exits with 1.
             done = backend.run(node, ["pkill", "-CONT", "-f", self._pattern])
             if done.rc not in (0, 1):
-                raise BackendError(f"cannot resume {self.process} of {node}: {done.said}", where=node)
+                raise BackendError(f"cannot resume {self.process} of {node}: {done.last_line}", where=node)
 
 
 @dataclass(frozen=True)

@@ -76,11 +76,13 @@ class Slow(Fault):
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del mark, facts
         results = [self._probe(backend, name) for name in self.nodes]
-        return ProbeResult(all(result.active for result in results), "; ".join(result.seen for result in results))
+        return ProbeResult(
+            all(result.active for result in results), "; ".join(result.observation for result in results)
+        )
 
     def _probe(self, backend: Backend, node: str) -> ProbeResult:
         if HANDLE not in network.tool(backend, node, ["tc", "qdisc", "show", "dev", network.DEVICE]).stdout:
-            return ProbeResult(active=False, seen=f"{node}: no queueing discipline of the lab")
+            return ProbeResult(active=False, observation=f"{node}: no queueing discipline of the lab")
         to = next((other.address for other in network.running(backend, self.nodes)), network.gateway(backend))
         if self.delay:
             fastest = _milliseconds(network.ping(backend, node, to, "-c", "3", "-i", "0.2", "-W", "5").stdout)[0]

@@ -11,6 +11,6 @@ class Finding:
 
     subject: str
     good: bool
-    found: str
+    detail: str
     way_round: str = ""
     vital: bool = False

@@ -46,7 +46,9 @@ def ensure(say: Callable[[str], None]) -> None:
             packages.install(["docker.io"], "no Docker engine is installed", say, BY_HAND)
         _start(say)
     with engine.connected(engine.REQUEST_SECONDS) as api:
-        base = base_image.here(api, base_image.tag("debian")) or base_image.available(api, "debian", REGISTRY_SECONDS)
+        base = base_image.present(api, base_image.tag("debian")) or base_image.available(
+            api, "debian", REGISTRY_SECONDS
+        )
     if not base and bootstrap.missing():
         why = "no container registry answers, and the base has to be made here"
         packages.install(bootstrap.PACKAGES, why, say, bootstrap.BY_HAND)
@@ -74,14 +76,18 @@ def findings() -> list[Finding]:
     """Finding about the base image; none if no engine answers."""
     try:
         with engine.connected(engine.REQUEST_SECONDS) as api:
-            if base_image.here(api, recipe("base", "debian").tag) or base_image.here(api, base_image.tag("debian")):
+            if base_image.present(api, recipe("base", "debian").tag) or base_image.present(
+                api, base_image.tag("debian")
+            ):
                 return []
             pulled = base_image.available(api, "debian", REGISTRY_SECONDS)
     except LabError:
         return []
     why = "" if pulled else bootstrap.obstacle()
-    found = "a registry has it" if pulled else why or "can be made from package sources"
-    return [Finding("base image", not why, found, "see docs/hosts.md: a registry, or mmdebstrap with room", vital=True)]
+    detail = "a registry has it" if pulled else why or "can be made from package sources"
+    return [
+        Finding("base image", not why, detail, "see docs/hosts.md: a registry, or mmdebstrap with room", vital=True)
+    ]
 
 
 def _answers() -> bool:

@@ -54,11 +54,11 @@ def routes(table: Path = Path("/proc/net/route")) -> dict[str, str]:
     """The subnets of this machine's own routes, the default route left out, and the interface of each."""
     if not table.is_file():
         return {}
-    found = {}
+    subnets = {}
     for line in table.read_text(encoding="ascii").splitlines()[1:]:
         interface, destination, *rest = line.split()
         mask = int(rest[5], 16).bit_count()
         if mask:
             base = ".".join(str(byte) for byte in int(destination, 16).to_bytes(4, "little"))
-            found[str(IPv4Network(f"{base}/{mask}"))] = f"{ROUTE}this machine ({interface})"
-    return found
+            subnets[str(IPv4Network(f"{base}/{mask}"))] = f"{ROUTE}this machine ({interface})"
+    return subnets

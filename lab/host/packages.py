@@ -30,8 +30,8 @@ def install(packages: Sequence[str], why: str, say: Callable[[str], None], by_ha
     """
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
-        asked = f"as root: apt-get install {' '.join(packages)}" if apt else by_hand
-        raise HostError(why, next_step=asked)
+        advice = f"as root: apt-get install {' '.join(packages)}" if apt else by_hand
+        raise HostError(why, next_step=advice)
     say(f"{why}: installing {', '.join(packages)} from this machine's package sources")
     _run([apt, "update", "-q"], say, by_hand)
     _run([apt, *WAITING, "install", "-qy", "--no-install-recommends", *packages], say, by_hand)
@@ -43,16 +43,16 @@ def _run(command: list[str], say: Callable[[str], None], by_hand: str) -> None:
     Raises:
         HostError: apt-get failed, or the lock was held for `LOCK_SECONDS`.
     """
-    deadline, told = time.monotonic() + LOCK_SECONDS, False
+    deadline, announced = time.monotonic() + LOCK_SECONDS, False
     while (failure := _failure(command)) and LOCKED in failure:
         if time.monotonic() > deadline:
             raise HostError(
                 f"another program has held apt's lock for {LOCK_SECONDS} s:\n{failure[-800:]}",
                 next_step="wait for it, and retry",
             )
-        if not told:
+        if not announced:
             say(f"waiting for another program that holds apt's lock (at most {LOCK_SECONDS} s)")
-            told = True
+            announced = True
         time.sleep(POLL_SECONDS)
     if failure:
         raise HostError(f"'{' '.join(command)}' failed:\n{failure[-800:]}", next_step=by_hand)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import ready, scaling
+from lab.lifecycle import hand, ready, scaling
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -67,7 +67,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
     spared = unready | scaling.joining(prepared.plan, prepared.existing) | _of_new_roles(prepared)
-    names = [node.name for node in prepared.plan.nodes if node.name not in spared]
+    names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)
     for number, (wave, work) in enumerate(
@@ -75,7 +75,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     ):
         if number and seconds and not prepared.moves:
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
-            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else ready.ALL)
+            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else prepared.awaited)
         parallel.for_each(wave, work)
 
 
@@ -97,7 +97,7 @@ def _change_unready(prepared: Prepared, backend: Backend, report: Report, second
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:
     """The given nodes that run and are not ready."""
-    found = set()
+    unready = set()
 
     def ask(name: str) -> None:
         try:
@@ -105,11 +105,11 @@ def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[st
         except BackendError:
             ready_now = False
         if not ready_now:
-            found.add(name)
+            unready.add(name)
 
     there = {node.name for node in prepared.existing.nodes if node.state is State.RUNNING}
     parallel.for_each([name for name in names if name in there], ask)
-    return found
+    return unready
 
 
 def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
@@ -131,8 +131,8 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
     name = action.node
     if action.kind is Kind.REMOVE:
         report.step(name, "stopping")
-        found = prepared.existing.node(name)
-        if found and found.state is not State.STOPPED:
+        observed = prepared.existing.node(name)
+        if observed and observed.state is not State.STOPPED:
             backend.stop(name)
         backend.remove(name)
         report.step(name, "removed", done=True)
@@ -145,19 +145,23 @@ def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: floa
     if action.kind is not Kind.UPDATE or action.start:
         report.step(name, "starting")
         backend.start(name)
-    if seconds:
+    if node.by_hand:
+        if not hand.boots(backend, name):
+            report.warn(f"{hand.does_not_boot(backend, name)}\n  'lab learn reset {name}' creates it again")
+        report.step(name, "by hand", done=True)
+    elif seconds:
         report.step(name, "waiting until it is ready")
-        ready.node(backend, name, seconds, ready.ALL if prepared.at_once else (ready.READY,))
+        ready.node(backend, name, seconds, prepared.awaited if prepared.at_once else (ready.READY,))
         report.step(name, "ready", done=True)
 
 
 def _create(
     prepared: Prepared, backend: Backend, report: Report, node: NodePlan, files: Mapping[str, tuple[bytes, int]]
 ) -> None:
-    found = prepared.existing.node(node.name)
-    if found and prepared.existing.network == str(prepared.plan.network.cidr):
+    observed = prepared.existing.node(node.name)
+    if observed and prepared.existing.network == str(prepared.plan.network.cidr):
         report.step(node.name, "stopping the old one")
-        if found.state is not State.STOPPED:
+        if observed.state is not State.STOPPED:
             backend.stop(node.name)
         backend.remove(node.name)
     report.step(node.name, "creating")
@@ -181,7 +185,7 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
         done = backend.run(name, ["/usr/lib/lab/reload", *changed])
         if not done.ok:
             raise BackendError(
-                f"{name} rejected its new files: {done.said}",
+                f"{name} rejected its new files: {done.last_line}",
                 where=name,
                 next_step=f"correct the topology; 'lab logs {name}' has details",
             )

@@ -29,18 +29,18 @@ def own(where: Path) -> Authority | None:
     if (where / OWN).is_file():
         return _read(where / OWN)
     if (where / EARLIER_KEY).is_file():
-        found = Authority(*(private.read(where / name) for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
-        if not found.whole():
+        ca = Authority(*(private.read(where / name) for name in (EARLIER_CERTIFICATE, EARLIER_KEY)))
+        if not ca.whole():
             raise private.damaged(where / EARLIER_KEY)
-        return found
+        return ca
     return None
 
 
 def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], object]) -> Authority:
     """The issuing CA for these names; created if there is none, or if its constraints exclude a name."""
-    found = usable(where, names)
-    if found:
-        return found
+    ca = usable(where, names)
+    if ca:
+        return ca
     former = own(where)
     if former:
         say(
@@ -49,21 +49,21 @@ def ensured(where: Path, plan: Plan, names: Sequence[str], say: Callable[[str], 
         )
         # Until the nodes have the new one, they and the note in the engine identify their owner by the former one.
         private.write(where / FORMER, former.certificate)
-    created = _made(plan)
+    created = _new_authority(plan)
     _keep(where / OWN, created)
     return created
 
 
 def usable(where: Path, names: Sequence[str]) -> Authority | None:
     """The stored CA, if it may issue for these names."""
-    found = own(where)
-    return found if found and found.allows(names) else None
+    ca = own(where)
+    return ca if ca and ca.allows(names) else None
 
 
 def trusted(where: Path) -> str:
     """The certificates that the nodes trust, PEM; the issuing CA first."""
-    found = own(where)
-    parts = [found.certificate.strip()] if found else []
+    ca = own(where)
+    parts = [ca.certificate.strip()] if ca else []
     if (where / NEXT).is_file():
         parts.append(_read(where / NEXT).certificate.strip())
     if (where / FORMER).is_file():
@@ -74,7 +74,7 @@ def trusted(where: Path) -> str:
 def announce(where: Path, plan: Plan) -> None:
     """Creates the next CA, trusted from the next `up` on; one of an earlier attempt is reused if it is valid."""
     if not (where / NEXT).is_file() or not _read(where / NEXT).allows([str(plan.network.gateway)]):
-        _keep(where / NEXT, _made(plan))
+        _keep(where / NEXT, _new_authority(plan))
 
 
 def replace(where: Path) -> None:
@@ -110,7 +110,7 @@ def known(where: Path) -> frozenset[str]:
         raise private.damaged(where / FORMER) from None
 
 
-def _made(plan: Plan) -> Authority:
+def _new_authority(plan: Plan) -> Authority:
     from ipaddress import IPv4Network
 
     from lab.export.compose import NETWORK
@@ -122,13 +122,13 @@ def _made(plan: Plan) -> Authority:
     return authority(plan.cluster, [f"{plan.cluster}.test", "localhost"], networks)
 
 
-def _keep(path: Path, made: Authority) -> None:
-    private.write(path, made.key + made.certificate)
+def _keep(path: Path, ca: Authority) -> None:
+    private.write(path, ca.key + ca.certificate)
 
 
 def _read(path: Path) -> Authority:
     key, begin, certificate = private.read(path).partition(BEGIN)
-    found = Authority(begin + certificate, key)
-    if not found.whole():
+    ca = Authority(begin + certificate, key)
+    if not ca.whole():
         raise private.damaged(path)
-    return found
+    return ca

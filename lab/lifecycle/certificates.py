@@ -70,10 +70,10 @@ class Authority:
 
     def allows(self, names: Sequence[str]) -> bool:
         """Whether its name constraints permit these DNS names and addresses (RFC 5280, 4.2.1.10)."""
-        found = _constraints(self.parsed)
-        if found is None:
+        constraints = _constraints(self.parsed)
+        if constraints is None:
             return True
-        permitted = found.permitted_subtrees or []
+        permitted = constraints.permitted_subtrees or []
         domains = [each.value for each in permitted if isinstance(each, x509.DNSName)]
         networks = [IPv4Network(str(each.value)) for each in permitted if isinstance(each, x509.IPAddress)]
         return all(
@@ -117,7 +117,7 @@ class Authority:
             held = x509.load_pem_x509_certificate(leaf[leaf.index(BEGIN) :].encode())
             held.verify_directly_issued_by(self.parsed)
             alternative = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except Exception:  # noqa: BLE001  whatever is wrong with it, it is not this CA's
+        except Exception:  # noqa: BLE001  a certificate that cannot be verified is not this CA's
             return False
         begins, ends = held.not_valid_before_utc, held.not_valid_after_utc
         enough = ends - datetime.now(UTC) > RENEWED_BEFORE or ends >= self.parsed.not_valid_after_utc
@@ -147,8 +147,10 @@ def authority(cluster: str, domains: Sequence[str], networks: Sequence[IPv4Netwo
 
 def fingerprints(bundle: str) -> frozenset[str]:
     """The SHA-256 of each certificate in a text of PEM, as hexadecimal digits."""
-    found = [BEGIN + part.partition(END)[0] + END for part in bundle.split(BEGIN)[1:]]
-    return frozenset(x509.load_pem_x509_certificate(each.encode()).fingerprint(hashes.SHA256()).hex() for each in found)
+    certificates = [BEGIN + part.partition(END)[0] + END for part in bundle.split(BEGIN)[1:]]
+    return frozenset(
+        x509.load_pem_x509_certificate(each.encode()).fingerprint(hashes.SHA256()).hex() for each in certificates
+    )
 
 
 def _draft(

@@ -40,9 +40,9 @@ INSTEAD = {
 def home() -> Finding:
     """The folder in which secrets are kept."""
     place = paths.secrets("www").parent
-    made = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  never raises
+    parent = next(folder for folder in (place, *place.parents) if os.path.exists(folder))  # noqa: PTH110  never raises
     try:
-        with tempfile.TemporaryDirectory(dir=made):  # rights alone tell root nothing
+        with tempfile.TemporaryDirectory(dir=parent):  # rights alone tell root nothing
             usable = True
     except OSError:
         usable = False
@@ -53,21 +53,23 @@ def home() -> Finding:
 
 def engine(capabilities: Capabilities) -> list[Finding]:
     """The engine and its kernel."""
-    found = [Finding("engine", good=True, found=capabilities.engine, vital=True)]
+    findings = [Finding("engine", good=True, detail=capabilities.engine, vital=True)]
     needed = {module: (feature.purpose, feature.instead) for module, (_, feature) in kernel_features().items()}
     for feature, (purpose, way_round) in (needed | WANTED_FOR).items():
-        here = feature in capabilities.kernel
-        found.append(Finding(f"kernel: {feature}", here, f"for {purpose}", way_round))
+        available = feature in capabilities.kernel
+        findings.append(Finding(f"kernel: {feature}", available, f"for {purpose}", way_round))
     if not capabilities.kernel_seen:
-        found[1:] = [Finding("kernel", good=True, found="not looked at: the engine is not on this machine")]
-    found += [Finding(lack, good=False, found=why, way_round=INSTEAD[lack]) for lack, why in capabilities.lacks.items()]
+        findings[1:] = [Finding("kernel", good=True, detail="not looked at: the engine is not on this machine")]
+    findings += [
+        Finding(lack, good=False, detail=why, way_round=INSTEAD[lack]) for lack, why in capabilities.lacks.items()
+    ]
     taken = ", ".join(f"{subnet} ({owner})" for subnet, owner in capabilities.subnets.items())
-    return [*found, Finding("subnets in use", good=True, found=taken or "none")]
+    return [*findings, Finding("subnets in use", good=True, detail=taken or "none")]
 
 
 def missing_engine(error: LabError, *, vital: bool = True) -> Finding:
     """The engine can't be reached."""
-    return Finding("engine", good=False, found=_told(error), way_round=error.next_step, vital=vital)
+    return Finding("engine", good=False, detail=_message(error), way_round=error.next_step, vital=vital)
 
 
 def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
@@ -82,8 +84,8 @@ def topology(cluster: Cluster, backend: Backend | None) -> list[Finding]:
         # What does not fit is said by its size.
         refused = [] if any(size.impossible for size in taken) else [no_topology(error)]
         return [*map(_size, taken), *refused]
-    found = "; ".join([*heard.lines, f"network: {chosen.plan.network.cidr}"])
-    return [*map(_size, chosen.sizes), Finding("topology", good=True, found=found)]
+    choices = "; ".join([*heard.lines, f"network: {chosen.plan.network.cidr}"])
+    return [*map(_size, chosen.sizes), Finding("topology", good=True, detail=choices)]
 
 
 def _sizes(cluster: Cluster, existing: Existing, rooms: Sequence[Room]) -> list[Size]:
@@ -110,8 +112,8 @@ class _Heard(Silent):
 
 def no_topology(error: LabError) -> Finding:
     """The topology is refused, or can't be compared with the cluster."""
-    return Finding("topology", good=False, found=_told(error), way_round=error.next_step, vital=True)
+    return Finding("topology", good=False, detail=_message(error), way_round=error.next_step, vital=True)
 
 
-def _told(error: LabError) -> str:
+def _message(error: LabError) -> str:
     return f"{error.what} ({error.where})" if error.where else error.what

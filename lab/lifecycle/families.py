@@ -40,10 +40,10 @@ def _path() -> Path:
 
 def _read() -> dict[str, str]:
     try:
-        found = json.loads(_path().read_text(encoding="utf-8"))
+        stored = json.loads(_path().read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return dict(found) if isinstance(found, dict) else {}
+    return dict(stored) if isinstance(stored, dict) else {}
 
 
 def _write(known: dict[str, str]) -> None:

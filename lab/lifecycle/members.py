@@ -16,12 +16,12 @@ def existing(backend: Backend) -> Existing:
     Raises:
         SpecError: it has no nodes.
     """
-    found = backend.observe()
-    if not found.nodes:
+    observed = backend.observe()
+    if not observed.nodes:
         raise SpecError(
             f"there is no cluster '{backend.cluster}'", next_step="'lab up' creates it; --name selects another one"
         )
-    return found
+    return observed
 
 
 def of_role(backend: Backend, role: str) -> list[Observed]:
@@ -30,10 +30,10 @@ def of_role(backend: Backend, role: str) -> list[Observed]:
     Raises:
         SpecError: the cluster does not exist, or has no such node.
     """
-    found = [node for node in existing(backend).nodes if node.role == role]
-    if not found:
+    nodes = [node for node in existing(backend).nodes if node.role == role]
+    if not nodes:
         raise SpecError(
             f"the cluster '{backend.cluster}' has no {role} node",
             next_step=f"add '{role}:' to its topology and run 'lab up', or select another cluster with --name",
         )
-    return found
+    return nodes

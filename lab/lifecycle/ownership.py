@@ -48,7 +48,7 @@ def admit(backend: Backend, existing: Existing, notes: Mapping[str, str]) -> Non
     Raises:
         HostError: the cluster's secrets are elsewhere; names the place if it is known.
     """
-    owner = _noted(notes) or _seen(backend, (node.name for node in existing.nodes if node.role in HAVE_IT))
+    owner = _noted(notes) or _by_certificate(backend, (node.name for node in existing.nodes if node.role in HAVE_IT))
     own = secrets.authorities(backend.cluster)
     if owner is None or own & owner.authorities:
         return
@@ -92,7 +92,7 @@ def _noted(notes: Mapping[str, str]) -> Owner | None:
     return Owner(frozenset(known.split(",")), place) if known else None
 
 
-def _seen(backend: Backend, nodes: Iterable[str]) -> Owner | None:
+def _by_certificate(backend: Backend, nodes: Iterable[str]) -> Owner | None:
     """The owner by a node's CA; used without a note: of an earlier version, or lost by the engine."""
     for name in nodes:
         held = fingerprints((backend.get(name, TRUSTED) or b"").decode(errors="replace"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.optional import noted
 from lab.lifecycle import ownership, resolve, scaling, secrets, sizes
+from lab.lifecycle.ready import ALL, READY
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
 
@@ -46,6 +47,11 @@ class Prepared:
     def at_once(self) -> bool:
         """Whether nodes are only made and started: then all can be awaited together, their promises too."""
         return all(action.kind in (Kind.CREATE, Kind.START) for action in self.changes)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What ready nodes are asked: beside a node that is by hand, no promise to the whole cluster is awaited."""
+        return (READY,) if self.plan.by_hand else ALL
 
     @property
     def moves(self) -> bool:
@@ -88,15 +94,15 @@ def choose(cluster: Cluster, backend: Backend, report: Report, family: str | Non
     placed = resolve.places(cluster, existing, capabilities)
     if why := resolve.subnet_conflict(existing, capabilities):
         report.say(f"network: {placed.network} ({why})")
-    made = plan(placed, chosen)
-    resolve.admit(made, capabilities)
-    taken = sizes.sizes(made, existing, capabilities.rooms)
+    new_plan = plan(placed, chosen)
+    resolve.admit(new_plan, capabilities)
+    taken = sizes.sizes(new_plan, existing, capabilities.rooms)
     if estimate := sizes.build_estimate(taken):
         report.say(estimate)
     for warning in sizes.admit(taken):
         report.warn(warning)
-    scaling.admit(made, cluster, backend, existing, notes)
-    return Chosen(made, existing, taken)
+    scaling.admit(new_plan, cluster, backend, existing, notes)
+    return Chosen(new_plan, existing, taken)
 
 
 def prepare(
@@ -112,24 +118,24 @@ def prepare(
         UserError: it can't be as asked.
     """
     chosen = choose(cluster, backend, report, family)
-    made, existing = chosen.plan, chosen.existing
-    revealed = known(made)
-    files = {node.name: node.reveal(revealed) for node in made.nodes}
-    wanted = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
-    present = _present(backend, made, existing)
-    return Prepared(made, existing, files, present, actions(made, existing, wanted, present))
+    new_plan, existing = chosen.plan, chosen.existing
+    revealed = known(new_plan)
+    files = {node.name: node.reveal(revealed) for node in new_plan.nodes}
+    manifests = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
+    present = _present(backend, new_plan, existing)
+    return Prepared(new_plan, existing, files, present, actions(new_plan, existing, manifests, present))
 
 
-def _present(backend: Backend, made: Plan, existing: Existing) -> dict[str, dict[str, str]]:
+def _present(backend: Backend, new_plan: Plan, existing: Existing) -> dict[str, dict[str, str]]:
     """The manifests of the nodes that exist; an unreadable one counts as none."""
-    found: dict[str, dict[str, str]] = {}
+    manifests: dict[str, dict[str, str]] = {}
 
     def read(name: str) -> None:
         try:
-            found[name] = json.loads(backend.get(name, MANIFEST) or b"{}")
+            manifests[name] = json.loads(backend.get(name, MANIFEST) or b"{}")
         except ValueError:
-            found[name] = {}
+            manifests[name] = {}
 
-    planned = {node.name for node in made.nodes}
+    planned = {node.name for node in new_plan.nodes}
     parallel.for_each([node.name for node in existing.nodes if node.name in planned], read)
-    return found
+    return manifests

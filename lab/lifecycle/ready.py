@@ -40,16 +40,16 @@ def node(backend: Backend, name: str, seconds: float, checks: Sequence[str] = (R
     except BackendError as error:
         raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
     if not result.ok:
-        raise _not_ready(backend, name, time.monotonic() - begun, result.said)
+        raise _not_ready(backend, name, time.monotonic() - begun, result.last_line)
 
 
-def nodes(backend: Backend, names: Sequence[str], seconds: float, asked: Sequence[str] = ALL) -> None:
+def nodes(backend: Backend, names: Sequence[str], seconds: float, checks: Sequence[str] = ALL) -> None:
     """Waits until these nodes serve, and until their promises to the cluster hold, if requested.
 
     Raises:
         NotReady: names the node and its last reason.
     """
-    parallel.for_each(names, lambda name: node(backend, name, seconds, asked))
+    parallel.for_each(names, lambda name: node(backend, name, seconds, checks))
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:
@@ -64,7 +64,7 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
         where=name,
         next_step=f"'lab logs {name}' shows its log, 'lab enter {name}' a shell, 'lab restart {name}' restarts it",
         awaited=f"{name} to be ready",
-        seen=reason,
+        last=reason,
     )
 
 

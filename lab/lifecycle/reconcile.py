@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 
+BY_HAND = "by hand: left as it is"
+
+
 class Kind(StrEnum):
     """The kind of an action."""
 
@@ -43,54 +46,69 @@ class Action:
 
 
 def actions(
-    plan: Plan, existing: Existing, wanted: Mapping[str, Mapping[str, str]], present: Mapping[str, Mapping[str, str]]
+    plan: Plan, existing: Existing, manifests: Mapping[str, Mapping[str, str]], present: Mapping[str, Mapping[str, str]]
 ) -> list[Action]:
     """The actions by node: nodes of the plan in order, then nodes to remove.
 
     Args:
         plan: the planned cluster.
         existing: the existing cluster.
-        wanted: the digests of each planned node's files, by path.
+        manifests: the digests of each planned node's files, by path.
         present: the digests of each existing node's manifest, by path; empty without a manifest.
     """
-    planned = [_one(node, existing, wanted[node.name], present.get(node.name, {})) for node in plan.nodes]
+    planned = [_one(node, existing, manifests[node.name], present.get(node.name, {})) for node in plan.nodes]
     names = {node.name for node in plan.nodes}
     extra = [Action(Kind.REMOVE, node.name, "not in the topology") for node in existing.nodes if node.name not in names]
     return planned + extra
 
 
-def _one(node: NodePlan, existing: Existing, wanted: Mapping[str, str], present: Mapping[str, str]) -> Action:
-    found = existing.node(node.name)
-    if found is None:
+def _one(node: NodePlan, existing: Existing, manifest: Mapping[str, str], present: Mapping[str, str]) -> Action:
+    observed = existing.node(node.name)
+    if observed is None:
         return Action(Kind.CREATE, node.name, "does not exist")
-    if why := _unusable(found, node):
+    if node.by_hand and observed.fixed.by_hand and not _displaced(observed, node):
+        return _by_hand(observed)
+    if why := _unusable(observed, node):
         return Action(Kind.RECREATE, node.name, why)
-    changed = tuple(path for path, digest in wanted.items() if present.get(path) != digest)
-    stale = tuple(path for path in present if path not in wanted)
-    asleep = found.state is not State.RUNNING
+    changed = tuple(path for path, digest in manifest.items() if present.get(path) != digest)
+    stale = tuple(path for path in present if path not in manifest)
+    asleep = observed.state is not State.RUNNING
     if changed or stale:
         why = ", ".join([*changed, *(f"no more {path}" for path in stale)])
         return Action(Kind.UPDATE, node.name, f"changed: {why}", changed, stale, start=asleep)
     if asleep:
-        return Action(Kind.START, node.name, f"is {found.state.value}", start=True)
+        return Action(Kind.START, node.name, f"is {observed.state.value}", start=True)
     return Action(Kind.KEEP, node.name)
 
 
-def _unusable(found: Observed, node: NodePlan) -> str:
+def _by_hand(found: Observed) -> Action:
+    """A node that a person configures keeps all that they made of it; it is started where it does not run."""
+    if found.state is State.RUNNING:
+        return Action(Kind.KEEP, found.name, BY_HAND)
+    return Action(Kind.START, found.name, f"is {found.state.value}; {BY_HAND}", start=True)
+
+
+def _displaced(found: Observed, node: NodePlan) -> bool:
+    """Whether a node can't stay where it is, also one that is by hand."""
+    moved = (found.address, found.fixed.publish) != (node.address, node.publish)
+    return moved or found.detached or found.state is State.CREATED
+
+
+def _unusable(observed: Observed, node: NodePlan) -> str:
     """Why an existing node must be recreated; empty if it can stay."""
-    if found.fixed != node.fixed:
-        return _difference(found, node)
-    if found.state is State.CREATED:
+    if observed.fixed != node.fixed:
+        return _difference(observed, node)
+    if observed.state is State.CREATED:
         # An interrupted `up` or engine may have left an incomplete node, which holds no data.
         return "was never started"
-    return "its network was removed" if found.detached else ""
+    return "its network was removed" if observed.detached else ""
 
 
-def _difference(found: Observed, node: NodePlan) -> str:
+def _difference(observed: Observed, node: NodePlan) -> str:
     """The immutable settings that differ, with both values if they are short."""
-    old, new = found.fixed.values, node.fixed.values
-    said = []
-    for key in node.fixed.unlike(found.fixed):
+    old, new = observed.fixed.values, node.fixed.values
+    changes = []
+    for key in node.fixed.unlike(observed.fixed):
         short = isinstance(new.get(key), str) and isinstance(old.get(key), str)
-        said.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
-    return "changed: " + ", ".join(said)
+        changes.append(f"{key}: {old[key]} -> {new[key]}" if short else key)
+    return "changed: " + ", ".join(changes)

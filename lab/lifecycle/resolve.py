@@ -64,19 +64,19 @@ def _app(name: str, app: App, cluster: Cluster, backend: RunsImages) -> App:
     """One of them."""
     if app.build:
         folder = (Path(cluster.source).parent / app.build).resolve()
-        made = source(name, backend.source(folder))
-        found, image = backend.image(made), made
+        tag = source(name, backend.source(folder))
+        facts, image = backend.image(tag), tag
     else:
-        found, image = backend.image(str(app.image)), str(app.image)
-        if found is None:
+        facts, image = backend.image(str(app.image)), str(app.image)
+        if facts is None:
             raise SpecError(
                 f"the engine has no image '{image}'",
                 where=f"apps.{name}.image",
                 next_step="'docker images' lists what it has; 'build: ./folder' builds one from a Dockerfile",
             )
-        image, folder = found.id, Path()
-    if found:
-        admit_app(name, app.port, found)
+        image, folder = facts.id, Path()
+    if facts:
+        admit_app(name, app.port, facts)
     return app.model_copy(update={"image": image, "build": str(folder) if app.build else None})
 
 
@@ -125,25 +125,25 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     return cluster.model_copy(update={"network": network, "ports": cluster.ports.changed(ports)})
 
 
-def admit(made: Plan, capabilities: Capabilities) -> None:
+def admit(plan: Plan, capabilities: Capabilities) -> None:
     """Refuses a plan that the backend does not support here.
 
     Raises:
         HostError: a kernel feature is missing, or the engine does not support a role.
         SpecError: too many nodes; names shipped topologies that fit.
     """
-    _admit_kernel(made, capabilities)
-    _admit_names(made, capabilities)
-    if Lack.BRICKS in capabilities.lacks and made.role("storage"):
+    _admit_kernel(plan, capabilities)
+    _admit_names(plan, capabilities)
+    if Lack.BRICKS in capabilities.lacks and plan.role("storage"):
         raise HostError(
             f"{capabilities.engine} does not support the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
             where="storage",
             next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
             " or a topology without 'storage', such as '--file rootless'",
         )
-    if capabilities.max_nodes is not None and len(made.nodes) > capabilities.max_nodes:
+    if capabilities.max_nodes is not None and len(plan.nodes) > capabilities.max_nodes:
         raise SpecError(
-            f"{len(made.nodes)} nodes are more than the {capabilities.max_nodes} that may run at once on"
+            f"{len(plan.nodes)} nodes are more than the {capabilities.max_nodes} that may run at once on"
             f" {capabilities.engine}",
             where=capabilities.max_nodes_option,
             next_step=f"shipped topologies that fit: {', '.join(_that_fit(capabilities.max_nodes))} (--file NAME)"
@@ -199,8 +199,8 @@ def _network(cluster: Cluster, existing: Existing, taken: Mapping[str, str]) -> 
 
 def subnet_conflict(existing: Existing, capabilities: Capabilities) -> str:
     """Why the cluster cannot keep its subnet; empty if it can."""
-    found = _conflicts(existing, capabilities.subnets)
-    return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in found.items())
+    conflicts = _conflicts(existing, capabilities.subnets)
+    return "; ".join(f"{existing.network} collides with {subnet}, {owner}" for subnet, owner in conflicts.items())
 
 
 def _conflicts(existing: Existing, taken: Mapping[str, str]) -> dict[str, str]:
@@ -318,8 +318,8 @@ def offline(cluster: Cluster, existing: Existing | None = None) -> tuple[Cluster
     if network == AUTO:
         network = IPv4Network(there.network) if there.network else POOL[0]
     chosen = {
-        name: there.ports.get(name, published_ports()[name].usual) if wanted == AUTO else wanted
-        for name, wanted in cluster.ports.by_name().items()
+        name: there.ports.get(name, published_ports()[name].usual) if port == AUTO else port
+        for name, port in cluster.ports.by_name().items()
     }
     filled = cluster.model_copy(update={"network": network, "ports": cluster.ports.changed(chosen)})
     return filled, (there.family or "debian") if cluster.family == AUTO else cluster.family

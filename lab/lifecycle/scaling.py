@@ -47,13 +47,13 @@ def note(plan: Plan, cluster: Cluster, existing: Existing, notes: Mapping[str, s
     During a change (not `done`) the larger number: nodes to remove are needed until its end.
     """
     copies = len(plan.role(STORAGE))
-    found = {COPIES: str(copies)} if copies else {}
+    counts = {COPIES: str(copies)} if copies else {}
     if cluster.mysql:
         # Without a note (earlier versions) the existing nodes are the members.
         had = _members(notes)[0] or sum(node.role == MYSQL for node in existing.nodes)
         count = cluster.mysql.count if done else max(cluster.mysql.count, had)
-        found[MEMBERS] = f"{count} {cluster.mysql.topology}"
-    return found
+        counts[MEMBERS] = f"{count} {cluster.mysql.topology}"
+    return counts
 
 
 def joining(plan: Plan, existing: Existing) -> set[str]:
@@ -94,7 +94,7 @@ def _members(notes: Mapping[str, str]) -> tuple[int, str]:
 def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> None:
     """Refuses another number of mysql nodes that could lose transactions: a removed node may hold some of its own."""
     there = [node for node in existing.nodes if node.role == MYSQL]
-    (noted, topology), wanted = _members(notes), mysql.count
+    (noted, topology), count = _members(notes), mysql.count
     had = noted or len(there)
     if topology not in ("", mysql.topology):
         raise SpecError(
@@ -102,7 +102,7 @@ def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> 
             where="mysql.topology",
             next_step=f"restore that option, or start with empty volumes: {EMPTY}",
         )
-    if had and wanted != had and mysql.topology == "galera":
+    if had and count != had and mysql.topology == "galera":
         # The last primary must be present: a node that is configured as the only one would wait for it.
         raise SpecError(
             f"a Galera cluster with data keeps its {had} nodes",
@@ -110,16 +110,16 @@ def _admit_mysql(mysql: Mysql, existing: Existing, notes: Mapping[str, str]) -> 
             next_step=f"keep that count, or start with empty volumes: {EMPTY}",
         )
     running = sum(node.state is State.RUNNING for node in there)
-    if {wanted, had} == {2, 3}:
+    if {count, had} == {2, 3}:
         # With two remaining or new nodes, the first would wait for the second, which is changed later.
         raise SpecError(
-            f"mysql cannot change from {had} nodes to {wanted} in one step",
+            f"mysql cannot change from {had} nodes to {count} in one step",
             where="mysql.count",
-            next_step=f"run 'lab up --scale mysql=1', then 'lab up --scale mysql={wanted}'",
+            next_step=f"run 'lab up --scale mysql=1', then 'lab up --scale mysql={count}'",
         )
-    if wanted < had and running < had:
+    if count < had and running < had:
         raise SpecError(
-            f"{running} of {had} mysql members are running: all are needed to change to {wanted}",
+            f"{running} of {had} mysql members are running: all are needed to change to {count}",
             where="mysql.count",
             next_step=f"'lab up' with 'mysql: {{count: {had}}}' ('--scale mysql={had}') first, then this again",
         )

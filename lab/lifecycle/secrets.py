@@ -72,10 +72,10 @@ def peek(plan: Plan) -> dict[str, str]:
 
     where, leaves = folder(plan.cluster), _leaves(plan)
     ca = authority.usable(where, [name for leaf in leaves.values() for name in leaf.names])
-    found = {name: known(plan.cluster, name) or ABSENT for name in plan.secrets}
+    values = {name: known(plan.cluster, name) or ABSENT for name in plan.secrets}
     again = {name for name, leaf in leaves.items() if ca is None or not _serves(where / name, ca, leaf)}
-    again |= set() if ca else {TRUSTED} & found.keys()
-    return found | dict.fromkeys(again, ABSENT)
+    again |= set() if ca else {TRUSTED} & values.keys()
+    return values | dict.fromkeys(again, ABSENT)
 
 
 def known(cluster: str, name: str) -> str | None:
@@ -116,14 +116,14 @@ def _leaves(plan: Plan) -> dict[str, Leaf]:
     domain, shared = f"{plan.cluster}.test", [plan.vip] if plan.vip else []
     hosts = [name for host in plan.hosts for name in host.names]
     own = (f"www.{domain}", "localhost", "127.0.0.1", *(shared or [plan.entry]), *hosts)
-    found = {SITE: Leaf(f"www.{domain}", own)}
+    leaves = {SITE: Leaf(f"www.{domain}", own)}
     for node in plan.nodes:
         # A node may also have the name and address of its whole role.
         known = manifest(node.role).own.certificate
         more = [] if known is None else [*(name.format(domain=domain) for name in known), *shared, "localhost"]
-        found[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
-    wanted = set(plan.secrets)
-    return {name: leaf for name, leaf in found.items() if name in wanted}
+        leaves[f"{NODE}{node.name}"] = Leaf(node.name, (f"{node.name}.{domain}", node.address, *more))
+    named = set(plan.secrets)
+    return {name: leaf for name, leaf in leaves.items() if name in named}
 
 
 def _serves(path: Path, ca: Authority, leaf: Leaf) -> bool:

@@ -45,14 +45,14 @@ class Size:
     missing: Sequence[str] = ()
 
     @property
-    def wanted(self) -> int:
+    def needed(self) -> int:
         """MiB that stay in use."""
         return self.images + self.nodes
 
     @property
     def impossible(self) -> bool:
         """Whether it exceeds the total."""
-        return self.room.most is not None and self.wanted > self.room.most
+        return self.room.most is not None and self.needed > self.room.most
 
     @property
     def tight(self) -> bool:
@@ -60,9 +60,9 @@ class Size:
         return self.room.free is not None and self.images * BUILDING + self.nodes > self.room.free
 
     def __str__(self) -> str:
-        wanted = f"{shown(self.wanted)} wanted for {self.counted}" if self.wanted else "no more needed"
+        need = f"{shown(self.needed)} wanted for {self.counted}" if self.needed else "no more needed"
         free = "not known how much is free" if self.room.free is None else f"{shown(self.room.free)} free"
-        return f"{wanted}, {free}"
+        return f"{need}, {free}"
 
     @property
     def instead(self) -> str:
@@ -70,31 +70,31 @@ class Size:
         return INSTEAD[self.room.what]
 
 
-def sizes(made: Plan, existing: Existing, rooms: Iterable[Room]) -> list[Size]:
+def sizes(plan: Plan, existing: Existing, rooms: Iterable[Room]) -> list[Size]:
     """A plan's need of each resource, in addition to the existing cluster."""
-    return [_size(made, existing, room) for room in rooms]
+    return [_size(plan, existing, room) for room in rooms]
 
 
-def admit(found: Sequence[Size]) -> list[str]:
+def admit(measured: Sequence[Size]) -> list[str]:
     """Warnings about resources that may not suffice.
 
     Raises:
         HostError: a resource cannot suffice.
     """
-    for size in found:
+    for size in measured:
         if size.impossible:
             where = f"{size.room.what} of {size.room.where}"
             raise HostError(f"the cluster does not fit: {size.room.what}: {size}", where=where, next_step=size.instead)
     return [
         f"{size.room.what} of {size.room.where} may not be enough: {size}; {' '.join(size.instead.split())}"
-        for size in found
+        for size in measured
         if size.tight
     ]
 
 
-def build_estimate(found: Iterable[Size]) -> str:
+def build_estimate(measured: Iterable[Size]) -> str:
     """Number of images to build, and the usual duration; empty if none is missing."""
-    roles = next((size.missing for size in found if size.missing), ())
+    roles = next((size.missing for size in measured if size.missing), ())
     if not roles:
         return ""
     seconds = sum(BASE_SECONDS if role == "base" else ROLE_SECONDS for role in roles)

@@ -25,7 +25,7 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node; `reason`: why it is not ready; `limits`: of its machine's resources."""
+    """One node; `reason`: why it is not ready; `limits`: of its machine's resources; `by_hand`: by a person's hand."""
 
     name: str
     role: str
@@ -35,11 +35,15 @@ class NodeStatus:
     image: str
     reason: str
     limits: Limits | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
 class Status:
-    """A cluster: ready when it has nodes, all are ready, and one holds the VIP, if the cluster has one."""
+    """A cluster: ready when it has nodes, all are ready, and one holds the VIP, if the cluster has one.
+
+    Nodes that are by hand are not awaited, and neither is the VIP where only they could hold it.
+    """
 
     cluster: str
     backend: str
@@ -66,7 +70,15 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
     def judge(node: Observed) -> None:
         ready, reason = _judge(backend, node, known_ready)
         judged[node.name] = NodeStatus(
-            node.name, node.role, node.state.value, ready, node.address, node.image, reason, node.limits
+            node.name,
+            node.role,
+            node.state.value,
+            ready,
+            node.address,
+            node.image,
+            reason,
+            node.limits,
+            node.fixed.by_hand,
         )
 
     def look_for_vip() -> None:
@@ -85,12 +97,13 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
     parallel.for_each(questions, lambda question: question())
     nodes = [judged[node.name] for node in existing.nodes]
     nodes += [_missing(name) for name in names_expected if existing.node(name) is None]
-    held = existing.vip is None or len(holders) == 1
+    able = [node for node in existing.nodes if node.holds_vip]
+    held = existing.vip is None or len(holders) == 1 or (bool(able) and all(node.fixed.by_hand for node in able))
     return Status(
         cluster=backend.cluster,
         backend=backend.name,
         family=existing.family,
-        ready=bool(nodes) and held and all(node.ready for node in nodes),
+        ready=bool(nodes) and held and all(node.ready or node.by_hand for node in nodes),
         nodes=nodes,
         endpoints=endpoints(existing),
         vip_holder=holders[0] if len(holders) == 1 else None,
@@ -112,7 +125,7 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
     """The running nodes that have the VIP on an interface; normally one."""
     if not existing.vip:
         return []
-    found: list[str] = []
+    holders: list[str] = []
 
     def ask(node: Observed) -> None:
         try:
@@ -122,11 +135,11 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
         except LabError:
             return
         if result.ok and "inet" in result.stdout:
-            found.append(node.name)
+            holders.append(node.name)
 
     able = [node for node in existing.nodes if node.holds_vip and node.state is State.RUNNING]
     parallel.for_each(able, ask)
-    return sorted(found)
+    return sorted(holders)
 
 
 def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tuple[bool, str]:
@@ -138,4 +151,4 @@ def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tup
         result = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
     except LabError as error:
         return False, error.what
-    return result.ok, "" if result.ok else result.said
+    return result.ok, "" if result.ok else result.last_line

@@ -80,6 +80,8 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     known = partial(secrets.ensure, warn=report.warn)
     prepared = prepare(cluster, backend, report, known=known)
     _announce(cluster, report, fresh=fresh)
+    if prepared.plan.by_hand:
+        report.say(f"by hand, not configured and not awaited: {', '.join(prepared.plan.by_hand)}")
     try:
         build(prepared.plan, backend, report)
         if fresh and limit is not None:
@@ -126,26 +128,27 @@ def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | 
 
 def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
     """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None."""
-    made, note = prepared.plan, partial(_note, prepared, cluster, backend)
-    kept.keep(made.cluster, Note.FAMILY, made.family)
+    plan, note = prepared.plan, partial(_note, prepared, cluster, backend)
+    kept.keep(plan.cluster, Note.FAMILY, plan.family)
     if cluster.source:
-        kept.keep(made.cluster, Note.TOPOLOGY, cluster.source)
+        kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
     try:
         apply(prepared, backend, report, seconds or 0)
     except Taken as error:
-        error.chosen = made.endpoints
+        error.chosen = plan.endpoints
         raise
-    if any(node.volumes for node in made.nodes):
-        kept.keep(made.cluster, Note.VOLUMES, "made")
+    if any(node.volumes for node in plan.nodes):
+        kept.keep(plan.cluster, Note.VOLUMES, "made")
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
-        ready.nodes(backend, [node.name for node in made.nodes if node.name not in held], seconds)
+        names = [node.name for node in plan.nodes if node.name not in held and not node.by_hand]
+        ready.nodes(backend, names, seconds, prepared.awaited)
         if isinstance(backend, Endpoints):
-            for entry in (entry for node in made.nodes for entry in node.publish):
+            for entry in (entry for node in plan.nodes for entry in node.publish):
                 backend.endpoint(entry.port)
-        kept.remove(made.cluster, Note.UNPROVEN)
+        kept.remove(plan.cluster, Note.UNPROVEN)
     note(done=seconds is not None)  # all nodes: a cluster that moves to another subnet loses its notes
 
 
@@ -163,20 +166,20 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
     """Notes in the engine what its nodes and volumes do not show."""
     if not isinstance(backend, Notes):
         return
-    there, made = backend.notes(), prepared.plan
-    counted = scaling.note(made, cluster, prepared.existing, there, done=done)
-    wanted = ownership.note(made.cluster) | expected.note(made) | counted
-    for key, text in wanted.items():
+    there, plan = backend.notes(), prepared.plan
+    counted = scaling.note(plan, cluster, prepared.existing, there, done=done)
+    notes = ownership.note(plan.cluster) | expected.note(plan) | counted
+    for key, text in notes.items():
         if there.get(key) != text:
             backend.note(key, text)
 
 
-def build(made: Plan, backend: Backend, report: Report) -> None:
+def build(plan: Plan, backend: Backend, report: Report) -> None:
     """Builds the missing images of a plan, for a backend whose nodes are made of images."""
     if not isinstance(backend, Images):
         return
     backend.build(
-        [made.apps.get(role) or recipe(role, made.family) for role in made.images],
+        [plan.apps.get(role) or recipe(role, plan.family) for role in plan.images],
         lambda role, text: report.step(f"image {role}", text),
-        lambda role: trial(role, made.family),
+        lambda role: trial(role, plan.family),
     )

@@ -118,8 +118,8 @@ def _kill_in_promotion(context: RoundContext, one: NemesisRound) -> None:
 
 def _promoted(context: RoundContext, before: str) -> str:
     """The node that is being promoted, or is the new primary; empty while there is none."""
-    found = members(context.backend)
-    return next((one.name for one in found if one.role in ("promoting", "primary") and one.name != before), "")
+    nodes = members(context.backend)
+    return next((one.name for one in nodes if one.role in ("promoting", "primary") and one.name != before), "")
 
 
 def _switchovers(context: RoundContext, one: NemesisRound) -> None:

@@ -74,30 +74,30 @@ def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> 
     Raises:
         BackendError: a node cannot be read.
     """
-    found: dict[str, list[list[str]]] = {}
+    answers: dict[str, list[list[str]]] = {}
     query = "; ".join(_questions(POSITIONS[topology], number))
 
     def ask(node: str) -> None:
         argv = ["mariadb", "--skip-column-names", "--execute", query]
         done = backend.run(node, argv, seconds=READ_SECONDS)
         if not done.ok:
-            raise BackendError(f"cannot read {node}: {done.said}", where=node)
-        found[node] = [line.split("\t") for line in done.stdout.splitlines()]
+            raise BackendError(f"cannot read {node}: {done.last_line}", where=node)
+        answers[node] = [line.split("\t") for line in done.stdout.splitlines()]
 
     parallel.for_each(nodes, ask)
-    return reading({node: found[node] for node in nodes})
+    return reading({node: answers[node] for node in nodes})
 
 
-def reading(found: Mapping[str, Sequence[Sequence[str]]]) -> Reading:
+def reading(answers: Mapping[str, Sequence[Sequence[str]]]) -> Reading:
     """The nodes' answers, parsed."""
-    positions = {node: tuple(row[1] for row in rows if row[0] == "position") for node, rows in found.items()}
+    positions = {node: tuple(row[1] for row in rows if row[0] == "position") for node, rows in answers.items()}
     waiting = {
         node: f"{row[1]}, such as {row[2]}"
-        for node, rows in found.items()
+        for node, rows in answers.items()
         for row in rows
         if row[0] == "waiting" and row[1] != "0"
     }
-    return Reading({node: parsed(rows) for node, rows in found.items()}, positions, waiting)
+    return Reading({node: parsed(rows) for node, rows in answers.items()}, positions, waiting)
 
 
 def since(table: str, number: int) -> int:

@@ -40,16 +40,16 @@ def interrupted(cluster: Cluster, place: Placement, lines: int | None) -> str:
     Raises:
         NotReady: `up` failed, or timed out.
     """
-    here, there = multiprocessing.Pipe(duplex=False)
+    receiver, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=_up, args=(cluster, place, there), daemon=True)
     process.start()
     there.close()
     printed: list[str] = []
     try:
         while lines is None or len(printed) < lines:
-            if not here.poll(UP_SECONDS):
+            if not receiver.poll(UP_SECONDS):
                 raise NotReady(f"'lab up' printed nothing for {UP_SECONDS:g} s; last: {printed[-1:]}")
-            printed.append(here.recv())
+            printed.append(receiver.recv())
             if printed[-1] == LAST:
                 process.join(END_SECONDS)
                 return "lab up: done"

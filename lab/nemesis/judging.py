@@ -59,9 +59,9 @@ class NodeCopy:
     total: int
 
 
-def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
+def acknowledged(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """By table: acknowledged rows are present, none is duplicated, and refused rows are absent."""
-    found = []
+    failures = []
     for table, done in operations.items():
         by = {outcome: {one.id for one in done if one.outcome is outcome} for outcome in Outcome}
         for node, copy in copies.items():
@@ -78,8 +78,8 @@ def kept(operations: Mapping[str, Sequence[Operation]], copies: Mapping[str, Nod
                 (strange, "were written by no client"),
             ):
                 if ids:
-                    found.append(FailedCheck("kept", f"{len(ids)} {what} in {table} of {node}", tuple(ids)))
-    return found
+                    failures.append(FailedCheck("kept", f"{len(ids)} {what} in {table} of {node}", tuple(ids)))
+    return failures
 
 
 def sealed(before: Mapping[str, str], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
@@ -94,37 +94,37 @@ def sealed(before: Mapping[str, str], copies: Mapping[str, NodeCopy]) -> list[Fa
 
 def equal(copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """All nodes have the same tables, with equal definition and content."""
-    found = []
+    failures = []
     for table in sorted({table for copy in copies.values() for table in copy.tables}):
         by_node = {node: copy.tables.get(table, "missing") for node, copy in copies.items()}
         if len(set(by_node.values())) > 1:
             versions = ", ".join(f"{node}: {value}" for node, value in by_node.items())
-            found.append(FailedCheck("equal", f"{table} differs: {versions}"))
-    return found
+            failures.append(FailedCheck("equal", f"{table} differs: {versions}"))
+    return failures
 
 
 def summed(total: int, copies: Mapping[str, NodeCopy], reads: Sequence[Row]) -> list[FailedCheck]:
     """The sum of all accounts is right, on every node and in every read through 3306."""
-    found = [
+    failures = [
         FailedCheck("sum", f"the accounts of {node} have {copy.total}, not {total}")
         for node, copy in copies.items()
         if copy.total != total
     ]
     wrong = [row for row in reads if good(row) and row.value.strip() != str(total)]
     if wrong:
-        found.append(
+        failures.append(
             FailedCheck("sum", f"{len(wrong)} reads returned a wrong sum, the first {wrong[0].value!r}, not {total}")
         )
-    return found
+    return failures
 
 
 def shown(reads: Sequence[Row], copies: Mapping[str, NodeCopy]) -> list[FailedCheck]:
     """All rows that reads through 3307 returned are present in the end."""
-    seen = {row.value.strip() for row in reads if good(row)} - {""}
+    values = {row.value.strip() for row in reads if good(row)} - {""}
     return [
         FailedCheck("shown", f"{len(gone)} rows that 3307 returned are not in the ledger of {node}", tuple(gone))
         for node, copy in copies.items()
-        if (gone := sorted(seen - set(copy.ids.get("ledger", ()))))
+        if (gone := sorted(values - set(copy.ids.get("ledger", ()))))
     ]
 
 
@@ -137,17 +137,19 @@ def forward(floor: int, beats: Sequence[tuple[int, Row]], reads: Sequence[Row]) 
         reads: the reads.
     """
     known = [(row.due + row.seconds, value) for value, row in beats if good(row)]
-    seen = [(row, _number(row)) for row in reads if good(row)]
-    known = sorted(known + [(row.due + row.seconds, value) for row, value in seen])
+    counted = [(row, _number(row)) for row in reads if good(row)]
+    known = sorted(known + [(row.due + row.seconds, value) for row, value in counted])
     back: list[str] = []
     highest, reached = floor, 0
-    for row, value in sorted(seen, key=lambda one: one[0].due):
+    for row, value in sorted(counted, key=lambda one: one[0].due):
         while reached < len(known) and known[reached][0] < row.due:
             highest = max(highest, known[reached][1])
             reached += 1
         if value < highest:
             back.append(f"a read due at {row.due:.3f} returned {value} after {highest}")
-    return [FailedCheck("reads", f"{len(back)} of {len(seen)} reads went back; the first: {back[0]}")] if back else []
+    return (
+        [FailedCheck("reads", f"{len(back)} of {len(counted)} reads went back; the first: {back[0]}")] if back else []
+    )
 
 
 def _number(row: Row) -> int:
@@ -166,7 +168,7 @@ def written(
         allowed: longest outage with a majority, in seconds.
         stalled: seconds of each outage in which a machine was stalled.
     """
-    found = []
+    failures = []
     for outage in outages:
         since = outage.begun
         for span in helpless:
@@ -174,5 +176,5 @@ def written(
                 since = min(span.ended, outage.ended)
         late = outage.ended - since
         if late > allowed + stalled.get(outage, 0.0):
-            found.append(FailedCheck("writes", f"no write succeeded for {late:.1f} s with a connected majority"))
-    return found
+            failures.append(FailedCheck("writes", f"no write succeeded for {late:.1f} s with a connected majority"))
+    return failures

@@ -53,7 +53,7 @@ class NemesisResult:
     """
 
     record: Record
-    wanted: NemesisOptions
+    options: NemesisOptions
     played: list[Played] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -65,12 +65,12 @@ class NemesisResult:
     @property
     def holds(self) -> bool:
         """Whether all rounds ran, and no check failed."""
-        return len(self.played) == self.wanted.rounds and not self.failed
+        return len(self.played) == self.options.rounds and not self.failed
 
     def again(self, one: Played) -> str:
         """The command that repeats a round."""
-        left_out = "".join(f" --without {kind}" for kind in self.wanted.without)
-        return f"lab chaos run {NAME} --seed {self.wanted.seed} --first {one.number} --rounds 1{left_out}"
+        left_out = "".join(f" --without {kind}" for kind in self.options.without)
+        return f"lab chaos run {NAME} --seed {self.options.seed} --first {one.number} --rounds 1{left_out}"
 
 
 def record_round(result: NemesisResult, data: RoundData, report: Report) -> None:
@@ -112,7 +112,7 @@ def results(result: NemesisResult) -> dict[str, Any]:
 def verdicts(played: Sequence[Played]) -> list[PromiseResult]:
     """Each check as a promise: it holds if a round tested it, and none failed it."""
     tested = [one for one in played if not one.skipped]
-    found = []
+    outcomes = []
     for check, says in CHECKS.items():
         failed = [(one, failure) for one in played for failure in one.failures if failure.check == check]
         result = PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS if tested else PromiseVerdict.UNKNOWN
@@ -120,5 +120,5 @@ def verdicts(played: Sequence[Played]) -> list[PromiseResult]:
         if failed:
             figure += f"; the first, {failed[0][0].number}: {failed[0][1].why}"
         ids = tuple(one for _, failure in failed for one in failure.ids)
-        found.append(PromiseResult(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
-    return found
+        outcomes.append(PromiseResult(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
+    return outcomes

@@ -27,7 +27,7 @@ PATIENCE = 1.0  # limit of a request of the counter
 ANSWER_SECONDS = 5.0  # limit of a writer's statement
 END_SECONDS = 15.0  # above that
 BEGIN_SECONDS = 20.0
-TAKEN_SECONDS = 60.0  # until it is seen; how long nobody took writes is judged by the rows
+TAKEN_SECONDS = 60.0  # until it is observed; the outage of writes is measured by the rows
 LONGEST_SECONDS = 3600.0  # limit of the load, if nothing stops it
 RATE, READ_RATE, SHOWN_RATE, SUM_RATE = 20.0, 10.0, 10.0, 2.0
 BEAT, READ, SHOWN, SUM = "beat", "read", "shown", "sum"
@@ -72,8 +72,8 @@ class NemesisLoad:
         self._began, self._read, self._meter = 0.0, 0, Meter()
 
     def __enter__(self) -> Self:
-        plans = {".asked": self._asked(), ".writing": self._writing()}
-        files = {self._file + end: (json.dumps(told).encode(), 0o600) for end, told in plans.items()}
+        plans = {".asked": self._probing(), ".writing": self._writing()}
+        files = {self._file + end: (json.dumps(plan).encode(), 0o600) for end, plan in plans.items()}
         self._backend.put(CLIENT, files)
         head, _, errors = self._run(BEGIN, BEGIN_SECONDS).partition("\n")
         if errors.strip() or not head:
@@ -135,9 +135,9 @@ class NemesisLoad:
             done = Operation(f"{self._number}-{name}-{number}", at, at + seconds, Outcome(outcome), error)
             self.operations[tables[name]].append(done)
 
-    def _asked(self) -> dict[str, object]:
+    def _probing(self) -> dict[str, object]:
         clock = self._backend.clock
-        asked = {
+        queries = {
             BEAT: (WRITABLE, RATE, statements.BEAT.replace("{base}", str(self._base))),
             READ: (WRITABLE, READ_RATE, statements.READ),
             SHOWN: (REPLICAS, SHOWN_RATE, statements.LAST.replace("{number}", str(self._number))),
@@ -145,7 +145,7 @@ class NemesisLoad:
         }
         streams = [
             Stream(name, address(self._plan, port), clock.rate(rate), keep=False, post=post, value="body")
-            for name, (port, rate, post) in asked.items()
+            for name, (port, rate, post) in queries.items()
         ]
         times = {"seconds": LONGEST_SECONDS, "timeout": clock.limit(PATIENCE), "ca": "/etc/lab/ca.crt"}
         meter = {"meter": clock.limit(INTERVAL), "shortest": clock.limit(SHORTEST)}
@@ -153,9 +153,9 @@ class NemesisLoad:
 
     def _writing(self) -> dict[str, object]:
         clock = self._backend.clock
-        made = [asdict(one) | {"pause": clock.limit(one.pause)} for one in self._sessions]
+        sessions = [asdict(one) | {"pause": clock.limit(one.pause)} for one in self._sessions]
         times = {"timeout": clock.limit(ANSWER_SECONDS), "seconds": LONGEST_SECONDS}
-        return {"url": address(self._plan), **times, "sessions": made}
+        return {"url": address(self._plan), **times, "sessions": sessions}
 
     def _run(self, script: str, seconds: float) -> str:
         return self._backend.run(CLIENT, ["sh", "-c", script.format(self._file)], seconds=seconds).stdout

@@ -133,7 +133,7 @@ class Nemesis:
 
     def _recovered(self, load: NemesisLoad, reverted: float) -> list[FailedCheck]:
         """Waits until writes succeed and all nodes replicate; the failed checks."""
-        clock, found, served = self.backend.clock, [], [0.0]
+        clock, failures, served = self.backend.clock, [], [0.0]
 
         def current() -> list[Member]:
             nodes = members(self.backend)
@@ -146,36 +146,36 @@ class Nemesis:
         try:
             load.taken(reverted)
         except NotReady as error:
-            found.append(FailedCheck("writes", f"after all faults were reverted: {error.what}"))
+            failures.append(FailedCheck("writes", f"after all faults were reverted: {error.what}"))
         try:
             clock.until("all mysql nodes to replicate", WHOLE_SECONDS, current, whole)
         except NotReady as error:
-            found.append(FailedCheck("whole", error.what))
+            failures.append(FailedCheck("whole", error.what))
         if not served[0]:
-            found.append(FailedCheck("writes", f"there was no single primary within {WHOLE_SECONDS:g} s"))
-        return found
+            failures.append(FailedCheck("writes", f"there was no single primary within {WHOLE_SECONDS:g} s"))
+        return failures
 
     def _judged(
         self, one: NemesisRound, happened: Sequence[FaultEvent], load: NemesisLoad, reverted: float
     ) -> list[FailedCheck]:
         """The checks after the writers have stopped."""
         rows, clock = load.rows, self.backend.clock
-        found = judging.forward(self.floor, load.written(), rows[READ])
+        failures = judging.forward(self.floor, load.written(), rows[READ])
         self.floor = max([self.floor, *(value for value, row in load.written() if good(row))])
         silences = outages(rows[BEAT], clock.limit(LATE))
         stalls = {span: stalled(load.stalls, span.begun, span.ended) for span in silences}
         helpless = _helpless(one, happened, reverted)
-        found += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stalls)
+        failures += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stalls)
         copies, failed = self._read(one.number)
-        found += failed
-        found += judging.summed(statements.TOTAL, copies, rows[SUM])
-        found += judging.shown(rows[SHOWN], copies)
-        found += judging.kept({table: load.operations[table] for table in statements.LEDGERS}, copies)
-        found += judging.sealed(self.digests, copies)
-        found += judging.equal(copies)
+        failures += failed
+        failures += judging.summed(statements.TOTAL, copies, rows[SUM])
+        failures += judging.shown(rows[SHOWN], copies)
+        failures += judging.acknowledged({table: load.operations[table] for table in statements.LEDGERS}, copies)
+        failures += judging.sealed(self.digests, copies)
+        failures += judging.equal(copies)
         if copies:
             self.digests = dict(copies[self.primary].now)
-        return found
+        return failures
 
     def _read(self, number: int) -> tuple[Mapping[str, NodeCopy], list[FailedCheck]]:
         """All copies at one position, or the failed check."""
@@ -184,14 +184,16 @@ class Nemesis:
         reading = lambda: read(self.backend, names, topology, number)  # noqa: E731  polled by `until`
         clock = self.backend.clock
         try:
-            clock.until("no blocked commit", COMMIT_SECONDS, reading, lambda found: not found.waiting)
+            clock.until("no blocked commit", COMMIT_SECONDS, reading, lambda snapshot: not snapshot.waiting)
         except NotReady as error:
             return {}, [FailedCheck("commits", error.what)]
         try:
-            found = clock.until("all nodes at one position", POSITION_SECONDS, reading, lambda found: found.together)
+            snapshot = clock.until(
+                "all nodes at one position", POSITION_SECONDS, reading, lambda snapshot: snapshot.together
+            )
         except NotReady as error:
             return {}, [FailedCheck("whole", error.what)]
-        return found.copies, []
+        return snapshot.copies, []
 
     def mend(self) -> None:
         """After a failed round: repairs the cluster, and re-creates the tables.
@@ -207,7 +209,7 @@ class Nemesis:
         """Runs statements as root on the primary."""
         done = self.backend.run(self.primary, ["mariadb", "--execute", query])
         if not done.ok:
-            raise BackendError(f"cannot create the tables of the nemesis: {done.said}", where=self.primary)
+            raise BackendError(f"cannot create the tables of the nemesis: {done.last_line}", where=self.primary)
 
     @property
     def _password(self) -> str:

@@ -18,10 +18,10 @@ WHOLE_SECONDS = 60.0
 MENDED_SECONDS = 120.0
 
 
-def whole(found: Sequence[Member]) -> bool:
+def whole(nodes: Sequence[Member]) -> bool:
     """Whether there is one primary and two replicas, and no node reports a problem."""
-    roles = sorted(one.role for one in found)
-    return roles == ["primary", "replica", "replica"] and not any(one.reason for one in found)
+    roles = sorted(one.role for one in nodes)
+    return roles == ["primary", "replica", "replica"] and not any(one.reason for one in nodes)
 
 
 def primary(backend: Backend) -> str:
@@ -34,7 +34,7 @@ def primary(backend: Backend) -> str:
     def serving() -> list[str]:
         return [one.name for one in members(backend) if one.serves]
 
-    return backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda found: len(found) == 1)[0]
+    return backend.clock.until("one primary", PRIMARY_SECONDS, serving, lambda names: len(names) == 1)[0]
 
 
 def repaired(backend: Backend, names: Sequence[str]) -> None:
@@ -53,14 +53,14 @@ def repaired(backend: Backend, names: Sequence[str]) -> None:
 
 def _until_whole(backend: Backend) -> None:
     """Waits for recovery, and clones each node that asks for it."""
-    given: set[str] = set()
+    requested: set[str] = set()
 
     def look() -> list[Member]:
-        found = members(backend)
-        for one in found:
-            if "reclone" in one.reason and one.name not in given:
+        nodes = members(backend)
+        for one in nodes:
+            if "reclone" in one.reason and one.name not in requested:
                 request_copy(backend, one.name)
-                given.add(one.name)
-        return found
+                requested.add(one.name)
+        return nodes
 
     backend.clock.until("the mysql nodes to be whole", MENDED_SECONDS, look, whole)

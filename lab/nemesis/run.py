@@ -78,17 +78,17 @@ def _topology(cluster: Cluster) -> str:
 
 def _execute(result: NemesisResult, kinds: Sequence[str], nemesis: Nemesis) -> None:
     """Runs all rounds; at the end, also after an error, reverts all faults and writes the record."""
-    seen: list[RoundData] = []
+    records: list[RoundData] = []
     begun = time.time()
     try:
         with nemesis:
-            for number in range(result.wanted.first, result.wanted.first + result.wanted.rounds):
-                one = rounds.drawn(result.wanted.seed, number, kinds)
-                seen.append(nemesis.round(one))
-                result.played.append(seen[-1].played)
-                record_round(result, seen[-1], nemesis.report)
-                if seen[-1].played.failures:
-                    if not result.wanted.go_on:
+            for number in range(result.options.first, result.options.first + result.options.rounds):
+                one = rounds.drawn(result.options.seed, number, kinds)
+                records.append(nemesis.round(one))
+                result.played.append(records[-1].played)
+                record_round(result, records[-1], nemesis.report)
+                if records[-1].played.failures:
+                    if not result.options.go_on:
                         break
                     nemesis.mend()
     finally:
@@ -96,4 +96,4 @@ def _execute(result: NemesisResult, kinds: Sequence[str], nemesis: Nemesis) -> N
             heal(nemesis.backend)
         except LabError as error:
             nemesis.report.say(f"the cluster did not recover: {error.what}")
-        record_run(result, seen, nemesis, begun)
+        record_run(result, records, nemesis, begun)

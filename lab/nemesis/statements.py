@@ -55,19 +55,19 @@ class Session:
 
 def sessions(number: int) -> list[Session]:
     """All writers of a round. Ids are `round-session-n`."""
-    found = [_writer(f"w{index}", number) for index in range(1, 5)]
-    found += [_writer(f"w{index}", number, "UPDATE accounts SET balance = balance WHERE id = 1") for index in (5, 6)]
+    writers = [_writer(f"w{index}", number) for index in range(1, 5)]
+    writers += [_writer(f"w{index}", number, "UPDATE accounts SET balance = balance WHERE id = 1") for index in (5, 6)]
     keyless = f"INSERT INTO keyless VALUES ({number}, '{number}-keyless-{{n}}')"  # noqa: S608
-    found.append(Session("keyless", 0.2, ((keyless,),), "keyless"))
+    writers.append(Session("keyless", 0.2, ((keyless,),), "keyless"))
     large = "INSERT INTO large (round, id, content) VALUES ({0}, '{0}-large-{{n}}', REPEAT(MD5('{0} {{n}}'), {1}))"
     sizes = SIZES if number % LARGEST_EVERY else (*SIZES, LARGEST)
-    found.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
-    found += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
-    found.append(Session("ddl", 0.3, _changes()))
+    writers.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
+    writers += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
+    writers.append(Session("ddl", 0.3, _changes()))
     forget = f"DELETE FROM {SHORT_LIVED} WHERE round < {number} - 1"  # noqa: S608
     beats = f"DELETE FROM beats WHERE value > 0 AND value < {(number - 1) * BASE}"  # noqa: S608
-    found.append(Session("forget", 1.0, ((forget,), (beats,))))
-    return found
+    writers.append(Session("forget", 1.0, ((forget,), (beats,))))
+    return writers
 
 
 def _writer(name: str, number: int, *more: str) -> Session:

@@ -47,7 +47,7 @@ def addresses(cluster: Cluster) -> dict[str, str]:
         SpecError: more nodes than a role has addresses, one outside the network, or one used twice.
     """
     network = network_of(cluster)
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for role, options in cluster.roles().items():
         first, last = _slots(cluster, role)
         if options.count > last - first + 1:
@@ -59,10 +59,10 @@ def addresses(cluster: Cluster) -> dict[str, str]:
         for index, name in enumerate(nodes_of(cluster, role)):
             override = cluster.nodes.get(name)
             own = override.address if override else None
-            found[name] = str(own or _slot(network, first + index, name))
-    _refuse_unknown(cluster, found)
-    _refuse_conflicts(cluster, found, network)
-    return found
+            by_name[name] = str(own or _slot(network, first + index, name))
+    _refuse_unknown(cluster, by_name)
+    _refuse_conflicts(cluster, by_name, network)
+    return by_name
 
 
 def _slots(cluster: Cluster, role: str) -> tuple[int, int]:
@@ -83,24 +83,24 @@ def _slot(network: IPv4Network, slot: int, owner: str) -> IPv4Address:
     return network[slot]
 
 
-def _refuse_unknown(cluster: Cluster, found: dict[str, str]) -> None:
+def _refuse_unknown(cluster: Cluster, by_name: dict[str, str]) -> None:
     for name in cluster.nodes:
-        if name not in found:
+        if name not in by_name:
             raise SpecError(
                 f"'{name}' under 'nodes' is no node of this cluster",
                 where=f"nodes.{name}",
-                next_step=f"the nodes are: {', '.join(found)}",
+                next_step=f"the nodes are: {', '.join(by_name)}",
             )
 
 
-def _refuse_conflicts(cluster: Cluster, found: dict[str, str], network: IPv4Network) -> None:
+def _refuse_conflicts(cluster: Cluster, by_name: dict[str, str], network: IPv4Network) -> None:
     taken = {str(network[1]): "the engine's gateway"}
     vip = vip_of(cluster)
     if vip in taken:
         raise SpecError(f"vip {vip} is {taken[vip]}", where="vip", next_step="choose another")
     if vip:
         taken[vip] = "the VIP"
-    for name, address in found.items():
+    for name, address in by_name.items():
         where = f"nodes.{name}.address"
         if IPv4Address(address) not in network:
             raise SpecError(f"{name}: {address} is outside the network {network}", where=where)

@@ -15,38 +15,38 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
 
 
-def entry(cluster: Cluster, found: Mapping[str, str]) -> str:
+def entry(cluster: Cluster, addresses: Mapping[str, str]) -> str:
     """The site's address: the VIP; without one, the first node of the role that is nearest to visitors.
 
     Args:
         cluster: whose.
-        found: the address of each node by its name.
+        addresses: the address of each node by its name.
     """
     there = [role for role in cluster.roles() if role != "client"]
     front = sorted((role for role in there if manifest(role).own.picture.front), key=_place)
     nearest = next(iter([*front, *(role for role in there if manifest(role).own.balanced), *there]))
-    return vip_of(cluster) or found[nodes_of(cluster, nearest)[0]]
+    return vip_of(cluster) or addresses[nodes_of(cluster, nearest)[0]]
 
 
 def _place(role: str) -> int:
     return manifest(role).own.picture.place
 
 
-def gateways(cluster: Cluster, found: Mapping[str, str]) -> tuple[Gateway, ...]:
+def gateways(cluster: Cluster, addresses: Mapping[str, str]) -> tuple[Gateway, ...]:
     """What the client forwards."""
     return tuple(
-        Gateway(name, port.port, _targets(cluster, found, role, port), port.port)
+        Gateway(name, port.port, _targets(cluster, addresses, role, port), port.port)
         for role, name, port in _published(cluster)
     )
 
 
 def publish(cluster: Cluster) -> tuple[Publish, ...]:
     """The ports of this machine that lead to the client's."""
-    wanted = cluster.ports.by_name()
+    host_ports = cluster.ports.by_name()
     return tuple(
         Publish(name, host_port, port.port)
         for _, name, port in _published(cluster)
-        if isinstance(host_port := wanted[name], int)
+        if isinstance(host_port := host_ports[name], int)
     )
 
 
@@ -61,10 +61,10 @@ def url(name: str, port: int) -> str:
     return (known.url if known else "tcp://localhost:{}").format(port)
 
 
-def listeners(cluster: Cluster, found: Mapping[str, str]) -> tuple[Listener, ...]:
+def listeners(cluster: Cluster, addresses: Mapping[str, str]) -> tuple[Listener, ...]:
     """What the TCP balancers listen at, and to whom they lead."""
     return tuple(
-        Listener(name, role, port, tuple(Server(node, found[node]) for node in nodes_of(cluster, role)))
+        Listener(name, role, port, tuple(Server(node, addresses[node]) for node in nodes_of(cluster, role)))
         for role in cluster.roles()
         for name, port in manifest(role).own.balanced.items()
     )
@@ -79,10 +79,10 @@ def _published(cluster: Cluster) -> Iterator[tuple[str, str, Published]]:
             yield owners[name], name, port
 
 
-def _targets(cluster: Cluster, found: Mapping[str, str], role: str, port: Published) -> tuple[str, ...]:
+def _targets(cluster: Cluster, addresses: Mapping[str, str], role: str, port: Published) -> tuple[str, ...]:
     """The addresses at which a role's published port is reached: the VIP stands for the role that holds it."""
     through = next((other for other in port.through if other in cluster.roles()), role)
     vip = vip_of(cluster)
     if vip and manifest(through).own.holds_vip:
         return (vip,)
-    return tuple(found[node] for node in nodes_of(cluster, through))
+    return tuple(addresses[node] for node in nodes_of(cluster, through))

@@ -19,23 +19,23 @@ BESIDE = 4
 """Requests for files, which no PHP answers."""
 
 
-def hosts(cluster: Cluster, found: Mapping[str, str]) -> tuple[Host, ...]:
+def hosts(cluster: Cluster, addresses: Mapping[str, str]) -> tuple[Host, ...]:
     """All of a cluster.
 
     Args:
         cluster: whose.
-        found: the address of each node by its name.
+        addresses: the address of each node by its name.
     """
-    return (*_sites(cluster, found), *_apps(cluster, found))
+    return (*_sites(cluster, addresses), *_apps(cluster, addresses))
 
 
-def _sites(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
+def _sites(cluster: Cluster, addresses: Mapping[str, str]) -> Iterator[Host]:
     """The sites: each has a pool of its own of the same nodes, so that none takes the connections of the others."""
     if not cluster.sites:
         return
     there = cluster.roles()
     role = next(role for role in there if "sites" in manifest(role).own.serves)
-    servers = tuple(Server(node, found[node]) for node in nodes_of(cluster, role))
+    servers = tuple(Server(node, addresses[node]) for node in nodes_of(cluster, role))
     for name, site in cluster.sites.items():
         # By one balancer, since the others may be dead; what all send together is more than PHP-FPM takes.
         room = site.php.children + BESIDE
@@ -43,10 +43,10 @@ def _sites(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
         yield Host(name, host_names(name, site, cluster.domain), pool, upload=site.php.upload)
 
 
-def _apps(cluster: Cluster, found: Mapping[str, str]) -> Iterator[Host]:
+def _apps(cluster: Cluster, addresses: Mapping[str, str]) -> Iterator[Host]:
     """The applications, each on nodes of its own."""
     for name, app in cluster.apps.items():
-        servers = tuple(Server(node, found[node]) for node in nodes_of(cluster, name))
+        servers = tuple(Server(node, addresses[node]) for node in nodes_of(cluster, name))
         names = apps.host_names(name, app, cluster.domain)
         pool = Pool(f"app-{name}", servers, app.port, app.health, names[0], "", app.connections, 0, app.sticky)
         yield Host(name, names, pool)

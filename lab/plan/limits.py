@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 def limits(kind: Manifest, options: RoleOptions, hosted: Mapping[str, int]) -> Limits:
     """The limits of each node of a role; `hosted`: what the sites may take, as `Cluster.hosted` has it."""
     names = {**hosted, **formulas.names(options)}
-    wanted = {name: given if names[name] is None else names[name] for name, given in kind.limits.model_dump().items()}
+    chosen = {
+        name: default if names[name] is None else names[name] for name, default in kind.limits.model_dump().items()
+    }
     return Limits(
-        memory=int(_value(wanted["memory"], names)),
-        processes=int(_value(wanted["processes"], names)),
-        processors=float(_value(wanted["processors"], names)),
+        memory=int(_value(chosen["memory"], names)),
+        processes=int(_value(chosen["processes"], names)),
+        processors=float(_value(chosen["processors"], names)),
     )
 
 
-def _value(given: float | str, names: dict[str, Any]) -> float:
-    return float(formulas.evaluated(given, names)) if isinstance(given, str) else given
+def _value(formula: float | str, names: dict[str, Any]) -> float:
+    return float(formulas.evaluated(formula, names)) if isinstance(formula, str) else formula

@@ -180,10 +180,10 @@ class Limits:
     processors: float
 
 
-def _known(kind: type, kept: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a kind's own fields."""
     names = {entry.name for entry in fields(kind)} - {"others"}
-    return {key: value for key, value in kept.items() if key in names}
+    return {key: value for key, value in values.items() if key in names}
 
 
 @dataclass(frozen=True)
@@ -209,26 +209,30 @@ class Fixed:
     limits: Limits | None = None
     holds_vip: bool = False
     sealed: str = ""
+    by_hand: bool = False
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any]) -> Fixed:
+    def read(cls, stored: Mapping[str, Any]) -> Fixed:
         """As `values` gave it, by whichever version of the lab."""
-        said = _known(cls, {key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()})
-        said["publish"] = tuple(Publish(**_known(Publish, entry)) for entry in kept.get("publish", ()))
-        said["limits"] = Limits(**_known(Limits, kept["limits"])) if kept.get("limits") else None
-        made = cls(**said)
-        again = json.loads(made.text)
-        return replace(made, others={key: kept[key] for key in kept if key not in again or again[key] != kept[key]})
+        values = _known(cls, {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+        values["publish"] = tuple(Publish(**_known(Publish, entry)) for entry in stored.get("publish", ()))
+        values["limits"] = Limits(**_known(Limits, stored["limits"])) if stored.get("limits") else None
+        fixed = cls(**values)
+        again = json.loads(fixed.text)
+        return replace(
+            fixed, others={key: stored[key] for key in stored if key not in again or again[key] != stored[key]}
+        )
 
     @property
     def values(self) -> dict[str, Any]:
         """All of it by name, as plain values."""
-        made = asdict(self)
-        others: dict[str, Any] = made.pop("others")
-        if not self.sealed:
-            del made["sealed"]
-        return made | others
+        values = asdict(self)
+        others: dict[str, Any] = values.pop("others")
+        for name in ("sealed", "by_hand"):  # kept where they say something: nodes of earlier versions have neither
+            if not values[name]:
+                del values[name]
+        return values | others
 
     @property
     def text(self) -> str:
@@ -252,6 +256,8 @@ class NodePlan:
         holds_vip: whether the VIP may be on this node.
         stop_seconds: how long a clean stop may take.
         sealed: of an application, whose image may write nothing of itself: the digest of what it reads at its start.
+        by_hand: whether a person configures it: `withheld` is not put there.
+        withheld: the files that its person writes, as they are rendered for any other node.
     """
 
     name: str
@@ -268,6 +274,8 @@ class NodePlan:
     holds_vip: bool = False
     stop_seconds: int = 20
     sealed: str = ""
+    by_hand: bool = False
+    withheld: tuple[File, ...] = ()
 
     @cached_property
     def fixed(self) -> Fixed:
@@ -315,6 +323,11 @@ class Plan:
         """The pools of all hosts, each once."""
         return list(dict.fromkeys(host.pool for host in self.hosts))
 
+    @property
+    def by_hand(self) -> list[str]:
+        """The nodes that a person configures."""
+        return [node.name for node in self.nodes if node.by_hand]
+
     def role(self, name: str) -> list[NodePlan]:
         """The nodes of a role, in order."""
         return [node for node in self.nodes if node.role == name]
@@ -339,4 +352,5 @@ class Plan:
     @property
     def secrets(self) -> list[str]:
         """The names of all secrets in the nodes' files."""
-        return sorted({name for node in self.nodes for file in node.files for name in file.secrets})
+        files = [file for node in self.nodes for file in (*node.files, *node.withheld)]
+        return sorted({name for file in files for name in file.secrets})

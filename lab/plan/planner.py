@@ -6,13 +6,16 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.errors import SpecError
+from lab.hints import nearest
 from lab.plan import exposure, hosts
 from lab.plan.addresses import addresses, network_of, vip_of
 from lab.plan.limits import limits
 from lab.plan.model import File, Network, NodePlan, Plan
 from lab.plan.rendering import files
-from lab.recipes import Manifest, manifest, recipe
+from lab.recipes import Manifest, family, manifest, recipe
 from lab.recipes.apps import UNKNOWN, app_recipe
+from lab.recipes.recipe import services
 from lab.topology import apps
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
 
 READ_AT_START = ("/etc/lab/environment", "/etc/lab/app", "/etc/lab/hosts")
+SERVICES = "/etc/lab/services.conf"
 STOP_MARGIN = 5  # seconds for init and the supervisor, above the slowest services
 
 
@@ -29,17 +33,17 @@ def plan(cluster: Cluster, family: str) -> Plan:
     Raises:
         SpecError: the addresses don't work out.
     """
-    found = addresses(cluster)
+    by_name = addresses(cluster)
     bare = Plan(
         cluster=cluster.name,
         family=family,
         network=Network(network_of(cluster)),
         vip=vip_of(cluster),
-        entry=exposure.entry(cluster, found),
-        nodes=tuple(_bare(cluster, family, name, address) for name, address in found.items()),
-        gateways=exposure.gateways(cluster, found),
-        listeners=exposure.listeners(cluster, found),
-        hosts=hosts.hosts(cluster, found),
+        entry=exposure.entry(cluster, by_name),
+        nodes=tuple(_bare(cluster, family, name, address) for name, address in by_name.items()),
+        gateways=exposure.gateways(cluster, by_name),
+        listeners=exposure.listeners(cluster, by_name),
+        hosts=hosts.hosts(cluster, by_name),
         endpoints=exposure.endpoints(cluster),
         needs=_needs(cluster),
         apps={name: image_recipe(cluster, name, family) for name in cluster.apps},
@@ -50,11 +54,34 @@ def plan(cluster: Cluster, family: str) -> Plan:
 
 def _whole(cluster: Cluster, bare: Plan, node: NodePlan) -> NodePlan:
     """A node with its files; what an application reads at its start can't be changed while it runs."""
-    made = _files(cluster, bare, node)
+    rendered = _files(cluster, bare, node)
+    if node.by_hand:
+        return _by_hand(cluster, bare, node, rendered)
     if node.role not in cluster.apps:
-        return replace(node, files=made)
-    read = "".join(file.text for file in made if file.path in READ_AT_START)
-    return replace(node, files=made, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
+        return replace(node, files=rendered)
+    read = "".join(file.text for file in rendered if file.path in READ_AT_START)
+    return replace(node, files=rendered, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
+
+
+def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, made: tuple[File, ...]) -> NodePlan:
+    """A node that a person configures: without those files, and without the programs that would do it for them.
+
+    Raises:
+        SpecError: a file that is to be by hand is none of its own.
+    """
+    kind = manifest(node.role)
+    withheld = cluster.by_hand[node.name] or kind.by_hand.files
+    paths = [file.path for file in made]
+    for path in withheld:
+        if path not in paths:
+            raise SpecError(
+                f"{node.name} has no file {path}; {nearest(path, paths)}",
+                where=f"by-hand.{node.name}",
+                next_step=f"'lab render {node.name}' prints its files",
+            )
+    run = File(SERVICES, services(kind, family(bare.family), by_hand=True))
+    given = tuple(file for file in made if file.path not in withheld)
+    return replace(node, files=(*given, run), withheld=tuple(file for file in made if file.path in withheld))
 
 
 def _needs(cluster: Cluster) -> tuple[str, ...]:
@@ -83,6 +110,7 @@ def _bare(cluster: Cluster, family: str, name: str, address: str) -> NodePlan:
         publish=exposure.publish(cluster) if role == "client" else (),
         limits=limits(kind, cluster.roles()[role], cluster.hosted),
         holds_vip=kind.own.holds_vip,
+        by_hand=name in cluster.by_hand,
         stop_seconds=_stop_seconds(kind) + (cluster.apps[role].stop if role in cluster.apps else 0),
     )
 

@@ -41,13 +41,13 @@ def _jinja() -> Environment:
 @assets.cached
 def _templates(role: str) -> dict[str, str]:
     """The templates of a role by the path at which they land; a role's own shadow those of its parts and the base."""
-    found = {}
+    by_path = {}
     for folder in map(Path, manifest(role).folders):
         root = next(root for root in _roots() if folder.is_relative_to(root))
         for path in (folder / "rootfs").rglob("*.j2"):
             lands = f"/{path.relative_to(folder / 'rootfs')}".removesuffix(".j2")
-            found[lands] = path.relative_to(root).as_posix()
-    return dict(sorted(found.items()))
+            by_path[lands] = path.relative_to(root).as_posix()
+    return dict(sorted(by_path.items()))
 
 
 def _roots() -> list[Path]:
@@ -64,11 +64,11 @@ def files(role: str, family_name: str, **context: Any) -> tuple[File, ...]:
         context: what the templates see besides the family's software: `plan`, `cluster`, `node`, `options`, `index`.
     """
     software = {key.replace("-", "_"): value for key, value in family(family_name).software.items()}
-    made = []
+    rendered = []
     for path, template in _templates(role).items():
         text = _jinja().get_template(template).render(software | context).lstrip("\n")
         # Lets a node see whether it serves this very configuration: a digest of the text itself.
         text = text.replace(GENERATION, hashlib.sha256(text.encode()).hexdigest()[:12])
         file = File(path, text)
-        made.append(File(file.path, file.text, 0o600) if file.secrets else file)
-    return tuple(made)
+        rendered.append(File(file.path, file.text, 0o600) if file.secrets else file)
+    return tuple(rendered)

@@ -77,8 +77,8 @@ def _options(own: Fragment, common: Container[str]) -> Iterator[Problem]:
 
 
 def _references(own: Fragment, common: Container[str]) -> Iterator[Problem]:
-    asked = [*(need.option for need in own.requires), *(feature.option for feature in own.kernel.values())]
-    for option in asked:
+    options = [*(need.option for need in own.requires), *(feature.option for feature in own.kernel.values())]
+    for option in options:
         if option and option not in own.options and option not in common:
             yield f"'{option}' is none of its options", f"its options: {', '.join(own.options) or 'none'}"
     for port in own.balanced.values():

@@ -195,6 +195,25 @@ class Feature(Declaration):
     instead: str
 
 
+class ByHand(Declaration):
+    """What is left to the person on a node of the role that is by hand (docs/teaching.md).
+
+    Attributes:
+        files: the configuration that a person writes, by its path in the node: it is rendered, and not put there.
+        services: the lab's own programs that do by themselves what a person does there; they are not run.
+        runs: daemons that are under the supervisor there alone, such as one that otherwise a program of the lab starts.
+    """
+
+    files: list[str] = []
+    services: list[str] = []
+    runs: dict[str, Daemon] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is left to a person."""
+        return bool(self.files or self.services)
+
+
 class Picture(Declaration):
     """Where a role stands in the picture.
 
@@ -234,6 +253,7 @@ class Fragment(Declaration):
     kernel: dict[str, Feature] = {}
     certificate: list[str] | None = None
     picture: Picture = Picture()
+    by_hand: ByHand = ByHand()
     volumes: dict[str, str] = {}
     backups: bool = False
     directories: list[Directory] = []

@@ -30,13 +30,13 @@ said=$(sh -ec '. /usr/lib/lab/prelude' 2>&1) || { echo "what init does before th
 
 def facts(role: str, table: Family) -> list[tuple[str, str]]:
     """What has to be true, and the shell command that succeeds where it is."""
-    wanted = manifest(role)
+    declared = manifest(role)
     of_software = [
-        (f"{name}: {what}", command) for name in wanted.software for what, command in _of(table.software[name], table)
+        (f"{name}: {what}", command) for name in declared.software for what, command in _of(table.software[name], table)
     ]
     names = {key: value.model_dump() for key, value in table.software.items()}
     jinja = environment()
-    return of_software + [(what, jinja.from_string(text).render(names)) for what, text in wanted.checks.items()]
+    return of_software + [(what, jinja.from_string(text).render(names)) for what, text in declared.checks.items()]
 
 
 def script(role: str, table: Family) -> str:
@@ -49,29 +49,29 @@ def script(role: str, table: Family) -> str:
 
 
 def _of(software: Software, table: Family) -> list[tuple[str, str]]:
-    asked = [(f"binary {path}", f"test -x {path}") for path in software.binaries.values()]
-    asked += [(f"user {user}", f"getent passwd {user}") for user in software.users.values()]
-    asked += [(f"group {group}", f"getent group {group}") for group in software.groups.values()]
-    asked += [(f"file {path}", f"test -f {path}") for path in software.files.values()]
-    asked += [
+    checks = [(f"binary {path}", f"test -x {path}") for path in software.binaries.values()]
+    checks += [(f"user {user}", f"getent passwd {user}") for user in software.users.values()]
+    checks += [(f"group {group}", f"getent group {group}") for group in software.groups.values()]
+    checks += [(f"file {path}", f"test -f {path}") for path in software.files.values()]
+    checks += [
         (f"module {module}", f"test -f {software.modules_dir}/{module}.so -o -f {software.modules_dir}/mod_{module}.so")
         for module in software.modules
     ]
-    asked += [
+    checks += [
         (
             f"directory {entry.path} {entry.mode} {entry.owner}:{entry.group}",
             f'test "$(stat -c %a:%U:%G {entry.path})" = {entry.mode.lstrip("0")}:{entry.owner}:{entry.group}',
         )
         for entry in software.directories
     ]
-    asked += [
+    checks += [
         (f"{daemon} {has.oldest} or later", _reaches(has.oldest, table.version_command(has.package or daemon)))
         for daemon, has in software.versions.items()
     ]
     python = table.software["base"].binaries["python"]
-    return asked + [(f"Python module {name}", f"{python} -c 'import {name}'") for name in software.imports]
+    return checks + [(f"Python module {name}", f"{python} -c 'import {name}'") for name in software.imports]
 
 
-def _reaches(oldest: str, asked: str) -> str:
-    """The command that prints the version that `asked` tells, and succeeds if it is `oldest` or later, epoch aside."""
-    return f"has=$({asked}) && echo $has && printf '%s\\n' {oldest} \"${{has#*:}}\" | sort -VC"
+def _reaches(oldest: str, command: str) -> str:
+    """The command that prints the version from `command`, and succeeds if it is `oldest` or later, epoch aside."""
+    return f"has=$({command}) && echo $has && printf '%s\\n' {oldest} \"${{has#*:}}\" | sort -VC"

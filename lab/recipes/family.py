@@ -102,8 +102,8 @@ class Family(BaseModel):
 
 def families() -> list[str]:
     """The names of all families, the primary one first."""
-    found = {path.stem for path in (assets.images() / "families").glob("*.yaml")}
-    return sorted(found, key=lambda name: (name != "centos", name))
+    names = {path.stem for path in (assets.images() / "families").glob("*.yaml")}
+    return sorted(names, key=lambda name: (name != "centos", name))
 
 
 @assets.cached

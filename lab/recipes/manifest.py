@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lab import assets, reading
 from lab.errors import SpecError
-from lab.recipes.declared import Daemon, Feature, Fragment, LimitFormulas, Published, Takes
+from lab.recipes.declared import ByHand, Daemon, Feature, Fragment, LimitFormulas, Published, Takes
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -55,6 +55,17 @@ class Manifest(BaseModel):
         return self.merged("checks")
 
     @property
+    def by_hand(self) -> ByHand:
+        """What is left to the person on a node by hand: that of all layers."""
+        found = [layer.by_hand for layer in self.layers]
+        files = [path for each in found for path in each.files]
+        return ByHand(
+            files=files,
+            services=[name for each in found for name in each.services],
+            runs={name: daemon for each in found for name, daemon in each.runs.items()},
+        )
+
+    @property
     def limits(self) -> LimitFormulas:
         """Those of the last layer that has some: the role's own, or those that the base gives to every role."""
         return next(layer.limits for layer in reversed(self.layers) if layer.limits)
@@ -82,8 +93,8 @@ def roles() -> list[str]:
 
 def published_ports() -> dict[str, Published]:
     """All ports that any role publishes, by name; those that are listed first come first."""
-    found = {name: entry for role in roles() for name, entry in manifest(role).own.publishes.items()}
-    return dict(sorted(found.items(), key=lambda item: item[1].rank))
+    ports = {name: entry for role in roles() for name, entry in manifest(role).own.publishes.items()}
+    return dict(sorted(ports.items(), key=lambda item: item[1].rank))
 
 
 def kernel_features() -> dict[str, tuple[str, Feature]]:

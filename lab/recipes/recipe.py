@@ -93,22 +93,30 @@ def environment(*folders: str) -> Environment:
 
 def directories(role: Manifest, table: Family) -> list[Directory]:
     """The directories that a node of this role makes at boot, with the family's owners."""
-    wanted = [entry for name in role.software for entry in table.software[name].directories]
+    entries = [entry for name in role.software for entry in table.software[name].directories]
     names = {key: value.model_dump() for key, value in table.software.items()}
     jinja = environment()
     for layer in role.layers:
         for entry in layer.directories:
             filled = {key: jinja.from_string(value).render(names) for key, value in entry.model_dump().items()}
-            wanted.append(Directory(**filled))
-    return wanted
+            entries.append(Directory(**filled))
+    return entries
 
 
-def services(role: Manifest, table: Family) -> str:
-    """The supervisor's program sections of a role."""
+RETRIES, RETRIES_BY_HAND = 1000, 3
+"""How often the supervisor starts a daemon that ends at once; by hand, its person corrects the file and starts it."""
+
+
+def services(role: Manifest, table: Family, *, by_hand: bool = False) -> str:
+    """The supervisor's program sections of a role, or of a node of it that is by hand."""
     names = {key: value.model_dump() for key, value in table.software.items()}
     setpriv = table.software["base"].binaries["setpriv"]
     sections = []
-    for name, service in sorted(role.services.items()):
+    retries, wanted = RETRIES, role.services
+    if by_hand:
+        kept = {name: service for name, service in wanted.items() if name not in role.by_hand.services}
+        retries, wanted = RETRIES_BY_HAND, kept | role.by_hand.runs
+    for name, service in sorted(wanted.items()):
         command = environment().from_string(service.command).render(names)
         bounds = ",".join(["-all", *(f"+{name.lower()}" for name in role.capabilities_of(name))])
         sections.append(
@@ -117,32 +125,32 @@ def services(role: Manifest, table: Family) -> str:
             f"priority = {service.order}\n"
             f"stopsignal = {service.stop_signal}\n"
             f"stopwaitsecs = {service.stop_seconds}\n"
-            "autorestart = true\nstartretries = 1000\nstdout_logfile = NONE\nstderr_logfile = NONE\n"
+            f"autorestart = true\nstartretries = {retries}\nstdout_logfile = NONE\nstderr_logfile = NONE\n"
         )
     return "\n".join(sections)
 
 
 def rootfs(folder: Path) -> dict[str, Entry]:
     """The static files of a layer; templates (`*.j2`) belong to the plan, not to the image."""
-    found = {}
+    files = {}
     for path in sorted((folder / "rootfs").rglob("*")):
         name = f"rootfs/{path.relative_to(folder / 'rootfs')}"
         if path.is_file() and path.suffix != ".j2" and path.parent.name != "__pycache__":
             content = path.read_bytes()
             # By content, not by the file's own mode: the same image from a checkout, a wheel and an archive.
-            found[name] = Entry(content, 0o755 if content.startswith(b"#!") else 0o644)
-    return found
+            files[name] = Entry(content, 0o755 if content.startswith(b"#!") else 0o644)
+    return files
 
 
 @assets.cached
 def recipe(role: str, family_name: str) -> Recipe:
     """The recipe of a role (or of `base`) in a family."""
-    table, wanted = family(family_name), manifest(role)
+    table, declared = family(family_name), manifest(role)
     base = role == "base"
     parent = f"{NAMESPACE}/origin:{family_name}" if base else recipe("base", family_name).tag
-    own_software = [name for name in wanted.software if base or name not in manifest("base").software]
+    own_software = [name for name in declared.software if base or name not in manifest("base").software]
     packages = sorted({package for name in own_software for package in table.software[name].installed})
-    packages += wanted.own.packages.get(family_name, [])
+    packages += declared.own.packages.get(family_name, [])
     before = [*(table.prepare if base else []), *(c for name in own_software for c in table.software[name].before)]
     dockerfile = (
         environment(str(assets.images()))
@@ -161,9 +169,9 @@ def recipe(role: str, family_name: str) -> Recipe:
     if base:
         return Recipe(role, family_name, parent, dockerfile, {})
     context: dict[str, Entry] = {}
-    for folder in wanted.folders:
+    for folder in declared.folders:
         context |= rootfs(Path(folder))
-    made = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(wanted, table))
-    context["rootfs/etc/lab/directories"] = Entry(made.encode(), 0o644)
-    context["rootfs/etc/lab/services.conf"] = Entry(services(wanted, table).encode(), 0o644)
+    lines = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(declared, table))
+    context["rootfs/etc/lab/directories"] = Entry(lines.encode(), 0o644)
+    context["rootfs/etc/lab/services.conf"] = Entry(services(declared, table).encode(), 0o644)
     return Recipe(role, family_name, parent, dockerfile, context)

@@ -86,14 +86,14 @@ def drill(backend: Backend, *, snapshot: str = "", at: float = 0.0, only: str = 
     return _ask(backend, "drill", snapshot=snapshot, at=at, only=only)
 
 
-def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
+def _ask(backend: Backend, verb: str, **arguments: Any) -> dict[str, Any]:
     node = _node(backend)
-    done = backend.run(node, [*PROGRAM, verb, json.dumps(told)], seconds=LONGEST_SECONDS)
+    done = backend.run(node, [*PROGRAM, verb, json.dumps(arguments)], seconds=LONGEST_SECONDS)
     try:
         result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         raise BackendError(
-            f"the operation failed on {node}: {done.said}", where=node, next_step=f"'lab logs {node}'"
+            f"the operation failed on {node}: {done.last_line}", where=node, next_step=f"'lab logs {node}'"
         ) from None
     if "failed" in result:
         kind = SpecError if result["asked"] else BackendError
@@ -102,7 +102,7 @@ def _ask(backend: Backend, verb: str, **told: Any) -> dict[str, Any]:
 
 
 def _node(backend: Backend) -> str:
-    found = of_role(backend, ROLE)[0]
-    if found.state is not State.RUNNING:
-        raise SpecError(f"{found.name} is {found.state.value}", next_step=f"'lab start {found.name}', or 'lab up'")
-    return found.name
+    node = of_role(backend, ROLE)[0]
+    if node.state is not State.RUNNING:
+        raise SpecError(f"{node.name} is {node.state.value}", next_step=f"'lab start {node.name}', or 'lab up'")
+    return node.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
 from lab.evidence.load_run import Stream
@@ -44,7 +44,7 @@ class GuestBook:
         url = f"http://{self._nodes[replica]}/api/posts?author={run}"
         done = backend.run("client", ["curl", "-fsS", "--max-time", str(READ_SECONDS), url], seconds=READ_SECONDS)
         if not done.ok:
-            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+            raise BackendError(f"{replica} can't be read: {done.last_line}", where=replica)
         return list(json.loads(done.stdout)["posts"])
 
     def read(self, backend: Backend, replica: str, run: str) -> list[str]:
@@ -78,6 +78,11 @@ class MysqlLedger:
         self._nodes = [node.name for node in plan.role("mysql")]
         self._url = database(plan)
 
+    def at(self, address: str) -> Self:
+        """Written to at an address of its own, instead of at that of all clients."""
+        self._url = f"mysql://evidence@{address}:3306/evidence"
+        return self
+
     def stream(self, run: str, rate: float) -> Stream:
         insert = f"INSERT INTO ledger (run, id) VALUES ('{run}', '{run}-{{n}}')"  # noqa: S608  both are this module's
         return Stream(self.name, self._url, rate, keep=False, post=insert)
@@ -89,7 +94,7 @@ class MysqlLedger:
         select = f"SELECT id FROM evidence.ledger WHERE run = '{run}'"  # noqa: S608
         done = backend.run(replica, ["mariadb", "--skip-column-names", "--execute", select], seconds=READ_SECONDS)
         if not done.ok:
-            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+            raise BackendError(f"{replica} can't be read: {done.last_line}", where=replica)
         return done.stdout.split()
 
 
@@ -119,11 +124,11 @@ class MailLedger:
 
     def read(self, backend: Backend, replica: str, run: str) -> list[str]:
         self._await_delivery(backend)
-        asked = ["doveadm", "-c", "/etc/lab/dovecot.conf", "-f", "flow", "fetch", "-u", self._address]
-        argv = [*asked, "hdr.subject", "mailbox", "INBOX", "subject", run]
+        command = ["doveadm", "-c", "/etc/lab/dovecot.conf", "-f", "flow", "fetch", "-u", self._address]
+        argv = [*command, "hdr.subject", "mailbox", "INBOX", "subject", run]
         done = backend.run(replica, argv, seconds=READ_SECONDS)
         if not done.ok:
-            raise BackendError(f"{replica} can't be read: {done.said}", where=replica)
+            raise BackendError(f"{replica} can't be read: {done.last_line}", where=replica)
         return [line.removeprefix("hdr.subject=") for line in done.stdout.split() if line.startswith("hdr.subject=")]
 
     def _await_delivery(self, backend: Backend) -> None:
@@ -133,7 +138,7 @@ class MailLedger:
                 f"an empty queue on {node}",
                 DELIVERY_SECONDS,
                 partial(backend.run, node, ["postqueue", "-j"], seconds=READ_SECONDS),
-                lambda said: said.ok and not said.stdout.strip(),
+                lambda result: result.ok and not result.stdout.strip(),
             )
 
 

@@ -122,17 +122,17 @@ def remove(backend: Backend, user: str) -> str:
 
 def queues(backend: Backend) -> list[Queued]:
     """Undelivered messages of all running mail nodes, oldest first."""
-    found = []
+    messages = []
     running = {node.name for node in backend.observe().nodes if node.state is State.RUNNING}
     for node in nodes(backend):
         if node not in running:
             continue
         result = backend.run(node, ["postqueue", "-j"], seconds=10)
         if not result.ok:
-            raise BackendError(f"cannot read the queue of {node}: {result.said}", where=node)
+            raise BackendError(f"cannot read the queue of {node}: {result.last_line}", where=node)
         for row in map(json.loads, result.stdout.splitlines()):
             reason = {to["address"]: to.get("delay_reason", "") for to in row["recipients"]}
-            found.append(
+            messages.append(
                 Queued(
                     node,
                     row["queue_id"],
@@ -143,7 +143,7 @@ def queues(backend: Backend) -> list[Queued]:
                     reason,
                 )
             )
-    return sorted(found, key=lambda one: one.arrived)
+    return sorted(messages, key=lambda one: one.arrived)
 
 
 def trace(backend: Backend, message_id: str) -> list[str]:
@@ -153,16 +153,16 @@ def trace(backend: Backend, message_id: str) -> list[str]:
         backend: where the cluster runs.
         message_id: the Message-ID header, with or without brackets.
     """
-    wanted = f"<{message_id.strip().strip('<>')}>"
-    return [f"{node}  {line}" for node in nodes(backend) for line in way(logs(backend).logs(node), wanted)]
+    bracketed = f"<{message_id.strip().strip('<>')}>"
+    return [f"{node}  {line}" for node in nodes(backend) for line in way(logs(backend).logs(node), bracketed)]
 
 
 def way(lines: Iterable[str], message_id: str) -> list[str]:
     """The log lines of a message on a node: those with its id, or with its queue id."""
-    kept = [line for line in lines if any(mark in line for mark in TRACED)]
-    ids = {match[1] for line in kept if message_id in line and (match := re.search(r": (\w{6,}): message-id=", line))}
+    traced = [line for line in lines if any(mark in line for mark in TRACED)]
+    ids = {match[1] for line in traced if message_id in line and (match := re.search(r": (\w{6,}): message-id=", line))}
     marks = (message_id, *(f" {one}:" for one in ids))
-    return [line for line in kept if any(mark in line for mark in marks)]
+    return [line for line in traced if any(mark in line for mark in marks)]
 
 
 def _ask(backend: Backend, statement: str) -> list[list[str]]:
@@ -176,7 +176,7 @@ def _ask(backend: Backend, statement: str) -> list[list[str]]:
     argv = ["mariadb", "--batch", "--skip-column-names", "mail", "--execute", statement]
     done = backend.run(serving[0], argv, seconds=20)
     if not done.ok:
-        raise BackendError(f"cannot read the accounts: {done.said}", where=serving[0])
+        raise BackendError(f"cannot read the accounts: {done.last_line}", where=serving[0])
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 

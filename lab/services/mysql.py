@@ -58,13 +58,13 @@ class Member:
 def members(backend: Backend) -> list[Member]:
     """All mysql nodes of the cluster, with their current state."""
     nodes = [node for node in backend.observe().nodes if node.role == ROLE]
-    found: dict[str, Member] = {}
+    by_name: dict[str, Member] = {}
 
     def ask(name: str) -> None:
-        found[name] = _member(backend, name)
+        by_name[name] = _member(backend, name)
 
     parallel.for_each([node.name for node in nodes if node.state is State.RUNNING], ask)
-    return [found.get(node.name, Member(node.name, GONE, reason=f"is {node.state.value}")) for node in nodes]
+    return [by_name.get(node.name, Member(node.name, GONE, reason=f"is {node.state.value}")) for node in nodes]
 
 
 def _member(backend: Backend, name: str) -> Member:
@@ -175,5 +175,5 @@ def _serving(backend: Backend) -> list[str]:
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
     result = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60)
     if not result.ok:
-        raise BackendError(f"the keeper of {name} does not answer: {result.said}", where=name)
+        raise BackendError(f"the keeper of {name} does not answer: {result.last_line}", where=name)
     return dict(json.loads(result.stdout))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from lab.backends.base import State
 from lab.errors import BackendError, SpecError
 from lab.hints import nearest
 from lab.lifecycle.members import of_role
-from lab.services.packing import Packed, packed
+from lab.services.archive import Archive
+from lab.services.packing import Packed, packed, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lab.backends.base import Backend, Existing, Result
     from lab.topology import Cluster
@@ -28,6 +29,7 @@ SETTINGS = "/etc/lab/sites.json"
 ENVIRONMENT = "/etc/lab/sites.env"
 INBOX = "/var/lib/sites"
 LONGEST_SECONDS = 600.0
+REVISE_SECONDS = 60.0
 PREVIOUS = "previous"
 
 
@@ -96,11 +98,12 @@ def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
 
 @dataclass(frozen=True)
 class Release:
-    """A release of a site in the store; `bytes`: size of its archive."""
+    """A release of a site in the store; `bytes`: size of its archive, `base`: the release of which it is a revision."""
 
     release: str
     bytes: int
     current: bool
+    base: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,15 @@ class Sites:
         nodes: their names.
         holders: the nodes into whose stores a release is put: one where all nodes share a store, else all.
         names: the names of the sites.
+        away: nodes that do not run and have a store of their own, which 'lab up' completes.
+        writable: the folders that each site's PHP may write.
     """
 
     nodes: tuple[str, ...]
     holders: tuple[str, ...]
     names: tuple[str, ...]
+    away: tuple[str, ...] = ()
+    writable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def admit(self, site: str) -> None:
         """Refuses a name that is no site of the running cluster.
@@ -151,11 +158,16 @@ def look(backend: Backend) -> Sites:
     Raises:
         SpecError: no web node runs.
     """
-    nodes = tuple(node.name for node in of_role(backend, ROLE) if node.state is State.RUNNING)
+    there = of_role(backend, ROLE)
+    nodes = tuple(node.name for node in there if node.state is State.RUNNING)
     if not nodes:
         raise SpecError("no web node runs", next_step="'lab up' starts the cluster's nodes")
     settings = json.loads(backend.get(nodes[0], SETTINGS) or b'{"sites": {}, "mount": ""}')
-    return Sites(nodes, nodes[:1] if settings["mount"] else nodes, tuple(settings["sites"]))
+    writable = {name: tuple(site.get("writable", ())) for name, site in settings["sites"].items()}
+    if settings["mount"]:
+        return Sites(nodes, nodes[:1], tuple(writable), (), writable)
+    away = tuple(node.name for node in there if node.name not in nodes)
+    return Sites(nodes, nodes, tuple(writable), away, writable)
 
 
 def deploy(backend: Backend, site: str, folder: Path) -> Deployed:
@@ -168,26 +180,49 @@ def deploy(backend: Backend, site: str, folder: Path) -> Deployed:
     began, running = time.monotonic(), look(backend)
     running.admit(site)
     package = packed(folder)
-    current = {_current(backend, holder, site) for holder in running.holders}
+    current = {_store(backend, holder, site).current for holder in running.holders}
     if len(current) == 1 and (release := current.pop()).endswith(package.digest):
         return Deployed(release, package.files, time.monotonic() - began, changed=False)
     bring(backend, running, site, package)
     return Deployed(package.release, package.files, time.monotonic() - began, changed=True)
 
 
-def bring(backend: Backend, running: Sites, site: str, package: Packed) -> None:
-    """Puts a release into the store, unpacks it on every web node, and serves it."""
+def bring(backend: Backend, running: Sites, site: str, package: Packed, since: str = "") -> None:
+    """Puts a release into the store, unpacks it on every web node, and serves it; `since`: when that was decided."""
     for holder in running.holders:
         _ask(backend, holder, "admit", str(package.size), refusal=True)
-
-    def store(holder: str) -> None:
-        inbox = f"{INBOX}/.{package.release}.tar.gz"
-        backend.put(holder, {inbox: (package.archive, 0o600)})
-        _ask(backend, holder, "store", site, package.release, inbox, refusal=True)
-
-    parallel.for_each(running.holders, store)
+    parallel.for_each(
+        running.holders,
+        lambda holder: _ask(
+            backend, holder, "store", site, package.release, _sent(backend, holder, package), refusal=True
+        ),
+    )
     parallel.for_each(running.nodes, lambda node: _ask(backend, node, "unpack", site, package.release))
-    _serve(backend, running, site, package.release)
+    _serve(backend, running, site, package.release, since or stamp())
+
+
+def revise(backend: Backend, running: Sites, site: str, package: Packed) -> None:
+    """Serves a revision of a release, with as few questions to the nodes as possible."""
+    since = stamp()
+
+    def take(holder: str) -> None:
+        inbox = _sent(backend, holder, package)
+        _ask(backend, holder, "revise", site, package.release, inbox, since, refusal=True, seconds=REVISE_SECONDS)
+
+    parallel.for_each(running.holders, take)
+    others = [node for node in running.nodes if node not in running.holders]
+    parallel.for_each(others, lambda node: _ask(backend, node, "serve", site, seconds=REVISE_SECONDS))
+
+
+def _sent(backend: Backend, holder: str, package: Packed) -> str:
+    """Copies a release into a node, in pieces; the folder that they are in there."""
+    inbox = f"{INBOX}/.inbox-{package.release}"
+    told = json.dumps({"base": package.base, "gone": package.gone}).encode()
+    first = {f"{inbox}/base": (told, 0o600)} if package.base else {}
+    for number, part in enumerate(package.archive.parts()):
+        backend.put(holder, first | {f"{inbox}/part-{number:04d}": (part, 0o600)})
+        first = {}
+    return inbox
 
 
 def rollback(backend: Backend, site: str, release: str = "") -> str:
@@ -198,7 +233,7 @@ def rollback(backend: Backend, site: str, release: str = "") -> str:
     """
     running = look(backend)
     running.admit(site)
-    return _serve(backend, running, site, release or PREVIOUS)
+    return _serve(backend, running, site, release or PREVIOUS, stamp())
 
 
 def releases(backend: Backend, site: str) -> list[Release]:
@@ -253,47 +288,80 @@ def ensure(backend: Backend, cluster: Cluster, folders: dict[str, Path]) -> list
         return deployed
     running = look(backend)
     for site in cluster.sites:
-        kept = {holder: _kept(backend, holder, site) for holder in running.holders}
-        current = {holder: next((one.release for one in rows if one.current), "") for holder, rows in kept.items()}
-        newest = max(current.values())
-        if newest:  # a node that was down meanwhile lacks it
-            stored = {holder: {one.release for one in rows} for holder, rows in kept.items()}
-            lacking = tuple(holder for holder in kept if not current[holder] or newest not in stored[holder])
-            if lacking:
-                source = next(holder for holder, release in current.items() if release == newest)
-                package = _fetched(backend, source, site, newest)
-                bring(backend, Sites(lacking, lacking, running.names), site, package)
+        stores = {holder: _store(backend, holder, site) for holder in running.holders}
+        latest = max(stores, key=lambda holder: stores[holder].since)
+        if stores[latest].current:  # a node that was down meanwhile lacks it
+            _completed(backend, running, site, stores, latest)
         elif site in folders:
             deployed.append((site, deploy(backend, site, folders[site])))
     return deployed
 
 
+def _completed(backend: Backend, running: Sites, site: str, stores: dict[str, _Store], latest: str) -> None:
+    """Has all nodes serve the release that was last chosen, which one of them has."""
+    chosen = stores[latest]
+    current = next(one for one in chosen.releases if one.current)
+    behind = tuple(holder for holder, store in stores.items() if store.current != current.release)
+    for release in filter(None, (current.base, current.release)):
+        lacking = tuple(holder for holder, store in stores.items() if not store.has(release))
+        if lacking:
+            package = _fetched(backend, latest, site, release)
+            bring(backend, Sites(lacking, lacking, running.names), site, package, chosen.since)
+    if behind:
+        _serve(backend, Sites(behind, behind, running.names), site, current.release, chosen.since)
+
+
 def _fetched(backend: Backend, holder: str, site: str, release: str) -> Packed:
     """A release from the store of a node."""
-    archive = backend.get(holder, f"{INBOX}/store/{site}/releases/{release}.tar.gz") or b""
-    return Packed(archive, 0, 2 * len(archive), release)
+    place = f"{INBOX}/store/{site}/releases/{release}"
+    archive = Archive()
+    size = archive.write(backend.get(holder, f"{place}.tar.gz") or b"")
+    told = json.loads(backend.get(holder, f"{place}.base") or b"{}")
+    return Packed(archive, 0, 2 * size, release, told.get("base", ""), tuple(told.get("gone", ())))
+
+
+@dataclass(frozen=True)
+class _Store:
+    """What the store of a node has of a site; `since`: when its release was chosen, as `packing.stamp` says it."""
+
+    releases: list[Release]
+    since: str
+
+    @property
+    def current(self) -> str:
+        """The release that is served; empty where none is."""
+        return next((one.release for one in self.releases if one.current), "")
+
+    def has(self, release: str) -> bool:
+        """Whether it has a release."""
+        return any(one.release == release for one in self.releases)
+
+
+def _store(backend: Backend, holder: str, site: str) -> _Store:
+    told = json.loads(_ask(backend, holder, "tell", site).stdout)
+    found = [Release(**row) for row in told["releases"]]
+    return _Store(found, told["switched"] or next((one.release for one in found if one.current), ""))
 
 
 def _kept(backend: Backend, holder: str, site: str) -> list[Release]:
     """The releases in the store of a node, oldest first."""
-    store = json.loads(_ask(backend, holder, "tell", site).stdout)
-    return [Release(**row) for row in store["releases"]]
+    return _store(backend, holder, site).releases
 
 
-def _current(backend: Backend, holder: str, site: str) -> str:
-    return next((one.release for one in _kept(backend, holder, site) if one.current), "")
-
-
-def _serve(backend: Backend, running: Sites, site: str, release: str) -> str:
-    served = [_ask(backend, holder, "switch", site, release, refusal=True).stdout.strip() for holder in running.holders]
+def _serve(backend: Backend, running: Sites, site: str, release: str, since: str) -> str:
+    served = [
+        _ask(backend, holder, "switch", site, release, since, refusal=True).stdout.strip() for holder in running.holders
+    ]
     parallel.for_each(running.nodes, lambda node: _ask(backend, node, "converge"))
     return served[0]
 
 
-def _ask(backend: Backend, node: str, *arguments: str, refusal: bool = False) -> Result:
+def _ask(
+    backend: Backend, node: str, *arguments: str, refusal: bool = False, seconds: float = LONGEST_SECONDS
+) -> Result:
     """Runs a verb of the program on a node; `refusal`: a failure means that the request was not valid."""
-    result = backend.run(node, [PROGRAM, *arguments], seconds=LONGEST_SECONDS)
+    result = backend.run(node, [PROGRAM, *arguments], seconds=seconds)
     if result.ok:
         return result
     error: Any = SpecError if refusal else BackendError
-    raise error(result.said, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")
+    raise error(result.last_line, where=node, next_step=f"'lab logs {node}' shows more" if not refusal else "")

@@ -38,7 +38,7 @@ class Copy:
         return f"{self.size} bytes of {datetime.fromtimestamp(self.modified, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def found(backend: Backend, volume: str) -> dict[str, list[Copy]]:
+def split_brains(backend: Backend, volume: str) -> dict[str, list[Copy]]:
     """The copies of each file in split-brain, by path in the volume.
 
     Raises:
@@ -71,7 +71,7 @@ def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
     Args:
         backend: where the cluster is.
         volume: its name.
-        path: of the file in the volume, as `found` returns it.
+        path: of the file in the volume, as `split_brains` returns it.
         source: the node with the right copy, or `LATEST` for the one written last.
 
     Returns:
@@ -81,7 +81,7 @@ def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
         SpecError: the file is not in split-brain, or the node has no copy of it.
         BackendError: a storage node is not running, or GlusterFS refused.
     """
-    copies = found(backend, volume).get(path)
+    copies = split_brains(backend, volume).get(path)
     if copies is None:
         raise SpecError(
             f"'{path}' of the volume {volume} is not to be mended",
@@ -97,7 +97,7 @@ def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
     words = ["gluster", "--mode=script", "volume", "heal", volume, "split-brain", "source-brick", brick, path]
     done = backend.run(chosen.node, words, seconds=SECONDS)
     if not done.ok or "failed" in done.stdout.lower():
-        raise BackendError(f"{path} of {volume} is not mended: {done.said or done.stdout}", where=chosen.node)
+        raise BackendError(f"{path} of {volume} is not mended: {done.last_line or done.stdout}", where=chosen.node)
     return chosen
 
 
@@ -114,4 +114,4 @@ def _keep(backend: Backend, volume: str, path: str, node: str) -> None:
     copy = 'mkdir -p "$2" && cp -rP --preserve=mode,ownership,timestamps "$1" "$2/"'
     done = backend.run(node, ["sh", "-c", copy, "sh", f"/bricks/{volume}{path}", into], seconds=SECONDS)
     if not done.ok:
-        raise BackendError(f"{path} is not mended: cannot save the former copy: {done.said}", where=node)
+        raise BackendError(f"{path} is not mended: cannot save the former copy: {done.last_line}", where=node)

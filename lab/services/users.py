@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 PEOPLE = "/etc/lab/people"
 
 
-def public_keys(given: Sequence[str]) -> list[str]:
+def public_keys(texts: Sequence[str]) -> list[str]:
     """Public keys from texts and files.
 
     Raises:
         SpecError: a file cannot be read, or has no key.
     """
-    found: list[str] = []
-    for each in given:
+    keys: list[str] = []
+    for each in texts:
         if " " in each.strip():
-            found.append(each.strip())
+            keys.append(each.strip())
             continue
         try:
             lines = Path(each).expanduser().read_text(encoding="utf-8").splitlines()
@@ -39,8 +39,8 @@ def public_keys(given: Sequence[str]) -> list[str]:
                 where="--key",
                 next_step="name a file that ends in .pub, or the key itself; 'ssh-keygen' creates one",
             ) from None
-        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return found
+        keys += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return keys
 
 
 def fingerprint(key: str) -> str:

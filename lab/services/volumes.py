@@ -24,17 +24,17 @@ def bricks(backend: Backend) -> dict[str, dict[str, dict[str, Any]]]:
     `brick`: whether its process runs; `heal`: its number of pending heals; `unlike`: files in split-brain. A node
     that is not running or does not answer is missing.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    by_node: dict[str, dict[str, dict[str, Any]]] = {}
 
     def ask(name: str) -> None:
         try:
             result = backend.run(name, ["cat", FIGURES], seconds=5)
-            found[name] = json.loads(result.stdout)
+            by_node[name] = json.loads(result.stdout)
         except (LabError, ValueError):
             return
 
     parallel.for_each([node.name for node in nodes(backend) if node.state is State.RUNNING], ask)
-    return dict(sorted(found.items()))
+    return dict(sorted(by_node.items()))
 
 
 def heal_info(backend: Backend, volume: str) -> str:
@@ -51,17 +51,17 @@ def heal_info(backend: Backend, volume: str) -> str:
             done = backend.run(node.name, ["gluster", "--mode=script", "volume", "heal", volume, "info"], seconds=60)
             if done.ok:
                 return done.stdout.strip()
-            message = done.said
+            message = done.last_line
     raise BackendError(f"cannot read the state of the volume {volume}: {message}", where=volume)
 
 
-def known(found: Mapping[str, Mapping[str, object]], volume: str) -> None:
+def known(by_node: Mapping[str, Mapping[str, object]], volume: str) -> None:
     """Refuses an unknown volume.
 
     Raises:
         SpecError: unknown volume.
     """
-    names = sorted({name for of in found.values() for name in of})
+    names = sorted({name for of in by_node.values() for name in of})
     if volume not in names:
         raise SpecError(f"there is no volume '{volume}'", next_step=f"the volumes are: {', '.join(names) or 'none'}")
 

@@ -57,10 +57,10 @@ class LabCluster:
 
     def options(self, kind: type[T]) -> T:
         """The options of a role by their class; a test that needs a role which the topology lacks is skipped."""
-        found = next((options for options in self.spec.roles().values() if isinstance(options, kind)), None)
-        if found is None:
+        match = next((options for options in self.spec.roles().values() if isinstance(options, kind)), None)
+        if match is None:
             pytest.skip(f"the topology has no {kind.__name__}")
-        return found
+        return match
 
     def require(self, role: str, count: int) -> list[str]:
         """The names of a role's nodes; a test that needs more of them than the topology has is skipped."""
@@ -108,7 +108,7 @@ class LabCluster:
             "one node to hold the VIP",
             HEAL_SECONDS,
             self.vip_holders,
-            lambda found: len(found) == 1 or not self.plan.vip,
+            lambda holders: len(holders) == 1 or not self.plan.vip,
         )
 
     def _whole(self, spec: Cluster) -> bool:
@@ -153,7 +153,7 @@ class LabCluster:
         argv = ["curl", "-sS", "--max-time", str(self.clock.limit(10)), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
-            raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
+            raise BackendError(f"{shlex.join(argv)}: {done.last_line}", where="client")
         return done.stdout
 
     def load(self, rate: float, path: str = "/whoami", *, keep: bool = True, site: str | None = None) -> Load:
@@ -165,9 +165,9 @@ class LabCluster:
 
         host = named(self.plan, site).names[0] if site else self.host
         url = f"{self.scheme}://{host}{path}"
-        made = Load(self.backend, Stream("load", url, self.clock.page_rate(rate), keep=keep))
-        self.loads.append(made)
-        return made
+        load = Load(self.backend, Stream("load", url, self.clock.page_rate(rate), keep=keep))
+        self.loads.append(load)
+        return load
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""

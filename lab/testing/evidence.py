@@ -35,13 +35,13 @@ class Evidence:
 
     def begin_round(self) -> None:
         """Forgets what earlier rounds of the test measured."""
-        for kept in (self.loads, self.probes, self.ledgers, self.happened, self.faults.done if self.faults else []):
-            kept.clear()
+        for records in (self.loads, self.probes, self.ledgers, self.happened, self.faults.done if self.faults else []):
+            records.clear()
         self._begun = time.time()
 
-    def seen(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
+    def run_data(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
-        rows = {name: found for probes in self.probes for name, found in probes.rows.items()}
+        rows = {name: series for probes in self.probes for name, series in probes.rows.items()}
         load_runs = [one.load_run for of in (self.loads, self.probes, self.ledgers) for one in of]
         backend, plan = self._cluster.backend, self._cluster.plan
         return RunData(
@@ -60,13 +60,13 @@ class Evidence:
 
     def keep(self, runs: Path, name: str) -> Path:
         """Writes it down as a run, and returns its report."""
-        seen = self.seen()
+        data = self.run_data()
         seed = self.faults.seed if self.faults else 0
         backend = self._cluster.backend
-        manifest = {"summary": f"a test that failed: {name}", "versions": versions(backend, seen.plan)}
-        record = Record.begin(runs, _as_file(name), seed, manifest, len(seen.answers))
+        manifest = {"summary": f"a test that failed: {name}", "versions": versions(backend, data.plan)}
+        record = Record.begin(runs, _as_file(name), seed, manifest, len(data.answers))
         operations = {key: done for ledger in self.ledgers for key, done in ledger.operations.items()}
-        record.keep(seen, self.results, operations, backend, self._cluster.spec)
+        record.keep(data, self.results, operations, backend, self._cluster.spec)
         return record.folder / "report.html"
 
 

@@ -29,13 +29,11 @@ class Failure:
 
     Attributes:
         awaited: the condition that did not come; where nothing was waited for, the statement that failed.
-        seen: what was seen last, or what that statement said.
-        kept: a path; empty where nothing is kept.
+        last: what was observed last, or what that statement said.
     """
 
     awaited: str
-    seen: str
-    kept: str = ""
+    last: str
 
 
 class Failures:
@@ -43,7 +41,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._rows: dict[str, list[Failure]] = {}
-        self._kept: dict[str, str] = {}
+        self._records: dict[str, str] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -54,7 +52,7 @@ class Failures:
         if report.failed and call.excinfo:
             setattr(report, _ATTRIBUTE, asdict(_failure(call.excinfo)))
         if report.when == "teardown":
-            self._kept[item.nodeid] = item.stash.get(KEPT, "")
+            self._records[item.nodeid] = item.stash.get(KEPT, "")
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -67,8 +65,8 @@ class Failures:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Collects a file that could not be imported."""
         if report.failed:
-            said = str(report.longrepr).strip().splitlines() or [""]
-            self._rows.setdefault(report.nodeid, []).append(Failure("the file to be collected", said[-1]))
+            output = str(report.longrepr).strip().splitlines() or [""]
+            self._rows.setdefault(report.nodeid, []).append(Failure("the file to be collected", output[-1]))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -78,14 +76,14 @@ class Failures:
         if self._rows and terminal:
             terminal.section("what failed", bold=True)
             for test, failures in self._rows.items():
-                kept = self._kept.get(test.partition(" (")[0], "")
+                record = self._records.get(test.partition(" (")[0], "")
                 for failure in failures:
-                    terminal.write_line("\n".join(lines(test, failure, kept)))
+                    terminal.write_line("\n".join(lines(test, failure, record)))
 
 
-def lines(test: str, failure: Failure, kept: str) -> list[str]:
+def lines(test: str, failure: Failure, record: str) -> list[str]:
     """The rows of one test."""
-    rows = {"awaited": failure.awaited, "last seen": failure.seen, "kept": kept}
+    rows = {"awaited": failure.awaited, "last seen": failure.last, "kept": record}
     return [test, *(f"  {name:<10} {_short(text)}" for name, text in rows.items())]
 
 
@@ -96,7 +94,7 @@ def _short(text: str) -> str:
 def _failure(raised: pytest.ExceptionInfo[BaseException]) -> Failure:
     for error in _chain(raised.value):
         if isinstance(error, NotReady) and error.awaited:
-            return Failure(error.awaited, error.seen)
+            return Failure(error.awaited, error.last)
     statement = ""
     with contextlib.suppress(Exception):  # the source of generated code can't be read
         statement = str(raised.traceback[-1].statement)

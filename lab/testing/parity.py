@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,21 +43,28 @@ class Parity:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Keeps this run's column; what a part of the suite skipped, another part may have passed."""
-        table = read(self.file)
-        for name, outcome in self.outcomes.items():
-            row = table.setdefault(name, {})
-            if not (outcome.startswith("skipped") and row.get(self.backend) == "passed"):
-                row[self.backend] = outcome
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        drafts.write(self.file, json.dumps(table, indent=1, sort_keys=True) + "\n")
+        table = self._kept()
         terminalreporter.section("parity")
         terminalreporter.write(markdown(table))
+
+    def _kept(self) -> Table:
+        """Adds this run's column to the file; two runs that end at once wait for each other."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_name(f".{self.file.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            table = read(self.file)
+            for name, outcome in self.outcomes.items():
+                row = table.setdefault(name, {})
+                if not (outcome.startswith("skipped") and row.get(self.backend) == "passed"):
+                    row[self.backend] = outcome
+            drafts.write(self.file, json.dumps(table, indent=1, sort_keys=True) + "\n")
+        return table
 
 
 def read(file: Path) -> Table:
     """The table so far; empty when there is none."""
-    found: Table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found
+    table: Table = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return table
 
 
 def markdown(table: Table) -> str:

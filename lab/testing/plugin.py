@@ -8,7 +8,7 @@ test are kept with a report.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from lab.evidence import Ledger, Probes
+    from lab.evidence.outcomes import CheckOutcome
     from lab.evidence.own import OwnLedger
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
@@ -78,12 +79,12 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
 
     option = request.config.getoption
     spec = load(find(option("--topology")), name=f"labtest-{os.getpid()}", family=option("--family"))
-    made = backend(place(request.config), spec.name)
+    opened = backend(place(request.config), spec.name)
     try:
-        yield LabCluster(spec, made)
+        yield LabCluster(spec, opened)
     finally:
         if not option("--keep-cluster"):
-            down(made, Silent(), volumes=True)
+            down(opened, Silent(), volumes=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,17 +100,17 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
     from lab.errors import LabError
     from lab.testing.evidence import Evidence
 
-    made = Evidence(_session_cluster)
+    evidence = Evidence(_session_cluster)
     try:
         if not _session_cluster.left_whole or _session_cluster.applied is not _session_cluster.spec:
             _session_cluster.heal()
     except LabError:
-        _keep(request, made)
+        _keep(request, evidence)
         raise
     _session_cluster.left_whole = False
-    yield made
+    yield evidence
     if request.node.stash.get(FAILED, False):
-        _keep(request, made)
+        _keep(request, evidence)
     else:
         _session_cluster.left_whole = request.node.get_closest_marker(READ_ONLY) is not None
 
@@ -124,12 +125,12 @@ def _keep(request: pytest.FixtureRequest, evidence: Evidence) -> None:
     try:
         report = evidence.keep(Path(request.config.getoption("--runs")), request.node.name)
         request.node.stash[KEPT] = str(report)
-        kept = f"what it measured: {report}"
+        text = f"what it measured: {report}"
     except LabError as error:
-        kept = f"what it measured could not be kept: {error}"
+        text = f"what it measured could not be kept: {error}"
         request.node.stash[KEPT] = f"nothing: {error.what}"
-    request.node.add_report_section("teardown", "lab", kept)
-    print(kept)
+    request.node.add_report_section("teardown", "lab", text)
+    print(text)
 
 
 @pytest.fixture
@@ -144,9 +145,9 @@ def faults(_evidence: Evidence, cluster: LabCluster) -> Iterator[Faults]:
     """Breaks the cluster: `with faults.kill("web1"): ...`; active faults are reverted at the end."""
     from lab.testing.faults import Faults
 
-    made = _evidence.faults = Faults(cluster)
-    yield made
-    made.heal()
+    injector = _evidence.faults = Faults(cluster)
+    yield injector
+    injector.heal()
 
 
 @pytest.fixture
@@ -158,15 +159,27 @@ def rounds(_evidence: Evidence, cluster: LabCluster) -> Rounds:
 
 
 @pytest.fixture
+def check(cluster: LabCluster) -> Callable[..., CheckOutcome]:
+    """A check as lessons make it: `assert check("page", url="http://web1/", has="<form").green`."""
+
+    def ask(name: str, **told: Any) -> CheckOutcome:
+        from lab.evidence.outcomes import Scene, question
+
+        return question(name, told).ask(Scene(cluster.backend, cluster.applied or cluster.spec, cluster.plan))
+
+    return ask
+
+
+@pytest.fixture
 def probe(_evidence: Evidence, cluster: LabCluster) -> Callable[[], Probes]:
     """Asks every address inside `with probe() as seen`; then `outages(seen.rows["site"])`."""
 
     def make() -> Probes:
         from lab.services.streams import cluster_probes
 
-        made = cluster_probes(cluster.backend, cluster.plan, cluster.host)
-        _evidence.probes.append(made)
-        return made
+        probes = cluster_probes(cluster.backend, cluster.plan, cluster.host)
+        _evidence.probes.append(probes)
+        return probes
 
     return make
 
@@ -185,13 +198,13 @@ def ledger(_evidence: Evidence, cluster: LabCluster) -> Callable[..., Ledger | O
         from lab.services.entrances import entrance
         from lab.services.ledgers import LEDGERS
 
-        made: Ledger | OwnLedger
+        book: Ledger | OwnLedger
         if isinstance(service, str):
-            made = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.host)], rate)
+            book = Ledger(cluster.backend, [LEDGERS[service](cluster.plan, cluster.host)], rate)
         else:
             where = entrance(cluster.backend, cluster.plan, site)
-            made = OwnLedger(cluster.backend, instance(service), where, rate)
-        _evidence.ledgers.append(made)
-        return made
+            book = OwnLedger(cluster.backend, instance(service), where, rate)
+        _evidence.ledgers.append(book)
+        return book
 
     return make

@@ -78,20 +78,20 @@ class Round:
         def poll() -> A:
             nonlocal last
             begun = time.time()
-            seen = ask()
-            if not good(seen):
+            answer = ask()
+            if not good(answer):
                 last = begun
-            return seen
+            return answer
 
-        seen = self._cluster.until(what, WATCH_SECONDS, poll, good)
+        answer = self._cluster.until(what, WATCH_SECONDS, poll, good)
         self.measured(name, last - since, since)
-        return seen
+        return answer
 
     def judge(self, names: Sequence[str]) -> list[PromiseResult]:
         """The promises, by all that was seen in the round."""
         holders = self._cluster.vip_holders() if self._cluster.plan.vip else ()
-        seen = self._evidence.seen(measured=self._measured, holders=holders)
-        return [judged(promise(name), self._cluster.bound(name), seen) for name in names]
+        data = self._evidence.run_data(measured=self._measured, holders=holders)
+        return [judged(promise(name), self._cluster.bound(name), data) for name in names]
 
 
 class Rounds:
@@ -110,9 +110,9 @@ class Rounds:
         for number in range(1 if self._cluster.clock.emulated else ROUNDS):
             if number:
                 self._cluster.heal(self._cluster.applied)
-            made = Round(self._cluster, self._evidence)
-            yield made
-            self._evidence.results = results = made.judge(promises)
+            current = Round(self._cluster, self._evidence)
+            yield current
+            self._evidence.results = results = current.judge(promises)
             broken = [one for one in results if not (one.holds or one.excused)]
             if broken:
                 pytest.fail("\n".join(map(summary, broken)), pytrace=False)

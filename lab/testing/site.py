@@ -44,16 +44,16 @@ class LabSite:
         argv = ["curl", "-sS", "--max-time", limit, "--cacert", "/etc/lab/ca.crt", *options, self.url + path]
         done = self._cluster.backend.run("client", argv, seconds=90)
         if not done.ok:
-            raise BackendError(f"{shlex.join(argv)}: {done.said}", where="client")
+            raise BackendError(f"{shlex.join(argv)}: {done.last_line}", where="client")
         return done.stdout
 
     def load(self, rate: float, path: str = "/", *, keep: bool = True) -> Load:
         """Constant load on the site, as a context manager; less of it where the processor is emulated."""
-        made = Load(
+        load = Load(
             self._cluster.backend, Stream("load", self.url + path, self._cluster.clock.page_rate(rate), keep=keep)
         )
-        self._cluster.loads.append(made)
-        return made
+        self._cluster.loads.append(load)
+        return load
 
     def deploy(self, folder: Path) -> str:
         """Deploys a folder; the name of the release."""

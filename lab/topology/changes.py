@@ -49,13 +49,13 @@ def ported(cluster: Cluster, changes: Sequence[str]) -> Cluster:
         SpecError: not of that form, or no such name or port.
     """
     for change in changes:
-        name, _, wanted = change.partition("=")
-        port: int | str = wanted
+        name, _, value = change.partition("=")
+        port: int | str = value
         names = list(cluster.ports.by_name())
         if name not in names:
             raise SpecError(f"--port {change}: no port is called '{name}'; {nearest(name, names)}")
-        if wanted not in (AUTO, OFF):
-            port = _number(change, wanted, "--port", "a number, auto or off")
+        if value not in (AUTO, OFF):
+            port = _number(change, value, "--port", "a number, auto or off")
             if not 0 < port < 65536:  # noqa: PLR2004
                 raise SpecError(f"--port {change}: a port is 1 to 65535")
         cluster = cluster.model_copy(update={"ports": cluster.ports.changed({name: port})})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import Field, PrivateAttr, create_model, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, create_model, model_validator
 
 from lab import assets, identifiers
 from lab.backends import kinds
 from lab.errors import SpecError
+from lab.hints import nearest
 from lab.models import Model
 from lab.recipes import manifest
 from lab.topology.apps import App, AppName, app_problems
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
 
+
+def _named(said: object) -> object:
+    """`[web1]` is `{web1: []}`, and so is `{web1: }`: all files that the role leaves to a person."""
+    if isinstance(said, list):
+        return {name: [] for name in said if isinstance(name, str)} if all(isinstance(n, str) for n in said) else said
+    return {name: files or [] for name, files in said.items()} if isinstance(said, dict) else said
+
+
 Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]
+
+
+FilePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")]
+ByHandNodes = Annotated[dict[str, list[FilePath]], BeforeValidator(_named)]
 
 
 def _usual_ports() -> Ports:
@@ -65,6 +78,10 @@ class Cluster(Model):
     apps: dict[AppName, App] = Field(default_factory=dict, description="images of your own, by their host names")
     nodes: dict[str, NodeOverride] = Field(default_factory=dict, description="what is different about single nodes")
 
+    by_hand: ByHandNodes = Field(
+        default_factory=dict, description="nodes that a person configures, such as [web1]; or the files, by node"
+    )
+
     _source: str = PrivateAttr("")
 
     @property
@@ -75,9 +92,9 @@ class Cluster(Model):
     def read_from(self, path: Path) -> Self:
         """The same, noted as read from a file: the name of a shipped topology, or the file's whole path."""
         shipped = {file: name for name, file in assets.topologies().items()}
-        made = self.model_copy()
-        made._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
-        return made
+        copy = self.model_copy()
+        copy._source = shipped.get(path) or str(path.resolve())  # noqa: SLF001  its own
+        return copy
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: its class is made there, from the same roles."""
@@ -99,26 +116,29 @@ class Cluster(Model):
     @classmethod
     def role_keys(cls) -> list[str]:
         """The keys of `cluster.yaml` that are roles."""
-        found = []
+        keys = []
         for key, field in cls.model_fields.items():
             kinds = [field.annotation, *get_args(field.annotation)]
             single = get_origin(field.annotation) is not dict
             if single and any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
-                found.append(field.alias or key)
-        return found
+                keys.append(field.alias or key)
+        return keys
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         assets.use_apps(self.apps)
         if not self.roles().keys() - {"client"}:
             raise ValueError("the cluster has no role; write at least 'web:'")
-        for said in self._lacks():
-            raise ValueError(said)
-        for said in app_problems(self.apps, self.domain, self._owners()):
-            raise ValueError(said)
+        for problem in self._lacks():
+            raise ValueError(problem)
+        for problem in app_problems(self.apps, self.domain, self._owners()):
+            raise ValueError(problem)
         self.groups  # noqa: B018  refuses numbers that two have
-        for said in problems(self.sites, self.domain, self._taken_names(), {*self.users, *self.groups}):
-            raise ValueError(said)
+        people = {*self.users, *self.groups}
+        for problem in problems(self.sites, self.domain, self._taken_names(), people, self.users):
+            raise ValueError(problem)
+        for problem in self._not_by_hand():
+            raise ValueError(problem)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
             if self.storage and volume and volume not in self.storage.volumes:
@@ -140,25 +160,32 @@ class Cluster(Model):
         led_to = [role for role in there if manifest(role).own.balanced]
         for role, options in there.items():
             for need in manifest(role).own.requires:
-                asked = not need.option or getattr(options, need.option)
-                if asked and not any(other in there for other in need.any or led_to):
+                needed = not need.option or getattr(options, need.option)
+                if needed and not any(other in there for other in need.any or led_to):
                     yield need.says
         for role in self.role_keys():
             for section, says in manifest(role).own.serves.items():
                 if role not in there and self._asks(section):
                     yield says
 
+    def _not_by_hand(self) -> Iterator[str]:
+        """What is wrong with the nodes that are to be by hand."""
+        names = {name: role for role, options in self.roles().items() for name in _nodes_of(role, options)}
+        for name, files in self.by_hand.items():
+            if name not in names:
+                yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
+            elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.any):
+                yield f"{name} can't be by hand: the role '{names[name]}' leaves nothing to a person"
+
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
         name, _, option = section.partition(".")
-        found = getattr(self, name)
-        return any(getattr(each, option) for each in found.values()) if option else bool(found)
+        value = getattr(self, name)
+        return any(getattr(each, option) for each in value.values()) if option else bool(value)
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""
-        nodes = {
-            role if role == "client" else f"{role}{n + 1}" for role, o in self.roles().items() for n in range(o.count)
-        }
+        nodes = {name for role, options in self.roles().items() for name in _nodes_of(role, options)}
         known = {
             name.removesuffix(".{domain}") for role in self.roles() for name in manifest(role).own.certificate or []
         }
@@ -166,15 +193,15 @@ class Cluster(Model):
 
     def _owners(self) -> dict[str, str]:
         """The host names that are taken already, and by what."""
-        found = {f"{name}.{self.domain}": "the cluster itself" for name in self._taken_names()}
+        owners = {f"{name}.{self.domain}": "the cluster itself" for name in self._taken_names()}
         for name, site in self.sites.items():
-            found |= dict.fromkeys(host_names(name, site, self.domain), f"the site '{name}'")
-        return found
+            owners |= dict.fromkeys(host_names(name, site, self.domain), f"the site '{name}'")
+        return owners
 
     def roles(self) -> dict[str, RoleOptions]:
         """The options of the roles that are in the cluster, by the role's name."""
-        found = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
-        return {key: options for key, options in found.items() if options is not None}
+        by_key = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
+        return {key: options for key, options in by_key.items() if options is not None}
 
     @property
     def people(self) -> dict[str, User]:
@@ -232,12 +259,17 @@ class Cluster(Model):
         return f"{self.name}.test"
 
 
+def _nodes_of(role: str, options: RoleOptions) -> list[str]:
+    """The names of a role's nodes."""
+    return [role] if role == "client" else [f"{role}{number + 1}" for number in range(options.count)]
+
+
 def _restored(roles: Path | None, data: dict[str, Any], source: str) -> Cluster:
     """A cluster that was given to another process."""
     assets.use_roles(roles)
-    made = cluster_model().model_validate(data)
-    made._source = source  # noqa: SLF001  its own
-    return made
+    cluster = cluster_model().model_validate(data)
+    cluster._source = source  # noqa: SLF001  its own
+    return cluster
 
 
 @assets.cached
@@ -258,8 +290,8 @@ def cluster_model() -> type[Cluster]:
     known = [name for name in kinds.names() if name not in keys()]
     field: Any = Field(default_factory=ports, description=Cluster.model_fields["ports"].description)
     backend: Any = Field(kinds.DEFAULT, description=Cluster.model_fields["backend"].description)
-    made: Any = {"ports": (ports, field), "backend": (Literal[tuple(known)], backend), **sections, **others}
-    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **made)
+    definitions: Any = {"ports": (ports, field), "backend": (Literal[tuple(known)], backend), **sections, **others}
+    return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **definitions)
 
 
 def keys() -> set[str]:
@@ -283,8 +315,8 @@ def admit_backend(name: str) -> None:
 
 def _sections(taken: Container[str]) -> dict[str, Any]:
     """The fields of the backends' settings; a backend with the name of another key can't be chosen and has none."""
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for name, kind in kinds.usable().items():
         if name not in taken and kind.settings.model_fields:
-            found[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
-    return found
+            sections[kinds.field(name)] = (kind.settings | None, Field(None, description=kind.description))
+    return sections

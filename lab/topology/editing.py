@@ -89,9 +89,9 @@ def edited(path: Path, target: Path, change: Callable[[Any], None]) -> Edit:
     yaml.preserve_quotes, yaml.width = True, WIDTH
     document = yaml.load(before)
     change(document)
-    made = io.StringIO()
-    yaml.dump(document, made)
-    return Edit(target, made.getvalue(), parse(made.getvalue(), str(target)))
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    return Edit(target, buffer.getvalue(), parse(buffer.getvalue(), str(target)))
 
 
 def edited_section(file: str | None, section: str, work: Callable[[dict[str, Any]], None], last: str = "") -> Edit:
@@ -123,5 +123,7 @@ def edited_section(file: str | None, section: str, work: Callable[[dict[str, Any
         if document.get(section) is None:
             document[section] = {}
         work(document[section])
+        if not document[section]:
+            del document[section]
 
     return edited(path, target, change)

@@ -86,16 +86,16 @@ def placement(path: Path | None, backend: str | None, host: str | None) -> Place
     """
     if path:
         assets.use_roles(path.parent / ROLES)
-    said = _anything_in(path) if path else {}
-    chosen = str(backend or said.get("backend") or (kinds.by_host() if host else kinds.DEFAULT))
+    data = _anything_in(path) if path else {}
+    chosen = str(backend or data.get("backend") or (kinds.by_host() if host else kinds.DEFAULT))
     admit_backend(chosen)
     model = kinds.kind(chosen).settings
-    section = said.get(chosen)
-    given = dict(section) if isinstance(section, dict) else {}
+    section = data.get(chosen)
+    values = dict(section) if isinstance(section, dict) else {}
     if host and "host" in model.model_fields:
-        given["host"] = host
+        values["host"] = host
     try:
-        return Placement(chosen, model.model_validate(given) if model.model_fields else None)
+        return Placement(chosen, model.model_validate(values) if model.model_fields else None)
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(map(str, (chosen, *detail["loc"])))
@@ -116,10 +116,10 @@ def _anything_in(path: Path) -> dict[str, Any]:
 def schema() -> str:
     """The JSON Schema of `cluster.yaml`, for editors."""
     model = cluster_model()
-    made = model.model_json_schema(by_alias=True)
+    document = model.model_json_schema(by_alias=True)
     # A bare `web:` is null to YAML, and means the defaults.
     for field in model.role_keys():
-        part = made["properties"][field]
+        part = document["properties"][field]
         if "anyOf" not in part:
-            made["properties"][field] = {"anyOf": [{"$ref": part["$ref"]}, {"type": "null"}]}
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=2)
+            document["properties"][field] = {"anyOf": [{"$ref": part["$ref"]}, {"type": "null"}]}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}, indent=2)

@@ -39,16 +39,16 @@ def outside_options(taken: Container[str]) -> dict[str, type[RoleOptions]]:
 def _admitted(folder: Path, taken: Container[str]) -> type[RoleOptions]:
     for what, next_step in problems(folder, taken, set(dir(RoleOptions)) | set(RoleOptions.model_fields)):
         raise _refused(folder, what, next_step)
-    made = _model(folder.name)
+    options_type = _model(folder.name)
     try:
-        names = formulas.names(made())
+        names = formulas.names(options_type())
         for text in manifest(folder.name).limits.model_dump().values():
             if isinstance(text, str):
                 float(formulas.evaluated(text, names))
     except Exception as error:
-        said = f"its defaults or the formulas of its limits are not valid: {error}"
-        raise _refused(folder, said, "a formula reads its options by name") from error
-    return made
+        problem = f"its defaults or the formulas of its limits are not valid: {error}"
+        raise _refused(folder, problem, "a formula reads its options by name") from error
+    return options_type
 
 
 def _refused(folder: Path, what: str, next_step: str) -> SpecError:

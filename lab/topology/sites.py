@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from lab import identifiers
+from lab.hints import nearest
 from lab.models import Model
 from lab.topology.roles import Count, HostName
+from lab.topology.users import UserName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -70,6 +72,7 @@ class Site(Model):
     mail: bool = Field(default=False, description="a mailbox of its name, by which it sends through the mail servers")
     writable: list[Folder] = Field([], description="folders of the code that its PHP may write, kept over releases")
     php: Php = Field(default_factory=Php, description="what its PHP may take")
+    owner: UserName | None = Field(None, description="a user, who may change its code at ~/sites/NAME on shell nodes")
 
 
 def host_names(name: str, site: Site, domain: str) -> tuple[str, ...]:
@@ -83,7 +86,11 @@ def number(name: str) -> int:
 
 
 def problems(
-    sites: Mapping[str, Site], domain: str, taken: Collection[str], people: Collection[str] = ()
+    sites: Mapping[str, Site],
+    domain: str,
+    taken: Collection[str],
+    people: Collection[str] = (),
+    users: Collection[str] = (),
 ) -> Iterator[str]:
     """What is wrong between sites, or between them and the cluster.
 
@@ -92,6 +99,7 @@ def problems(
         domain: the cluster's.
         taken: names directly below the domain that something else has.
         people: names of the users and of their groups, which are the web nodes' users as well.
+        users: names of the users.
     """
     owners = {f"{each}.{domain}": "the cluster itself" for each in taken} | {LOCAL: "the guest book"}
     numbers: dict[int, str] = {}
@@ -99,6 +107,9 @@ def problems(
         for folder in site.writable:
             if any(other != folder and folder.startswith(f"{other}/") for other in site.writable):
                 yield f"'{folder}' of the site '{name}' is in a folder that is writable anyway: leave it out"
+        if site.owner and site.owner not in users:
+            known = nearest(site.owner, list(users)) if users else "there are none; 'lab user add' adds one"
+            yield f"'{site.owner}', the owner of the site '{name}', is no user; {known}"
         yield from _taken(name, site, domain, people)
         yield from host_problems(host_names(name, site, domain), f"the site '{name}'", domain, owners)
         if number(name) in numbers:

@@ -61,14 +61,14 @@ def moment(text: str, now: float) -> float:
 
 
 def _times(text: str | float, units: dict[str, Any], how: str) -> float:
-    found = _NUMBER.fullmatch(str(text).strip())
-    factor = units.get(found[2].lower()) if found else None
-    if found is None or factor is None:
+    match = _NUMBER.fullmatch(str(text).strip())
+    factor = units.get(match[2].lower()) if match else None
+    if match is None or factor is None:
         raise SpecError(f"'{text}' can't be read", next_step=how)
-    return float(found[1]) * float(factor)
+    return float(match[1]) * float(factor)
 
 
-def _as_value_error(text: Any) -> float:  # noqa: ANN401  whatever stands in a file
+def _as_value_error(text: Any) -> float:  # noqa: ANN401  any value of a file
     try:
         return seconds(text)
     except SpecError as error:

@@ -84,13 +84,13 @@ def numbered(users: dict[str, User]) -> dict[str, User]:
     Raises:
         ValueError: two have the same.
     """
-    made = {name: user.model_copy(update={"uid": user.uid or number(name)}) for name, user in sorted(users.items())}
+    by_name = {name: user.model_copy(update={"uid": user.uid or number(name)}) for name, user in sorted(users.items())}
     names: dict[int | None, str] = {}
-    for name, user in made.items():
+    for name, user in by_name.items():
         if user.uid in names:
             raise ValueError(f"'{names[user.uid]}' and '{name}' have the same number, {user.uid}: give one a 'uid'")
         names[user.uid] = name
-    return made
+    return by_name
 
 
 def groups_of(users: dict[str, User]) -> dict[str, int]:

@@ -97,7 +97,7 @@ def test_a_neighbour_without_a_certificate_hears_what_is_written(cluster: LabClu
     doors = _doors(cluster)
     cluster.backend.put("client", {PROGRAM: (Path(knock.__file__).read_bytes(), 0o644)})
     done = cluster.backend.run("client", ["python3", PROGRAM, _asked(doors)], seconds=SECONDS)
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     assert _wrong(doors, json.loads(done.stdout)) == []
 
 

@@ -37,7 +37,7 @@ def _fuzzed(cluster: LabCluster, node: str, count: int, address: str, port: int,
     }
     cluster.backend.put(node, {PROGRAM: (Path(fuzz.__file__).read_bytes(), 0o644)})
     done = cluster.backend.run(node, ["python3", PROGRAM, json.dumps(told | more)], seconds=SECONDS)
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     said: dict[str, int] = json.loads(done.stdout)
     assert sum(said.values()) == count
     assert not said.get("waiting"), f"no answer within {fuzz.PATIENCE:.0f} s: {said}"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.lifecycle.down import down
+from lab.progress import Silent
+from lab.testing.plugin import place
 from lab.topology import Storage
+from tests.cluster.person import Person
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lab.testing import LabCluster
 
 
@@ -17,3 +25,11 @@ def three_bricks(cluster: LabCluster) -> None:
     """Skips where a file has fewer than three copies."""
     cluster.options(Storage)
     cluster.require("storage", 3)
+
+
+@pytest.fixture
+def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """A person whose cluster is removed at the end, whatever happened."""
+    made = Person(tmp_path, f"labtest-{os.getpid()}-p", place(request.config))
+    yield made
+    down(made.backend, Silent(), volumes=True)

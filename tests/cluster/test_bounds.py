@@ -23,6 +23,8 @@ for place in pathlib.Path("/proc").glob("[0-9]*"):
     found[int(place.name)] = [int(said["PPid"]), int(said["CapBnd"], 16), int(said["CapEff"], 16), command]
 print(json.dumps(found))
 """
+NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups "
+FILTERED = ("web", "shell")  # whose users reach published services alone
 SERVICES = 'supervisorctl -c /etc/lab/supervisord.conf status | awk \'/RUNNING/ { gsub(",", "", $4); print $1, $4 }\''
 
 
@@ -65,3 +67,14 @@ def test_no_service_has_more_than_it_keeps(cluster: LabCluster) -> None:
                 ):
                     if name not in kept:
                         assert not (bound | effective) >> bit & 1, f"{node.name}: {service}: {command} has {name}"
+
+
+def test_nobody_but_a_balancer_sends_what_it_likes(cluster: LabCluster) -> None:
+    """And still everybody pings."""
+    raw = {node.name for node in cluster.plan.nodes if "NET_RAW" in node.capabilities}
+    assert raw == {node.name for node in cluster.plan.role("tcp-lb")}
+    for role in cluster.plan.images:
+        node = cluster.plan.role(role)[0].name
+        for become in ("", NOBODY) if role not in FILTERED else ("",):
+            done = cluster.run(node, f"{become}ping -c 1 -W 1 {cluster.plan.node('client').address}")
+            assert done.ok, f"{node}: {done.last_line}"

@@ -19,22 +19,26 @@ from lab.evidence import Register, Verdict
 from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.faults import present, targets
 from tests.browser import NAMES, bands, opened
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 LAB = str(Path(sys.executable).with_name("lab"))
 BROKEN = """
 summary: All web nodes die at once, which nothing can answer.
 load: {rate: 30}
-for: 10s
+for: 7s
 faults:
-  - {at: 3s, for: 4s, kill: web}
+  - {at: 2s, for: 3s, kill: web}
 promises: [web-node-dies, cluster-heals]
 """
+LONG = BROKEN.replace("for: 7s", "for: 60s")
+"""The same, to be interrupted."""
 IDLE = """
 for: 4s
 faults:
@@ -128,6 +132,10 @@ def _masked(cluster: LabCluster, node: str) -> str:
     return next(file.masked for file in cluster.plan.node(node).files if file.path == "/etc/lab/haproxy.cfg")
 
 
+@pytest.mark.nightly(
+    "twenty seconds: verdicts are unit tests; at every change a scenario holds, and a lost post and a program that"
+    " forgets are found"
+)
 def test_a_promise_that_is_broken_is_said_and_the_cluster_is_whole(cluster: LabCluster, play: Player) -> None:
     done = play(BROKEN)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -146,8 +154,12 @@ def test_what_was_not_tested_is_unknown_and_no_success(play: Player) -> None:
     assert [one["result"] for one in told["promises"]] == ["unknown"]
 
 
+@pytest.mark.nightly(
+    "a quarter of a minute: at every change Ctrl-C reverts a fault (test_faults.py), and of two commands at once one"
+    " waits (test_command.py)"
+)
 def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Player) -> None:
-    argv = play.argv(BROKEN)
+    argv = play.argv(LONG)
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as first:
         cluster.until("the first run's fault", 60, lambda: bool(present(cluster.backend)))
         second = play(BROKEN)

@@ -10,94 +10,23 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-from ipaddress import IPv4Network
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import paths
-from lab.backends import backend
 from lab.backends.docker.backend import DockerBackend
-from lab.backends.optional import endpoints
-from lab.lifecycle.down import down
 from lab.names import LABEL, NAMESPACE
 from lab.plan import MANIFEST
-from lab.progress import Silent
-from lab.testing.plugin import place
-from tests import free
+from tests.cluster.person import LAB, SMALL, UP_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from lab.backends.base import Backend
     from lab.testing import LabCluster
-    from lab.topology import Placement
+    from tests.cluster.person import Person
 
-UP_SECONDS = 120
 STAGE8_NODES = 7
-LAB = [str(Path(sys.executable).with_name("lab"))]
-SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
-
-
 STEPS = 40  # lines that the longest of the changes prints, at most
 TLS = {"/etc/lab/site.pem", "/etc/lab/ca.crt", MANIFEST}
-
-
-class Person:
-    """Somebody in a folder of their own, with a small topology and a cluster name of their own."""
-
-    def __init__(self, folder: Path, name: str, place: Placement) -> None:
-        self.folder = folder
-        self.backend: Backend = backend(place, name)
-        self.environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": place.backend}
-        if host := getattr(place.settings, "host", None):
-            self.environment["LAB_HOST"] = host
-        (folder / "cluster.yaml").write_text(SMALL, encoding="utf-8")
-
-    def start(self, *argv: str) -> subprocess.Popen[str]:
-        """Begins a command."""
-        return subprocess.Popen(
-            [*LAB, *argv],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def lab(self, *argv: str, code: int = 0) -> str:
-        """Runs a command to its end, which must have the exit code; returns all that it printed."""
-        with self.start(*argv) as process:
-            out, err = process.communicate(timeout=self.backend.clock.limit(UP_SECONDS))
-        assert process.returncode == code, f"lab {' '.join(argv)}: {process.returncode}\n{out}\n{err}"
-        return out + err
-
-    def piped(self, *argv: str, stdin: bytes) -> tuple[int, bytes]:
-        """Exit code and output of a command that reads bytes."""
-        done = subprocess.run(
-            [*LAB, *argv],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        return done.returncode, done.stdout
-
-    def nodes(self) -> list[str]:
-        """What exists."""
-        return [node.name for node in self.backend.observe().nodes]
-
-
-@pytest.fixture
-def person(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """A person whose cluster is removed at the end, whatever happened."""
-    made = Person(tmp_path, f"labtest-{os.getpid()}-p", place(request.config))
-    yield made
-    down(made.backend, Silent(), volumes=True)
 
 
 def test_a_status_that_is_watched_by_a_pipe_ends_with_its_reader(person: Person) -> None:
@@ -152,21 +81,18 @@ CHANGES = {
 }
 
 
-EVERY_STEP = pytest.mark.nightly("two minutes: two changes of a cluster for each line that the command prints")
-
-
-@pytest.mark.parametrize(
-    ("change", "every"), [("an option", 4), *(pytest.param(name, 1, marks=EVERY_STEP) for name in CHANGES)]
+@pytest.mark.nightly(
+    "two minutes each: two changes of a cluster for each line that the command prints; at every change 'lab up' is"
+    " killed while it makes nodes, and a unit test interrupts every call of a change"
 )
-def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(
-    person: Person, change: str, every: int
-) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(person: Person, change: str) -> None:
     """A step is a line that the command prints. Each node has the files that the old topology means, and no other."""
     verb, topology = CHANGES[change]
     file = person.folder / "cluster.yaml"
     person.lab("up")
     kept = _files(person)
-    for step in range(1, STEPS, every):
+    for step in range(1, STEPS):
         file.write_text(topology, encoding="utf-8")
         with person.start(*verb) as running:
             assert running.stderr
@@ -221,37 +147,6 @@ def test_two_ups_at_once_one_waits_and_says_for_whom(person: Person) -> None:
     assert "nothing to change" in said
 
 
-def test_a_taken_port_is_named_and_nothing_is_made(person: Person) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        said = person.lab("up", "--port", f"site={port}", code=2)
-    assert f"port {port}" in said
-    assert "--port site=NUMBER" in said
-    assert not person.nodes()
-
-
-def test_a_subnet_in_use_is_refused_and_nothing_is_made(person: Person, cluster: LabCluster) -> None:
-    taken = cluster.plan.network.cidr
-    (person.folder / "cluster.yaml").write_text(f"network: {taken}\n{SMALL}", encoding="utf-8")
-    said = person.lab("up", code=2)
-    assert f"collides with {taken}" in said
-    assert not person.nodes()
-
-
-def test_a_subnet_of_ones_own_is_kept(person: Person) -> None:
-    """The second time the subnet is in use: by the cluster itself, as a network and as a route."""
-    first, second = free.networks(person.backend, 2)
-    (person.folder / "cluster.yaml").write_text(f"network: {first}\n{SMALL}", encoding="utf-8")
-    person.lab("up")
-    assert "nothing to change" in person.lab("up")
-    assert str(first[101]) in person.lab("status")
-    (person.folder / "cluster.yaml").write_text(f"network: {second}\n{SMALL}", encoding="utf-8")
-    assert "3 recreated" in person.lab("up")
-    assert str(second[101]) in person.lab("status")
-
-
 def test_without_an_engine_the_screen_says_what_to_do(person: Person) -> None:
     environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = subprocess.run(
@@ -260,14 +155,6 @@ def test_without_an_engine_the_screen_says_what_to_do(person: Person) -> None:
     assert done.returncode == 2
     assert "no Docker engine answers" in done.stderr
     assert "lab doctor --fix" in done.stderr
-
-
-def test_ipvs_is_refused_by_name_where_the_kernel_has_none(person: Person) -> None:
-    if "ip_vs" in person.backend.capabilities().kernel:
-        pytest.skip("this kernel has ip_vs")
-    (person.folder / "cluster.yaml").write_text(f"{SMALL}tcp-lb: {{engine: ipvs}}\n", encoding="utf-8")
-    assert "has no 'ip_vs'" in person.lab("up", code=2)
-    assert not person.nodes()
 
 
 def test_status_json_keeps_its_contract(person: Person) -> None:
@@ -282,75 +169,12 @@ def test_status_json_keeps_its_contract(person: Person) -> None:
     assert found["vip_holder"] is None  # this topology has no VIP
 
 
-def test_the_published_ports_lead_to_the_site(person: Person) -> None:
-    import requests
-
-    person.lab("up")
-    authority = person.folder / "ca.pem"
-    authority.write_text(person.lab("open", "--ca"), encoding="utf-8")
-    urls = {entry["name"]: entry["url"] for entry in json.loads(person.lab("status", "--json"))["endpoints"]}
-    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=person.backend.clock.limit(10))
-    assert answer.json()["node"] == "web1"
-    followed = requests.get(urls["site-http"], verify=str(authority), timeout=person.backend.clock.limit(10))
-    assert followed.url == urls["site"]
-    assert endpoints(person.backend).endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
-
-
 def test_down_needs_no_valid_topology_and_touches_nobody_else(person: Person, cluster: LabCluster) -> None:
     person.lab("up")
     (person.folder / "cluster.yaml").write_text("web: [broken", encoding="utf-8")
     person.lab("down")
     assert not person.nodes()
     assert cluster.status().ready
-
-
-def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person) -> None:
-    """As after a restart of the machine, with everything stopped, and a prune of what nobody used then."""
-    if person.backend.name != "docker":
-        pytest.skip("on Xen a bridge is no object that others prune")
-    person.lab("up")
-    person.lab("exec", "client", "--", "curl", "-sS", "--form-string", "message=kept", "http://web1/api/posts")
-    person.lab("kill", *person.nodes())
-    subprocess.run(["docker", "network", "rm", f"lab-{person.backend.cluster}"], check=True, capture_output=True)
-    assert "its network was removed" in person.lab("plan")
-    person.lab("up")
-    assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
-    assert "nothing to change" in person.lab("up")
-
-
-@pytest.fixture
-def vpn(request: pytest.FixtureRequest) -> Iterator[Callable[[IPv4Network], str]]:
-    """Routes a network into a tunnel of this machine; returns the tunnel's name."""
-    if request.config.getoption("--backend") != "docker":
-        pytest.skip("the network's routes are this machine's")
-    if os.geteuid() != 0:
-        pytest.skip("a route is made by root")
-    name = f"labvpn{os.getpid()}"
-
-    def take(network: IPv4Network) -> str:
-        for argv in (["tuntap", "add", "dev", name, "mode", "tun"], ["link", "set", name, "up"]):
-            subprocess.run(["ip", *argv], check=True)
-        subprocess.run(["ip", "route", "add", str(network), "dev", name], check=True)
-        return name
-
-    yield take
-    subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
-
-
-def test_a_subnet_that_a_vpn_took_is_left_and_data_stays(person: Person, vpn: Callable[[IPv4Network], str]) -> None:
-    post = ("exec", "client", "--", "curl", "-sS")
-    person.lab("up")
-    person.lab(*post, "--form-string", "message=kept", "http://web1/api/posts")
-    before = person.backend.observe().network
-    assert before
-    taken = next(IPv4Network(before).subnets(prefixlen_diff=1))
-    name = vpn(taken)
-    moved = f"({before} collides with {taken}, a route of this machine ({name}))"
-    assert moved in person.lab("plan")
-    assert moved in person.lab("up")
-    assert person.backend.observe().network != before
-    assert "kept" in person.lab(*post, "http://web1/api/posts")
-    assert "nothing to change" in person.lab("up")
 
 
 def test_volumes_that_somebody_removed_are_said_and_made_again(person: Person) -> None:

@@ -19,12 +19,14 @@ from lab.evidence.probes import LATE
 from lab.evidence.stalls import stalled
 from lab.faults import Crash, Hang, heal, inject, present
 from lab.faults.cut import Cut
+from tests.markers import LVS, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence import Probes
     from lab.testing import Faults, LabCluster, Rounds
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 ANSWER_SECONDS = 30.0
 LAB = [str(Path(sys.executable).with_name("lab"))]
@@ -70,7 +72,6 @@ def test_a_restarted_node_is_another_boot(cluster: LabCluster, faults: Faults) -
     assert not present(cluster.backend)
 
 
-@pytest.mark.xen_smoke("nftables in the domain's kernel", topology="five")
 def test_a_node_cut_off_from_all_keeps_its_address_and_is_healed(cluster: LabCluster, faults: Faults) -> None:
     with faults.cut("web1"):
         assert not _answers(cluster, "web1")
@@ -112,13 +113,12 @@ def test_a_narrow_line_is_narrow(cluster: LabCluster, faults: Faults) -> None:
     assert "1ab:" not in cluster.backend.run("web1", ["tc", "qdisc", "show", "dev", "eth0"]).stdout
 
 
-@pytest.mark.xen_smoke("netem delay in the domain's kernel", topology="five")
+@pytest.mark.xen_smoke("netem in the domain's kernel", topology=LVS)
 def test_a_late_line_is_late(faults: Faults) -> None:
     with faults.slow("web1", delay=0.5, jitter=0.05) as injected:
         assert "fastest round trip" in injected.proof
 
 
-@pytest.mark.xen_smoke("netem loss in the domain's kernel", topology="five")
 def test_a_lossy_line_loses(faults: Faults) -> None:
     with faults.slow("web1", loss=30.0) as injected:
         assert "packets lost" in injected.proof
@@ -131,7 +131,7 @@ def test_memory_that_is_full_is_emptied_again(cluster: LabCluster, faults: Fault
     assert not cluster.run("web1", "ls -A /tmp | grep lab-fault").stdout
 
 
-@pytest.mark.xen_smoke("volumes are block devices of the domain", topology="five")
+@pytest.mark.xen_smoke("volumes are block devices of the domain", topology=LVS)
 def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: LabCluster, faults: Faults) -> None:
     url = f"http://{cluster.plan.node('web1').address}/api/posts"
     post = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 60 -d author=full -d message=x {url}"
@@ -140,7 +140,7 @@ def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: L
     assert cluster.run("client", post, seconds=60).stdout == "201"
 
 
-@pytest.mark.xen_smoke("each domain has a kernel clock of its own", topology="five")
+@pytest.mark.xen_smoke("each domain has a kernel clock of its own", topology=LVS)
 def test_a_clock_that_is_wrong_is_set_right(cluster: LabCluster, faults: Faults) -> None:
     with faults.clock("web1", skew=3600):
         assert abs(_clock(cluster, "web1") - _clock(cluster, "client") - 3600) < 60
@@ -169,7 +169,7 @@ def test_a_process_that_one_node_lacks_is_touched_on_no_node(cluster: LabCluster
     assert not present(cluster.backend)
 
 
-@pytest.mark.xen_smoke("notes on the Xen host outlive the command", topology="five")
+@pytest.mark.xen_smoke("nftables in the domain's kernel; notes on the Xen host outlive the command", topology=LVS)
 def test_what_lab_did_before_it_was_killed_is_healed_by_the_next(cluster: LabCluster) -> None:
     """SIGKILL in the middle: `lab heal` finds the fault by its note, and takes nothing away that is not the lab's."""
     theirs = "add table inet theirs\nadd chain inet theirs in { type filter hook input priority 5 ; }"

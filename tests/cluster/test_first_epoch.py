@@ -13,8 +13,10 @@ from lab.topology import Mysql
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
+pytestmark = pytest.mark.smaller("three databases are all it needs", topology="stage6")
+
 PROMISED = json.dumps({"promised": 3, "member": False, "begun": [0, ""], "made_by": "replication"})
-STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql"
+STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper"
 BEGUN_SECONDS = 45
 
 

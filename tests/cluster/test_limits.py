@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.markers import WEB
+
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
@@ -37,6 +39,7 @@ print("took it all")
 """
 
 
+@pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 @pytest.mark.parametrize("wild", ["bomb", "hog"])
 def test_what_runs_wild_in_one_node_leaves_the_others_served(cluster: LabCluster, wild: str) -> None:
     first, second = cluster.require("web", 2)[:2]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import Load, Stream
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 LAB = str(Path(sys.executable).with_name("lab"))
 STALL_SECONDS = 2.0

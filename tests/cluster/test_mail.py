@@ -16,14 +16,16 @@ from lab.errors import SpecError
 from lab.evidence.ledger import Verdict
 from lab.services import mail
 from lab.topology import Mail, Web
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.evidence import Ledger
     from lab.testing import Faults, LabCluster, Rounds
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
+pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 RATE = 6.0  # messages a second
 SOME = 15
@@ -251,6 +253,10 @@ def test_the_domains_names_are_served_whoever_holds_the_vip(cluster: LabCluster,
         cluster.until("the names again", 10, exchanger)
 
 
+@pytest.mark.nightly(
+    "twenty seconds: mail nodes are killed under a ledger at every change, and that a dead node leaves the pools of the"
+    " TCP balancers is tried with the HTTP balancers"
+)
 def test_sending_and_reading_go_on_without_a_node(
     cluster: LabCluster, post: Post, faults: Faults, rounds: Rounds
 ) -> None:
@@ -275,6 +281,9 @@ def test_sending_and_reading_go_on_without_a_node(
                 assert post.arrived("ann", subject)
 
 
+@pytest.mark.nightly(
+    "one moment of a node's death, of a tenth of a second; mail nodes are killed under a ledger at every change"
+)
 def test_a_lock_that_a_dead_node_had_not_signed_is_nobodys(cluster: LabCluster, post: Post, faults: Faults) -> None:
     """Killed between making a lock and writing its name into it; for Dovecot it would be there for two minutes."""
     first, *_ = cluster.require("mail", 2)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
+pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 DIALOG = "/root/smtp_dialog.py"
 STRANGER = "stranger@example.org"
@@ -48,7 +50,7 @@ def _dialog(cluster: LabCluster, host: str, port: int, steps: list[str], **more:
     cluster.backend.put("client", {DIALOG: (script.read_bytes(), 0o644)})
     told = json.dumps({"host": host, "port": port, "steps": steps} | more)
     done = cluster.backend.run("client", ["python3", DIALOG, told], seconds=120)
-    assert done.ok, done.said
+    assert done.ok, done.last_line
     return list(json.loads(done.stdout))
 
 

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.letters import correspondents
+from tests.cluster.mail_client import correspondents
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.testing import LabCluster
-    from tests.cluster.letters import Post
+    from tests.cluster.mail_client import Post
+pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
 QUIET = "keep;"
+AT_NIGHT = pytest.mark.nightly(
+    "ten seconds each: what a script does is Pigeonhole's; at every change it files, redirects inside and from outside,"
+    " keeps what nobody takes, and signs nothing"
+)
 QUEUE_SECONDS = 30
 
 
@@ -103,6 +109,7 @@ def test_much_that_arrived_is_moved_before_a_mailbox_is_opened(cluster: LabClust
     assert _count(post, "carol", subject) == MANY
 
 
+@pytest.mark.nightly("the same move of many messages is tried at every change, before a mailbox is opened")
 @pytest.mark.read_only
 def test_much_that_arrived_is_moved_while_nobody_comes(cluster: LabCluster, post: Post) -> None:
     node = cluster.plan.role("mail")[0].name
@@ -112,6 +119,7 @@ def test_much_that_arrived_is_moved_while_nobody_comes(cluster: LabCluster, post
     assert _count(post, "carol", subject) == MANY
 
 
+@AT_NIGHT
 @pytest.mark.read_only
 def test_what_is_redirected_in_a_circle_ends(cluster: LabCluster, post: Post) -> None:
     """It comes back to who sent it on, once; then Dovecot knows it, and no queue keeps it."""
@@ -124,7 +132,13 @@ def test_what_is_redirected_in_a_circle_ends(cluster: LabCluster, post: Post) ->
         assert {user: _count(post, user, subject) for user in ("ann", "carol")} == {"ann": 2, "carol": 1}
 
 
-@pytest.mark.parametrize("to", ["nobody@{domain}", "someone@example.org"])
+_NOBODY = pytest.param(
+    "nobody@{domain}",
+    marks=pytest.mark.nightly("another address that nothing goes to: one outside is tried at every change"),
+)
+
+
+@pytest.mark.parametrize("to", [_NOBODY, "someone@example.org"])
 @pytest.mark.read_only
 def test_what_can_not_be_redirected_is_kept(cluster: LabCluster, post: Post, to: str) -> None:
     """To nobody, and to where nothing goes: it stays in the mailbox, once, and neither waits nor comes back."""
@@ -146,6 +160,7 @@ def test_what_is_redirected_is_not_signed(post: Post) -> None:
         assert "DKIM-Signature" not in post.arrived("carol", subject)
 
 
+@AT_NIGHT
 @pytest.mark.read_only
 def test_a_vacations_answer_arrives_once(cluster: LabCluster, post: Post) -> None:
     """Two people who are both away don't answer each other's answers."""
@@ -165,6 +180,7 @@ def test_a_vacations_answer_arrives_once(cluster: LabCluster, post: Post) -> Non
         assert _count(post, "ann", subject) == 2
 
 
+@AT_NIGHT
 @pytest.mark.read_only
 def test_what_a_script_rejects_is_told_to_its_sender(post: Post) -> None:
     """Another of the ways in which a script sends something."""

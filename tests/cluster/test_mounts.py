@@ -66,7 +66,13 @@ def test_a_mount_that_hangs_is_made_anew(cluster: LabCluster, mounting: list[str
     _all_answer(cluster, [node], SERVING_PATIENCE + MOUNT_SECONDS)
 
 
-@pytest.mark.parametrize("bricks", ["KILL", "STOP"])
+_STOP = pytest.param(
+    "STOP",
+    marks=pytest.mark.nightly("to a mount that begins a brick that hangs is one that is not there, as after 'KILL'"),
+)
+
+
+@pytest.mark.parametrize("bricks", ["KILL", _STOP])
 def test_a_mount_that_began_without_bricks_serves_when_they_are_there(
     cluster: LabCluster, mounting: list[str], bricks: str
 ) -> None:
@@ -81,6 +87,9 @@ def test_a_mount_that_began_without_bricks_serves_when_they_are_there(
     _all_answer(cluster, mounting, 3 * MOUNT_SECONDS)
 
 
+@pytest.mark.nightly(
+    "all nodes, those that mount too, are killed and started in any order at every change (test_scaling.py)"
+)
 def test_mounts_and_storage_begin_in_any_order(cluster: LabCluster, mounting: list[str]) -> None:
     """All lose power; who mounts is on again before any storage node, and the storage nodes one after another."""
     storage = [node.name for node in cluster.plan.role("storage")]

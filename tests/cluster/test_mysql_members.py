@@ -29,7 +29,7 @@ said["nodes"] = {{said["node"]: said["nodes"][said["node"]]}}
 json.dump(said, open("{FILE}", "w"))
 """
 TABLE = "CREATE OR REPLACE TABLE evidence.agreed (id INT PRIMARY KEY); INSERT INTO evidence.agreed VALUES (1)"
-RESTART = "supervisorctl -c /etc/lab/supervisord.conf restart mysql"
+RESTART = "supervisorctl -c /etc/lab/supervisord.conf restart mysql-keeper"
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,9 @@ def test_a_node_that_is_told_it_is_alone_does_not_elect_itself(cluster: LabClust
     alike(cluster, "SELECT * FROM evidence.agreed", [now, *replicas])
 
 
+@pytest.mark.nightly(
+    "a quarter of a minute: who may lead alone is a unit test, and that nobody does unasked is tried at every change"
+)
 def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(cluster: LabCluster) -> None:
     """And the others serve no more, though they are two of the three that were; then they are members again."""
     primary, (told, other) = whole(cluster)
@@ -86,6 +89,9 @@ def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(clust
     assert sql(cluster, now, "SELECT COUNT(*) FROM evidence.agreed").strip() == "2"
 
 
+@pytest.mark.nightly(
+    "twenty seconds: planned changes of the primary are tried at every change, a change of the members is a unit test"
+)
 def test_one_node_stays_of_three_and_three_come_back(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     """As `lab up --scale mysql=1` and back: the one that stays takes over first, by the word of those that go."""
     whole(cluster)

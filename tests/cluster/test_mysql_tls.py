@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.letters import PASSWORD, correspondents
+from tests.cluster.mail_client import PASSWORD, correspondents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,12 @@ def test_no_account_is_let_in_without_tls(cluster: LabCluster) -> None:
             for port in [3306, 3307] if cluster.plan.vip and user == "evidence" else [3306]:
                 clear = _client(cluster, f'--port={port} --skip-ssl --user={user} --password="{word}"')
                 assert not clear.ok, f"{user} was let in at {port}"
-                assert "insecure transport" in clear.said or "Access denied" in clear.said, clear.said
+                assert "insecure transport" in clear.last_line or "Access denied" in clear.last_line, clear.last_line
         tls = _client(
             cluster,
             f'--ssl-ca=/etc/lab/ca.crt --ssl-verify-server-cert --user=evidence --password="{password["evidence"]}"',
         )
-        assert tls.ok, tls.said
+        assert tls.ok, tls.last_line
     finally:
         cluster.run(node, "mariadb -e \"SET sql_log_bin = 0; DROP USER IF EXISTS tls_probe@'%'\"")
     assert cluster.run(node, "mariadb --skip-ssl -e 'SELECT 1'").ok, "the socket is as it was"

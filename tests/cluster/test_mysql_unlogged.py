@@ -46,7 +46,10 @@ def _equal(cluster: LabCluster) -> None:
     alike(cluster, ROWS, [primary, *replicas])
 
 
-@pytest.mark.parametrize("how", ["killed", "crashed"])
+_CRASHED = pytest.param("crashed", marks=pytest.mark.nightly("the same end of mariadbd as when its node is killed"))
+
+
+@pytest.mark.parametrize("how", ["killed", _CRASHED])
 def test_a_primary_that_was_ended_is_as_the_others_when_it_is_back(
     cluster: LabCluster, faults: Faults, how: str
 ) -> None:
@@ -56,6 +59,7 @@ def test_a_primary_that_was_ended_is_as_the_others_when_it_is_back(
     _equal(cluster)
 
 
+@pytest.mark.nightly("at every change a primary that was ended is copied anew, and all lose power (test_mysql.py)")
 def test_after_a_power_loss_all_are_as_whoever_is_elected(cluster: LabCluster) -> None:
     old = _half_done(cluster)
     names = [old, *(node.name for node in cluster.plan.role("mysql") if node.name != old)]

@@ -111,6 +111,7 @@ def test_a_table_in_memory_is_no_end_of_replication(cluster: LabCluster) -> None
     _mended(cluster, replica, before)
 
 
+@pytest.mark.nightly("a quarter of a minute of tries: a replica with a write of its own is made anew at every change")
 def test_replication_that_an_error_stopped_is_tried_again_then_the_node_is_made_anew(
     cluster: LabCluster,
 ) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import LabError
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 LIMIT = 1.0
 LATE_SECONDS = 10.0  # until a command is known to run, or not to

@@ -11,6 +11,7 @@ import pytest
 
 from lab.lifecycle import ready
 from lab.topology import NodeOverride, Web
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -19,6 +20,7 @@ RATE = 50  # requests a second
 SEED = 7
 
 
+@pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
     def web(count: int) -> None:
         spec = cluster.spec.model_copy(update={"web": cluster.options(Web).model_copy(update={"count": count})})
@@ -41,6 +43,9 @@ def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
     assert {"web4", "web5", "web6"} <= load.served()
 
 
+@pytest.mark.nightly(
+    "half a minute: at every change scaling changes all pools under load, and an application's nodes are replaced"
+)
 def test_replacing_nodes_and_reloading_the_rest_costs_no_request(cluster: LabCluster) -> None:
     """Other addresses: two nodes are made anew, everything that leads to them is told, while visitors go on asking."""
     cluster.require("web", 2)
@@ -55,17 +60,12 @@ def test_replacing_nodes_and_reloading_the_rest_costs_no_request(cluster: LabClu
     assert not load.failed
 
 
-_KILL = pytest.param(
-    "kill", marks=pytest.mark.xen_smoke("all domains are destroyed and boot again in any order", topology="five")
-)
-
-
 _STOP = pytest.param(
     "stop", marks=pytest.mark.nightly("a minute: eighteen clean stops one after the other; 'kill' is the harder ending")
 )
 
 
-@pytest.mark.parametrize("ending", [_KILL, _STOP])
+@pytest.mark.parametrize("ending", ["kill", _STOP])
 def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> None:
     """Principle 1: nobody steers the nodes, they find each other."""
     names = [node.name for node in cluster.plan.nodes]
@@ -82,6 +82,10 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
 SLEPT_SECONDS = 45.0  # longer than any election, health check or ping of GlusterFS takes
 
 
+@pytest.mark.nightly(
+    "most of a minute: at every change all nodes are killed and started in any order, and single nodes are paused by"
+    " the suites of their roles"
+)
 def test_nodes_that_slept_wake_to_a_whole_cluster(cluster: LabCluster) -> None:
     """As on a laptop whose lid was closed: nothing ran meanwhile, and nobody has to do anything afterwards."""
     storage = [node.name for node in cluster.plan.role("storage")]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.markers import WEB
+
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
@@ -16,7 +18,7 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
-pytestmark = pytest.mark.read_only
+pytestmark = [pytest.mark.read_only, pytest.mark.smaller("the web tier is all it needs", topology=WEB)]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.smaller(
 )
 CHILDREN = 4  # of each site, in that topology
 RATE = 30.0
-SLOW_SECONDS = 4
+SLOW_SECONDS, HELD_SECONDS = 4, 15  # of one page; of all that ask for it
 QUICK_SECONDS = 2.0  # for a page that waits for nobody, on a busy machine
 JAR = "/var/tmp/sites-jar"
 
@@ -169,7 +170,9 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
 ) -> None:
     webs = cluster.require("web", 2)
     many = 12 * CHILDREN
-    asked = f"curl -s -o /dev/null --max-time 60 --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
+    asked = (
+        f"curl -s -o /dev/null --max-time {HELD_SECONDS} --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
+    )
     slow = f"for i in $(seq {many}); do {asked} & done; wait"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", slow, seconds=90)
@@ -227,6 +230,37 @@ def test_a_site_has_a_database_of_its_own(cluster: LabCluster, blog: LabSite, ot
     reach = f"timeout 3 bash -c ': < /dev/tcp/{address}/3306'"
     assert blog.run(["sh", "-c", reach]).ok
     assert not other.run(["sh", "-c", reach]).ok, "a site without a database reaches it"
+
+
+@pytest.mark.read_only
+def test_a_site_leaves_connections_to_the_database_to_the_others(cluster: LabCluster, blog: LabSite) -> None:
+    code = f"$all = []; try {{ while (count($all) < 60) {{ {CONNECT} $all[] = $m; }} }} catch (Exception $e) {{ }}"
+    said = blog.run(["php", "-r", f"{code} echo count($all), ' ', $e->getMessage();"]).stdout
+    assert int(said.split()[0]) <= CHILDREN * len(cluster.require("web", 2)) + 2
+    assert "max_user_connections" in said
+
+
+@pytest.mark.read_only
+def test_an_access_file_that_a_site_wrote_closes_its_folder(blog: LabSite) -> None:
+    code = ("-o", "/dev/null", "-w", "%{http_code}")
+    for text in ("Require expr true", "Require all granted", "<If true>", "Options +FollowSymLinks"):
+        blog.run(
+            ["sh", "-c", 'mkdir -p files/own && echo x > files/own/x.txt && echo "$0" > files/own/.htaccess', text]
+        )
+        assert blog.ask("/files/own/x.txt", *code) == "500", text
+        assert blog.ask("/files/seed.txt", *code) == "200"
+    blog.run(["rm", "-r", "files/own"])
+
+
+@pytest.mark.read_only
+def test_a_release_with_an_expression_in_an_access_file_is_refused(
+    cluster: LabCluster, blog: LabSite, tmp_path: Path
+) -> None:
+    code = _code(tmp_path / "asking", 99)
+    (code / ".htaccess").write_text("Require expr file('/etc/hostname') =~ /./\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="leave that out"):
+        sites.deploy(cluster.backend, "blog", code)
+    assert blog.ask() == "1 1\n"
 
 
 @pytest.mark.read_only
@@ -291,7 +325,7 @@ def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
 @pytest.mark.read_only
 def test_what_is_too_large_or_no_site_changes_nothing(cluster: LabCluster, blog: LabSite, tmp_path: Path) -> None:
     made = packed(_code(tmp_path / "huge", 9))
-    huge = type(made)(made.archive, made.files, 1 << 60, made.release)
+    huge = replace(made, size=1 << 60)
     with pytest.raises(SpecError, match="are more than the"):
         sites.bring(cluster.backend, sites.look(cluster.backend), "blog", huge)
     with pytest.raises(SpecError, match="has no site 'blgo'; did you mean 'blog'"):

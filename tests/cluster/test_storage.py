@@ -6,15 +6,15 @@ import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.errors import BackendError
 from lab.evidence import Register
 from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.services.volumes import bricks
 from lab.topology import Storage
+from tests.cluster.storage_files import FOLDER, SHARED, Writers, healed, python_on, writers_checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,39 +30,8 @@ pytestmark = [
     ),
 ]
 
-SHARED = "/srv/shared"
-FOLDER = f"{SHARED}/uploads"
-HEAL_SECONDS = 90.0
 MOUNT_SECONDS = 10.0
 BRICKS = "pgrep -x glusterfsd"
-SOME, FEW = 20, 5  # files that each node writes before and after something happens
-# Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
-# disks; one that is refused is tried under the next number.
-WRITER = r"""
-import hashlib, os, sys, time
-folder, name = sys.argv[1:]
-os.makedirs(folder, exist_ok=True)
-number, longest = 0, 0.0
-with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
-    while not os.path.exists(f"/var/tmp/{name}.stop"):
-        number, begun = number + 1, time.monotonic()
-        data = os.urandom(20000)
-        path = f"{folder}/{name}-{number}"
-        try:
-            with open(path, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            print(error, flush=True)
-            time.sleep(0.2)
-            continue
-        if time.monotonic() - begun > longest:
-            longest = time.monotonic() - begun
-            open(f"/var/tmp/{name}.longest", "w").write(f"{longest:.2f} {time.time() - longest:.2f}")
-        time.sleep(0.05)
-        kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
-"""
 REPLACE = """
 import os, sys
 path = sys.argv[1]
@@ -87,107 +56,11 @@ def webs(cluster: LabCluster) -> list[str]:
     return [names[0], names[-1]]
 
 
-def _python(cluster: LabCluster, node: str, code: str, *words: str, seconds: float = 30) -> str:
-    done = cluster.backend.run(node, ["python3", "-c", code, *words], seconds=seconds)
-    if not done.ok:
-        raise BackendError(f"{node}: {done.said}", where=node)
-    return done.stdout.strip()
-
-
-def _healed(cluster: LabCluster) -> None:
-    """Every brick runs, and nothing waits to be healed on any node."""
-
-    def good(found: dict[str, dict[str, dict[str, object]]]) -> bool:
-        rows = [row for of in found.values() for row in of.values()]
-        return len(found) == len(cluster.plan.role("storage")) and all(r["brick"] and not r["heal"] for r in rows)
-
-    cluster.until("every volume to be healed", HEAL_SECONDS, partial(bricks, cluster.backend), good)
-    volumes = " ".join(cluster.options(Storage).volumes)
-    summary = "gluster --mode=script volume heal $volume info summary | sed -n 's/Total Number of entries: //p'"
-    info = f"for volume in {volumes}; do {summary}; done"
-    ask = partial(cluster.run, cluster.plan.role("storage")[0].name, info, seconds=60)
-    cluster.until(
-        "nothing to heal in GlusterFS' own words", HEAL_SECONDS, ask, lambda said: set(said.stdout.split()) == {"0"}
-    )
-
-
-def _bricks_are_equal(cluster: LabCluster) -> None:
-    """The files of every volume, by name and content, as they lie in the bricks."""
-    volumes = " ".join(f"/bricks/{name}" for name in cluster.options(Storage).volumes)
-    listing = f"find {volumes} -name .glusterfs* -prune -o -type f -exec sha256sum {{}} +"
-    nodes = [node.name for node in cluster.plan.role("storage")]
-    files = {node: set(cluster.run(node, listing, seconds=60).stdout.splitlines()) for node in nodes}
-    everywhere = set.intersection(*files.values())
-    assert everywhere
-    differing = {node: sorted(of - everywhere) for node, of in files.items() if of - everywhere}
-    assert differing == {}
-
-
 @contextlib.contextmanager
 def each_at_once(cluster: LabCluster, work: list[tuple[str, ...]]) -> Iterator[list[str]]:
     """Programs on several nodes at the same time, and what each printed."""
     with ThreadPoolExecutor(len(work)) as pool:
-        yield list(pool.map(lambda one: _python(cluster, one[0], *one[1:], seconds=60), work))
-
-
-class Writers:
-    """A context manager: nodes write files inside it; `check` finds every acknowledged one on every node."""
-
-    def __init__(self, cluster: LabCluster, nodes: list[str], name: str) -> None:
-        self._cluster, self._nodes, self._name = cluster, list(dict.fromkeys(nodes)), name
-
-    def __enter__(self) -> Self:
-        for node in self._nodes:
-            self._cluster.backend.put(node, {"/var/tmp/writer.py": (WRITER.encode(), 0o644)})
-            name = f"{self._name}-{node}"
-            command = f"rm -f /var/tmp/{name}.*; setsid python3 /var/tmp/writer.py {FOLDER}/{self._name} {name}"
-            self._cluster.run(node, f"{command} > /var/tmp/{name}.said 2>&1 &")
-        self.more(first=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for node in self._nodes:
-            self._cluster.run(node, f"touch /var/tmp/{self._name}-{node}.stop")
-        for node in self._nodes:
-            self._cluster.until("the writer to end", 60, partial(self._ended, node))
-
-    def _ended(self, node: str) -> bool:
-        return not self._cluster.run(node, "pgrep -f [w]riter.py").ok
-
-    def counts(self) -> list[int]:
-        """How many files each node has had acknowledged."""
-        asked = [f"wc -l < /var/tmp/{self._name}-{node}.kept" for node in self._nodes]
-        said = [self._cluster.run(node, ask).stdout for node, ask in zip(self._nodes, asked, strict=True)]
-        return [int(one or 0) for one in said]
-
-    def longest(self) -> tuple[float, float]:
-        """Seconds that one file took at most, and when it was begun, in Unix seconds of its node."""
-        asked = [f"cat /var/tmp/{self._name}-{node}.longest" for node in self._nodes]
-        said = [self._cluster.run(node, ask).stdout for node, ask in zip(self._nodes, asked, strict=True)]
-        seconds, begun = max(tuple(map(float, one.split())) for one in said)
-        return seconds, begun
-
-    def more(self, *, first: bool = False) -> None:
-        """Until each node has written some more; fewer where an emulated processor needs seconds for one."""
-        count = FEW if first or self._cluster.clock.emulated else SOME
-        before = [0] * len(self._nodes) if first else self.counts()
-        self._cluster.until(
-            "more files",
-            60,
-            self.counts,
-            lambda now: all(n >= b + count for n, b in zip(now, before, strict=True)),
-        )
-
-    def check(self) -> None:
-        """Reads all of them back, on every node."""
-        for writer in self._nodes:
-            kept = self._cluster.backend.get(writer, f"/var/tmp/{self._name}-{writer}.kept") or b""
-            assert kept
-            for reader in self._nodes:
-                self._cluster.backend.put(reader, {"/var/tmp/check": (kept, 0o644)})
-                done = self._cluster.run(reader, "sha256sum --check --quiet /var/tmp/check", seconds=120)
-                assert done.ok, done.said
-        self._cluster.run(self._nodes[0], f"rm -rf {FOLDER}/{self._name}", seconds=60)
+        yield list(pool.map(lambda one: python_on(cluster, one[0], *one[1:], seconds=60), work))
 
 
 def test_what_one_node_wrote_the_others_read(cluster: LabCluster, webs: list[str]) -> None:
@@ -196,13 +69,13 @@ def test_what_one_node_wrote_the_others_read(cluster: LabCluster, webs: list[str
     read = "import sys; print(open(sys.argv[1]).read())"
     for number in range(20):
         writer, reader = webs if number % 2 else reversed(webs)
-        _python(cluster, writer, write, f"{FOLDER}/open", f"text {number}" * (number + 1))
-        assert _python(cluster, reader, read, f"{FOLDER}/open") == f"text {number}" * (number + 1)
+        python_on(cluster, writer, write, f"{FOLDER}/open", f"text {number}" * (number + 1))
+        assert python_on(cluster, reader, read, f"{FOLDER}/open") == f"text {number}" * (number + 1)
 
 
 def test_rename_and_append_from_two_nodes(cluster: LabCluster, webs: list[str]) -> None:
     """A rename replaces at once: who reads sees the old or the new. What is appended by two nodes is all there."""
-    _python(cluster, webs[0], REPLACE, f"{FOLDER}/renamed")
+    python_on(cluster, webs[0], REPLACE, f"{FOLDER}/renamed")
     with each_at_once(cluster, [(webs[0], REPLACE, f"{FOLDER}/renamed"), (webs[1], LOOK, f"{FOLDER}/renamed")]) as said:
         assert said[1] == "1", "a reader saw a file that was half the old and half the new"
     cluster.run(webs[0], f"rm -f {FOLDER}/log")
@@ -231,20 +104,24 @@ for _ in range(5):
 
 
 _CUT = pytest.param("cut", marks=pytest.mark.nightly("half a minute: to its peers it is a node that hangs, as 'pause'"))
-
-
 _PAUSE = pytest.param(
     "pause",
-    marks=pytest.mark.nightly("most of a minute: 'kill' and 'replace' lose more, mounts are tried with a hanging node"),
+    marks=pytest.mark.nightly("most of a minute: 'kill' loses more, mounts are tried with a hanging node"),
 )
 
 
-@pytest.mark.parametrize("fault", ["kill", _PAUSE, _CUT, "replace"])
+_REPLACE = pytest.param(
+    "replace",
+    marks=pytest.mark.nightly("half a minute: a brick that is emptied is filled again at every change"),
+)
+
+
+@pytest.mark.parametrize("fault", ["kill", _PAUSE, _CUT, _REPLACE])
 def test_a_storage_node_is_lost_and_comes_back(
     cluster: LabCluster, faults: Faults, rounds: Rounds, webs: list[str], fault: str
 ) -> None:
     for round_ in rounds("storage-stalls"):
-        _healed(cluster)
+        healed(cluster)
         with round_, Writers(cluster, webs, fault) as writers:
             writers.more()
             if fault == "replace":
@@ -254,14 +131,8 @@ def test_a_storage_node_is_lost_and_comes_back(
                     writers.more()
             writers.more()
             round_.measured("storage-stalls", *writers.longest())
-        _healed(cluster)
+        healed(cluster)
         writers_checked(cluster, writers)
-
-
-def writers_checked(cluster: LabCluster, writers: Writers) -> None:
-    """Everything acknowledged is there, and the bricks are the same, byte for byte."""
-    _bricks_are_equal(cluster)
-    writers.check()
 
 
 def _replace(cluster: LabCluster, node: str) -> None:
@@ -272,7 +143,7 @@ def _replace(cluster: LabCluster, node: str) -> None:
 
 
 def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: Faults, webs: list[str]) -> None:
-    _healed(cluster)
+    healed(cluster)
     write = "import os, sys; f = open(sys.argv[1], 'w'); f.write('x'); f.flush(); os.fsync(f.fileno())"
     with Writers(cluster, webs, "two") as writers, faults.kill("storage2"):
         writers.more()
@@ -280,7 +151,7 @@ def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: 
             cluster.until("writes to be refused", 60, lambda: _refused(cluster, webs[0], write), bool)
         cluster.until("writes again", 60, lambda: not _refused(cluster, webs[0], write), bool)
         writers.more()
-    _healed(cluster)
+    healed(cluster)
     writers_checked(cluster, writers)
 
 
@@ -288,7 +159,7 @@ def test_a_full_brick_is_said_and_healed_when_there_is_room(
     cluster: LabCluster, faults: Faults, webs: list[str]
 ) -> None:
     """The other two take what it can't: nothing is lost, and nothing half written stays."""
-    _healed(cluster)
+    healed(cluster)
     with Writers(cluster, webs, "full") as writers:
         writers.more()
         with faults.fill("storage2", "bricks"):
@@ -300,7 +171,7 @@ def test_a_full_brick_is_said_and_healed_when_there_is_room(
             )
             writers.more()
         writers.more()
-    _healed(cluster)
+    healed(cluster)
     writers_checked(cluster, writers)
 
 
@@ -318,9 +189,12 @@ def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults
     assert linearizable(register.history) is RegisterAnswer.YES
 
 
+@pytest.mark.nightly(
+    "half a minute: at every change two of three are killed under writers, and all nodes without (test_scaling.py)"
+)
 def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
     """A mount whose servers were all away serves again by itself."""
-    _healed(cluster)
+    healed(cluster)
     with Writers(cluster, webs, "off") as writers:
         writers.more()
         for node in cluster.plan.role("storage"):
@@ -328,7 +202,7 @@ def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
         for node in reversed(cluster.plan.role("storage")):
             cluster.backend.start(node.name)
         writers.more()
-    _healed(cluster)
+    healed(cluster)
     writers_checked(cluster, writers)
 
 
@@ -352,7 +226,7 @@ def test_a_volume_whose_making_was_broken_off_is_made(cluster: LabCluster) -> No
     """One node refused, or died: the others have marked their bricks for a volume that nobody knows."""
     storage, nodes = cluster.options(Storage), cluster.require("storage", 3)
     for node in nodes[:2]:
-        _python(cluster, node, MARK, "/bricks/attic")
+        python_on(cluster, node, MARK, "/bricks/attic")
     more = storage.model_copy(update={"volumes": [*storage.volumes, "attic"]})
     with cluster.changed(cluster.spec.model_copy(update={"storage": more})):
         made = bricks(cluster.backend)
@@ -367,8 +241,8 @@ def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> No
     node = cluster.require("storage", 3)[1]
     reload = "/usr/lib/lab/reload.d/storage.json"
     cluster.run(node, "cp -p /etc/lab/storage.json /tmp/; mkdir /bricks/cellar; echo wine > /bricks/cellar/kept")
-    _python(cluster, node, MARK, "/bricks/cellar")
-    _python(cluster, node, KNOWS, "cellar")
+    python_on(cluster, node, MARK, "/bricks/cellar")
+    python_on(cluster, node, KNOWS, "cellar")
     try:
         cluster.run(node, reload)
         said = partial(cluster.run, node, "cat /run/lab/volumes")
@@ -381,12 +255,12 @@ def test_nothing_is_made_over_data_that_no_volume_has(cluster: LabCluster) -> No
 @pytest.mark.nightly("a hung glusterd is seen by questions that time out: up to 150 s")
 def test_a_glusterd_that_hangs_before_its_bricks_run_is_started_anew(cluster: LabCluster) -> None:
     """Never while they run: a glusterd that begins anew ends them until it has counted its peers."""
-    _healed(cluster)
+    healed(cluster)
     number = "pgrep -ox glusterd"
     before = cluster.run("storage2", number).stdout
     cluster.run("storage2", "pkill -STOP -x glusterd; pkill -KILL -x glusterfsd")
     cluster.until("another glusterd", 150, lambda: cluster.run("storage2", number).stdout not in ("", before))
-    _healed(cluster)
+    healed(cluster)
 
 
 def _replaced(old: list[str], now: Result) -> bool:
@@ -403,12 +277,12 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
     with Writers(cluster, webs, "renewed") as writers:
         for node, old in bricks_before.items():
             done = cluster.run(node, reload, seconds=60)
-            assert done.ok, done.said
-            _healed(cluster)
+            assert done.ok, done.last_line
+            healed(cluster)
             assert not set(old.split()) & set(cluster.run(node, BRICKS).stdout.split())
         for node in before:
             done = cluster.run(node, reload, seconds=60)
-            assert done.ok, done.said
+            assert done.ok, done.last_line
         writers.more()
         failed = {node: cluster.run(node, f"cat /var/tmp/renewed-{node}.said").stdout for node in webs}
     assert set(failed.values()) == {""}, failed
@@ -458,7 +332,14 @@ def _nothing_can_be_moved(cluster: LabCluster, node: str) -> Iterator[None]:
         cluster.run(node, f"mv {program}.kept {program}")
 
 
-HINDRANCES = [_storage_hangs, _bricks_hang, _nothing_can_be_moved]
+ANOTHER = pytest.mark.nightly(
+    "a quarter of a minute: another hindrance on the same way, of which one is tried at every change"
+)
+HINDRANCES = [
+    pytest.param(_storage_hangs, marks=ANOTHER),
+    _bricks_hang,
+    pytest.param(_nothing_can_be_moved, marks=ANOTHER),
+]
 
 
 @pytest.mark.parametrize("hindrance", HINDRANCES, ids=lambda hindrance: hindrance.__name__.strip("_"))
@@ -480,16 +361,16 @@ def test_a_mount_that_can_not_be_renewed_stays_until_it_can(
             cluster.until("it to be given up", 30, partial(cluster.run, node, staged), lambda said: not said.ok)
             assert cluster.run(node, mount).stdout.split() == before
         done = [each.result() for each in reloads]
-    assert all(each.ok for each in done), [each.said for each in done]
+    assert all(each.ok for each in done), [each.last_line for each in done]
     now = cluster.run(node, mount).stdout.split()
     assert len(now) == 1
     assert now != before
     assert not cluster.run(node, staged).ok
-    _healed(cluster)
+    healed(cluster)
 
 
 def test_status_tells_every_brick(cluster: LabCluster) -> None:
-    _healed(cluster)
+    healed(cluster)
     found = bricks(cluster.backend)
     assert {volume for of in found.values() for volume in of} == set(cluster.options(Storage).volumes)
     assert json.dumps(found)

@@ -138,7 +138,7 @@ def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str]) -> Iterat
     assert cluster.run(web, f"mkdir -p {SHARED}/{folder} && touch {SHARED}/{folder}/base").ok
     for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
         done = cluster.backend.run(node, ["python3", "-c", APART, BRICK, folder, "file", text, str(own)], seconds=30)
-        assert done.ok, done.said
+        assert done.ok, done.last_line
     try:
         yield f"/{folder}/file"
     finally:
@@ -161,7 +161,7 @@ def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(cluster
         cluster.until(
             "the file to be named",
             HEAL_SECONDS,
-            lambda: unlike.found(cluster.backend, VOLUME),
+            lambda: unlike.split_brains(cluster.backend, VOLUME),
             lambda found: path in found,
         )
         assert not cluster.run(webs[0], f"cat {SHARED}{path}").ok
@@ -169,12 +169,12 @@ def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(cluster
         assert set(named) <= set(NODES), named
         assert named, "no storage node says so"
         assert all("lab volume mend" in reason for reason in named.values()), named
-        copies = {copy.node: copy.size for copy in unlike.found(cluster.backend, VOLUME)[path]}
+        copies = {copy.node: copy.size for copy in unlike.split_brains(cluster.backend, VOLUME)[path]}
         assert copies == {"storage1": 5, "storage2": 6, "storage3": 5}
         assert unlike.mend(cluster.backend, VOLUME, path, "storage2").node == "storage2"
         cluster.until("the file to be read", HEAL_SECONDS, partial(_read, cluster, webs[1], path), "second".__eq__)
         _healed(cluster)
-        assert unlike.found(cluster.backend, VOLUME) == {}
+        assert unlike.split_brains(cluster.backend, VOLUME) == {}
         kept = f"cat {unlike.KEPT}/{VOLUME}{path}; rm -r {unlike.KEPT}"
         assert [cluster.run(node, kept).stdout for node in ("storage1", "storage3")] == ["first", "third"]
 
@@ -200,7 +200,7 @@ def _stormed(cluster: LabCluster, webs: list[str]) -> Iterator[None]:
     for web in webs:
         cluster.until("the writer to end", 60, partial(_ended, cluster, web))
     _healed(cluster)
-    assert unlike.found(cluster.backend, VOLUME) == {}
+    assert unlike.split_brains(cluster.backend, VOLUME) == {}
     for writer in webs:
         ledger = (cluster.backend.get(writer, f"/var/tmp/{writer}.ledger") or b"").decode()
         paths = sorted({json.loads(line)[0] for line in ledger.splitlines()})

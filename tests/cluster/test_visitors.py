@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.topology import Web
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.testing import LabCluster
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 PICTURE_KB, PAUSE, LATE = 270, 8, 12
 MEBI = 1 << 20
@@ -79,6 +81,7 @@ def _sent(cluster: LabCluster, pauses: Sequence[float], *options: str) -> str:
     return cluster.run("client", made, seconds=130).stdout.splitlines()[-1]
 
 
+PAUSES: dict[str, tuple[float, ...]] = {"once": (PAUSE,), "often": (2, 2, 2, 2), "late": (LATE, 0.1)}
 WAYS = {
     "HTTP/1.1, chunked": ("1.1", ("--http1.1",)),
     "HTTP/1.1 with a length": ("1.1", ("--http1.1", "-H", "Transfer-Encoding:", "-H", "Content-Length: {length}")),
@@ -87,17 +90,18 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("pauses", [(PAUSE,), (2, 2, 2, 2), (LATE, 0.1)], ids=["one", "many", "late"])
 @pytest.mark.read_only
-def test_an_upload_may_pause(balanced: LabCluster, pauses: tuple[float, ...]) -> None:
+def test_an_upload_may_pause(balanced: LabCluster) -> None:
+    """Once, often, and late, in each way of sending: all of them at the same time, as most of it is pauses."""
     length = str(len(form(png(3, 1, PICTURE_KB * 1024))))
-    with ThreadPoolExecutor(len(WAYS)) as pool:
+    with ThreadPoolExecutor(len(WAYS) * len(PAUSES)) as pool:
         sent = {
-            name: pool.submit(_sent, balanced, pauses, *(option.format(length=length) for option in options))
+            (name, when): pool.submit(_sent, balanced, pauses, *(option.format(length=length) for option in options))
             for name, (_, options) in WAYS.items()
+            for when, pauses in PAUSES.items()
         }
-    assert {name: each.result() for name, each in sent.items()} == {
-        name: f"{version} 201" for name, (version, _) in WAYS.items()
+    assert {one: each.result() for one, each in sent.items()} == {
+        (name, when): f"{version} 201" for name, (version, _) in WAYS.items() for when in PAUSES
     }
 
 

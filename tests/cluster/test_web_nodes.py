@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.topology import Web
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster, Rounds
+pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 RATE = 60  # requests a second
 POOL_SECONDS = 30.0  # until a look at all pools shows a change; how long it took is judged by the probes
@@ -80,7 +82,7 @@ def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) 
         cluster.until("web2 to be answering", 5, lambda: cluster.run("web2", asking).stdout)
         cluster.backend.stop("web2")
         answer = slow.result()
-    assert answer.ok, answer.said
+    assert answer.ok, answer.last_line
     assert '"web2"' in answer.stdout
     assert not load.failed
 

@@ -15,7 +15,7 @@ from lab.lifecycle.trial import trial
 from lab.progress import Silent
 from lab.recipes import Family, family, recipe, roles
 from lab.topology import Cluster
-from tests.images.alone import Alone
+from tests.images.single_role import SingleRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def table(request: pytest.FixtureRequest) -> Family:
 
 
 @pytest.fixture(scope="session", params=roles())
-def alone(request: pytest.FixtureRequest, table: Family) -> Iterator[Alone]:
+def alone(request: pytest.FixtureRequest, table: Family) -> Iterator[SingleRole]:
     """A role's container, one for all tests of the role."""
-    with Alone(request.param, table.family) as node:
+    with SingleRole(request.param, table.family) as node:
         yield node

@@ -13,12 +13,12 @@ from lab.topology.users import UserName
 
 if TYPE_CHECKING:
     from lab.recipes import Family
-    from tests.images.alone import Alone
+    from tests.images.single_role import SingleRole
 
 START_SECONDS = 30
 
 
-def test_what_the_table_names_is_there(alone: Alone, table: Family) -> None:
+def test_what_the_table_names_is_there(alone: SingleRole, table: Family) -> None:
     # The last thing that init does before it becomes the supervisor's parent.
     until("the node to have booted", START_SECONDS, lambda: alone.run("test -S /run/supervisor.sock")[0] == 0)
     missing = alone.run(script(alone.role, table))[1]

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lab.recipes import recipe
 from tests.images import engines
 
@@ -18,6 +20,10 @@ POST = ("exec", "client", "--", "curl", "-sS", "--form-string", "message=kept", 
 READ = ("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
 
 
+@pytest.mark.nightly(
+    "twenty seconds: at every change 'lab up' makes whole what lost its nodes, its network or its volumes"
+    " (test_command.py)"
+)
 def test_a_cluster_whose_engine_was_restarted_is_made_whole(table: Family, tmp_path: Path) -> None:
     with TemporaryDirectory(prefix=f"labtest-{os.getpid()}-engine-", ignore_cleanup_errors=True) as made:
         folder = Path(made)

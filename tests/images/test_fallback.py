@@ -46,6 +46,9 @@ from lab.cli.main import main
 main()
 """
 HTTPD = "binaries: {httpd: /usr/sbin/apache2}"
+ANOTHER = pytest.mark.nightly(
+    "half a minute: another reason to fall back; at every change one image does not build, and one can't be pulled"
+)
 
 
 @pytest.fixture
@@ -128,6 +131,7 @@ def test_an_image_that_does_not_build(engine: DockerBackend, tmp_path: Path) -> 
     _remembers(tmp_path, images, "did not build")
 
 
+@ANOTHER
 def test_an_image_that_does_not_pass_its_trial(engine: DockerBackend, tmp_path: Path) -> None:
     """A wrong fact of the table is named, and the image gets no name."""
     images = _images(tmp_path, HTTPD, "binaries: {httpd: /usr/sbin/httpd}")
@@ -180,9 +184,10 @@ def test_a_step_that_is_silent_for_too_long(table: Family, monkeypatch: pytest.M
             builder.build(api, [silent], lambda *_: None)
         assert caught.value.step.startswith("Step 2/2 : RUN echo")
         assert "Step 2/2" in Path(caught.value.log).read_text(encoding="utf-8")
-        assert not base_image.here(api, silent.tag)
+        assert not base_image.present(api, silent.tag)
 
 
+@ANOTHER
 def test_nodes_that_do_not_become_ready(engine: DockerBackend, tmp_path: Path) -> None:
     """Nothing of the first attempt is left but its logs; a change of the images is tried."""
     # It is there, accepts any configuration, and serves nobody.

@@ -14,7 +14,7 @@ from lab.evidence import until
 from lab.lifecycle.resolve import offline
 from lab.plan import plan
 from lab.topology import parse
-from tests.images.alone import Alone
+from tests.images.single_role import SingleRole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def package(tmp_path: Path) -> zipfile.ZipFile:
 
 def test_a_database_is_led_with_the_oldest_client_library(table: Family, package: zipfile.ZipFile) -> None:
     """Its keeper makes the data, is elected, begins its epoch and takes writes: most of what it asks of the library."""
-    alone = Alone("mysql", table.family, plan(offline(parse(TOPOLOGY))[0], table.family))
+    alone = SingleRole("mysql", table.family, plan(offline(parse(TOPOLOGY))[0], table.family))
     for name in package.namelist():
         if name.startswith("pymysql/"):
             alone.container.with_copy_into_container(package.read(name), f"{FOLDERS[table.family]}/{name}", 0o644)

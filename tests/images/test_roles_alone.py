@@ -8,7 +8,7 @@ import pytest
 
 from lab.evidence import until
 from lab.recipes import manifest, roles
-from tests.images.alone import Alone
+from tests.images.single_role import SingleRole
 
 if TYPE_CHECKING:
     from lab.recipes import Family
@@ -30,7 +30,7 @@ ALONE_SAYS = {
 }
 
 
-def test_the_role_starts_alone(alone: Alone) -> None:
+def test_the_role_starts_alone(alone: SingleRole) -> None:
     said = ALONE_SAYS[alone.role]
     until(
         f"{alone.role} to be what it can be alone",
@@ -40,7 +40,7 @@ def test_the_role_starts_alone(alone: Alone) -> None:
     )
 
 
-def test_a_killed_role_starts_again(alone: Alone) -> None:
+def test_a_killed_role_starts_again(alone: SingleRole) -> None:
     """With /run as it was, keepalived would find its own old pid file and refuse."""
     until("the services to run", START_SECONDS, lambda: _running(alone))
     wrapped = alone.container.get_wrapped_container()
@@ -50,14 +50,14 @@ def test_a_killed_role_starts_again(alone: Alone) -> None:
     until("the services to run again", START_SECONDS, lambda: _running(alone))
 
 
-def _running(alone: Alone) -> bool:
+def _running(alone: SingleRole) -> bool:
     """Whether every service runs; one question for all, each is a process of Python's in the node."""
     lines = alone.run("supervisorctl -c /etc/lab/supervisord.conf status")[1].splitlines()
     states = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
     return all(states.get(name) == "RUNNING" for name in manifest(alone.role).services)
 
 
-def test_the_role_stops_cleanly(alone: Alone) -> None:
+def test_the_role_stops_cleanly(alone: SingleRole) -> None:
     wrapped = alone.container.get_wrapped_container()
     wrapped.kill(signal="SIGTERM")
     assert wrapped.wait(timeout=30)["StatusCode"] == 0
@@ -72,14 +72,14 @@ def test_the_role_stops_cleanly(alone: Alone) -> None:
 
 @pytest.mark.parametrize("role", roles())
 def test_the_image_is_small(role: str, table: Family) -> None:
-    alone = Alone(role, table.family)
+    alone = SingleRole(role, table.family)
     size = alone.container.get_docker_client().client.images.get(alone.node.image).attrs["Size"]
     if table.family == "debian":
         assert size < MEGABYTES.get(role, USUALLY) * 1_000_000, f"{size / 1e6:.0f} MB"
 
 
 def test_pid_1_reaps_and_services_are_not_its_children_twice(table: Family) -> None:
-    with Alone("web", table.family) as node:
+    with SingleRole("web", table.family) as node:
         until("the services to run", START_SECONDS, lambda: _running(node))
         node.run("for i in 1 2 3 4 5; do (sleep 0.1 &) ; done")
         until("no zombie", 10, lambda: node.run("ps -eo stat= | grep -c ^Z")[1].strip() == "0")

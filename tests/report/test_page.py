@@ -15,7 +15,7 @@ from lab.evidence.promises import promise
 from lab.topology import parse
 from tests.browser import bands, opened
 from tests.unit.conftest import FULL
-from tests.unit.runs import VERSIONS, happened, load, rows, seen
+from tests.unit.run_data import VERSIONS, happened, load, rows, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,6 +34,9 @@ tcp-lb: {count: 2}
 """
 """The web tier: not the topology `full`, which has all roles."""
 
+FEW = FULL.replace("{count: 3}", "{count: 1}").replace("{count: 2}", "{count: 1}")
+"""The web tier with one node of each role."""
+
 WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\nmail: {{count: 2}}\nbackup: {{every: 1h}}\n"
 """The same with storage, mysql, mail and backup: every role that promises something. No shell."""
 

@@ -82,6 +82,18 @@ def test_a_quick_look_takes_what_can_be_looked_at(monkeypatch: pytest.MonkeyPatc
     assert {entry["runs"] for rows in kept["sections"].values() for entry in rows} == {1}
 
 
+def test_a_quick_look_leaves_out_what_it_has_no_time_for(
+    monkeypatch: pytest.MonkeyPatch, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = {"long": Section("Long", 2, _good, takes=1e6), "short": Section("Short", 2, _good, takes=1)}
+    monkeypatch.setattr(command, "SECTIONS", made)
+    assert command.main(["--quick"]) == 0
+    kept = json.loads(next(results.iterdir()).read_text(encoding="utf-8"))
+    assert (list(kept["sections"]), kept["left_out"]) == (["short"], ["long"])
+    assert "left out, as a quick look ends within five minutes: long" in capsys.readouterr().out
+    assert command.main([]) == 0, "a whole run takes all"
+
+
 def _kept(result: Result) -> dict[str, object]:
     result.keep()
     kept: dict[str, object] = json.loads(result.path.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from lab.evidence.stalls import Stall
 from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
 from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
-from tests.unit.runs import BEGUN, happened, load, rows, seen
+from tests.unit.run_data import BEGUN, happened, load, rows, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

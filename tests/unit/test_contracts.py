@@ -54,7 +54,7 @@ PRINTED = {
     "mail queue": set(QUEUED.json()),
     "mail account list": _names(Account),
     "backup list": _names(Snapshot),
-    "backup drill": {"recovery_point", *restore._said(BACKUP, mark.Mark({}, {}, {}), scratch.Played(), 0.0)},  # noqa: SLF001
+    "backup drill": {"recovery_point", *restore._summary(BACKUP, mark.Mark({}, {}, {}), scratch.Played(), 0.0)},  # noqa: SLF001
     "backup now": _names(repository.Added) | {"time", "position", "has", "moving", "seconds"},
     "site list": {"site", "release", "releases", "urls"},
     "site releases": _names(Release),

@@ -25,7 +25,7 @@ def _command(words: Sequence[str]) -> tuple[Any, list[str]]:
     """The command, and its arguments."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
-    while rest and not rest[0].isupper() and hasattr(command, "commands"):
+    while rest and not rest[0].isupper() and not rest[0].startswith("-") and hasattr(command, "commands"):
         assert rest[0] in command.commands, f"there is no verb '{' '.join(words)}'"
         command = command.commands[rest.pop(0)]
         assert not getattr(command, "hidden", False) or command.name in ALIASES, f"'{' '.join(words)}' is an old name"

@@ -94,4 +94,4 @@ def test_of_several_waits_each_says_what_it_awaited() -> None:
     with pytest.raises(NotReady) as caught:
         parallel.for_each([1, 2], work)
     assert caught.value.awaited == "number 1; number 2"
-    assert caught.value.seen == "1; 2"
+    assert caught.value.last == "1; 2"

@@ -353,5 +353,9 @@ def test_a_scenario_with_a_former_name_of_a_service_has_a_notice(
 def test_a_service_is_named_as_its_daemon_and_by_its_former_name() -> None:
     assert Freeze(("tcp-lb1",), "names") == Freeze(("tcp-lb1",), "dnsmasq")
     assert str(Freeze(("mail1",), "dkim")) == "freeze opendkim of mail1"
-    for role, service in (("tcp-lb", "dnsmasq"), ("shell", "fail2ban"), ("mail", "opendkim")):
+    assert Freeze(("mysql1",), "mysql") == Freeze(("mysql1",), "mysql-keeper")
+    for role, service in (
+        *(("tcp-lb", "dnsmasq"), ("shell", "fail2ban"), ("mail", "opendkim")),
+        *(("tcp-lb", "haproxy-watchdog"), ("http-lb", "haproxy-drain"), ("mysql", "mysql-keeper")),
+    ):
         assert service in manifest(role).services, role

@@ -110,7 +110,7 @@ def test_the_options_that_the_formulas_are_shown_with_are_those_that_ship() -> N
         "answer_timeout": HttpLb().answer_timeout, "ping_timeout": Storage().ping_timeout, "patience": Mysql().patience,
     }  # fmt: skip
     assert {name: float(value) for name, value in re.findall(r"`(\w+)` ([\d.]+) s", shown)} == wanted
-    assert f"`fall` {check.fall} (web nodes) or {balancer.fall} (what stands behind the TCP balancers)" in shown
+    assert f"`fall` {check.fall} (web nodes) or {balancer.fall} (servers behind the TCP balancers)" in shown
     assert f"`rise` {check.rise}" in shown
     assert (balancer.inter, balancer.fastinter, balancer.timeout) == (check.inter, check.fastinter, check.timeout)
 

@@ -47,7 +47,7 @@ def test_what_waits_for_a_later_try_may_be_in_the_mailbox_too(tmp_path: Path, mo
     (tmp_path / "postqueue").write_text(f"#!/bin/sh\ncat << 'END'\n{lines}\nMail queue is empty\nEND\n")
     (tmp_path / "postqueue").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = delivered.wanted(delivered.queued())
+    found = delivered.awaited(delivered.queued())
     assert found == {"ann@www.test": {"incoming1": 1000, "active1": 1000, "deferred1": 1000, "hold1": 1000}}
 
 
@@ -78,7 +78,7 @@ def test_what_is_in_a_mailbox_is_dropped_and_nothing_else(tmp_path: Path, monkey
 def test_only_what_was_about_to_be_delivered_is_looked_for() -> None:
     to = [{"address": "Ann@www.test"}, {"address": "bob@www.test"}]
     rows = [{"queue_id": "A", "arrival_time": 5, "recipients": to}]
-    assert delivered.wanted(rows) == {"ann@www.test": {"A": 5}, "bob@www.test": {"A": 5}}
+    assert delivered.awaited(rows) == {"ann@www.test": {"A": 5}, "bob@www.test": {"A": 5}}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from tests import markers
 
 pytest_plugins = ["pytester"]
 
-MAKEFILE = Path(__file__).parents[2] / "Makefile"
+ROOT = Path(__file__).parents[2]
+MAKEFILE = ROOT / "Makefile"
 CONFTEST = """
 from tests import markers
 
@@ -37,18 +40,19 @@ def test_a_marker_without_a_reason_is_refused(pytester: pytest.Pytester, marker:
     done.stderr.fnmatch_lines([f"*test_it: {re.split('[(]', marker)[0]} needs a reason*"])
 
 
-@pytest.mark.parametrize("marker", ["xen_smoke('why')", "xen_smoke('why', topology='full')"])
+@pytest.mark.parametrize("marker", ["xen_smoke('why')", "xen_smoke('why', topology='five')"])
 def test_a_marker_of_xen_without_a_run_is_refused(pytester: pytest.Pytester, marker: str) -> None:
     done = _collected(pytester, marker)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*test_it: xen_smoke needs the topology of its run, one of five*"])
+    done.stderr.fnmatch_lines([f"*test_it: xen_smoke needs the topology of its run, one of {markers.LVS}*"])
 
 
 @pytest.mark.parametrize(
-    ("topology", "ended"), [("five", pytest.ExitCode.OK), ("stage3", pytest.ExitCode.NO_TESTS_COLLECTED)]
+    ("topology", "ended"), [(markers.LVS, pytest.ExitCode.OK), ("stage3", pytest.ExitCode.NO_TESTS_COLLECTED)]
 )
 def test_a_run_has_its_own_tests_and_a_run_of_none_fails(pytester: pytest.Pytester, topology: str, ended: int) -> None:
-    done = _collected(pytester, "xen_smoke('why', topology='five')", "-m", f'xen_smoke(topology="{topology}")')
+    marker = f"xen_smoke('why', topology='{markers.LVS}')"
+    done = _collected(pytester, marker, "-m", f'xen_smoke(topology="{topology}")')
     assert done.ret == ended
 
 
@@ -65,3 +69,26 @@ def test_the_makefile_selects_by_marker_from_whole_suites() -> None:
     rest = [run for run in runs if '-m "not nightly and not apart and not smaller"' in run]
     apart = [run for run in runs if '-m "apart and not nightly"' in run]
     assert len(rest) == len(apart) == 1
+
+
+def test_every_promise_is_tried_at_every_change() -> None:
+    """By the test that docs/promises.md names, or by one of several."""
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-m", "not nightly"]
+    done = subprocess.run([*argv, "tests/cluster"], capture_output=True, text=True, check=True, cwd=ROOT)
+    by_day = set(re.findall(r"::(test_\w+)", done.stdout))
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \|.*\| ([^|]*) \|$", (ROOT / "docs/promises.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert rows
+    assert [name for name, tests in rows if not by_day & {*re.findall(r"`(test_\w+)`", tests)}] == []
+
+
+def test_every_part_of_the_makefile_is_run() -> None:
+    text = MAKEFILE.read_text(encoding="utf-8")
+    parts = re.findall(r"^(part-[a-z]+):", text, re.MULTILINE)
+    called = re.findall(r"^\t@\$\((?:BESIDE|MAKE)\)(.*)$", text, re.MULTILINE)
+    assert len(parts) > len(markers.RUNS["smaller"])
+    assert {part for line in called for part in re.findall(r"part-[a-z]+", line)} == set(parts)
+    phony = re.search(r"^PARTS := \$\(patsubst %,part-%,(.*)\)$", text, re.MULTILINE)
+    assert phony
+    assert {f"part-{name}" for name in phony[1].split()} == set(parts)

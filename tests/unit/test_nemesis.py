@@ -29,7 +29,7 @@ from lab.nemesis.keep import NemesisOptions, NemesisResult, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.topology import parse
 from tests.unit.conftest import FULL
-from tests.unit.runs import VERSIONS, happened, seen
+from tests.unit.run_data import VERSIONS, happened, seen
 
 LAB = str(Path(sys.executable).with_name("lab"))
 ALL = list(KINDS)
@@ -112,7 +112,7 @@ def _copies(**other: NodeCopy) -> dict[str, NodeCopy]:
 
 
 def test_good_copies_fail_no_check() -> None:
-    assert judging.kept(WROTE, _copies()) == [], "what nobody knows of may be there, or not"
+    assert judging.acknowledged(WROTE, _copies()) == [], "what nobody knows of may be there, or not"
     assert judging.sealed({"ledger": "7 123 456"}, _copies()) == []
     assert judging.equal(_copies()) == []
     assert judging.summed(statements.TOTAL, _copies(), [_read(1, str(statements.TOTAL))]) == []
@@ -129,14 +129,14 @@ def test_good_copies_fail_no_check() -> None:
     ],
 )
 def test_a_row_that_is_lost_or_twice_on_one_node_is_found(there: list[str], said: str, ids: tuple[str, ...]) -> None:
-    (failure,) = judging.kept(WROTE, _copies(mysql2=replace(GOOD, ids={"ledger": there})))
+    (failure,) = judging.acknowledged(WROTE, _copies(mysql2=replace(GOOD, ids={"ledger": there})))
     assert failure.check == "kept"
     assert said in failure.why
     assert failure.ids == ids
 
 
 def test_a_table_that_could_not_be_read_has_lost_everything() -> None:
-    assert judging.kept(WROTE, _copies(mysql3=replace(GOOD, ids={})))[0].ids == ("a",)
+    assert judging.acknowledged(WROTE, _copies(mysql3=replace(GOOD, ids={})))[0].ids == ("a",)
 
 
 def test_what_earlier_rounds_left_may_not_change() -> None:

@@ -104,7 +104,7 @@ def test_what_is_kept_holds(app: App) -> None:
     (judged,) = book.judge()
     assert (judged.service, judged.verdict) == ("Orders", Verdict.HOLDS), judged.why
     assert judged.counts[Outcome.ACKNOWLEDGED] >= ENOUGH
-    assert all(one.said == "201" for one in book.operations["Orders"])
+    assert all(one.answer == "201" for one in book.operations["Orders"])
 
 
 def test_what_is_forgotten_is_lost_by_its_ids(app: App) -> None:

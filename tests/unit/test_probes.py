@@ -12,7 +12,7 @@ from lab.plan import plan
 from lab.services.streams import streams
 from lab.topology import parse
 from tests.unit.conftest import FULL
-from tests.unit.runs import BEGUN, load, rows
+from tests.unit.run_data import BEGUN, load, rows
 
 
 def test_an_outage_is_from_the_first_bad_probe_to_the_next_answer() -> None:

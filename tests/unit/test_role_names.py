@@ -20,6 +20,7 @@ KNOWN = {
     "cli/build.py": "the smallest topology, for a choice of family",
     "cli/load.py": "a cluster is asked that exists, without a plan: is the site spoken to by TLS?",
     "clock.py": "the timers of emulated processors (decision 029)",
+    "faults/freeze.py": "the former name of a service, until 0.3",
     "lifecycle/ownership.py": "three roles whose nodes have the CA, so that not each node is asked",
     "lifecycle/resolve.py": "bricks, which a rootless engine can't have",
     "lifecycle/scaling.py": "how many nodes data was made for: copies of storage, members of mysql",

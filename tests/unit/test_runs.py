@@ -17,7 +17,7 @@ from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.promises import promise
 from lab.topology import parse
 from tests.unit.conftest import FULL
-from tests.unit.runs import BEGUN, VERSIONS, happened, load, rows, seen
+from tests.unit.run_data import BEGUN, VERSIONS, happened, load, rows, seen
 
 LAB = str(Path(sys.executable).with_name("lab"))
 SPEC = parse(FULL)

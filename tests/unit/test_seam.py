@@ -175,7 +175,7 @@ class DrawerKind(BackendKind):
         return made
 
     def findings(self):
-        return [Finding("chest", good=True, found="stands here")]
+        return [Finding("chest", good=True, detail="stands here")]
 '''
 NAME = "chest-of-drawers"
 ENTRY = f"[{kinds.GROUP}]\n{NAME} = strangers_lab:DrawerKind\nbroken = no_such_module:Kind\nodd = json:JSONDecoder\n"

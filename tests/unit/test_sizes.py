@@ -83,7 +83,7 @@ def test_every_role_says_what_it_takes(role: str) -> None:
 def test_memory_is_by_role_and_number(made: Plan) -> None:
     more = plan(parse(WHOLE.replace("web: {count: 3}", "web: {count: 9}")), "debian")
     one = manifest("web").takes.memory
-    assert _size(more, _memory(0)).wanted - _size(made, _memory(0)).wanted == 6 * one
+    assert _size(more, _memory(0)).needed - _size(made, _memory(0)).needed == 6 * one
 
 
 def test_disk_is_for_what_is_missing(made: Plan) -> None:
@@ -98,11 +98,11 @@ def test_disk_is_for_what_is_missing(made: Plan) -> None:
 
 def test_what_exists_takes_no_more(full: Cluster, memory: MemoryBackend) -> None:
     made = up(full, memory, Silent()).plan
-    assert _size(made, _memory(0), memory.observe()).wanted == 0
+    assert _size(made, _memory(0), memory.observe()).needed == 0
     memory.kill("web1")
-    assert _size(made, _memory(0), memory.observe()).wanted == manifest("web").takes.memory
-    assert _size(made, _disk(0, BUILT), memory.observe()).wanted == 0
-    assert _size(made, _disk(0, BUILT), Existing(data=True)).wanted == 0, "its volumes are there"
+    assert _size(made, _memory(0), memory.observe()).needed == manifest("web").takes.memory
+    assert _size(made, _disk(0, BUILT), memory.observe()).needed == 0
+    assert _size(made, _disk(0, BUILT), Existing(data=True)).needed == 0, "its volumes are there"
 
 
 @pytest.mark.parametrize("lacking", ["memory", "disk"])
@@ -122,7 +122,7 @@ def test_what_can_not_fit_is_refused_before_anything_is_made(full: Cluster, lack
 def test_what_may_not_fit_is_one_line(full: Cluster) -> None:
     """Memory that others have now; disk that is enough for images, and not for what is there while they are built."""
     made = plan(full, "debian")
-    images, wanted = _size(made, _disk(0)).images, _size(made, _disk(0)).wanted
+    images, wanted = _size(made, _disk(0)).images, _size(made, _disk(0)).needed
     rooms = (_memory(100, 10_000), _disk(wanted + images // 10))
     heard = Heard()
     up(full, MemoryBackend("golden", Capabilities("tight", FEATURES, rooms=rooms)), heard)
@@ -142,27 +142,27 @@ def test_the_doctor_asks_the_same(whole: Cluster) -> None:
     assert (tight.good, tight.vital) == (False, False)
     assert (small.good, small.vital) == (False, True)
     assert (unknown.good, good.good) == (True, True)
-    assert "not known how much is free" in unknown.found
-    assert "GiB wanted for 9 images (" in small.found
+    assert "not known how much is free" in unknown.detail
+    assert "GiB wanted for 9 images (" in small.detail
 
 
 def test_the_doctor_says_what_up_chooses_and_refuses_what_up_refuses(whole: Cluster) -> None:
     rooms = (_memory(100, 10_000), _disk(99_999))
     *taken, chosen = doctor.topology(whole, MemoryBackend("golden", Capabilities("roomy", FEATURES, rooms=rooms)))
     assert len(taken) == 2
-    assert "family: debian (no registry provided CentOS's base image" in chosen.found
-    assert "images: 9 to build, usually" in chosen.found
-    assert "may not be enough" not in chosen.found, "that is a finding of its own"
+    assert "family: debian (no registry provided CentOS's base image" in chosen.detail
+    assert "images: 9 to build, usually" in chosen.detail
+    assert "may not be enough" not in chosen.detail, "that is a finding of its own"
     no_bricks = Capabilities("rootless", FEATURES, lacks={Lack.BRICKS: "no trusted.*"})
     refused = doctor.topology(parse("storage: {count: 3}\nweb:"), MemoryBackend("golden", no_bricks))[-1]
     assert (refused.good, refused.vital) == (False, True)
-    assert "does not support the role 'storage'" in refused.found
+    assert "does not support the role 'storage'" in refused.detail
     taken_port = parse("web:\nhttp-lb:\nports: {site: 9999}")
     few = Capabilities("x", FEATURES, rooms=rooms)
     *shown, refused = doctor.topology(taken_port, MemoryBackend("golden", few))
     assert len(shown) == 2, "what it takes is said all the same"
-    assert "port 9999" in refused.found
-    assert "(ports.site)" in refused.found
+    assert "port 9999" in refused.detail
+    assert "(ports.site)" in refused.detail
 
 
 def test_where_no_layer_is_shared_images_are_copied_for_nodes_too(made: Plan) -> None:
@@ -171,7 +171,7 @@ def test_where_no_layer_is_shared_images_are_copied_for_nodes_too(made: Plan) ->
     assert copied.images == 5 * shared.images
     images = sum(manifest("base").takes.image + manifest(node.role).takes.image for node in made.nodes)
     assert copied.nodes == shared.nodes + images
-    assert _size(made, replace(_disk(0, BUILT), copies=5)).wanted == copied.nodes
+    assert _size(made, replace(_disk(0, BUILT), copies=5)).needed == copied.nodes
     kept = _size(made, replace(_disk(0, BUILT), copies=5), Existing(data=True))
     assert kept.nodes == images, "volumes that are there save no copy of an image"
     for_images = _size(made, replace(_disk(0), node=0, copies=5))
@@ -189,8 +189,8 @@ def test_domains_take_what_they_are_given(made: Plan) -> None:
     facts = host.Facts("4.17", 2, 1000, 1000, keeps_consoles=True, routes=())
     rooms = host.rooms(cast("Any", SimpleNamespace(link=SimpleNamespace(where="dom0"))), facts, 256)
     memory, disk = sizes.sizes(made, Existing(), rooms)
-    assert memory.wanted == len(made.nodes) * (256 + host.DOMAIN_OVERHEAD)
-    assert disk.wanted == len(made.nodes) * host.DOMAIN_DISK
+    assert memory.needed == len(made.nodes) * (256 + host.DOMAIN_OVERHEAD)
+    assert disk.needed == len(made.nodes) * host.DOMAIN_DISK
     with pytest.raises(HostError, match="1000 MiB free"):
         sizes.admit([memory])
 

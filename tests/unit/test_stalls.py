@@ -21,7 +21,7 @@ from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
 from lab.evidence.verdicts import PromiseVerdict, Timed
 from lab.topology import parse
 from tests.unit.conftest import FULL
-from tests.unit.runs import BEGUN, STEP, happened, rows, seen
+from tests.unit.run_data import BEGUN, STEP, happened, rows, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,8 @@ from lab.recipes import recipe
 from lab.chaos import find, load
 from lab.chaos.report import page
 page._environment().get_template("page.html.j2")
+from lab.page.routes import STATIC
+assert {"page.html", "page.css", "page.js", "store.js"} <= {path.name for path in STATIC.iterdir()}
 print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag, load(find("web-node-dies")).name)
 """
 

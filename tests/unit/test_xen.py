@@ -80,7 +80,7 @@ def test_bridges_are_the_clusters_own_unless_one_is_named(made: Plan) -> None:
 
 def test_what_the_initrd_is_told_survives_its_shell(made: Plan) -> None:
     script = (
-        domain.told(made, made.node("web1"))
+        domain.assignments(made, made.node("web1"))
         + 'echo "$NAME|$ADDRESS/$PREFIX|$VOLUMES|$ENTRYPOINT"; echo "$TMPFS"; echo "$THREADS"'
     )
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
@@ -375,6 +375,6 @@ def test_every_setting_of_the_kernel_is_made_as_the_plan_has_it(made: Plan, tmp_
         (tmp_path / "proc/sys" / name.replace(".", "/")).parent.mkdir(parents=True, exist_ok=True)
     init = (assets.xen() / "guest" / "init").read_text(encoding="utf-8")
     loop = init[init.index('echo "$SYSCTLS"') :].partition("\ndone\n")[0] + "\ndone\n"
-    subprocess.run(["sh", "-euc", f"root={tmp_path}\n{domain.told(made, node)}{loop}"], check=True)
+    subprocess.run(["sh", "-euc", f"root={tmp_path}\n{domain.assignments(made, node)}{loop}"], check=True)
     found = {name: (tmp_path / "proc/sys" / name.replace(".", "/")).read_text() for name in node.sysctls}
     assert found == {name: f"{value}\n" for name, value in node.sysctls.items()}

@@ -68,7 +68,9 @@ def test_what_an_image_says_is_taken_and_the_domains_own_folders_are_not_given_a
 
 def test_what_the_initrd_is_told_survives_its_shell(made: Plan, program: Program) -> None:
     node = made.node("shop1")
-    script = domain.told(made, node, program) + 'printf "%s|" "$ENTRYPOINT" "$BESIDE" "$PERSON" "$FOLDER" "$PLACES"'
+    script = (
+        domain.assignments(made, node, program) + 'printf "%s|" "$ENTRYPOINT" "$BESIDE" "$PERSON" "$FOLDER" "$PLACES"'
+    )
     script += '; echo; echo "$OWNED"; echo "$VOLUMES"; echo "$SIGNAL"'
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.startswith("/run/lab/bin/application|xvdp|1000:1001|/srv/my shop|/data\n/my data|\n")
@@ -76,7 +78,9 @@ def test_what_the_initrd_is_told_survives_its_shell(made: Plan, program: Program
     assert set(owned.split()) == {"/etc/lab/ca.crt", "/etc/lab/environment", MANIFEST}
     assert (volumes, signal) == ("xvdc:/var/lib/shop", "RTMIN+3")
     told = subprocess.run(
-        ["sh", "-c", domain.told(made, made.node("web1")) + 'echo "$BESIDE,$SIGNAL"'], capture_output=True, check=True
+        ["sh", "-c", domain.assignments(made, made.node("web1")) + 'echo "$BESIDE,$SIGNAL"'],
+        capture_output=True,
+        check=True,
     )
     assert told.stdout == b",\n", "no other node is an application"
 

@@ -51,12 +51,12 @@ class DockerBackend:
             version = self.api.version()
             networks = self.api.networks()
             info = self.api.info()
-        here = nature.is_here(info)
+        local = nature.is_here(info)
         return Capabilities(
             f"{nature.name(version)} {version['Version']} (API {version['ApiVersion']})",
-            features() if here else frozenset(known()),
-            self._taken(networks, local=here),
-            kernel_seen=here,
+            features() if local else frozenset(known()),
+            self._taken(networks, local=local),
+            kernel_seen=local,
             lacks=nature.lacks(info),
             rooms=room.rooms(self.api, info),
             foreign=self._foreign(networks),
@@ -69,14 +69,14 @@ class DockerBackend:
         with engine.asking("listing the containers"):
             rows = self.api.containers(all=True)
         prefix = container.name(self.cluster, "")
-        found = {
+        containers = {
             name.removeprefix(f"/{prefix}"): f"the container {name[1:]}"
             for row in rows
             for name in row["Names"] or []
             if name.startswith(f"/{prefix}") and (row["Labels"] or {}).get(labels.CLUSTER) != self.cluster
         }
         own = [n for n in networks if n["Name"] == self._network and labels.CLUSTER not in (n["Labels"] or {})]
-        return found | ({"": f"the network {self._network}"} if own else {})
+        return containers | ({"": f"the network {self._network}"} if own else {})
 
     def _published(self) -> frozenset[int]:
         """The ports that containers of others publish."""
@@ -115,6 +115,17 @@ class DockerBackend:
             data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
             return labels.existing(rows, networks, data=data, unlimited=self._unlimited)
 
+    def clusters(self) -> Mapping[str, Existing]:
+        with engine.asking("listing the clusters"):
+            rows = self.api.containers(all=True, filters={"label": labels.CLUSTER})
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
+        joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
+        return {
+            name: labels.existing(of, joined, data=False, unlimited=frozenset()) for name, of in sorted(found.items())
+        }
+
     @functools.cached_property
     def _unlimited(self) -> frozenset[str]:
         """The limits of nodes that the engine does not apply."""
@@ -145,7 +156,7 @@ class DockerBackend:
     def _make_network(self, plan: Plan) -> None:
         """The cluster's bridge; recreated when the subnet changed, which requires new nodes anyway."""
         with self._network_lock:
-            wanted = str(plan.network.cidr)
+            cidr = str(plan.network.cidr)
             for network in self.api.networks(names=[self._network]):
                 if network["Name"] != self._network:
                     continue
@@ -154,11 +165,11 @@ class DockerBackend:
                         f"a Docker network called '{self._network}' is there and is not the lab's",
                         next_step="choose another name with --name",
                     )
-                if network["IPAM"]["Config"][0]["Subnet"] == wanted:
+                if network["IPAM"]["Config"][0]["Subnet"] == cidr:
                     return
                 self.api.remove_network(network["Id"])
             reserved = {"vip": plan.vip} if plan.vip else None
-            pool = IPAMPool(subnet=wanted, gateway=str(plan.network.gateway), aux_addresses=reserved)
+            pool = IPAMPool(subnet=cidr, gateway=str(plan.network.gateway), aux_addresses=reserved)
             self.api.create_network(
                 self._network,
                 driver="bridge",
@@ -206,7 +217,7 @@ class DockerBackend:
             self._channels.forget(self._id(node))
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
-        kept = tuple(container.name(self.cluster, role) for role in keep)
+        prefixes = tuple(container.name(self.cluster, role) for role in keep)
         self._channels.forget_all()
         with engine.asking(f"removing what {self.cluster} shares"):
             for network in self.api.networks(filters=labels.ours(self.cluster)):
@@ -214,7 +225,7 @@ class DockerBackend:
             for volume in self._volumes():
                 note = volume["Labels"].get(labels.NOTE)
                 if note is None:
-                    goes = volumes and not volume["Name"].startswith(kept)
+                    goes = volumes and not volume["Name"].startswith(prefixes)
                 else:
                     goes = (volumes and not keep) or not note.startswith(LASTING)
                 if goes:
@@ -283,12 +294,12 @@ class DockerBackend:
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with engine.asking(f"reading the log of {node}", node):
-            wanted: Literal["all"] | int = "all" if tail is None else tail
+            count: Literal["all"] | int = "all" if tail is None else tail
             if not follow:
-                yield from self.api.logs(self._id(node), tail=wanted).decode(errors="replace").splitlines()
+                yield from self.api.logs(self._id(node), tail=count).decode(errors="replace").splitlines()
                 return
             rest = b""
-            for chunk in self.api.logs(self._id(node), stream=True, follow=True, tail=wanted):
+            for chunk in self.api.logs(self._id(node), stream=True, follow=True, tail=count):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
 
@@ -308,10 +319,10 @@ class DockerBackend:
     def endpoint(self, port: int) -> str:
         node, _ = self.observe().published(port)
         with engine.asking(f"asking for the published port {port}", node.name):
-            found = self.api.port(self._id(node.name), port)
-        if not found:
+            bindings = self.api.port(self._id(node.name), port)
+        if not bindings:
             raise BackendError(f"the engine publishes port {port} no more", where=node.name, next_step="run 'lab up'")
-        return f"{found[0]['HostIp']}:{found[0]['HostPort']}"
+        return f"{bindings[0]['HostIp']}:{bindings[0]['HostPort']}"
 
     @property
     def _network(self) -> str:

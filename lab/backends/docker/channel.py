@@ -113,9 +113,9 @@ class Channel:
     def _bytes(self, size: int, deadline: float) -> bytes:
         while len(self._read) < size:
             self._more(deadline)
-        found = bytes(self._read[:size])
+        data = bytes(self._read[:size])
         del self._read[:size]
-        return found
+        return data
 
     def _more(self, deadline: float) -> None:
         """Another frame."""
@@ -126,14 +126,14 @@ class Channel:
         self._read += content
 
     def _exactly(self, size: int, deadline: float) -> bytes:
-        found = bytearray()
-        while len(found) < size:
+        data = bytearray()
+        while len(data) < size:
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-            piece = self._socket.recv(min(size - len(found), PIECE))
+            piece = self._socket.recv(min(size - len(data), PIECE))
             if not piece:
                 raise BackendError("the node, or its engine, stopped while a command ran in it")
-            found += piece
-        return bytes(found)
+            data += piece
+        return bytes(data)
 
 
 class Channels:
@@ -178,7 +178,7 @@ class Channels:
         except BaseException:
             channel.close()
             raise
-        self._kept((container, beside), channel)
+        self._keep_idle((container, beside), channel)
         return done
 
     def forget(self, container: str) -> None:
@@ -195,8 +195,8 @@ class Channels:
         _closed(gone)
 
     def _inside(self, container: str) -> Any:  # noqa: ANN401  a socket of whichever transport
-        made = self._api.exec_create(container, SHELL, stdin=True, environment=SCRIPT)
-        return self._api.exec_start(made["Id"], socket=True)
+        instance = self._api.exec_create(container, SHELL, stdin=True, environment=SCRIPT)
+        return self._api.exec_start(instance["Id"], socket=True)
 
     def _beside(self, container: str) -> Any:  # noqa: ANN401
         """A container of its own, from the same image: what the node may do itself stays as it is.
@@ -208,7 +208,7 @@ class Channels:
         )
         inspected = self._api.inspect_container(container)
         image = owned.beside(inspected) if owned.sealed(inspected) else inspected["Image"]
-        made = self._api.create_container(
+        sidecar = self._api.create_container(
             image,
             SHELL[1:],
             entrypoint=SHELL[:1],
@@ -219,13 +219,13 @@ class Channels:
         )
         opened: Any = None
         try:
-            opened = self._api.attach_socket(made["Id"], {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-            self._api.start(made["Id"])
+            opened = self._api.attach_socket(sidecar["Id"], {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            self._api.start(sidecar["Id"])
         except BaseException:
             if opened is not None:
                 opened.close()
             with contextlib.suppress(APIError):  # the engine may have removed it by itself
-                self._api.remove_container(made["Id"], force=True, v=True)
+                self._api.remove_container(sidecar["Id"], force=True, v=True)
             raise
         return opened
 
@@ -239,7 +239,7 @@ class Channels:
                 channel.close()
         return None
 
-    def _kept(self, key: tuple[str, bool], channel: Channel) -> None:
+    def _keep_idle(self, key: tuple[str, bool], channel: Channel) -> None:
         with self._lock:
             idle = self._idle.setdefault(key, [])
             if len(idle) < IDLE:

@@ -60,7 +60,7 @@ def create(
         port_bindings={entry.port: ("127.0.0.1", entry.host_port) for entry in node.publish},
         log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
     )
-    made: dict[str, Any] = api.create_container(
+    created: dict[str, Any] = api.create_container(
         node.image,
         name=name(plan.cluster, node.name),
         hostname=node.name,
@@ -78,7 +78,7 @@ def create(
             }
         },
     )
-    return str(made["Id"])
+    return str(created["Id"])
 
 
 def unpacked(chunks: Iterable[bytes]) -> bytes:

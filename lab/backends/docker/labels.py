@@ -64,11 +64,11 @@ def observed(row: dict[str, Any], networks: Container[str], *, unlimited: Contai
     )
 
 
-def _applied(wanted: Limits | None, unlimited: Container[str]) -> Limits | None:
+def _applied(limits: Limits | None, unlimited: Container[str]) -> Limits | None:
     """The limits that are applied, 0 for one that is not; None where none is."""
-    if wanted is None:
+    if limits is None:
         return None
-    applied = {key: 0 if key in unlimited else value for key, value in asdict(wanted).items()}
+    applied = {key: 0 if key in unlimited else value for key, value in asdict(limits).items()}
     return Limits(**applied) if any(applied.values()) else None
 
 

@@ -25,12 +25,12 @@ def inside(
     """
     if tools:
         words = [f"{owned.TOOLS}/{BOUNDED[0]}", *BOUNDED[1:], str(seconds), *argv]
-        made = api.exec_create(container, words, user="0", environment=[owned.PATH])
+        instance = api.exec_create(container, words, user="0", environment=[owned.PATH])
     else:
-        made = api.exec_create(container, [*BOUNDED, str(seconds), *argv])
+        instance = api.exec_create(container, [*BOUNDED, str(seconds), *argv])
     with engine.connected(int(seconds) + engine.REQUEST_SECONDS, api.api_version) as client:
-        out, err = client.exec_start(made["Id"], demux=True)
-    return int(api.exec_inspect(made["Id"])["ExitCode"]), out or b"", err or b""
+        out, err = client.exec_start(instance["Id"], demux=True)
+    return int(api.exec_inspect(instance["Id"])["ExitCode"]), out or b"", err or b""
 
 
 def beside(api: docker.APIClient, container: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes, bytes]:
@@ -40,10 +40,10 @@ def beside(api: docker.APIClient, container: str, argv: Sequence[str], seconds: 
     )
     inspected = api.inspect_container(container)
     image = owned.beside(inspected) if owned.sealed(inspected) else inspected["Image"]
-    made = api.create_container(image, list(argv), entrypoint=[*BOUNDED, str(seconds)], host_config=shared)
+    sidecar = api.create_container(image, list(argv), entrypoint=[*BOUNDED, str(seconds)], host_config=shared)
     try:
-        api.start(made["Id"])
-        rc = int(api.wait(made["Id"], timeout=int(seconds) + GRACE_SECONDS)["StatusCode"])
-        return rc, api.logs(made["Id"], stderr=False), api.logs(made["Id"], stdout=False)
+        api.start(sidecar["Id"])
+        rc = int(api.wait(sidecar["Id"], timeout=int(seconds) + GRACE_SECONDS)["StatusCode"])
+        return rc, api.logs(sidecar["Id"], stderr=False), api.logs(sidecar["Id"], stdout=False)
     finally:
-        api.remove_container(made["Id"], force=True, v=True)
+        api.remove_container(sidecar["Id"], force=True, v=True)

@@ -22,7 +22,7 @@ def beside(api: docker.APIClient, recipes: Sequence[Recipe], report: Callable[[s
     families = {wanted.family for wanted in recipes if wanted.app}
     needed = [recipe("base", family) for family in families]
     with engine.asking("looking for the base image"):
-        missing = [base for base in needed if not base_image.here(api, base.tag)]
+        missing = [base for base in needed if not base_image.present(api, base.tag)]
     if missing:
         builder.build(api, missing, report)
     return needed

@@ -75,9 +75,9 @@ class XenBackend:
     def observe(self) -> Existing:
         printed = self.dom0.do("observe")
         self._metadata = domain.known(printed)
-        found = domain.existing(self.cluster, printed)
-        self._believed = {node.name: node.state for node in found.nodes}
-        return found
+        existing = domain.existing(self.cluster, printed)
+        self._believed = {node.name: node.state for node in existing.nodes}
+        return existing
 
     def has_base_image(self, family: str, seconds: float) -> bool:
         from lab import engine
@@ -98,7 +98,7 @@ class XenBackend:
             files = guest.files(report)
             needed = [*recipes, *application.beside(api, recipes, report)]
             disks = list(pool.map(lambda recipe: toolbox.disk(api, recipe.tag, recipe.role, report), needed))
-        self._disks |= {recipe.tag: made.name for recipe, made in zip(needed, disks, strict=True)}
+        self._disks |= {recipe.tag: disk.name for recipe, disk in zip(needed, disks, strict=True)}
         host.place(self.dom0, [*files, *disks], report)
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
@@ -109,12 +109,12 @@ class XenBackend:
         beside = self._disk(recipe("base", plan.family).tag, "base") if program else ""
         kernel = guest.name(guest.KERNEL)
         configuration = domain.config(plan, node, self.settings, self.dom0.store, disk, kernel, beside)
-        made = keys.keys(self.cluster)
+        key_files = keys.keys(self.cluster)
         inbox = domain.payload(files) | {
-            "/lab/node": (domain.told(plan, node, program).encode(), 0o600),
+            "/lab/node": (domain.assignments(plan, node, program).encode(), 0o600),
             **({"/lab/program": (program.script(node).encode(), 0o600)} if program else {}),
-            "/lab/key/authorized_keys": (made.authorized.read_bytes(), 0o600),
-            "/lab/key/host": (made.host.read_bytes(), 0o600),
+            "/lab/key/authorized_keys": (key_files.authorized.read_bytes(), 0o600),
+            "/lab/key/host": (key_files.host.read_bytes(), 0o600),
         }
         metadata = domain.metadata(plan, node, self.settings, disk)
         folder = domain.folder(configuration, inbox)
@@ -305,8 +305,8 @@ class XenBackend:
             return done
         if done.rc in (GONE, SILENT):
             what = "ended while it booted" if done.rc == GONE else f"did not let the lab in within {BOOT_SECONDS} s"
-            said = self.dom0.ask("console", CONSOLE_LINES, "no", node=node, uuid=self._uuid(node)).stdout
-            shown = "".join(f"\n    | {line}" for line in _lines(said)[-CONSOLE_LINES:])
+            console = self.dom0.ask("console", CONSOLE_LINES, "no", node=node, uuid=self._uuid(node)).stdout
+            shown = "".join(f"\n    | {line}" for line in _lines(console)[-CONSOLE_LINES:])
             raise BackendError(
                 f"the domain of {node} {what}; its console:{shown or ' (nothing)'}",
                 where=node,
@@ -326,10 +326,10 @@ class XenBackend:
             raise BackendError(f"{node} {what}", where=node, next_step=next_step) from error
 
     def _state(self, node: str) -> State:
-        found = self.observe().node(node)
-        if found is None:
+        observed = self.observe().node(node)
+        if observed is None:
             raise self._no_such(node)
-        return found.state
+        return observed.state
 
     def _runs(self, node: str) -> bool:
         """Whether a node runs: as when it was last seen running and still answers, else as the host says now."""

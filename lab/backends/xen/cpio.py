@@ -21,14 +21,14 @@ HEAD = 110  # bytes before the name
 def archive(files: Mapping[str, tuple[bytes, int]], folder_mode: int = 0o755) -> bytes:
     """Files (content and mode, by path) and the folders that they lie in, all root's."""
     folders = {str(parent) for path in files for parent in PurePosixPath(path.lstrip("/")).parents} - {"."}
-    made = b"".join(_entry(name, b"", stat.S_IFDIR | folder_mode) for name in sorted(folders))
-    made += b"".join(_entry(path.lstrip("/"), data, stat.S_IFREG | mode) for path, (data, mode) in files.items())
-    return made + _entry("TRAILER!!!", b"", 0)
+    content = b"".join(_entry(name, b"", stat.S_IFDIR | folder_mode) for name in sorted(folders))
+    content += b"".join(_entry(path.lstrip("/"), data, stat.S_IFREG | mode) for path, (data, mode) in files.items())
+    return content + _entry("TRAILER!!!", b"", 0)
 
 
 def files(data: bytes) -> dict[str, bytes]:
     """What the files of archives, one behind the other, hold, by path."""
-    found, at = {}, 0
+    contents, at = {}, 0
     while data[at : at + len(MAGIC)] == MAGIC:
         numbers = [int(data[at + 6 + 8 * field : at + 14 + 8 * field], 16) for field in range(13)]
         mode, size, length = numbers[1], numbers[6], numbers[11]
@@ -36,9 +36,9 @@ def files(data: bytes) -> dict[str, bytes]:
         begin = at + HEAD + length
         begin += -(begin - at) % ALIGN
         if stat.S_ISREG(mode):
-            found[f"/{path}"] = data[begin : begin + size]
+            contents[f"/{path}"] = data[begin : begin + size]
         at = begin + size + (-size % ALIGN)
-    return found
+    return contents
 
 
 def _entry(name: str, content: bytes, mode: int) -> bytes:

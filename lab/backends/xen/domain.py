@@ -107,13 +107,13 @@ def config(  # noqa: PLR0913, PLR0917
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
-def told(plan: Plan, node: NodePlan, program: Program | None = None) -> str:
-    """What the initrd is told of the node, as assignments for its shell (xen/guest/init).
+def assignments(plan: Plan, node: NodePlan, program: Program | None = None) -> str:
+    """What the initrd reads about the node: assignments for its shell (xen/guest/init).
 
     `program`: that of an application.
     """
     volumes = [f"xvd{which}:{path}" for which, path in zip(DATA_DISKS, node.volumes.values(), strict=False)]
-    said = {
+    values = {
         "NAME": node.name,
         "ADDRESS": node.address,
         "PREFIX": plan.network.prefixlen,
@@ -125,15 +125,15 @@ def told(plan: Plan, node: NodePlan, program: Program | None = None) -> str:
         "THREADS": node.limits.processes + KERNEL_THREADS,
         "DEVICES": " ".join(node.devices),
         "TMPFS": "\n".join(f"{path} {options}" for path, options in TMPFS.items()),
-        **(program.told(node) if program else {}),
+        **(program.assignments(node) if program else {}),
     }
-    return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in said.items())
+    return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in values.items())
 
 
-def payload(given: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
+def payload(files: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
     """Files for a node as they lie in its initrd, with a number by which it knows whether it took them over."""
     number = uuid.uuid4().hex.encode()
-    return {f"/lab/files{path}": entry for path, entry in given.items()} | {"/lab/letter": (number, 0o600)}
+    return {f"/lab/files{path}": entry for path, entry in files.items()} | {"/lab/letter": (number, 0o600)}
 
 
 def unpack(files: Mapping[str, tuple[bytes, int]]) -> str:
@@ -177,9 +177,11 @@ class Metadata:
     @classmethod
     def read(cls, line: str) -> Metadata:
         """As `line` wrote it."""
-        kept = json.loads(line)
+        stored = json.loads(line)
         known = {entry.name for entry in fields(cls)}
-        return cls(**{key: value for key, value in kept.items() if key in known} | {"fixed": Fixed.read(kept["fixed"])})
+        return cls(
+            **{key: value for key, value in stored.items() if key in known} | {"fixed": Fixed.read(stored["fixed"])}
+        )
 
     @property
     def line(self) -> str:
@@ -211,27 +213,27 @@ def metadata(plan: Plan, node: NodePlan, settings: Xen, disk: str) -> Metadata:
 
 def known(printed: str) -> dict[str, Metadata]:
     """What is remembered, by node, from the second half of what `observe` prints."""
-    found = (Metadata.read(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
-    return {metadata.fixed.name: metadata for metadata in found}
+    entries = (Metadata.read(line) for line in printed.partition("\n---\n")[2].splitlines() if line)
+    return {metadata.fixed.name: metadata for metadata in entries}
 
 
 def states(printed: str) -> dict[str, State]:
     """The state of every domain by its UUID, from `xl list -v`; see xl(1) for its letters."""
-    found = {}
+    by_uuid = {}
     for line in printed.partition("\n---")[0].splitlines()[1:]:
         columns = line.split()
         if len(columns) > 6 and "d" not in columns[4]:  # noqa: PLR2004  a dying one is no more
-            found[columns[6]] = State.PAUSED if "p" in columns[4] else State.RUNNING
-    return found
+            by_uuid[columns[6]] = State.PAUSED if "p" in columns[4] else State.RUNNING
+    return by_uuid
 
 
 def existing(cluster: str, printed: str) -> Existing:
     """The cluster from what `observe` prints."""
     alive, remembered = states(printed), known(printed)
     nodes = []
-    for node, kept in remembered.items():
-        asleep = State.STOPPED if kept.started else State.CREATED
-        nodes.append(Observed(kept.fixed, alive.get(identity(cluster, node), asleep), kept.limits))
+    for node, stored in remembered.items():
+        asleep = State.STOPPED if stored.started else State.CREATED
+        nodes.append(Observed(stored.fixed, alive.get(identity(cluster, node), asleep), stored.limits))
     first = next(iter(remembered.values()), None)
     return Existing.of(
         nodes,

@@ -51,8 +51,8 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
         HostError: none is said, and the nested one is not running.
     """
     if settings.host:
-        told = dom0.address(settings.host)
-        return Dom0(Link(told.shown, (*CHECKED, *told.destination)), told.store, cluster), REAL
+        address = dom0.address(settings.host)
+        return Dom0(Link(address.shown, (*CHECKED, *address.destination)), address.store, cluster), REAL
     from lab.backends.xen.nested import machine
 
     running = machine.running()
@@ -67,15 +67,15 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
 
 def facts(host: Dom0) -> Facts:
     """Asks a host what it is and has."""
-    told = [line.partition(":") for line in host.do("facts").splitlines()]
-    said = {key.strip(): value.strip() for key, _, value in told}
-    routes = [value.split() for key, _, value in told if key.strip() == "lab_route"]
+    rows = [line.partition(":") for line in host.do("facts").splitlines()]
+    values = {key.strip(): value.strip() for key, _, value in rows}
+    routes = [value.split() for key, _, value in rows if key.strip() == "lab_route"]
     return Facts(
-        said["xen_version"],
-        int(said["nr_cpus"]),
-        int(said["free_memory"]),
-        int(said["lab_disk"]),
-        said["lab_console"] != "0",
+        values["xen_version"],
+        int(values["nr_cpus"]),
+        int(values["free_memory"]),
+        int(values["lab_disk"]),
+        values["lab_console"] != "0",
         tuple((route[0], route[1]) for route in routes),
     )
 
@@ -110,7 +110,7 @@ class Nodes:
         """The way into a node."""
         with self._lock:
             if node not in self._links or self._links[node][0] != address:
-                self._links[node] = (address, self._made(node, address))
+                self._links[node] = (address, self._new_link(node, address))
             way = self._links[node][1]
         self.host.link.connect()
         return way
@@ -119,7 +119,7 @@ class Nodes:
         """Whether the way into a node was used before and still is one."""
         return node in self._links and self._links[node][1].answers()
 
-    def _made(self, node: str, address: str) -> Link:
+    def _new_link(self, node: str, address: str) -> Link:
         own, through = keys.keys(self.cluster), self.host.link
         *options, destination = through.arguments
         jump = shlex.join(["ssh", "-S", str(through.socket), *options, "-W", "%h:%p", destination])

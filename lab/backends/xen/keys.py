@@ -38,14 +38,14 @@ def keys(cluster: str) -> Keys:
 
 
 def _ensured(folder: Path) -> Keys:
-    found = Keys(*(folder / f"xen-{name}" for name in ("identity", "authorized", "host", "known-hosts")))
-    if not found.known_hosts.is_file():
+    key_files = Keys(*(folder / f"xen-{name}" for name in ("identity", "authorized", "host", "known-hosts")))
+    if not key_files.known_hosts.is_file():
         own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        private.write(found.identity, openssh(own))
-        private.write(found.authorized, public(own) + b"\n")
-        private.write(found.host, _dropbear(host))
-        private.write(found.known_hosts, f"{ALIAS} ".encode() + public(host) + b"\n")
-    return found
+        private.write(key_files.identity, openssh(own))
+        private.write(key_files.authorized, public(own) + b"\n")
+        private.write(key_files.host, _dropbear(host))
+        private.write(key_files.known_hosts, f"{ALIAS} ".encode() + public(host) + b"\n")
+    return key_files
 
 
 def openssh(key: Ed25519PrivateKey) -> bytes:

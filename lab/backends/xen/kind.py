@@ -50,7 +50,7 @@ class XenKind(BackendKind):
         from lab.backends.xen.nested import machine
 
         # While the nested host runs, its domains run on these disks.
-        return toolbox.kept(digests, all_of_use=machine.running() is not None)
+        return toolbox.stored(digests, all_of_use=machine.running() is not None)
 
     def vital(self, settings: Settings) -> bool:
         """A nested host that is not booted yet is nothing that is missing."""

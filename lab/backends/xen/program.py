@@ -56,7 +56,7 @@ class Program:
             person=person,
         )
 
-    def told(self, node: NodePlan) -> dict[str, str]:
+    def assignments(self, node: NodePlan) -> dict[str, str]:
         """What the initrd is told besides what it is told of every node, by name."""
         owned = [file.path for file in node.files if not file.mode & OTHERS]
         return {

@@ -22,8 +22,8 @@ def _valid_host(url: str) -> str:
     Raises:
         ValueError: it is not of the form `ssh://[user@]host[:port][/folder]`.
     """
-    found = _URL.fullmatch(url)
-    if not found or not 0 < int(found[1] or 22) < PORTS or ".." in url:
+    match = _URL.fullmatch(url)
+    if not match or not 0 < int(match[1] or 22) < PORTS or ".." in url:
         raise ValueError(f"a Xen host is written ssh://[user@]host[:port][/folder], not {url!r}")
     return url
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10  # for the way in and the banner of the other side
 CONTROL_SECONDS = 15  # for a question to a master on this machine
 MARGIN_SECONDS = 5  # in which ssh itself says that it had no answer, before it is ended
-IDLE_SECONDS = 300  # a master that nobody uses ends by itself
+IDLE_SECONDS = 300  # an unused master ends by itself
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6")
 LOST = 255  # ssh's own exit code
 
@@ -131,13 +131,13 @@ class Link:
         limit = math.ceil(self.clock.limit(CONNECT_SECONDS))
         options = ("-o", persist, "-o", f"ConnectTimeout={limit}", *ALIVE, *self.extra)
         argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), *options, *self.arguments]
-        with tempfile.TemporaryFile() as said:
+        with tempfile.TemporaryFile() as errors:
             try:
                 done = subprocess.run(  # noqa: S603
                     argv,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=said,
+                    stderr=errors,
                     timeout=limit + MARGIN_SECONDS,
                     check=False,
                 )
@@ -145,9 +145,9 @@ class Link:
                 raise HostError("'ssh' is missing", next_step="install OpenSSH's client (openssh-client)") from error
             except subprocess.TimeoutExpired as error:
                 raise trouble.unreachable(self.where, f"no answer within {limit} s") from error
-            said.seek(0)
+            errors.seek(0)
             if done.returncode:
-                raise trouble.unreachable(self.where, said.read().decode(errors="replace").strip())
+                raise trouble.unreachable(self.where, errors.read().decode(errors="replace").strip())
 
     def answers(self) -> bool:
         """Whether there is a master, and it answers."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import docker
     from typing_extensions import Buffer
 
-FAMILY = "debian"  # the kernel of every domain, whatever its own family
+FAMILY = "debian"  # the kernel of every domain, of both families
 GUEST, HOST = "xen-guest", "xen-host"
 PARTS = {GUEST: ("kernel", "guest"), HOST: ("kernel", "host")}
 BLOCK = 1 << 20
@@ -65,27 +65,27 @@ def recipe(kind: str) -> Recipe:
 
 def outputs(kind: str, names: Iterable[str], report: Callable[[str, str], None]) -> dict[str, Path]:
     """Files that the build of `xen-guest` or `xen-host` leaves in /out; built and taken out unless they are kept."""
-    wanted = recipe(kind)
-    found = {name: paths.disks() / f"{kind}-{wanted.digest}-{name}" for name in names}
-    missing = {name: path for name, path in found.items() if not path.is_file()}
+    source = recipe(kind)
+    files = {name: paths.disks() / f"{kind}-{source.digest}-{name}" for name in names}
+    missing = {name: path for name, path in files.items() if not path.is_file()}
     if missing:
         with engine.connected(MAKE_SECONDS) as api, engine.asking(f"reading {kind}"):
-            builder.build(api, [wanted], report)
-            made = api.create_container(wanted.tag, ["true"], labels=_mark(kind))["Id"]
+            builder.build(api, [source], report)
+            container = api.create_container(source.tag, ["true"], labels=_mark(kind))["Id"]
             try:
                 for name, path in missing.items():
                     report(kind, f"keeping {name}")
-                    _take_out(api, made, f"/out/{name}", path)
+                    _take_out(api, container, f"/out/{name}", path)
             finally:
-                api.remove_container(made, force=True)
-    return found
+                api.remove_container(container, force=True)
+    return files
 
 
 def disk(api: docker.APIClient, image: str, role: str, report: Callable[[str, str], None]) -> Path:
     """A role's image as an ext4 disk, named by the image's own digest; made unless it is kept."""
-    kept = _kept(api, image, role)
-    if kept:
-        return kept
+    existing = _stored_disk(api, image, role)
+    if existing:
+        return existing
     # Never the same name twice: a host that has read the old file need not notice that there is a new one.
     path = paths.disks() / f"{_stem(api, image, role)}-{secrets.token_hex(3)}.ext4"
     report(role, "making a disk of its image")
@@ -115,10 +115,10 @@ def disk_name(api: docker.APIClient, image: str, role: str) -> str:
     Raises:
         BackendError: the image, or its disk, is missing.
     """
-    kept = _kept(api, image, role)
-    if kept is None:
+    existing = _stored_disk(api, image, role)
+    if existing is None:
         raise BackendError(f"there is no disk of {image}", next_step="'lab up' makes it")
-    return kept.name
+    return existing.name
 
 
 def tool_images() -> frozenset[str]:
@@ -126,25 +126,25 @@ def tool_images() -> frozenset[str]:
     return frozenset(recipe(kind).tag for kind in PARTS)
 
 
-def kept(digests: frozenset[str], *, all_of_use: bool) -> list[Kept]:
+def stored(digests: frozenset[str], *, all_of_use: bool) -> list[Kept]:
     """All that is kept of images, by name; of use is what is of an image with these digests, or of this version."""
     stems = {digest[:DIGITS] for digest in digests} | {recipe(kind).digest for kind in PARTS}
-    found = []
+    items = []
     for path in sorted(path for path in paths.disks().iterdir() if path.is_file()):
         of_use = all_of_use or any(f"-{stem}-" in path.name for stem in stems)
         with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-            found.append(Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "", str(path)))
-    return found
+            items.append(Kept(path.name, (), path.stat().st_size, "for Xen domains" if of_use else "", str(path)))
+    return items
 
 
-def _kept(api: docker.APIClient, image: str, role: str) -> Path | None:
+def _stored_disk(api: docker.APIClient, image: str, role: str) -> Path | None:
     return next(iter(sorted(paths.disks().glob(f"{_stem(api, image, role)}-*.ext4"))), None)
 
 
 def _stem(api: docker.APIClient, image: str, role: str) -> str:
     with engine.asking(f"looking at {image}"):
-        found = api.inspect_image(image)  # type: ignore[no-untyped-call]
-    return f"{role}-{found['Id'].removeprefix('sha256:')[:DIGITS]}"
+        inspected = api.inspect_image(image)  # type: ignore[no-untyped-call]
+    return f"{role}-{inspected['Id'].removeprefix('sha256:')[:DIGITS]}"
 
 
 def _mark(what: str) -> dict[str, str]:
@@ -154,17 +154,17 @@ def _mark(what: str) -> dict[str, str]:
 
 def _run(api: docker.APIClient, container: str, script: str, stdin: Iterable[bytes] = ()) -> None:
     """A command in a container, fed with `stdin`: several times as fast as the engine's own way to copy many files."""
-    made = api.exec_create(container, ["sh", "-c", script], stdin=True)["Id"]
-    answer = cast("io.RawIOBase", api.exec_start(made, socket=True))
+    instance = api.exec_create(container, ["sh", "-c", script], stdin=True)["Id"]
+    answer = cast("io.RawIOBase", api.exec_start(instance, socket=True))
     connection = cast("socket.socket", getattr(answer, "_sock", answer))
     # The SDK hands out the inside of its answer: the answer has to be closed first, the connection then.
     with connection, closing(getattr(answer, "_response", answer)):
         for chunk in stdin:
             connection.sendall(chunk)
         connection.shutdown(socket.SHUT_WR)
-        said = b"".join(iter(lambda: answer.read(BLOCK), b""))
-    if api.exec_inspect(made)["ExitCode"]:
-        raise BackendError(f"making a disk failed: {said.decode(errors='replace').strip()[-600:]}")
+        output = b"".join(iter(lambda: answer.read(BLOCK), b""))
+    if api.exec_inspect(instance)["ExitCode"]:
+        raise BackendError(f"making a disk failed: {output.decode(errors='replace').strip()[-600:]}")
 
 
 def _take_out(api: docker.APIClient, container: str, inside: str, path: Path) -> None:

@@ -67,21 +67,21 @@ REFUSED = (
 )
 
 
-def unreachable(where: str, said: str) -> HostError:
+def unreachable(where: str, output: str) -> HostError:
     """There is no way into a host."""
     for pattern, what, next_step in UNREACHABLE:
-        if re.search(pattern, said, re.IGNORECASE):
+        if re.search(pattern, output, re.IGNORECASE):
             return HostError(what.format(where=where), where=where, next_step=next_step)
-    last = said.splitlines()[-1] if said else "it says nothing"
+    last = output.splitlines()[-1] if output else "it says nothing"
     return HostError(
         f"{where} can't be reached: {last}", where=where, next_step="is it up, and is its sshd reachable from here?"
     )
 
 
-def refused(where: str, asked: str, said: str) -> LabError:
+def refused(where: str, command: str, output: str) -> LabError:
     """A command on the host failed: what is known to go wrong is a `HostError`, the rest as it was said."""
     for pattern, what, next_step in REFUSED:
-        found = re.search(pattern, said, re.IGNORECASE)
-        if found:
-            return HostError(what.format(where=where, **found.groupdict()), where=where, next_step=next_step)
-    return BackendError(f"{asked}: {where} says: {said[-600:] or 'nothing'}", where=where)
+        match = re.search(pattern, output, re.IGNORECASE)
+        if match:
+            return HostError(what.format(where=where, **match.groupdict()), where=where, next_step=next_step)
+    return BackendError(f"{command}: {where} says: {output[-600:] or 'nothing'}", where=where)

@@ -102,60 +102,60 @@ def _plots(frame: svg.Frame, data: RunData) -> list[Markup]:
 
 def _answering(data: RunData) -> dict[str, list[svg.Bar]]:
     """Lane of each address: answers, and outages in another colour and position."""
-    found, late = {}, data.clock.limit(probes.LATE)
+    lanes, late = {}, data.clock.limit(probes.LATE)
     for name, rows in data.rows.items():
         if rows:
             good = [svg.Bar(span.begun, span.ended, "up", f"{name} answers") for span in _alive(rows, late)]
             silent = probes.outages(rows, late)
             bad = [svg.Bar(o.begun, o.ended, "down", f"{name}: {o.value}, {o.seconds:.2f} s") for o in silent]
-            found[name] = good + bad
-    return found
+            lanes[name] = good + bad
+    return lanes
 
 
 def _alive(rows: Sequence[Row], late: float) -> list[probes.Span]:
-    found, begun = [], rows[0].due
+    spans, begun = [], rows[0].due
     for outage in probes.outages(rows, late):
         if outage.begun > begun:
-            found.append(probes.Span(begun, outage.begun))
+            spans.append(probes.Span(begun, outage.begun))
         begun = outage.ended
-    return [*found, probes.Span(begun, rows[-1].due)]
+    return [*spans, probes.Span(begun, rows[-1].due)]
 
 
 def _vip(data: RunData) -> dict[str, list[svg.Bar]]:
-    found: dict[str, list[svg.Bar]] = {node.name: [] for node in data.plan.nodes if node.holds_vip}
+    lanes: dict[str, list[svg.Bar]] = {node.name: [] for node in data.plan.nodes if node.holds_vip}
     for span in probes.lane(data.rows.get(probes.VIP, ())):
         text = f"{span.value} holds the VIP, {span.seconds:.2f} s"
-        found.setdefault(span.value, []).append(svg.Bar(span.begun, span.ended, "up", text))
-    return found
+        lanes.setdefault(span.value, []).append(svg.Bar(span.begun, span.ended, "up", text))
+    return lanes
 
 
 def _pools(data: RunData) -> dict[str, list[svg.Bar]]:
-    found: dict[str, list[svg.Bar]] = {}
+    lanes: dict[str, list[svg.Bar]] = {}
     for node in data.plan.nodes:
         rows = [row for row in data.rows.get(node.name, ()) if "=" in row.value]
         for span in probes.lane(rows):
             for name in sorted(probes.members(span.value)):
-                row = found.setdefault(f"{_brief(node.name)}: {_brief(name)}", [])
+                row = lanes.setdefault(f"{_brief(node.name)}: {_brief(name)}", [])
                 text = f"{name} is in the pool of {node.name}"
                 if row and span.begun - row[-1].ended < data.interval * 1.5:
                     row[-1] = svg.Bar(row[-1].begun, span.ended, "up", text)
                 else:
                     row.append(svg.Bar(span.begun, span.ended, "up", text))
-    return dict(sorted(found.items()))
+    return dict(sorted(lanes.items()))
 
 
 def _stalls(data: RunData) -> dict[str, list[svg.Bar]]:
     """The stalls of each machine; stalls too close to be told apart in the plot are one bar."""
-    found: dict[str, list[svg.Bar]] = {HERE: [], CLIENT: []}
+    lanes: dict[str, list[svg.Bar]] = {HERE: [], CLIENT: []}
     narrowest = (data.ended - data.begun) / STALLS
     for stall in sorted(data.stalls, key=lambda stall: stall.begun):
-        row = found[stall.where]
+        row = lanes[stall.where]
         text = f"{stall.where} stalled for {stall.seconds:.3f} s"
         if row and stall.begun - row[-1].ended < narrowest:
             row[-1] = svg.Bar(row[-1].begun, max(row[-1].ended, stall.ended), "down", row[-1].text)
         else:
             row.append(svg.Bar(stall.begun, stall.ended, "down", text))
-    return found
+    return lanes
 
 
 def _brief(node: str) -> str:

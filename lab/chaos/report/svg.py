@@ -180,13 +180,13 @@ def _linear(values: Sequence[float]) -> _Scale:
 
 def _paths(frame: Frame, line: Series, scale: _Scale) -> list[str]:
     """One path for each part without a gap."""
-    found: list[list[str]] = [[]]
+    segments: list[list[str]] = [[]]
     for at, value in line.points:
         if value is None:
-            found.append([])
+            segments.append([])
         else:
-            found[-1].append(f"{frame.x(at):.1f} {scale.y(value):.1f}")
-    return [f"M{'L'.join(points)}" if len(points) > 1 else f"M{points[0]}h2" for points in found if points]
+            segments[-1].append(f"{frame.x(at):.1f} {scale.y(value):.1f}")
+    return [f"M{'L'.join(points)}" if len(points) > 1 else f"M{points[0]}h2" for points in segments if points]
 
 
 def _short(value: float) -> str:

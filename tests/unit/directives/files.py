@@ -90,7 +90,7 @@ OTHERS = (
     *("/etc/lab/hosts", "/etc/lab/resolv.conf", "/etc/lab/limits.conf", "/etc/pam.d/sshd"),  # of glibc and PAM
     *("/etc/lab/egress.nft", "/etc/lab/accounts.sql", "/etc/postfix/authored"),  # rules, statements, patterns
     *("/etc/lab/app", "/etc/lab/environment"),  # of applications: settings of the lab's programs, variables
-    *("/etc/lab/backup.json", "/etc/lab/leaving.json", "/etc/lab/mysql.json", "/etc/lab/guestbook.ini"),
+    *("/etc/lab/backup.json", "/etc/lab/drain.json", "/etc/lab/mysql.json", "/etc/lab/guestbook.ini"),
     *("/etc/lab/direct-routing", "/etc/lab/directories", "/etc/lab/keepalived.options", "/etc/lab/keys"),
     *("/etc/lab/known_hosts", "/etc/lab/logins", "/etc/lab/memory", "/etc/lab/mounts", "/etc/lab/passwords/*"),
     *("/etc/lab/peers", "/etc/lab/people", "/etc/lab/repository", "/etc/lab/site.env", "/etc/lab/skel/*"),

@@ -77,12 +77,12 @@ class Running:
 def running() -> Running | None:
     """The nested host of this user, if it lives. What a killed one left is taken away."""
     folder = paths.xen_host()
-    told = folder / "machine.json"
-    if not told.is_file():
+    record = folder / "machine.json"
+    if not record.is_file():
         return None
     if _alive(folder / "qemu.pid"):
-        return Running(**json.loads(told.read_text(encoding="utf-8")))
-    told.unlink()
+        return Running(**json.loads(record.read_text(encoding="utf-8")))
+    record.unlink()
     return None
 
 
@@ -95,15 +95,15 @@ def up(machine: Machine, say: Callable[[str], None], report: Callable[[str, str]
     """
     machine.check()
     with _only_one():
-        found = running()
-        if found:
+        existing = running()
+        if existing:
             say("the nested Xen host runs already")
-            return found
+            return existing
         media = _media(machine, report)
         for accelerator, why in _accelerators(say):
             begun = time.monotonic()
             try:
-                made = _boot(machine, media, accelerator)
+                started = _boot(machine, media, accelerator)
             except BackendError as error:
                 if accelerator == "tcg":
                     raise
@@ -111,19 +111,19 @@ def up(machine: Machine, say: Callable[[str], None], report: Callable[[str, str]
                 _remember_refusal()
                 continue
             say(f"QEMU runs Xen by {why}; it answered after {time.monotonic() - begun:.0f} s")
-            return made
+            return started
     raise AssertionError("plain emulation is always tried")
 
 
-def down(found: Running, *, seconds: float = STOP_SECONDS) -> None:
+def down(host: Running, *, seconds: float = STOP_SECONDS) -> None:
     """Ends a nested host: its domains cleanly first; by force where it does not answer."""
     pid_file = paths.xen_host() / "qemu.pid"
     with contextlib.suppress(HostError, BackendError):
-        found.link.run("kill -TERM 1", seconds=10)
+        host.link.run("kill -TERM 1", seconds=10)
         _wait_for_end(pid_file, seconds)
-    found.link.close()
+    host.link.close()
     if _alive(pid_file):
-        os.kill(found.pid, signal.SIGKILL)
+        os.kill(host.pid, signal.SIGKILL)
         _wait_for_end(pid_file, 10)
     (paths.xen_host() / "machine.json").unlink(missing_ok=True)
 
@@ -136,16 +136,16 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     if done.returncode:
         raise BackendError(f"QEMU does not start: {(done.stderr or done.stdout).strip()[-600:]}")
-    made = Running(int(media.pid.read_text()), port, accelerator, machine.memory, machine.cpus)
+    host = Running(int(media.pid.read_text()), port, accelerator, machine.memory, machine.cpus)
     try:
         _wait_until_ready(media)
-        made.link.connect()
+        host.link.connect()
     except BaseException:
-        os.kill(made.pid, signal.SIGKILL)
+        os.kill(host.pid, signal.SIGKILL)
         _wait_for_end(media.pid, 10)
         raise
-    drafts.write(media.state / "machine.json", json.dumps(asdict(made)))
-    return made
+    drafts.write(media.state / "machine.json", json.dumps(asdict(host)))
+    return host
 
 
 def _wait_until_ready(media: Media) -> None:
@@ -156,39 +156,39 @@ def _wait_until_ready(media: Media) -> None:
     """
     begun = time.monotonic()
     while True:
-        said = media.serial.read_text(errors="replace") if media.serial.is_file() else ""
+        console = media.serial.read_text(errors="replace") if media.serial.is_file() else ""
         waited = time.monotonic() - begun
-        if READY in said:
+        if READY in console:
             return
         if not _alive(media.pid):
-            raise _not_booted("QEMU ended", said)
-        if any(sign in said for sign in DEAD):
-            raise _not_booted("the host crashed", said)
-        if waited > BOOT_SECONDS or (waited > FIRST_LINE_SECONDS and "Xen" not in said):
-            raise _not_booted(f"no more was seen after {waited:.0f} s", said)
+            raise _not_booted("QEMU ended", console)
+        if any(sign in console for sign in DEAD):
+            raise _not_booted("the host crashed", console)
+        if waited > BOOT_SECONDS or (waited > FIRST_LINE_SECONDS and "Xen" not in console):
+            raise _not_booted(f"no more was seen after {waited:.0f} s", console)
         time.sleep(POLL_SECONDS)
 
 
-def _not_booted(why: str, said: str) -> BackendError:
-    tail = "".join(f"\n    | {line}" for line in said.splitlines()[-SHOWN:]) or " (nothing)"
+def _not_booted(why: str, console: str) -> BackendError:
+    tail = "".join(f"\n    | {line}" for line in console.splitlines()[-SHOWN:]) or " (nothing)"
     return BackendError(f"the nested Xen host did not boot: {why}; its console:{tail}")
 
 
 def _media(machine: Machine, report: Callable[[str, str], None]) -> Media:
     """All files; the initrd is this boot's own, since it brings the keys."""
     folder = paths.xen_host()
-    made = toolbox.outputs(toolbox.HOST, ("xen", "vmlinux", "initrd", "root.ext4"), report)
+    outputs = toolbox.outputs(toolbox.HOST, ("xen", "vmlinux", "initrd", "root.ext4"), report)
     toolbox.outputs(toolbox.GUEST, ("vmlinux", "initrd"), report)
-    given = {"host": f"ADDRESS={qemu.ADDRESS}/24\nSTORE={STORE}\n".encode(), **_keys(folder)}
+    entries = {"host": f"ADDRESS={qemu.ADDRESS}/24\nSTORE={STORE}\n".encode(), **_keys(folder)}
     initrd = folder / "initrd"
     initrd.touch(mode=0o600)
-    letter = cpio.archive({f"/lab/{name}": (content, 0o600) for name, content in given.items()})
-    initrd.write_bytes(made["initrd"].read_bytes() + letter)
+    letter = cpio.archive({f"/lab/{name}": (content, 0o600) for name, content in entries.items()})
+    initrd.write_bytes(outputs["initrd"].read_bytes() + letter)
     store = folder / "store.img"
     if not store.is_file():
         store.touch(mode=0o600)
         os.truncate(store, machine.disk << 30)
-    return qemu.Media(made["xen"], made["vmlinux"], initrd, made["root.ext4"], store, paths.disks(), folder)
+    return qemu.Media(outputs["xen"], outputs["vmlinux"], initrd, outputs["root.ext4"], store, paths.disks(), folder)
 
 
 def _keys(folder: Path) -> dict[str, bytes]:
@@ -252,6 +252,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def described(found: Running) -> dict[str, object]:
+def described(host: Running) -> dict[str, object]:
     """For `lab xen host status`."""
-    return asdict(found)
+    return asdict(host)

@@ -31,14 +31,14 @@ def ensure(say: Callable[[str], None]) -> None:
 
 def findings() -> list[Finding]:
     """What is here of it."""
-    found = []
+    rows = []
     for program, package in TOOLS.items():
         where = shutil.which(program)
         way = f"'lab doctor --backend xen --fix', or install {package}"
-        found.append(Finding(program, bool(where), where or "missing", way, vital=program == "ssh"))
+        rows.append(Finding(program, bool(where), where or "missing", way, vital=program == "ssh"))
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
     kvm = "can be used; whether it carries Xen shows when it boots" if usable else "not here: plain emulation"
-    found.append(Finding("kvm", good=True, found=kvm))
+    rows.append(Finding("kvm", good=True, detail=kvm))
     running = machine.running()
-    said = f"runs by {running.accelerator}" if running else "not running"
-    return [*found, Finding("nested Xen host", good=True, found=said)]
+    state = f"runs by {running.accelerator}" if running else "not running"
+    return [*rows, Finding("nested Xen host", good=True, detail=state)]

@@ -38,9 +38,9 @@ TURNS = 7
 class Session(threading.Thread):
     """One connection after the other."""
 
-    def __init__(self, told: dict[str, Any], where: dict[str, Any], out: TextIO, ended: threading.Event) -> None:
+    def __init__(self, entry: dict[str, Any], where: dict[str, Any], out: TextIO, ended: threading.Event) -> None:
         super().__init__(daemon=True)
-        self._told, self._where, self._out, self._ended = told, where, out, ended
+        self._entry, self._where, self._out, self._ended = entry, where, out, ended
         self._connection: Any = None
         self._sending: tuple[int, float] | None = None  # number and begin of the transaction that has no row yet
         self._lock = threading.Lock()
@@ -49,11 +49,11 @@ class Session(threading.Thread):
         """Writes until it is told to end."""
         number = 0
         while not self._ended.is_set():
-            turns = self._told["statements"]
+            turns = self._entry["statements"]
             if self._connected():
                 self._transaction(number, turns[number % len(turns)])
                 number += 1
-            self._ended.wait(self._told["pause"])
+            self._ended.wait(self._entry["pause"])
         self._close()
 
     def _connected(self) -> bool:
@@ -87,7 +87,7 @@ class Session(threading.Thread):
             if self._sending:
                 number, begun = self._sending
                 self._sending = None
-                row = [self._told["name"], number, begun, time.time() - begun, outcome, error]
+                row = [self._entry["name"], number, begun, time.time() - begun, outcome, error]
                 self._out.write(json.dumps(row) + "\n")
 
     def _sent(self, statements: Sequence[str]) -> None:
@@ -104,17 +104,17 @@ class Session(threading.Thread):
 
 def main(plan: str, path: str) -> None:
     """Writes what the plan says."""
-    told = json.loads(Path(plan).read_text(encoding="utf-8"))
-    where = place(told["url"], AUTHORITY, told["timeout"]) | {"charset": "utf8mb4"}
+    document = json.loads(Path(plan).read_text(encoding="utf-8"))
+    where = place(document["url"], AUTHORITY, document["timeout"]) | {"charset": "utf8mb4"}
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with Path(path).open("w", buffering=1, encoding="utf-8") as out:
-        sessions = [Session(one, where, out, ended) for one in told["sessions"]]
+        sessions = [Session(one, where, out, ended) for one in document["sessions"]]
         for session in sessions:
             session.start()
-        ended.wait(told["seconds"])
+        ended.wait(document["seconds"])
         ended.set()
-        last = time.monotonic() + told["timeout"]
+        last = time.monotonic() + document["timeout"]
         for session in sessions:
             session.join(max(0.0, last + 1 - time.monotonic()))
             session.written("unknown", "not answered until the end")

@@ -1,9 +1,9 @@
 """lab_node.arrivals [MAILBOX]: moves a mailbox's new messages from each new/ to the cur/ beside it, where many wait.
 
 Dovecot moves them when a mailbox is opened, one after the other: 20 ms each on the shared filesystem, two minutes for
-5,000. This moves many at a time. Whoever moves a message first has moved it; a name is never given twice.
+5,000. This moves many at a time. Concurrent moves are safe: the first one succeeds, and no name is used twice.
 
-Without a mailbox: all of them, again and again, so that it is done before their owners come.
+Without a mailbox: all of them, repeatedly, before their owners log in.
 """
 
 from __future__ import annotations
@@ -52,28 +52,28 @@ def written(mailbox: Path) -> dict[Path, int]:
     return {folder: folder.stat().st_mtime_ns for folder in folders(mailbox)}
 
 
-def look(seen: dict[Path, dict[Path, int]]) -> None:
-    """Moves what waits in all mailboxes that were written to since the last look, as `seen` tells."""
+def look(times: dict[Path, dict[Path, int]]) -> None:
+    """Moves what waits in all mailboxes that were written to since the last look, recorded in `times`."""
     for mailbox in MAILBOXES.glob("*/*/Maildir"):
         try:
             now = written(mailbox)
-            if seen.get(mailbox) != now:
+            if times.get(mailbox) != now:
                 move_all(mailbox)
-                seen[mailbox] = now
+                times[mailbox] = now
         except OSError as error:  # it was removed, or storage is not reached
             print(f"{mailbox.relative_to(MAILBOXES)}: new messages can't be moved: {error}", flush=True)
 
 
 def keep_looking() -> None:
     """Looks for ever, while no other node does."""
-    seen: dict[Path, dict[Path, int]] = {}
+    times: dict[Path, dict[Path, int]] = {}
     while True:
         try:
             with TURN.open("a") as turn:  # not changed by each look: backups compare its time
                 fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                look(seen)
+                look(times)
         except BlockingIOError:
-            pass  # another node looks just now
+            pass  # another node has the turn
         except OSError as error:
             print(f"new messages can't be moved: {error}", flush=True)
         time.sleep(LOOK_SECONDS)

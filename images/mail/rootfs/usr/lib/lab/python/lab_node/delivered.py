@@ -1,8 +1,8 @@
 """lab_node.delivered SCRIPT: writes the Sieve script that is run before each person's own, and drops known messages.
 
-Postfix takes a message out of its queue once Dovecot has said that it is in the mailbox. Whoever is killed between the
-two delivers it again. Dovecot does not start before this has looked for each message of the queue, by its queue id, in
-the mailboxes of its recipients.
+Postfix removes a message from its queue after Dovecot has reported its delivery. A node that is killed between the two
+delivers it again. Dovecot starts after this program has searched the recipients' mailboxes for each message of the
+queue, by its queue id.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def queued() -> list[dict[str, Any]]:
     After a kill Postfix may defer what is in the mailbox, since Dovecot does not listen yet; a second kill then finds
     it in the deferred queue.
     """
-    said = subprocess.run(["postqueue", "-j"], capture_output=True, text=True, check=False).stdout
-    return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    output = subprocess.run(["postqueue", "-j"], capture_output=True, text=True, check=False).stdout
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-def wanted(rows: Iterable[dict[str, Any]]) -> dict[str, Ids]:
+def awaited(rows: Iterable[dict[str, Any]]) -> dict[str, Ids]:
     """By recipient: the queue ids, and since when they may be there."""
-    found: dict[str, Ids] = defaultdict(dict)
+    by_recipient: dict[str, Ids] = defaultdict(dict)
     for row in rows:
         for recipient in row["recipients"]:
-            found[recipient["address"].lower()][row["queue_id"]] = row["arrival_time"]
-    return found
+            by_recipient[recipient["address"].lower()][row["queue_id"]] = row["arrival_time"]
+    return by_recipient
 
 
 def mailbox(address: str) -> Path:
@@ -60,7 +60,7 @@ def mailbox(address: str) -> Path:
 def present(place: Path, ids: Ids) -> set[str]:
     """Those of the queue ids that a message in the mailbox bears. Only what this node delivered since is looked at."""
     since = min(ids.values()) - CLOCK_SECONDS
-    found: set[str] = set()
+    matches: set[str] = set()
     with ThreadPoolExecutor(AT_ONCE) as readers:
         for folder in ("new", "cur", ".*/new", ".*/cur"):  # in the order in which a message moves
             own = (
@@ -69,8 +69,8 @@ def present(place: Path, ids: Ids) -> set[str]:
                 if (match := NAME.match(path.name)) and int(match[1]) >= since
             )
             for head in readers.map(start, own):
-                found |= ids.keys() & set(re.findall(r" id (\w+)", head))
-    return found
+                matches |= ids.keys() & set(re.findall(r" id (\w+)", head))
+    return matches
 
 
 def start(path: Path) -> str:
@@ -79,7 +79,7 @@ def start(path: Path) -> str:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES).decode(errors="replace")
     except OSError:
-        return ""  # somebody moves or removes it
+        return ""  # another process moves or removes it
 
 
 def script(pairs: Iterable[tuple[str, str]]) -> str:
@@ -94,11 +94,11 @@ def script(pairs: Iterable[tuple[str, str]]) -> str:
 
 def main(path: str) -> None:
     """Looks for what was delivered before the mailboxes are opened to more."""
-    found = wanted(queued())
-    if found:
+    by_recipient = awaited(queued())
+    if by_recipient:
         while "/srv/mail fuse.glusterfs" not in Path("/proc/mounts").read_text():
             time.sleep(0.2)  # nothing can be delivered meanwhile, either
-    pairs = {(one, address) for address, ids in found.items() for one in present(mailbox(address), ids)}
+    pairs = {(one, address) for address, ids in by_recipient.items() for one in present(mailbox(address), ids)}
     for one, address in sorted(pairs):
         print(f"{one} is in the mailbox of {address} already", flush=True)
     Path(path).write_text(script(pairs))

@@ -1,9 +1,10 @@
-"""Removes the locks in mailboxes that a node took with it when it died.
+"""Removes the mailbox locks of dead nodes.
 
-Dovecot's lock on a mailbox's list of messages is a file that names its owner. The owner's node alone can see that the
-owner is dead; every other waits two minutes before it takes such a lock away (MAILDIR_UIDLIST_LOCK_STALE_TIMEOUT), and
-so would everybody's mail. A holder that only hung finds its lock gone when it wakes, and begins again. A lock that
-names nobody is one whose owner died between making it and writing that.
+Dovecot's lock on a mailbox's list of messages is a file with its owner's name. Only the owner's node can detect that
+the owner is dead; every other node waits two minutes before it removes such a lock (Dovecot's
+MAILDIR_UIDLIST_LOCK_STALE_TIMEOUT), and all mail of that mailbox waits too. A holder that only hung finds its
+lock gone when it resumes, and begins again. A lock without a name is one whose owner died between creating it and
+writing the name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LOOK_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
 FALL = 2  # unanswered questions in a row until a node is taken for dead
 AGAIN_SECONDS = 10.0
-SIGNED_SECONDS = 2.0  # a lock that names nobody for as long is nobody's; its owner writes its name at once
+SIGNED_SECONDS = 2.0  # a lock without a name for as long has no owner: an owner writes its name at once
 
 
 def locks() -> Iterator[tuple[Path, str, float]]:
@@ -38,7 +39,7 @@ def locks() -> Iterator[tuple[Path, str, float]]:
 
 
 def remove(node: str, before: float = float("inf")) -> None:
-    """Removes a node's locks that are older than a moment, and those that name nobody."""
+    """Removes a node's locks that are older than a moment, and locks without a name."""
     for path, owner, since in locks():
         if since < before if owner == node else not owner and since < time.time() - SIGNED_SECONDS:
             path.unlink(missing_ok=True)
@@ -66,19 +67,19 @@ def answers(address: str) -> bool:
 
 def main() -> None:
     """Looks for ever."""
-    here = os.uname().nodename
+    own_name = os.uname().nodename
     missed: dict[str, int] = {}
     removed: dict[str, float] = {}
     booted = Path("/proc/1").stat().st_ctime
     while not there():
         time.sleep(LOOK_SECONDS)
-    for _ in range(2):  # one that names nobody may be too young the first time
-        remove(here, booted)  # its processes' numbers may be other processes' by now
+    for _ in range(2):  # one without a name may be too young the first time
+        remove(own_name, booted)  # its processes' numbers may be other processes' by now
         time.sleep(SIGNED_SECONDS)
     while True:
         for line in PEERS.read_text().splitlines():
             node, address = line.split()
-            missed[node] = 0 if node == here or answers(address) else missed.get(node, 0) + 1
+            missed[node] = 0 if node == own_name or answers(address) else missed.get(node, 0) + 1
             if missed[node] >= FALL and (missed[node] == FALL or time.monotonic() - removed[node] > AGAIN_SECONDS):
                 try:
                     remove(node)

@@ -30,41 +30,41 @@ class Process:
     """A process as /proc tells it: owner, parent, name, and bytes of memory that belong to it (files left out)."""
 
     def __init__(self, place: Path) -> None:
-        said = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
-        self.owner = int(said["Uid"].split()[0])
-        self.parent = int(said["PPid"])
-        self.name = said["Name"].strip()
-        self.size = sum(int(said.get(key, "0 kB").split()[0]) << 10 for key in ("RssAnon", "RssShmem"))
+        fields = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
+        self.owner = int(fields["Uid"].split()[0])
+        self.parent = int(fields["PPid"])
+        self.name = fields["Name"].strip()
+        self.size = sum(int(fields.get(key, "0 kB").split()[0]) << 10 for key in ("RssAnon", "RssShmem"))
 
 
 def processes() -> dict[int, Process]:
     """All processes by number."""
-    found: dict[int, Process] = {}
+    by_number: dict[int, Process] = {}
     for place in PROC.glob("[0-9]*"):
         try:
-            found[int(place.name)] = Process(place)
+            by_number[int(place.name)] = Process(place)
         except (OSError, ValueError, KeyError):
             continue  # it has just ended
-    return found
+    return by_number
 
 
 def segments() -> dict[int, dict[int, int]]:
     """System V shared memory that no process has attached, by owner: identifiers with their resident bytes."""
-    found: dict[int, dict[int, int]] = defaultdict(dict)
+    by_owner: dict[int, dict[int, int]] = defaultdict(dict)
     head, *rows = (line.split() for line in (PROC / "sysvipc/shm").read_text().splitlines())
     for row in rows:
-        told = dict(zip(head, map(int, row)))
-        if FIRST <= told["uid"] <= LAST and told["nattch"] == 0:
-            found[told["uid"]][told["shmid"]] = told["rss"]
-    return found
+        values = dict(zip(head, map(int, row)))
+        if FIRST <= values["uid"] <= LAST and values["nattch"] == 0:
+            by_owner[values["uid"]][values["shmid"]] = values["rss"]
+    return by_owner
 
 
-def logged_in(found: Mapping[int, Process]) -> set[int]:
+def logged_in(by_number: Mapping[int, Process]) -> set[int]:
     """The users who have a login: a process of theirs stands below one of root's sshd."""
     users = set()
-    for process in found.values():
+    for process in by_number.values():
         if FIRST <= process.owner <= LAST:
-            above = found.get(process.parent)
+            above = by_number.get(process.parent)
             if above and above.owner == 0 and above.name in DOORS:
                 users.add(process.owner)
     return users
@@ -82,7 +82,7 @@ def remove(owner: int, segment: int) -> None:
 
 
 def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -> None:
-    """Ends the largest of a user's processes until the others have at most `limit` bytes, memory of nobody's first."""
+    """Ends the largest of a user's processes until the others have at most `limit` bytes, unattached memory first."""
     while sum(own.values()) + sum(loose.values()) > limit:
         if loose:
             segment = max(loose, key=lambda one: loose[one])
@@ -97,26 +97,26 @@ def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -
 
 def main() -> None:
     """Looks for ever."""
-    asked: dict[int, float] = {}  # who has logged out and is asked to end what he left: since when
+    ending: dict[int, float] = {}  # who has logged out and is asked to end what he left: since when
     while True:
         limit = int(Path("/etc/lab/memory").read_text()) << 20
-        found, loose, now = processes(), segments(), time.monotonic()
+        running, loose, now = processes(), segments(), time.monotonic()
         own: dict[int, dict[int, int]] = defaultdict(dict)
-        for number, process in found.items():
+        for number, process in running.items():
             if FIRST <= process.owner <= LAST:
                 own[process.owner][number] = process.size
-        present = logged_in(found)
+        present = logged_in(running)
         for owner in own.keys() | loose.keys():
             if owner in present:
-                asked.pop(owner, None)
+                ending.pop(owner, None)
                 within(limit, own[owner], loose[owner], owner)
                 continue
-            since = asked.setdefault(owner, now)
+            since = ending.setdefault(owner, now)
             for number in own[owner]:
                 end(number, signal.SIGKILL if now > since + GRACE_SECONDS else signal.SIGTERM)
             for segment in loose[owner]:
                 remove(owner, segment)
-        asked = {owner: since for owner, since in asked.items() if own[owner]}
+        ending = {owner: since for owner, since in ending.items() if own[owner]}
         time.sleep(LOOK_SECONDS)
 
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 NICE = 10  # a backup is in no hurry; who waits for a restore is
 
 
-def listed(wanted: settings.Settings) -> dict[str, Any]:
+def listed(config: settings.Settings) -> dict[str, Any]:
     """All backups, and how far the log goes on from each."""
-    del wanted
+    del config
     rows = [asdict(one) | {"reach": archive.reach(one.history)} for one in repository.snapshots()]
     return {"backups": rows, "bytes": repository.size(), "because": backup.state().because}
 
 
-def checked(wanted: settings.Settings) -> dict[str, Any]:
+def checked(config: settings.Settings) -> dict[str, Any]:
     """Reads the whole repository."""
-    del wanted
+    del config
     began = time.monotonic()
     with repository.held():
         repository.ensure()
@@ -38,25 +38,25 @@ def checked(wanted: settings.Settings) -> dict[str, Any]:
     return {"backups": count, "bytes": repository.size(), "seconds": round(time.monotonic() - began, 2)}
 
 
-def restored(wanted: settings.Settings, **asked: Any) -> dict[str, Any]:
+def restored(config: settings.Settings, **request: Any) -> dict[str, Any]:
     """Into the cluster."""
-    return restore.restore(wanted, restore.Asked(**asked))
+    return restore.restore(config, restore.Request(**request))
 
 
-def drilled(wanted: settings.Settings, **asked: Any) -> dict[str, Any]:
+def drilled(config: settings.Settings, **request: Any) -> dict[str, Any]:
     """Into a scratch place."""
     os.nice(NICE)
-    return restore.drill(wanted, restore.Asked(**asked))
+    return restore.drill(config, restore.Request(**request))
 
 
-def made(wanted: settings.Settings) -> dict[str, Any]:
+def backed_up(config: settings.Settings) -> dict[str, Any]:
     """A backup, now."""
     os.nice(NICE)
-    return backup.run(wanted)
+    return backup.run(config)
 
 
 VERBS: dict[str, Callable[..., dict[str, Any]]] = {
-    "now": made,
+    "now": backed_up,
     "list": listed,
     "check": checked,
     "restore": restored,
@@ -65,7 +65,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 STAYING = {"serve": schedule.stay, "archive": archive.stay}
 
 
-def main(verb: str, told: str = "{}") -> int:
+def main(verb: str, arguments: str = "{}") -> int:
     """Does it; 1 for what did not work, which is printed as JSON too."""
     if verb in STAYING:
         ending = threading.Event()
@@ -75,9 +75,9 @@ def main(verb: str, told: str = "{}") -> int:
         STAYING[verb](ending)
         return 0
     try:
-        print(json.dumps(VERBS[verb](settings.read(), **json.loads(told))))
+        print(json.dumps(VERBS[verb](settings.read(), **json.loads(arguments))))
     except Failed as failed:
-        print(json.dumps({"failed": failed.what, "next_step": failed.next_step, "asked": failed.asked}))
+        print(json.dumps({"failed": failed.what, "next_step": failed.next_step, "asked": failed.bad_request}))
         return 1
     return 0
 

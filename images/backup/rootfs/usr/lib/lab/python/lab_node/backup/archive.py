@@ -61,12 +61,12 @@ class Part:
 
 def parts(history: str) -> list[Part]:
     """The parts of one life of the database, in its order: a folder's name is of a clock that may have been wrong."""
-    found = []
+    all_parts = []
     for folder in sorted((ARCHIVE / history).glob("*/")) if history else []:
         with contextlib.suppress(OSError, ValueError):
             heard, position = (folder / HEARD).read_text().split()
-            found.append(Part(folder, float(heard), int(position)))
-    return sorted(found, key=lambda part: part.position)
+            all_parts.append(Part(folder, float(heard), int(position)))
+    return sorted(all_parts, key=lambda part: part.position)
 
 
 def reach(history: str) -> float:
@@ -75,10 +75,10 @@ def reach(history: str) -> float:
 
 
 def refuse_missing(history: str) -> None:
-    """Refuses an archive that lacks what its node had, as it was heard.
+    """Refuses an archive that lacks transactions that its node had reported.
 
     Raises:
-        Failed: the end of the log is not there.
+        Failed: the end of the log is missing.
     """
     there, expected = _last(history), max((part.position for part in parts(history)), default=0)
     if there < expected:
@@ -100,9 +100,9 @@ def transactions(logs: list[Path], *options: str) -> Iterator[tuple[int, bytes, 
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reader:
         assert reader.stdout is not None
         for line in reader.stdout:
-            if found := GTID.match(line):
+            if match := GTID.match(line):
                 yield number, when, lines
-                number, when, lines = int(found[2]), found[1], []
+                number, when, lines = int(match[2]), match[1], []
             elif not when and (listing or LIST.match(line)):
                 number = max([number, *map(int, LISTED.findall(line))])
                 listing = b"]" not in line
@@ -110,29 +110,29 @@ def transactions(logs: list[Path], *options: str) -> Iterator[tuple[int, bytes, 
         yield number, when, lines
 
 
-def trim(kept: list[Snapshot]) -> None:
+def trim(backups: list[Snapshot]) -> None:
     """Removes the folders that no backup can be carried on with: those that ended before the oldest one."""
-    if not kept:
+    if not backups:
         return
     for life in ARCHIVE.glob("*/"):
         for part in parts(life.name):
-            if part.heard < kept[0].time - OLDEST_SECONDS:
+            if part.heard < backups[0].time - OLDEST_SECONDS:
                 for path in part.folder.iterdir():
                     path.unlink()
                 part.folder.rmdir()
 
 
 def stay(ending: threading.Event) -> None:
-    """Copies for ever; reads its settings anew at each connection."""
+    """Copies until `ending` is set; reads its settings again at each connection."""
     since = time.monotonic()
     tell("")
     while not ending.is_set():
-        wanted = settings.read()
-        if not wanted.archive:
+        config = settings.read()
+        if not config.archive:
             ending.wait(LOOK_SECONDS)
             continue
         try:
-            copied = _copy(wanted, ending)
+            copied = _copy(config, ending)
             why = "the connection to the mysql node ended"
         except (Failed, OSError) as error:
             copied, why = False, str(error)
@@ -148,10 +148,10 @@ def tell(because: str) -> None:
     write(SAID, because + "\n")
 
 
-def _copy(wanted: Settings, ending: threading.Event) -> bool:
+def _copy(config: Settings, ending: threading.Event) -> bool:
     """One connection, until it ends or its node is none to read from; whether anything was copied."""
-    name = _source(wanted, ending)
-    server = databases.node(wanted, name)
+    name = _source(config, ending)
+    server = databases.node(config, name)
     life = databases.history(server)
     if not life:
         raise Failed("the database has not begun its first life yet")
@@ -168,7 +168,7 @@ def _copy(wanted: Settings, ending: threading.Event) -> bool:
                 if before:
                     write(folder / HEARD, before)
                     begun = begun or _began()
-                before = _heard(wanted.nodes[name])
+                before = _heard(config.nodes[name])
                 if not before:
                     break
         finally:
@@ -185,28 +185,30 @@ def _began() -> bool:
     return True
 
 
-def _source(wanted: Settings, ending: threading.Event) -> str:
+def _source(config: Settings, ending: threading.Event) -> str:
     """The node to copy from: a replica, which has nothing that another might not have; of one node, that one.
 
     Three nodes that do not answer take longer than the supervisor waits for a stop.
     """
-    for name, address in wanted.nodes.items():
+    for name, address in config.nodes.items():
         if ending.is_set():
             break
-        if _asked(address, "/replica")[0] == 200 or (len(wanted.nodes) == 1 and _asked(address, "/primary")[0] == 200):
+        if _status_of(address, "/replica")[0] == 200 or (
+            len(config.nodes) == 1 and _status_of(address, "/primary")[0] == 200
+        ):
             return name
     raise Failed("no mysql node is a fresh replica")
 
 
 def _heard(address: str) -> str:
     """The moment up to which a node has everything, and its last transaction; "" where it is not to be read from."""
-    told = _asked(address, "/replica")[1]
-    if "role" not in told or not (told["serves"] or (told["role"] == "replica" and told["lag"] is not None)):
+    status = _status_of(address, "/replica")[1]
+    if "role" not in status or not (status["serves"] or (status["role"] == "replica" and status["lag"] is not None)):
         return ""
-    return f"{time.time() - float(told['lag'] or 0.0) - LOOK_SECONDS} {told['position']}"
+    return f"{time.time() - float(status['lag'] or 0.0) - LOOK_SECONDS} {status['position']}"
 
 
-def _asked(address: str, path: str) -> tuple[int, dict[str, Any]]:
+def _status_of(address: str, path: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(address, STATE_PORT, timeout=3)
     try:
         connection.request("GET", path)

@@ -9,11 +9,11 @@ FULL = "No space left on device"
 
 
 class Failed(Exception):
-    """Something did not work. `asked`: what was asked for can't be; nothing was tried."""
+    """Something did not work. `bad_request`: the request cannot be met; nothing was tried."""
 
-    def __init__(self, what: str, *, next_step: str = "", asked: bool = False) -> None:
+    def __init__(self, what: str, *, next_step: str = "", bad_request: bool = False) -> None:
         super().__init__(what)
-        self.what, self.next_step, self.asked = what, next_step, asked
+        self.what, self.next_step, self.bad_request = what, next_step, bad_request
 
 
 def run(  # noqa: PLR0913  as subprocess.run
@@ -46,12 +46,12 @@ def run(  # noqa: PLR0913  as subprocess.run
     return (done.stdout or b"").decode(errors="replace")
 
 
-def refused(what: str, said: str, code: int) -> Failed:
+def refused(what: str, output: str, code: int) -> Failed:
     """The failure that a program's last words speak of."""
-    if FULL.lower() in said.lower():
+    if FULL.lower() in output.lower():
         return Failed(
             f"{what}: the backup node's disk is full", next_step="make room, or keep fewer backups ('backup.keep')"
         )
     # rsync's last line only says that something went wrong above.
-    lines: list[Any] = [line for line in said.strip().splitlines() if not line.startswith("rsync error:")]
+    lines: list[Any] = [line for line in output.strip().splitlines() if not line.startswith("rsync error:")]
     return Failed(f"{what}: {lines[-1] if lines else f'exit code {code}'}")

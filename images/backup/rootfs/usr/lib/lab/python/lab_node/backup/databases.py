@@ -51,12 +51,12 @@ LINE = re.compile(r"at line (\d+)")
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the database's life a dump is.
+    """The position of a dump in the database's history.
 
     Attributes:
         gtid: the last transaction that it has.
-        history: which of the lives that a cluster of this name had: it begins anew when all disks are new.
-        moment: Unix seconds, by when all that it has was committed.
+        history: the identifier of the history; a cluster with all disks new begins another one.
+        moment: Unix seconds by which everything in the dump was committed.
     """
 
     gtid: str
@@ -85,8 +85,8 @@ class Server:
         """A connection, for a while."""
         from .session import opened  # only nodes have its library
 
-        with opened(self.place) as made:
-            yield made
+        with opened(self.place) as session:
+            yield session
 
     def ask(self, statement: str) -> list[list[str]]:
         """The rows of an answer."""
@@ -121,18 +121,18 @@ class Server:
             "--databases",
             *names,
         ]
-        said: list[str] = []
+        errors: list[str] = []
         with target.open("wb") as file, subprocess.Popen(argv, stdout=file, stderr=subprocess.PIPE) as dumper:
             assert dumper.stderr is not None
             try:
-                _begun(dumper.stderr, said)
+                _begun(dumper.stderr, errors)
                 yield
-                said += [line.decode(errors="replace") for line in dumper.stderr if not line.startswith(b"-- ")]
+                errors += [line.decode(errors="replace") for line in dumper.stderr if not line.startswith(b"-- ")]
             except BaseException:
                 dumper.kill()
                 raise
         if dumper.returncode:
-            raise command.refused("the databases can't be dumped", "".join(said), dumper.returncode)
+            raise command.refused("the databases can't be dumped", "".join(errors), dumper.returncode)
         with target.open("rb") as written:
             written.seek(max(0, target.stat().st_size - 200))
             if b"-- Dump completed" not in written.read():
@@ -149,8 +149,8 @@ class Server:
             with source.open("rb") as file:
                 command.run("the databases can't be loaded", argv, stdin=file, stdout=subprocess.DEVNULL)
         except command.Failed as failed:
-            found = LINE.search(failed.what)
-            where = dumps.place_of(source, int(found[1])) if found else ""
+            match = LINE.search(failed.what)
+            where = dumps.place_of(source, int(match[1])) if match else ""
             raise command.Failed(
                 f"{failed.what} ({where})" if where else failed.what, next_step=failed.next_step
             ) from None
@@ -168,38 +168,38 @@ class Server:
             AND engine IN (SELECT engine FROM information_schema.engines WHERE transactions = 'YES')
             AND NOT EXISTS (SELECT 1 FROM information_schema.columns AS c
             WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.data_type = 'float')"""
-        found = {}
+        sums = {}
         for database, table in session.rows(query):
             name = ".".join("`" + one.replace("`", "``") + "`" for one in (database, table))
-            session.rows("SAVEPOINT one")  # so that whoever changes a table does not wait for all the others
-            found[f"{database}.{table}"] = session.rows(f"CHECKSUM TABLE {name}")[0][1]
+            session.rows("SAVEPOINT one")  # so that a change of a table does not wait for all other tables
+            sums[f"{database}.{table}"] = session.rows(f"CHECKSUM TABLE {name}")[0][1]
             session.rows("ROLLBACK TO SAVEPOINT one")
-        return found
+        return sums
 
 
-def _begun(said_by: IO[bytes], said: list[str]) -> None:
-    for line in said_by:
+def _begun(stream: IO[bytes], errors: list[str]) -> None:
+    for line in stream:
         text = line.decode(errors="replace")
         if not text.startswith(BEGINNING):
             if not text.startswith("-- "):
-                said.append(text)
+                errors.append(text)
             break
 
 
-def readable(wanted: Settings) -> Server:
+def readable(config: Settings) -> Server:
     """One of the replicas, through the VIP."""
-    return _remote("backup", wanted.database, wanted.replicas_port)
+    return _remote("backup", config.database, config.replicas_port)
 
 
-def writable(wanted: Settings) -> Server:
+def writable(config: Settings) -> Server:
     """The node that takes writes. It is found through the VIP: all that is done has to be done on one."""
-    name = _remote("restore", wanted.database, 3306).ask("SELECT @@hostname")[0][0]
-    return _remote("restore", wanted.nodes.get(name, wanted.database), 3306)
+    name = _remote("restore", config.database, 3306).ask("SELECT @@hostname")[0][0]
+    return _remote("restore", config.nodes.get(name, config.database), 3306)
 
 
-def node(wanted: Settings, name: str) -> Server:
+def node(config: Settings, name: str) -> Server:
     """One node."""
-    return _remote("backup", wanted.nodes[name], 3306)
+    return _remote("backup", config.nodes[name], 3306)
 
 
 def _remote(user: str, host: str, port: int) -> Server:
@@ -208,23 +208,23 @@ def _remote(user: str, host: str, port: int) -> Server:
     return Server((f"--defaults-file={file}", f"--host={host}", f"--port={port}"), place)
 
 
-def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
+def keep(config: Settings, target: Path, afterwards: Path) -> Kept:
     """Dumps all databases from a replica, with the place in the log where the dump is.
 
     Nothing is committed on that replica until both the dump and a second session have their snapshot, which takes as
     long as the dump takes to begin: what the second one reads is what the dump has.
 
     Args:
-        wanted: the node's settings.
+        config: the node's settings.
         target: the file of the dump.
         afterwards: the file of what a dump has not: accounts, and which events run.
 
     Raises:
         Failed: the server refused.
     """
-    name = readable(wanted).ask("SELECT @@hostname")[0][0]
-    server = node(wanted, name) if name in wanted.nodes else readable(wanted)
-    names, states = server.names(), _states(wanted)
+    name = readable(config).ask("SELECT @@hostname")[0][0]
+    server = node(config, name) if name in config.nodes else readable(config)
+    names, states = server.names(), _states(config)
     with server.session() as holder, server.session() as reader:
         for statement in (
             f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}",
@@ -232,8 +232,8 @@ def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
             "BACKUP STAGE BLOCK_COMMIT",
         ):
             holder.rows(statement)
-        gtid = _gtid(holder) if wanted.archive else ""
-        found = definitions.lasting(definitions.read(reader, states), time.time())
+        gtid = _gtid(holder) if config.archive else ""
+        entries = definitions.lasting(definitions.read(reader, states), time.time())
         afterwards.write_text(
             definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states)
         )
@@ -242,17 +242,17 @@ def keep(wanted: Settings, target: Path, afterwards: Path) -> Kept:
             reader.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             holder.rows("BACKUP STAGE END")
             sums = server.checksums(reader)
-    position = Position(gtid, history(server) if wanted.archive else "", time.time())
-    return Kept(position, dumps.marked(target, sums), found)
+    position = Position(gtid, history(server) if config.archive else "", time.time())
+    return Kept(position, dumps.marked(target, sums), entries)
 
 
-def _states(wanted: Settings) -> dict[str, str]:
+def _states(config: Settings) -> dict[str, str]:
     """What any node knows of the events. Who changes one makes the others forget."""
-    found = {}
-    for name in wanted.nodes:
-        with contextlib.suppress(command.Failed), node(wanted, name).session() as session:
-            found.update(definitions.states(session))
-    return found
+    states = {}
+    for name in config.nodes:
+        with contextlib.suppress(command.Failed), node(config, name).session() as session:
+            states.update(definitions.states(session))
+    return states
 
 
 def _gtid(session: Session) -> str:

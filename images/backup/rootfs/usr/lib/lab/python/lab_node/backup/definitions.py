@@ -53,17 +53,17 @@ def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Ent
         session: of the server.
         known: see `states`, where other nodes know more of the events.
     """
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for kind, query in QUERIES.items():
         for name, digest, until, *completion in session.rows(query):
             entry: Entry = {"digest": digest} | ({"until": float(until)} if float(until) else {})
-            found[f"{kind} {name}"] = entry | ({"preserved": completion == ["PRESERVE"]} if completion else {})
+            entries[f"{kind} {name}"] = entry | ({"preserved": completion == ["PRESERVE"]} if completion else {})
     for name, state in {**states(session), **(known or {})}.items():
-        if f"event {name}" in found:
-            found[f"event {name}"]["state"] = state
+        if f"event {name}" in entries:
+            entries[f"event {name}"]["state"] = state
     for name, statements in accounts(session, own=False).items():
-        found[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
-    return found
+        entries[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
+    return entries
 
 
 def states(session: Session) -> dict[str, str]:
@@ -76,9 +76,9 @@ def states(session: Session) -> dict[str, str]:
 
 
 def stated(session: Session, known: dict[str, str]) -> str:
-    """The statements that make the events of a replica's dump what they are where they run; without a word they run.
+    """The statements that enable or disable the events of a replica's dump as on the primary; unknown ones are enabled.
 
-    Whoever alters an event gives it the mode, the character set and the collation of the session.
+    ALTER EVENT sets the SQL mode, the character set and the collation of the session.
     """
     columns = "db, name, definer, sql_mode, character_set_client, collation_connection"
     lines = []
@@ -105,13 +105,13 @@ def _session(mode: str, client: str, collation: str) -> str:
     return f"SET sql_mode = {mode}, character_set_client = {client}, collation_connection = {collation}"
 
 
-def lasting(found: dict[str, Entry], now: float) -> dict[str, Entry]:
-    """What a server makes that is told all of it.
+def lasting(entries: dict[str, Entry], now: float) -> dict[str, Entry]:
+    """The definitions that a server creates from these.
 
-    Of the events whose time is over only those with ON COMPLETION PRESERVE, and these disabled, whatever they were.
+    Of the events whose time is over only those with ON COMPLETION PRESERVE, disabled.
     """
-    kept = {name: of for name, of in found.items() if of.get("until", now) >= now or of["preserved"]}
-    return {name: {**of, "state": "DISABLED"} if of.get("until", now) < now else of for name, of in kept.items()}
+    remaining = {name: of for name, of in entries.items() if of.get("until", now) >= now or of["preserved"]}
+    return {name: {**of, "state": "DISABLED"} if of.get("until", now) < now else of for name, of in remaining.items()}
 
 
 def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
@@ -131,7 +131,7 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
     )
     if not own and not _registered(session):
         return {}
-    found = {}
+    statements = {}
     for user, host, is_role in session.rows(
         "SELECT user, host, is_role FROM mysql.user ORDER BY is_role DESC, user, host"
     ):
@@ -140,13 +140,13 @@ def accounts(session: Session, *, own: bool) -> dict[str, list[str]]:
         name = _quoted(user) if is_role == "Y" else f"{_quoted(user)}@{_quoted(host)}"
         if user == EVERYBODY:
             name = EVERYBODY
-            made = f"GRANT USAGE ON *.* TO {name}; REVOKE ALL PRIVILEGES, GRANT OPTION FROM {name}"
+            statement = f"GRANT USAGE ON *.* TO {name}; REVOKE ALL PRIVILEGES, GRANT OPTION FROM {name}"
         elif is_role == "Y":
-            made = f"{ROLE} {name}"
+            statement = f"{ROLE} {name}"
         else:
-            made = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
-        found[user if is_role == "Y" else f"{user}@{host}"] = [made, *_grants(session, name, there)]
-    return found
+            statement = "CREATE OR REPLACE USER" + session.rows(f"SHOW CREATE USER {name}")[0][0][len("CREATE USER") :]
+        statements[user if is_role == "Y" else f"{user}@{host}"] = [statement, *_grants(session, name, there)]
+    return statements
 
 
 def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[str]:
@@ -154,20 +154,20 @@ def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[st
     lines = sorted(row[0] for row in session.rows(f"SHOW GRANTS FOR {name}"))
     on = [(line, ON_TABLE.search(line)) for line in lines]
     return [
-        line for line, found in on if not found or tuple(part.replace("``", "`") for part in found.groups()) in there
+        line for line, match in on if not match or tuple(part.replace("``", "`") for part in match.groups()) in there
     ]
 
 
-def script(found: dict[str, list[str]], leaving: str = "") -> str:
-    """The statements as a file: who is granted a role comes after the role, whatever they are called.
+def script(statements: dict[str, list[str]], leaving: str = "") -> str:
+    """The statements as a file: roles before the accounts that they are granted to.
 
-    Only a role's administrator may grant it, and who makes it is that. Afterwards it is root, on every node.
+    Only a role's administrator may grant it; its creator is the first one. Afterwards root is, on every node.
 
     Args:
-        found: see `accounts`.
-        leaving: who is not to stay the roles' administrator after the last line.
+        statements: see `accounts`.
+        leaving: the account that is removed as the roles' administrator by the last line.
     """
-    makers, grants = [one[0] for one in found.values()], [line for one in found.values() for line in one[1:]]
+    makers, grants = [one[0] for one in statements.values()], [line for one in statements.values() for line in one[1:]]
     roles = [line[len(ROLE) + 1 :] for line in makers if line.startswith(ROLE)]
     defaults = [line for line in grants if line.startswith("SET DEFAULT ROLE")]
     ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]

@@ -30,11 +30,11 @@ def tables(dump: Path) -> dict[str, Entry]:
     digests = {}
     with dump.open("rb") as file:
         for line in file:
-            found = None if statement else NAME.match(line)
-            if found and line.startswith(b"USE "):
-                database = _name(found[1])
-            elif found:
-                name, statement = f"{database}.{_name(found[1])}", line[:6]
+            match = None if statement else NAME.match(line)
+            if match and line.startswith(b"USE "):
+                database = _name(match[1])
+            elif match:
+                name, statement = f"{database}.{_name(match[1])}", line[:6]
                 if statement == b"CREATE":
                     rows[name], digests[name] = 0, hashlib.sha256()
                 else:
@@ -55,11 +55,11 @@ def place_of(dump: Path, number: int) -> str:
         for count, line in enumerate(file, 1):
             if count > number:
                 break
-            found = NAME.match(line)
-            if found and line.startswith(b"USE "):
-                database = _name(found[1])
-            elif found:
-                table = f"{database}.{_name(found[1])}"
+            match = NAME.match(line)
+            if match and line.startswith(b"USE "):
+                database = _name(match[1])
+            elif match:
+                table = f"{database}.{_name(match[1])}"
     return table
 
 

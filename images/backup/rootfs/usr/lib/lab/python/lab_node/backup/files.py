@@ -32,7 +32,7 @@ def collect(volume: str, target: Path) -> tuple[Figures, list[str]]:
         What the backup has, and the paths that were written to during every pass.
 
     Raises:
-        Failed: the volume is not there, can't be read, or has something that can't be copied.
+        Failed: the volume is missing, can't be read, or has something that can't be copied.
     """
     target.mkdir(parents=True, exist_ok=True)
     cache: dict[tuple[object, ...], str] = {}
@@ -52,27 +52,27 @@ def collect(volume: str, target: Path) -> tuple[Figures, list[str]]:
                 next_step="devices and attributes of the system can't be kept; remove them",
             )
         before = there
-    kept = {name: of for name, of in there.items() if name not in differing}
-    return kept | {name: copied[name] for name in differing if name in copied}, differing
+    unchanged = {name: of for name, of in there.items() if name not in differing}
+    return unchanged | {name: copied[name] for name in differing if name in copied}, differing
 
 
 def below(folder: str, expected: Figures) -> Figures:
     """What a folder of a volume has to have, by the paths below it."""
-    found = {name[len(folder) + 1 :]: of for name, of in expected.items() if name.startswith(f"{folder}/")}
+    entries = {name[len(folder) + 1 :]: of for name, of in expected.items() if name.startswith(f"{folder}/")}
     links = {
-        name: {**of, "link": of["link"][len(folder) + 1 :]} if of.get("link") else of for name, of in found.items()
+        name: {**of, "link": of["link"][len(folder) + 1 :]} if of.get("link") else of for name, of in entries.items()
     }
     return links | {".": {key: value for key, value in expected[folder].items() if key != "mtime"}}
 
 
 def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
-    """Makes a volume, or a folder of one, what it was, by content, and reads it again; what came since is removed.
+    """Restores the content of a volume, or of a folder of one, and reads it again; newer files are removed.
 
     Returns:
-        The paths that were written to since by somebody else.
+        The paths that other processes wrote to since.
 
     Raises:
-        Failed: a file is not what it was, and nobody writes to it.
+        Failed: a file differs, and no process writes to it.
     """
     before: Figures = {}
     differing: list[str] = []
@@ -81,15 +81,15 @@ def put_back(volume: str, source: Path, expected: Figures) -> list[str]:
         mounted(root)
         (VOLUMES / volume).mkdir(parents=True, exist_ok=True)
         _same(source, VOLUMES / volume, f"the volume {volume} can't be written", by_content=True)
-        found = figures(VOLUMES / volume)
+        present = figures(VOLUMES / volume)
         mounted(root)
-        differing = mark.differing(expected, found)
-        stuck = [name for name in differing if number and before.get(name) == found.get(name)]
+        differing = mark.differing(expected, present)
+        stuck = [name for name in differing if number and before.get(name) == present.get(name)]
         if stuck:
             raise command.Failed(f"the volume {volume} was put back, but is not what it was: {mark.shortened(stuck)}")
         if not differing:
             break
-        before = found
+        before = present
     return differing
 
 
@@ -101,19 +101,19 @@ def dig(folder: Path, expected: Figures) -> None:
     """
     for name, of in expected.items():
         if mark.sparse(of):
-            told = (folder / name).stat()
+            status = (folder / name).stat()
             command.run("a sparse file can't be made", ["fallocate", "--dig-holes", str(folder / name)])
-            os.utime(folder / name, ns=(told.st_atime_ns, told.st_mtime_ns))
+            os.utime(folder / name, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def sizes(volume: str) -> dict[str, int]:
     """Of each file of a volume: the bytes that it has when it is read, holes included."""
     mounted(volume)
-    return {name: told.st_size for name, _, told in _walk(VOLUMES / volume) if stat.S_ISREG(told.st_mode)}
+    return {name: status.st_size for name, _, status in _walk(VOLUMES / volume) if stat.S_ISREG(status.st_mode)}
 
 
 def _same(source: Path, target: Path, what: str, *, by_content: bool) -> None:
-    """Makes one folder as the other; `by_content` reads both, where size and time would say that nothing changed."""
+    """Copies one folder to the other; `by_content` compares contents instead of size and time."""
     argv = [
         "rsync",
         "--archive",
@@ -130,7 +130,7 @@ def _same(source: Path, target: Path, what: str, *, by_content: bool) -> None:
 
 
 def mounted(volume: str) -> None:
-    """Refuses a volume that is not mounted: an empty folder, which nobody is to take for what it has."""
+    """Refuses a volume that is not mounted: its empty folder is not its content."""
     if f" {VOLUMES / volume} fuse.glusterfs " not in Path("/proc/mounts").read_text():
         raise command.Failed(f"the volume {volume} is not mounted", next_step="'lab volume status' says how storage is")
 
@@ -145,47 +145,47 @@ def figures(folder: Path, cache: dict[tuple[object, ...], str] | None = None) ->
 
     Args:
         folder: where.
-        cache: digests by the identity and the times of a file, which nobody can set: files are read once.
+        cache: digests by the identity and the change time of a file, which no program can set: files are read once.
 
     Raises:
         Failed: a file can't be read.
     """
-    found: Figures = {}
+    entries: Figures = {}
     same: dict[tuple[int, int], list[str]] = {}
-    for name, path, told in _walk(folder):
+    for name, path, status in _walk(folder):
         try:
-            found[name] = _entry(path, told, {} if cache is None else cache)
+            entries[name] = _entry(path, status, {} if cache is None else cache)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise command.Failed(f"{path} can't be read: {error.strerror}") from None
-        if told.st_nlink > 1 and not stat.S_ISDIR(told.st_mode):
-            same.setdefault((told.st_dev, told.st_ino), []).append(name)
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            same.setdefault((status.st_dev, status.st_ino), []).append(name)
     for names in same.values():
         if len(names) > 1:  # others may be outside, or gone
             for name in names:
-                found[name]["link"] = names[0]
-    del found["."]["mtime"]  # the folder's own changes with what is left out
-    return found
+                entries[name]["link"] = names[0]
+    del entries["."]["mtime"]  # the folder's own changes with what is left out
+    return entries
 
 
 def _walk(folder: Path) -> list[tuple[str, Path, os.stat_result]]:
     """All that a backup keeps below a folder, in order; sockets belong to a process, and end with it."""
-    found = [(".", folder, folder.lstat())]
+    entries = [(".", folder, folder.lstat())]
     for place, below, names in os.walk(folder, onerror=_unreadable):
         if place == str(folder) and LEFT_OUT in below:
             below.remove(LEFT_OUT)
         for name in [*below, *names]:
             path = Path(place, name)
             try:
-                told = path.lstat()
+                status = path.lstat()
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise command.Failed(f"{path} can't be read: {error.strerror}") from None
-            if not stat.S_ISSOCK(told.st_mode):
-                found.append((str(path.relative_to(folder)), path, told))
-    return sorted(found, key=lambda one: one[0])
+            if not stat.S_ISSOCK(status.st_mode):
+                entries.append((str(path.relative_to(folder)), path, status))
+    return sorted(entries, key=lambda one: one[0])
 
 
 def _unreadable(error: OSError) -> None:
@@ -193,24 +193,24 @@ def _unreadable(error: OSError) -> None:
         raise command.Failed(f"{error.filename} can't be read: {error.strerror}")
 
 
-def _entry(path: Path, told: os.stat_result, cache: dict[tuple[object, ...], str]) -> dict[str, Any]:
+def _entry(path: Path, status: os.stat_result, cache: dict[tuple[object, ...], str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "link": "",
-        "mode": stat.filemode(told.st_mode),
-        "uid": told.st_uid,
-        "gid": told.st_gid,
-        "mtime": told.st_mtime_ns,
+        "mode": stat.filemode(status.st_mode),
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "mtime": status.st_mtime_ns,
         "attributes": _attributes(path),
     }
-    if stat.S_ISLNK(told.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         entry["digest"] = hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-    elif stat.S_ISREG(told.st_mode):
-        key = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+    elif stat.S_ISREG(status.st_mode):
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if key not in cache:
             cache[key] = _digest(path)
-        entry |= {"size": told.st_size, "digest": cache[key]}
-        if told.st_size >= SPARSE_BYTES:
-            entry["holes"] = max(0, told.st_size - told.st_blocks * 512)
+        entry |= {"size": status.st_size, "digest": cache[key]}
+        if status.st_size >= SPARSE_BYTES:
+            entry["holes"] = max(0, status.st_size - status.st_blocks * 512)
     return entry
 
 

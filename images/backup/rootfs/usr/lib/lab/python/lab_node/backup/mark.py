@@ -54,10 +54,10 @@ class Mark:
         files = {name: of for name, of in self.files.items() if name in volumes}
         return Mark(self.tables, self.definitions, files, self.old) if databases else Mark(files=files, old=self.old)
 
-    def missed_by(self, found: Mark) -> list[str]:
+    def missed_by(self, other: Mark) -> list[str]:
         """In which tables, definitions and files something that was found is other than this."""
-        pairs = [(self.tables, found.tables), (self.definitions, found.definitions)]
-        pairs += [(of, found.files.get(name, {})) for name, of in self.files.items()]
+        pairs = [(self.tables, other.tables), (self.definitions, other.definitions)]
+        pairs += [(of, other.files.get(name, {})) for name, of in self.files.items()]
         missed = [(mine, name) for mine, theirs in pairs for name in differing(mine, theirs)]
         return [name for mine, name in missed if name in mine or not self.old]
 
@@ -83,12 +83,12 @@ def sparse(entry: Entry) -> bool:
 
 def read(folder: Path) -> Mark:
     """The mark in a backup's folder, of this version or the one before."""
-    told = json.loads((folder / NAME).read_text())
-    tables = {name: _entry(of, OLD_TABLES) for name, of in told["tables"].items()}
+    data = json.loads((folder / NAME).read_text())
+    tables = {name: _entry(of, OLD_TABLES) for name, of in data["tables"].items()}
     files = {
-        volume: {name: _entry(of, OLD_FILES) for name, of in all_.items()} for volume, all_ in told["files"].items()
+        volume: {name: _entry(of, OLD_FILES) for name, of in all_.items()} for volume, all_ in data["files"].items()
     }
-    return Mark(tables, told.get("definitions", {}), files, old="definitions" not in told)
+    return Mark(tables, data.get("definitions", {}), files, old="definitions" not in data)
 
 
 def _entry(of: Entry | list[Any], names: tuple[str, ...]) -> Entry:

@@ -70,7 +70,7 @@ def held() -> Iterator[None]:
 
 
 def ensure() -> None:
-    """Makes the repository if there is none, and takes back the locks of commands that were killed.
+    """Creates the repository if there is none, and removes the locks of killed commands.
 
     Raises:
         Failed: it can't be opened.
@@ -86,31 +86,31 @@ def ensure() -> None:
 def snapshots() -> list[Snapshot]:
     """All backups, oldest first."""
     rows = json.loads(_restic("the backups can't be listed", "snapshots", "--no-lock", "--json") or "[]")
-    found = []
+    backups = []
     for row in rows or []:
         tags = row.get("tags") or []
         position, history = (
             next((t.removeprefix(k) for t in tags if t.startswith(k)), "") for k in (POSITION, HISTORY)
         )
-        found.append(Snapshot(row["short_id"], _seconds(row["time"]), position, history))
-    return sorted(found, key=lambda one: one.time)
+        backups.append(Snapshot(row["short_id"], _seconds(row["time"]), position, history))
+    return sorted(backups, key=lambda one: one.time)
 
 
 def add(folder: Path, moment: float, position: str, history: str) -> Added:
     """Keeps a folder, as a backup of that moment. It is there when this returns, and was not before."""
     when = datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")  # restic reads it as local time
     tags = [f"--tag={key}{value}" for key, value in ((POSITION, position), (HISTORY, history)) if value]
-    said = _restic(
+    output = _restic(
         "the backup can't be written", "backup", "--json", "--host=cluster", f"--time={when}", *tags, ".", cwd=folder
     )
-    end = next(row for line in said.splitlines() if (row := json.loads(line))["message_type"] == "summary")
+    end = next(row for line in output.splitlines() if (row := json.loads(line))["message_type"] == "summary")
     return Added(end["snapshot_id"][:8], end["total_bytes_processed"], end["data_added"])
 
 
 def extract(snapshot: str, target: Path, only: list[str]) -> None:
     """Puts a backup's files, or those below some of its folders, into an empty folder."""
-    wanted = [f"--include=/{path}" for path in only]
-    _restic(f"the backup {snapshot} can't be read", "restore", "--no-lock", snapshot, f"--target={target}", *wanted)
+    includes = [f"--include=/{path}" for path in only]
+    _restic(f"the backup {snapshot} can't be read", "restore", "--no-lock", snapshot, f"--target={target}", *includes)
 
 
 def ahead(known: list[Snapshot], now: float) -> list[Snapshot]:
@@ -128,7 +128,7 @@ def forget(keep: dict[str, int], ahead: int) -> None:
 
     Args:
         keep: how many of each kind.
-        ahead: how many have a moment that has not been: they are in nobody's place.
+        ahead: how many are of a future moment; they are kept in addition.
     """
     rules = [f"--keep-{name}={count + ahead}" for name, count in keep.items() if count]
     _restic("old backups can't be removed", "forget", "--prune", "--group-by=host", *rules)

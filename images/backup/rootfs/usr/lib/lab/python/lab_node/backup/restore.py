@@ -22,7 +22,7 @@ REACH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What is wanted back.
 
     Attributes:
@@ -35,74 +35,74 @@ class Asked:
     at: float = 0.0
     only: str = ""
 
-    def site(self, wanted: Settings) -> dict[str, str]:
+    def site(self, config: Settings) -> dict[str, str]:
         """Volume, folder and database of the one site that is wanted; empty where more is."""
-        return wanted.sites[self.only.removeprefix(SITE)] if self.only.startswith(SITE) else {}
+        return config.sites[self.only.removeprefix(SITE)] if self.only.startswith(SITE) else {}
 
 
-def restore(wanted: Settings, asked: Asked) -> dict[str, object]:
+def restore(config: Settings, request: Request) -> dict[str, object]:
     """Puts a backup, carried on to a moment if asked, in the place of what the cluster has."""
     began = time.monotonic()
     with repository.held():
-        chosen, volumes, wants_databases = _chosen(wanted, asked)
-        site = asked.site(wanted)
+        chosen, volumes, wants_databases = _chosen(config, request)
+        site = request.site(config)
         with scratch.folder() as where:
-            told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
-            if site and site["folder"] not in told.files[site["volume"]]:
+            content = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
+            if site and site["folder"] not in content.files[site["volume"]]:
                 next_step = "'lab backup list' has others"
-                raise Failed(f"the backup {chosen.id} has no such site", next_step=next_step, asked=True)
+                raise Failed(f"the backup {chosen.id} has no such site", next_step=next_step, bad_request=True)
             played = scratch.Played()
             changed: list[str] = []
             missed: list[str] = []
-            if wants_databases and told.tables:
-                with scratch.server(wanted, where) as here:
-                    played = _whole(chosen, here, where, told, asked.at)
-                    missed, changed = _put_back(databases.writable(wanted), here, where, site.get("database", ""))
+            if wants_databases and content.tables:
+                with scratch.server(config, where) as server:
+                    played = _whole(chosen, server, where, content, request.at)
+                    missed, changed = _put_back(databases.writable(config), server, where, site.get("database", ""))
             for volume in volumes:
                 source = where / mark.FILES / volume
-                expected = files.figures(source) if told.old else told.files[volume]
+                expected = files.figures(source) if content.old else content.files[volume]
                 if site:
                     source, expected = source / site["folder"], files.below(site["folder"], expected)
                 place = f"{volume}/{site['folder']}" if site else volume
                 changed += [f"{place}/{name}" for name in files.put_back(place, source, expected)]
-    if missed:  # files are back, whatever a database does
+    if missed:  # files are restored, also if a database fails
         raise Failed(f"the databases were put back, but are not what they were: {mark.shortened(missed)}")
-    part = told.part(volumes, databases=wants_databases)
-    return _said(chosen, _of_site(part, site) if site else part, played, began) | {"changed": changed}
+    part = content.part(volumes, databases=wants_databases)
+    return _summary(chosen, _of_site(part, site) if site else part, played, began) | {"changed": changed}
 
 
 def _of_site(part: mark.Mark, site: dict[str, str]) -> mark.Mark:
     """What a mark says of one site."""
     tables = {name: of for name, of in part.tables.items() if name.startswith(f"{site['database']}.")}
-    found = {name: of for name, of in part.files[site["volume"]].items() if name.startswith(f"{site['folder']}/")}
-    return mark.Mark(tables, {}, {site["volume"]: found}, part.old)
+    files_ = {name: of for name, of in part.files[site["volume"]].items() if name.startswith(f"{site['folder']}/")}
+    return mark.Mark(tables, {}, {site["volume"]: files_}, part.old)
 
 
 def _put_back(
-    cluster: databases.Server, here: databases.Server, where: Path, only: str = ""
+    cluster: databases.Server, server: databases.Server, where: Path, only: str = ""
 ) -> tuple[list[str], list[str]]:
-    """The scratch server's databases and people's accounts into the cluster's, which is held against it afterwards.
+    """Loads the scratch server's databases and users' accounts into the cluster's, and compares them afterwards.
 
     Args:
         cluster: the server that is written to.
-        here: the scratch server.
+        server: the scratch server.
         where: a folder for what goes from one to the other.
         only: one database, without accounts; "" for all.
 
     Returns:
-        What did not come back, and the tables that somebody wrote to since.
+        The definitions and tables that are missing, and the tables that were written to since.
     """
-    names = [name for name in here.names() if name != databases.OWN and only in ("", name)]
+    names = [name for name in server.names() if name != databases.OWN and only in ("", name)]
     if only and not names:
-        raise Failed(f"the backup has no database {only}", asked=True)
-    here.dump(names, where / "restored.sql", "--add-drop-database")
-    with here.session() as session:
+        raise Failed(f"the backup has no database {only}", bad_request=True)
+    server.dump(names, where / "restored.sql", "--add-drop-database")
+    with server.session() as session:
         (where / "people.sql").write_text(
             definitions.script(definitions.accounts(session, own=False), databases.RESTORER)
         )
-        wanted = definitions.read(session)
+        expected = definitions.read(session)
         session.rows("START TRANSACTION")
-        sums = here.checksums(session)
+        sums = server.checksums(session)
     with cluster.session() as session:
         before = session.rows("SELECT @@GLOBAL.max_allowed_packet")[0][0]
         session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
@@ -112,128 +112,134 @@ def _put_back(
                 cluster.load(where / "people.sql")
         finally:
             session.rows(f"SET GLOBAL max_allowed_packet = {before}")
-        found = definitions.read(session)
+        present = definitions.read(session)
         session.rows("START TRANSACTION")
         after = cluster.checksums(session)
     if only:
-        wanted = {name: of for name, of in wanted.items() if name.partition(" ")[2].startswith(f"{only}.")}
+        expected = {name: of for name, of in expected.items() if name.partition(" ")[2].startswith(f"{only}.")}
         sums = {name: of for name, of in sums.items() if name.startswith(f"{only}.")}
-    now = time.time()
-    there = definitions.lasting(found, now)
-    missed = [
-        name
-        for name, of in definitions.lasting(wanted, now).items()
-        if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})
-    ]
-    missed += [name for name in sums if name not in after]
+    missed = _missed(expected, present) + [name for name in sums if name not in after]
     return missed, [
         name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
     ]
 
 
-def drill(wanted: Settings, asked: Asked) -> dict[str, object]:
+def _missed(expected: dict[str, mark.Entry], present: dict[str, mark.Entry]) -> list[str]:
+    """The definitions that are missing or different; events whose time is over are none."""
+    now = time.time()
+    there = definitions.lasting(present, now)
+    return [
+        name
+        for name, of in definitions.lasting(expected, now).items()
+        if mark.differing({name: of}, {name: there.get(name, {"digest": ""})})
+    ]
+
+
+def drill(config: Settings, request: Request) -> dict[str, object]:
     """Does all of it but the last step, and says from how long ago what it got is (s), and how long it took (s)."""
     began = time.monotonic()
     with repository.held():
-        chosen, volumes, wants_databases = _chosen(wanted, asked)
-        moment = asked.at or (archive.reach(chosen.history) if chosen.history else 0.0)
+        chosen, volumes, wants_databases = _chosen(config, request)
+        moment = request.at or (archive.reach(chosen.history) if chosen.history else 0.0)
         with scratch.folder() as where:
-            told = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
+            content = scratch.extracted(chosen, where, volumes, wants_databases=wants_databases)
             played = scratch.Played()
-            if wants_databases and told.tables:
-                with scratch.server(wanted, where) as here:
-                    played = _whole(chosen, here, where, told, moment)
+            if wants_databases and content.tables:
+                with scratch.server(config, where) as server:
+                    played = _whole(chosen, server, where, content, moment)
     now = time.time()
     points = {"files": round(now - chosen.time, 2)} | (
-        {MYSQL: round(now - max(moment, chosen.time), 2)} if told.tables else {}
+        {MYSQL: round(now - max(moment, chosen.time), 2)} if content.tables else {}
     )
-    return _said(chosen, told.part(volumes, databases=wants_databases), played, began) | {"recovery_point": points}
+    return _summary(chosen, content.part(volumes, databases=wants_databases), played, began) | {
+        "recovery_point": points
+    }
 
 
-def _whole(chosen: Snapshot, here: databases.Server, where: Path, told: mark.Mark, moment: float) -> Played:
-    scratch.restored(chosen, here, where, told)
-    return scratch.played(chosen, here, moment) if moment else scratch.Played()
+def _whole(chosen: Snapshot, server: databases.Server, where: Path, content: mark.Mark, moment: float) -> Played:
+    scratch.restored(chosen, server, where, content)
+    return scratch.played(chosen, server, moment) if moment else scratch.Played()
 
 
-def _said(chosen: Snapshot, told: mark.Mark, played: Played, began: float) -> dict[str, object]:
+def _summary(chosen: Snapshot, content: mark.Mark, played: Played, began: float) -> dict[str, object]:
     return {
         "snapshot": chosen.id,
         "time": chosen.time,
-        "has": told.counts,
+        "has": content.counts,
         "played": played.count,
         "last_played": played.last,
         "seconds": round(time.monotonic() - began, 2),
     }
 
 
-def _chosen(wanted: Settings, asked: Asked) -> tuple[Snapshot, list[str], bool]:
+def _chosen(config: Settings, request: Request) -> tuple[Snapshot, list[str], bool]:
     """The backup, the volumes and whether the databases, or why not."""
     repository.ensure()
     known = repository.snapshots()
     if not known:
-        raise Failed("there is no backup yet", next_step="'lab backup now' makes one", asked=True)
-    there = ([MYSQL] if wanted.database else []) + wanted.volumes
-    there += [f"{SITE}{name}" for name in wanted.sites]
-    if asked.only and asked.only not in there:
+        raise Failed("there is no backup yet", next_step="'lab backup now' makes one", bad_request=True)
+    there = ([MYSQL] if config.database else []) + config.volumes
+    there += [f"{SITE}{name}" for name in config.sites]
+    if request.only and request.only not in there:
         raise Failed(
-            f"there is no '{asked.only}' to restore", next_step=f"--only takes: {', '.join(there)}", asked=True
+            f"there is no '{request.only}' to restore", next_step=f"--only takes: {', '.join(there)}", bad_request=True
         )
     chosen = (
-        _named(known, asked)
-        if asked.snapshot
-        else _before(known, asked.at)
-        if asked.at
+        _named(known, request)
+        if request.snapshot
+        else _before(known, request.at)
+        if request.at
         else repository.newest(known, time.time())
     )
-    site = asked.site(wanted)
-    wants_databases = bool(wanted.database) and (asked.only in ("", MYSQL) or bool(site.get("database")))
-    if asked.at and wants_databases:
-        _refuse_unreachable(wanted, chosen, asked.at)
-    volumes = [volume for volume in wanted.volumes if asked.only in ("", volume) or volume == site.get("volume")]
+    site = request.site(config)
+    wants_databases = bool(config.database) and (request.only in ("", MYSQL) or bool(site.get("database")))
+    if request.at and wants_databases:
+        _refuse_unreachable(config, chosen, request.at)
+    volumes = [volume for volume in config.volumes if request.only in ("", volume) or volume == site.get("volume")]
     return chosen, volumes, wants_databases
 
 
-def _named(known: list[Snapshot], asked: Asked) -> Snapshot:
-    found = [one for one in known if one.id.startswith(asked.snapshot)]
-    if len(found) != 1:
-        what = "no backup" if not found else "more than one backup"
+def _named(known: list[Snapshot], request: Request) -> Snapshot:
+    matches = [one for one in known if one.id.startswith(request.snapshot)]
+    if len(matches) != 1:
+        what = "no backup" if not matches else "more than one backup"
         ids = ", ".join(one.id for one in known[-5:])
         raise Failed(
-            f"there is {what} '{asked.snapshot}'",
+            f"there is {what} '{request.snapshot}'",
             next_step=f"'lab backup list' has them all; the newest: {ids}",
-            asked=True,
+            bad_request=True,
         )
-    return found[0]
+    return matches[0]
 
 
 def _before(known: list[Snapshot], at: float) -> Snapshot:
-    found = [one for one in known if one.time <= at]
-    if not found:
+    earlier = [one for one in known if one.time <= at]
+    if not earlier:
         raise Failed(
             f"there is no backup from before {_text(at)}",
             next_step=f"the oldest is of {_text(known[0].time)}",
-            asked=True,
+            bad_request=True,
         )
-    return found[-1]
+    return earlier[-1]
 
 
-def _refuse_unreachable(wanted: Settings, chosen: Snapshot, at: float) -> None:
+def _refuse_unreachable(config: Settings, chosen: Snapshot, at: float) -> None:
     """A moment that the log does not have: in the future, or in another life of the database."""
     if not chosen.history:
         raise Failed(
-            "this cluster keeps no log of its database: only the backups' own moments can be restored", asked=True
+            "this cluster keeps no log of its database: only the backups' own moments can be restored", bad_request=True
         )
     if at > time.time():
-        raise Failed(f"{_text(at)} is in the future", asked=True)
+        raise Failed(f"{_text(at)} is in the future", bad_request=True)
     deadline = time.monotonic() + REACH_SECONDS
     while archive.reach(chosen.history) < at:
-        current = databases.history(databases.readable(wanted))
+        current = databases.history(databases.readable(config))
         if current != chosen.history or time.monotonic() > deadline:
             reach = archive.reach(chosen.history) or chosen.time
             raise Failed(
                 f"the log that carries the backup {chosen.id} on ends at {_text(reach)}, before {_text(at)}",
                 next_step="choose a moment up to then, or a later backup",
-                asked=True,
+                bad_request=True,
             )
         time.sleep(0.5)
     archive.refuse_missing(chosen.history)

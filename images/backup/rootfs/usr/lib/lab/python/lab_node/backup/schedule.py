@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SAID = RUN / "backup"
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # until a run that failed is tried again
-LATE = 1.5  # times `every`, after which a backup that is not there is late
+LATE = 1.5  # times `every`, after which a missing backup is late
 
 
 def stay(ending: threading.Event) -> None:
@@ -33,20 +33,20 @@ def stay(ending: threading.Event) -> None:
         ending.wait(LOOK_SECONDS)
 
 
-def look(wanted: Settings) -> str:
+def look(config: Settings) -> str:
     """Makes a backup if one is due; what is not as it should be, or ""."""
     try:
         if not repository.REPOSITORY.is_dir():
             with repository.held():
                 repository.ensure()
         known, now = backup.state(), time.time()
-        if due(known, wanted.every, now) and backup.reachable(wanted):
+        if due(known, config.every, now) and backup.reachable(config):
             if ahead(known, now):
-                print(because(known, wanted.every, now), flush=True)  # nothing says so any more after this run
-            backup.run(wanted)
+                print(because(known, config.every, now), flush=True)  # nothing says so any more after this run
+            backup.run(config)
     except Failed as failed:
         return failed.what
-    return because(backup.state(), wanted.every, time.time())
+    return because(backup.state(), config.every, time.time())
 
 
 def due(known: State, every: float, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""A place of its own in which a backup is made whole again and judged, before anybody else sees it."""
+"""A scratch folder and server, in which a backup is restored and verified before it is used."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def extracted(snapshot: Snapshot, where: Path, volumes: list[str], *, wants_data
     for name, of in expected.files.items():
         files.dig(where / mark.FILES / name, of)
     tables = dumps.tables(where / mark.DUMP) if wants_databases and whole.tables else {}
-    found = mark.Mark(
+    content = mark.Mark(
         tables, expected.definitions, {name: files.figures(where / mark.FILES / name) for name in expected.files}
     )
-    _judge(snapshot, expected.missed_by(found))
+    _judge(snapshot, expected.missed_by(content))
     return whole
 
 
 @contextlib.contextmanager
-def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
+def server(config: Settings, where: Path) -> Iterator[databases.Server]:
     """A database server for this place alone, without a network."""
     data, socket = where / "mysql", where / "mysql.sock"
-    made = [wanted.binaries["install"], "--no-defaults", f"--datadir={data}", "--user=mysql", "--skip-test-db"]
-    command.run("the scratch database can't be made", [*made, "--auth-root-authentication-method=normal"])
+    install = [config.binaries["install"], "--no-defaults", f"--datadir={data}", "--user=mysql", "--skip-test-db"]
+    command.run("the scratch database can't be made", [*install, "--auth-root-authentication-method=normal"])
     shutil.chown(where, "mysql")
     argv = [
         "setpriv",
@@ -81,7 +81,7 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
         "--regid=mysql",
         "--clear-groups",
         "--pdeathsig=KILL",
-        wanted.binaries["mariadbd"],
+        config.binaries["mariadbd"],
     ]
     argv += [
         "--no-defaults",
@@ -96,43 +96,43 @@ def server(wanted: Settings, where: Path) -> Iterator[databases.Server]:
         "--character-set-server=utf8mb4",
         databases.PACKETS,
     ]
-    found = databases.Server((f"--socket={socket}", "--user=root"), {"unix_socket": str(socket), "user": "root"})
+    database = databases.Server((f"--socket={socket}", "--user=root"), {"unix_socket": str(socket), "user": "root"})
     with (where / "mysql.log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as daemon:
         try:
-            _await(found, daemon, where / "mysql.log")
-            yield found
+            _await(database, daemon, where / "mysql.log")
+            yield database
         finally:
             daemon.kill()
 
 
-def loaded(here: databases.Server, where: Path, expected: Mark) -> list[str]:
+def loaded(target: databases.Server, where: Path, expected: Mark) -> list[str]:
     """Puts a backup's databases and accounts into the scratch server; what that gives back other than the mark says."""
-    here.load(where / mark.DUMP)
+    target.load(where / mark.DUMP)
     if (where / mark.AFTERWARDS).is_file():
-        here.load(where / mark.AFTERWARDS)
+        target.load(where / mark.AFTERWARDS)
     again = where / "again.sql"
-    here.dump(here.names(), again)
-    with here.session() as session:
+    target.dump(target.names(), again)
+    with target.session() as session:
         session.rows("START TRANSACTION")
-        sums, found = here.checksums(session), definitions.read(session)
+        sums, entries = target.checksums(session), definitions.read(session)
     now = time.time()
-    wanted = expected.part([], databases=True)
-    wanted = mark.Mark(wanted.tables, definitions.lasting(wanted.definitions, now), old=wanted.old)
-    missed = wanted.missed_by(mark.Mark(dumps.marked(again, sums), definitions.lasting(found, now)))
+    part = expected.part([], databases=True)
+    part = mark.Mark(part.tables, definitions.lasting(part.definitions, now), old=part.old)
+    missed = part.missed_by(mark.Mark(dumps.marked(again, sums), definitions.lasting(entries, now)))
     again.unlink()
     return missed
 
 
-def restored(snapshot: Snapshot, here: databases.Server, where: Path, expected: Mark) -> None:
+def restored(snapshot: Snapshot, target: databases.Server, where: Path, expected: Mark) -> None:
     """The same, of a backup that was judged when it was made.
 
     Raises:
         Failed: something is other than it was then.
     """
-    _judge(snapshot, loaded(here, where, expected))
+    _judge(snapshot, loaded(target, where, expected))
 
 
-def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
+def played(snapshot: Snapshot, target: databases.Server, until: float) -> Played:
     """Plays the log onto the scratch server, from where the backup is up to a moment: what was committed before it.
 
     Raises:
@@ -144,7 +144,9 @@ def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
         if not part.logs:
             continue
         with subprocess.Popen(
-            ["mariadb", *here.words, "--binary-mode", databases.PACKETS], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+            ["mariadb", *target.words, "--binary-mode", databases.PACKETS],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as to:
             assert to.stdin is not None
             assert to.stderr is not None
@@ -156,9 +158,9 @@ def played(snapshot: Snapshot, here: databases.Server, until: float) -> Played:
                         to.stdin.writelines(lines)
                         last, count, when = (number, count + 1, at) if at else (last, count, when)
                 to.stdin.close()
-            said = to.stderr.read().decode(errors="replace")
+            errors = to.stderr.read().decode(errors="replace")
             if to.wait():
-                raise command.refused("the database's log can't be played onto the backup", said, to.returncode)
+                raise command.refused("the database's log can't be played onto the backup", errors, to.returncode)
     return Played(count, time.mktime(time.strptime(when.decode(), TIME)) if when else 0.0)
 
 
@@ -170,17 +172,17 @@ def _judge(snapshot: Snapshot, missed: list[str]) -> None:
         )
 
 
-def _await(here: databases.Server, daemon: subprocess.Popen[bytes], log: Path) -> None:
+def _await(target: databases.Server, daemon: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            here.ask("SELECT 1")
+            target.ask("SELECT 1")
             return
         except Failed:
             if daemon.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(errors="replace").strip().splitlines()
+                lines = log.read_text(errors="replace").strip().splitlines()
                 raise Failed(
-                    f"the scratch database does not start: {said[-1] if said else 'it says nothing'}"
+                    f"the scratch database does not start: {lines[-1] if lines else 'it says nothing'}"
                 ) from None
         time.sleep(0.1)
 

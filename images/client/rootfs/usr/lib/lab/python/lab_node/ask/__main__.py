@@ -1,8 +1,8 @@
 """lab_node.ask PLAN OUT: asks HTTP servers at constant rates, and writes one line an answer into OUT.
 
-Open loop: question n of a stream is asked at its own time whatever became of the ones before it, and its latency counts
-from that time, so that a stall is seen by every question that it held up. SIGTERM ends it once what was asked is
-answered. libcurl does the talking: a question costs about a fifth of what an HTTP library written in Python takes.
+Open loop: request n of a stream is sent at its own time, independent of the results before it, and its latency counts
+from that time, so that a stall shows in every request that it delayed. After SIGTERM it ends when all requests are
+answered. It uses libcurl: a request costs about a fifth of what an HTTP library written in Python takes.
 
 PLAN, JSON: {"seconds": 60, "timeout": 20, "ca": FILE, "meter": seconds that the stall meter sleeps,
   "shortest": seconds overslept that are a stall, "streams": [STREAM, ...]}; a STREAM is
@@ -29,11 +29,11 @@ from .asker import Asker
 
 def main(plan: str, path: str) -> None:
     """Asks what the plan says."""
-    told = json.loads(Path(plan).read_text(encoding="utf-8"))
+    document = json.loads(Path(plan).read_text(encoding="utf-8"))
     # Left open: the meter writes until the process ends.
     stalls = Path(f"{path}.stalls").open("w", buffering=1, encoding="utf-8")  # noqa: SIM115
     with Path(path).open("w", encoding="utf-8") as out:
-        asker = Asker(told, out, stalls)
+        asker = Asker(document, out, stalls)
         signal.signal(signal.SIGTERM, asker.end)
         asker.run()
 

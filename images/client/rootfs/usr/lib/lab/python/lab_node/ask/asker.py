@@ -28,14 +28,14 @@ CONNECTIONS = 4000
 FLUSH_SECONDS = 0.25  # a write costs as much as a question; a reader looks seldom
 
 
-def stream(index: int, told: dict[str, Any], timeout: float, ca: str) -> Stream | DatabaseStream:
+def stream(index: int, entry: dict[str, Any], timeout: float, ca: str) -> Stream | DatabaseStream:
     """A stream of the plan, by the kind of its URL."""
-    kind = told["url"].partition(":")[0]
+    kind = entry["url"].partition(":")[0]
     if kind == "mysql":
         from .database import DatabaseStream  # only who asks a database pays for its library
 
-        return DatabaseStream(index, told, timeout, ca)
-    return (MailStream if kind == "smtp" else Stream)(index, told, timeout, ca)
+        return DatabaseStream(index, entry, timeout, ca)
+    return (MailStream if kind == "smtp" else Stream)(index, entry, timeout, ca)
 
 
 class Asker:
@@ -43,12 +43,12 @@ class Asker:
 
     Args:
         plan: see __main__.
-        out: takes the answers; `stalls`: takes when this node stood still.
+        out: receives the answers; `stalls`: receives the stalls of this node.
     """
 
     def __init__(self, plan: dict[str, Any], out: TextIO, stalls: TextIO) -> None:
         self._stalls, self._interval, self._shortest = stalls, plan["meter"], plan["shortest"]
-        self._streams = [stream(i, told, plan["timeout"], plan["ca"]) for i, told in enumerate(plan["streams"])]
+        self._streams = [stream(i, entry, plan["timeout"], plan["ca"]) for i, entry in enumerate(plan["streams"])]
         self._databases = [one for one in self._streams if not isinstance(one, Stream)]
         self._out, self._ended, self._open = out, False, 0
         self._seconds, self._timeout = plan["seconds"], plan["timeout"]
@@ -69,7 +69,7 @@ class Asker:
         self._begun = begun = time.monotonic()
         threading.Thread(target=self._meter, daemon=True).start()
         self._out.write(json.dumps({"monotonic": begun, "unix": time.time()}) + "\n")
-        turns = Turns([one.told["rate"] for one in self._streams], begun)
+        turns = Turns([one.entry["rate"] for one in self._streams], begun)
         last = None
         while self._open or not self._ended:
             now = time.monotonic()
@@ -88,17 +88,17 @@ class Asker:
 
     def _ask(self, turns: Turns, now: float) -> None:
         for index, due in turns.due(now):
-            asked = self._streams[index]
-            if isinstance(asked, Stream):
-                self._multi.add_handle(asked.question(due))
+            source = self._streams[index]
+            if isinstance(source, Stream):
+                self._multi.add_handle(source.question(due))
             else:
-                asked.ask(due)
+                source.ask(due)
             self._open += 1
             if self._ended:
                 return
 
     def _meter(self) -> None:
-        """Notes when this node stood still: a thread that sleeps was woken late."""
+        """Records the stalls of this node: how late a sleeping thread was woken."""
         while True:
             due = time.monotonic() + self._interval
             time.sleep(self._interval)
@@ -131,15 +131,15 @@ class Asker:
                     self._multi.add_handle(curl)
                 else:
                     self._write(curl, 0, message or "no answer")
-        for asked in self._databases:
-            while asked.ended:
-                self._row(asked.ended.popleft())
+        for source in self._databases:
+            while source.ended:
+                self._row(source.ended.popleft())
 
     def _write(self, curl: Any, status: int, error: str) -> None:  # noqa: ANN401  pycurl has no types
-        took, asked = time.monotonic() - curl.due, curl.stream
-        self._row(Answer(asked.index, curl.number, curl.due, took, status, asked.value(curl), error))
+        took, source = time.monotonic() - curl.due, curl.stream
+        self._row(Answer(source.index, curl.number, curl.due, took, status, source.value(curl), error))
         self._multi.remove_handle(curl)
-        asked.done(curl)
+        source.done(curl)
 
     def _row(self, answer: Answer) -> None:
         self._out.write(row(answer, self._begun))

@@ -24,16 +24,16 @@ class DatabaseStream:
         ended: the answers that were not written down yet.
     """
 
-    def __init__(self, index: int, told: dict[str, Any], timeout: float, ca: str) -> None:
-        self.index, self.told, self._asked = index, told, 0
+    def __init__(self, index: int, entry: dict[str, Any], timeout: float, ca: str) -> None:
+        self.index, self.entry, self._count = index, entry, 0
         self._threads = ThreadPoolExecutor(THREADS)
-        self._where = place(told["url"], ca, timeout)
+        self._where = place(entry["url"], ca, timeout)
         self.ended: deque[Answer] = deque()
 
     def ask(self, due: float) -> None:
         """Asks the next one."""
-        self._threads.submit(self._ask, self._asked, due)
-        self._asked += 1
+        self._threads.submit(self._ask, self._count, due)
+        self._count += 1
 
     def _ask(self, number: int, due: float) -> None:
         status, value, error = 0, "", ""
@@ -41,7 +41,7 @@ class DatabaseStream:
             connection = pymysql.connect(**self._where)
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(self.told["post"].replace("{n}", str(number)))
+                    cursor.execute(self.entry["post"].replace("{n}", str(number)))
                     first = cursor.fetchone()
                     value = " ".join(map(str, first))[:LONGEST_VALUE] if first else ""
                 status = DONE

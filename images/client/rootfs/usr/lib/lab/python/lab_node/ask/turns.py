@@ -1,4 +1,4 @@
-"""Whose turn it is: each stream's questions at its own constant rate, whatever became of those before."""
+"""The schedule of requests: each stream at its own constant rate, independent of earlier results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Turns:
     def __init__(self, rates: Sequence[float], begun: float) -> None:
         self._rates, self._begun = rates, begun
         self._next = [(begun, index) for index in range(len(rates))]
-        self._asked = [0] * len(rates)
+        self._count = [0] * len(rates)
 
     @property
     def next(self) -> float:
@@ -31,6 +31,6 @@ class Turns:
         """The questions that are due by now and were not asked yet: stream and moment, the oldest first."""
         while self._next[0][0] <= now:
             moment, index = self._next[0]
-            self._asked[index] += 1
-            heapq.heapreplace(self._next, (self._begun + self._asked[index] / self._rates[index], index))
+            self._count[index] += 1
+            heapq.heapreplace(self._next, (self._begun + self._count[index] / self._rates[index], index))
             yield index, moment

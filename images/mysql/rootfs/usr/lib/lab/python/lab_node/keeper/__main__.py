@@ -1,4 +1,4 @@
-"""Starts the keeper and its three doors: a status for balancers, questions for nodes, control for this node's root."""
+"""Starts the keeper and its three endpoints: status for balancers, questions of nodes, control by root of this node."""
 
 from __future__ import annotations
 
@@ -16,51 +16,63 @@ from .rules import Role
 from .status import Status
 
 LOCAL = "127.0.0.1"
+NOT_FOUND: tuple[int, dict[str, Any]] = (404, {"error": "not found"})
 
 
-def main() -> None:  # noqa: C901  one line a question
-    """Runs until it is told to stop."""
-    wanted = settings.read()
-    Path("/run/lab").mkdir(exist_ok=True)
-    keeper = Galera(wanted) if wanted.topology == "galera" else Keeper(wanted)
+class Endpoints:
+    """The answers of a keeper, by path. `nodes`: the listener of the other nodes, whose certificate is renewed."""
 
-    def public(path: str, asker: str) -> tuple[int, dict[str, Any]]:
+    def __init__(self, keeper: Galera | Keeper) -> None:
+        self.keeper = keeper
+        self.nodes = doors.Listener(wire.QUESTION_PORT, doors.handler(self.questions, "POST"), tuple(keeper.others))
+
+    def public(self, path: str, asker: str) -> tuple[int, dict[str, Any]]:
+        """For balancers, and for this node's own programs."""
+        keeper = self.keeper
         if path == "/role":
             return 200, {"role": keeper.role.value if keeper.role is not Role.PRIMARY or keeper.serves else "alone"}
         local = asker == LOCAL
-        here = {"/primary": keeper.serves, "/replica": keeper.fresh if local else keeper.readable}.get(path)
-        if local and (here is not None or path == "/state"):
-            return 503 if here is False else 200, keeper.state()
-        if here is None:
-            return 404, {"error": "not found"}
-        # A balancer needs the code, the backup four figures. What ails a node may quote what is in its tables.
+        verdict = {"/primary": keeper.serves, "/replica": keeper.fresh if local else keeper.readable}.get(path)
+        if local and (verdict is not None or path == "/state"):
+            return 503 if verdict is False else 200, keeper.state()
+        if verdict is None:
+            return NOT_FOUND
+        # A balancer needs the code, the backup four figures. The reason of a failure may quote what is in its tables.
         lag, position = keeper.lagging, keeper.position
-        told = {"role": keeper.role.value, "serves": keeper.serves, "lag": lag, "position": position}
-        return 200 if here else 503, told
+        body = {"role": keeper.role.value, "serves": keeper.serves, "lag": lag, "position": position}
+        return 200 if verdict else 503, body
 
-    def questions(path: str, values: dict[str, Any]) -> doors.Answer:
+    def questions(self, path: str, values: dict[str, Any]) -> doors.Answer:
+        """For the other mysql nodes."""
         if path == "/state":
-            keeper.heard(**values)
-        answer = keeper.state() if path == "/state" else keeper.questions(path, values)
-        return (404, {"error": "not found"}) if answer is None else (200, answer)
+            self.keeper.heard(**values)
+        answer = self.keeper.state() if path == "/state" else self.keeper.questions(path, values)
+        return NOT_FOUND if answer is None else (200, answer)
 
-    def control(path: str, values: dict[str, Any]) -> doors.Answer:
+    def control(self, path: str, values: dict[str, Any]) -> doors.Answer:
+        """For root of this node."""
         if path == "/switchover":
-            return 200, keeper.switchover(**values)
+            return 200, self.keeper.switchover(**values)
         if path == "/reclone":
-            return 200, keeper.reclone()
+            return 200, self.keeper.reclone()
         if path == "/certificates":
-            told = keeper.renew()
-            nodes.renew()
-            return 200, told
-        return 404, {"error": "not found"}
+            body = self.keeper.renew()
+            self.nodes.renew()
+            return 200, body
+        return NOT_FOUND
 
+
+def main() -> None:
+    """Runs until SIGTERM."""
+    config = settings.read()
+    Path("/run/lab").mkdir(exist_ok=True)
     Path(wire.CONTROL).unlink(missing_ok=True)
-    nodes = doors.Listener(wire.QUESTION_PORT, doors.handler(questions, "POST"), tuple(keeper.others))
+    keeper = Galera(config) if config.topology == "galera" else Keeper(config)
+    endpoints = Endpoints(keeper)
     opened: list[Status | doors.Listener | doors.LocalListener] = [
-        Status(wire.STATE_PORT, public),
-        nodes,
-        doors.LocalListener(wire.CONTROL, doors.handler(control, "POST")),
+        Status(wire.STATE_PORT, endpoints.public),
+        endpoints.nodes,
+        doors.LocalListener(wire.CONTROL, doors.handler(endpoints.control, "POST")),
     ]
     Path(wire.CONTROL).chmod(0o600)
     for door in opened:

@@ -1,8 +1,8 @@
-"""Says again to a primary what a replica has: an acknowledgement that was lost is asked for by nobody else.
+"""Repeats a replica's acknowledgement to a primary: MariaDB does not repeat a lost one.
 
-A replica that reconnects by GTID says nothing of what it had before. One that asks for the log from a place has, by the
-protocol, everything before that place: so a second connection asks from where this node's own has come to, and is
-closed.
+A replica that reconnects by GTID does not report what it had before. One that requests the log from a position has, by
+the protocol, everything before that position: a second connection requests it from where this node's own has come to,
+and is closed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def again(settings: Settings, host: str, slave: dict[str, Any]) -> None:
             for name, value in (("mariadb_slave_capability", "4"), ("rpl_semi_sync_slave", "1")):
                 cursor.execute(f"SET @{name} = {value}")
             cursor.execute("SET @master_binlog_checksum = @@GLOBAL.binlog_checksum")
-        asked = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
-        connection._execute_command(COMMAND.COM_BINLOG_DUMP, asked)  # noqa: SLF001  PyMySQL has no other way
+        request = struct.pack("<IHI", place, NON_BLOCKING, OWN_NUMBERS + settings.server_id) + file.encode()
+        connection._execute_command(COMMAND.COM_BINLOG_DUMP, request)  # noqa: SLF001  PyMySQL has no other way
         connection._read_packet()  # noqa: SLF001
     finally:
         connection.close()

@@ -95,12 +95,12 @@ class Copy:
 
 def adopted(fresh: Path) -> None:
     """Tells a copy, which comes without a binary log, where the donor's was; it is read at its first start."""
-    told = next(path for name in POSITIONS if (path := fresh / name).exists())
-    (fresh / ADOPT).write_text(told.read_text().split()[2])
+    file = next(path for name in POSITIONS if (path := fresh / name).exists())
+    (fresh / ADOPT).write_text(file.read_text().split()[2])
 
 
 def position(fresh: Path) -> tuple[str, int]:
     """Where in Galera's history a copy was made."""
-    told = next(path for name in STATES if (path := fresh / name).exists())
-    uuid, _, number = told.read_text().split()[0].rpartition(":")
+    file = next(path for name in STATES if (path := fresh / name).exists())
+    uuid, _, number = file.read_text().split()[0].rpartition(":")
     return uuid, int(number)

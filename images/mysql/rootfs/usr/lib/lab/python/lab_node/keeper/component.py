@@ -1,10 +1,10 @@
-"""The rules by which Galera's primary component is begun anew, and one of its nodes takes the writes. Pure, as `rules`.
+"""The rules for the bootstrap of Galera's primary component, and for its writable node. Pure, as `rules`.
 
-Galera itself agrees on the order of transactions while a majority runs. What it leaves to people is the time when no
-component runs: who begins it, with nothing acknowledged lost. A commit is acknowledged when it is durable on the node
-that took it, which may be ahead of all others; so every node remembers, durably, which one takes the writes, that one
-begins to take them only when a majority remembers it, and a component is begun anew only by a majority of which the
-newest such memory names a node that is among them.
+Galera itself agrees on the order of transactions while a majority runs. It leaves the bootstrap to the operator:
+which node begins when no component runs, with nothing acknowledged lost. A commit is acknowledged when it is durable
+on the node that took it, which may be ahead of all others. Therefore every node stores durably which one is writable,
+that one becomes writable only when a majority has stored it, and only a majority whose newest record names a node among
+them begins a component.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seat:
-    """What a node says of itself.
+    """The state that a node reports.
 
     Attributes:
-        running: whether its database runs, in whatever component.
+        running: whether its database runs, in any component.
         component: whether it is in the primary one, and has caught up with it.
         promised: the highest epoch that it has promised, durably; `begun`: the newest of which it knows that it began.
         writer: the node that takes the writes in epoch `begun`.

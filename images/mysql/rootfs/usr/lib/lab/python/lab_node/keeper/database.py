@@ -105,46 +105,48 @@ class Database:
 
     def adopt(self) -> None:
         """Of a copy that was just made: the log goes on where the donor's was."""
-        told = DATA / ADOPT
-        if told.exists():
-            gtid = told.read_text().strip()
+        file = DATA / ADOPT
+        if file.exists():
+            gtid = file.read_text().strip()
             self.ask("RESET MASTER")
             self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
-            told.unlink()
+            file.unlink()
 
-    def apply_received(self, found: relay.Received) -> None:
-        """Has the server apply relay logs of before a restart: they are acknowledged, and maybe in no other place.
+    def apply_received(self, received: relay.Received) -> None:
+        """Has the server apply the relay logs from before a restart: they are acknowledged, and may be nowhere else.
 
-        Under GTID it would throw them away, so it reads them by their place, and only that: nobody is connected to.
+        Under GTID it would drop them, so it reads them by position, without a connection to a primary.
         """
         host = "" if self.slave().get("Master_Host") else "MASTER_HOST='nobody', "
         self.ask(
-            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s", found.file, found.place
+            f"CHANGE MASTER TO {host}MASTER_USE_GTID=no, RELAY_LOG_FILE=%s, RELAY_LOG_POS=%s",
+            received.file,
+            received.place,
         )
-        until = f" UNTIL RELAY_LOG_FILE='{found.torn[0]}', RELAY_LOG_POS={found.torn[1]}" if found.torn else ""
+        until = f" UNTIL RELAY_LOG_FILE='{received.torn[0]}', RELAY_LOG_POS={received.torn[1]}" if received.torn else ""
         self.ask(f"START SLAVE SQL_THREAD{until}")
 
     def end_applying(self) -> None:
-        """What was received before a restart is applied: the next primary is followed anew."""
+        """Ends the replay of relay logs from before a restart: the next primary is followed by GTID."""
         self.ask("STOP SLAVE")
         self.ask("RESET SLAVE ALL")
 
     def stop_receiving(self) -> None:
-        """Receives nothing more; what is there is applied by and by."""
+        """Stops receiving; received transactions are still applied."""
         if self.slave():
             self.ask("STOP SLAVE IO_THREAD", seconds=self._settings.patience + STOP_SECONDS)
 
     def clear_the_way(self) -> None:
-        """Ends whoever reads or locks here: what was received and acknowledged comes first."""
+        """Ends sessions that read or lock here: acknowledged transactions precede them."""
         mine = {connection.thread_id() for connection in list(self._connections.values())}
         for row in self.ask("SELECT id FROM information_schema.processlist WHERE user <> 'system user'"):
             if row["id"] not in mine:
                 self._kill(row["id"])
 
     def follow(self, address: str, *, acknowledging: bool) -> None:
-        """Replicates from an address, from where this log ends; all that was received is applied before.
+        """Replicates from an address, from the end of this log; received transactions are applied before.
 
-        Not from a name: that of a node that is to leave is known to nobody any more.
+        Not from a name: the name of a node that leaves no longer resolves.
         """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
@@ -198,7 +200,7 @@ class Database:
         self.set(read_only=False)
 
     def close_to_writers(self) -> None:
-        """Lets nobody write, and waits for those who are writing; undone where they don't end."""
+        """Refuses writes, and waits for current ones; reverted if they do not end."""
         connection = self.connect(WORK_SECONDS)
         try:
             with connection.cursor() as cursor:
@@ -210,7 +212,7 @@ class Database:
             connection.close()
 
     def demote(self) -> None:
-        """From a primary that nobody waits for to a node that could replicate."""
+        """Changes a primary without waiting commits into a node that could replicate."""
         if self.counter("Rpl_semi_sync_master_wait_sessions") != "0":
             raise Trouble("writers still wait for a replica")
         self.disconnect()

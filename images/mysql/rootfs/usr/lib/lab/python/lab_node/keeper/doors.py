@@ -188,7 +188,7 @@ class Listener(ThreadingHTTPServer):
         super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up in the middle is of no interest."""
+        """Ignores a connection that ends within a request."""
 
 
 class LocalListener(socketserver.ThreadingUnixStreamServer):

@@ -47,7 +47,7 @@ class Elections(Node):
         Args:
             views: what the others said last.
             handover: the epoch of the primary that asks for it; 0: none does.
-            serves_from: the moment from which on nobody is led to that one any more.
+            serves_from: the moment from which on no balancer leads to that one.
             until: the moment at which that one goes on.
         """
         epoch = rules.next_epoch([self.me(), *views])
@@ -98,20 +98,20 @@ class Elections(Node):
         """Those who vote for this node, if they are enough."""
 
         def voters(answers: list[dict[str, Any]]) -> list[View]:
-            given = [one for one in answers if one["granted"]]
-            return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in given)]
+            granted = [one for one in answers if one["granted"]]
+            return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in granted)]
 
-        asked = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
-        asked.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
+        request = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
+        request.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
         with self._elsewhere():  # two candidates that ask each other would both hear "busy"
             answers = self.peers.ask_all(
-                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **asked
+                "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **request
             )
-        found = voters(answers)
-        if rules.chosen(found, self.memberships):
-            return found
-        said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
-        self._say(f"epoch {epoch}: not elected ({said or 'nobody else answered'})")
+        views = voters(answers)
+        if rules.chosen(views, self.memberships):
+            return views
+        refusals = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
+        self._say(f"epoch {epoch}: not elected ({refusals or 'nobody else answered'})")
         return []
 
     @contextlib.contextmanager
@@ -141,8 +141,8 @@ class Elections(Node):
                 if self._promotion is not promotion:
                     return
                 self.database.expect_replicas(alone=self.size == 1)
-            # Not before somebody can take it. A first transaction that nobody has makes logs differ, and a copy, which
-            # a replica that differs is waiting for, can't be made while a commit waits.
+            # Not before a replica can receive it: otherwise logs differ in their first transaction, and a copy, which a
+            # differing replica waits for, can't be made while a commit waits.
             while not self.database.can_be_taken(self.size - 1):
                 if self._promotion is not promotion:
                     return
@@ -217,8 +217,8 @@ class Elections(Node):
             leading = self.role is Role.PRIMARY and not self._handing and self._in_contact()
             if leading or self.role is Role.PROMOTING:
                 return self._refused("it is the primary itself")
-            seen = time.monotonic() - self._content < self.settings.patience / 2
-            if self.role is Role.REPLICA and (seen or self._bound()):
+            fresh = time.monotonic() - self._content < self.settings.patience / 2
+            if self.role is Role.REPLICA and (fresh or self._bound()):
                 return self._refused("it hears the primary")
         if self.role is Role.PRIMARY and not self._handing:
             self._fall(f"{candidate} asks for epoch {epoch}, and this node's writers have no replica")
@@ -231,7 +231,7 @@ class Elections(Node):
             return self._refused("it hears the primary")
         if self.role is Role.PRIMARY:
             self.database.demote()
-            self.promise.keep(unlogged=False)  # nobody was writing any more, or it would not have been closed
+            self.promise.keep(unlogged=False)  # it was closed only after all writes had ended
             self.role, self.epoch = Role.REPLICA, 0
         self.following = ""
         self.database.stop_receiving()
@@ -244,7 +244,7 @@ class Elections(Node):
         return self._granted()
 
     def switchover(self, to: str = "") -> dict[str, Any]:
-        """A planned change of the primary: writers wait or are refused, for a moment; none of them fails half-way."""
+        """A planned change of the primary: writers wait or are refused briefly, never within a transaction."""
         with self._lock:
             if self.role is not Role.PRIMARY:
                 return {"done": False, "because": f"{self.settings.node} is not the primary"}

@@ -1,6 +1,6 @@
 """One node of a Galera cluster: runs mariadbd, and begins the primary component when none is left.
 
-One node at a time takes the writes. Nobody outside steers it.
+One node at a time is writable. There is no external controller.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Galera(Base):
 
     def me(self) -> Seat:
         """This node as the rules see it."""
-        kept = self.promise
+        promise = self.promise
         return Seat(
-            self.settings.node, self.role, self.server.running, self._component, kept.epoch, kept.begun, kept.writer,
-            self.position, kept.member, self.history,
+            self.settings.node, self.role, self.server.running, self._component, promise.epoch, promise.begun,
+            promise.writer, self.position, promise.member, self.history,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
@@ -141,11 +141,11 @@ class Galera(Base):
         donor = min(donors, key=lambda view: (view.role is Role.PRIMARY, view.name))
         self._say(f"cloning {donor.name}: {self._reclone}")
         fresh = cloned(self.peers, donor.name)
-        found = position(fresh)
+        place = position(fresh)
         self.promise.keep(member=False)
         self.server.replace(fresh)
-        wsrep.remember(*found)
-        self._read, self._reclone, self.server.failures, self._start_at = found, "", 0, 0.0
+        wsrep.remember(*place)
+        self._read, self._reclone, self.server.failures, self._start_at = place, "", 0, 0.0
         self.copies += 1
 
     def _run(self, more: list[str]) -> None:
@@ -162,15 +162,15 @@ class Galera(Base):
         answers = self.peers.ask_all(
             "/vote", lambda _: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
         )
-        given = [one["name"] for one in answers if one["granted"]]
-        voters = [seat for seat in views if seat.name in given]
+        granted = [one["name"] for one in answers if one["granted"]]
+        voters = [seat for seat in views if seat.name in granted]
         if because := component.short_of(me, voters, self.size):
-            said = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
-            self._say(f"epoch {epoch}: {because} ({said or 'nobody refused'})")
+            refusals = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
+            self._say(f"epoch {epoch}: {because} ({refusals or 'nobody refused'})")
             return False
         self.promise.keep(epoch=epoch)
         self._beginning = epoch
-        self._log(f"epoch {epoch}: begun with {', '.join(given) or 'nobody else'}, at {self.position}")
+        self._log(f"epoch {epoch}: begun with {', '.join(granted) or 'nobody else'}, at {self.position}")
         return True
 
     def _vote(self, epoch: int, reach: list[int], candidate: str) -> dict[str, Any]:
@@ -292,7 +292,7 @@ class Galera(Base):
         return wsrep.figures(self.database, self.settings.patience).position
 
     def stop(self) -> None:
-        """A clean stop: whoever takes the writes hands over first."""
+        """A clean stop: a writable node hands over first."""
         if self.role is Role.PRIMARY and self.size > 1:
             self.switchover()
         with self._lock:
@@ -303,8 +303,8 @@ class Galera(Base):
         self._component, self._read, self._left_out_at = False, None, None
 
 
-def _seat(said: dict[str, Any]) -> Seat:
+def _seat(answer: dict[str, Any]) -> Seat:
     """A node's state, as it says it."""
-    wanted = {key: said[key] for key in Seat.__dataclass_fields__ if key not in ("role", "history")}
-    history = tuple((epoch, after) for epoch, after in said["history"])
-    return Seat(**wanted, role=Role(said["role"]), history=history)
+    values = {key: answer[key] for key in Seat.__dataclass_fields__ if key not in ("role", "history")}
+    history = tuple((epoch, after) for epoch, after in answer["history"])
+    return Seat(**values, role=Role(answer["role"]), history=history)

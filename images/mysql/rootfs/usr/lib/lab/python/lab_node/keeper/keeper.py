@@ -1,4 +1,4 @@
-"""One node of the MySQL cluster: runs mariadbd, is primary or replica as the rules say. Nobody outside steers it."""
+"""One node of the MySQL cluster: runs mariadbd, is primary or replica by the rules. No external controller."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Keeper(Replica):
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()
         if self.following and now >= self._since + self.settings.patience / 2:
-            # Early, and before anybody asks: it takes as long as a connection to a dead host is waited for.
+            # Early, before the first request: it takes as long as a connection to a dead host is waited for.
             self.following = ""
             self.database.stop_receiving()
         if not self.following and not self._all_applied():
@@ -150,7 +150,7 @@ class Keeper(Replica):
         return donated() if path == "/clone" else None
 
     def stop(self) -> None:
-        """A clean stop: a primary hands over first; if nobody takes it, it ends as if it had been killed."""
+        """A clean stop: a primary hands over first; if no node takes over, it ends as if it had been killed."""
         handed = self.role is not Role.PRIMARY or self.size == 1 or self.switchover()["done"]
         with self._lock:
             if self.role is Role.PRIMARY:

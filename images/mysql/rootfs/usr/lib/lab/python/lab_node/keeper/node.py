@@ -54,7 +54,7 @@ class Base(ABC):
         self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
         self._renewed.set()
         self._handing = False
-        self._told = ""
+        self._printed = ""
         self.copies = 0  # that this process has put in the place of this node's data
         self._promotion: Any = None
 
@@ -122,7 +122,7 @@ class Base(ABC):
         self._renewed.set()
 
     def _renew_database(self) -> None:
-        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: it is in nobody's log
+        self.database.ask("FLUSH LOCAL SSL")  # LOCAL: not written to the log
 
     @property
     def serves(self) -> bool:
@@ -134,15 +134,15 @@ class Base(ABC):
 
     def _say(self, because: str) -> None:
         self.because = because
-        if because != self._told:
+        if because != self._printed:
             self._log(because or f"{self.role.value} of epoch {max(self.promise.epoch, 1)}")
-            self._told = because
+            self._printed = because
 
     def _log(self, text: str) -> None:
         print(f"{dt.datetime.now(dt.timezone.utc):%H:%M:%S.%f} {text}", flush=True)
 
     def _fall(self, because: str) -> None:
-        """Ends the database at once, so that nobody who waits is told that all is well."""
+        """Kills the database, so that waiting commits are not acknowledged."""
         self._say(because)
         self.role, self._handing = Role.DOWN, False
         self.server.kill()
@@ -164,9 +164,8 @@ class Node(Base):
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
-        # When a primary last asked this node, which it goes on to lead by. What this node answered before it was
-        # started anew it does not know. One whose disk is new has answered nobody, or counts only together with all the
-        # others.
+        # When a primary last queried this node, which extends its lease. Answers before a restart are unknown. A node
+        # with a new disk has answered no primary, or counts only together with all the others.
         self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
         self._released = 0
         self._content = now - 3600  # when it last saw a primary, or voted for one
@@ -179,11 +178,11 @@ class Node(Base):
 
     def me(self) -> View:
         """This node as the rules see it."""
-        kept = self.promise
+        promise = self.promise
         return View(
-            self.settings.node, self.role, kept.epoch, self.position, self.counts, self.epoch, self.history,
+            self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
-            kept.agreed[0], tuple(sorted(kept.agreed[1])), kept.unlogged, kept.lineage,
+            promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
         )  # fmt: skip
 
     @property
@@ -202,14 +201,16 @@ class Node(Base):
 
     @property
     def serves(self) -> bool:
-        """Whether this is the node to write to, by the word of a majority, and nobody is led to another one."""
+        """Whether this is the writable node, confirmed by a majority, and no balancer leads to another one."""
         return super().serves and time.monotonic() >= self._serves_from
 
     def _in_contact(self) -> bool:
         since = time.monotonic() - self.settings.lease
         # Who answers that it has promised a newer epoch follows this node no longer.
         answered = [
-            said for asked, said in self.peers.answered(self.epoch) if asked > since and said.promised <= self.epoch
+            state
+            for moment, state in self.peers.answered(self.epoch)
+            if moment > since and state.promised <= self.epoch
         ]
         return rules.chosen([self.me(), *answered], self.memberships)
 
@@ -230,21 +231,22 @@ class Node(Base):
     @property
     def changing(self) -> bool:
         """Whether the configuration names other nodes than were agreed on."""
-        agreed, wanted = self.memberships
-        return agreed != wanted
+        agreed, configured = self.memberships
+        return agreed != configured
 
     @property
     def _leaving(self) -> bool:
-        """Whether members are to go and have not agreed: until then nobody may be told that they can be removed.
+        """Whether members leave and have not agreed: until then they must not be reported as removable.
 
-        Where members only come, each is ready once it follows; those that were are told of them next.
+        If members are only added, each is ready once it follows; the former ones are configured next.
         """
-        agreed, wanted = self.memberships
-        return not agreed <= wanted
+        agreed, configured = self.memberships
+        return not agreed <= configured
 
     def _members_differ(self) -> str:
-        agreed, wanted = self.memberships
-        return f"it is told of the members {', '.join(sorted(wanted))}, and {', '.join(sorted(agreed))} have not agreed"
+        agreed, configured = self.memberships
+        names, members = ", ".join(sorted(configured)), ", ".join(sorted(agreed))
+        return f"it is told of the members {names}, and {members} have not agreed"
 
     def state(self) -> dict[str, Any]:
         """The same for the other nodes and for people."""
@@ -282,6 +284,6 @@ class Node(Base):
         self._ended()
 
     def _ended(self) -> None:
-        """The database does not run any more: nobody reads from it."""
+        """The database no longer runs: there are no readers."""
         self._released = max(self._released, self.epoch)
         self.role, self.epoch, self.waiting, self._promotion = Role.DOWN, 0, False, None

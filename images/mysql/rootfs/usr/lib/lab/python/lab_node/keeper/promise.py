@@ -1,4 +1,4 @@
-"""What a node must never forget, whatever becomes of its database: on the disk before it is acted upon."""
+"""The state that a node must never lose, also without its database: on disk before it takes effect."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 class Promise:
-    """The highest epoch that was promised, and whether this node's log counts; with Galera, who takes the writes.
+    """The highest promised epoch, and whether this node's log counts; with Galera, the writable node.
 
-    `agreed` is who the members are, and the epoch in which a majority of those before them said so: empty where nobody
-    has yet. `unlogged` is whether the data here may have something that the log has not: so it is while others write,
-    and for good where the database was ended meanwhile. `lineage` is the last epoch that was begun on such data, which
-    all copies are of since. `owes` is how long the log was before a copy took its place: until it is as long again, a
-    vote counts as that of a node whose disk is new. `made_by` is the topology by which the data here was made: the
-    other one can't tell which copy is the newest.
+    `agreed` has the members, and the epoch in which a majority of the former members agreed on them; empty before the
+    first agreement. `unlogged` is whether the data here may have changes that the log lacks: during writes, and after
+    the database was killed meanwhile. `lineage` is the last epoch that began on such data; all copies since are of it.
+    `owes` is the length of the log before a copy replaced it: until it is as long again, a vote counts as that of a
+    node with a new disk. `made_by` is the topology that created the data here: the other one can't determine which
+    copy is the newest.
     """
 
     def __init__(self, path: Path, topology: str) -> None:
         self._path = path
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        self.made_by: str = kept.get("made_by", "replication" if kept else topology)
-        self.epoch: int = kept.get("promised", 0)
-        self.member: bool = kept.get("member", False)
-        self.begun, self.writer = kept.get("begun", (0, ""))
-        since, nodes = kept.get("agreed", (0, {}))
+        stored = json.loads(path.read_text()) if path.exists() else {}
+        self.made_by: str = stored.get("made_by", "replication" if stored else topology)
+        self.epoch: int = stored.get("promised", 0)
+        self.member: bool = stored.get("member", False)
+        self.begun, self.writer = stored.get("begun", (0, ""))
+        since, nodes = stored.get("agreed", (0, {}))
         self.agreed: tuple[int, dict[str, str]] = (since, nodes)
-        self.unlogged: bool = kept.get("unlogged", False)
-        self.lineage: int = kept.get("lineage", 0)
-        self.owes: int = kept.get("owes", 0)
+        self.unlogged: bool = stored.get("unlogged", False)
+        self.lineage: int = stored.get("lineage", 0)
+        self.owes: int = stored.get("owes", 0)
 
     def keep(  # noqa: PLR0913  what is kept
         self, *, epoch: int = 0, member: bool | None = None, begun: tuple[int, str] | None = None,
@@ -40,7 +40,7 @@ class Promise:
         owes: int = 0,
     ) -> None:  # fmt: skip
         """Raises the epoch (it never goes back), and takes what else is given; returns when that is durable."""
-        wanted: dict[str, Any] = {
+        new: dict[str, Any] = {
             "promised": max(self.epoch, epoch),
             "member": self.member if member is None else member,
             "begun": max((self.begun, self.writer), begun or (0, "")),
@@ -49,15 +49,15 @@ class Promise:
             "lineage": self.lineage if lineage is None else lineage,
             "owes": max(self.owes, owes),
         }
-        kept = {
+        current = {
             "promised": self.epoch, "member": self.member, "begun": (self.begun, self.writer), "agreed": self.agreed,
             "unlogged": self.unlogged, "lineage": self.lineage, "owes": self.owes,
         }  # fmt: skip
-        if wanted == kept:
+        if new == current:
             return
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
-            json.dump(wanted | {"made_by": self.made_by}, file)
+            json.dump(new | {"made_by": self.made_by}, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
@@ -66,7 +66,7 @@ class Promise:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self.epoch, self.member = wanted["promised"], wanted["member"]
-        self.begun, self.writer = wanted["begun"]
-        self.agreed = wanted["agreed"]
-        self.unlogged, self.lineage, self.owes = wanted["unlogged"], wanted["lineage"], wanted["owes"]
+        self.epoch, self.member = new["promised"], new["member"]
+        self.begun, self.writer = new["begun"]
+        self.agreed = new["agreed"]
+        self.unlogged, self.lineage, self.owes = new["unlogged"], new["lineage"], new["owes"]

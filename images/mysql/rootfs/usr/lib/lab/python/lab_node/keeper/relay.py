@@ -44,9 +44,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Received:
-    """Where to go on: the file and place of the first group that is not applied, and the number of the last whole one.
+    """Where to continue: file and position of the first unapplied group, and the number of the last complete one.
 
-    `torn`: the file, and the place in it, from which on a group was not received whole: it is acknowledged by nobody.
+    `torn`: file and position of an incomplete group, which was never acknowledged.
     """
 
     file: str = ""
@@ -114,14 +114,14 @@ def _as_written(head: bytes, kind: int, flags: int) -> bytes:
 
 def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, int, int]:
     """The first and last bytes of an event, its checksum, and how much is missing; rows are not kept in memory."""
-    kept, left = b"", length
+    data, left = b"", length
     whole = kind in (FORMAT, GTID, XID, XA_PREPARE) or length <= PIECE
     while left and (piece := file.read(min(PIECE, left))):
         left -= len(piece)
-        kept = kept + piece if whole else (kept[-CHECKSUM_BYTES:] + piece)[-PIECE - CHECKSUM_BYTES :]
+        data = data + piece if whole else (data[-CHECKSUM_BYTES:] + piece)[-PIECE - CHECKSUM_BYTES :]
         over = max(0, CHECKSUM_BYTES - left)  # of this piece, what belongs to the checksum
         summed = zlib.crc32(piece[: max(0, len(piece) - over)], summed)
-    return kept, summed, left
+    return data, summed, left
 
 
 def _event(kind: int, place: int, after: int, body: bytes) -> Event:

@@ -1,4 +1,4 @@
-"""A node that follows a primary: applies what it receives, tries again what it can't apply, then is made anew."""
+"""A node that follows a primary: applies what it receives, retries on errors, then is copied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNLOGGED = "its data may not be the primary's: a database was ended while others
 WENT_ON = "its log goes on where the primary's had ended"
 LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
 TRIES = (0.0, 1.0, 2.0, 4.0)  # seconds before each new start of what an error has stopped; then a copy
-BLOCKED_SECONDS = 1.0  # of what is to be applied before a primary is elected or followed, by somebody who reads
+BLOCKED_SECONDS = 1.0  # how long a reader may block what is to be applied before a primary is elected or followed
 STILL_SECONDS = 300.0  # without one more transaction applied, of what was received before a restart
 COPY_AGAIN_SECONDS = 5.0
 AGAIN_SECONDS = 1.0  # between two acknowledgements that are said again
@@ -68,12 +68,12 @@ class Replica(Elections):
         return True
 
     def _applying(self, applied: int, last: int) -> bool:
-        said, now = self.database.slave(), time.monotonic()
+        status, now = self.database.slave(), time.monotonic()
         self._say(f"applying what was received: {applied} of {last}")
         if applied != self._progress[0]:
             self._progress = (applied, now)
-        if said.get("Last_SQL_Errno") and said.get("Slave_SQL_Running") != "Yes":
-            self._try_again(f"what it had received can't be applied: {said['Last_SQL_Error']}")
+        if status.get("Last_SQL_Errno") and status.get("Slave_SQL_Running") != "Yes":
+            self._try_again(f"what it had received can't be applied: {status['Last_SQL_Error']}")
         elif now > self._progress[1] + STILL_SECONDS:
             self._reclone = f"what it had received is not applied: nothing in {STILL_SECONDS:.0f} s"
         return False
@@ -114,24 +114,24 @@ class Replica(Elections):
         if primary.agreed > self.promise.agreed[0]:
             nodes = {name: self.others.get(name) or self.settings.nodes.get(name, "") for name in primary.names}
             self.promise.keep(agreed=(primary.agreed, nodes))
-        wanted = f"{primary.name} of epoch {primary.epoch}"
-        if self.following != wanted:
+        target = f"{primary.name} of epoch {primary.epoch}"
+        if self.following != target:
             self.following, self.lagging = "", None
             self.database.stop_receiving()
             self._read_position()
             if rules.diverged(self.applied, primary.history):
                 self._reclone = WENT_ON
             elif self._reclone in (WENT_ON, UNLOGGED):
-                self._reclone = ""  # found again once it follows: a primary that nobody follows can't be copied
+                self._reclone = ""  # found again once it follows: a primary without a replica can't be copied
             if self._reclone in ("", NEW_DISK):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
                 self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
-            # A copy that a person wants can wait: maybe nobody but this node can take the primary's epoch.
+            # A requested copy can wait: perhaps only this node can receive the primary's epoch.
             if self._reclone not in ("", ASKED) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
-            self.following, self.history, self._receives = wanted, primary.history, False
+            self.following, self.history, self._receives = target, primary.history, False
             return
         if not self.promise.member and rules.joins(
             self.me(), primary, [view for view in views if view.name in self.settings.nodes], self.size
@@ -147,7 +147,7 @@ class Replica(Elections):
         return len(primary.history) > 1 or primary.position % rules.SPAN > EMPTY_ENOUGH
 
     def _watch(self, primary: View, views: list[View]) -> None:  # noqa: C901, PLR0912  all that may be wrong, in order
-        """A replica as it should be; replication that has stopped is begun again, or this node is made anew."""
+        """Watches a replica: stopped replication is restarted, or this node is copied."""
         slave = self.slave
         if slave.get("Last_IO_Errno") in LOG_LOST:
             self._reclone = f"the primary does not have its log: {slave['Last_IO_Error']}"
@@ -181,7 +181,7 @@ class Replica(Elections):
             self._say("it does not acknowledge")
             self._silent_since = self._silent_since or time.monotonic()
             if time.monotonic() > self._silent_since + self.settings.patience:
-                self.following, self._silent_since = "", 0.0  # anew, as one that does
+                self.following, self._silent_since = "", 0.0  # reconnects, to acknowledge
         elif self.changing:
             self._say(self._members_differ())
             self._ask_to_lead(primary)
@@ -193,13 +193,13 @@ class Replica(Elections):
             threading.Thread(target=self._acknowledge, args=(self.others[primary.name], slave), daemon=True).start()
 
     def _ask_to_lead(self, primary: View) -> None:
-        """The first of the members to come asks whoever leads those that were: with its word the majority agrees."""
-        wanted = set(self.settings.nodes)
-        if primary.name not in wanted and self.settings.node == min(wanted) and time.monotonic() > self._again_at:
+        """The first of the new members asks the primary of the former ones to hand over: a majority then agrees."""
+        members = set(self.settings.nodes)
+        if primary.name not in members and self.settings.node == min(members) and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + 5 * AGAIN_SECONDS
-            asked = {"to": self.settings.node}
+            request = {"to": self.settings.node}
             threading.Thread(
-                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=asked, daemon=True
+                target=self.peers.ask, args=(primary.name, "/hand-over"), kwargs=request, daemon=True
             ).start()
 
     def _acknowledge(self, host: str, slave: dict[str, object]) -> None:
@@ -208,13 +208,13 @@ class Replica(Elections):
         except (OSError, pymysql.MySQLError) as error:
             self._log(f"{host} waits for an acknowledgement, and could not be told again: {error}")
 
-    # -- made anew --
+    # -- copies --
 
     def _clone(self, views: list[View]) -> bool:
-        """Makes this node anew from the primary, or one that is about to be; true when it has begun to run on that.
+        """Copies this node from the primary, or from one in promotion; true when it runs on the copy.
 
-        That one's log has all that this node has ever acknowledged, whose promise is not newer. The copy has not: what
-        was acknowledged while it was on its way is owed.
+        That one's log has all that this node has ever acknowledged, since its epoch is not older than the promise here.
+        The copy lacks what was acknowledged during its transfer: that is owed.
         """
         donor = rules.leader(self.me(), views)
         if self.role in (Role.PRIMARY, Role.PROMOTING) or donor is None or self._standing:
@@ -238,7 +238,7 @@ class Replica(Elections):
             self._read_position()
             self.promise.keep(owes=self.position)
         elif not copy.idle:
-            return False  # its database was ended meanwhile: nobody knows what it had acknowledged by then
+            return False  # its database was killed meanwhile: what it had acknowledged by then is unknown
         self.promise.keep(epoch=donor.epoch)
         self.server.kill()
         self.database.forget()

@@ -19,7 +19,7 @@ SPAN = 10**12
 
 
 class Role(str, Enum):
-    """What a node is just now."""
+    """The present state of a node."""
 
     DOWN = "down"
     """Its database does not answer, or its log was not read yet: it neither votes nor serves."""
@@ -95,7 +95,7 @@ def leader(me: View, views: list[View]) -> View | None:
 
 
 def outdated(me: View, views: list[View]) -> bool:
-    """Whether a primary has to step down: somebody has promised a newer epoch."""
+    """Whether a primary has to step down: another node has promised a newer epoch."""
     return any(max(view.promised, view.epoch) > me.epoch for view in views)
 
 
@@ -164,6 +164,6 @@ def differs(me: View, primary: View) -> bool:
 
 
 def remade(me: View, primary: View, views: list[View]) -> bool:
-    """Whether such a replica is copied anew now: one at a time, since a primary that none follows takes no writes."""
+    """Whether such a replica is copied now: one at a time, since a primary without a replica accepts no writes."""
     waiting = [view.name for view in views if view.role is Role.REPLICA and view.member and differs(view, primary)]
     return primary.role is Role.PRIMARY and differs(me, primary) and all(me.name < name for name in waiting)

@@ -60,8 +60,8 @@ class Server:
             return False
         draft = HOME / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        made = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
-        subprocess.run([*made, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
+        install = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
+        subprocess.run([*install, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
         draft.replace(DATA)
         return True
 
@@ -77,7 +77,7 @@ class Server:
     def run(self, options: list[str]) -> None:
         """Starts mariadbd with some options more."""
         self._began = time.monotonic()
-        # It dies with this process: nobody is left who would acknowledge without being watched.
+        # It dies with this process: no unwatched server acknowledges.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
         self._process = subprocess.Popen(
             [*bound, self._binaries["mariadbd"], "--defaults-file=/etc/lab/my.cnf", *options]
@@ -99,7 +99,7 @@ class Server:
             self._process = None
 
     def stop(self) -> None:
-        """A clean end, for a node that nobody waits for."""
+        """A clean stop, for a node without waiting commits."""
         if self._process is not None:
             self._process.terminate()
             try:

@@ -25,7 +25,7 @@ class Settings:
 
     @property
     def refused(self) -> float:
-        """Seconds until no balancer leads anybody to a node that says of itself that it is not the one to write to."""
+        """Seconds until no balancer leads to a node that reports that it is not writable."""
         return self.watched["inter"] + (self.watched["fall"] - 1) * self.watched["fastinter"]
 
     @property

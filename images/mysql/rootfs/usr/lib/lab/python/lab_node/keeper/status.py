@@ -103,11 +103,11 @@ class Status:
         while END in visitor.sent or len(visitor.sent) > HEAD_BYTES:
             head, _, visitor.sent = visitor.sent.partition(END)
             try:
-                status, told, stays = self._replied(head, visitor.address)
-            except Exception as error:  # noqa: BLE001  whatever is wrong with one answer, the door stays open
+                status, body, stays = self._replied(head, visitor.address)
+            except Exception as error:  # noqa: BLE001  an error of one answer must not end the listener
                 print(f"status: {type(error).__name__}: {error}", flush=True)
-                status, told, stays = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal"}, False
-            if not (self._said(visitor, status, told, stays=stays) and stays):
+                status, body, stays = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal"}, False
+            if not (self._sent_whole(visitor, status, body, stays=stays) and stays):
                 self._leave(visitor)
                 return
             visitor.until = time.monotonic() + (REQUEST_SECONDS if visitor.sent else IDLE_SECONDS)
@@ -133,12 +133,12 @@ class Status:
             refused = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         if refused:
             return refused, {"error": HTTPStatus(refused).phrase.lower()}, False
-        status, told = self._answer(words[1].partition("?")[0], address)
-        return status, told, words[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
+        status, body = self._answer(words[1].partition("?")[0], address)
+        return status, body, words[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
 
-    def _said(self, visitor: Visitor, status: int, told: dict[str, Any], *, stays: bool) -> bool:
-        """Whether all of the answer went out at once; whoever does not read gets none."""
-        body = json.dumps(told).encode() + b"\n"
+    def _sent_whole(self, visitor: Visitor, status: int, content: dict[str, Any], *, stays: bool) -> bool:
+        """Whether all of the answer was sent at once; a client that does not read gets none."""
+        body = json.dumps(content).encode() + b"\n"
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n"

@@ -24,13 +24,13 @@ QUESTION_SECONDS = 15.0
 CHUNK = 1 << 18
 
 
-def view(said: dict[str, Any]) -> rules.View:
+def view(state: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
-    wanted = {key: said[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
-    wanted.update(unlogged=said.get("unlogged", False), lineage=said.get("lineage", 0))  # an older version has none
-    wanted.update(agreed=said["agreed"][0], names=tuple(sorted(said["agreed"][1])))
-    history = tuple((epoch, after) for epoch, after in said["history"])
-    return rules.View(**wanted, role=rules.Role(said["role"]), history=history)
+    values = {key: state[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
+    values.update(unlogged=state.get("unlogged", False), lineage=state.get("lineage", 0))  # an older version has none
+    values.update(agreed=state["agreed"][0], names=tuple(sorted(state["agreed"][1])))
+    history = tuple((epoch, after) for epoch, after in state["history"])
+    return rules.View(**values, role=rules.Role(state["role"]), history=history)
 
 
 class Peers:
@@ -50,7 +50,7 @@ class Peers:
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self.renew()
-        self._said: dict[str, tuple[Any, float]] = {}
+        self._latest: dict[str, tuple[Any, float]] = {}
 
     def renew(self) -> None:
         """Takes this node's certificate and those that it trusts as they are now; connections that are open stay."""
@@ -71,39 +71,39 @@ class Peers:
                 connection.close()
                 tls = self._tls
                 connection = self._connection(name)
-            told, asked = self._tells(), time.monotonic()
-            said = self._state(connection, told)
-            if said:
-                self._answered[name] = told["leads"], asked, said
-            self._said[name] = (said, time.monotonic())
+            claim, moment = self._tells(), time.monotonic()
+            state = self._state(connection, claim)
+            if state:
+                self._answered[name] = claim["leads"], moment, state
+            self._latest[name] = (state, time.monotonic())
             time.sleep(self._interval)
 
     def states(self) -> list[Any]:
-        """What those said just now who could be asked; waits until each was asked once."""
-        while len(self._said) < len(self._others):
+        """The present states of the reachable nodes; waits until each was queried once."""
+        while len(self._latest) < len(self._others):
             time.sleep(0.05)
         oldest = time.monotonic() - self._seconds
-        return [said for said, when in list(self._said.values()) if said and when > oldest]
+        return [state for state, when in list(self._latest.values()) if state and when > oldest]
 
     def answered(self, leads: int) -> list[tuple[float, Any]]:
         """What others answered to the word that this node leads an epoch, and when they were asked, latest first."""
-        found = [(asked, said) for epoch, asked, said in list(self._answered.values()) if epoch == leads]
-        return sorted(found, key=lambda one: one[0], reverse=True)
+        answers = [(moment, state) for epoch, moment, state in list(self._answered.values()) if epoch == leads]
+        return sorted(answers, key=lambda one: one[0], reverse=True)
 
-    def _state(self, connection: http.client.HTTPSConnection, told: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
+    def _state(self, connection: http.client.HTTPSConnection, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
-            connection.request("POST", "/state", json.dumps(told))
+            connection.request("POST", "/state", json.dumps(claim))
             response = connection.getresponse()
-            said = json.loads(response.read())
-            return self._view(said) if response.status == http.client.OK else None
+            state = json.loads(response.read())
+            return self._view(state) if response.status == http.client.OK else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
-            connection.close()  # the next question makes it anew
+            connection.close()  # the next request reconnects
             return None
 
     def ask_all(
         self, path: str, enough: Callable[[list[dict[str, Any]]], bool], **values: object
     ) -> list[dict[str, Any]]:
-        """The answers of the others, until they are enough: one that hangs holds nobody up."""
+        """The answers of the others, until they suffice: a node that hangs delays no election."""
         answers: list[dict[str, Any]] = []
         for one in as_completed([self._pool.submit(self.ask, name, path, **values) for name in self._others]):
             answer = one.result()
@@ -137,7 +137,7 @@ class Peers:
             raise OSError(f"{name} broke off: {error}") from None
 
     def _connection(self, name: str) -> http.client.HTTPSConnection:
-        # By its address, which its certificate is for too: the name of a node that is to leave is known to nobody.
+        # By its address, which its certificate names too: the name of a node that leaves no longer resolves.
         return http.client.HTTPSConnection(self._others[name], QUESTION_PORT, timeout=self._seconds, context=self._tls)
 
     def _question(self, name: str, path: str, values: dict[str, object]) -> http.client.HTTPResponse:

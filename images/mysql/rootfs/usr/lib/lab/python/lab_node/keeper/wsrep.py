@@ -34,11 +34,11 @@ class Figures:
 def figures(database: Database, seconds: float) -> Figures:
     """What a running node says."""
     rows = database.ask("SHOW GLOBAL STATUS LIKE 'wsrep%'", seconds=seconds)
-    said = {row["Variable_name"]: str(row["Value"]) for row in rows}
-    primary = said.get("wsrep_cluster_status") == "Primary" and said.get("wsrep_ready") == "ON"
-    state = said.get("wsrep_local_state_comment", "")
-    position = max(0, int(said.get("wsrep_last_committed", "0")))
-    members = tuple(one.rpartition(":")[0] for one in said.get("wsrep_incoming_addresses", "").split(",") if one)
+    values = {row["Variable_name"]: str(row["Value"]) for row in rows}
+    primary = values.get("wsrep_cluster_status") == "Primary" and values.get("wsrep_ready") == "ON"
+    state = values.get("wsrep_local_state_comment", "")
+    position = max(0, int(values.get("wsrep_last_committed", "0")))
+    members = tuple(one.rpartition(":")[0] for one in values.get("wsrep_incoming_addresses", "").split(",") if one)
     return Figures(primary, state in USABLE, state, position, members)
 
 
@@ -58,22 +58,22 @@ def begin(database: Database, epoch: int, node: str, after: int) -> None:
 
 def recovered(mariadbd: str) -> tuple[str, int]:
     """What is on this disk, while nothing runs: whose history, and the number of its last transaction."""
-    kept = re.findall(r"^(uuid|seqno):\s*(\S+)", STATE.read_text() if STATE.exists() else "", re.MULTILINE)
-    said = dict(kept)
-    if int(said.get("seqno", "-1")) < 0:
+    pairs = re.findall(r"^(uuid|seqno):\s*(\S+)", STATE.read_text() if STATE.exists() else "", re.MULTILINE)
+    values = dict(pairs)
+    if int(values.get("seqno", "-1")) < 0:
         # It was not stopped cleanly: InnoDB knows.
         argv = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", mariadbd]
         done = subprocess.run(
             [*argv, "--defaults-file=/etc/lab/my.cnf", "--wsrep-recover"],
             stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, check=False, timeout=RECOVERING_SECONDS,
         )  # fmt: skip
-        found = re.findall(r"Recovered position: ([0-9a-f-]+):(-?\d+)", done.stdout)
-        if not found:
+        matches = re.findall(r"Recovered position: ([0-9a-f-]+):(-?\d+)", done.stdout)
+        if not matches:
             raise Trouble(f"its disk can't be read: {last_error(done.stdout)}")
-        said = {"uuid": found[-1][0], "seqno": found[-1][1]}
-    if said["uuid"] == NOBODY:
+        values = {"uuid": matches[-1][0], "seqno": matches[-1][1]}
+    if values["uuid"] == NOBODY:
         return "", 0
-    return said["uuid"], max(0, int(said["seqno"]))
+    return values["uuid"], max(0, int(values["seqno"]))
 
 
 def last_error(text: str) -> str:

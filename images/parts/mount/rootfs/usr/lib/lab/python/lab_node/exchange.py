@@ -1,7 +1,7 @@
 """lab_node.exchange MOUNT PATH: puts the filesystem that is mounted at MOUNT where another one is mounted, at PATH.
 
 What is open in the other one stays so, and its mount ends with the last of it. Linux 6.5 and later put the new mount
-beneath the other (move_mount(2), MOVE_MOUNT_BENEATH), so that whoever walks PATH meets one of the two. An earlier
+beneath the other (move_mount(2), MOVE_MOUNT_BENEATH), so that PATH always leads to one of the two. An earlier
 kernel shows the bare directory between two system calls.
 """
 

@@ -1,10 +1,10 @@
-"""lab_node.volumes [identity]: keeps this node's part of the shared volumes, for ever.
+"""lab_node.volumes [identity]: maintains this node's part of the shared volumes.
 
-`identity` writes who this node is, before glusterd starts. Without an argument it stays and looks, again and again;
-what is missing is one line in /run/lab/volumes (empty: nothing), with the figures beside it as JSON.
+`identity` writes the identity of this node, before glusterd starts. Without an argument it checks repeatedly; the
+reason of a problem is one line in /run/lab/volumes (empty: none), with the figures beside it as JSON.
 
-Nothing is made over what exists: a volume is made once, by the first node, when every peer is there and no brick of
-that name holds anything; only an empty brick of a volume that the others know is taken back.
+Nothing is created over existing data: the first node creates a volume once, when every peer is present and no brick of
+that name has content; only an empty brick of a volume that the others know is readmitted.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ LOOK_SECONDS = 1.0
 class Watcher:
     """The agent, when it looks, and what is said of it."""
 
-    def __init__(self, wanted: Settings) -> None:
-        self._wanted, self._disk, self._glusterd = wanted, Disk(wanted.node), Glusterd(wanted.node)
-        self._agent, self._log = Agent(wanted, self._glusterd, self._disk), Log()
+    def __init__(self, config: Settings) -> None:
+        self._config, self._disk, self._glusterd = config, Disk(config.node), Glusterd(config.node)
+        self._agent, self._log = Agent(config, self._glusterd, self._disk), Log()
         self._missing, self._printed, self._looked = "not looked at yet", "", 0.0
 
     def stay(self) -> None:
@@ -47,11 +47,11 @@ class Watcher:
             if self._missing or down or time.monotonic() - self._looked > IDLE_SECONDS:
                 self._missing = self._look(down=down)
                 self._looked = time.monotonic()
-            said = self._missing or "all volumes are as they should be"
-            if said != self._printed:
-                print(said, flush=True)
-                self._printed = said
-            waiting = [said for name, one in figures.items() if (said := report.worry(name, one))]
+            problem = self._missing or "all volumes are as they should be"
+            if problem != self._printed:
+                print(problem, flush=True)
+                self._printed = problem
+            waiting = [problem for name, one in figures.items() if (problem := report.worry(name, one))]
             report.tell(self._missing or self._disk.full() or ", ".join(waiting), figures)
             time.sleep(LOOK_SECONDS)
 
@@ -60,7 +60,7 @@ class Watcher:
         try:
             self._agent.look(time.monotonic())
         except Hung as hung:
-            if not down:  # who begins anew counts its peers, and ends bricks that serve while those are too few
+            if not down:  # a restarted glusterd counts its peers, and ends serving bricks while those are too few
                 return str(hung)
             self._glusterd.kill()
             return f"{hung}; it is started anew"
@@ -70,7 +70,7 @@ class Watcher:
 
     def _figures(self) -> dict[str, Figures]:
         self._log.read()
-        return {name: self._figures_of(name) for name in self._wanted.volumes}
+        return {name: self._figures_of(name) for name in self._config.volumes}
 
     def _figures_of(self, name: str) -> Figures:
         waiting = self._agent.to_heal(name, time.monotonic())
@@ -81,19 +81,19 @@ class Watcher:
 
 
 def end(*_: object) -> None:
-    """A stop: bricks are ended as a shutdown of the machine would, so that nothing is left unsaid."""
+    """A stop: ends the bricks as a shutdown of the machine would, so that their connections are closed."""
     subprocess.run(["pkill", "-TERM", "glusterfs"], check=False)  # glusterfsd and glusterfs, not glusterd
     sys.exit(0)
 
 
 def main() -> None:
     """Does what is asked."""
-    wanted = settings.read()
+    config = settings.read()
     if sys.argv[1:] == ["identity"]:
-        identity.write(wanted)
+        identity.write(config)
         return
     signal.signal(signal.SIGTERM, end)
-    Watcher(wanted).stay()
+    Watcher(config).stay()
 
 
 if __name__ == "__main__":

@@ -24,34 +24,34 @@ class Agent:
         waiting: by volume, what is to heal in this node's brick, and since when it has been seen.
     """
 
-    def __init__(self, wanted: Settings, glusterd: Glusterd, disk: Disk) -> None:
-        self._wanted, self._glusterd, self._disk = wanted, glusterd, disk
-        self._node, self._peers = wanted.node, wanted.peers
+    def __init__(self, config: Settings, glusterd: Glusterd, disk: Disk) -> None:
+        self._config, self._glusterd, self._disk = config, glusterd, disk
+        self._node, self._peers = config.node, config.peers
         self._tops: dict[str, Top] = {}
         self._suspected: set[str] = set()  # volumes of those bricks that seem to be emptied
-        self._asked = float("-inf")
+        self._last_look = float("-inf")
         self.split: dict[str, set[str]] = {}
         self.waiting: dict[str, dict[str, float]] = {}
 
     def look(self, now: float) -> None:
-        """One look; what is not as it should be is set right, as far as it can be now.
+        """One check; corrects deviations as far as possible.
 
         Args:
-            now: in seconds, of a clock that nobody sets.
+            now: in seconds, of a monotonic clock.
 
         Raises:
-            Missing: something is not yet right.
+            Missing: a deviation remains.
         """
         connected = self._glusterd.connected()
         known = self._glusterd.volumes()
         self._forget_attempts(known)
-        absent = [name for name in self._wanted.volumes if name not in known]
+        absent = [name for name in self._config.volumes if name not in known]
         for name in absent:
             self._make(name, connected)
         known = self._glusterd.volumes() if absent else known
-        for name in self._wanted.volumes:
+        for name in self._config.volumes:
             self._settle(known[name], connected)
-        for name in self._wanted.volumes:
+        for name in self._config.volumes:
             self._keep_brick(known[name], connected, now)
         self._ask_for_split(connected, now)
 
@@ -61,7 +61,7 @@ class Agent:
         return rules.to_heal(self.waiting[name], now)
 
     def _forget_attempts(self, known: dict[str, Volume]) -> None:
-        """Takes back the marks of volumes that were then not made: a node refused or died."""
+        """Removes the marks of volumes that were not created: a node refused or died."""
         seconds = rules.attempt_seconds(self._node, self._peers)
         for name in self._disk.names():
             if name not in known and rules.forgets(self._disk.brick(name), self._disk.age(name), seconds):
@@ -83,18 +83,18 @@ class Agent:
             if not volume.started:
                 raise Missing(f"the volume {volume.name} is not started yet")
             return
-        wanted = rules.settling(volume, self._wanted.options, len(self._peers))
-        if wanted.options:
-            self._glusterd.set_options(volume.name, dict(wanted.options))
-        if wanted.stop:
+        steps = rules.settling(volume, self._config.options, len(self._peers))
+        if steps.options:
+            self._glusterd.set_options(volume.name, dict(steps.options))
+        if steps.stop:
             self._glusterd.stop(volume.name)
-        if wanted.start:
+        if steps.start:
             self._glusterd.start(volume.name)
-        if wanted.whole_index:
+        if steps.whole_index:
             self._glusterd.index_whole_entries(volume.name)
 
     def _keep_brick(self, volume: Volume, connected: set[str], now: float) -> None:
-        """This node's own brick runs; an empty one is taken back first."""
+        """Starts this node's own brick; an empty one is readmitted first."""
         if why := rules.too_few(connected, self._peers):
             raise Missing(why)
         if len(self._peers) > 1:
@@ -109,21 +109,21 @@ class Agent:
             raise Missing(f"the brick of {volume.name} was started just now")
 
     def _look_into(self, name: str, now: float) -> None:
-        """A brick that was emptied while it ran is ended, and then taken back as one on an empty disk is.
+        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk.
 
-        Its process would serve what is left, and be thought well.
+        Its process would serve the rest, and count as complete.
         """
         if self._disk.runs_for(name) < rules.SETTLED_SECONDS:
             return
         lost, suspected = self._disk.lost(name, self._tops.get(name, {})), name in self._suspected
-        found = rules.loss(lost=lost, suspected=suspected, owing=lost and suspected and bool(self.to_heal(name, now)))
-        if found is Loss.NONE:
+        loss = rules.loss(lost=lost, suspected=suspected, owing=lost and suspected and bool(self.to_heal(name, now)))
+        if loss is Loss.NONE:
             self._suspected.discard(name)
             self._tops[name] = self._disk.top(name)
-        elif found is Loss.SUSPECTED:
+        elif loss is Loss.SUSPECTED:
             self._suspected.add(name)
             raise Missing(f"/bricks/{name} has lost its files")
-        elif found is Loss.NEEDED:
+        elif loss is Loss.NEEDED:
             raise Missing(f"/bricks/{name} has lost files, and has what other nodes lack: it is left alone")
         else:
             self._disk.end(name)
@@ -135,8 +135,8 @@ class Agent:
         """The first node asks GlusterFS what is in split-brain, once a minute while something waits for longer."""
         stuck = rules.stuck(self.waiting, now)
         self.split = {name: paths for name, paths in self.split.items() if name in stuck}
-        if self._node != rules.first(connected) or now - self._asked < rules.STUCK_SECONDS:
+        if self._node != rules.first(connected) or now - self._last_look < rules.STUCK_SECONDS:
             return
         for name in stuck:
             self.split[name] = self._glusterd.split(name)
-        self._asked = now
+        self._last_look = now

@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 
 def unused(brick: Path) -> bool:
-    """Whether a directory was never a brick that ran: it is not there, or has what the making of a volume leaves."""
+    """Whether a directory was never a brick that ran: it is missing, or has only what a volume's creation leaves."""
     inside = brick / ".glusterfs"
     return not has_data(brick) and not (inside.is_dir() and names(inside))
 
@@ -73,22 +73,22 @@ def handle(brick: Path, gfid: str) -> Path:
 
 def top(brick: Path) -> Top:
     """What a brick has in its root: by name, gfid and inode."""
-    found: dict[str, tuple[str, int]] = {}
+    entries: dict[str, tuple[str, int]] = {}
     for entry in os.scandir(brick) if brick.is_dir() else ():
         if not entry.name.startswith(OWN):
             try:
                 gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
             except (OSError, ValueError):  # it is being made or removed
                 continue
-            found[entry.name] = str(gfid), entry.inode()
-    return found
+            entries[entry.name] = str(gfid), entry.inode()
+    return entries
 
 
 def lost(brick: Path, before: Top) -> list[str]:
-    """The names of a brick's root that somebody removed behind the back of GlusterFS; `before`: what `top` said once.
+    """The names of a brick's root that were removed without GlusterFS; `before`: an earlier result of `top`.
 
-    GlusterFS removes its link by gfid with a name. A name that it then makes again, when a client looks it up, is the
-    same gfid with another inode: that is no way to heal the rest.
+    GlusterFS removes its link by gfid together with a name. A name that it recreates at a client's lookup has the same
+    gfid and another inode: the rest is not healed by that.
     """
     now = top(brick)
     return sorted(
@@ -99,9 +99,9 @@ def lost(brick: Path, before: Top) -> list[str]:
 
 
 def emptied(brick: Path) -> bool:
-    """Whether somebody removed the files of a brick that served: its names are gone, or all of it is.
+    """Whether the files of a serving brick were removed: its names are gone, or all of it is.
 
-    A volume that is empty has no link by gfid but to its own root.
+    An empty volume has only the link by gfid of its own root.
     """
     if not brick.is_dir():
         return True

@@ -44,7 +44,7 @@ class Disk:
         return time.time() - (BRICKS / name).stat().st_ctime
 
     def mark(self, volume: Volume) -> None:
-        """Marks a directory as a volume's brick; makes it where it is not there."""
+        """Marks a directory as a volume's brick; creates it if missing."""
         path = BRICKS / volume.name
         path.mkdir(exist_ok=True)
         os.setxattr(path, VOLUME_ID, volume.id.bytes)
@@ -66,8 +66,8 @@ class Disk:
         subprocess.run(["glusterfs", "--volfile-server=localhost", f"--volfile-id=/{volume.name}", MOUNT], check=True)
         try:
             (MOUNT / f".{uuid.uuid4()}").mkdir()
-            for made in MOUNT.glob(".????????-*"):
-                made.rmdir()
+            for folder in MOUNT.glob(".????????-*"):
+                folder.rmdir()
             os.setxattr(MOUNT, "user.lab", b"1")
             os.removexattr(MOUNT, "user.lab")
         except OSError as error:
@@ -129,8 +129,8 @@ def set_aside(brick: Path) -> None:
     """Moves a brick's directory away, and removes it where no file is left in it."""
     if not brick.is_dir():
         return
-    kept = brick.with_name(f".{brick.name}.emptied")
-    shutil.rmtree(kept, ignore_errors=True)
-    brick.rename(kept)
-    if not any(path.is_file() and not path.is_symlink() for path in kept.glob(".glusterfs/??/??/*")):
-        shutil.rmtree(kept)
+    aside = brick.with_name(f".{brick.name}.emptied")
+    shutil.rmtree(aside, ignore_errors=True)
+    brick.rename(aside)
+    if not any(path.is_file() and not path.is_symlink() for path in aside.glob(".glusterfs/??/??/*")):
+        shutil.rmtree(aside)

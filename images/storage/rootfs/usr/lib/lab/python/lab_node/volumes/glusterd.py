@@ -61,11 +61,11 @@ class Glusterd:
 
     def split(self, name: str) -> set[str]:
         """The paths in a volume whose copies differ while none is known to be right."""
-        said = self._ask("volume", "heal", name, "info", "split-brain").iter("file")
-        return {file.text for file in said if file.text}
+        elements = self._ask("volume", "heal", name, "info", "split-brain").iter("file")
+        return {file.text for file in elements if file.text}
 
     def kill(self) -> None:
-        """Ends it; the supervisor starts it anew."""
+        """Ends it; the supervisor restarts it."""
         subprocess.run(["pkill", "-KILL", "-x", "glusterd"], check=False)
 
     def _ask(self, *words: str, seconds: float = ANSWER_SECONDS) -> ET.Element:
@@ -101,9 +101,9 @@ def parsed(element: ET.Element) -> Volume:
 
 def processor_seconds() -> float:
     """Seconds of the processor that glusterd has used, and those whom it waited for."""
-    said = subprocess.run(["pgrep", "-ox", "glusterd"], check=False, capture_output=True, text=True).stdout.strip()
+    pid = subprocess.run(["pgrep", "-ox", "glusterd"], check=False, capture_output=True, text=True).stdout.strip()
     try:
-        fields = Path(f"/proc/{said}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return 0.0

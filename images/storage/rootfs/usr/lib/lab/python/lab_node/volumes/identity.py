@@ -13,13 +13,13 @@ OPERATING_VERSION = 100000  # GlusterFS 10, which both families have or exceed
 BEFRIENDED = 3
 
 
-def write(wanted: Settings) -> None:
+def write(config: Settings) -> None:
     """The files by which glusterd knows itself and its peers, as a probe would have left them."""
     (STATE / "peers").mkdir(parents=True, exist_ok=True)
     own = STATE / "glusterd.info"
     if not own.exists() or not own.read_text():
-        own.write_text(f"UUID={wanted.peers[wanted.node]}\noperating-version={OPERATING_VERSION}\n")
-    for name, identity in wanted.peers.items():
+        own.write_text(f"UUID={config.peers[config.node]}\noperating-version={OPERATING_VERSION}\n")
+    for name, identity in config.peers.items():
         peer = STATE / "peers" / identity
-        if name != wanted.node and not (peer.exists() and peer.read_text()):
+        if name != config.node and not (peer.exists() and peer.read_text()):
             peer.write_text(f"uuid={identity}\nstate={BEFRIENDED}\nhostname1={name}\n")

@@ -22,18 +22,18 @@ def worry(name: str, figures: Figures) -> str:
     """What is to be said of a volume's entries that wait; empty where none does."""
     if not figures.heal:
         return ""
-    said = f"{name}: {figures.heal} entries to heal"
+    text = f"{name}: {figures.heal} entries to heal"
     if not figures.unlike:
-        return said
+        return text
     first, *more = figures.unlike
     others = f" and {len(more)} more" if more else ""
-    return f"{said}, and no copy of {first}{others} is known to be right ('lab volume mend {name}' lists and mends)"
+    return f"{text}, and no copy of {first}{others} is known to be right ('lab volume mend {name}' lists and mends)"
 
 
 def tell(missing: str, figures: dict[str, Figures]) -> None:
     """Whole or not at all: what is read elsewhere without a lock."""
-    told = {name: asdict(one) for name, one in figures.items()}
-    for path, text in ((SAID, missing), (SAID.with_suffix(".json"), json.dumps(told))):
+    data = {name: asdict(one) for name, one in figures.items()}
+    for path, text in ((SAID, missing), (SAID.with_suffix(".json"), json.dumps(data))):
         draft = path.with_name(f".{path.name}")
         draft.write_text(text + "\n")
         draft.replace(path)

@@ -1,8 +1,8 @@
-"""The rules by which storage nodes make, settle and take back their volumes, with nothing made over what exists.
+"""The rules by which storage nodes create, complete and readmit volumes, with nothing created over existing data.
 
-Pure: no clock, no disk, no glusterd; a test plays thousands of interleavings with these very functions. Nodes are
-called by their names; each decides for itself, by what its glusterd and its disk say. A function that says why not
-returns the sentence for a person, empty where nothing is in the way.
+Pure: no clock, no disk, no glusterd; a test runs thousands of interleavings with these functions. Nodes are identified
+by their names; each decides for itself, by the reports of its glusterd and its disk. A function that returns a reason
+returns a sentence for the user, or an empty text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IDLE_SECONDS = 10.0  # a question to glusterd costs a second of an emulated proc
 HEAL_SECONDS = 4.0  # an entry that waits as long is one to heal, and not a write that is going on
 STUCK_SECONDS = 60.0  # an entry that waits as long may be in split-brain: GlusterFS is asked as often
 SETTLED_SECONDS = 30.0  # a brick process that is older has made what each brick has
-ATTEMPT_SECONDS = 10.0  # whoever marked its brick for a new volume has heard by then whether that was made
+ATTEMPT_SECONDS = 10.0  # by then a node that marked its brick knows whether the volume was created
 AT_WORK_SECONDS = 1.0  # of the processor: who has not used as much for that long waits for something that never comes
 TIMES_AS_LONG = 60  # as its quickest answer: a fifth of a second on a real processor, a second on an emulated one
 TRANSPORT = {"server.ssl", "client.ssl"}  # options that a brick takes only when it starts
@@ -43,10 +43,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Brick:
-    """This node's directory of a volume, as it lies on the disk.
+    """This node's directory of a volume on its disk.
 
     Attributes:
-        unused: whether it was never a brick that ran: it is not there, or has what the making of a volume leaves.
+        unused: whether it was never a running brick: it is missing, or has only what a volume's creation leaves.
         mark: the identity of the volume that it is marked for.
         data: whether there is anything in it that GlusterFS does not keep for itself.
     """
@@ -74,17 +74,17 @@ def first(nodes: Iterable[str]) -> str:
 
 
 def attempt_seconds(node: str, peers: Collection[str]) -> float:
-    """How long a mark of a volume that nobody knows is left alone.
+    """How long the mark of a volume that no node knows is kept.
 
-    The first tries again when the others have forgotten: each try marks the bricks of those that agree.
+    The first node retries after the others have removed theirs: each try marks the bricks of those that agree.
     """
     return ATTEMPT_SECONDS if node != first(peers) else ATTEMPT_SECONDS + 2 * IDLE_SECONDS
 
 
 def forgets(brick: Brick, age: float, seconds: float) -> bool:
-    """Whether the mark of a volume that was then not made is taken back, `age` seconds after it was set.
+    """Whether the mark of a volume that was not created is removed, `age` seconds after it was set.
 
-    GlusterFS takes no brick that is marked for another volume, so it would be in the way for ever.
+    GlusterFS accepts no brick that is marked for another volume, so the mark would block every later try.
     """
     return brick.unused and brick.mark is not None and age > seconds
 
@@ -105,9 +105,9 @@ def not_made(name: str, node: str, peers: Collection[str], connected: set[str], 
     return ""
 
 
-def not_reached(name: str, peer: str, peers: Collection[str], seen: set[str]) -> str:
+def not_reached(name: str, peer: str, peers: Collection[str], reached: set[str]) -> str:
     """Why it is not made yet for another node's part: the nodes that it does not reach."""
-    unseen = sorted(set(peers) - seen)
+    unseen = sorted(set(peers) - reached)
     return f"the volume {name} is not made yet; {peer} waits for {', '.join(unseen)}" if unseen else ""
 
 
@@ -135,7 +135,7 @@ class Settling:
 def settling(volume: Volume, options: Mapping[str, str], copies: int) -> Settling:
     """What the node that settles does for a volume with so many copies."""
     other = {key: value for key, value in options.items() if volume.options.get(key) != value}
-    stop = volume.started and bool(TRANSPORT & other.keys())  # one of an older version, which nobody could mount now
+    stop = volume.started and bool(TRANSPORT & other.keys())  # one of an older version, which could not be mounted now
     # A granular index tells the names that were changed: of a brick that lost all it would heal only those.
     granular = volume.options.get("cluster.granular-entry-heal") not in {"off", "disable"}
     return Settling(other, stop, stop or not volume.started, copies > 1 and granular)
@@ -152,7 +152,7 @@ def too_few(connected: Collection[str], peers: Collection[str]) -> str:
 
 
 def foreign(volume: Volume, brick: Brick) -> str:
-    """Why a directory that is not marked as the volume's is no empty brick to be taken back."""
+    """Why a directory without the volume's mark is no empty brick that can be readmitted."""
     return f"/bricks/{volume.name} has data and is not marked as the volume's: it is left alone" if brick.data else ""
 
 
@@ -179,14 +179,14 @@ def noted(before: Mapping[str, float], entries: Iterable[str], now: float) -> di
     return {entry: before.get(entry, now) for entry in entries}
 
 
-def to_heal(seen: Mapping[str, float], now: float) -> list[str]:
+def to_heal(entries: Mapping[str, float], now: float) -> list[str]:
     """The entries that have been waiting for so long that they are to be healed."""
-    return [entry for entry, since in seen.items() if now - since >= HEAL_SECONDS]
+    return [entry for entry, since in entries.items() if now - since >= HEAL_SECONDS]
 
 
 def stuck(waiting: Mapping[str, Mapping[str, float]], now: float) -> list[str]:
     """The volumes with an entry that heals by itself no more, as it seems."""
-    return [name for name, seen in waiting.items() if now - min(seen.values(), default=now) > STUCK_SECONDS]
+    return [name for name, entries in waiting.items() if now - min(entries.values(), default=now) > STUCK_SECONDS]
 
 
 def hangs(seconds: float, quickest: float | None, worked: float) -> bool:

@@ -32,7 +32,7 @@ class Log:
 
     def __init__(self, path: Path = LOG) -> None:
         self.path, self.at = path, 0
-        self.seen: dict[
+        self.failures: dict[
             str, dict[tuple[str, str], float]
         ] = {}  # volume: {(the directory's gfid, name): when, in Unix seconds}
 
@@ -48,13 +48,15 @@ class Log:
             return
         whole = added[: added.rfind(b"\n") + 1]
         self.at += len(whole)
-        for said, volume, parent, name in MISMATCH.findall(whole.decode(errors="replace")):
-            when = datetime.strptime(said, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
-            self.seen.setdefault(volume, {})[parent, name] = when
+        for stamp, volume, parent, name in MISMATCH.findall(whole.decode(errors="replace")):
+            when = datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+            self.failures.setdefault(volume, {})[parent, name] = when
 
     def names(self, volume: str, brick: Path, waiting: Collection[str]) -> list[str]:
         """The paths in a volume that the last attempts failed at, in directories that still wait to be healed."""
         since = time.time() - RECENT_SECONDS
-        kept = {key: when for key, when in self.seen.get(volume, {}).items() if when > since and key[0] in waiting}
-        self.seen[volume] = kept
-        return sorted(f"{bricks.path_of(brick, parent)}/{name}" for parent, name in kept)
+        recent = {
+            key: when for key, when in self.failures.get(volume, {}).items() if when > since and key[0] in waiting
+        }
+        self.failures[volume] = recent
+        return sorted(f"{bricks.path_of(brick, parent)}/{name}" for parent, name in recent)

@@ -1,0 +1,356 @@
+"""`lab learn`: lessons on a running cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.cli import options, screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lab.backends.base import Backend
+    from lab.learning.attempt import Attempt
+    from lab.learning.lesson import Task
+
+WATCH_SECONDS = 2.0
+PAGE_WIDTH = 80
+PATIENCE = 5.0
+"""Seconds that a person waits for an answer, at most; the lab's own solution has all the time that the task says."""
+TaskName = Annotated[str | None, typer.Argument(help="The task, by its id or number. Default: the first open one.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    verbs = typer.Typer(invoke_without_command=True)
+    verbs.callback()(options.common(*options.WHERE)(learn))
+    verbs.command("list")(options.on_cluster(listed))
+    verbs.command()(options.common("name", "family", "port", "backend", "host")(start))
+    for verb in (read, edit, check, hint, solve, compare, reset, report):
+        verbs.command()(options.on_cluster(verb))
+    verbs.command("catch-up")(options.on_cluster(catch_up))
+    app.add_typer(verbs, name="learn")
+
+
+def learn(
+    choice: options.Choice,
+    context: typer.Context,
+    browser: Annotated[bool, typer.Option("--web", help="Open the started lesson in a browser, as a page.")] = False,
+) -> None:
+    """Lessons: the series by hand, on real nodes, with checks."""
+    if context.invoked_subcommand:
+        return
+    if not browser:
+        print(context.get_help())
+        return
+    from lab.learning import attempt, page
+
+    target = choice.open()
+    found = attempt.opened(target)
+    where = page.live_address(target) or page.written(found).as_uri()
+    print(where)
+    typer.launch(where)
+
+
+def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Lists the lessons, and how many of their tasks are green."""
+    from lab.cli import tables
+    from lab.learning import progress
+    from lab.learning.library import lessons
+    from lab.learning.listing import rows
+
+    found = rows(lessons(), progress.all_of(backend), progress.current(backend))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    shown = [
+        (
+            f"{row['number']}",
+            f"{row['title']}{' (started)' if row['started'] else ''}",
+            row["kind"],
+            f"{row['minutes']} min",
+            f"{row['nodes']}",
+            f"{row['green']} of {len(row['tasks'])}",
+        )
+        for row in found
+    ]
+    tables.rows(("N", "LESSON", "KIND", "TIME", "NODES", "GREEN"), shown)
+    print("'lab learn start N' begins one")
+
+
+def start(
+    choice: options.Choice, lesson: Annotated[str, typer.Argument(help="The lesson's number, or its name.")]
+) -> None:
+    """Creates the cluster of a lesson, and shows the first task. The cluster of another lesson is removed."""
+    from lab.learning import starting
+    from lab.learning.library import lesson as find
+    from lab.lifecycle.lock import held
+    from lab.topology.changes import ported
+
+    wanted, target = find(lesson), choice.open()
+    cluster = ported(wanted.cluster(target.cluster, family=choice.family), choice.port or [])
+    with screen.report() as hears, held(target.cluster, "lab learn start", hears):
+        made = starting.start(wanted, target, hears, cluster)
+    _show(made, "intro")
+    _show_next(made)
+
+
+def read(
+    backend: Backend,
+    task: TaskName = None,
+    answers: Annotated[bool, typer.Option("--answers", help="Show the answers to the questions too.")] = False,
+) -> None:
+    """Shows the text of a task again; 'intro', 'learnt', 'real-sites' and 'questions' are sections too."""
+    from lab.learning.attempt import opened
+
+    found = opened(backend)
+    if task in ("intro", *found.lesson.text.sections):
+        _show(found, str(task), answers=answers)
+    elif task:
+        _show(found, found.lesson.task(task).id)
+    else:
+        _show_next(found)
+
+
+def check(
+    backend: Backend,
+    task: TaskName = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat until the task is green, or Ctrl-C.")] = False,
+) -> None:
+    """Checks a task on the running cluster. Exits with 1 unless it is green."""
+    from lab.learning.attempt import opened
+
+    found = opened(backend)
+    one = _task(found, task)
+    if one is None:
+        print(f"all tasks of {found.lesson.name} are green; 'lab learn check TASK' checks one again")
+        return
+    with screen.looking():
+        while not _checked(found, one, min(one.within, PATIENCE)):
+            if not watch:
+                raise typer.Exit(1)
+            sys.stdout.flush()
+            time.sleep(WATCH_SECONDS)
+    if task is None:
+        _show_next(found)
+
+
+def edit(
+    backend: Backend,
+    node: options.Node,
+    path: Annotated[str, typer.Argument(help="The file, such as /etc/lab/httpd.conf.")],
+) -> None:
+    """Opens a file of a node in your own editor ($EDITOR), and puts it back when it was changed."""
+    from lab.errors import SpecError
+
+    if not path.startswith("/"):
+        raise SpecError(f"'{path}' is not a path of a node: it begins with '/'", where=path)
+    options.known_node(backend, node)
+    before = (backend.get(node, path) or b"").decode(errors="replace")
+    after = _edited(before, path.rpartition("/")[2])
+    if after == before:
+        print(f"{path} of {node} is unchanged")
+        return
+    backend.put(node, {path: (after.encode(), 0o644)})
+    print(f"{path} of {node} is written; its daemon has to be told")
+
+
+def _edited(text: str, name: str) -> str:
+    """A text as the person's editor leaves it.
+
+    Raises:
+        SpecError: there is no such editor, or it failed.
+    """
+    from lab.errors import SpecError
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="lab-edit-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        try:
+            subprocess.run([*shlex.split(editor), str(path)], check=True)  # noqa: S603  the person's own
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise SpecError(
+                f"the editor '{editor}' failed: {error}", where="EDITOR", next_step="set EDITOR to one that works"
+            ) from None
+        return path.read_text(encoding="utf-8")
+
+
+def hint(backend: Backend, task: TaskName = None) -> None:
+    """Shows the next hint of a task: where to look, what to look for, then the command."""
+    from lab.learning.attempt import opened
+
+    found = opened(backend)
+    one = _open_task(found, task)
+    if reason := found.reason_hint(one, found.progress.of(one.id).reason):
+        _print(f"by the last check: {reason}")
+    for number, text in enumerate(found.hint(one), 1):
+        _print(f"{number}. {text}")
+
+
+def solve(backend: Backend, task: TaskName = None) -> None:
+    """Carries out the lab's own solution of a task, and checks it."""
+    from lab.learning.attempt import opened
+    from lab.lifecycle.lock import held
+
+    found = opened(backend)
+    one = _open_task(found, task)
+    with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
+        found.solve(one)
+    if not _checked(found, one):
+        raise typer.Exit(1)
+    if one.has_files:
+        print(f"'lab learn compare {one.id}' shows the files")
+
+
+def compare(backend: Backend, task: TaskName = None) -> None:
+    """Shows your files of a task beside the lab's own, once the task is green."""
+    from lab.learning.attempt import opened
+
+    found = opened(backend)
+    done = found.progress
+    green = [one for one in found.lesson.data.tasks if done.of(one.id).green and one.has_files]
+    one = found.lesson.task(task) if task else (green or found.lesson.data.tasks)[-1]
+    for file in found.compare(one):
+        print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
+
+
+def catch_up(
+    backend: Backend, number: Annotated[int, typer.Argument(min=1, help="The lesson that you want to begin next.")]
+) -> None:
+    """Creates the cluster as it is after the lesson before, for those who missed it."""
+    from lab.learning import starting
+    from lab.lifecycle.lock import held
+
+    with screen.report() as hears, held(backend.cluster, "lab learn catch-up", hears):
+        last = starting.catch_up(number, backend, hears)
+    print(f"the cluster is as the lesson {last.name} leaves it; 'lab learn start {number}' begins the next one")
+
+
+def reset(
+    backend: Backend,
+    node: Annotated[str | None, typer.Argument(help="One node. Default: the whole lesson.")] = None,
+) -> None:
+    """Creates a node again without what was written on it; without NODE removes the lesson's cluster and progress."""
+    from lab.learning import starting
+    from lab.lifecycle.lock import held
+
+    with screen.report() as hears, held(backend.cluster, "lab learn reset", hears):
+        if node:
+            starting.reset_node(node, backend, hears)
+            print(f"{node}: created again")
+        else:
+            name = starting.reset(backend, hears)
+            print(f"{name}: removed; 'lab learn start {name[:2].lstrip('0')}' begins it again")
+
+
+def report(
+    backend: Backend,
+    form: Annotated[
+        str, typer.Option("--format", help="One of table, json, csv, junit, or page (HTML that prints).")
+    ] = "table",
+) -> None:
+    """Prints how far all started lessons are, for a teacher."""
+    from lab.cli import tables
+    from lab.errors import SpecError
+    from lab.hints import nearest
+    from lab.learning import progress
+    from lab.learning import report as reports
+    from lab.learning.library import lessons
+
+    if form not in reports.FORMATS:
+        raise SpecError(f"there is no format '{form}'; {nearest(form, reports.FORMATS)}", where="--format")
+    done = progress.all_of(backend)
+    found = [(one, done[one.name]) for one in lessons() if one.name in done]
+    if not found:
+        raise SpecError(f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list'")
+    if form != "table":
+        print(reports.written(form, backend.cluster, found))
+        return
+    columns = ("lesson", "task", "state", "tries", "hints", "says")
+    rows = reports.rows(backend.cluster, found)
+    tables.rows([name.upper() for name in columns], [[str(row[name]) for name in columns] for row in rows])
+
+
+def _task(found: Attempt, name: str | None) -> Task | None:
+    return found.lesson.task(name) if name else found.next
+
+
+def _open_task(found: Attempt, name: str | None) -> Task:
+    """The task that is meant.
+
+    Raises:
+        SpecError: all are green, and none is named.
+    """
+    from lab.errors import SpecError
+
+    one = _task(found, name)
+    if one is None:
+        raise SpecError(f"all tasks of {found.lesson.name} are green", next_step="name one, by its id or number")
+    return one
+
+
+def _checked(found: Attempt, task: Task, within: float | None = None) -> bool:
+    """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
+    from rich.text import Text
+
+    outcome = found.check(task, within)
+    ids = [one.id for one in found.lesson.data.tasks]
+    style = {"green": "green bold", "red": "red bold"}.get(outcome.colour, "yellow bold")
+    heading = f"task {ids.index(task.id) + 1} of {len(ids)}, {task.title}: "
+    _console().print(Text.assemble(heading, (outcome.colour.value, style)))
+    _print(outcome.says)
+    for name in ("figure", "formula"):
+        if text := getattr(outcome, name):
+            _print(f"{name}: {text}")
+    if not outcome.green:
+        reason = found.reason_hint(task, outcome.reason)
+        _print(f"hint: {reason}" if reason else "'lab learn hint' shows a hint")
+    return outcome.green
+
+
+def _show_next(found: Attempt) -> None:
+    """The text of the first open task; behind the last one what comes after them."""
+    task = found.next
+    if task:
+        _show(found, task.id)
+        _print("'lab learn check' checks it, 'lab learn hint' helps.")
+        return
+    for name in ("learnt", "real-sites", "questions"):
+        _show(found, name)
+    _print("'lab learn read questions --answers' shows the answers.")
+
+
+def _show(found: Attempt, name: str, *, answers: bool = False) -> None:
+    from rich.markdown import Markdown
+
+    from lab.learning.text import folded
+
+    _console().print(Markdown(folded(found.text(name), answers=answers)))
+    print()
+
+
+def _print(text: str) -> None:
+    """A paragraph, indented, in the width of the page."""
+    from rich.markdown import Markdown
+    from rich.padding import Padding
+
+    _console().print(Padding(Markdown(text), (0, 0, 0, 2)))
+
+
+def _console() -> Console:
+    """Standard output, at most as wide as a page."""
+    from rich.console import Console
+
+    width = Console().width if sys.stdout.isatty() else PAGE_WIDTH
+    return Console(width=min(width, PAGE_WIDTH), highlight=False)

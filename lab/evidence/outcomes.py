@@ -1,0 +1,183 @@
+"""What a check of a running cluster answers, and the one list of the kinds of checks: pytest and lessons use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from lab import reading
+from lab.errors import BackendError, SpecError
+from lab.hints import nearest
+from lab.models import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lab.backends.base import Backend, Result
+    from lab.plan import Plan
+    from lab.topology import Cluster
+
+
+class Colour(StrEnum):
+    """What a check says: `unknown` is no answer, and never counts as green."""
+
+    GREEN = "green"
+    RED = "red"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The answer of one check.
+
+    Attributes:
+        reason: the kind of problem, one word such as `no-answer`; hints and wrong answers name it. Empty when green.
+        says: one sentence for a person: what was observed.
+        figure: the observed value, such as `3.62 s`.
+        formula: what the figure is compared with, such as `3 * advert_int + ... = 3.60 s`.
+    """
+
+    colour: Colour
+    says: str
+    reason: str = ""
+    figure: str = ""
+    formula: str = ""
+
+    @property
+    def green(self) -> bool:
+        """Whether the check was made, and is passed."""
+        return self.colour is Colour.GREEN
+
+
+def green(says: str, figure: str = "", formula: str = "") -> CheckOutcome:
+    """The answer of a check that is passed."""
+    return CheckOutcome(Colour.GREEN, says, "", figure, formula)
+
+
+def red(reason: str, says: str, figure: str = "", formula: str = "") -> CheckOutcome:
+    """The answer of a check that is not passed."""
+    return CheckOutcome(Colour.RED, says, reason, figure, formula)
+
+
+def unknown(says: str, reason: str = "unknown", figure: str = "", formula: str = "") -> CheckOutcome:
+    """The answer of a check that could not be made."""
+    return CheckOutcome(Colour.UNKNOWN, says, reason, figure, formula)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A running cluster, as a check sees it.
+
+    Attributes:
+        cluster: its topology, with everything chosen.
+        plan: what that became.
+    """
+
+    backend: Backend
+    cluster: Cluster
+    plan: Plan
+
+    def run(self, node: str, argv: list[str], seconds: float = 20) -> Result:
+        """A command in a node; bounded as `Backend.run` is."""
+        return self.backend.run(node, argv, seconds=seconds)
+
+
+class CheckInput(Model):
+    """The base of what a kind of check is told."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that it names."""
+        return tuple(getattr(self, name) for name in ("node", "at") if getattr(self, name, None))
+
+
+@dataclass(frozen=True)
+class CheckKind:
+    """A kind of check.
+
+    Attributes:
+        model: what it is told.
+        ask: makes the check.
+        reasons: the words that its red answers carry.
+        breaks: whether it breaks something meanwhile, which it heals.
+    """
+
+    name: str
+    model: type[CheckInput]
+    ask: Callable[[Scene, Any], CheckOutcome]
+    reasons: tuple[str, ...]
+    breaks: bool = False
+
+
+KINDS: dict[str, CheckKind] = {}
+"""All kinds of checks, by name; `kinds()` has those of services too."""
+
+Asked = TypeVar("Asked", bound="Callable[[Scene, Any], CheckOutcome]")
+
+
+def kind(
+    name: str, model: type[CheckInput], reasons: tuple[str, ...], *, breaks: bool = False
+) -> Callable[[Asked], Asked]:
+    """Adds a kind of check to the list."""
+
+    def add(ask: Asked) -> Asked:
+        KINDS[name] = CheckKind(name, model, ask, reasons, breaks)
+        return ask
+
+    return add
+
+
+@dataclass(frozen=True)
+class Question:
+    """One check with what it is told."""
+
+    kind: CheckKind
+    told: CheckInput
+
+    def ask(self, scene: Scene) -> CheckOutcome:
+        """Makes the check; an engine that fails, or a node that does not run, makes it `unknown`."""
+        try:
+            return self.kind.ask(scene, self.told)
+        except BackendError as error:
+            return unknown(error.what)
+
+
+def question(name: str, told: Mapping[str, Any], where: str = "") -> Question:
+    """A check by the name of its kind.
+
+    Args:
+        name: of the kind.
+        told: its input, by key.
+        where: for the message.
+
+    Raises:
+        SpecError: there is no such kind, or it is told something else.
+    """
+    found = kinds()
+    if name not in found:
+        raise SpecError(f"there is no kind of check '{name}'; {nearest(name, found)}", where=where)
+    try:
+        return Question(found[name], found[name].model.model_validate(dict(told)))
+    except ValidationError as error:
+        detail = error.errors()[0]
+        key = ".".join(map(str, (name, *detail["loc"])))
+        valid = ", ".join(found[name].model.model_fields)
+        raise SpecError(
+            f"'{key}': {reading.problem(detail)}", where=where, next_step=f"'{name}' takes: {valid}"
+        ) from None
+
+
+def kinds() -> Mapping[str, CheckKind]:
+    """All kinds of checks by name, those of services included."""
+    from importlib import import_module
+
+    for module in MODULES:
+        import_module(module)
+    return KINDS
+
+
+MODULES = ("lab.evidence.effects", "lab.evidence.pages", "lab.services.effects", "lab.services.trials")
+"""Where kinds of checks are declared."""

@@ -1,0 +1,226 @@
+"""Checks of pages, asked by the client node: one answer, the nodes that answer, and what a fault does to visitors."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lab.evidence import probes, written
+from lab.evidence.load_run import CLIENT, LoadRun, Stream
+from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
+from lab.evidence.written import WrittenValue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.evidence.load_run import Row
+    from lab.evidence.outcomes import CheckOutcome, Scene
+    from lab.faults import Injected
+
+CURL = {6: "no-name", 7: "refused", 28: "no-answer", 35: "no-tls", 60: "certificate", 52: "no-answer", 56: "no-answer"}
+"""What an exit code of curl means; any other is `no-answer`."""
+
+SECONDS = 5
+RETURN_SECONDS = 30.0
+FIRST_ANSWERS = 5
+SERVED = "x-served-by"
+
+
+class PageCheck(CheckInput):
+    """One answer to one request.
+
+    Attributes:
+        at: the node that asks.
+        headers: regular expressions by the header's name, in lower case.
+        trusted: whether the certificate must be of the cluster's CA.
+    """
+
+    url: str
+    at: str = CLIENT
+    status: int = 200
+    has: str = ""
+    lacks: str = ""
+    headers: dict[str, str] = Field({}, description="regular expressions by name")
+    send: list[str] = Field([], description="headers of the request, such as 'Host: www'")
+    trusted: bool = True
+
+
+@kind("page", PageCheck, (*sorted(set(CURL.values())), "status", "content", "header"))
+def page(scene: Scene, told: PageCheck) -> CheckOutcome:
+    """Asks for a page."""
+    done = scene.run(told.at, _curl(scene, told.url, trusted=told.trusted, send=told.send))
+    if not done.ok:
+        error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
+        problem = error[1] if error else done.last_line
+        return red(CURL.get(done.rc, "no-answer"), f"{told.url} does not answer: {problem}", f"curl: {done.rc}")
+    head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
+    first, *lines = head.splitlines()
+    status = first.split()[1] if len(first.split()) > 1 else "no status"
+    if status != str(told.status):
+        return red("status", f"{told.url} answers {status}", status, str(told.status))
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    for name, pattern in told.headers.items():
+        if not re.search(pattern, headers.get(name.lower(), "")):
+            found = headers.get(name.lower(), "none")
+            return red("header", f"the header {name} of {told.url} is not as it should be", found[:60])
+    if told.has and not re.search(told.has, body, re.MULTILINE):
+        return red("content", f"{told.url} answers, and its text is another one", body.strip()[:60])
+    if told.lacks and (bad := re.search(told.lacks, body, re.MULTILINE)):
+        return red("content", f"{told.url} shows '{bad[0]}'", body.strip()[:60])
+    return green(f"{told.url} answers as it should", status)
+
+
+def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) -> list[str]:
+    options = ["--cacert", "/etc/lab/ca.crt"] if trusted else ["--insecure"]
+    sent = [word for header in send for word in ("--header", header)]
+    return [
+        "curl",
+        "-sS",
+        "-i",
+        "--http1.1",
+        "--max-time",
+        str(scene.backend.clock.limit(SECONDS)),
+        *options,
+        *sent,
+        url,
+    ]
+
+
+class SpreadCheck(CheckInput):
+    """Several requests, each by a new connection, and which nodes answer them (header `X-Served-By`)."""
+
+    url: str
+    nodes_that_answer: list[str] = Field(min_length=1)
+    times: int = Field(8, ge=2, le=100)
+    trusted: bool = True
+
+
+@kind("spread", SpreadCheck, ("no-answer", "one-node", "other-node"))
+def spread(scene: Scene, told: SpreadCheck) -> CheckOutcome:
+    """Asks several times."""
+    found: dict[str, int] = {}
+    for _ in range(told.times):
+        done = scene.run(CLIENT, _curl(scene, told.url, trusted=told.trusted))
+        if not done.ok:
+            return red("no-answer", f"{told.url} does not answer: {done.last_line}")
+        served = re.search(rf"(?mi)^{SERVED}: *(\S+)", done.stdout)
+        name = served[1] if served else "unnamed"
+        found[name] = found.get(name, 0) + 1
+    figure = ", ".join(f"{name} {count}" for name, count in sorted(found.items())) + f" of {told.times}"
+    if missing := [name for name in told.nodes_that_answer if name not in found]:
+        return red("one-node", f"{', '.join(missing)} answered none of {told.times} requests", figure)
+    if others := [name for name in found if name not in told.nodes_that_answer]:
+        return red("other-node", f"{', '.join(others)} answered too", figure)
+    return green(f"{' and '.join(told.nodes_that_answer)} answer", figure)
+
+
+class OutageCheck(CheckInput):
+    """What visitors notice of a fault: the longest time without a good answer; afterwards the node serves again.
+
+    Attributes:
+        target: the nodes of the fault, as `lab fault` takes them.
+        asks: the longest outage that is allowed, in seconds.
+        failed: how many requests may fail; None: any number within that time.
+        returns: the node that has to answer again after the fault.
+        formula: the bound by the person's own values, an expression over the names of `reads`.
+        parameter: the value that a message names, one of `reads`.
+    """
+
+    url: str
+    fault: Literal["kill", "stop", "pause"] = "kill"
+    target: str
+    seconds: float = Field(5, ge=1, le=60, description="how long the fault lasts")
+    asks: float = Field(gt=0)
+    failed: int | None = None
+    returns: str = ""
+    formula: str = ""
+    reads: dict[str, WrittenValue] = Field({}, description="values by name")
+    rate: float = Field(20, gt=0, le=100)
+
+
+@kind("outage", OutageCheck, ("no-answer", "slow", "failed-requests", "never-returns"), breaks=True)
+def outage(scene: Scene, told: OutageCheck) -> CheckOutcome:
+    """Sends requests, injects the fault, reverts it, and judges the answers."""
+    clock = scene.backend.clock
+    before = page(scene, PageCheck(url=told.url))
+    if before.reason in ("no-answer", "refused", "no-tls", "no-name", "certificate"):
+        return red("no-answer", f"before anything is broken: {before.says}")
+    run = LoadRun(scene.backend, [Stream("visitors", told.url, clock.rate(told.rate), keep=False)], patience=SECONDS)
+    with run:
+        clock.until("the first answers", RETURN_SECONDS, run.count, lambda count: count >= FIRST_ANSWERS)
+        injected = broken(scene, told.fault, told.target)
+        try:
+            _wait(clock.limit(told.seconds))
+        finally:
+            injected.heal()
+        back = _until_served(scene, run, told.returns)
+    return judged_outage(scene, told, run.rows["visitors"], injected, back=back)
+
+
+def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injected:
+    """Injects a fault.
+
+    Raises:
+        BackendError: it is not effective.
+        LabError: it can't be injected.
+    """
+    from lab.faults import fault, inject, targets
+
+    nodes = targets(scene.backend, target, random.Random(0))  # noqa: S311  which one is of no matter
+    return inject(scene.backend, fault({"kind": fault_kind, "nodes": nodes, **settings}))
+
+
+def _wait(seconds: float) -> None:
+    """Lets a fault last: nothing is awaited."""
+    time.sleep(seconds)
+
+
+def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
+    """Waits until a node answers visitors again; whether it did."""
+    from lab.errors import NotReady
+
+    if not node:
+        return True
+    seen: list[Row] = []
+
+    def ask() -> bool:
+        seen.extend(row for _, row in run.fresh())
+        return bool(seen) and any(row.value == node and row.due > since for row in seen)
+
+    since = time.time()
+    try:
+        scene.backend.clock.until(f"{node} to answer again", RETURN_SECONDS, ask)
+    except NotReady:
+        return False
+    return True
+
+
+def judged_outage(
+    scene: Scene, told: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool
+) -> CheckOutcome:
+    """The answer by all rows: `back` says whether the node served again; rows before the fault are left out."""
+    during = [row for row in rows if row.due >= injected.begun - 1]
+    if not during:
+        return unknown("no request was sent during the fault")
+    worst = max((span.seconds for span in probes.outages(during, late=told.asks)), default=0.0)
+    bad = [row for row in during if not probes.good(row)]
+    values = written.read(scene.backend, told.reads)
+    bound = written.allowed(told.formula, values)
+    formula = f"{told.formula} = {bound:.2f} s, with {written.shown(values)}" if bound is not None else ""
+    figure = f"{worst:.2f} s, {len(bad)} of {len(during)} requests failed"
+    yours = f"; your values ({written.shown(values)}) allow {bound:.2f} s" if bound is not None else ""
+    said = f"visitors were without an answer for {worst:.2f} s while {', '.join(injected.fault.nodes)} was gone{yours}"
+    interval = scene.backend.clock.limit(1 / told.rate)
+    if not back:
+        return red("never-returns", f"{told.returns} did not answer again after it was back", figure, formula)
+    if worst > told.asks + interval:
+        return red("slow", f"{said}; the lesson asks for at most {told.asks:g} s", figure, formula)
+    if told.failed is not None and len(bad) > told.failed:
+        return red(
+            "failed-requests", f"{len(bad)} of {len(during)} requests failed, {told.failed} may", figure, formula
+        )
+    return green(said, figure, formula)

@@ -1,0 +1,261 @@
+"""A lesson on a running cluster: its tasks are checked, solved and compared here."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import BackendError, LabError, NotReady, SpecError
+from lab.evidence.outcomes import CheckOutcome, Scene, question, unknown
+from lab.faults import fault, heal, inject
+from lab.learning import progress
+from lab.learning.library import lesson
+from lab.learning.values import filled, names
+from lab.lifecycle import hand, resolve, secrets
+from lab.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.backends.base import Backend
+    from lab.evidence.outcomes import Question
+    from lab.learning.lesson import LessonStep, Task
+    from lab.learning.library import Lesson, WrongAnswer
+    from lab.plan import NodePlan
+    from lab.plan.model import File
+
+HINT_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A file of the person's beside the lab's own.
+
+    Attributes:
+        diff: from the lab's to the person's, in the unified format; empty where they are equal.
+    """
+
+    node: str
+    path: str
+    diff: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A lesson on a cluster.
+
+    Attributes:
+        known: what texts, checks and scripts may name.
+    """
+
+    lesson: Lesson
+    scene: Scene
+    known: Mapping[str, Any]
+
+    @property
+    def backend(self) -> Backend:
+        """Where it runs."""
+        return self.scene.backend
+
+    @property
+    def progress(self) -> progress.LessonProgress:
+        """How far it is."""
+        return progress.read(self.backend, self.lesson.name)
+
+    @property
+    def next(self) -> Task | None:
+        """The first task that is not green yet; None when all are."""
+        done = self.progress
+        return next((task for task in self.lesson.data.tasks if done.of(task.id).green is None), None)
+
+    def text(self, name: str) -> str:
+        """A section of the text, or `intro`, with its names filled in."""
+        text = self.lesson.text
+        body = text.intro if name == "intro" else f"## {text.sections[name].title}\n\n{text.sections[name].body}"
+        return str(filled(body, self.known, f"{self.lesson.name}/lesson.md"))
+
+    def check(self, task: Task, within: float | None = None) -> CheckOutcome:
+        """Makes a task's checks in order; the first that is not green is the answer. Kept as progress.
+
+        `within`: seconds until it has to be green, instead of the task's own.
+
+        Raises:
+            SpecError: a node of the lesson does not run, or does not boot.
+        """
+        self._admit()
+        outcome = self._asked(task, task.within if within is None else within)
+        progress.keep(self.backend, self.progress.checked(task.id, outcome))
+        return outcome
+
+    def _asked(self, task: Task, within: float) -> CheckOutcome:
+        outcome = unknown("no check was made")
+        for kind, told in task.checks:
+            asked = question(kind, filled(told, self.known, f"task {task.id}"), f"task {task.id}")
+            outcome = self._answer(asked, 0 if asked.kind.breaks else within)
+            if not outcome.green:
+                return outcome
+        return outcome
+
+    def _answer(self, asked: Question, within: float) -> CheckOutcome:
+        """The answer of one check: green at any time within the limit, else that at its end."""
+        try:
+            if not within:
+                return asked.ask(self.scene)
+            what = "the check to be green"
+            return self.backend.clock.until(what, within, partial(asked.ask, self.scene), lambda one: one.green)
+        except NotReady:
+            return asked.ask(self.scene)
+        except LabError as error:
+            return unknown(error.what)
+
+    def _admit(self) -> None:
+        """Refuses a check where a node does not run.
+
+        Raises:
+            SpecError: names it, with the last lines of one that is by hand.
+        """
+        planned = self.scene.plan
+        down = hand.ended(self.backend, [node.name for node in planned.nodes])
+        broken_by_hand = [name for name in down if name in planned.by_hand]
+        if broken_by_hand:
+            name = broken_by_hand[0]
+            raise SpecError(
+                hand.does_not_boot(self.backend, name),
+                where=name,
+                next_step=f"'lab learn reset {name}' creates it again, without what was written on it",
+            )
+        if down and not self.lesson.data.broken:
+            raise SpecError(
+                f"{down[0]} is not running", where=down[0], next_step="'lab up' starts it; then run the check again"
+            )
+
+    def hint(self, task: Task) -> list[str]:
+        """The steps of a task's hints that were shown so far, and one more."""
+        done = self.progress
+        shown = min(done.of(task.id).hints + 1, HINT_STEPS)
+        progress.keep(self.backend, done.changed(task.id, hints=shown))
+        return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps[:shown]]
+
+    def reason_hint(self, task: Task, reason: str) -> str:
+        """The hint for a reason of a check; empty where there is none."""
+        return str(filled(task.hints.reasons.get(reason, ""), self.known, f"hints of {task.id}"))
+
+    def solve(self, task: Task) -> None:
+        """Carries out a task's solution; kept as progress.
+
+        Raises:
+            BackendError: a script of it failed.
+        """
+        for step in task.solution:
+            self.do(step, f"the solution of {task.id}")
+        progress.keep(self.backend, self.progress.changed(task.id, solved=True))
+
+    def do(self, step: LessonStep, what: str) -> None:
+        """Carries out one step.
+
+        Raises:
+            SpecError: the node has no such file.
+            BackendError: its script failed.
+        """
+        if step.heal:
+            heal(self.backend)
+        if step.fault:
+            inject(self.backend, fault(filled(step.fault, self.known, what)))
+        if step.files:
+            self.backend.put(step.node, self._revealed(step))
+        if step.run:
+            self.script(step.node, step.run, what, step.seconds)
+
+    def script(self, node: str, text: str, what: str, seconds: float = 60) -> None:
+        """Runs a shell script in a node.
+
+        Raises:
+            BackendError: it failed.
+        """
+        done = self.backend.run(node, ["sh", "-ec", str(filled(text, self.known, what))], seconds=seconds)
+        if not done.ok:
+            raise BackendError(f"{what} failed on {node}: {done.last_line}", where=node)
+
+    def give_wrong(self, answer: WrongAnswer) -> None:
+        """Makes a wrong answer on its node, from the state that it starts from."""
+        if answer.solved:
+            for step in self.lesson.task(answer.task).solution:
+                self.do(step, f"the solution of {answer.task}")
+        self.script(answer.node, answer.script, f"the wrong answer {answer.name}")
+
+    def compare(self, task: Task) -> list[Compared]:
+        """The files of a task's solution beside the person's, secrets masked.
+
+        Raises:
+            SpecError: the task is not green yet, or its solution has no file.
+        """
+        if self.progress.of(task.id).green is None:
+            raise SpecError(
+                f"the task '{task.id}' is not green yet", next_step="'lab learn check' first; 'lab learn hint' helps"
+            )
+        found = [self._compared(step.node, path) for step in task.solution for path in step.files]
+        if not found:
+            raise SpecError(f"the task '{task.id}' has no file to compare: it was done by commands")
+        return found
+
+    def _compared(self, node: str, path: str) -> Compared:
+        wanted = self._file(node, path)
+        own = (self.backend.get(node, path) or b"").decode(errors="replace")
+        masked = own
+        for name, value in secrets.peek(self.scene.plan).items():
+            masked = masked.replace(value, f"<secret {name}>") if name in wanted.secrets else masked
+        lines = difflib.unified_diff(
+            wanted.masked.splitlines(), masked.splitlines(), f"the lab's {path}", f"yours, on {node}", lineterm=""
+        )
+        return Compared(node, path, "\n".join(lines))
+
+    def _revealed(self, step: LessonStep) -> dict[str, tuple[bytes, int]]:
+        known = secrets.peek(self.scene.plan)
+        files = [self._file(step.node, path) for path in step.files]
+        return {file.path: (file.reveal(known).encode(), file.mode) for file in files}
+
+    def _file(self, node: str, path: str) -> File:
+        planned: NodePlan = self.scene.plan.node(node)
+        for file in (*planned.withheld, *planned.files):
+            if file.path == path:
+                return file
+        raise SpecError(f"the lab renders no {path} for {node}", where=self.lesson.name)
+
+
+def opened(backend: Backend) -> Attempt:
+    """The lesson that a cluster was made for.
+
+    Raises:
+        SpecError: no lesson was started, or the cluster was changed since.
+    """
+    name = progress.current(backend)
+    existing = backend.observe()
+    if not name or not existing.nodes:
+        raise SpecError(
+            f"no lesson was started on the cluster '{backend.cluster}'",
+            next_step="'lab learn list' lists the lessons, 'lab learn start 1' starts the first",
+        )
+    made = attempt(lesson(name), backend)
+    wanted = {node.name: node.by_hand for node in made.scene.plan.nodes}
+    found = {node.name: node.fixed.by_hand for node in existing.nodes}
+    if other := [node for node in wanted if found.get(node) != wanted[node]]:
+        raise SpecError(
+            f"the cluster '{backend.cluster}' was changed since the lesson {name} began: {other[0]} is another one",
+            where=other[0],
+            next_step=f"'lab learn start {made.lesson.number}' creates the lesson's cluster again",
+        )
+    return made
+
+
+def attempt(of: Lesson, backend: Backend) -> Attempt:
+    """A lesson on the cluster of a backend, as it exists, or would.
+
+    Raises:
+        SpecError: its topology is not valid.
+    """
+    cluster = resolve.timers(of.cluster(backend.cluster), backend)
+    placed, family = resolve.offline(cluster, backend.observe())
+    planned = plan(placed, family)
+    return Attempt(of, Scene(backend, placed, planned), names(of.data, of.name, placed, planned))

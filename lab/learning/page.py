@@ -1,0 +1,64 @@
+"""A lesson as one static page, beside the picture of its cluster."""
+
+from __future__ import annotations
+
+import html
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+
+from lab.export.graph import svg
+from lab.learning.report import state
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.learning.attempt import Attempt
+
+STYLE = """
+body{font:16px/1.55 system-ui,sans-serif;margin:0;color:#222;background:#fff}
+main{max-width:46em;margin:0 auto;padding:0 1em 3em}
+aside{max-width:46em;margin:0 auto;padding:1em;overflow-x:auto}
+aside svg{max-width:100%;height:auto}
+pre{background:#f4f4f4;padding:.6em;overflow-x:auto}
+code{background:#f4f4f4}
+li.green,li.solved{color:#176639}
+li.red{color:#a11}
+summary{cursor:pointer;font-weight:600}
+@media(min-width:90em){body{display:flex;flex-direction:row-reverse}aside{flex:1;position:sticky;top:0;align-self:flex-start}}
+@media print{aside{display:none}details>*{display:block}}
+"""
+
+
+def page(attempt: Attempt) -> str:
+    """The lesson's whole text, how far it is, and the picture, as one page that needs nothing else."""
+    lesson, done = attempt.lesson, attempt.progress
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table")
+    parts = [attempt.text("intro"), *(attempt.text(name) for name in lesson.text.sections)]
+    tasks = "".join(
+        f'<li class="{state(done.of(task.id))}">{html.escape(task.title)}: {state(done.of(task.id))}</li>'
+        for task in lesson.data.tasks
+    )
+    title = html.escape(f"Part {lesson.data.part}: {lesson.data.title}")
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style><aside>{svg(attempt.scene.plan)}</aside>"
+        f"<main><ol>{tasks}</ol>{''.join(map(rendered.render, parts))}</main></html>"
+    )
+
+
+def written(attempt: Attempt) -> Path:
+    """Writes the page into a file of this user, and returns its path."""
+    handle, name = tempfile.mkstemp(prefix=f"lab-{attempt.lesson.name}-", suffix=".html")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(page(attempt))
+    return Path(name)
+
+
+def live_address(backend: Backend) -> str | None:
+    """The address of the live page of a cluster, which shows the lesson beside the picture; None: there is none."""
+    del backend
+    return None

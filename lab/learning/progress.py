@@ -1,0 +1,114 @@
+"""How far a person is: notes in the engine, with the cluster, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lab.backends.base import LASTING
+from lab.backends.optional import noted, notes
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.evidence.outcomes import CheckOutcome
+
+CURRENT = f"{LASTING}lesson"
+"""The note of the lesson that the cluster was made for."""
+
+PREFIX = f"{LASTING}lesson-"
+
+
+@dataclass(frozen=True)
+class TaskProgress:
+    """How far one task is.
+
+    Attributes:
+        tries: checks so far.
+        hints: steps of its hints that were shown.
+        green: Unix seconds of the first green check; None before.
+        solved: whether the solution was put there by the lab.
+        reason: of the last check that was not green, with what it said.
+    """
+
+    tries: int = 0
+    hints: int = 0
+    green: int | None = None
+    solved: bool = False
+    reason: str = ""
+    says: str = ""
+    figure: str = ""
+
+
+@dataclass(frozen=True)
+class LessonProgress:
+    """How far one lesson is; `tasks` by their ids; `broken`: what a repair lesson breaks was broken."""
+
+    lesson: str
+    begun: int = 0
+    broken: bool = False
+    tasks: dict[str, TaskProgress] = field(default_factory=dict)
+
+    def of(self, task: str) -> TaskProgress:
+        """That of one task."""
+        return self.tasks.get(task, TaskProgress())
+
+    def changed(self, task: str, **values: Any) -> LessonProgress:
+        """The same with one task changed."""
+        return replace(self, tasks={**self.tasks, task: replace(self.of(task), **values)})
+
+    def checked(self, task: str, outcome: CheckOutcome) -> LessonProgress:
+        """The same after a check."""
+        before = self.of(task)
+        when = before.green or (int(time.time()) if outcome.green else None)
+        return self.changed(
+            task,
+            tries=before.tries + 1,
+            green=when,
+            reason=outcome.reason,
+            says=outcome.says,
+            figure=outcome.figure,
+        )
+
+
+def current(backend: Backend) -> str:
+    """The name of the lesson that the cluster was made for; empty for none."""
+    return noted(backend).get(CURRENT, "")
+
+
+def begin(backend: Backend, lesson: str) -> LessonProgress:
+    """Notes that a lesson was started; what was done of it before is kept."""
+    notes(backend).note(CURRENT, lesson)
+    before = read(backend, lesson)
+    made = before if before.begun else replace(before, begun=int(time.time()))
+    return keep(backend, made)
+
+
+def read(backend: Backend, lesson: str) -> LessonProgress:
+    """How far a lesson is on this cluster."""
+    return all_of(backend).get(lesson, LessonProgress(lesson))
+
+
+def all_of(backend: Backend) -> dict[str, LessonProgress]:
+    """How far each lesson is that was started on this cluster."""
+    found = {}
+    for key, text in noted(backend).items():
+        if key.startswith(PREFIX):
+            said = json.loads(text)
+            tasks = {name: TaskProgress(**task) for name, task in said["tasks"].items()}
+            found[said["lesson"]] = LessonProgress(said["lesson"], said["begun"], said["broken"], tasks)
+    return found
+
+
+def keep(backend: Backend, progress: LessonProgress) -> LessonProgress:
+    """Notes how far a lesson is."""
+    notes(backend).note(PREFIX + progress.lesson, json.dumps(asdict(progress), separators=(",", ":")))
+    return progress
+
+
+def forget(backend: Backend, lesson: str) -> None:
+    """Forgets how far a lesson is."""
+    notes(backend).note(PREFIX + lesson, None)
+    if current(backend) == lesson:
+        notes(backend).note(CURRENT, None)

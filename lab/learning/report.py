@@ -1,0 +1,105 @@
+"""How far a person is, for a teacher: JUnit, JSON, CSV, and a page that prints."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.learning.lesson import Task
+    from lab.learning.library import Lesson
+    from lab.learning.progress import LessonProgress, TaskProgress
+
+FORMATS = ("table", "json", "csv", "junit", "page")
+COLUMNS = ("cluster", "lesson", "task", "state", "tries", "hints", "solved", "green", "reason", "says")
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
+    "table{border-collapse:collapse;width:100%}td,th{border:1px solid #999;padding:.2em .5em;text-align:left}"
+    "tr.red td:nth-child(2){background:#fbd5d5}tr.green td:nth-child(2){background:#d5f0e3}"
+)
+
+
+def state(done: TaskProgress) -> str:
+    """`green`, `solved` (green after the lab's solution), `red`, or `open` without a check."""
+    if done.green is not None:
+        return "solved" if done.solved else "green"
+    return "red" if done.tries else "open"
+
+
+def rows(cluster: str, found: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
+    """A row for each task of each lesson, by the names of `COLUMNS`."""
+    return [_row(cluster, lesson, task, done.of(task.id)) for lesson, done in found for task in lesson.data.tasks]
+
+
+def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[str, Any]:
+    when = datetime.fromtimestamp(done.green, UTC).isoformat(timespec="seconds") if done.green else ""
+    said = {key: value for key, value in asdict(done).items() if key in COLUMNS}
+    return {"cluster": cluster, "lesson": lesson.name, "task": task.id, "state": state(done)} | said | {"green": when}
+
+
+def written(kind: str, cluster: str, found: Sequence[tuple[Lesson, LessonProgress]]) -> str:
+    """The report in one of `FORMATS` but `table`."""
+    made = rows(cluster, found)
+    return {"json": _json, "csv": _csv, "junit": _junit, "page": _page}[kind](made)
+
+
+def _json(made: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(made, indent=2)
+
+
+def _csv(made: Sequence[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _plain(row[key]) for key in COLUMNS} for row in made)
+    return out.getvalue().rstrip("\n")
+
+
+def _plain(value: object) -> object:
+    """A value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+def _junit(made: Sequence[Mapping[str, Any]]) -> str:
+    root = ET.Element("testsuites")
+    for name in dict.fromkeys(row["lesson"] for row in made):
+        mine = [row for row in made if row["lesson"] == name]
+        counts = {
+            "tests": len(mine),
+            "failures": sum(row["state"] == "red" for row in mine),
+            "skipped": sum(row["state"] == "open" for row in mine),
+        }
+        suite = ET.SubElement(root, "testsuite", {"name": name} | {key: str(n) for key, n in counts.items()})
+        for row in mine:
+            case = ET.SubElement(suite, "testcase", classname=f"{row['cluster']}.{name}", name=row["task"])
+            if row["state"] == "red":
+                ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
+            if row["state"] == "open":
+                ET.SubElement(case, "skipped")
+            said = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
+            ET.SubElement(case, "system-out").text = said
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _page(made: Sequence[Mapping[str, Any]]) -> str:
+    cells = ("lesson", "state", "task", "tries", "hints", "green", "says")
+    head = "".join(f"<th>{name}</th>" for name in cells)
+    body = "".join(
+        f'<tr class="{row["state"]}">' + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in cells) + "</tr>"
+        for row in made
+    )
+    title = f"Lessons on {made[0]['cluster']}" if made else "Lessons"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
+        f"<table><tr>{head}</tr>{body}</table></html>"
+    )

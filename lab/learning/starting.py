@@ -1,0 +1,154 @@
+"""Start, catch-up and reset: the cluster of a lesson is made, and removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.backends.optional import notes
+from lab.errors import BackendError, SpecError
+from lab.hints import nearest
+from lab.learning import progress
+from lab.learning.attempt import attempt, opened
+from lab.learning.library import lessons
+from lab.lifecycle import hand
+from lab.lifecycle.down import down
+from lab.lifecycle.up import up
+from lab.topology.ports import OFF
+
+if TYPE_CHECKING:
+    from lab.backends.base import Backend
+    from lab.learning.attempt import Attempt
+    from lab.learning.library import Lesson
+    from lab.progress import Report
+    from lab.topology import Cluster
+
+WIPE = 'for folder in "$@"; do find "$folder" -mindepth 1 -delete; done'
+
+
+def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | None = None) -> Attempt:
+    """Creates the cluster of a lesson, or continues with it; breaks it where it is a repair lesson.
+
+    `cluster`: the topology with the command line's changes to it.
+
+    Raises:
+        SpecError: the cluster was made by no lesson.
+    """
+    notes(backend)  # refuses a backend that keeps none
+    admit(backend)
+    before = progress.current(backend)
+    if before and before != lesson.name:
+        report.say(f"removing the cluster of the lesson {before}; how far it is stays noted")
+        _clear(backend, report)
+    if not backend.observe().nodes:
+        progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
+    progress.begin(backend, lesson.name)  # first: an interrupted start is continued by the next one
+    up(cluster or lesson.cluster(backend.cluster), backend, report)
+    made = attempt(lesson, backend)
+    if not made.progress.broken:
+        for step in lesson.data.broken:
+            made.do(step, f"the fault of the lesson {lesson.name}")
+        progress.keep(backend, replace(made.progress, broken=True))
+    return made
+
+
+def admit(backend: Backend) -> None:
+    """Refuses a cluster that no lesson has made.
+
+    Raises:
+        SpecError: names the ways out.
+    """
+    if backend.observe().nodes and not progress.current(backend):
+        name = backend.cluster
+        raise SpecError(
+            f"the cluster '{name}' was made by 'lab up', not by a lesson, which would replace it",
+            where=name,
+            next_step="give the lesson a cluster of its own: 'lab learn start 1 --name learn';"
+            " or remove that one: 'lab down --volumes'",
+        )
+
+
+def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
+    """Makes the cluster as it is after the lesson before a number: with nothing by hand and nothing broken.
+
+    Raises:
+        SpecError: there is no such lesson, or none before it.
+    """
+    known = {each.number: each for each in lessons()}
+    if number not in known:
+        raise SpecError(
+            f"there is no lesson {number}; {nearest(str(number), list(map(str, known)), 'there are')}",
+            next_step="'lab learn list' lists them",
+        )
+    before = [each for each in known.values() if each.number < number]
+    if not before:
+        raise SpecError(
+            f"nothing comes before the lesson {number}", next_step=f"'lab learn start {number}' begins with it"
+        )
+    admit(backend)
+    last = before[-1]
+    if progress.current(backend) not in ("", last.name):
+        _clear(backend, report)
+    made = last.cluster(backend.cluster).model_copy(update={"by_hand": {}})
+    up(made, backend, report)
+    progress.begin(backend, last.name)
+    return last
+
+
+def reset_node(name: str, backend: Backend, report: Report) -> None:
+    """Creates a node of the lesson again, without what was written on it and on its volumes.
+
+    Raises:
+        SpecError: the lesson has no such node.
+    """
+    found = opened(backend)
+    planned = {node.name: node for node in found.scene.plan.nodes}
+    if name not in planned:
+        raise SpecError(f"the lesson {found.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
+    wanted = _as_made(found)
+    existing = backend.observe().node(name)
+    if existing:
+        if existing.state is State.RUNNING:
+            backend.stop(name)
+        backend.remove(name)
+    up(wanted, backend, report)
+    folders = list(planned[name].volumes.values())
+    if folders:
+        if not hand.boots(backend, name):
+            raise BackendError(hand.does_not_boot(backend, name), where=name)
+        backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
+        backend.stop(name)
+        up(wanted, backend, report)
+
+
+def _as_made(found: Attempt) -> Cluster:
+    """The lesson's topology with the family and the published ports of the cluster that exists."""
+    existing = found.backend.observe()
+    cluster = found.lesson.cluster(found.backend.cluster, family=existing.family)
+    ports = {name: existing.ports.get(name, OFF) for name in cluster.ports.by_name()} if existing.nodes else {}
+    return cluster.model_copy(update={"ports": cluster.ports.changed(ports)})
+
+
+def reset(backend: Backend, report: Report) -> str:
+    """Removes the lesson's cluster with its data, and what was noted of the lesson; returns the lesson's name.
+
+    Raises:
+        SpecError: no lesson was started.
+    """
+    name = progress.current(backend)
+    if not name:
+        raise SpecError(
+            f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list' lists them"
+        )
+    progress.forget(backend, name)
+    _clear(backend, report)
+    return name
+
+
+def _clear(backend: Backend, report: Report) -> None:
+    """Removes the nodes and the data; how far other lessons are stays noted."""
+    kept = progress.all_of(backend)
+    down(backend, report, volumes=True)
+    for each in kept.values():
+        progress.keep(backend, each)

@@ -1,0 +1,8 @@
+# task: first-page
+# node: web1
+# hint: not-running
+# A word that httpd does not know: it reads no further and ends.
+echo "Lisen 80" > /etc/lab/httpd.conf
+supervisorctl -c /etc/lab/supervisord.conf stop httpd > /dev/null || true
+supervisorctl -c /etc/lab/supervisord.conf start httpd || true
+sleep 8

@@ -1,0 +1,8 @@
+# task: holder
+# node: tcp-lb1
+# hint: content
+# from: solved
+# The number of the documentation, not the own one.
+sed -i "s/virtual_router_id .*/virtual_router_id 51/" /etc/lab/keepalived.conf
+supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
+supervisorctl -c /etc/lab/supervisord.conf start keepalived || true

@@ -1,0 +1,56 @@
+"""Nodes that are by hand: whether they boot, and what they printed last where they don't."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.backends.optional import Consoles, Logs
+from lab.errors import BackendError, LabError, NotReady
+from lab.lifecycle.ready import LAST_LINES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.backends.base import Backend
+
+BOOT_SECONDS = 20.0
+SUPERVISED = ["test", "-S", "/run/supervisor.sock"]
+
+
+def boots(backend: Backend, name: str) -> bool:
+    """Waits until the supervisor of a started node runs; whether it did. Services may run or not."""
+
+    def ask() -> bool:
+        found = backend.observe().node(name)
+        if found is None or found.state is not State.RUNNING:
+            return True  # it has ended
+        return backend.run(name, SUPERVISED, seconds=5).ok
+
+    try:
+        backend.clock.until(f"{name} to boot", BOOT_SECONDS, ask)
+        return backend.run(name, SUPERVISED, seconds=5).ok
+    except (NotReady, BackendError):
+        return False
+
+
+def last_lines(backend: Backend, name: str) -> list[str]:
+    """The last lines of a node's console, else of its log; none where neither is kept."""
+    try:
+        if isinstance(backend, Consoles):
+            return list(backend.console(name, tail=LAST_LINES))
+        return list(backend.logs(name, tail=LAST_LINES)) if isinstance(backend, Logs) else []
+    except LabError:
+        return []
+
+
+def does_not_boot(backend: Backend, name: str) -> str:
+    """The message about a node that does not boot, with its last lines."""
+    shown = "".join(f"\n    | {line}" for line in last_lines(backend, name))
+    return f"{name}, which is by hand, does not boot{shown}"
+
+
+def ended(backend: Backend, names: Sequence[str]) -> list[str]:
+    """Those of these nodes that do not run."""
+    states = {node.name: node.state for node in backend.observe().nodes}
+    return [name for name in names if states.get(name) is not State.RUNNING]

@@ -1,0 +1,265 @@
+"""What the buttons do: the same functions as the verbs of `lab`, each in a thread, and each for a time."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lab import parallel
+from lab.backends.base import State
+from lab.errors import LabError, SpecError
+from lab.faults import fault, heal, inject, present, targets
+from lab.lifecycle import ready
+from lab.lifecycle.lock import held
+from lab.page import offers
+from lab.progress import Silent
+from lab.services.live import SWITCHOVERS
+from lab.topology import units
+from lab.topology.changes import scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lab.page.collector import Collector
+    from lab.page.offers import Offer
+
+SHOWN = 8  # finished works that stay in the list
+LONGEST_SECONDS = 3600.0
+END_SECONDS = 90.0
+PARSED: dict[str, Callable[[str], float]] = {"delay": units.seconds, "loss": units.percent}
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that a button began.
+
+    Attributes:
+        state: `running`, `done` or `failed`.
+        said: what it is at, or what came of it.
+        until: when it is reverted by itself (Unix seconds); None where it is not, or not yet known.
+        link: what to open, such as a report; empty for nothing.
+    """
+
+    id: int
+    command: str
+    begun: float
+    state: str = "running"
+    said: str = ""
+    until: float | None = None
+    ended: float | None = None
+    link: str = ""
+
+
+class Said(Silent):
+    """A report that keeps the last line, as what a work is at."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def say(self, line: str) -> None:
+        self._tell(line)
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        if not done:
+            self._tell(f"{subject}: {text}")
+
+
+class Actions:
+    """The works of the page, and the offers.
+
+    Attributes:
+        works: running and finished ones, by number.
+        suffix: options that say which cluster, for the shown commands.
+    """
+
+    def __init__(self, collector: Collector, suffix: str = "") -> None:
+        self.suffix = suffix
+        self._collector, self._backend = collector, collector.backend
+        self.works: dict[int, Work] = {}
+        self._stops: dict[int, threading.Event] = {}
+        self._threads: dict[int, threading.Thread] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._offers: dict[str, Offer] = {}
+        collector.extra.append(self._values)
+        collector.busy.append(self.busy)
+
+    @property
+    def offered(self) -> dict[str, Offer]:
+        """The offers, by what the backend can do; asked once."""
+        if not self._offers:
+            self._offers = offers.offers(self._backend.capabilities())
+        return self._offers
+
+    def busy(self) -> bool:
+        """Whether a work is running."""
+        return any(work.state == "running" for work in list(self.works.values()))
+
+    def do(self, name: str, target: str, settings: Mapping[str, str]) -> Work:
+        """Begins what a button offers.
+
+        Args:
+            name: of the offer.
+            target: a node, or what `lab fault` takes as a target.
+            settings: by name; `for` is the time, `none` for no end.
+
+        Raises:
+            SpecError: not valid; nothing was begun.
+        """
+        offer = offers.named(name, self.offered)
+        given = {key: value for key, value in settings.items() if value}
+        span = given.pop("for", offers.DEFAULT_SPAN)
+        values = {**given, "target": target, "role": target, "for": span}
+        shown = replace(offer, command=offer.command.replace(" --for {for}", "")) if span == "none" else offer
+        text = offers.command(shown, values, self.suffix)
+        seconds = None if span == "none" else units.seconds(span)
+        if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:
+            raise SpecError(f"{span} is not possible", where="for", next_step="at most an hour, or 'none'")
+        if offer.timed:
+            nodes = targets(self._backend, target, random.Random())  # noqa: S311  a choice, no secret
+            return self.begin(text, lambda tell, stop: self._fault(name, nodes, given, seconds, tell, stop))
+        act = {"start": self._start, "switchover": self._switchover, "scale": self._scale}[name]
+        return self.begin(text, lambda tell, _: act(target, given, tell))
+
+    def begin(self, command: str, act: Callable[[Callable[..., None], threading.Event], str]) -> Work:
+        """Begins a work in a thread of its own. `act` is given how to tell what it is at, and when to stop."""
+        number = next(self._numbers)
+        stop = threading.Event()
+        work = Work(number, command, time.time())
+        with self._lock:
+            self.works[number] = work
+            self._stops[number] = stop
+            for old in [one.id for one in self.works.values() if one.state != "running"][:-SHOWN]:
+                del self.works[old]
+        self._collector.attend()
+        thread = threading.Thread(target=self._run, args=(number, act, stop), name=f"page work {number}", daemon=True)
+        self._threads[number] = thread
+        thread.start()
+        return work
+
+    def heal(self) -> Work:
+        """Ends all faults, those of other commands too, and starts the nodes that are down."""
+        for number, stop in list(self._stops.items()):
+            if self.works.get(number) and self.works[number].state == "running":
+                stop.set()
+        return self.begin(" ".join(filter(None, ("lab heal", self.suffix))), lambda tell, _: self._heal(tell))
+
+    def end(self) -> int:
+        """Ends all works, and waits until their faults are reverted; returns how many were running."""
+        alive = [number for number, thread in self._threads.items() if thread.is_alive()]
+        for number in alive:
+            self._stops[number].set()
+        deadline = time.monotonic() + END_SECONDS
+        for number in alive:
+            self._threads[number].join(max(0.0, deadline - time.monotonic()))
+        return len(alive)
+
+    def _run(
+        self, number: int, act: Callable[[Callable[..., None], threading.Event], str], stop: threading.Event
+    ) -> None:
+        def tell(said: str | None = None, **changes: Any) -> None:
+            self._change(number, **({"said": said} if said is not None else {}), **changes)
+
+        try:
+            said = act(tell, stop)
+            self._change(number, state="done", said=said, ended=time.time(), until=None)
+        except LabError as error:
+            more = f" ({error.next_step})" if error.next_step else ""
+            self._change(number, state="failed", said=f"{error.what}{more}", ended=time.time(), until=None)
+            self._collector.say("", "page", f"failed: {self.works[number].command}", str(error))
+        except Exception as error:
+            self._change(number, state="failed", said=f"{type(error).__name__}: {error}", ended=time.time(), until=None)
+            raise
+        finally:
+            self._stops.pop(number, None)
+            self._collector.engine.now()
+
+    def _change(self, number: int, **changes: Any) -> None:
+        with self._lock:
+            self.works[number] = replace(self.works[number], **changes)
+
+    def _values(self) -> dict[str, Any]:
+        with self._lock:
+            works = list(self.works.values())
+        return {f"work/{work.id}": asdict(work) for work in works}
+
+    def _fault(  # noqa: PLR0913, PLR0917  the parts of a fault
+        self,
+        name: str,
+        nodes: tuple[str, ...],
+        given: Mapping[str, str],
+        seconds: float | None,
+        tell: Callable[..., None],
+        stop: threading.Event,
+    ) -> str:
+        """Injects a fault, verifies it, and reverts it after a time or when it is told to."""
+        values: dict[str, Any] = {key: PARSED[key](value) if key in PARSED else value for key, value in given.items()}
+        if others := values.pop("from", ""):
+            values["others"] = targets(self._backend, others, random.Random())  # noqa: S311
+        chosen = fault({"kind": name, "nodes": nodes, **values})
+        tell("the probes come closer")
+        self._collector.close()
+        tell("injecting")
+        self._collector.hurried += 1
+        if name == "kill":
+            self._collector.doomed |= dict.fromkeys(nodes, time.time())
+        self._collector.attend()
+        try:
+            injected = inject(self._backend, chosen)
+        finally:
+            self._collector.hurried -= 1
+            for node in nodes:
+                self._collector.doomed.pop(node, None)
+        self._collector.engine.now()
+        if seconds is None:
+            return f"{injected.proof}; 'lab heal {injected.mark}' reverts it"
+        until = injected.begun + seconds
+        tell(injected.proof, until=until)
+        self._collector.faults.tell(injected.mark, until=until)
+        stop.wait(max(0.0, until - time.time()))
+        tell("reverting", until=None)
+        self._collector.attend()
+        self._collector.faults.tell(injected.mark, mending=time.time())
+        if any(one.mark == injected.mark for one in present(self._backend)):
+            injected.heal()
+        return "reverted"
+
+    def _start(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:
+        tell("starting")
+        self._backend.start(target)
+        self._collector.engine.now()
+        ready.node(self._backend, target, ready.READY_SECONDS)
+        return f"{target} is ready"
+
+    def _switchover(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:
+        tell("handing over")
+        self._collector.close()
+        role = next(node.role for node in self._backend.observe().nodes if node.name == target)
+        return f"{SWITCHOVERS[role].act(self._backend, target)} is the primary now"
+
+    def _scale(self, role: str, given: Mapping[str, str], tell: Callable[..., None]) -> str:
+        from lab.lifecycle.up import up
+
+        cluster = self._collector.cluster or self._collector.topology
+        wanted = scaled(cluster, [f"{role}={given.get('count', '')}"])
+        report = Said(tell)
+        with held(cluster.name, f"lab up --scale {role}={given['count']}", report):
+            up(wanted, self._backend, report)
+        return f"{role} has {given['count']} nodes"
+
+    def _heal(self, tell: Callable[..., None]) -> str:
+        tell("reverting all faults")
+        own = [thread for number, thread in self._threads.items() if number in self._stops]
+        for thread in own:
+            if thread is not threading.current_thread():
+                thread.join(END_SECONDS)
+        healed = heal(self._backend)
+        down = [node.name for node in self._backend.observe().nodes if node.state is not State.RUNNING]
+        if down:
+            tell(f"starting {', '.join(down)}")
+            parallel.for_each(down, lambda name: self._start(name, {}, lambda *_: None))
+        return f"{len(healed)} faults reverted" + (f"; started: {', '.join(down)}" if down else "")

@@ -1,0 +1,326 @@
+"""The collector: one thread for all viewers, which turns what the sources say into the state of the page.
+
+It idles without viewers: then no probe is sent, and neither the engine nor a node is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError
+from lab.evidence import probes
+from lab.evidence.load_run import Stream
+from lab.page import frugal, view, words
+from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
+from lab.page.judging import FaultLog, Judge
+from lab.page.listening import LogFollower
+from lab.page.nodes import Checks, Proof, to_check
+from lab.page.picture import picture
+from lab.page.points import points
+from lab.page.state import Store
+from lab.page.watch import Engine, SlowFacts, planned
+from lab.services.streams import streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lab.backends.base import Backend
+    from lab.page.watch import Look
+    from lab.plan import Plan
+    from lab.topology import Cluster
+
+TICK_SECONDS = 0.2
+BEAT_SECONDS = 0.5
+IDLE_SECONDS = 10.0
+ENGINE_SECONDS, ENGINE_CLOSE, ENGINE_HURRIED = 0.6, 0.3, 0.1
+CLOSE_SECONDS = 20.0  # that the probes stay close after the last fault or action
+JUDGE_SECONDS = 1.0
+STALE_SECONDS = 1.5
+VISITORS = 20.0  # requests a second of the gentle load
+SETTLED_SECONDS = 1.5  # a second of the charts is drawn so long after its end
+FLOW_SECONDS = 3.0
+VISITS = "visitors"
+
+
+class Collector:
+    """What is shown, and the sources that it is made of.
+
+    Attributes:
+        store: the state.
+        visitors: whether the gentle load is wanted.
+        extra: further values of the state, by the parts of the page that act; asked at each turn.
+        picture: the SVG of the cluster, and its version.
+        doomed: nodes that a work kills, and since when.
+        hurried: works whose effect on the engine is awaited at this moment.
+        plan, cluster: of the nodes that exist; None until they are known.
+    """
+
+    def __init__(self, backend: Backend, topology: Cluster, *, visitors: bool = True) -> None:
+        self.backend, self.topology = backend, topology
+        self.store, self.visitors = Store(), visitors
+        self.extra: list[Callable[[], Mapping[str, Any]]] = []
+        self.busy: list[Callable[[], bool]] = []
+        self.plan: Plan | None = None
+        self.cluster: Cluster | None = None
+        self.picture, self.picture_version = "", 0
+        self.faults = FaultLog()
+        self.judge: Judge | None = None
+        self.engine = Engine(backend, self._poke)
+        self.slow = SlowFacts(backend)
+        self.checks = Checks(backend)
+        self.listener = LogFollower(backend)
+        self.probing = Feed(backend, "probes")
+        self.visiting = Feed(backend, VISITS, patience=ANSWER_SECONDS)
+        self.beaten = 0.0
+        self.hurried = 0
+        self.doomed: dict[str, float] = {}
+        self._events: deque[dict[str, Any]] = deque()
+        self._attention = 0.0
+        self._wanted = time.monotonic()
+        self._proofs: dict[str, Proof] = {}
+        self._pools: dict[str, dict[str, bool]] = {}
+        self._holder: str | None = None
+        self._primary: str | None = None
+        self._seen_nodes = False
+        self._judged = self._published = 0.0
+        self._flow: deque[tuple[float, dict[str, Any]]] = deque()
+        self._due: set[int] = set()
+        self._poked, self._ended = threading.Event(), threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread, or another one after it ended unexpectedly."""
+        self.thread = threading.Thread(target=self._work, name="page collector", daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Ends all threads, and the generators in the client."""
+        self._ended.set()
+        self._poked.set()
+        self.listener.want(())
+        for part in (self.engine, self.slow, self.checks, self.probing, self.visiting):
+            part.end()
+
+    def wake(self) -> None:
+        """Ends the idle state for a while: the page is looked at."""
+        idle, self._wanted = self.idle, time.monotonic()
+        if idle:
+            self._poked.set()
+
+    def attend(self) -> None:
+        """Observes closely for a while: something is about to happen."""
+        self._attention = time.monotonic() + CLOSE_SECONDS
+        self.wake()
+        self._pace()
+
+    def close(self, seconds: float = 3.0) -> bool:
+        """Waits until the probes are close, at most so many seconds; whether they are."""
+        deadline = time.monotonic() + self.backend.clock.limit(seconds)
+        while self.probing.measured is not CLOSE and not self.probing.lost and time.monotonic() < deadline:
+            if self._ended.wait(0.05):
+                break
+        return self.probing.measured is CLOSE
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no viewer and no work."""
+        looked = self.store.viewers or time.monotonic() < self._wanted + IDLE_SECONDS
+        return not looked and not any(busy() for busy in self.busy)
+
+    def say(self, node: str, kind: str, text: str, raw: str) -> None:
+        """Adds an event."""
+        self._events.append(words.event(time.time(), node, kind, text, raw))
+        self._poke()
+
+    def _poke(self) -> None:
+        self._poked.set()
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            self._pace()
+            if self.idle:
+                self._poked.wait(1.0)
+            else:
+                self.turn()
+                self._poked.wait(TICK_SECONDS)
+            self._poked.clear()
+
+    @property
+    def closely(self) -> bool:
+        """Whether something is broken, or was recently."""
+        return bool(self.faults.active) or time.monotonic() < self._attention
+
+    def _pace(self) -> None:
+        """Tells the sources what is wanted of them."""
+        if self.idle or self.plan is None or self.cluster is None:
+            pace: Pace | None = None
+        else:
+            pace = CLOSE if self.closely else REST
+        often = ENGINE_HURRIED if self.hurried else ENGINE_CLOSE if self.closely else ENGINE_SECONDS
+        self.engine.want(None if self.idle else often)
+        roles = [node.role for node in self.plan.nodes] if self.plan else []
+        self.slow.want(roles, on=not self.idle)
+        up = view.running(self.engine.look) if not self.idle else []
+        self.listener.want(up)
+        if self.plan is None or self.cluster is None or pace is None:
+            self.probing.want((), None)
+            self.visiting.want((), None)
+            self.checks.want({})
+            return
+        rate = self.backend.clock.rate
+        asked = streams(self.plan, self.cluster.site)
+        self.probing.want(at_pace(asked, pace, rate), pace)
+        self.visiting.want(self._visits(asked), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None)
+        probed = [stream.name for stream in asked]
+        self.checks.want(to_check(self.engine.look.existing.nodes, probed, self._proofs, fed=self._fed))
+
+    def _visits(self, asked: Sequence[Stream]) -> list[Stream]:
+        """The requests of the gentle load: those of the probe of the site, on kept connections."""
+        site = next((stream for stream in asked if stream.name == probes.SITE), None)
+        rate = self.backend.clock.page_rate(VISITORS)
+        return [Stream(VISITS, site.url, rate)] if site and self.visitors else []
+
+    @property
+    def _fed(self) -> bool:
+        heard = self.probing.answers.heard
+        return heard is not None and time.time() - heard < self.backend.clock.limit(STALE_SECONDS + 1)
+
+    def turn(self) -> None:
+        """Takes what the sources have, and publishes what changed."""
+        look, now = self.engine.look, time.time()
+        self._follow(look)
+        found = self._events_of(look, now)
+        shown = self._points(now)
+        values = self._values(look, now)
+        while self._events:
+            found.append(self._events.popleft())
+        due = time.monotonic() >= self._published + BEAT_SECONDS
+        if due or shown or found or values != self._before(values):
+            self._published = time.monotonic()
+            self.beaten = now
+            self.store.publish(values, shown, found, at=now)
+
+    def _before(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The published values, with the ages of now: they alone are no reason to publish."""
+        return {**self.store.snapshot.values, "proofs": values["proofs"]}
+
+    def _follow(self, look: Look) -> None:
+        """Plans again when other nodes exist than before."""
+        names = {node.name for node in look.existing.nodes}
+        if not names or (self.plan is not None and {node.name for node in self.plan.nodes} == names):
+            return
+        if self.plan is not None and names < {node.name for node in self.plan.nodes}:
+            return  # being removed, or changed: the picture keeps their places until the rest is known
+        try:
+            self.cluster, self.plan = planned(self.topology, self.backend, look.existing)
+        except LabError as error:
+            self.say("", "page", f"the topology does not describe this cluster: {error.what}", str(error))
+            return
+        self.judge = Judge(self.plan, self.cluster, self.backend.clock)
+        self.picture, self.picture_version = picture(self.plan), self.picture_version + 1
+        frugal.trim()
+        self._pace()
+
+    def _events_of(self, look: Look, now: float) -> list[dict[str, Any]]:
+        """What changed since the last turn, as events."""
+        found = [words.event(at, node, "log", said, raw) for at, node, said, raw in self.listener.fetch()]
+        for change, fault in self.faults.note(look.faults, view.running(look), now):
+            found.append(words.of_fault(change, fault, now))
+            self._attention = max(self._attention, time.monotonic() + CLOSE_SECONDS)
+        if look.at and now - look.at < STALE_SECONDS:
+            proofs = view.proofs(
+                look, self.probing.answers.latest, self.checks.found, self.faults.active, now, dict(self.doomed)
+            )
+            found += words.of_nodes(self._proofs, proofs, now)
+            self._proofs = proofs
+        pools = view.pools(self.plan, self.probing.answers.latest, now)
+        found += words.of_pools(self._pools, pools, now)
+        self._pools = {**self._pools, **pools}
+        self._holders(found, now)
+        found += self._promises(now)
+        return found
+
+    def _holders(self, found: list[dict[str, Any]], now: float) -> None:
+        latest = self.probing.answers.latest
+        if not self._fed or self.plan is None:
+            return
+        holder = view.holder(latest.get(probes.VIP), now)
+        primary = view.primary(self.plan, latest, now)
+        if self.plan.vip:
+            found += words.of_holder(
+                "vip", self._holder, holder, now, f"http://{self.plan.vip}:8404/node says {holder}"
+            )
+        found += words.of_holder("primary", self._primary, primary, now, f"its /role says primary: {primary}")
+        self._holder, self._primary = holder, primary
+
+    def _promises(self, now: float) -> list[dict[str, Any]]:
+        """Judges the promises once a second while there is something to judge."""
+        faults = self.faults.latest(now)
+        if not faults or self.judge is None or time.monotonic() < self._judged + JUDGE_SECONDS:
+            return []
+        self._judged = time.monotonic()
+        measured = self.probing.measured or REST
+        since = faults[0].begun - 5.0
+        changed = self.judge.judge(
+            faults,
+            self.probing.answers.rows(since),
+            self.visiting.answers.rows(since).get(VISITS, []),
+            rate=measured.rate,
+            stalls=self.probing.stalls(since),
+            holders=[self._holder] if self._holder else [],
+        )
+        return [words.of_promise(name, self.judge.shown[name], now) for name in changed]
+
+    def _points(self, now: float) -> list[dict[str, Any]]:
+        """The seconds of the charts that are complete, or have new answers."""
+        self._due |= self.visiting.answers.changed() | self.probing.answers.changed()
+        ready = {second for second in self._due if second + 1 + SETTLED_SECONDS <= now}
+        if not ready:
+            return []
+        self._due -= ready
+        since = min(ready)
+        visits = self.visiting.answers.rows(since).get(VISITS, [])
+        return points(ready, visits, self.probing.answers.rows(since), self.backend.clock.limit(probes.LATE))
+
+    def _values(self, look: Look, now: float) -> dict[str, Any]:
+        flow = self._requests(now)
+        seen = view.Seen(
+            look=look,
+            plan=self.plan,
+            proofs=self._proofs,
+            pools=self._pools,
+            holder=self._holder,
+            primary=self._primary,
+            faults=self.faults.active,
+            badges=self.slow.badges,
+            flow=flow,
+            probed=self.probing.answers.heard,
+            lost=self.probing.lost,
+        )
+        values = view.values(seen, now, backend=self.backend, stale=self.backend.clock.limit(STALE_SECONDS))
+        values["picture"] = self.picture_version
+        values["clusters"] = self.slow.clusters
+        values["visitors"] = {"on": self.visitors, "rate": VISITORS, "why": self.visiting.lost if self.visitors else ""}
+        values["streams"] = list(self.probing.answers.latest)
+        values["pace"] = (self.probing.measured or REST).rate
+        for name, told in (self.judge.shown if self.judge else {}).items():
+            values[f"promise/{name}"] = told
+        for part in self.extra:
+            values |= part()
+        return values
+
+    def _requests(self, now: float) -> dict[str, dict[str, float]]:
+        """Requests a second that the balancers logged, by balancer and server."""
+        self._flow.append((now, {name: dict(count) for name, count in self.listener.requests().items()}))
+        while self._flow and self._flow[0][0] < now - FLOW_SECONDS:
+            self._flow.popleft()
+        total: dict[str, dict[str, float]] = {}
+        for _, one in self._flow:
+            for balancer, servers in one.items():
+                own = total.setdefault(balancer, {})
+                for server, count in servers.items():
+                    own[server] = own.get(server, 0) + count / FLOW_SECONDS
+        return {balancer: {server: round(rate) for server, rate in own.items()} for balancer, own in total.items()}

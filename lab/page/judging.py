@@ -1,0 +1,190 @@
+"""Faults as they begin and end, and the promises with what was just measured, by the checks of runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError
+from lab.evidence.checks import CHECKS, judged
+from lab.evidence.load import answer
+from lab.evidence.promises import promises
+from lab.evidence.verdicts import FaultEvent, PromiseVerdict, RunData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lab.clock import Clock
+    from lab.evidence.load_run import Row
+    from lab.evidence.promises import Promise
+    from lab.evidence.stalls import Stall
+    from lab.faults import Injected
+    from lab.plan import Plan
+    from lab.topology import Cluster
+
+KEPT_SECONDS = 130.0
+BEFORE_SECONDS = 4.0  # of the measurements before a fault, by which its effect is judged
+APART_SECONDS = 5.0  # faults that follow each other by less are judged together
+JUDGED_SECONDS = 25.0  # after the last revert
+
+
+@dataclass(frozen=True)
+class FaultSeen:
+    """A fault that is active, or was in the last two minutes; Unix seconds.
+
+    Attributes:
+        ended: None while it is active.
+        mending: when the start of reverting was observed, or told by this page.
+        until: when it is reverted by itself, if that is known.
+    """
+
+    mark: str
+    kind: str
+    text: str
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+    begun: float
+    proof: str
+    mending: float | None = None
+    ended: float | None = None
+    until: float | None = None
+
+    def event(self, now: float) -> FaultEvent:
+        """It as the checks read it; an active fault ends now."""
+        ended = self.ended or now
+        return FaultEvent(
+            self.kind, self.text, self.nodes, self.begun, self.begun, min(self.mending or ended, ended), ended
+        )
+
+
+class FaultLog:
+    """The faults that the engine's notes show, from their first sight to their end."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, FaultSeen] = {}
+
+    def note(self, present: Iterable[Injected], running: Iterable[str], now: float) -> list[tuple[str, FaultSeen]]:
+        """Takes the active faults of this moment; returns what changed: `begun` or `ended`, with the fault."""
+        up, changes = set(running), []
+        here = {one.mark: one for one in present}
+        for mark, one in here.items():
+            known = self.seen.get(mark)
+            if known is None:
+                edges = getattr(one.fault, "edges", None)
+                cut = tuple(edges()) if edges and getattr(one.fault, "others", ()) else ()
+                made = FaultSeen(mark, one.fault.kind, str(one.fault), one.fault.nodes, cut, one.begun, one.proof)
+                self.seen[mark] = made
+                changes.append(("begun", made))
+            elif one.proof and one.proof != known.proof:
+                self.seen[mark] = replace(known, proof=one.proof)
+            elif known.mending is None and known.proof and known.kind in ("kill", "stop") and set(known.nodes) <= up:
+                self.seen[mark] = replace(known, mending=now)
+        for mark, known in list(self.seen.items()):
+            if mark not in here and known.ended is None:
+                self.seen[mark] = replace(known, ended=now, mending=known.mending or now)
+                changes.append(("ended", self.seen[mark]))
+            elif known.ended is not None and known.ended < now - KEPT_SECONDS:
+                del self.seen[mark]
+        return changes
+
+    def tell(self, mark: str, *, until: float | None = None, mending: float | None = None) -> None:
+        """What this page knows of a fault that it injected itself."""
+        known = self.seen.get(mark)
+        if known:
+            self.seen[mark] = replace(known, until=until or known.until, mending=mending or known.mending)
+
+    @property
+    def active(self) -> list[FaultSeen]:
+        """The active ones, oldest first."""
+        return sorted((one for one in self.seen.values() if one.ended is None), key=lambda one: one.begun)
+
+    def latest(self, now: float) -> list[FaultSeen]:
+        """The faults to be judged together: the last ones, if the newest is active or ended recently."""
+        ordered = sorted(self.seen.values(), key=lambda one: one.begun)
+        chosen: list[FaultSeen] = []
+        for one in reversed(ordered):
+            if chosen and (one.ended or now) < chosen[-1].begun - APART_SECONDS:
+                break
+            chosen.append(one)
+        if not chosen or max(one.ended or now for one in chosen) < now - JUDGED_SECONDS:
+            return []
+        return chosen[::-1]
+
+
+class Judge:
+    """The promises of a cluster, each with its bound and the last figure."""
+
+    def __init__(self, plan: Plan, cluster: Cluster, clock: Clock) -> None:
+        self._plan, self._clock = plan, clock
+        self._bounds: dict[str, tuple[Promise, float | None]] = {}
+        self.shown: dict[str, dict[str, Any]] = {}
+        self._told: set[tuple[str, PromiseVerdict, str]] = set()
+        roles = {node.role for node in plan.nodes}
+        for name, one in promises().items():
+            if one.role not in roles or one.declared.check not in CHECKS:
+                continue
+            try:
+                bound = one.bound(cluster)
+            except LabError:
+                continue  # it speaks of a role that this topology lacks
+            self._bounds[name] = (one, bound)
+            self.shown[name] = {
+                "role": one.role,
+                "event": one.declared.event,
+                "says": one.declared.says,
+                "formula": one.formula,
+                "bound": bound,
+            }
+
+    def judge(  # noqa: PLR0913  the parts of a run
+        self,
+        faults: Sequence[FaultSeen],
+        probes: Mapping[str, Sequence[Row]],
+        visits: Sequence[Row],
+        *,
+        rate: float,
+        stalls: Sequence[Stall],
+        holders: Sequence[str],
+    ) -> list[str]:
+        """Judges all promises by the last faults; returns those whose result is new, or final, for the first time."""
+        now, changed = time.time(), []
+        begun = faults[0].begun - BEFORE_SECONDS
+        data = RunData(
+            plan=self._plan,
+            answers=[answer(row) for row in visits if row.due >= begun],
+            rows={name: [row for row in rows if row.due >= begun] for name, rows in probes.items()},
+            faults=[one.event(now) for one in faults],
+            judgements={},
+            clock=self._clock,
+            begun=begun,
+            ended=now,
+            holders=holders,
+            stalls=stalls,
+            rate=rate,
+        )
+        active = any(one.ended is None for one in faults)
+        for name, (one, bound) in self._bounds.items():
+            found = judged(one, bound, data)
+            if found.result is PromiseVerdict.UNKNOWN and (active or not found.excused or found.seconds is None):
+                continue
+            figure = {
+                "result": found.result.value,
+                "figure": found.figure,
+                "seconds": found.seconds,
+                "of": self._cause(one, faults).text,
+                "live": active,
+                "at": self._cause(one, faults).begun,
+            }
+            fresh = {**self.shown[name], **figure}
+            self.shown[name] = fresh
+            told = (name, found.result, self._cause(one, faults).mark)
+            if told not in self._told and not (active and found.holds):
+                self._told.add(told)
+                changed.append(name)
+        return changed
+
+    def _cause(self, one: Promise, faults: Sequence[FaultSeen]) -> FaultSeen:
+        """The last fault of a node that the promise speaks of; else the last one."""
+        names = {node.name for node in self._plan.role(one.role)}
+        return next((fault for fault in reversed(faults) if names & set(fault.nodes)), faults[-1])

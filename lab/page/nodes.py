@@ -1,0 +1,161 @@
+"""The state of a node as it is proven: by the engine, by the client's probes, and by the node's own readiness check."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lab.backends.base import State
+from lab.errors import LabError
+from lab.evidence import probes
+from lab.services import live
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lab.backends.base import Backend, Observed
+    from lab.evidence.load_run import Row
+
+CHECK_SECONDS = 4.0  # limit of a readiness check
+TURN_SECONDS = 0.5
+EVERY_SECONDS = 6.0  # between two readiness checks of a node without a probe
+SOON_SECONDS = 1.0  # the same of a node that is not ready
+PROBE_AGE = 3.0
+CHECK_AGE = 20.0
+"""Older proofs show nothing: the node is unknown."""
+
+
+class NodeState(StrEnum):
+    """What is proven of a node."""
+
+    READY = "ready"
+    NOT_READY = "not-ready"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A node's state, the reason, and when it was proven (Unix seconds; None: never)."""
+
+    state: NodeState
+    reason: str = ""
+    at: float | None = None
+
+
+class Checks:
+    """A thread that runs the readiness check of nodes, one after the other; the nodes without a probe in turn."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.found: dict[str, Proof] = {}
+        self._backend = backend
+        self._wanted: dict[str, float] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="page checks", daemon=True)
+        self._thread.start()
+
+    def want(self, wanted: dict[str, float]) -> None:
+        """Checks exactly these nodes, each after so many seconds again; none: the thread waits."""
+        self._wanted = wanted
+
+    def forget(self, node: str) -> None:
+        """Drops the proof of a node that no longer runs."""
+        self.found.pop(node, None)
+
+    def end(self) -> None:
+        """Ends the thread."""
+        self._ended.set()
+
+    def _work(self) -> None:
+        while not self._ended.wait(TURN_SECONDS):
+            now = time.time()
+            due = [(self._age(name, now) - seconds, name) for name, seconds in list(self._wanted.items())]
+            late = [pair for pair in due if pair[0] >= 0]
+            if late:
+                self._check(max(late)[1])
+
+    def _age(self, name: str, now: float) -> float:
+        proof = self.found.get(name)
+        return now - proof.at if proof and proof.at is not None else 1e6
+
+    def _check(self, name: str) -> None:
+        try:
+            done = self._backend.run(name, ["/usr/lib/lab/ready"], seconds=CHECK_SECONDS)
+            state = NodeState.READY if done.ok else NodeState.NOT_READY
+            self.found[name] = Proof(state, "" if done.ok else done.last_line, time.time())
+        except LabError:
+            self.found[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", time.time())
+
+
+def proven(  # noqa: PLR0913  the sources
+    node: Observed,
+    row: Row | None,
+    check: Proof | None,
+    *,
+    stopped: bool,
+    engine_at: float,
+    now: float,
+    killed: float | None = None,
+) -> Proof:
+    """The state of an existing node.
+
+    Args:
+        node: as the engine has it.
+        row: the last answer to its probe.
+        check: the result of its readiness check.
+        stopped: whether a fault stopped it cleanly.
+        engine_at: when the engine was asked.
+        now: Unix seconds.
+        killed: when a fault killed it, which the engine may not have listed yet.
+    """
+    if node.state is State.PAUSED:
+        return Proof(NodeState.PAUSED, "paused: it holds its connections and answers nothing", engine_at)
+    if node.state is not State.RUNNING:
+        if stopped:
+            return Proof(NodeState.STOPPED, "stopped cleanly", engine_at)
+        return Proof(NodeState.DEAD, "does not run" if node.state is State.STOPPED else "not started yet", engine_at)
+    if killed is not None and row is not None and row.due >= killed and not probes.good(row):
+        return Proof(NodeState.DEAD, "killed: no answer", row.due + row.seconds)
+    return _running(node, row, check, now)
+
+
+def _running(node: Observed, row: Row | None, check: Proof | None, now: float) -> Proof:
+    if row is not None and now - (row.due + row.seconds) <= PROBE_AGE:
+        good, why = live.judged(node.role, row)
+        own = check.reason if check and check.state is NodeState.NOT_READY and check.reason else ""
+        return Proof(
+            NodeState.READY if good else NodeState.NOT_READY,
+            "" if good else "; ".join(filter(None, (why, own))),
+            row.due + row.seconds,
+        )
+    if check is not None and check.at is not None and now - check.at <= CHECK_AGE:
+        return check
+    return Proof(NodeState.UNKNOWN, "runs; not proven yet that it serves", check.at if check else None)
+
+
+def to_check(
+    nodes: Iterable[Observed], probed: Sequence[str], proofs: dict[str, Proof], *, fed: bool
+) -> dict[str, float]:
+    """The nodes whose readiness check is to run, and after how many seconds again.
+
+    Args:
+        nodes: all that exist.
+        probed: those with a probe.
+        proofs: the last state of each.
+        fed: whether the probes' answers arrive.
+    """
+    wanted = {}
+    for node in nodes:
+        if node.state is not State.RUNNING:
+            continue
+        state = proofs.get(node.name, Proof(NodeState.UNKNOWN)).state
+        if state in (NodeState.NOT_READY, NodeState.UNKNOWN):
+            wanted[node.name] = SOON_SECONDS
+        elif node.name not in probed or not fed:
+            wanted[node.name] = EVERY_SECONDS
+    return wanted

@@ -1,0 +1,101 @@
+// Promises, events, works, clusters and the lesson.
+
+import { $, clock, h, span, write } from "./dom.js";
+import { now, post, state, under } from "./store.js";
+
+const MARKS = { holds: "✓", broken: "✗", lost: "✗", duplicated: "✗", stale: "✗", unknown: "?" };
+const WORKS = { running: "… ", done: "✓ ", failed: "✗ " };
+const SHOWN = 200;
+const memory = new Map();
+
+// Builds again only what changed.
+const once = (key, signature, build) => {
+  if (memory.get(key) === signature) return;
+  memory.set(key, signature);
+  build();
+};
+
+const promise = ([name, told]) => {
+  const bound = told.bound === null ? "" : `promised ${told.bound.toFixed(2)} s`;
+  const kind = { lost: "broken", duplicated: "broken", stale: "broken" }[told.result] || told.result || "";
+  return h("li", { class: kind, "data-promise": name, "data-result": told.result || "" },
+    h("strong", {}, name), " ", told.result ? h("span", { class: "of" }, `after ${told.of}`) : h("span", { class: "of" }, "not measured yet"),
+    told.result ? h("div", { class: "figure" }, `${MARKS[told.result]} ${told.result === "holds" ? "" : `${told.result}: `}${told.figure}${bound && `, ${bound}`}`) : h("div", {}, bound || told.says),
+    told.formula && h("code", { class: "formula" }, `${told.bound.toFixed(2)} s = ${told.formula}`));
+};
+
+export const drawPromises = () => {
+  const all = under("promise").sort(([a, x], [b, y]) => (y.at || 0) - (x.at || 0) || a.localeCompare(b));
+  once("promises", JSON.stringify(all), () => {
+    write($("promiseCount"), `${all.filter(([, told]) => told.result).length} of ${all.length} measured`);
+    $("promiseList").replaceChildren(...all.map(promise));
+  });
+};
+
+const GOOD = /is ready|is back|put .* back|^reverted|holds: /;
+const BAD = /is dead|took .* out|is out of|does not answer|broken|is not ready|is paused|is stopped|^failed/;
+
+const entry = (one) => {
+  const mood = one.kind === "fault" && one.text.startsWith("fault") ? "fault" : BAD.test(one.text) ? "bad" : GOOD.test(one.text) ? "good" : "";
+  return h("li", { class: mood, "data-kind": one.kind },
+    h("details", {}, h("summary", {}, h("time", {}, clock(one.at)), h("span", { class: "kind" }, one.kind), h("span", { class: "text" }, one.text)), h("code", {}, one.raw)));
+};
+
+const wanted = (one) => {
+  const kind = $("kind").value, text = $("find").value.toLowerCase();
+  return (!kind || one.kind === kind) && (!text || `${one.node} ${one.text} ${one.raw}`.toLowerCase().includes(text));
+};
+
+// All of them; a new filter, or a snapshot.
+export const drawEvents = () => {
+  const found = state.events.filter(wanted).slice(-SHOWN).reverse();
+  $("eventList").replaceChildren(...(found.length ? found.map(entry) : [h("li", { class: "hint" }, "no event yet")]));
+};
+
+export const addEvents = (events) => {
+  const list = $("eventList");
+  if (list.firstElementChild && list.firstElementChild.classList.contains("hint")) list.replaceChildren();
+  events.filter(wanted).forEach((one) => list.prepend(entry(one)));
+  while (list.children.length > SHOWN) list.lastElementChild.remove();
+  const spoken = events.filter((one) => one.kind === "node" || one.kind === "vip" || one.kind === "primary").map((one) => one.text);
+  if (spoken.length) write($("spoken"), spoken.join(". "));
+};
+
+export const drawWorks = () => {
+  const all = under("work").sort(([, a], [, b]) => b.id - a.id).slice(0, 6);
+  const left = (work) => (work.state === "running" && work.until ? ` (${span(work.until - now())} left)` : "");
+  once("works", JSON.stringify(all) + all.map(([, work]) => left(work)).join(), () => {
+    $("works").replaceChildren(...all.map(([, work]) => h("li", { class: work.state, "data-work": work.id },
+      h("span", { class: "mark-word" }, WORKS[work.state]), h("code", {}, work.command), ` ${work.said}${left(work)} `,
+      work.link && h("a", { href: work.link, target: "_blank", rel: "noopener" }, "open the report"))));
+  });
+};
+
+export const drawClusters = () => {
+  const all = state.values.clusters || [];
+  once("clusters", JSON.stringify(all) + state.values.cluster?.name, () => {
+    $("clusterList").replaceChildren(...(all.length ? all.map((one) => {
+      const own = one.name === state.values.cluster?.name;
+      const site = one.endpoints.find((each) => each.name === "site") || one.endpoints[0];
+      return h("li", {}, h("strong", {}, one.name), own ? " (this page)" : "", `: ${one.running} of ${one.nodes} nodes run`,
+        one.vip ? `, VIP ${one.vip}` : "", site ? [", ", h("a", { href: site.url, target: "_blank", rel: "noopener" }, site.url)] : "",
+        own ? "" : [" ", h("code", {}, `lab page -n ${one.name}`)]);
+    }) : [h("li", { class: "hint" }, "not listed yet, or this backend does not list them")]));
+  });
+};
+
+export const drawLesson = (mayChange) => {
+  const lesson = state.values.lesson;
+  $("taught").hidden = !lesson;
+  document.querySelector("main").classList.toggle("taught", Boolean(lesson));
+  once("lesson", JSON.stringify(lesson) + mayChange, () => {
+    if (!lesson) return;
+    write($("lessonTitle"), lesson.title || "Lesson");
+    const tasks = (lesson.tasks || []).map((task) => h("li", { class: task.state, "data-task": task.id },
+      `${{ done: "✓ ", failed: "✗ ", unknown: "? " }[task.state] || "○ "}${task.says}`,
+      task.figure && h("div", { class: "of" }, task.figure), task.hint && h("div", { class: "why" }, task.hint)));
+    const buttons = (mayChange ? lesson.actions || [] : []).map((one) =>
+      h("button", { type: "button", title: one.command || "", onclick: () => post("/lesson", { verb: one.verb }).then((told) => { write($("lessonSaid"), told.said); }).catch((error) => { write($("lessonSaid"), error.message); }) }, one.label));
+    $("lessonBody").replaceChildren(...(lesson.text || []).map((text) => h("p", {}, text)), h("ul", {}, ...tasks), h("div", { class: "row" }, ...buttons), h("p", { id: "lessonSaid", role: "status" }));
+  });
+};

@@ -1,0 +1,150 @@
+"""Checks of effects that are of a role: a row of the database, a message in a mailbox, acknowledged writes."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lab.errors import NotReady
+from lab.evidence.ledger import Ledger, Verdict
+from lab.evidence.load_run import CLIENT
+from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
+from lab.evidence.pages import broken
+from lab.services.ledgers import LEDGERS, MysqlLedger
+
+if TYPE_CHECKING:
+    from lab.evidence.outcomes import CheckOutcome, Scene
+
+STATEMENT_SECONDS = 20
+SEND = (
+    'printf \'From: %s\\nTo: %s\\nSubject: %s\\n\\nHello.\\n\' "$2" "$3" "$4" |'
+    ' curl -sS --max-time 20 --url "$1" --mail-from "$2" --mail-rcpt "$3" --upload-file -'
+)
+WRITES_SECONDS = 60.0
+
+
+class RowCheck(CheckInput):
+    """What a statement says that is run on a mysql node, by the node's own root."""
+
+    node: str
+    statement: str
+    prints: str = Field(description="a regular expression that the answer contains; columns are divided by tabs")
+
+
+@kind("row", RowCheck, ("no-database", "refused", "other-row"))
+def row(scene: Scene, told: RowCheck) -> CheckOutcome:
+    """Asks the database of a node."""
+    argv = ["mariadb", "--skip-column-names", "--batch", "--execute", told.statement]
+    done = scene.run(told.node, argv, STATEMENT_SECONDS)
+    figure = done.stdout.strip()[:80]
+    if "Can't connect" in done.stderr:
+        return red("no-database", f"no database answers on {told.node}: {done.last_line}")
+    if not done.ok:
+        return red("refused", f"the database of {told.node} refuses: {done.last_line}")
+    if not re.search(told.prints, done.stdout, re.MULTILINE):
+        return red("other-row", f"{told.node} answers something else", figure or "no row", told.prints)
+    return green(f"{told.node} has the row", figure)
+
+
+class MessageCheck(CheckInput):
+    """A message that the client sends, and finds in a mailbox.
+
+    Attributes:
+        url: where it is sent, such as `smtp://mail1:25`.
+        recipient: a whole address.
+        node: the node on which the mailbox is read.
+    """
+
+    url: str
+    sender: str
+    recipient: str
+    node: str
+    seconds: float = Field(30, gt=0, le=120)
+
+
+@kind("message", MessageCheck, ("refused", "not-delivered"))
+def message(scene: Scene, told: MessageCheck) -> CheckOutcome:
+    """Sends a message, and waits for it."""
+    subject, begun = f"check-{uuid.uuid4().hex[:8]}", time.monotonic()
+    sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", told.url, told.sender, told.recipient, subject], 30)
+    if not sent.ok:
+        return red("refused", f"{told.url} does not take the message: {sent.last_line}", sent.last_line[:80])
+    fetch = ["doveadm", "-c", "/etc/lab/dovecot.conf", "fetch", "-u", told.recipient, "hdr.subject", "subject", subject]
+    try:
+        scene.backend.clock.until(
+            "the message", told.seconds, lambda: scene.run(told.node, fetch), lambda said: subject in said.stdout
+        )
+    except NotReady:
+        return red("not-delivered", f"it was accepted, and is not in the mailbox after {told.seconds:g} s")
+    return green(f"the message is in the mailbox of {told.recipient}", f"{time.monotonic() - begun:.1f} s")
+
+
+class RowsCheck(CheckInput):
+    """The rows of a table, which are the same on several mysql nodes."""
+
+    among: tuple[str, ...] = Field(min_length=2)
+    table: str = Field(pattern=r"^\w+\.\w+$", description="such as `guestbook.posts`")
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that it names."""
+        return self.among
+
+
+@kind("rows", RowsCheck, ("no-database", "refused", "other-rows"))
+def rows(scene: Scene, check: RowsCheck) -> CheckOutcome:
+    """Counts the rows of a table on each node, and compares their checksums."""
+    statement = f"SELECT COUNT(*) FROM {check.table}; CHECKSUM TABLE {check.table}"  # noqa: S608  by its pattern
+    answers: dict[str, list[str]] = {}
+    for node in check.among:
+        answer = row(scene, RowCheck(node=node, statement=statement, prints="^"))
+        if not answer.green:
+            return answer
+        answers[node] = answer.figure.split()
+    figure = ", ".join(f"{node} {words[0]}" for node, words in answers.items())
+    if len({(words[0], words[-1]) for words in answers.values()}) > 1:
+        return red("other-rows", f"{check.table} has other rows on each node", figure, "the same rows")
+    return green(f"{check.table} has the same rows on {' and '.join(check.among)}", figure)
+
+
+class LedgerCheck(CheckInput):
+    """Writes that are acknowledged, with or without a fault meanwhile, and read back from every node.
+
+    `at`: the mysql node that is written to; unset: the address that all clients use.
+    """
+
+    service: Literal["guestbook", "uploads", "mysql", "mail"]
+    at: str = ""
+    writes: int = Field(20, ge=1, le=1000)
+    rate: float = Field(10, gt=0, le=100)
+    fault: str = ""
+    target: str = ""
+    settings: dict[str, str | float] = Field({}, description="of the fault")
+
+
+@kind("ledger", LedgerCheck, ("no-answer", "lost", "duplicated", "stale"), breaks=True)
+def ledger(scene: Scene, told: LedgerCheck) -> CheckOutcome:
+    """Writes, and compares what was acknowledged with what is stored."""
+    service = LEDGERS[told.service](scene.plan, scene.cluster.site)
+    if isinstance(service, MysqlLedger) and told.at:
+        service.at(scene.plan.node(told.at).address)
+    book = Ledger(scene.backend, [service], told.rate)
+    try:
+        with book:
+            book.more(told.writes, WRITES_SECONDS)
+            if told.fault:
+                with broken(scene, told.fault, told.target, **told.settings):
+                    book.more(told.writes, WRITES_SECONDS)
+                book.more(told.writes, WRITES_SECONDS)
+    except NotReady as error:
+        return red("no-answer", f"the writes are not acknowledged: {error.what}")
+    (found,) = book.judge()
+    if found.verdict is Verdict.UNKNOWN:
+        return unknown(found.why)
+    if found.verdict is Verdict.HOLDS:
+        return green("every acknowledged write is there, once", found.why)
+    return red(found.verdict.value, f"acknowledged writes are not as they were: {found.why}", found.why)

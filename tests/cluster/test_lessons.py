@@ -1,0 +1,96 @@
+"""Each lesson on real nodes: fresh all red, solved all green, each mistake red with its hint, nothing left."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends import backend
+from lab.evidence.outcomes import Colour
+from lab.learning import starting
+from lab.learning.library import Lesson, lessons
+from lab.lifecycle.down import down
+from lab.progress import Silent
+from lab.testing.plugin import place
+from lab.topology.changes import ported
+from lab.topology.ports import OFF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.learning.attempt import Attempt
+
+pytestmark = pytest.mark.lesson
+BY_TURNS = 3
+ALL = lessons()
+CHOSEN = "LAB_TEST_LESSONS"
+"""Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day."""
+
+
+def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
+    """The lessons of a day: each comes once in as many days as it takes."""
+    return [names[(day * count + place) % len(names)] for place in range(min(count, len(names)))]
+
+
+def _chosen() -> list[str]:
+    said = os.environ.get(CHOSEN, "")
+    names = [one.name for one in ALL]
+    if said and said != "all":
+        return [one.name for one in ALL if str(one.number) in said.split(",")]
+    return names if said else by_turns(datetime.now(UTC).toordinal(), names)
+
+
+def _marked(one: Lesson) -> object:
+    """A lesson as a parameter: one that is not of today's is nightly."""
+    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: three a day in 'make test'")]
+    return pytest.param(one, id=one.name, marks=marks)
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest) -> Iterator[Attempt]:
+    """A lesson, started on a cluster of its own."""
+    one: Lesson = request.param
+    made = backend(place(request.config), f"lesson{os.getpid()}")
+    names = one.cluster().ports.by_name()
+    cluster = ported(
+        one.cluster(made.cluster, family=request.config.getoption("--family")), [f"{n}={OFF}" for n in names]
+    )
+    try:
+        yield starting.start(one, made, Silent(), cluster)
+    finally:
+        down(made, Silent(), volumes=True)
+
+
+@pytest.mark.parametrize("begun", [_marked(one) for one in ALL], indirect=True)
+def test_a_lesson(begun: Attempt) -> None:
+    one = begun.lesson
+    for task in one.data.tasks:
+        fresh = begun.check(task, within=0)
+        assert fresh.colour is Colour.RED, f"{task.id} of a fresh lesson: {fresh}"
+        assert fresh.reason, f"{task.id} gives no reason: {fresh}"
+    for task in one.data.tasks:
+        for answer in (each for each in one.wrong if each.task == task.id):
+            begun.give_wrong(answer)
+            wrong = begun.check(task)
+            assert (wrong.colour, wrong.reason) == (Colour.RED, answer.hint), f"{answer.name}: {wrong}"
+            assert begun.reason_hint(task, wrong.reason), answer.name
+        begun.solve(task)
+        done = begun.check(task)
+        assert done.green, f"{task.id} after its solution: {done}"
+        if task.has_files:
+            begun.compare(task)
+    for task in one.data.tasks:
+        assert begun.progress.of(task.id).green
+    starting.reset(begun.backend, Silent())
+    assert not begun.backend.observe().nodes
+    assert not begun.backend.observe().data
+
+
+def test_each_lesson_has_its_turn() -> None:
+    names = [str(number) for number in range(12)]
+    assert {name for day in range(4) for name in by_turns(day, names)} == set(names)
+    assert len(by_turns(0, names)) == BY_TURNS
+    assert by_turns(3, ["one"]) == ["one"]

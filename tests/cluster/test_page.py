@@ -1,0 +1,203 @@
+"""The live page in a real browser, on a real cluster: what happens is seen, and what is pressed is done."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import State
+from lab.evidence.probes import first
+from lab.evidence.stalls import stalled
+from lab.faults import present
+from lab.lifecycle.down import down
+from lab.lifecycle.up import up
+from lab.progress import Silent
+from lab.topology import load
+from tests.browser import browsing
+from tests.markers import LVS
+from tests.pages import served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+    from lab.testing import LabCluster
+    from tests.browser import Opened
+    from tests.pages import Served
+
+PROJECTOR = {"width": 1280, "height": 720}
+RED_SECONDS = 1.0
+
+
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Callable[..., Opened]]:
+    """One browser for all tests of this file."""
+    with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def page(cluster: LabCluster, tmp_path: Path) -> Iterator[Served]:
+    """The page of the cluster."""
+    with served(cluster.backend, cluster.spec, folder=tmp_path) as made:
+        yield made
+
+
+def _ready(opened: Opened, cluster: LabCluster, seconds: float = 20) -> Page:
+    """The page, once every node is shown as ready."""
+    limit = cluster.clock.limit(seconds) * 1000
+    opened.page.wait_for_selector("#verdict.ready", timeout=limit)
+    return opened.page
+
+
+def _died(page: Served, name: str) -> float:
+    """When a node was killed: the first probe that it did not answer, at most one twentieth of a second later."""
+    rows = page.page.collector.probing.answers.rows(time.time() - 15)[name]
+    died = first(rows, rows[0].due, expected=False)
+    return died or 0.0
+
+
+def _do(page: Page, node: str, action: str, span: str = "10s") -> None:
+    page.click(f"#node-{node}")
+    page.select_option("#for", span)
+    page.click(f'[data-do="{action}"]')
+
+
+def _wait(page: Page, selector: str, seconds: float, cluster: LabCluster, state: str = "attached") -> None:
+    page.wait_for_selector(selector, timeout=cluster.clock.limit(seconds) * 1000, state=state)  # type: ignore[arg-type]
+
+
+def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, visit: Callable[..., Opened]) -> None:
+    """Red within a second, out of every pool, back, and no visitor saw an error."""
+    (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
+    opened = visit(page.address, viewport=PROJECTOR)
+    shown = _ready(opened, cluster)
+    _do(shown, name, "kill", "5s")
+    assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for 5s")
+    _wait(shown, f"#node-{name}.dead", 10, cluster)
+    red = time.time()
+    cluster.until("its missing answers", 5, lambda: _died(page, name))
+    died = _died(page, name)
+    stood = stalled(page.page.collector.probing.stalls(died), died, red)
+    assert red - died <= cluster.clock.limit(RED_SECONDS) + stood
+    for balancer in balancers:
+        _wait(shown, f"#edge-{balancer}-{name}.out", (cluster.bound("web-node-leaves") or 0) + 3, cluster)
+    _wait(shown, f"#node-{name}.ready", 20, cluster)
+    for balancer in balancers:
+        _wait(shown, f"#edge-{balancer}-{name}:not(.out)", 10, cluster)
+    _wait(shown, '[data-promise="web-node-leaves"][data-result="holds"]', 10, cluster)
+    _wait(shown, '[data-promise="web-node-dies"][data-result="holds"]', 10, cluster)
+    assert shown.get_attribute("#rates", "data-failed") == "0"
+    assert f"{balancers[0]} took {name} out" in shown.inner_text("#eventList")
+    assert opened.errors == []
+    assert all(address.startswith((f"{page.base}/", "data:")) for address in opened.asked)
+
+
+@pytest.mark.xen_smoke("the live page shows a failover", topology=LVS)
+def test_the_vip_moves_in_the_picture_and_its_promise_shows_the_figure(
+    cluster: LabCluster, page: Served, visit: Callable[..., Opened]
+) -> None:
+    cluster.require("tcp-lb", 2)
+    opened = visit(page.address, viewport=PROJECTOR)
+    shown = _ready(opened, cluster)
+    holder = shown.get_attribute("#vip", "data-holder")
+    assert holder == cluster.vip_holders()[0]
+    shown.click('[data-pick="holder"]')
+    shown.select_option("#for", "5s")
+    shown.click('[data-do="cut"]')
+    _wait(shown, f'#vip:not([data-holder="{holder}"])', 10, cluster)
+    assert shown.locator(f"#edge-client-{holder}.cut").count() == 1
+    assert "cut off" in (shown.text_content(f"#node-{holder} .faults") or "")
+    result = '[data-promise="vip-moves"][data-result="holds"]'
+    _wait(shown, result, 10, cluster)
+    assert f"promised {cluster.bound('vip-moves'):.2f} s" in shown.inner_text(f"{result} .figure")
+    _wait(shown, f"#node-{holder}.ready", 20, cluster)
+    assert not present(cluster.backend)
+    assert opened.errors == []
+
+
+def test_two_viewers_see_another_primary_and_agree(
+    cluster: LabCluster, page: Served, visit: Callable[..., Opened]
+) -> None:
+    cluster.require("mysql", 3)
+    first, second = visit(page.address, viewport=PROJECTOR), visit(page.read_only)
+    shown, other = _ready(first, cluster), _ready(second, cluster)
+    assert other.locator("[data-do]").count() == 0
+    assert other.locator("button.change:visible").count() == 0
+    shown.wait_for_selector('[data-pick="primary"]')
+    old = shown.inner_text('[data-pick="primary"]').partition(": ")[2]
+    shown.click('[data-pick="primary"]')
+    shown.click('[data-do="kill"]')
+    for each in (shown, other):
+        _wait(each, f"#node-{old}.dead", 10, cluster)
+        each.wait_for_function(
+            "old => [...document.querySelectorAll('.node .badges')].some("
+            "badges => badges.textContent.includes('primary') && badges.parentNode.id !== `node-${old}`)",
+            arg=old,
+            timeout=cluster.clock.limit(15_000),
+        )
+    shown.click("#heal")
+    for each in (shown, other):
+        _wait(each, f"#node-{old}.ready", 40, cluster)
+    script = "() => [...document.querySelectorAll('.node')].map(node => node.id + node.className.baseVal)"
+    cluster.until(
+        "both to agree", 10, lambda: [shown.evaluate(script), other.evaluate(script)], lambda both: _plain(*both)
+    )
+    assert first.errors == second.errors == []
+
+
+def _plain(one: list[str], other: list[str]) -> bool:
+    return [text.replace(" chosen", "") for text in one] == other
+
+
+@pytest.mark.nightly("thirty seconds: a scenario and a recording")
+def test_a_scenario_is_followed_and_a_recording_is_a_run(
+    cluster: LabCluster, page: Served, visit: Callable[..., Opened], tmp_path: Path
+) -> None:
+    opened = visit(page.address, viewport=PROJECTOR)
+    shown = _ready(opened, cluster)
+    shown.select_option("#scenario", "web-node-dies")
+    shown.click("#play")
+    _wait(shown, "#works li.done a", 90, cluster)
+    with shown.expect_popup() as report:
+        shown.click("#works li.done a")
+    assert "web-node-dies" in report.value.inner_text("body")
+    _ready(opened, cluster)
+    shown.click("#record")
+    _wait(shown, '#record[aria-pressed="true"]', 10, cluster)
+    _do(shown, "web1", "kill", "5s")
+    _wait(shown, "#node-web1.dead", 10, cluster)
+    _wait(shown, "#node-web1.ready", 20, cluster)
+    shown.click("#record")
+    cluster.until("the report", 30, lambda: list(tmp_path.glob("*-recording/report.html")))
+    (history,) = tmp_path.glob("*-recording/history.jsonl")
+    assert "kill web1" in history.read_text(encoding="utf-8")
+    assert opened.errors == []
+
+
+def test_a_cluster_that_is_removed_under_the_page_is_gone(
+    request: pytest.FixtureRequest, visit: Callable[..., Opened], tmp_path: Path
+) -> None:
+    from lab.backends import backend
+    from lab.testing.plugin import place
+
+    spec = load(Path("tests/cluster/topologies/page.yaml"), family=request.config.getoption("--family"))
+    made = backend(place(request.config), spec.name)
+    try:
+        up(spec, made, Silent())
+        with served(made, spec, folder=tmp_path) as page:
+            opened = visit(page.address)
+            opened.page.wait_for_selector("#verdict.ready", timeout=20_000)
+            down(made, Silent(), volumes=True)
+            opened.page.wait_for_function("document.querySelector('#verdict').textContent === 'gone'", timeout=10_000)
+            assert "does not exist any more" in opened.page.inner_text("#stale")
+            assert opened.page.locator(".node.ready").count() == 0
+            up(spec, made, Silent())
+            opened.page.wait_for_selector("body:not(.stale) #verdict.ready", timeout=20_000)
+            assert all(node.state is State.RUNNING for node in made.observe().nodes)
+    finally:
+        down(made, Silent(), volumes=True)

@@ -1,0 +1,108 @@
+"""How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table` prints the notes.
+
+A part is a line of the Makefile. Its tests are counted by the pytest that runs in it (`Counted`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+NOTES = Path("runs/parts.jsonl")
+COUNT = "LAB_PART_COUNT"
+"""The variable with the path of the file that a part's pytest writes the number of its tests into."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part.
+
+    Attributes:
+        name: as the Makefile calls it.
+        began: in Unix seconds.
+        seconds: how long it took.
+        tests: how many ran; None where it has none.
+        code: its exit code.
+    """
+
+    name: str
+    began: float
+    seconds: float
+    tests: int | None
+    code: int
+
+
+class Counted:
+    """A pytest plugin: writes how many tests ran, where a part wants to know."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._tests: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One that was skipped did not run."""
+        if report.when == "call" and not report.skipped:
+            self._tests.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        """Once for all processes of a run: the others' reports come to the first one."""
+        self._file.write_text(str(len(self._tests)), encoding="utf-8")
+
+
+def run(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
+    """Runs a part to its end, notes it, and returns its exit code."""
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    count = notes.with_name(f"{notes.name}.{os.getpid()}")
+    began, clock = time.time(), time.monotonic()
+    # Make's own pipes are handed on: the command may be another make.
+    code = subprocess.run(command, check=False, env={**os.environ, COUNT: str(count)}, close_fds=False).returncode
+    tests = int(count.read_text(encoding="utf-8")) if count.is_file() else None
+    count.unlink(missing_ok=True)
+    part = Part(name, began, time.monotonic() - clock, tests, code)
+    with notes.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two parts may end at the same moment
+        file.write(json.dumps(asdict(part)) + "\n")
+    return code
+
+
+def table(notes: Path = NOTES) -> str:
+    """The parts in the order in which they began, and the time from the first one's beginning to the last one's end."""
+    if not notes.is_file():
+        return "no part was noted\n"
+    lines = notes.read_text(encoding="utf-8").splitlines()
+    parts = sorted((Part(**json.loads(line)) for line in lines), key=lambda part: part.began)
+    rows = [("part", "minutes", "tests", "")]
+    for part in parts:
+        tests = "" if part.tests is None else str(part.tests)
+        rows.append((part.name, f"{part.seconds / 60:.1f}", tests, f"exit code {part.code}" if part.code else ""))
+    whole = max(part.began + part.seconds for part in parts) - parts[0].began
+    rows.append(("all, some side by side", f"{whole / 60:.1f}", str(sum(part.tests or 0 for part in parts)), ""))
+    width = max(len(row[0]) for row in rows)
+    return "".join(f"{name:<{width}} {took:>8} {tests:>6} {said}".rstrip() + "\n" for name, took, tests, said in rows)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command: `begin`, `run NAME COMMAND…` or `table`."""
+    if argv[0] == "run":
+        return run(argv[1], argv[2:])
+    if argv[0] == "begin":
+        NOTES.unlink(missing_ok=True)
+    else:
+        sys.stdout.write(table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

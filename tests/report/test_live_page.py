@@ -1,0 +1,182 @@
+"""The live page in a real browser, on an engine of plain values: what does not depend on a cluster's daemons."""
+
+from __future__ import annotations
+
+import ctypes
+import http.server
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import Capabilities
+from lab.backends.memory import MemoryBackend
+from lab.faults import present
+from lab.lifecycle.up import up
+from lab.progress import Silent
+from lab.topology import parse
+from tests.browser import browsing
+from tests.pages import served
+from tests.unit.conftest import FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+    from lab.topology import Cluster
+    from tests.browser import Opened
+    from tests.pages import Served
+
+AXE = Path(__file__).parents[2] / ".venv/axe/node_modules/axe-core/axe.min.js"
+PROJECTOR = {"width": 1280, "height": 720}
+STALE_SECONDS = 2.0
+SERIOUS = ("serious", "critical")
+CAN = Capabilities("memory", frozenset({"nf_tables", "sch_netem"}))
+
+
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Callable[..., Opened]]:
+    """One browser for all tests of this file."""
+    with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def topology() -> Cluster:
+    """The web tier, with ports that no other cluster has."""
+    return parse(FULL.replace("ports: {site: 8443, site-http: 8081, stats: 8404}", ""))
+
+
+@pytest.fixture
+def backend(topology: Cluster) -> MemoryBackend:
+    """A cluster that is up, whose nodes pass their readiness checks."""
+    made = MemoryBackend("golden", CAN)
+    up(topology, made, Silent())
+    made.answers |= {"ping": (1, ""), "date": (0, "no load generator here")}
+    return made
+
+
+@pytest.fixture
+def page(backend: MemoryBackend, topology: Cluster, tmp_path: Path) -> Iterator[Served]:
+    """Its page."""
+    with served(backend, topology, folder=tmp_path) as made:
+        yield made
+
+
+def _ready(opened: Opened, seconds: float = 20) -> Page:
+    """The page, once every node is shown as ready."""
+    opened.page.wait_for_selector("body:not(.stale) #verdict.ready", timeout=seconds * 1000)
+    return opened.page
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_killed_collector_is_said_within_two_seconds_and_comes_back(
+    page: Served, visit: Callable[..., Opened]
+) -> None:
+    opened = visit(page.address)
+    shown = _ready(opened)
+    thread = page.page.collector.thread
+    assert thread
+    assert thread.ident
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    thread.join(2)
+    assert not thread.is_alive()
+    begun = time.monotonic()
+    shown.wait_for_selector("body.stale", timeout=STALE_SECONDS * 1000)
+    assert time.monotonic() - begun <= STALE_SECONDS
+    assert shown.locator(".node.ready").count() == 0
+    assert "stale" in shown.inner_text("#stale")
+    shown.wait_for_selector("body:not(.stale) #verdict.ready", timeout=10_000)
+    assert page.page.collector.thread is not thread
+    assert opened.errors == []
+
+
+def test_the_browser_finds_a_restarted_page_again(
+    backend: MemoryBackend, topology: Cluster, visit: Callable[..., Opened], tmp_path: Path
+) -> None:
+    with served(backend, topology, folder=tmp_path) as page:
+        opened = visit(page.address)
+        shown = _ready(opened)
+        port = page.port
+        assert page.end() < 5  # with an open stream
+    shown.wait_for_selector("body.stale", timeout=STALE_SECONDS * 1000 + 500)
+    assert "lost its server" in shown.inner_text("#stale")
+    with served(backend, topology, folder=tmp_path, port=port):
+        shown.wait_for_selector("body:not(.stale) #verdict.ready", timeout=20_000)
+    assert [text for text in opened.errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text] == []
+
+
+def test_another_site_in_the_same_browser_does_nothing(
+    backend: MemoryBackend, page: Served, visit: Callable[..., Opened]
+) -> None:
+    """It knows the address, and the browser has the cookie."""
+    session = visit(page.address)
+    _ready(session)
+    script = f"""
+        const send = (address, options) => fetch(address, options).then(() => "sent", error => "failed");
+        const body = JSON.stringify({{do: "kill", target: "web1"}});
+        Promise.all([
+          send("{page.base}/do", {{method: "POST", mode: "no-cors", credentials: "include", body}}),
+          send("{page.base}/do", {{method: "POST", credentials: "include", headers: {{"X-Lab-Page": "1"}}, body}}),
+          send("{page.base}/heal", {{mode: "no-cors", credentials: "include"}}),
+        ]).then(all => {{ document.title = all.join(); }});"""
+
+    class Foreign(http.server.BaseHTTPRequestHandler):
+        """A page of another origin."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<!doctype html><script>{script}</script>".encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tab = session.page.context.new_page()
+        tab.goto(f"http://127.0.0.1:{server.server_port}/")
+        tab.wait_for_function("document.title.includes(',')", timeout=10_000)
+        assert tab.title().split(",")[1] == "failed"  # the header asks for permission first, which is refused
+        server.shutdown()
+    assert page.page.actions.works == {}
+    assert not present(backend)
+
+
+@pytest.mark.parametrize(
+    "scheme", ["light", pytest.param("dark", marks=pytest.mark.nightly("the same page in other colours: six seconds"))]
+)
+def test_axe_finds_nothing_serious(page: Served, visit: Callable[..., Opened], scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: 'scripts/axe' installs it")
+    opened = visit(page.address, viewport=PROJECTOR, color_scheme=scheme, bypass_csp=True)
+    shown = _ready(opened)
+    shown.click("#node-web1")
+    shown.add_script_tag(path=str(AXE))
+    found = shown.evaluate("axe.run().then(told => told.violations)")
+    assert [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in SERIOUS] == []
+    assert opened.errors == []
+
+
+@pytest.mark.parametrize("size", [(320, 640), (1280, 720)], ids=["phone", "projector"])
+def test_nothing_is_wider_than_the_screen_and_a_keyboard_is_enough(
+    page: Served, visit: Callable[..., Opened], size: tuple[int, int]
+) -> None:
+    opened = visit(page.address, viewport={"width": size[0], "height": size[1]})
+    shown = _ready(opened)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= size[0]
+    heal = shown.locator("#heal").bounding_box()
+    assert heal
+    assert heal["x"] + heal["width"] <= size[0]
+    first = shown.locator(".node[tabindex='0']").first
+    first.focus()
+    shown.keyboard.press("ArrowRight")
+    shown.keyboard.press("Enter")
+    chosen = shown.evaluate("document.activeElement.dataset.node")
+    assert chosen != first.get_attribute("data-node") or shown.locator(".node.chosen").count() == 1
+    assert chosen in shown.inner_text("#chosen")
+    assert "ready" in (shown.get_attribute(f"#node-{chosen}", "aria-label") or "")

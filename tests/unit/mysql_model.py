@@ -1,0 +1,347 @@
+"""A model of the MySQL cluster, as a state machine and as random walks.
+
+It has logs, promises on a disk, replication one transaction at a time, and votes that arrive late or never. Nodes die,
+come back, and come back with an empty disk. The rules are those of the nodes (lab_node/keeper/rules.py).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from lab_node.keeper import rules
+from lab_node.keeper.rules import Role
+
+SIZE = 3
+NODES = st.integers(0, SIZE - 1)
+EVERYBODY = frozenset(range(SIZE))
+# Whom a node hears: mostly everybody, else all but one of the three.
+HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
+
+
+@dataclass
+class Node:
+    """A node of the model. `log`, `promised`, `member` are on its disk; the rest is gone with its power."""
+
+    name: str
+    log: list[int] = field(default_factory=list)
+    promised: int = 0
+    member: bool = False
+    role: Role = Role.REPLICA
+    epoch: int = 0
+    follows: int | None = None  # the index of a primary, while replication runs
+    following_epoch: int = 0
+    history: tuple[tuple[int, int], ...] = ()
+    waiting: set[int] = field(default_factory=set)  # of a primary: written, and not acknowledged
+    written: bool = False  # of a node in promotion: its epoch is in its log
+    owes: int = 0  # on its disk: how long its log was when a copy took its place
+    copy: tuple[int, int, list[int]] | None = None  # on its way: whose, of which epoch, and what is in it
+
+    @property
+    def position(self) -> int:
+        return self.log[-1] if self.log else 0
+
+
+class Cluster(RuleBasedStateMachine):
+    """Three nodes; `acknowledged` is what clients were told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = [Node(f"mysql{number + 1}") for number in range(SIZE)]
+        self.acknowledged: set[int] = set()
+        self.opened: dict[int, str] = {}
+        self.history: list[tuple[int, int]] = []
+
+    @initialize(formed=st.booleans())
+    def begin(self, formed: bool) -> None:  # noqa: FBT001
+        """Three new disks, or a cluster that has formed and whose replicas follow."""
+        if formed:
+            self.stand(0, EVERYBODY)
+            self.follow(1, EVERYBODY)
+            self.follow(2, EVERYBODY)
+            self.begin_epoch(0)
+            for _ in range(2):
+                for index in (1, 2):
+                    self.follow(index, EVERYBODY)
+                    self.receive(index, 1)
+                    self.join(index, EVERYBODY)
+            self.receive(1, 1)
+
+    def view(self, node: Node) -> rules.View:
+        counts = node.member and not rules.owing(node.position, node.owes)
+        return rules.View(node.name, node.role, node.promised, node.position, counts, node.epoch, node.history)
+
+    def others(self, node: Node, heard: frozenset[int]) -> list[rules.View]:
+        """The views of those that are up and heard."""
+        return [
+            self.view(one)
+            for i, one in enumerate(self.nodes)
+            if one is not node and i in heard and one.role != Role.DOWN
+        ]
+
+    # -- elections --
+
+    @rule(candidate=NODES, heard=HEARD)
+    def stand(self, candidate: int, heard: frozenset[int]) -> None:
+        """A node stands at any time, however impatient: only votes make a primary."""
+        me = self.nodes[candidate]
+        if me.role is not Role.REPLICA:
+            return
+        epoch = rules.next_epoch([self.view(me), *self.others(me, heard)])
+        me.promised, me.follows = epoch, None
+        voters = [self.view(me)]
+        for index in sorted(heard - {candidate}):
+            voter = self.nodes[index]
+            if voter.role is not Role.REPLICA or epoch <= voter.promised:
+                continue
+            before, voter.promised, voter.follows = voter.promised, epoch, None
+            if rules.grants(epoch, me.position, before, voter.position):
+                voters.append(self.view(voter))
+        if rules.elected(voters, SIZE):
+            missing = self.acknowledged - set(me.log)
+            assert not missing, f"{me.name} is elected for epoch {epoch} without {missing}"
+            me.member, me.role, me.epoch = True, Role.PROMOTING, epoch
+            self.history = [*self.known(me), (epoch, me.position)]
+            me.history = tuple(self.history)
+            me.written = False
+
+    @rule(index=NODES)
+    def begin_epoch(self, index: int) -> None:
+        """Whoever was elected writes its epoch when somebody can take it: a member that follows, or everybody."""
+        me = self.nodes[index]
+        following = [one for one in self.nodes if one.follows == index and one.following_epoch == me.epoch]
+        if me.role is not Role.PROMOTING or me.written:
+            return
+        if any(one.member for one in following) or len(following) == SIZE - 1:
+            me.log.append(me.epoch * rules.SPAN)
+            me.waiting, me.written = {me.log[-1]}, True
+
+    def known(self, node: Node) -> list[tuple[int, int]]:
+        """The epochs in a node's log: each with what was before it."""
+        begun = [i for i, number in enumerate(node.log) if number % rules.SPAN == 0]
+        return [(rules.epoch_of(node.log[i]), node.log[i - 1] if i else 0) for i in begun]
+
+    @rule(index=NODES, heard=HEARD)
+    def notice(self, index: int, heard: frozenset[int]) -> None:
+        """A primary that hears of a newer epoch ends, whenever it hears of it."""
+        me = self.nodes[index]
+        if me.role in (Role.PRIMARY, Role.PROMOTING) and rules.outdated(self.view(me), self.others(me, heard)):
+            self.die(index)
+            me.role = Role.REPLICA
+
+    # -- replication --
+
+    @rule(index=NODES, heard=HEARD)
+    def follow(self, index: int, heard: frozenset[int]) -> None:
+        """A replica follows the newest primary that it hears of; a log that has diverged is made anew."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA:
+            return
+        found = rules.leader(self.view(me), self.others(me, heard))
+        if found is None:
+            return
+        leader = next(i for i, node in enumerate(self.nodes) if node.name == found.name)
+        me.promised, me.follows = max(me.promised, found.epoch), None
+        if rules.diverged(me.position, found.history):
+            # A copy of what it leads with, and of what is committed: not while its first transaction waits.
+            if not self.nodes[leader].waiting or found.role is Role.PRIMARY:
+                me.log = list(self.nodes[leader].log)
+            return
+        me.follows, me.following_epoch = leader, found.epoch
+
+    @rule(index=NODES, count=st.integers(1, 3), lost=st.booleans())
+    def receive(self, index: int, count: int, lost: bool = False) -> None:  # noqa: FBT001
+        """Transactions arrive at a replica; a member says so, what may be lost, and that is what a writer waits for."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.follows is None:
+            return
+        primary = self.nodes[me.follows]
+        if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
+            me.follows = None
+            return
+        assert me.log == primary.log[: len(me.log)], (
+            "a replica follows a log that is not the beginning of its primary's"
+        )
+        me.log += primary.log[len(me.log) : len(me.log) + count]
+        if me.member and not lost:
+            self.answered(primary, me.position)
+
+    def answered(self, primary: Node, position: int) -> None:
+        done = {number for number in primary.waiting if number <= position}
+        primary.waiting -= done
+        if primary.role is Role.PROMOTING and primary.written and not primary.waiting:
+            primary.role = Role.PRIMARY
+            assert primary.epoch not in self.opened, "two primaries of one epoch"
+            self.opened[primary.epoch] = primary.name
+            missing = self.acknowledged - set(primary.log)
+            assert not missing, f"{primary.name} opens epoch {primary.epoch} without {missing}"
+        self.acknowledged |= {number for number in done if number % rules.SPAN}
+
+    @rule(index=NODES)
+    def fetch(self, index: int) -> None:
+        """A copy of the primary's data is begun, for whatever reason; the replica goes on with what it does."""
+        me = self.nodes[index]
+        primary = next((i for i, node in enumerate(self.nodes) if node.role is Role.PRIMARY), None)
+        if me.role is Role.REPLICA and primary is not None and self.nodes[primary].epoch >= me.promised:
+            me.copy = primary, self.nodes[primary].epoch, list(self.nodes[primary].log)
+
+    @rule(index=NODES)
+    def replace(self, index: int) -> None:
+        """The copy takes the place of the log, if that primary still leads."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.copy is None:
+            return
+        primary, epoch, log = me.copy
+        me.copy = None
+        donor = self.nodes[primary]
+        if donor.role is Role.PRIMARY and donor.epoch == epoch >= me.promised:
+            me.owes, me.log, me.follows, me.promised = max(me.owes, me.position), log, None, epoch
+
+    @rule(index=NODES, heard=HEARD)
+    def join(self, index: int, heard: frozenset[int]) -> None:
+        """A node whose disk was new counts from now on, if it may."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.member or me.follows is None:
+            return
+        primary = self.nodes[me.follows]
+        if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
+            return
+        me.member = rules.joins(self.view(me), self.view(primary), self.others(me, heard), SIZE)
+
+    # -- life --
+
+    @rule(index=NODES)
+    @precondition(lambda self: any(node.role is Role.PRIMARY for node in self.nodes))
+    def write(self, index: int) -> None:
+        """A client writes to whoever calls itself primary, be it the newest one or one that hung and woke."""
+        primaries = [node for node in self.nodes if node.role is Role.PRIMARY]
+        me = primaries[index % len(primaries)]
+        me.log.append(me.position + 1)
+        me.waiting.add(me.position)
+
+    @rule(index=NODES)
+    def die(self, index: int) -> None:
+        """The power goes: what waited for an answer stays in the log, and nobody was told."""
+        me = self.nodes[index]
+        me.role, me.epoch, me.follows, me.waiting, me.history, me.copy = Role.DOWN, 0, None, set(), (), None
+
+    @rule(index=NODES, truncated=st.booleans())
+    def boot(self, index: int, truncated: bool) -> None:  # noqa: FBT001
+        """It comes back as a replica. Where a newer primary is open, it may have dropped what nobody answered."""
+        me = self.nodes[index]
+        if me.role is Role.DOWN:
+            me.role = Role.REPLICA
+            newer = [node for node in self.nodes if node.role is Role.PRIMARY and node.epoch > me.promised]
+            if truncated and newer:
+                me.log = [number for number in me.log if number in newer[0].log]
+
+    @rule(index=NODES)
+    def acknowledge_again(self, index: int) -> None:
+        """An acknowledgement that was lost is said again, by whoever still follows: all that it has received."""
+        me = self.nodes[index]
+        if me.role is not Role.REPLICA or me.follows is None or not me.member:
+            return
+        primary = self.nodes[me.follows]
+        if primary.epoch == me.following_epoch and primary.role in (Role.PRIMARY, Role.PROMOTING):
+            self.answered(primary, me.position)
+
+    @rule(index=NODES)
+    def lose_disk(self, index: int) -> None:
+        """One disk at a time is replaced, while the others have theirs: nobody stands the loss of two of three.
+
+        What a copy has taken the place of is such a loss, until it has come back.
+        """
+        others = [node for i, node in enumerate(self.nodes) if i != index]
+        if not all(node.member and node.position >= node.owes for node in others):
+            return
+        self.die(index)
+        me = self.nodes[index]
+        me.log, me.promised, me.member, me.owes = [], 0, False, 0
+
+    def led(self) -> bool:
+        """Whether a node takes writes, in the newest epoch that anybody has promised."""
+        newest = max(node.promised for node in self.nodes)
+        return any(node.role is Role.PRIMARY and node.epoch >= newest for node in self.nodes)
+
+    def settle(self) -> None:
+        """Fair delivery: everybody is up and heard, and each does what it would, in turn, until somebody leads."""
+        for index in range(SIZE):
+            self.boot(index, False)  # noqa: FBT003
+        for _ in range(STEPS_TO_LEAD):
+            if self.led():
+                return
+            for index in range(SIZE):
+                me = self.nodes[index]
+                self.notice(index, EVERYBODY)
+                seen = self.others(me, EVERYBODY)
+                if rules.leader(self.view(me), seen):
+                    self.follow(index, EVERYBODY)
+                    self.receive(index, 3)
+                    self.join(index, EVERYBODY)
+                    self.acknowledge_again(index)
+                elif rules.may_stand(self.view(me), seen, [{node.name for node in self.nodes}]):
+                    self.stand(index, EVERYBODY)
+                self.begin_epoch(index)
+        raise AssertionError(f"nobody leads: {self.nodes}")
+
+    @invariant()
+    def what_was_acknowledged_is_on_a_disk(self) -> None:
+        for number in self.acknowledged:
+            assert any(number in node.log for node in self.nodes), number
+
+
+def walk(seed: int, steps: int = 60) -> Cluster:
+    """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller."""
+    chance = random.Random(seed)
+    model = Cluster()
+    model.begin(formed=True)
+    for _ in range(steps):
+        index = chance.randrange(SIZE)
+        heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
+        kind = chance.choices(
+            ("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join", "begin", "again", "copy"),
+            WEIGHTS,
+        )[0]
+        if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
+            model.write(index)
+        elif kind == "receive":
+            model.receive(index, chance.randint(1, 3), lost=chance.random() < 0.1)
+        elif kind in ("begin", "again"):
+            (model.begin_epoch if kind == "begin" else model.acknowledge_again)(index)
+        elif kind == "copy":
+            (model.replace if model.nodes[index].copy else model.fetch)(index)
+        elif kind == "boot":
+            model.boot(index, chance.random() < 0.5)
+        elif kind in ("follow", "stand", "notice", "join"):
+            getattr(model, kind)(index, heard)
+        elif kind in ("die", "disk"):
+            (model.die if kind == "die" else model.lose_disk)(index)
+        model.what_was_acknowledged_is_on_a_disk()
+    return model
+
+
+def walks(count: int) -> None:
+    """That many, each of its own seed."""
+    for seed in range(count):
+        walk(seed)
+
+
+WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3, 4)
+STEPS_TO_LEAD = 20
+
+
+def settles(seeds: range) -> None:
+    """Interleavings, each left to itself at its end."""
+    for seed in seeds:
+        model = walk(seed)
+        model.settle()
+        model.what_was_acknowledged_is_on_a_disk()

@@ -1,0 +1,114 @@
+"""An interrupted change is reverted as a whole by the next `lab up`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import Capabilities
+from lab.backends.memory import MemoryBackend
+from lab.errors import BackendError, LabError
+from lab.lifecycle.prepare import prepare
+from lab.lifecycle.up import up
+from lab.progress import Silent
+from lab.topology import parse
+from tests.unit.conftest import FEW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lab.backends.base import Result
+    from lab.lifecycle.prepare import Prepared
+    from lab.plan import NodePlan, Plan
+
+
+class Interrupted(MemoryBackend):
+    """Ends before a change to a node, once so many were made; of files it copies only the first."""
+
+    def __init__(self, changes: int) -> None:
+        super().__init__("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
+        self.left = changes
+
+    def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        try:
+            self._count()
+        except BackendError:
+            super().put(node, dict([*files.items()][: len(files) // 2]))
+            raise
+        super().put(node, files)
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        self._count()
+        if argv[0] == "rm":
+            for path in argv[2:]:
+                self.files[node].pop(path, None)
+        return super().run(node, argv, seconds=seconds)
+
+    def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
+        self._count()
+        super().create(plan, node, files)
+
+    def note(self, key: str, text: str | None) -> None:
+        self._count()
+        super().note(key, text)
+
+    def start(self, node: str) -> None:
+        self._count()
+        super().start(node)
+
+    def stop(self, node: str) -> None:
+        self._count()
+        super().stop(node)
+
+    def remove(self, node: str) -> None:
+        self._count()
+        super().remove(node)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise BackendError("interrupted")
+
+
+PERSON = "{keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBcWwD1sSUBbMpGK1SYCjNEIvOu7ntZ8WvR1Pf8mqXVh ann@home]}"
+PEOPLE = f"{FEW}storage: {{count: 1}}\nshell: {{count: 1}}\nusers: {{ann: {PERSON}}}\n"
+DATABASE = f"{FEW}mysql: {{count: 2}}\n"
+OTHER = {
+    "an option": (FEW, FEW.replace("web: {count: 1}", "web: {count: 1, sticky: true}")),
+    "more nodes": (FEW, FEW.replace("web: {count: 1}", "web: {count: 2}")),
+    "fewer nodes": (FEW.replace("http-lb: {count: 1}", "http-lb: {count: 2}"), FEW),
+    "a role more": (FEW, DATABASE),
+    "a role less": (DATABASE, FEW),
+    "an option and fewer nodes": (DATABASE, DATABASE.replace("{count: 2}", "{count: 1, patience: 3}")),
+    "a user more": (PEOPLE, PEOPLE.replace("{ann:", f"{{bob: {PERSON}, ann:")),
+    "a user less": (PEOPLE.replace("{ann:", f"{{bob: {PERSON}, ann:"), PEOPLE),
+    "a port, so another client": (FEW, FEW.replace("8404", "8505")),
+    "another VIP": (FEW, FEW + "vip: 10.90.0.99\n"),
+}
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -> None:
+    """And whichever topology is asked for next: no node keeps a file of the other one."""
+    few, other = map(parse, OTHER[change])
+    for step in range(1, 1000):
+        backend = Interrupted(0)
+        up(few, backend, Silent())
+        backend.left = step
+        try:
+            up(other, backend, Silent())
+        except LabError:
+            done = False
+        else:
+            done = backend.left > 0
+        backend.left = 0
+        up(few, backend, Silent())
+        assert backend.files == _files(prepare(few, backend, Silent())), f"interrupted before change {step}"
+        if done:
+            return
+    pytest.fail("the change never came to its end")
+
+
+def _files(prepared: Prepared) -> dict[str, dict[str, bytes]]:
+    return {name: {path: content for path, (content, _) in files.items()} for name, files in prepared.files.items()}

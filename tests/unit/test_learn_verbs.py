@@ -1,0 +1,128 @@
+"""`lab learn` as a command, on an engine of plain values: screens, exit codes, eighty columns, no colour in a pipe."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from lab.cli import learn
+from lab.cli.main import app
+from lab.errors import LabError
+from lab.evidence import outcomes
+from lab.evidence.outcomes import CheckOutcome, green, red
+from lab.lifecycle.up import up
+from lab.progress import Silent
+from lab.topology import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lab.backends.memory import MemoryBackend
+
+
+@pytest.fixture
+def lab(memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Calls a verb; returns its exit code and what it printed, an error's screen included."""
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+
+    def call(*argv: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["learn", *argv])
+        if isinstance(done.exception, LabError):
+            return done.exception.exit_code, str(done.exception)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout
+
+    return call
+
+
+def _say(monkeypatch: pytest.MonkeyPatch, outcome: CheckOutcome) -> None:
+    monkeypatch.setattr(outcomes.Question, "ask", lambda *_: outcome)
+
+
+def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, said = lab("list")
+    assert (code, "A web server" in said, "0 of 5" in said) == (0, True, True)
+    code, said = lab("start", "1")
+    assert (code, "Part 1: a web server" in said, "httpd answers" in said) == (0, True, True)
+    assert "PHP answers behind it" not in said, "one task at a time"
+    monkeypatch.setattr(learn, "PATIENCE", 0.0)
+    _say(monkeypatch, red("refused", "nothing answers", "curl: 7"))
+    code, said = lab("check")
+    assert code == 1, said
+    assert "task 1 of 5, httpd answers: red" in said
+    assert "nothing answers" in said
+    assert "figure: curl: 7" in said
+    assert "hint: Something runs, and not on port 80." in said
+    assert lab("hint")[0] == 0
+    code, said = lab("hint")
+    assert "by the last check: Something runs" in said
+    assert "2 A state other than RUNNING" in said
+    assert "supervisorctl" not in said, "the command comes last"
+    _say(monkeypatch, green("good"))
+    code, said = lab("check")
+    assert (code, "green" in said, "PHP answers behind it" in said) == (0, True, True)
+    assert json.loads(lab("list", "--json")[1])[0]["green"] == 1
+    assert lab("solve", "php")[0] == 0
+    assert "is the same as the lab's" in lab("compare", "php")[1]
+    assert "solved" in lab("report")[1]
+    assert lab("report", "--format", "junit")[1].startswith("<testsuites>")
+    assert lab("reset")[0] == 0
+    assert lab("check")[0] == 2
+
+
+def test_a_text_has_eighty_columns_and_no_colour(lab: Callable[..., tuple[int, str]]) -> None:
+    for said in (lab("start", "8")[1], lab("read", "questions", "--answers")[1], lab("read", "moves")[1]):
+        assert "\x1b" not in said
+        assert [line for line in said.splitlines() if len(line.rstrip()) > 80] == []
+    assert "VRRP can't know it" in lab("read", "questions", "--answers")[1]
+    assert "VRRP can't know it" not in lab("read", "questions")[1]
+
+
+def test_what_is_not_possible_is_one_screen(lab: Callable[..., tuple[int, str]], memory: MemoryBackend) -> None:
+    said = {
+        ("start", "77"): "there is no lesson '77'",
+        ("check",): "no lesson was started",
+        ("solve",): "no lesson was started",
+        ("reset",): "no lesson was started",
+        ("report",): "no lesson was started",
+        ("report", "--format", "pdf"): "there is no format 'pdf'",
+        ("--web",): "no lesson was started",
+        ("catch-up", "1"): "nothing comes before the lesson 1",
+    }
+    for argv, text in said.items():
+        code, shown = lab(*argv)
+        assert (code, text in shown) == (2, True), (argv, shown)
+    up(parse("name: golden\nweb: {count: 1}\n"), memory, Silent())
+    code, shown = lab("start", "1")
+    assert (code, "not by a lesson" in shown) == (2, True)
+
+
+def test_a_task_that_does_not_exist_is_named(lab: Callable[..., tuple[int, str]]) -> None:
+    lab("start", "1")
+    code, shown = lab("check", "phq")
+    assert (code, "did you mean 'php'?" in shown) == (2, True)
+    assert lab("compare")[0] == 2
+    memory_reset = lab("reset", "web9")
+    assert (memory_reset[0], "did you mean 'web1'?" in memory_reset[1]) == (2, True)
+
+
+def test_a_file_is_edited_in_the_persons_editor(
+    lab: Callable[..., tuple[int, str]], memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab("start", "1")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho "Listen 80" > "$1"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert "is written" in lab("edit", "web1", "/etc/lab/httpd.conf")[1]
+    assert memory.files["web1"]["/etc/lab/httpd.conf"] == b"Listen 80\n"
+    assert "is unchanged" in lab("edit", "web1", "/etc/lab/httpd.conf")[1]
+    assert lab("edit", "web1", "httpd.conf")[0] == 2
+    monkeypatch.setenv("VISUAL", "/nowhere/editor")
+    code, shown = lab("edit", "web1", "/etc/lab/httpd.conf")
+    assert (code, "the editor '/nowhere/editor' failed" in shown) == (2, True)

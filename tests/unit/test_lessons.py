@@ -1,0 +1,68 @@
+"""Each lesson is complete: tasks have check, hints, solution and a wrong answer; texts name real paths."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import assets
+from lab.backends.memory import MemoryBackend
+from lab.learning import lint
+from lab.learning.attempt import attempt
+from lab.learning.library import Lesson, lesson, lessons
+from tests.unit.test_documented_commands import _command, _options
+
+if TYPE_CHECKING:
+    from lab.learning.attempt import Attempt
+
+LESSONS = lessons()
+BY_NAME = pytest.mark.parametrize("one", LESSONS, ids=lambda one: one.name)
+CODE = re.compile(r"`(lab [^`]+)`")
+
+
+@BY_NAME
+def test_a_lesson_is_whole(one: Lesson) -> None:
+    assert lint.problems(one) == []
+
+
+@BY_NAME
+def test_a_text_fits_eighty_columns(one: Lesson) -> None:
+    """Code is not wrapped: a line of it has to fit."""
+    made = attempt(one, MemoryBackend("www"))
+    for name in ("intro", *one.text.sections):
+        long = [line for line in made.text(name).splitlines() if line.startswith("    ") and len(line) > 80]
+        assert long == []
+
+
+def _texts(made: Attempt) -> list[str]:
+    hints = [hint for task in made.lesson.data.tasks for hint in (*task.hints.steps, *task.hints.reasons.values())]
+    return [made.text(name) for name in ("intro", *made.lesson.text.sections)] + hints
+
+
+@BY_NAME
+def test_each_command_of_a_text_exists(one: Lesson) -> None:
+    for text in _texts(attempt(one, MemoryBackend("www"))):
+        for code in CODE.findall(text):
+            words = code.split()[1:]
+            command, rest = _command(words)
+            own = rest[: rest.index("--")] if "--" in rest else rest
+            assert {word for word in own if word.startswith("-")} <= _options(command), code
+
+
+def test_what_is_wrong_would_be_found() -> None:
+    made = lesson(1)
+    first, *others = made.data.tasks
+    bad = first.model_copy(update={"check": {"page": {"url": "http://web1/", "at": "web9"}}})
+    broken = made.data.model_copy(update={"tasks": [bad, *others], "topology": "stage8"})
+    found = lint.problems(Lesson(made.name, made.folder, broken, made.text, made.wrong[1:2]))
+    assert any("web9" in one for one in found)
+    assert any("are more than 5" in one for one in found)
+    assert any("has no wrong answer" in one for one in found)
+    assert any("a reason that none of its checks gives" in one for one in found)
+
+
+def test_lessons_are_found_in_the_current_folder_too(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    assert len(assets.lessons()) == len(LESSONS)

@@ -1,0 +1,66 @@
+"""The parts of `make test`: each is noted with its time, its tests and its exit code, and the table has them all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tests import parts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+import pytest
+from tests import parts
+
+def test_one(): pass
+def test_two(): pass
+def test_none(): pytest.skip("not here")
+"""
+CONFTEST = """
+import os
+from pathlib import Path
+from tests import parts
+
+def pytest_configure(config):
+    if (count := os.environ.pop(parts.COUNT, "")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(parts.Counted(Path(count)))
+"""
+
+
+def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    """Also where several processes run the tests."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(TESTS)
+    notes = tmp_path / "runs" / "parts.jsonl"
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pytester.path)]
+    assert parts.run("one", argv, notes) == 0
+    assert parts.run("two", [*argv, "-n", "2"], notes) == 0
+    assert parts.run("lint", [sys.executable, "-c", "raise SystemExit(3)"], notes) == 3
+    said = [line.split() for line in parts.table(notes).splitlines()]
+    assert [row[0] for row in said] == ["part", "one", "two", "lint", "all,"]
+    assert [row[2] for row in said[1:3]] == ["2", "2"], "the one that was skipped did not run"
+    assert said[3][2:] == ["exit", "code", "3"]
+    assert [path.name for path in notes.parent.iterdir()] == ["parts.jsonl"]
+
+
+def test_parts_side_by_side_are_told_by_the_clock(tmp_path: Path) -> None:
+    notes = tmp_path / "parts.jsonl"
+    rows = [parts.Part("second", 1030.0, 60.0, 5, 0), parts.Part("first", 1000.0, 60.0, 7, 0)]
+    notes.write_text("".join(f"{json.dumps(asdict(row))}\n" for row in rows), encoding="utf-8")
+    said = parts.table(notes).splitlines()
+    assert [line.split()[0] for line in said[1:3]] == ["first", "second"]
+    assert said[-1].split()[-2:] == ["1.5", "12"]
+
+
+def test_a_run_without_parts_has_no_table(tmp_path: Path) -> None:
+    assert parts.table(tmp_path / "parts.jsonl") == "no part was noted\n"
+    assert parts.COUNT not in os.environ, "a test's own pytest would count itself"

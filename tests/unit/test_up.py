@@ -1,0 +1,145 @@
+"""`lab up` on an engine of plain values: what is created, changed and left, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.base import State
+from lab.errors import BackendError, NotReady
+from lab.lifecycle.prepare import prepare
+from lab.lifecycle.reconcile import Kind
+from lab.lifecycle.up import up
+from lab.plan import plan
+from lab.progress import Silent
+from lab.recipes import recipe
+from lab.topology import Cluster, parse
+from tests.unit.conftest import FULL
+
+if TYPE_CHECKING:
+    from lab.backends.memory import MemoryBackend
+
+
+def _kinds(cluster: Cluster, backend: MemoryBackend) -> dict[str, Kind]:
+    return {action.node: action.kind for action in prepare(cluster, backend, Silent()).changes}
+
+
+def test_the_first_up_creates_everything_and_the_second_nothing(full: Cluster, memory: MemoryBackend) -> None:
+    assert len(up(full, memory, Silent()).changes) == 8
+    assert all(node.state is State.RUNNING for node in memory.observe().nodes)
+    memory.done.clear()
+    assert up(full, memory, Silent()).changes == []
+    assert {entry.split()[0] for entry in memory.done} <= {"run"}
+
+
+def test_scaling_creates_only_what_is_new_and_updates_who_leads_there(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 4}")), memory, Silent())
+    assert [entry for entry in memory.done if entry.startswith("create")] == ["create web4"]
+    # The new node is ready before anybody is told of it.
+    assert memory.done.index("run web4 await") < min(memory.done.index(f"put http-lb{n}") for n in (1, 2))
+    assert "run http-lb1 reload" in memory.done
+
+
+def test_a_node_that_is_too_many_goes_last(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 2}")), memory, Silent())
+    assert memory.done.index("run http-lb2 reload") < memory.done.index("stop web3") < memory.done.index("remove web3")
+
+
+def test_a_changed_option_is_a_copy_and_a_reload(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
+    (first, second) = prepare(sticky, memory, Silent()).changes
+    assert (first.kind, first.files) == (Kind.UPDATE, ("/etc/lab/haproxy.cfg",))
+    assert second.node == "http-lb2"
+
+
+def test_dead_and_paused_nodes_are_started(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.kill("web1")
+    memory.pause("tcp-lb1")
+    assert _kinds(full, memory) == {"web1": Kind.START, "tcp-lb1": Kind.START}
+    up(full, memory, Silent())
+    assert _kinds(full, memory) == {}
+
+
+def test_another_port_recreates_the_client_alone_and_says_so(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    other = parse(FULL.replace("8404", "8505"))
+    (change,) = prepare(other, memory, Silent()).changes
+    assert (change.node, change.kind, change.why) == ("client", Kind.RECREATE, "changed: publish")
+
+
+def test_replacements_come_a_few_at_a_time(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    for node in ("web1", "web2", "web3"):
+        memory.forget(node)
+    memory.done.clear()
+    up(full, memory, Silent())
+    removed = [memory.done.index(f"remove web{number}") for number in (1, 2, 3)]
+    started = [memory.done.index(f"start web{number}") for number in (1, 2, 3)]
+    assert removed[0] < started[0] < removed[1] < started[1] < removed[2]
+    assert "run http-lb1 await" in memory.done[started[0] : removed[1]], "the pools are full again in between"
+
+
+def test_reloads_come_a_few_at_a_time_and_wait_for_the_pools(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), memory, Silent())
+    reloads = [memory.done.index(f"run http-lb{number} reload") for number in (1, 2)]
+    assert "run tcp-lb1 await" in memory.done[reloads[0] : reloads[1]]
+
+
+def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.done.clear()
+    up(parse(FULL.replace("10.90.0", "10.91.0")), memory, Silent())
+    assert memory.done.index("clear volumes=False") < memory.done.index("create web1")
+    assert memory.observe().network == "10.91.0.0/24"
+
+
+def test_up_cut_short_before_its_files_is_repaired(full: Cluster, memory: MemoryBackend) -> None:
+    made = plan(full, "debian")
+    memory.create(made, made.node("web1"), {})
+    changes = {action.node: action for action in prepare(full, memory, Silent()).changes}
+    assert (changes["web1"].kind, changes["web1"].why) == (Kind.RECREATE, "was never started")
+    up(full, memory, Silent())
+    assert _kinds(full, memory) == {}
+
+
+def test_up_does_not_succeed_beside_a_node_that_it_left_alone_and_that_is_not_ready(
+    full: Cluster, memory: MemoryBackend
+) -> None:
+    up(full, memory, Silent())
+    memory.answers["await"] = (1, "httpd: httpd does not answer")
+    with pytest.raises(NotReady, match="web1 is not ready"):
+        up(full, memory, Silent())
+
+
+def test_a_reload_that_fails_is_an_error_and_is_tried_again(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    memory.answers["reload"] = (1, "the new haproxy.cfg is not valid")
+    sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
+    with pytest.raises(BackendError, match=r"http-lb1 rejected its new files: the new haproxy.cfg is not valid"):
+        up(sticky, memory, Silent())
+    del memory.answers["reload"]
+    assert set(_kinds(sticky, memory)) == {"http-lb1", "http-lb2"}
+
+
+def test_what_is_not_ready_is_named_with_its_last_lines(full: Cluster, memory: MemoryBackend) -> None:
+    memory.answers["await"] = (1, "httpd: /healthz says 503")
+    with pytest.raises(NotReady) as caught:
+        up(full, memory, Silent(), seconds=1)
+    assert "tcp-lb1 is not ready after 0 s: httpd: /healthz says 503" in str(caught.value)
+    assert "| create tcp-lb1" in str(caught.value)
+    assert "lab logs tcp-lb1" in str(caught.value)
+    assert str(caught.value).count("\n") < 25, "eight nodes that fail fit on one screen"
+
+
+def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    assert sorted(memory.built) == sorted(recipe(role, "debian").tag for role in ("web", "http-lb", "tcp-lb", "client"))

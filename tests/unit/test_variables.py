@@ -1,0 +1,73 @@
+"""Variables, parameters, functions and attributes have the noun of their value: not 'found', 'made' or 'said'."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+EMPTY = frozenset({"asked", "found", "given", "here", "it", "kept", "made", "said", "seen", "told", "wanted"})
+UNDER_CHANGE = (
+    "images/web/",
+    "lab/chaos/every.py",
+    "lab/cli/chaos.py",
+    "lab/cli/main.py",
+    "lab/cli/options.py",
+    "lab/cli/site.py",
+    "lab/evidence/own.py",
+    "lab/evidence/visitor.py",
+    "lab/evidence/writers.py",
+    "lab/export/",
+    "lab/recipes/apps.py",
+    "lab/services/entrances.py",
+    "lab/services/packing.py",
+    "lab/services/sites.py",
+    "lab/topology/apps.py",
+)
+"""Files that are rewritten or split at present; each leaves this list once its names are nouns."""
+
+FILES = [
+    path
+    for folder in ("lab", "images")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not path.relative_to(ROOT).as_posix().startswith(UNDER_CHANGE)
+]
+
+
+def empty(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each definition without a noun."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            name = node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name = node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            name = node.attr
+        elif isinstance(node, ast.FunctionDef):
+            name = node.name
+        else:
+            continue
+        if name.strip("_") in EMPTY:
+            yield node.lineno, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_names_are_nouns(path: Path) -> None:
+    assert list(empty(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["found = 1", "def f(told): ...", "lambda asked: 1", "self._said = 1", "def kept(): ...", "seen: int"]
+)
+def test_an_empty_name_is_recognized(text: str) -> None:
+    assert list(empty(ast.parse(text)))
+
+
+def test_files_under_change_exist() -> None:
+    assert [name for name in UNDER_CHANGE if not (ROOT / name).exists()] == []
