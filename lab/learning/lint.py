@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.evidence.outcomes import question
 from lab.faults import fault
@@ -19,6 +18,7 @@ from lab.recipes.recipe import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -34,10 +34,10 @@ ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin
 """What the families' packages bring."""
 
 
-def problems(lesson: Lesson) -> list[str]:
-    """All that is wrong with it, as sentences; empty where nothing is."""
+def problems(lesson: Lesson, backend: Backend) -> list[str]:
+    """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
     try:
-        made = attempt(lesson, MemoryBackend("lint"))
+        made = attempt(lesson, backend)
     except SpecError as error:
         return [error.what]
     found = [*_size(made), *_texts(made)]
