@@ -36,7 +36,7 @@ ASKED: dict[tuple[str, ...], list[str]] = {  # what a verb wants besides its arg
     ("user", "keys"): ["--remove", "SHA256:x"],
     ("backup", "restore"): ["--yes"],
 }
-LESSONS = {("learn", "start"): "1", ("learn", "catch-up"): "3"}
+LESSONS: dict[tuple[str, ...], str] = {("learn", "start"): "1", ("learn", "catch-up"): "3"}
 """Verbs whose argument is no node."""
 
 
