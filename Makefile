@@ -161,9 +161,9 @@ nightly: .venv/dev engine xen
 	        --parity $(PARITY) -m "smaller(topology=\"tests/cluster/topologies/$$part.yaml\")" || docker=1; \
 	done; \
 	.venv/bin/pytest tests/cluster/test_mysql.py --topology galera --junitxml runs/galera.xml; galera=$$?; \
-	.venv/bin/pytest tests/xen tests/cluster --ignore tests/cluster/test_lessons.py --backend xen --topology five \
+	.venv/bin/pytest tests/xen tests/cluster --backend xen --topology five -m "not lesson" \
 	    --parity $(PARITY) --junitxml runs/xen-five.xml; five=$$?; \
-	.venv/bin/pytest tests/cluster/test_lessons.py --backend xen --parity $(PARITY) --junitxml runs/xen-lessons.xml; lessons=$$?; \
+	.venv/bin/pytest tests/cluster --backend xen -m lesson --parity $(PARITY) --junitxml runs/xen-lessons.xml; lessons=$$?; \
 	.venv/bin/pytest tests/cluster/test_web_nodes.py tests/cluster/test_site.py tests/cluster/test_scaling.py \
 	    --backend xen --topology stage3 --parity $(PARITY) --junitxml runs/xen-stage3.xml; stage3=$$?; \
 	parts=0; for part in shell mail backup apps_five; do \

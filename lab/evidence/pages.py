@@ -54,7 +54,8 @@ def page(scene: Scene, check: PageCheck) -> CheckOutcome:
     """Asks for a page."""
     done = scene.run(check.at, _curl(scene, check.url, trusted=check.trusted, send=check.send))
     if not done.ok:
-        problem = re.sub(r"^curl: \(\d+\) ", "", done.last_line)
+        error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
+        problem = error[1] if error else done.last_line
         return red(CURL.get(done.rc, "no-answer"), f"{check.url} does not answer: {problem}", f"curl: {done.rc}")
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     first, *lines = head.splitlines()

@@ -23,14 +23,14 @@ class WrittenValue(Model):
 
     Attributes:
         pattern: a regular expression whose first group is the number, and whose second, if there is one, its unit.
-        unit: of a number without one: `s` or `ms`.
+        unit: of a number without one: `s` or `ms`; empty for a count.
         default: the value where the file says none; without it the formula has no value.
     """
 
     node: str
     path: str
     pattern: str
-    unit: str = Field("s", pattern="^(us|ms|s|m|h)$")
+    unit: str = Field("s", pattern="^(|us|ms|s|m|h)$")
     default: float | None = None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.evidence.outcomes import question
 from lab.faults import fault
@@ -19,6 +18,7 @@ from lab.recipes.recipe import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -29,14 +29,15 @@ NODES = 5
 TASKS = range(4, 8)
 PATH = re.compile(r"(?<![\w/.<~:-])(/(?:etc/lab|usr|srv|var/lib|run)/[\w./@+-]*[\w])")
 MADE = ("/run/", "/var/lib/", "/tmp/")  # noqa: S108  in a node, where daemons make them
-ELSEWHERE = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/bin", "/usr/sbin")
+MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
+ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
 
 
-def problems(lesson: Lesson) -> list[str]:
-    """All that is wrong with it, as sentences; empty where nothing is."""
+def problems(lesson: Lesson, backend: Backend) -> list[str]:
+    """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
     try:
-        subject = attempt(lesson, MemoryBackend("lint"))
+        subject = attempt(lesson, backend)
     except SpecError as error:
         return [error.what]
     sentences = [*_size(subject), *_texts(subject)]
@@ -119,9 +120,9 @@ def _texts(subject: Attempt) -> Iterator[str]:
     except SpecError as error:
         yield error.what
         return
-    there = paths(subject)
+    there, mounted = paths(subject), _mounts(subject)
     for path in sorted({path for body in bodies for path in PATH.findall(body)}):
-        if path not in there and not path.startswith((*MADE, *ELSEWHERE)) and path not in ELSEWHERE:
+        if path not in there and not f"{path}/".startswith((*MADE, *ELSEWHERE, *mounted)):
             yield f"the text names {path}, which no node of the lesson has"
     known = {task.id for task in subject.lesson.data.tasks}
     for name in text.sections:
@@ -129,6 +130,12 @@ def _texts(subject: Attempt) -> Iterator[str]:
             yield f"the section '{name}' belongs to no task"
     if not FOLDED.search(text.sections["questions"].body):
         yield "no question has an answer that is folded away (<details>)"
+
+
+def _mounts(subject: Attempt) -> list[str]:
+    """The folders where a shared volume is mounted on a node of the lesson."""
+    lists = [file.text for node in subject.scene.plan.nodes for file in node.files if file.path == MOUNTS]
+    return [f"{line.split()[1]}/" for text in lists for line in text.splitlines() if line]
 
 
 def paths(subject: Attempt) -> set[str]:

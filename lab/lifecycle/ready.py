@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab import parallel
+from lab.backends.base import State
 from lab.backends.optional import logs
 from lab.errors import BackendError, LabError, NotReady
 
@@ -20,6 +21,8 @@ LAST_LINES = 8
 
 READY = "ready.d"
 """What a node is asked: whether it serves."""
+
+ENDED = "its first process has ended"
 
 ALL = (READY, "check.d")
 """And whether what it promises to the cluster holds: that its pool is full, that the site answers on the VIP."""
@@ -50,6 +53,7 @@ def nodes(backend: Backend, names: Sequence[str], seconds: float, checks: Sequen
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:
+    reason = ENDED if _ended(backend, name) else reason
     try:
         tail = list(logs(backend).logs(name, tail=LAST_LINES))
     except LabError:
@@ -62,3 +66,12 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
         awaited=f"{name} to be ready",
         last=reason,
     )
+
+
+def _ended(backend: Backend, name: str) -> bool:
+    """Whether a node that was started is not running any more."""
+    try:
+        node = backend.observe().node(name)
+    except LabError:
+        return False
+    return bool(node and node.state is State.STOPPED)

@@ -14,7 +14,7 @@ from lab.evidence.ledger import Ledger, Verdict
 from lab.evidence.load_run import CLIENT
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken
-from lab.services.ledgers import LEDGERS
+from lab.services.ledgers import LEDGERS, MysqlLedger
 
 if TYPE_CHECKING:
     from lab.evidence.outcomes import CheckOutcome, Scene
@@ -73,17 +73,8 @@ def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
     sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", check.url, check.sender, check.recipient, subject], 30)
     if not sent.ok:
         return red("refused", f"{check.url} does not take the message: {sent.last_line}", sent.last_line[:80])
-    fetch = [
-        "doveadm",
-        "-c",
-        "/etc/lab/dovecot.conf",
-        "fetch",
-        "-u",
-        check.recipient,
-        "hdr.subject",
-        "subject",
-        subject,
-    ]
+    fetch = ["doveadm", "-c", "/etc/lab/dovecot.conf", "fetch", "-u", check.recipient]
+    fetch += ["hdr.subject", "subject", subject]
     try:
         scene.backend.clock.until(
             "the message", check.seconds, lambda: scene.run(check.node, fetch), lambda answer: subject in answer.stdout
@@ -93,10 +84,42 @@ def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
     return green(f"the message is in the mailbox of {check.recipient}", f"{time.monotonic() - begun:.1f} s")
 
 
+class RowsCheck(CheckInput):
+    """The rows of a table, which are the same on several mysql nodes."""
+
+    among: tuple[str, ...] = Field(min_length=2)
+    table: str = Field(pattern=r"^\w+\.\w+$", description="such as `guestbook.posts`")
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that it names."""
+        return self.among
+
+
+@kind("rows", RowsCheck, ("no-database", "refused", "other-rows"))
+def rows(scene: Scene, check: RowsCheck) -> CheckOutcome:
+    """Counts the rows of a table on each node, and compares their checksums."""
+    statement = f"SELECT COUNT(*) FROM {check.table}; CHECKSUM TABLE {check.table}"  # noqa: S608  by its pattern
+    answers: dict[str, list[str]] = {}
+    for node in check.among:
+        answer = row(scene, RowCheck(node=node, statement=statement, prints="^"))
+        if not answer.green:
+            return answer
+        answers[node] = answer.figure.split()
+    figure = ", ".join(f"{node} {words[0]}" for node, words in answers.items())
+    if len({(words[0], words[-1]) for words in answers.values()}) > 1:
+        return red("other-rows", f"{check.table} has other rows on each node", figure, "the same rows")
+    return green(f"{check.table} has the same rows on {' and '.join(check.among)}", figure)
+
+
 class LedgerCheck(CheckInput):
-    """Writes that are acknowledged, with or without a fault meanwhile, and read back from every node."""
+    """Writes that are acknowledged, with or without a fault meanwhile, and read back from every node.
+
+    `at`: the mysql node that is written to; unset: the address that all clients use.
+    """
 
     service: Literal["guestbook", "uploads", "mysql", "mail"]
+    at: str = ""
     writes: int = Field(20, ge=1, le=1000)
     rate: float = Field(10, gt=0, le=100)
     fault: str = ""
@@ -107,7 +130,10 @@ class LedgerCheck(CheckInput):
 @kind("ledger", LedgerCheck, ("no-answer", "lost", "duplicated", "stale"), breaks=True)
 def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     """Writes, and compares what was acknowledged with what is stored."""
-    book = Ledger(scene.backend, [LEDGERS[check.service](scene.plan, scene.cluster.site)], check.rate)
+    service = LEDGERS[check.service](scene.plan, scene.cluster.site)
+    if isinstance(service, MysqlLedger) and check.at:
+        service.at(scene.plan.node(check.at).address)
+    book = Ledger(scene.backend, [service], check.rate)
     try:
         with book:
             book.more(check.writes, WRITES_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError
 from lab.evidence.load_run import Stream
@@ -77,6 +77,11 @@ class MysqlLedger:
         del site
         self._nodes = [node.name for node in plan.role("mysql")]
         self._url = database(plan)
+
+    def at(self, address: str) -> Self:
+        """Written to at an address of its own, instead of at that of all clients."""
+        self._url = f"mysql://evidence@{address}:3306/evidence"
+        return self
 
     def stream(self, run: str, rate: float) -> Stream:
         insert = f"INSERT INTO ledger (run, id) VALUES ('{run}', '{run}-{{n}}')"  # noqa: S608  both are this module's

@@ -81,7 +81,8 @@ def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     bound = declared.bound(scene.cluster, values)
     result = _measured(scene, check, bound)
     formula = f"{declared.formula} = {bound:.2f} s" if bound is not None else ""
-    yours = f"; your {_yours(values)} allows {bound:.2f} s" if values and bound is not None else ""
+    verb = "allows" if len(values) == 1 else "allow"
+    yours = f"; your {_yours(check, values)} {verb} {bound:.2f} s" if values and bound is not None else ""
     if result.result is PromiseVerdict.UNKNOWN:
         return unknown(f"it could not be judged: {result.figure}", figure=result.figure, formula=formula)
     summary = f"{check.noun} in {result.figure}" if result.seconds is not None else result.figure
@@ -93,8 +94,10 @@ def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     return green(f"{summary}{yours}{limit}", result.figure, formula)
 
 
-def _yours(values: dict[str, float]) -> str:
-    return " and ".join(f"`{name}` of {value:g} s" for name, value in values.items())
+def _yours(check: PromiseCheck, values: dict[str, float]) -> str:
+    """The person's own values in words; a count has no unit."""
+    texts = [f"`{name}` of {value:g}{' s' if check.reads[name].unit else ''}" for name, value in values.items()]
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def _measured(scene: Scene, check: PromiseCheck, bound: float | None) -> PromiseResult:

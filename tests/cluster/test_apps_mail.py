@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import assets
 from lab.topology.apps import App
 from lab.topology.roles import Mail
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.smaller("mail servers and a balancer", topology="tests/
 def test_an_application_sends_mail_by_its_own_account(cluster: LabCluster) -> None:
     cluster.options(Mail)
     cluster.require("http-lb", 1)
+    assets.use_apps({"orders"})  # as reading a topology does
     shop = App(build=str(FOLDER), port=8000, count=1, health="/healthz", mail=True)
     with cluster.changed(cluster.spec.model_copy(update={"apps": {"orders": shop}})):
         me = f"orders@{cluster.spec.domain}"

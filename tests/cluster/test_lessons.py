@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lab.learning.attempt import Attempt
 
+pytestmark = pytest.mark.lesson
 BY_TURNS = 3
 ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"

@@ -36,6 +36,8 @@ ASKED: dict[tuple[str, ...], list[str]] = {  # what a verb wants besides its arg
     ("user", "keys"): ["--remove", "SHA256:x"],
     ("backup", "restore"): ["--yes"],
 }
+LESSONS: dict[tuple[str, ...], str] = {("learn", "start"): "1", ("learn", "catch-up"): "3"}
+"""Verbs whose argument is no node."""
 
 
 def _snapshot(folder: Path) -> dict[str, bytes]:
@@ -59,7 +61,7 @@ def test_no_verb_takes_a_name_that_is_a_path(
     sandbox: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], way: str
 ) -> None:
     places = [parameter for parameter in VERBS[words].params if parameter.param_type_name == "argument"]
-    asked = [*ASKED.get(words, []), *("web1" for place in places if place.required)]
+    asked = [*ASKED.get(words, []), *(LESSONS.get(words, "web1") for place in places if place.required)]
     # Before the arguments: what follows the node of `lab exec` belongs to the command that runs there.
     line = [*words, *(["--name", "../victim"] if way == "option" else []), *asked]
     if way == "environment":

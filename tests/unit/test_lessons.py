@@ -24,7 +24,7 @@ CODE = re.compile(r"`(lab [^`]+)`")
 
 @BY_NAME
 def test_a_lesson_is_whole(one: Lesson) -> None:
-    assert lint.problems(one) == []
+    assert lint.problems(one, MemoryBackend("lint")) == []
 
 
 @BY_NAME
@@ -56,7 +56,7 @@ def test_what_is_wrong_would_be_found() -> None:
     first, *others = made.data.tasks
     bad = first.model_copy(update={"check": {"page": {"url": "http://web1/", "at": "web9"}}})
     broken = made.data.model_copy(update={"tasks": [bad, *others], "topology": "stage8"})
-    found = lint.problems(Lesson(made.name, made.folder, broken, made.text, made.wrong[1:2]))
+    found = lint.problems(Lesson(made.name, made.folder, broken, made.text, made.wrong[1:2]), MemoryBackend("lint"))
     assert any("web9" in one for one in found)
     assert any("are more than 5" in one for one in found)
     assert any("has no wrong answer" in one for one in found)

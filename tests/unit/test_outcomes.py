@@ -105,6 +105,17 @@ def test_a_page(told: dict[str, Any], said: tuple[int, str], reason: str) -> Non
     assert _ask("page", {"url": "http://web1/", **told}, curl=said).reason == reason
 
 
+def test_the_rows_of_two_nodes() -> None:
+    table = {"among": ["mysql1", "mysql2"], "table": "guestbook.posts"}
+    same, fewer, changed = ((0, f"{rows}\nguestbook.posts\t{mark}\n") for rows, mark in ((7, 99), (6, 98), (7, 97)))
+    assert _ask("rows", table, mariadb=[same, same]).figure == "mysql1 7, mysql2 7"
+    assert _ask("rows", table, mariadb=[same, fewer]).reason == "other-rows"
+    assert _ask("rows", table, mariadb=[same, changed]).reason == "other-rows"
+    assert _ask("rows", table, mariadb=[same, (1, "Can't connect to local")]).reason == "no-database"
+    assert _ask("rows", table, mariadb=[same, (1, "no such table")]).reason == "refused"
+    assert set(question("rows", table).kind.model(**table).nodes) == {"mysql1", "mysql2"}
+
+
 def test_who_answers() -> None:
     told = {"url": "http://web/", "nodes-that-answer": ["web1", "web2"], "times": 2}
     one, two, three = ((0, HEAD.format(name)) for name in ("web1", "web2", "web3"))

@@ -132,7 +132,18 @@ def test_what_is_repeated_is_duplicated_and_what_one_node_lacks_is_stale(app: Ap
     assert (judged.verdict, judged.ids) == (Verdict.DUPLICATED, (third,))
 
 
-def test_a_node_that_was_not_read_makes_it_unknown(app: App) -> None:
+def test_a_node_that_answers_late_is_read_all_the_same(app: App) -> None:
+    """As one that has just returned: balancers send it few visitors."""
+    with _ledger(app, nodes=("a1", "a2")) as book:
+        book.more(ENOUGH)
+    app.nodes = [*["a1"] * 29, "a2"]
+    (judged,) = book.judge()
+    assert judged.verdict is Verdict.HOLDS, judged.why
+    assert "a2" in judged.replicas
+
+
+def test_a_node_that_was_not_read_makes_it_unknown(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "REACH_SECONDS", 0.5)
     with _ledger(app, nodes=("a1", "a2")) as book:
         book.more(ENOUGH)
     (judged,) = book.judge()

@@ -9,6 +9,7 @@ import pytest
 
 from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
+from lab.errors import NotReady
 from lab.lifecycle import resolve
 from lab.lifecycle.down import down
 from lab.lifecycle.expected import expected
@@ -139,3 +140,18 @@ def test_a_role_that_is_added_is_not_awaited_before_the_others_know_of_it(change
     up(parse(f"{text}backup: {{every: 1h}}\n{changed or 'web: {count: 1}'}"), backend, Silent())
     started, reloaded = backend.done.index("start backup1"), backend.done.index("run mysql1 reload")
     assert started < reloaded < len(backend.done) - 1 - backend.done[::-1].index("run backup1 await")
+
+
+class EndsAtOnce(MemoryBackend):
+    """Its web nodes end as soon as they are started, as a program does that has a mistake."""
+
+    def start(self, node: str) -> None:
+        super().start(node)
+        if node.startswith("web"):
+            self.kill(node)
+
+
+def test_a_node_whose_first_process_ends_is_named_so_with_its_last_lines() -> None:
+    with pytest.raises(NotReady, match=r"web1 is not ready after .*: its first process has ended") as late:
+        up(parse("name: golden\nweb: {count: 1}\n"), EndsAtOnce("golden"), Silent())
+    assert "| kill web1" in str(late.value)

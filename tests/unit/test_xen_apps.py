@@ -14,6 +14,7 @@ from lab.backends.xen.backend import XenBackend
 from lab.backends.xen.program import SETPRIV, Program
 from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Completed
+from lab.errors import SpecError
 from lab.plan import MANIFEST, Plan, plan
 from lab.recipes.person import Person
 from lab.topology import parse
@@ -114,6 +115,13 @@ def test_its_domain_has_the_base_images_disk_beside_its_own(made: Plan) -> None:
         "format=raw,vdev=xvdc,access=w,target=/store/volumes/golden/shop1-var-lib-shop.ext4",
         "format=raw,vdev=xvdp,access=r,target=/store/images/base-1.ext4",
     ]
+
+
+def test_more_volumes_than_disks_are_refused() -> None:
+    many = ", ".join(f"/data/{number}" for number in range(14))
+    made = plan(parse(TEXT.replace("/var/lib/shop", many)), "debian")
+    with pytest.raises(SpecError, match="shop1 has 14 volumes, a domain takes 13"):
+        domain.config(made, made.node("shop1"), Xen(), "/store", "a.ext4", "vmlinux-1", "base-1.ext4")
 
 
 class Asked:

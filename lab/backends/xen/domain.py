@@ -12,6 +12,7 @@ from lab.backends.archive import archive
 from lab.backends.base import Existing, Observed, State
 from lab.backends.xen import cpio
 from lab.backends.xen.program import OTHERS, START, TOOLS
+from lab.errors import SpecError
 from lab.names import LABEL
 from lab.plan.model import TMPFS, Fixed, Limits
 from lab.recipes import manifest
@@ -70,7 +71,17 @@ def mac(address: str) -> str:
 def config(  # noqa: PLR0913, PLR0917
     plan: Plan, node: NodePlan, settings: Xen, store: str, disk: str, kernel: str, beside: str = ""
 ) -> str:
-    """The domain's configuration; see xl.cfg(5). `beside`: the disk of the image beside an application."""
+    """The domain's configuration; see xl.cfg(5). `beside`: the disk of the image beside an application.
+
+    Raises:
+        SpecError: it has more volumes than disks.
+    """
+    if len(node.volumes) > len(DATA_DISKS):
+        raise SpecError(
+            f"{node.name} has {len(node.volumes)} volumes, a domain takes {len(DATA_DISKS)}",
+            where=f"apps.{node.role}.writable",
+            next_step="name a folder that holds several of them",
+        )
     home = f"{store}/clusters/{plan.cluster}/{node.name}"
     data = [f"{store}/volumes/{plan.cluster}/{node.name}-{key}.ext4" for key in node.volumes]
     disks = [("xvda", "r", f"{store}/images/{disk}"), ("xvdb", "w", f"{home}/own.ext4")]

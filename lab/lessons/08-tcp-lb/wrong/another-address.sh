@@ -2,7 +2,7 @@
 # node: tcp-lb1
 # hint: no-holder
 # from: solved
-# The address is never said.
-sed -i "/virtual_ipaddress/,/}/d" /etc/lab/keepalived.conf
+# Another address than that of the site.
+sed -i "/virtual_ipaddress/,/}/s#{{ vip }}/#192.0.2.77/#" /etc/lab/keepalived.conf
 supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start keepalived || true
