@@ -112,7 +112,7 @@ def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
     rows = []
     for name, fault in faults.items():
         taken = [_outage(cluster, fault) for _ in range(runs)]
-        row = figure(f"{kind}: nobody writes after a {name}", "s", taken)
+        row = figure(f"{kind}: no writes after a {name}", "s", taken)
         held = (name != "kill" or row.median <= OUTAGE_SECONDS) and row.most <= longest
         goal = (f"≤ {OUTAGE_SECONDS:g} s, always ≤ " if name == "kill" else "always ≤ ") + formula
         rows.append(Figure(**vars(row) | {"goal": goal, "held": held}))

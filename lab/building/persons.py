@@ -19,22 +19,22 @@ MOST_BYTES = 1 << 20
 LINKS = 5  # that a file may lie behind
 
 
-def of_container(api: docker.APIClient, container: str, said: str) -> Person:
+def of_container(api: docker.APIClient, container: str, user: str) -> Person:
     """The user of a container, running or not.
 
     Raises:
         SpecError: as for `person`; or a file of users is no usable one.
     """
-    return person(said, _file(api, container, PASSWD), _file(api, container, GROUP))
+    return person(user, _file(api, container, PASSWD), _file(api, container, GROUP))
 
 
-def of_image(api: docker.APIClient, image: str, said: str) -> Person:
+def of_image(api: docker.APIClient, image: str, user: str) -> Person:
     """The user of an image, by a container that is made for it and never started."""
-    made = api.create_container(image, ["true"], entrypoint=[])["Id"]
+    container = api.create_container(image, ["true"], entrypoint=[])["Id"]
     try:
-        return of_container(api, made, said)
+        return of_container(api, container, user)
     finally:
-        api.remove_container(made, force=True, v=True)
+        api.remove_container(container, force=True, v=True)
 
 
 def _file(api: docker.APIClient, container: str, path: str) -> str:

@@ -40,7 +40,7 @@ class Damage:
     """The effect of one fault on a site.
 
     Attributes:
-        asked, failed: numbers of requests.
+        requests, failed: the number of requests, and of those that failed.
         outage: the longest one, in seconds.
         writes: number of acknowledged writes; None without a ledger.
         verdict: on them; None without a ledger.
@@ -49,7 +49,7 @@ class Damage:
     """
 
     fault: str
-    asked: int
+    requests: int
     failed: int
     outage: float
     writes: int | None
@@ -108,7 +108,7 @@ def damage(record: Record, own: Own | None) -> Damage:
     judgement = data.judgements.get(type(own.writer).__name__) if own else None
     return Damage(
         fault="; ".join(fault.text for fault in data.faults),
-        asked=len(data.answers),
+        requests=len(data.answers),
         failed=sum(answer.failed for answer in data.answers),
         outage=_outage(data),
         writes=judgement.counts[Outcome.ACKNOWLEDGED] if judgement else None,

@@ -159,7 +159,7 @@ def _show_every(rows: Sequence[every.Damage], excluded: Mapping[str, str], runs:
     """Prints failed requests, the longest outage and lost writes by fault, then the excluded faults."""
     from lab.cli import tables
 
-    shown = [(row.fault, f"{row.failed} of {row.asked}", f"{row.outage:.2f} s", _lost(row)) for row in rows]
+    shown = [(row.fault, f"{row.failed} of {row.requests}", f"{row.outage:.2f} s", _lost(row)) for row in rows]
     tables.rows(("FAULT", "REQUESTS FAILED", "LONGEST OUTAGE", "WRITES LOST"), shown)
     for row in rows:
         if not row.good:
@@ -210,23 +210,23 @@ def _own(ledger: str | None, writes: float) -> Own | None:
     return Own(writers.load(ledger), writes)
 
 
-def _refuse_with_nemesis(given: Mapping[str, object]) -> None:
+def _refuse_with_nemesis(values: Mapping[str, object]) -> None:
     from lab.errors import SpecError
 
-    for option, value in given.items():
+    for option, value in values.items():
         if value:
             raise SpecError(f"'{NEMESIS}' has writers of its own and takes no {option}", next_step="omit it")
 
 
-def _refuse_nemesis_options(scenario: str, given: Mapping[str, object]) -> None:
+def _refuse_nemesis_options(scenario: str, values: Mapping[str, object]) -> None:
     from lab.errors import SpecError
 
-    for option, value in given.items():
+    for option, value in values.items():
         if value:
             raise SpecError(f"{option} is an option of '{NEMESIS}', not of '{scenario}'", next_step="omit it")
 
 
-def _nemesis(given: Mapping[str, Any], runs: Path, choice: options.Choice) -> None:
+def _nemesis(values: Mapping[str, Any], runs: Path, choice: options.Choice) -> None:
     from lab.cli import screen
     from lab.lifecycle.resolve import timers
     from lab.nemesis import run as nemesis
@@ -234,7 +234,7 @@ def _nemesis(given: Mapping[str, Any], runs: Path, choice: options.Choice) -> No
 
     choice = choice.with_default(nemesis.TOPOLOGY)
     cluster = choice.cluster()
-    chosen = NemesisOptions(**given)
+    chosen = NemesisOptions(**values)
     nemesis.admit(chosen, cluster)
     place = choice.place()
     with screen.report() as report:

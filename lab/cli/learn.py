@@ -56,8 +56,8 @@ def learn(
     from lab.learning import attempt, page
 
     target = choice.open()
-    found = attempt.opened(target)
-    where = page.live_address(target) or page.written(found).as_uri()
+    current = attempt.opened(target)
+    where = page.live_address(target) or page.written(current).as_uri()
     print(where)
     typer.launch(where)
 
@@ -69,9 +69,9 @@ def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", hel
     from lab.learning.library import lessons
     from lab.learning.listing import rows
 
-    found = rows(lessons(), progress.all_of(backend), progress.current(backend))
+    lines = rows(lessons(), progress.all_of(backend), progress.current(backend))
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(lines, indent=2))
         return
     shown = [
         (
@@ -82,7 +82,7 @@ def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", hel
             f"{row['nodes']}",
             f"{row['green']} of {len(row['tasks'])}",
         )
-        for row in found
+        for row in lines
     ]
     tables.rows(("N", "LESSON", "KIND", "TIME", "NODES", "GREEN"), shown)
     print("'lab learn start N' begins one")
@@ -97,12 +97,12 @@ def start(
     from lab.lifecycle.lock import held
     from lab.topology.changes import ported
 
-    wanted, target = find(lesson), choice.open()
-    cluster = ported(wanted.cluster(target.cluster, family=choice.family), choice.port or [])
+    chosen, target = find(lesson), choice.open()
+    cluster = ported(chosen.cluster(target.cluster, family=choice.family), choice.port or [])
     with screen.report() as hears, held(target.cluster, "lab learn start", hears):
-        made = starting.start(wanted, target, hears, cluster)
-    _show(made, "intro")
-    _show_next(made)
+        attempt = starting.start(chosen, target, hears, cluster)
+    _show(attempt, "intro")
+    _show_next(attempt)
 
 
 def read(
@@ -113,13 +113,13 @@ def read(
     """Shows the text of a task again; 'intro', 'learnt', 'real-sites' and 'questions' are sections too."""
     from lab.learning.attempt import opened
 
-    found = opened(backend)
-    if task in ("intro", *found.lesson.text.sections):
-        _show(found, str(task), answers=answers)
+    attempt = opened(backend)
+    if task in ("intro", *attempt.lesson.text.sections):
+        _show(attempt, str(task), answers=answers)
     elif task:
-        _show(found, found.lesson.task(task).id)
+        _show(attempt, attempt.lesson.task(task).id)
     else:
-        _show_next(found)
+        _show_next(attempt)
 
 
 def check(
@@ -130,19 +130,19 @@ def check(
     """Checks a task on the running cluster. Exits with 1 unless it is green."""
     from lab.learning.attempt import opened
 
-    found = opened(backend)
-    one = _task(found, task)
+    attempt = opened(backend)
+    one = _task(attempt, task)
     if one is None:
-        print(f"all tasks of {found.lesson.name} are green; 'lab learn check TASK' checks one again")
+        print(f"all tasks of {attempt.lesson.name} are green; 'lab learn check TASK' checks one again")
         return
     with screen.looking():
-        while not _checked(found, one, min(one.within, PATIENCE)):
+        while not _checked(attempt, one, min(one.within, PATIENCE)):
             if not watch:
                 raise typer.Exit(1)
             sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
     if task is None:
-        _show_next(found)
+        _show_next(attempt)
 
 
 def edit(
@@ -190,11 +190,11 @@ def hint(backend: Backend, task: TaskName = None) -> None:
     """Shows the next hint of a task: where to look, what to look for, then the command."""
     from lab.learning.attempt import opened
 
-    found = opened(backend)
-    one = _open_task(found, task)
-    if reason := found.reason_hint(one, found.progress.of(one.id).reason):
+    attempt = opened(backend)
+    one = _open_task(attempt, task)
+    if reason := attempt.reason_hint(one, attempt.progress.of(one.id).reason):
         _print(f"by the last check: {reason}")
-    for number, text in enumerate(found.hint(one), 1):
+    for number, text in enumerate(attempt.hint(one), 1):
         _print(f"{number}. {text}")
 
 
@@ -203,11 +203,11 @@ def solve(backend: Backend, task: TaskName = None) -> None:
     from lab.learning.attempt import opened
     from lab.lifecycle.lock import held
 
-    found = opened(backend)
-    one = _open_task(found, task)
+    attempt = opened(backend)
+    one = _open_task(attempt, task)
     with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
-        found.solve(one)
-    if not _checked(found, one):
+        attempt.solve(one)
+    if not _checked(attempt, one):
         raise typer.Exit(1)
     if one.has_files:
         print(f"'lab learn compare {one.id}' shows the files")
@@ -217,11 +217,11 @@ def compare(backend: Backend, task: TaskName = None) -> None:
     """Shows your files of a task beside the lab's own, once the task is green."""
     from lab.learning.attempt import opened
 
-    found = opened(backend)
-    done = found.progress
-    green = [one for one in found.lesson.data.tasks if done.of(one.id).green and one.has_files]
-    one = found.lesson.task(task) if task else (green or found.lesson.data.tasks)[-1]
-    for file in found.compare(one):
+    attempt = opened(backend)
+    done = attempt.progress
+    green = [one for one in attempt.lesson.data.tasks if done.of(one.id).green and one.has_files]
+    one = attempt.lesson.task(task) if task else (green or attempt.lesson.data.tasks)[-1]
+    for file in attempt.compare(one):
         print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
 
 
@@ -271,22 +271,22 @@ def report(
     if form not in reports.FORMATS:
         raise SpecError(f"there is no format '{form}'; {nearest(form, reports.FORMATS)}", where="--format")
     done = progress.all_of(backend)
-    found = [(one, done[one.name]) for one in lessons() if one.name in done]
-    if not found:
+    started = [(one, done[one.name]) for one in lessons() if one.name in done]
+    if not started:
         raise SpecError(f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list'")
     if form != "table":
-        print(reports.written(form, backend.cluster, found))
+        print(reports.written(form, backend.cluster, started))
         return
     columns = ("lesson", "task", "state", "tries", "hints", "says")
-    rows = reports.rows(backend.cluster, found)
+    rows = reports.rows(backend.cluster, started)
     tables.rows([name.upper() for name in columns], [[str(row[name]) for name in columns] for row in rows])
 
 
-def _task(found: Attempt, name: str | None) -> Task | None:
-    return found.lesson.task(name) if name else found.next
+def _task(attempt: Attempt, name: str | None) -> Task | None:
+    return attempt.lesson.task(name) if name else attempt.next
 
 
-def _open_task(found: Attempt, name: str | None) -> Task:
+def _open_task(attempt: Attempt, name: str | None) -> Task:
     """The task that is meant.
 
     Raises:
@@ -294,18 +294,18 @@ def _open_task(found: Attempt, name: str | None) -> Task:
     """
     from lab.errors import SpecError
 
-    one = _task(found, name)
+    one = _task(attempt, name)
     if one is None:
-        raise SpecError(f"all tasks of {found.lesson.name} are green", next_step="name one, by its id or number")
+        raise SpecError(f"all tasks of {attempt.lesson.name} are green", next_step="name one, by its id or number")
     return one
 
 
-def _checked(found: Attempt, task: Task, within: float | None = None) -> bool:
+def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
     """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
     from rich.text import Text
 
-    outcome = found.check(task, within)
-    ids = [one.id for one in found.lesson.data.tasks]
+    outcome = attempt.check(task, within)
+    ids = [one.id for one in attempt.lesson.data.tasks]
     style = {"green": "green bold", "red": "red bold"}.get(outcome.colour, "yellow bold")
     heading = f"task {ids.index(task.id) + 1} of {len(ids)}, {task.title}: "
     _console().print(Text.assemble(heading, (outcome.colour.value, style)))
@@ -314,29 +314,29 @@ def _checked(found: Attempt, task: Task, within: float | None = None) -> bool:
         if text := getattr(outcome, name):
             _print(f"{name}: {text}")
     if not outcome.green:
-        reason = found.reason_hint(task, outcome.reason)
+        reason = attempt.reason_hint(task, outcome.reason)
         _print(f"hint: {reason}" if reason else "'lab learn hint' shows a hint")
     return outcome.green
 
 
-def _show_next(found: Attempt) -> None:
+def _show_next(attempt: Attempt) -> None:
     """The text of the first open task; behind the last one what comes after them."""
-    task = found.next
+    task = attempt.next
     if task:
-        _show(found, task.id)
+        _show(attempt, task.id)
         _print("'lab learn check' checks it, 'lab learn hint' helps.")
         return
     for name in ("learnt", "real-sites", "questions"):
-        _show(found, name)
+        _show(attempt, name)
     _print("'lab learn read questions --answers' shows the answers.")
 
 
-def _show(found: Attempt, name: str, *, answers: bool = False) -> None:
+def _show(attempt: Attempt, name: str, *, answers: bool = False) -> None:
     from rich.markdown import Markdown
 
     from lab.learning.text import folded
 
-    _console().print(Markdown(folded(found.text(name), answers=answers)))
+    _console().print(Markdown(folded(attempt.text(name), answers=answers)))
     print()
 
 

@@ -64,8 +64,8 @@ PARTS = (site, mysql, volume, mail, user, backup, open_, renew)
 BENEATH = (render, build, images, graph, doctor, schema, compose, xen)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001  the signature is Typer's
-    if wanted:
+def _version(flag: bool) -> None:  # noqa: FBT001  the signature is Typer's
+    if flag:
         print(__version__)
         raise typer.Exit
 
@@ -181,6 +181,6 @@ def _ran(out: int) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left
         return 0
-    except Exception as error:  # noqa: BLE001  what nobody foresaw is raised again there
+    except Exception as error:  # noqa: BLE001  an unexpected error is raised again there
         return _printed(error)
     return int(code)

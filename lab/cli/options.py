@@ -194,8 +194,8 @@ def _with_options(
     """A verb for Typer, with these options behind its own; they are given to it as its first parameter."""
 
     @functools.wraps(verb)
-    def run(**said: Any) -> None:
-        verb(first(Choice(**{option: said.pop(option) for option in which})), **said)
+    def run(**values: Any) -> None:
+        verb(first(Choice(**{option: values.pop(option) for option in which})), **values)
 
     target, *own = inspect.signature(verb).parameters.values()
     hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True)
@@ -310,8 +310,8 @@ def _observed(backend: Backend, name: str) -> Observed:
     from lab.lifecycle.members import existing
 
     nodes = existing(backend).nodes
-    found = next((node for node in nodes if node.name == name), None)
-    if found:
-        return found
+    match = next((node for node in nodes if node.name == name), None)
+    if match:
+        return match
     names = [node.name for node in nodes]
     raise SpecError(f"the cluster '{backend.cluster}' has no node '{name}'; {nearest(name, names)}")

@@ -57,5 +57,5 @@ def _suffix(choice: options.Choice) -> str:
     """The options that say which cluster, as a person would write them."""
     import shlex
 
-    given = {"-f": choice.file, "-n": choice.name, "--backend": choice.backend, "--host": choice.host}
-    return " ".join(f"{option} {shlex.quote(value)}" for option, value in given.items() if value)
+    flags = {"-f": choice.file, "-n": choice.name, "--backend": choice.backend, "--host": choice.host}
+    return " ".join(f"{option} {shlex.quote(value)}" for option, value in flags.items() if value)

@@ -19,8 +19,8 @@ def _start(backend: Backend, node: str) -> None:
     from lab.lifecycle import ready
 
     backend.start(node)
-    found = backend.observe().node(node)
-    if found is None or not found.fixed.by_hand:  # one that is by hand may have no configuration yet
+    existing = backend.observe().node(node)
+    if existing is None or not existing.fixed.by_hand:  # one that is by hand may have no configuration yet
         ready.node(backend, node, ready.READY_SECONDS)
 
 

@@ -46,9 +46,9 @@ def list_(backend: Backend, as_json: Json = False) -> None:
 
     rows: list[dict[str, Any]] = []
     for name in sites.look(backend).names:
-        kept = sites.releases(backend, name)
-        current = next((release.release for release in kept if release.current), "")
-        rows.append({"site": name, "release": current, "releases": len(kept), "urls": _urls(backend, name)})
+        stored = sites.releases(backend, name)
+        current = next((release.release for release in stored if release.current), "")
+        rows.append({"site": name, "release": current, "releases": len(stored), "urls": _urls(backend, name)})
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -161,12 +161,12 @@ def releases(backend: Backend, site: SiteName, as_json: Json = False) -> None:
     from lab.cli import tables
     from lab.services import sites
 
-    kept = sites.releases(backend, site)
+    stored = sites.releases(backend, site)
     if as_json:
-        print(json.dumps([asdict(release) for release in kept], indent=2))
+        print(json.dumps([asdict(release) for release in stored], indent=2))
         return
     rows = [
-        (release.release, f"{release.bytes / MEBI:.1f} MiB", "current" if release.current else "") for release in kept
+        (release.release, f"{release.bytes / MEBI:.1f} MiB", "current" if release.current else "") for release in stored
     ]
     tables.rows(("RELEASE", "SIZE", ""), rows)
 

@@ -55,7 +55,7 @@ def _follow(syncing: Sync, report: Report) -> None:
     from lab.lifecycle.lock import held
     from lab.services.packing import refuse_no_folder
 
-    told, waiting = "", True  # what changed before the folder was watched
+    trouble, waiting = "", True  # what changed before the folder was watched
     for changes in _changes(syncing.folder):
         refuse_no_folder(syncing.folder)
         try:
@@ -64,13 +64,13 @@ def _follow(syncing: Sync, report: Report) -> None:
             with held(syncing.backend.cluster, "lab site sync", report):
                 done = syncing.exchange()
         except (BackendError, HostError, SpecError) as error:
-            if str(error) != told:
+            if str(error) != trouble:
                 report.warn(f"{error}\n  it is tried again")
-            told, waiting = str(error), True
+            trouble, waiting = str(error), True
             continue
-        if told:
+        if trouble:
             print(f"{syncing.site}: reached again", flush=True)
-        told, waiting = "", False
+        trouble, waiting = "", False
         if done:
             print(f"{syncing.site}: {done.changed} changed, {done.gone} removed; {done.seconds:.1f} s", flush=True)
 

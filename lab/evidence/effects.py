@@ -30,23 +30,25 @@ class FileCheck(CheckInput):
 
 
 @kind("file", FileCheck, ("no-file", "owner", "mode", "content"))
-def file(scene: Scene, told: FileCheck) -> CheckOutcome:
+def file(scene: Scene, check: FileCheck) -> CheckOutcome:
     """Looks at a file."""
-    seen = scene.run(told.node, ["sh", "-c", STAT.format(path=shlex.quote(told.path))])
-    if not seen.ok:
-        return red("no-file", f"{told.node} has no {told.path}")
-    _, owner, group, mode = seen.stdout.strip().split("|")
-    for wanted, found in ((told.owner, owner), (told.group, group)):
-        if wanted and wanted != found:
-            return red("owner", f"{told.path} belongs to {owner}:{group}", f"{owner}:{group}", f"owner {wanted}")
-    if told.mode and int(told.mode, 8) != int(mode, 8):
-        return red("mode", f"{told.path} has the mode {mode}", mode, f"mode {told.mode}")
-    text = (scene.backend.get(told.node, told.path) or b"").decode(errors="replace") if told.has or told.lacks else ""
-    if told.has and not re.search(told.has, text, re.MULTILINE):
-        return red("content", f"{told.path} does not say what it should")
-    if told.lacks and (found_text := re.search(told.lacks, text, re.MULTILINE)):
-        return red("content", f"{told.path} still says '{found_text[0].strip()}'")
-    return green(f"{told.path} is as it should be", f"{owner}:{group} {mode}")
+    status = scene.run(check.node, ["sh", "-c", STAT.format(path=shlex.quote(check.path))])
+    if not status.ok:
+        return red("no-file", f"{check.node} has no {check.path}")
+    _, owner, group, mode = status.stdout.strip().split("|")
+    for expected, actual in ((check.owner, owner), (check.group, group)):
+        if expected and expected != actual:
+            return red("owner", f"{check.path} belongs to {owner}:{group}", f"{owner}:{group}", f"owner {expected}")
+    if check.mode and int(check.mode, 8) != int(mode, 8):
+        return red("mode", f"{check.path} has the mode {mode}", mode, f"mode {check.mode}")
+    text = (
+        (scene.backend.get(check.node, check.path) or b"").decode(errors="replace") if check.has or check.lacks else ""
+    )
+    if check.has and not re.search(check.has, text, re.MULTILINE):
+        return red("content", f"{check.path} does not say what it should")
+    if check.lacks and (found_text := re.search(check.lacks, text, re.MULTILINE)):
+        return red("content", f"{check.path} still says '{found_text[0].strip()}'")
+    return green(f"{check.path} is as it should be", f"{owner}:{group} {mode}")
 
 
 class ServiceCheck(CheckInput):
@@ -58,18 +60,18 @@ class ServiceCheck(CheckInput):
 
 
 @kind("service", ServiceCheck, ("not-running", "restarting"))
-def service(scene: Scene, told: ServiceCheck) -> CheckOutcome:
+def service(scene: Scene, check: ServiceCheck) -> CheckOutcome:
     """Asks the supervisor for the state of a service."""
-    seen = scene.run(told.node, [*SUPERVISORCTL, "status", told.service])
-    words = seen.stdout.split()
+    answer = scene.run(check.node, [*SUPERVISORCTL, "status", check.service])
+    words = answer.stdout.split()
     state = words[1] if len(words) > 1 else ""
     if not state:
-        return unknown(f"the supervisor of {told.node} does not answer: {seen.last_line}")
+        return unknown(f"the supervisor of {check.node} does not answer: {answer.last_line}")
     if state in ("STARTING", "BACKOFF"):
-        return red("restarting", f"{told.service} on {told.node} ends each time that it is started", state)
+        return red("restarting", f"{check.service} on {check.node} ends each time that it is started", state)
     if state != "RUNNING":
-        return red("not-running", f"{told.service} on {told.node} does not run", state)
-    return green(f"{told.service} runs on {told.node}", state)
+        return red("not-running", f"{check.service} on {check.node} does not run", state)
+    return green(f"{check.service} runs on {check.node}", state)
 
 
 class PortCheck(CheckInput):
@@ -80,14 +82,14 @@ class PortCheck(CheckInput):
 
 
 @kind("port", PortCheck, ("not-listening",))
-def port(scene: Scene, told: PortCheck) -> CheckOutcome:
+def port(scene: Scene, check: PortCheck) -> CheckOutcome:
     """Lists the node's listening sockets."""
-    seen = scene.run(told.node, ["ss", "-Hlnt", f"sport = :{told.port}"])
-    if not seen.ok:
-        return unknown(f"'ss' failed on {told.node}: {seen.last_line}")
-    if not seen.stdout.strip():
-        return red("not-listening", f"nothing listens on port {told.port} of {told.node}")
-    return green(f"port {told.port} of {told.node} is open", seen.stdout.split()[3])
+    answer = scene.run(check.node, ["ss", "-Hlnt", f"sport = :{check.port}"])
+    if not answer.ok:
+        return unknown(f"'ss' failed on {check.node}: {answer.last_line}")
+    if not answer.stdout.strip():
+        return red("not-listening", f"nothing listens on port {check.port} of {check.node}")
+    return green(f"port {check.port} of {check.node} is open", answer.stdout.split()[3])
 
 
 class CommandCheck(CheckInput):
@@ -103,15 +105,15 @@ class CommandCheck(CheckInput):
 
 
 @kind("command", CommandCheck, ("failed",))
-def command(scene: Scene, told: CommandCheck) -> CheckOutcome:
+def command(scene: Scene, check: CommandCheck) -> CheckOutcome:
     """Runs a command."""
-    done = scene.run(told.node, ["sh", "-c", told.run], told.seconds)
-    said = done.stdout + done.stderr
+    done = scene.run(check.node, ["sh", "-c", check.run], check.seconds)
+    output = done.stdout + done.stderr
     figure = done.last_line[:80]
-    if told.prints and not re.search(told.prints, said, re.MULTILINE):
-        return red(told.reason, told.says or f"the command on {told.node} does not print '{told.prints}'", figure)
-    if told.lacks and (found := re.search(told.lacks, said, re.MULTILINE)):
-        return red(told.reason, told.says or f"the command on {told.node} prints '{found[0]}'", figure)
-    if not done.ok and not told.prints:
-        return red(told.reason, told.says or f"the command on {told.node} fails: {done.last_line}", figure)
-    return green(f"the command on {told.node} answers as it should", figure)
+    if check.prints and not re.search(check.prints, output, re.MULTILINE):
+        return red(check.reason, check.says or f"the command on {check.node} does not print '{check.prints}'", figure)
+    if check.lacks and (match := re.search(check.lacks, output, re.MULTILINE)):
+        return red(check.reason, check.says or f"the command on {check.node} prints '{match[0]}'", figure)
+    if not done.ok and not check.prints:
+        return red(check.reason, check.says or f"the command on {check.node} fails: {done.last_line}", figure)
+    return green(f"the command on {check.node} answers as it should", figure)

@@ -86,7 +86,7 @@ class Scene:
 
 
 class CheckInput(Model):
-    """The base of what a kind of check is told."""
+    """The base of the parameters of a kind of check."""
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class CheckKind:
     """A kind of check.
 
     Attributes:
-        model: what it is told.
+        model: its parameters.
         ask: makes the check.
         reasons: the words that its red answers carry.
         breaks: whether it breaks something meanwhile, which it heals.
@@ -132,39 +132,39 @@ def kind(
 
 @dataclass(frozen=True)
 class Question:
-    """One check with what it is told."""
+    """One check with its parameters."""
 
     kind: CheckKind
-    told: CheckInput
+    parameters: CheckInput
 
     def ask(self, scene: Scene) -> CheckOutcome:
         """Makes the check; an engine that fails, or a node that does not run, makes it `unknown`."""
         try:
-            return self.kind.ask(scene, self.told)
+            return self.kind.ask(scene, self.parameters)
         except BackendError as error:
             return unknown(error.what)
 
 
-def question(name: str, told: Mapping[str, Any], where: str = "") -> Question:
+def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Question:
     """A check by the name of its kind.
 
     Args:
         name: of the kind.
-        told: its input, by key.
+        parameters: its input, by key.
         where: for the message.
 
     Raises:
-        SpecError: there is no such kind, or it is told something else.
+        SpecError: there is no such kind, or its parameters are not valid.
     """
-    found = kinds()
-    if name not in found:
-        raise SpecError(f"there is no kind of check '{name}'; {nearest(name, found)}", where=where)
+    known = kinds()
+    if name not in known:
+        raise SpecError(f"there is no kind of check '{name}'; {nearest(name, known)}", where=where)
     try:
-        return Question(found[name], found[name].model.model_validate(dict(told)))
+        return Question(known[name], known[name].model.model_validate(dict(parameters)))
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(map(str, (name, *detail["loc"])))
-        valid = ", ".join(found[name].model.model_fields)
+        valid = ", ".join(known[name].model.model_fields)
         raise SpecError(
             f"'{key}': {reading.problem(detail)}", where=where, next_step=f"'{name}' takes: {valid}"
         ) from None

@@ -16,7 +16,7 @@ from lab.errors import BackendError, LabError, NotReady, SpecError
 from lab.evidence import bounded
 from lab.evidence.ledger import ACKNOWLEDGED, MORE_SECONDS, REFUSED, WRITE_PATIENCE, Operation, Outcome, judge
 from lab.evidence.stalls import Meter
-from lab.evidence.writers import place, source, told
+from lab.evidence.writers import description, place, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,11 +157,11 @@ class OwnLedger:
         except requests.HTTPError as error:
             if error.response is not None:
                 return _by_status(error.response)
-            return Outcome.UNKNOWN, told(error)
+            return Outcome.UNKNOWN, description(error)
         except requests.RequestException as error:
-            return Outcome.UNKNOWN, told(error)
-        except Exception as error:  # noqa: BLE001  whatever the user's code does
-            return Outcome.UNKNOWN, f"{place(error, self._file)}: {told(error)}"
+            return Outcome.UNKNOWN, description(error)
+        except Exception as error:  # noqa: BLE001  the user's code may raise any error
+            return Outcome.UNKNOWN, f"{place(error, self._file)}: {description(error)}"
         if isinstance(result, requests.Response):
             return _by_status(result)
         return (Outcome.FAILED, "refused") if result is False else (Outcome.ACKNOWLEDGED, "")
@@ -205,14 +205,14 @@ class OwnLedger:
         except bounded.Endless as error:
             raise self._endless("read", limit, error) from None
         except requests.RequestException as error:
-            raise BackendError(f"{method} failed: {told(error)}", where=place(error, self._file)) from None
+            raise BackendError(f"{method} failed: {description(error)}", where=place(error, self._file)) from None
         except _NoText as error:
             raise SpecError(
                 f"{method} returned {error}", where=self._file, next_step="it returns the ids, as texts"
             ) from None
-        except Exception as error:  # noqa: BLE001  whatever the user's code does
+        except Exception as error:  # noqa: BLE001  the user's code may raise any error
             where = place(error, self._file)
-            raise SpecError(f"{method} failed: {told(error)}", where=where, next_step="correct it") from None
+            raise SpecError(f"{method} failed: {description(error)}", where=where, next_step="correct it") from None
         return [id_ for id_ in ids if self.run in id_]
 
     def _endless(self, method: str, limit: float, error: bounded.Endless) -> SpecError:

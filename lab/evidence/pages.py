@@ -50,28 +50,28 @@ class PageCheck(CheckInput):
 
 
 @kind("page", PageCheck, (*sorted(set(CURL.values())), "status", "content", "header"))
-def page(scene: Scene, told: PageCheck) -> CheckOutcome:
+def page(scene: Scene, check: PageCheck) -> CheckOutcome:
     """Asks for a page."""
-    done = scene.run(told.at, _curl(scene, told.url, trusted=told.trusted, send=told.send))
+    done = scene.run(check.at, _curl(scene, check.url, trusted=check.trusted, send=check.send))
     if not done.ok:
         error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
         problem = error[1] if error else done.last_line
-        return red(CURL.get(done.rc, "no-answer"), f"{told.url} does not answer: {problem}", f"curl: {done.rc}")
+        return red(CURL.get(done.rc, "no-answer"), f"{check.url} does not answer: {problem}", f"curl: {done.rc}")
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     first, *lines = head.splitlines()
     status = first.split()[1] if len(first.split()) > 1 else "no status"
-    if status != str(told.status):
-        return red("status", f"{told.url} answers {status}", status, str(told.status))
+    if status != str(check.status):
+        return red("status", f"{check.url} answers {status}", status, str(check.status))
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    for name, pattern in told.headers.items():
+    for name, pattern in check.headers.items():
         if not re.search(pattern, headers.get(name.lower(), "")):
-            found = headers.get(name.lower(), "none")
-            return red("header", f"the header {name} of {told.url} is not as it should be", found[:60])
-    if told.has and not re.search(told.has, body, re.MULTILINE):
-        return red("content", f"{told.url} answers, and its text is another one", body.strip()[:60])
-    if told.lacks and (bad := re.search(told.lacks, body, re.MULTILINE)):
-        return red("content", f"{told.url} shows '{bad[0]}'", body.strip()[:60])
-    return green(f"{told.url} answers as it should", status)
+            figure = headers.get(name.lower(), "none")
+            return red("header", f"the header {name} of {check.url} is not as it should be", figure[:60])
+    if check.has and not re.search(check.has, body, re.MULTILINE):
+        return red("content", f"{check.url} answers, and its text is another one", body.strip()[:60])
+    if check.lacks and (bad := re.search(check.lacks, body, re.MULTILINE)):
+        return red("content", f"{check.url} shows '{bad[0]}'", body.strip()[:60])
+    return green(f"{check.url} answers as it should", status)
 
 
 def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) -> list[str]:
@@ -100,22 +100,22 @@ class SpreadCheck(CheckInput):
 
 
 @kind("spread", SpreadCheck, ("no-answer", "one-node", "other-node"))
-def spread(scene: Scene, told: SpreadCheck) -> CheckOutcome:
+def spread(scene: Scene, check: SpreadCheck) -> CheckOutcome:
     """Asks several times."""
-    found: dict[str, int] = {}
-    for _ in range(told.times):
-        done = scene.run(CLIENT, _curl(scene, told.url, trusted=told.trusted))
+    counts: dict[str, int] = {}
+    for _ in range(check.times):
+        done = scene.run(CLIENT, _curl(scene, check.url, trusted=check.trusted))
         if not done.ok:
-            return red("no-answer", f"{told.url} does not answer: {done.last_line}")
+            return red("no-answer", f"{check.url} does not answer: {done.last_line}")
         served = re.search(rf"(?mi)^{SERVED}: *(\S+)", done.stdout)
         name = served[1] if served else "unnamed"
-        found[name] = found.get(name, 0) + 1
-    figure = ", ".join(f"{name} {count}" for name, count in sorted(found.items())) + f" of {told.times}"
-    if missing := [name for name in told.nodes_that_answer if name not in found]:
-        return red("one-node", f"{', '.join(missing)} answered none of {told.times} requests", figure)
-    if others := [name for name in found if name not in told.nodes_that_answer]:
+        counts[name] = counts.get(name, 0) + 1
+    figure = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) + f" of {check.times}"
+    if missing := [name for name in check.nodes_that_answer if name not in counts]:
+        return red("one-node", f"{', '.join(missing)} answered none of {check.times} requests", figure)
+    if others := [name for name in counts if name not in check.nodes_that_answer]:
         return red("other-node", f"{', '.join(others)} answered too", figure)
-    return green(f"{' and '.join(told.nodes_that_answer)} answer", figure)
+    return green(f"{' and '.join(check.nodes_that_answer)} answer", figure)
 
 
 class OutageCheck(CheckInput):
@@ -143,22 +143,22 @@ class OutageCheck(CheckInput):
 
 
 @kind("outage", OutageCheck, ("no-answer", "slow", "failed-requests", "never-returns"), breaks=True)
-def outage(scene: Scene, told: OutageCheck) -> CheckOutcome:
+def outage(scene: Scene, check: OutageCheck) -> CheckOutcome:
     """Sends requests, injects the fault, reverts it, and judges the answers."""
     clock = scene.backend.clock
-    before = page(scene, PageCheck(url=told.url))
+    before = page(scene, PageCheck(url=check.url))
     if before.reason in ("no-answer", "refused", "no-tls", "no-name", "certificate"):
         return red("no-answer", f"before anything is broken: {before.says}")
-    run = LoadRun(scene.backend, [Stream("visitors", told.url, clock.rate(told.rate), keep=False)], patience=SECONDS)
+    run = LoadRun(scene.backend, [Stream("visitors", check.url, clock.rate(check.rate), keep=False)], patience=SECONDS)
     with run:
         clock.until("the first answers", RETURN_SECONDS, run.count, lambda count: count >= FIRST_ANSWERS)
-        injected = broken(scene, told.fault, told.target)
+        injected = broken(scene, check.fault, check.target)
         try:
-            _wait(clock.limit(told.seconds))
+            _wait(clock.limit(check.seconds))
         finally:
             injected.heal()
-        back = _until_served(scene, run, told.returns)
-    return judged_outage(scene, told, run.rows["visitors"], injected, back=back)
+        back = _until_served(scene, run, check.returns)
+    return judged_outage(scene, check, run.rows["visitors"], injected, back=back)
 
 
 def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injected:
@@ -185,11 +185,11 @@ def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
 
     if not node:
         return True
-    seen: list[Row] = []
+    answers: list[Row] = []
 
     def ask() -> bool:
-        seen.extend(row for _, row in run.fresh())
-        return bool(seen) and any(row.value == node and row.due > since for row in seen)
+        answers.extend(row for _, row in run.fresh())
+        return bool(answers) and any(row.value == node and row.due > since for row in answers)
 
     since = time.time()
     try:
@@ -200,27 +200,29 @@ def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
 
 
 def judged_outage(
-    scene: Scene, told: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool
+    scene: Scene, check: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool
 ) -> CheckOutcome:
     """The answer by all rows: `back` says whether the node served again; rows before the fault are left out."""
     during = [row for row in rows if row.due >= injected.begun - 1]
     if not during:
         return unknown("no request was sent during the fault")
-    worst = max((span.seconds for span in probes.outages(during, late=told.asks)), default=0.0)
+    worst = max((span.seconds for span in probes.outages(during, late=check.asks)), default=0.0)
     bad = [row for row in during if not probes.good(row)]
-    values = written.read(scene.backend, told.reads)
-    bound = written.allowed(told.formula, values)
-    formula = f"{told.formula} = {bound:.2f} s, with {written.shown(values)}" if bound is not None else ""
+    values = written.read(scene.backend, check.reads)
+    bound = written.allowed(check.formula, values)
+    formula = f"{check.formula} = {bound:.2f} s, with {written.shown(values)}" if bound is not None else ""
     figure = f"{worst:.2f} s, {len(bad)} of {len(during)} requests failed"
     yours = f"; your values ({written.shown(values)}) allow {bound:.2f} s" if bound is not None else ""
-    said = f"visitors were without an answer for {worst:.2f} s while {', '.join(injected.fault.nodes)} was gone{yours}"
-    interval = scene.backend.clock.limit(1 / told.rate)
+    summary = (
+        f"visitors were without an answer for {worst:.2f} s while {', '.join(injected.fault.nodes)} was gone{yours}"
+    )
+    interval = scene.backend.clock.limit(1 / check.rate)
     if not back:
-        return red("never-returns", f"{told.returns} did not answer again after it was back", figure, formula)
-    if worst > told.asks + interval:
-        return red("slow", f"{said}; the lesson asks for at most {told.asks:g} s", figure, formula)
-    if told.failed is not None and len(bad) > told.failed:
+        return red("never-returns", f"{check.returns} did not answer again after it was back", figure, formula)
+    if worst > check.asks + interval:
+        return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
+    if check.failed is not None and len(bad) > check.failed:
         return red(
-            "failed-requests", f"{len(bad)} of {len(during)} requests failed, {told.failed} may", figure, formula
+            "failed-requests", f"{len(bad)} of {len(during)} requests failed, {check.failed} may", figure, formula
         )
-    return green(said, figure, formula)
+    return green(summary, figure, formula)

@@ -61,10 +61,10 @@ class Here(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        asked, where = request.copy(), urlsplit(request.url or "")
-        asked.headers.setdefault("Host", where.netloc)
-        asked.url = where._replace(netloc=where.netloc.replace(self._name, HERE, 1)).geturl()
-        answer = super().send(asked, *args, **kwargs)
+        local, where = request.copy(), urlsplit(request.url or "")
+        local.headers.setdefault("Host", where.netloc)
+        local.url = where._replace(netloc=where.netloc.replace(self._name, HERE, 1)).geturl()
+        answer = super().send(local, *args, **kwargs)
         answer.request, answer.url = request, request.url or ""
         return answer
 

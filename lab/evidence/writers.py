@@ -50,9 +50,9 @@ def load(reference: str) -> Writer:
             f"'{reference}' names no class of a file", where="--ledger", next_step="write my_orders.py:Orders"
         )
     names = _run(Path(file))
-    found = names.get(name)
-    if isinstance(found, type):
-        return instance(found)
+    writer = names.get(name)
+    if isinstance(writer, type):
+        return instance(writer)
     classes = [key for key, value in names.items() if isinstance(value, type) and value.__module__ == file]
     hint = nearest(name, classes) if classes else "the file has none"
     raise SpecError(f"there is no class '{name}'; {hint}", where=file, next_step=SHAPE)
@@ -77,7 +77,7 @@ def instance(kind: type) -> Writer:
     try:
         writer: Writer = kind()
     except Exception as error:
-        problem = f"'{kind.__name__}()' failed: {told(error)}"
+        problem = f"'{kind.__name__}()' failed: {description(error)}"
         raise SpecError(problem, where=place(error, source(kind)), next_step="correct it") from error
     return writer
 
@@ -91,15 +91,15 @@ def source(kind: type) -> str:
 
 def place(error: BaseException, file: str) -> str:
     """The line of the user's file in which an error occurred: the innermost one."""
-    found, trace = file, error.__traceback__
+    position, trace = file, error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == file:
-            found = f"{file}, line {trace.tb_lineno}"
+            position = f"{file}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return found
+    return position
 
 
-def told(error: BaseException) -> str:
+def description(error: BaseException) -> str:
     """An error as Python prints it: its type and its message."""
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
@@ -128,7 +128,9 @@ def _run(path: Path) -> dict[str, Any]:
         raise SpecError(f"the ledger is no valid Python: {error.msg}", where=where, next_step="correct it") from None
     except (Exception, SystemExit) as error:
         where = place(error, str(path))
-        raise SpecError(f"the ledger can't be loaded: {told(error)}", where=where, next_step="correct it") from error
+        raise SpecError(
+            f"the ledger can't be loaded: {description(error)}", where=where, next_step="correct it"
+        ) from error
     finally:
         sys.path.remove(folder)
     return vars(module)

@@ -36,16 +36,16 @@ class WrittenValue(Model):
 
 def read(backend: Backend, where: Mapping[str, WrittenValue]) -> dict[str, float]:
     """The values by name; those that are written nowhere and have no default are missing."""
-    found = {}
+    values = {}
     for name, place in where.items():
         text = (backend.get(place.node, place.path) or b"").decode(errors="replace")
         match = re.search(place.pattern, re.sub(r"(?m)^\s*[#!].*$", "", text))
         if match:
-            said = match[2] if match.re.groups > 1 and match[2] else place.unit
-            found[name] = round(float(match[1]) * UNITS.get(said, 1.0), 6)
+            unit = match[2] if match.re.groups > 1 and match[2] else place.unit
+            values[name] = round(float(match[1]) * UNITS.get(unit, 1.0), 6)
         elif place.default is not None:
-            found[name] = place.default
-    return found
+            values[name] = place.default
+    return values
 
 
 def allowed(formula: str, values: Mapping[str, object]) -> float | None:

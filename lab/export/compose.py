@@ -69,14 +69,14 @@ def secret_files(plan: Plan, secrets: Mapping[str, str]) -> dict[str, str]:
 def document(plan: Plan) -> str:
     """The Compose document."""
     volumes = {f"{node.name}-{key}": None for node in plan.nodes for key in node.volumes}
-    made = {
+    content = {
         "services": {node.name: _service(plan, node) for node in plan.nodes},
         "networks": {
             "cluster": {"ipam": {"config": [{"subnet": str(plan.network.cidr), "gateway": str(plan.network.gateway)}]}}
         },
         "volumes": volumes,
     }
-    return HEADER + yaml.dump(made, Dumper=_Plain, sort_keys=False, width=120)
+    return HEADER + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=120)
 
 
 def names(node: NodePlan) -> dict[str, str]:

@@ -133,12 +133,12 @@ def edge_id(left: str, right: str) -> str:
 
 
 def _columns(plan: Plan) -> list[list[NodePlan]]:
-    found: dict[str, list[NodePlan]] = {}
+    columns: dict[str, list[NodePlan]] = {}
     for nodes in tiers(plan):
         role = nodes[0].role
         above = _picture(nodes).column
-        found.setdefault(above if above in found else role, []).extend(nodes)
-    return list(found.values())
+        columns.setdefault(above if above in columns else role, []).extend(nodes)
+    return list(columns.values())
 
 
 def _box(node: NodePlan, at: tuple[float, float]) -> str:

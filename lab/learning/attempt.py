@@ -85,28 +85,28 @@ class Attempt:
             SpecError: a node of the lesson does not run, or does not boot.
         """
         self._admit()
-        outcome = self._asked(task, task.within if within is None else within)
+        outcome = self._outcome(task, task.within if within is None else within)
         progress.keep(self.backend, self.progress.checked(task.id, outcome))
         return outcome
 
-    def _asked(self, task: Task, within: float) -> CheckOutcome:
+    def _outcome(self, task: Task, within: float) -> CheckOutcome:
         outcome = unknown("no check was made")
-        for kind, told in task.checks:
-            asked = question(kind, filled(told, self.known, f"task {task.id}"), f"task {task.id}")
-            outcome = self._answer(asked, 0 if asked.kind.breaks else within)
+        for kind, parameters in task.checks:
+            check = question(kind, filled(parameters, self.known, f"task {task.id}"), f"task {task.id}")
+            outcome = self._answer(check, 0 if check.kind.breaks else within)
             if not outcome.green:
                 return outcome
         return outcome
 
-    def _answer(self, asked: Question, within: float) -> CheckOutcome:
+    def _answer(self, check: Question, within: float) -> CheckOutcome:
         """The answer of one check: green at any time within the limit, else that at its end."""
         try:
             if not within:
-                return asked.ask(self.scene)
+                return check.ask(self.scene)
             what = "the check to be green"
-            return self.backend.clock.until(what, within, partial(asked.ask, self.scene), lambda one: one.green)
+            return self.backend.clock.until(what, within, partial(check.ask, self.scene), lambda one: one.green)
         except NotReady:
-            return asked.ask(self.scene)
+            return check.ask(self.scene)
         except LabError as error:
             return unknown(error.what)
 
@@ -195,19 +195,19 @@ class Attempt:
             raise SpecError(
                 f"the task '{task.id}' is not green yet", next_step="'lab learn check' first; 'lab learn hint' helps"
             )
-        found = [self._compared(step.node, path) for step in task.solution for path in step.files]
-        if not found:
+        files = [self._compared(step.node, path) for step in task.solution for path in step.files]
+        if not files:
             raise SpecError(f"the task '{task.id}' has no file to compare: it was done by commands")
-        return found
+        return files
 
     def _compared(self, node: str, path: str) -> Compared:
-        wanted = self._file(node, path)
+        file = self._file(node, path)
         own = (self.backend.get(node, path) or b"").decode(errors="replace")
         masked = own
         for name, value in secrets.peek(self.scene.plan).items():
-            masked = masked.replace(value, f"<secret {name}>") if name in wanted.secrets else masked
+            masked = masked.replace(value, f"<secret {name}>") if name in file.secrets else masked
         lines = difflib.unified_diff(
-            wanted.masked.splitlines(), masked.splitlines(), f"the lab's {path}", f"yours, on {node}", lineterm=""
+            file.masked.splitlines(), masked.splitlines(), f"the lab's {path}", f"yours, on {node}", lineterm=""
         )
         return Compared(node, path, "\n".join(lines))
 
@@ -237,16 +237,16 @@ def opened(backend: Backend) -> Attempt:
             f"no lesson was started on the cluster '{backend.cluster}'",
             next_step="'lab learn list' lists the lessons, 'lab learn start 1' starts the first",
         )
-    made = attempt(lesson(name), backend)
-    wanted = {node.name: node.by_hand for node in made.scene.plan.nodes}
-    found = {node.name: node.fixed.by_hand for node in existing.nodes}
-    if other := [node for node in wanted if found.get(node) != wanted[node]]:
+    current = attempt(lesson(name), backend)
+    planned = {node.name: node.by_hand for node in current.scene.plan.nodes}
+    actual = {node.name: node.fixed.by_hand for node in existing.nodes}
+    if other := [node for node in planned if actual.get(node) != planned[node]]:
         raise SpecError(
             f"the cluster '{backend.cluster}' was changed since the lesson {name} began: {other[0]} is another one",
             where=other[0],
-            next_step=f"'lab learn start {made.lesson.number}' creates the lesson's cluster again",
+            next_step=f"'lab learn start {current.lesson.number}' creates the lesson's cluster again",
         )
-    return made
+    return current
 
 
 def attempt(of: Lesson, backend: Backend) -> Attempt:

@@ -97,8 +97,8 @@ class Task(Model):
     @property
     def checks(self) -> list[tuple[str, dict[str, Any]]]:
         """The checks in order: kind and input."""
-        said = self.check if isinstance(self.check, list) else [self.check]
-        return [pair for each in said for pair in each.items()]
+        entries = self.check if isinstance(self.check, list) else [self.check]
+        return [pair for each in entries for pair in each.items()]
 
 
 class LessonData(Model):

@@ -88,12 +88,12 @@ class Lesson:
         Raises:
             SpecError: there is none.
         """
-        said = self.data.topology
-        found = assets.topologies().get(said, self.folder / said)
-        if not found.is_file():
+        name = self.data.topology
+        path = assets.topologies().get(name, self.folder / name)
+        if not path.is_file():
             hint = f"a file of {self.folder}, or one of {', '.join(assets.topologies())}"
-            raise SpecError(f"the lesson {self.name} has no topology '{said}'", where=str(self.folder), next_step=hint)
-        return found
+            raise SpecError(f"the lesson {self.name} has no topology '{name}'", where=str(self.folder), next_step=hint)
+        return path
 
 
 def lesson(name: str | int) -> Lesson:
@@ -103,12 +103,12 @@ def lesson(name: str | int) -> Lesson:
         SpecError: there is none, or it is not valid.
     """
     folders = assets.lessons()
-    said = str(name)
-    found = [key for key in folders if key == said or (said.isdecimal() and int(key[:2]) == int(said))]
-    if not found:
-        hint = nearest(said, folders, "there are")
-        raise SpecError(f"there is no lesson '{said}'; {hint}", next_step="'lab learn list' lists them")
-    return read(folders[found[0]])
+    text = str(name)
+    matches = [key for key in folders if key == text or (text.isdecimal() and int(key[:2]) == int(text))]
+    if not matches:
+        hint = nearest(text, folders, "there are")
+        raise SpecError(f"there is no lesson '{text}'; {hint}", next_step="'lab learn list' lists them")
+    return read(folders[matches[0]])
 
 
 def lessons() -> list[Lesson]:
@@ -137,20 +137,20 @@ def read(folder: Path) -> Lesson:
                 next_step=f"add one: '## {task.title} {{#{task.id}}}'",
             )
     wrong = tuple(_wrong(path) for path in sorted((folder / "wrong").glob("*.sh")))
-    made = Lesson(folder.name, folder, data, text, wrong)
+    loaded = Lesson(folder.name, folder, data, text, wrong)
     for answer in wrong:
-        made.task(answer.task)
-    return made
+        loaded.task(answer.task)
+    return loaded
 
 
 def _wrong(path: Path) -> WrongAnswer:
     text = reading.text(path, LESSON)
-    said: Mapping[str, str] = dict(HEADER.findall(text))
-    missing = [key for key in ("task", "node", "hint") if key not in said]
+    header: Mapping[str, str] = dict(HEADER.findall(text))
+    missing = [key for key in ("task", "node", "hint") if key not in header]
     if missing:
         raise SpecError(
             f"the wrong answer {path.name} does not say '{missing[0]}'",
             where=str(path),
             next_step="its first lines are '# task: ID', '# node: NODE' and '# hint: REASON'",
         )
-    return WrongAnswer(path.stem, said["task"], said["node"], said["hint"], text, said.get("from") == "solved")
+    return WrongAnswer(path.stem, header["task"], header["node"], header["hint"], text, header.get("from") == "solved")

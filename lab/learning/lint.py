@@ -37,92 +37,94 @@ ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin
 def problems(lesson: Lesson, backend: Backend) -> list[str]:
     """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
     try:
-        made = attempt(lesson, backend)
+        subject = attempt(lesson, backend)
     except SpecError as error:
         return [error.what]
-    found = [*_size(made), *_texts(made)]
+    sentences = [*_size(subject), *_texts(subject)]
     for task in lesson.data.tasks:
-        found += _task(made, task)
+        sentences += _task(subject, task)
     for step in lesson.data.broken:
-        found += _step(made, step, "broken")
+        sentences += _step(subject, step, "broken")
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
-            found.append(f"the wrong answer {answer.name} names the hint '{answer.hint}', which {task.id} has not")
-        if answer.node not in _nodes(made):
-            found.append(f"the wrong answer {answer.name} is for {answer.node}, which the lesson has not")
-    return found
+            sentences.append(f"the wrong answer {answer.name} names the hint '{answer.hint}', which {task.id} has not")
+        if answer.node not in _nodes(subject):
+            sentences.append(f"the wrong answer {answer.name} is for {answer.node}, which the lesson has not")
+    return sentences
 
 
-def _nodes(made: Attempt) -> list[str]:
-    return [node.name for node in made.scene.plan.nodes]
+def _nodes(subject: Attempt) -> list[str]:
+    return [node.name for node in subject.scene.plan.nodes]
 
 
-def _size(made: Attempt) -> Iterator[str]:
-    data = made.lesson.data
-    if len(_nodes(made)) > NODES:
-        yield f"{len(_nodes(made))} nodes are more than {NODES}"
+def _size(subject: Attempt) -> Iterator[str]:
+    data = subject.lesson.data
+    if len(_nodes(subject)) > NODES:
+        yield f"{len(_nodes(subject))} nodes are more than {NODES}"
     if not data.broken and len(data.tasks) not in TASKS:
         yield f"{len(data.tasks)} tasks; a lesson has {TASKS.start} to {TASKS.stop - 1}"
     if data.minutes > FULL_TIME:
         yield f"{data.minutes} minutes are more than {FULL_TIME}"
 
 
-def _task(made: Attempt, task: Task) -> Iterator[str]:
+def _task(subject: Attempt, task: Task) -> Iterator[str]:
     """The problems of one task."""
-    if not any(answer.task == task.id for answer in made.lesson.wrong):
+    if not any(answer.task == task.id for answer in subject.lesson.wrong):
         yield f"the task {task.id} has no wrong answer"
     reasons = {"unknown"}
-    for kind, told in task.checks:
+    for kind, parameters in task.checks:
         try:
-            asked = question(kind, filled(told, made.known), f"task {task.id}")
+            check = question(kind, filled(parameters, subject.known), f"task {task.id}")
         except SpecError as error:
             yield error.what
             continue
-        reasons |= {*asked.kind.reasons, str(getattr(asked.told, "reason", "unknown"))}
-        for name in asked.told.nodes:
-            if name not in _nodes(made):
+        reasons |= {*check.kind.reasons, str(getattr(check.parameters, "reason", "unknown"))}
+        for name in check.parameters.nodes:
+            if name not in _nodes(subject):
                 yield f"a check of {task.id} asks {name}, which the lesson has not"
     for name in task.hints.reasons:
         if name not in reasons:
             yield f"{task.id} has a hint for '{name}', a reason that none of its checks gives"
     for step in task.solution:
-        yield from _step(made, step, task.id)
+        yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
 
 
-def _step(made: Attempt, step: LessonStep, what: str) -> Iterator[str]:
+def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:
     """The problems of one step."""
-    if step.node and step.node not in _nodes(made):
+    if step.node and step.node not in _nodes(subject):
         yield f"a step of {what} is for {step.node}, which the lesson has not"
         return
     if step.node:
-        node = made.scene.plan.node(step.node)
+        node = subject.scene.plan.node(step.node)
         rendered = {file.path for file in (*node.files, *node.withheld)}
         yield from (f"{what}: the lab renders no {path} for {node.name}" for path in step.files if path not in rendered)
     try:
-        filled(step.run, made.known)
+        filled(step.run, subject.known)
         if step.fault:
-            fault(filled(step.fault, made.known))
+            fault(filled(step.fault, subject.known))
     except SpecError as error:
         yield f"{what}: {error.what}"
 
 
-def _texts(made: Attempt) -> Iterator[str]:
+def _texts(subject: Attempt) -> Iterator[str]:
     """Texts that can't be filled in, paths that no node has, questions without folded answers."""
-    text = made.lesson.text
-    hints = [hint for task in made.lesson.data.tasks for hint in (*task.hints.steps, *task.hints.reasons.values())]
+    text = subject.lesson.text
+    hints = [hint for task in subject.lesson.data.tasks for hint in (*task.hints.steps, *task.hints.reasons.values())]
     try:
-        bodies = [made.text(name) for name in ("intro", *text.sections)] + [filled(hint, made.known) for hint in hints]
+        bodies = [subject.text(name) for name in ("intro", *text.sections)] + [
+            filled(hint, subject.known) for hint in hints
+        ]
     except SpecError as error:
         yield error.what
         return
-    there, mounted = paths(made), _mounts(made)
+    there, mounted = paths(subject), _mounts(subject)
     for path in sorted({path for body in bodies for path in PATH.findall(body)}):
         if path not in there and not f"{path}/".startswith((*MADE, *ELSEWHERE, *mounted)):
             yield f"the text names {path}, which no node of the lesson has"
-    known = {task.id for task in made.lesson.data.tasks}
+    known = {task.id for task in subject.lesson.data.tasks}
     for name in text.sections:
         if name not in known and name not in AFTER:
             yield f"the section '{name}' belongs to no task"
@@ -130,20 +132,20 @@ def _texts(made: Attempt) -> Iterator[str]:
         yield "no question has an answer that is folded away (<details>)"
 
 
-def _mounts(made: Attempt) -> list[str]:
+def _mounts(subject: Attempt) -> list[str]:
     """The folders where a shared volume is mounted on a node of the lesson."""
-    lists = [file.text for node in made.scene.plan.nodes for file in node.files if file.path == MOUNTS]
+    lists = [file.text for node in subject.scene.plan.nodes for file in node.files if file.path == MOUNTS]
     return [f"{line.split()[1]}/" for text in lists for line in text.splitlines() if line]
 
 
-def paths(made: Attempt) -> set[str]:
+def paths(subject: Attempt) -> set[str]:
     """All paths of files that the lesson's nodes have: rendered, withheld, and of their images, with their folders."""
-    found: set[str] = set()
-    for node in made.scene.plan.nodes:
+    all_paths: set[str] = set()
+    for node in subject.scene.plan.nodes:
         files = [file.path for file in (*node.files, *node.withheld)]
-        files += [name.removeprefix("rootfs") for name in recipe(node.role, made.scene.plan.family).context]
+        files += [name.removeprefix("rootfs") for name in recipe(node.role, subject.scene.plan.family).context]
         files += list(manifest(node.role).merged("volumes").values())
         for path in files:
             parts = path.split("/")
-            found |= {"/".join(parts[: count + 1]) for count in range(1, len(parts))}
-    return found
+            all_paths |= {"/".join(parts[: count + 1]) for count in range(1, len(parts))}
+    return all_paths

@@ -81,8 +81,8 @@ def begin(backend: Backend, lesson: str) -> LessonProgress:
     """Notes that a lesson was started; what was done of it before is kept."""
     notes(backend).note(CURRENT, lesson)
     before = read(backend, lesson)
-    made = before if before.begun else replace(before, begun=int(time.time()))
-    return keep(backend, made)
+    started = before if before.begun else replace(before, begun=int(time.time()))
+    return keep(backend, started)
 
 
 def read(backend: Backend, lesson: str) -> LessonProgress:
@@ -92,13 +92,13 @@ def read(backend: Backend, lesson: str) -> LessonProgress:
 
 def all_of(backend: Backend) -> dict[str, LessonProgress]:
     """How far each lesson is that was started on this cluster."""
-    found = {}
+    lessons = {}
     for key, text in noted(backend).items():
         if key.startswith(PREFIX):
-            said = json.loads(text)
-            tasks = {name: TaskProgress(**task) for name, task in said["tasks"].items()}
-            found[said["lesson"]] = LessonProgress(said["lesson"], said["begun"], said["broken"], tasks)
-    return found
+            record = json.loads(text)
+            tasks = {name: TaskProgress(**task) for name, task in record["tasks"].items()}
+            lessons[record["lesson"]] = LessonProgress(record["lesson"], record["begun"], record["broken"], tasks)
+    return lessons
 
 
 def keep(backend: Backend, progress: LessonProgress) -> LessonProgress:

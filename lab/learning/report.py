@@ -34,32 +34,32 @@ def state(done: TaskProgress) -> str:
     return "red" if done.tries else "open"
 
 
-def rows(cluster: str, found: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
+def rows(cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
     """A row for each task of each lesson, by the names of `COLUMNS`."""
-    return [_row(cluster, lesson, task, done.of(task.id)) for lesson, done in found for task in lesson.data.tasks]
+    return [_row(cluster, lesson, task, done.of(task.id)) for lesson, done in lessons for task in lesson.data.tasks]
 
 
 def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[str, Any]:
     when = datetime.fromtimestamp(done.green, UTC).isoformat(timespec="seconds") if done.green else ""
-    said = {key: value for key, value in asdict(done).items() if key in COLUMNS}
-    return {"cluster": cluster, "lesson": lesson.name, "task": task.id, "state": state(done)} | said | {"green": when}
+    fields = {key: value for key, value in asdict(done).items() if key in COLUMNS}
+    return {"cluster": cluster, "lesson": lesson.name, "task": task.id, "state": state(done)} | fields | {"green": when}
 
 
-def written(kind: str, cluster: str, found: Sequence[tuple[Lesson, LessonProgress]]) -> str:
+def written(kind: str, cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> str:
     """The report in one of `FORMATS` but `table`."""
-    made = rows(cluster, found)
-    return {"json": _json, "csv": _csv, "junit": _junit, "page": _page}[kind](made)
+    table = rows(cluster, lessons)
+    return {"json": _json, "csv": _csv, "junit": _junit, "page": _page}[kind](table)
 
 
-def _json(made: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(made, indent=2)
+def _json(table: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(table, indent=2)
 
 
-def _csv(made: Sequence[Mapping[str, Any]]) -> str:
+def _csv(table: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _plain(row[key]) for key in COLUMNS} for row in made)
+    writer.writerows({key: _plain(row[key]) for key in COLUMNS} for row in table)
     return out.getvalue().rstrip("\n")
 
 
@@ -68,10 +68,10 @@ def _plain(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
-def _junit(made: Sequence[Mapping[str, Any]]) -> str:
+def _junit(table: Sequence[Mapping[str, Any]]) -> str:
     root = ET.Element("testsuites")
-    for name in dict.fromkeys(row["lesson"] for row in made):
-        mine = [row for row in made if row["lesson"] == name]
+    for name in dict.fromkeys(row["lesson"] for row in table):
+        mine = [row for row in table if row["lesson"] == name]
         counts = {
             "tests": len(mine),
             "failures": sum(row["state"] == "red" for row in mine),
@@ -84,20 +84,20 @@ def _junit(made: Sequence[Mapping[str, Any]]) -> str:
                 ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
             if row["state"] == "open":
                 ET.SubElement(case, "skipped")
-            said = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
-            ET.SubElement(case, "system-out").text = said
+            summary = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
+            ET.SubElement(case, "system-out").text = summary
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
 
 
-def _page(made: Sequence[Mapping[str, Any]]) -> str:
+def _page(table: Sequence[Mapping[str, Any]]) -> str:
     cells = ("lesson", "state", "task", "tries", "hints", "green", "says")
     head = "".join(f"<th>{name}</th>" for name in cells)
     body = "".join(
         f'<tr class="{row["state"]}">' + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in cells) + "</tr>"
-        for row in made
+        for row in table
     )
-    title = f"Lessons on {made[0]['cluster']}" if made else "Lessons"
+    title = f"Lessons on {table[0]['cluster']}" if table else "Lessons"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"

@@ -45,12 +45,12 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
         progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
     progress.begin(backend, lesson.name)  # first: an interrupted start is continued by the next one
     up(cluster or lesson.cluster(backend.cluster), backend, report)
-    made = attempt(lesson, backend)
-    if not made.progress.broken:
+    current = attempt(lesson, backend)
+    if not current.progress.broken:
         for step in lesson.data.broken:
-            made.do(step, f"the fault of the lesson {lesson.name}")
-        progress.keep(backend, replace(made.progress, broken=True))
-    return made
+            current.do(step, f"the fault of the lesson {lesson.name}")
+        progress.keep(backend, replace(current.progress, broken=True))
+    return current
 
 
 def admit(backend: Backend) -> None:
@@ -90,8 +90,8 @@ def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
     last = before[-1]
     if progress.current(backend) not in ("", last.name):
         _clear(backend, report)
-    made = last.cluster(backend.cluster).model_copy(update={"by_hand": {}})
-    up(made, backend, report)
+    cluster = last.cluster(backend.cluster).model_copy(update={"by_hand": {}})
+    up(cluster, backend, report)
     progress.begin(backend, last.name)
     return last
 
@@ -102,30 +102,30 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
     Raises:
         SpecError: the lesson has no such node.
     """
-    found = opened(backend)
-    planned = {node.name: node for node in found.scene.plan.nodes}
+    current = opened(backend)
+    planned = {node.name: node for node in current.scene.plan.nodes}
     if name not in planned:
-        raise SpecError(f"the lesson {found.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
-    wanted = _as_made(found)
+        raise SpecError(f"the lesson {current.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
+    cluster = _as_made(current)
     existing = backend.observe().node(name)
     if existing:
         if existing.state is State.RUNNING:
             backend.stop(name)
         backend.remove(name)
-    up(wanted, backend, report)
+    up(cluster, backend, report)
     folders = list(planned[name].volumes.values())
     if folders:
         if not hand.boots(backend, name):
             raise BackendError(hand.does_not_boot(backend, name), where=name)
         backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
         backend.stop(name)
-        up(wanted, backend, report)
+        up(cluster, backend, report)
 
 
-def _as_made(found: Attempt) -> Cluster:
+def _as_made(current: Attempt) -> Cluster:
     """The lesson's topology with the family and the published ports of the cluster that exists."""
-    existing = found.backend.observe()
-    cluster = found.lesson.cluster(found.backend.cluster, family=existing.family)
+    existing = current.backend.observe()
+    cluster = current.lesson.cluster(current.backend.cluster, family=existing.family)
     ports = {name: existing.ports.get(name, OFF) for name in cluster.ports.by_name()} if existing.nodes else {}
     return cluster.model_copy(update={"ports": cluster.ports.changed(ports)})
 
@@ -148,7 +148,7 @@ def reset(backend: Backend, report: Report) -> str:
 
 def _clear(backend: Backend, report: Report) -> None:
     """Removes the nodes and the data; how far other lessons are stays noted."""
-    kept = progress.all_of(backend)
+    records = progress.all_of(backend)
     down(backend, report, volumes=True)
-    for each in kept.values():
+    for each in records.values():
         progress.keep(backend, each)

@@ -45,10 +45,10 @@ class LessonText:
         Raises:
             SpecError: a section is missing or there twice.
         """
-        found = list(HEADING.finditer(text))
-        ends = [match.start() for match in found[1:]] + [len(text)]
+        headings = list(HEADING.finditer(text))
+        ends = [match.start() for match in headings[1:]] + [len(text)]
         sections: dict[str, TextSection] = {}
-        for match, end in zip(found, ends, strict=False):
+        for match, end in zip(headings, ends, strict=False):
             if match["id"] in sections:
                 raise SpecError(f"two sections have the id '{match['id']}'", where=where)
             sections[match["id"]] = TextSection(match["title"], text[match.end() : end].strip())
@@ -57,7 +57,7 @@ class LessonText:
                 raise SpecError(
                     f"the section '{name}' is missing", where=where, next_step=f"add '## ... {{#{name}}}' at the end"
                 )
-        return cls(text[: found[0].start()].strip(), sections)
+        return cls(text[: headings[0].start()].strip(), sections)
 
 
 def folded(markdown: str, *, answers: bool = False) -> str:

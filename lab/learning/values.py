@@ -42,20 +42,20 @@ def names(data: LessonData, lesson: str, cluster: Cluster, plan: Plan) -> dict[s
     }
 
 
-def filled(said: Any, known: Mapping[str, Any], where: str = "") -> Any:  # noqa: ANN401  YAML's values
+def filled(template: Any, known: Mapping[str, Any], where: str = "") -> Any:  # noqa: ANN401  YAML's values
     """A text with its names filled in; of lists and mappings all texts.
 
     Raises:
         SpecError: it names something that is not known.
     """
-    if isinstance(said, dict):
-        return {key: filled(value, known, where) for key, value in said.items()}
-    if isinstance(said, list):
-        return [filled(value, known, where) for value in said]
-    if not isinstance(said, str) or ("{{" not in said and "{%" not in said):
-        return said
+    if isinstance(template, dict):
+        return {key: filled(value, known, where) for key, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, known, where) for value in template]
+    if not isinstance(template, str) or ("{{" not in template and "{%" not in template):
+        return template
     try:
-        return _JINJA.from_string(said).render(known)
+        return _JINJA.from_string(template).render(known)
     except TemplateError as error:
         known_names = ", ".join(known)
         raise SpecError(f"{error}", where=where, next_step=f"known names: {known_names}") from None

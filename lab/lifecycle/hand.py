@@ -22,8 +22,8 @@ def boots(backend: Backend, name: str) -> bool:
     """Waits until the supervisor of a started node runs; whether it did. Services may run or not."""
 
     def ask() -> bool:
-        found = backend.observe().node(name)
-        if found is None or found.state is not State.RUNNING:
+        node = backend.observe().node(name)
+        if node is None or node.state is not State.RUNNING:
             return True  # it has ended
         return backend.run(name, SUPERVISED, seconds=5).ok
 

@@ -81,17 +81,17 @@ def _one(node: NodePlan, existing: Existing, manifest: Mapping[str, str], presen
     return Action(Kind.KEEP, node.name)
 
 
-def _by_hand(found: Observed) -> Action:
+def _by_hand(existing: Observed) -> Action:
     """A node that a person configures keeps all that they made of it; it is started where it does not run."""
-    if found.state is State.RUNNING:
-        return Action(Kind.KEEP, found.name, BY_HAND)
-    return Action(Kind.START, found.name, f"is {found.state.value}; {BY_HAND}", start=True)
+    if existing.state is State.RUNNING:
+        return Action(Kind.KEEP, existing.name, BY_HAND)
+    return Action(Kind.START, existing.name, f"is {existing.state.value}; {BY_HAND}", start=True)
 
 
-def _displaced(found: Observed, node: NodePlan) -> bool:
+def _displaced(existing: Observed, node: NodePlan) -> bool:
     """Whether a node can't stay where it is, also one that is by hand."""
-    moved = (found.address, found.fixed.publish) != (node.address, node.publish)
-    return moved or found.detached or found.state is State.CREATED
+    moved = (existing.address, existing.fixed.publish) != (node.address, node.publish)
+    return moved or existing.detached or existing.state is State.CREATED
 
 
 def _unusable(observed: Observed, node: NodePlan) -> str:

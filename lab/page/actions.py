@@ -39,7 +39,7 @@ class Work:
 
     Attributes:
         state: `running`, `done` or `failed`.
-        said: what it is at, or what came of it.
+        message: the current step, or the result; `said` in the state.
         until: when it is reverted by itself (Unix seconds); None where it is not, or not yet known.
         link: what to open, such as a report; empty for nothing.
     """
@@ -48,14 +48,20 @@ class Work:
     command: str
     begun: float
     state: str = "running"
-    said: str = ""
+    message: str = ""
     until: float | None = None
     ended: float | None = None
     link: str = ""
 
 
-class Said(Silent):
-    """A report that keeps the last line, as what a work is at."""
+def _shown(work: Work) -> dict[str, Any]:
+    """A work as a value of the state."""
+    fields = asdict(work)
+    return {"said" if key == "message" else key: value for key, value in fields.items()}
+
+
+class WorkReport(Silent):
+    """A report that keeps the last line, as the current step of a work."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -111,9 +117,9 @@ class Actions:
             SpecError: not valid; nothing was begun.
         """
         offer = offers.named(name, self.offered)
-        given = {key: value for key, value in settings.items() if value}
-        span = given.pop("for", offers.DEFAULT_SPAN)
-        values = {**given, "target": target, "role": target, "for": span}
+        parameters = {key: value for key, value in settings.items() if value}
+        span = parameters.pop("for", offers.DEFAULT_SPAN)
+        values = {**parameters, "target": target, "role": target, "for": span}
         shown = replace(offer, command=offer.command.replace(" --for {for}", "")) if span == "none" else offer
         text = offers.command(shown, values, self.suffix)
         seconds = None if span == "none" else units.seconds(span)
@@ -121,9 +127,9 @@ class Actions:
             raise SpecError(f"{span} is not possible", where="for", next_step="at most an hour, or 'none'")
         if offer.timed:
             nodes = targets(self._backend, target, random.Random())  # noqa: S311  a choice, no secret
-            return self.begin(text, lambda tell, stop: self._fault(name, nodes, given, seconds, tell, stop))
+            return self.begin(text, lambda tell, stop: self._fault(name, nodes, parameters, seconds, tell, stop))
         act = {"start": self._start, "switchover": self._switchover, "scale": self._scale}[name]
-        return self.begin(text, lambda tell, _: act(target, given, tell))
+        return self.begin(text, lambda tell, _: act(target, parameters, tell))
 
     def begin(self, command: str, act: Callable[[Callable[..., None], threading.Event], str]) -> Work:
         """Begins a work in a thread of its own. `act` is given how to tell what it is at, and when to stop."""
@@ -161,18 +167,20 @@ class Actions:
     def _run(
         self, number: int, act: Callable[[Callable[..., None], threading.Event], str], stop: threading.Event
     ) -> None:
-        def tell(said: str | None = None, **changes: Any) -> None:
-            self._change(number, **({"said": said} if said is not None else {}), **changes)
+        def tell(message: str | None = None, **changes: Any) -> None:
+            self._change(number, **({"message": message} if message is not None else {}), **changes)
 
         try:
-            said = act(tell, stop)
-            self._change(number, state="done", said=said, ended=time.time(), until=None)
+            message = act(tell, stop)
+            self._change(number, state="done", message=message, ended=time.time(), until=None)
         except LabError as error:
             more = f" ({error.next_step})" if error.next_step else ""
-            self._change(number, state="failed", said=f"{error.what}{more}", ended=time.time(), until=None)
+            self._change(number, state="failed", message=f"{error.what}{more}", ended=time.time(), until=None)
             self._collector.say("", "page", f"failed: {self.works[number].command}", str(error))
         except Exception as error:
-            self._change(number, state="failed", said=f"{type(error).__name__}: {error}", ended=time.time(), until=None)
+            self._change(
+                number, state="failed", message=f"{type(error).__name__}: {error}", ended=time.time(), until=None
+            )
             raise
         finally:
             self._stops.pop(number, None)
@@ -185,19 +193,21 @@ class Actions:
     def _values(self) -> dict[str, Any]:
         with self._lock:
             works = list(self.works.values())
-        return {f"work/{work.id}": asdict(work) for work in works}
+        return {f"work/{work.id}": _shown(work) for work in works}
 
     def _fault(  # noqa: PLR0913, PLR0917  the parts of a fault
         self,
         name: str,
         nodes: tuple[str, ...],
-        given: Mapping[str, str],
+        parameters: Mapping[str, str],
         seconds: float | None,
         tell: Callable[..., None],
         stop: threading.Event,
     ) -> str:
         """Injects a fault, verifies it, and reverts it after a time or when it is told to."""
-        values: dict[str, Any] = {key: PARSED[key](value) if key in PARSED else value for key, value in given.items()}
+        values: dict[str, Any] = {
+            key: PARSED[key](value) if key in PARSED else value for key, value in parameters.items()
+        }
         if others := values.pop("from", ""):
             values["others"] = targets(self._backend, others, random.Random())  # noqa: S311
         chosen = fault({"kind": name, "nodes": nodes, **values})
@@ -241,15 +251,15 @@ class Actions:
         role = next(node.role for node in self._backend.observe().nodes if node.name == target)
         return f"{SWITCHOVERS[role].act(self._backend, target)} is the primary now"
 
-    def _scale(self, role: str, given: Mapping[str, str], tell: Callable[..., None]) -> str:
+    def _scale(self, role: str, parameters: Mapping[str, str], tell: Callable[..., None]) -> str:
         from lab.lifecycle.up import up
 
         cluster = self._collector.cluster or self._collector.topology
-        wanted = scaled(cluster, [f"{role}={given.get('count', '')}"])
-        report = Said(tell)
-        with held(cluster.name, f"lab up --scale {role}={given['count']}", report):
-            up(wanted, self._backend, report)
-        return f"{role} has {given['count']} nodes"
+        topology = scaled(cluster, [f"{role}={parameters.get('count', '')}"])
+        report = WorkReport(tell)
+        with held(cluster.name, f"lab up --scale {role}={parameters['count']}", report):
+            up(topology, self._backend, report)
+        return f"{role} has {parameters['count']} nodes"
 
     def _heal(self, tell: Callable[..., None]) -> str:
         tell("reverting all faults")

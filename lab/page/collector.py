@@ -79,7 +79,7 @@ class Collector:
         self.doomed: dict[str, float] = {}
         self._events: deque[dict[str, Any]] = deque()
         self._attention = 0.0
-        self._wanted = time.monotonic()
+        self._last_view = time.monotonic()
         self._proofs: dict[str, Proof] = {}
         self._pools: dict[str, dict[str, bool]] = {}
         self._holder: str | None = None
@@ -106,7 +106,7 @@ class Collector:
 
     def wake(self) -> None:
         """Ends the idle state for a while: the page is looked at."""
-        idle, self._wanted = self.idle, time.monotonic()
+        idle, self._last_view = self.idle, time.monotonic()
         if idle:
             self._poked.set()
 
@@ -127,7 +127,7 @@ class Collector:
     @property
     def idle(self) -> bool:
         """Whether there is no viewer and no work."""
-        looked = self.store.viewers or time.monotonic() < self._wanted + IDLE_SECONDS
+        looked = self.store.viewers or time.monotonic() < self._last_view + IDLE_SECONDS
         return not looked and not any(busy() for busy in self.busy)
 
     def say(self, node: str, kind: str, text: str, raw: str) -> None:
@@ -171,15 +171,17 @@ class Collector:
             self.checks.want({})
             return
         rate = self.backend.clock.rate
-        asked = streams(self.plan, self.cluster.site)
-        self.probing.want(at_pace(asked, pace, rate), pace)
-        self.visiting.want(self._visits(asked), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None)
-        probed = [stream.name for stream in asked]
+        probe_streams = streams(self.plan, self.cluster.site)
+        self.probing.want(at_pace(probe_streams, pace, rate), pace)
+        self.visiting.want(
+            self._visits(probe_streams), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None
+        )
+        probed = [stream.name for stream in probe_streams]
         self.checks.want(to_check(self.engine.look.existing.nodes, probed, self._proofs, fed=self._fed))
 
-    def _visits(self, asked: Sequence[Stream]) -> list[Stream]:
+    def _visits(self, probe_streams: Sequence[Stream]) -> list[Stream]:
         """The requests of the gentle load: those of the probe of the site, on kept connections."""
-        site = next((stream for stream in asked if stream.name == probes.SITE), None)
+        site = next((stream for stream in probe_streams if stream.name == probes.SITE), None)
         rate = self.backend.clock.page_rate(VISITORS)
         return [Stream(VISITS, site.url, rate)] if site and self.visitors else []
 
@@ -192,16 +194,16 @@ class Collector:
         """Takes what the sources have, and publishes what changed."""
         look, now = self.engine.look, time.time()
         self._follow(look)
-        found = self._events_of(look, now)
+        events = self._events_of(look, now)
         shown = self._points(now)
         values = self._values(look, now)
         while self._events:
-            found.append(self._events.popleft())
+            events.append(self._events.popleft())
         due = time.monotonic() >= self._published + BEAT_SECONDS
-        if due or shown or found or values != self._before(values):
+        if due or shown or events or values != self._before(values):
             self._published = time.monotonic()
             self.beaten = now
-            self.store.publish(values, shown, found, at=now)
+            self.store.publish(values, shown, events, at=now)
 
     def _before(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The published values, with the ages of now: they alone are no reason to publish."""
@@ -226,34 +228,34 @@ class Collector:
 
     def _events_of(self, look: Look, now: float) -> list[dict[str, Any]]:
         """What changed since the last turn, as events."""
-        found = [words.event(at, node, "log", said, raw) for at, node, said, raw in self.listener.fetch()]
+        events = [words.event(at, node, "log", text, raw) for at, node, text, raw in self.listener.fetch()]
         for change, fault in self.faults.note(look.faults, view.running(look), now):
-            found.append(words.of_fault(change, fault, now))
+            events.append(words.of_fault(change, fault, now))
             self._attention = max(self._attention, time.monotonic() + CLOSE_SECONDS)
         if look.at and now - look.at < STALE_SECONDS:
             proofs = view.proofs(
-                look, self.probing.answers.latest, self.checks.found, self.faults.active, now, dict(self.doomed)
+                look, self.probing.answers.latest, self.checks.proofs, self.faults.active, now, dict(self.doomed)
             )
-            found += words.of_nodes(self._proofs, proofs, now)
+            events += words.of_nodes(self._proofs, proofs, now)
             self._proofs = proofs
         pools = view.pools(self.plan, self.probing.answers.latest, now)
-        found += words.of_pools(self._pools, pools, now)
+        events += words.of_pools(self._pools, pools, now)
         self._pools = {**self._pools, **pools}
-        self._holders(found, now)
-        found += self._promises(now)
-        return found
+        self._holders(events, now)
+        events += self._promises(now)
+        return events
 
-    def _holders(self, found: list[dict[str, Any]], now: float) -> None:
+    def _holders(self, events: list[dict[str, Any]], now: float) -> None:
         latest = self.probing.answers.latest
         if not self._fed or self.plan is None:
             return
         holder = view.holder(latest.get(probes.VIP), now)
         primary = view.primary(self.plan, latest, now)
         if self.plan.vip:
-            found += words.of_holder(
+            events += words.of_holder(
                 "vip", self._holder, holder, now, f"http://{self.plan.vip}:8404/node says {holder}"
             )
-        found += words.of_holder("primary", self._primary, primary, now, f"its /role says primary: {primary}")
+        events += words.of_holder("primary", self._primary, primary, now, f"its /role says primary: {primary}")
         self._holder, self._primary = holder, primary
 
     def _promises(self, now: float) -> list[dict[str, Any]]:
@@ -287,7 +289,7 @@ class Collector:
 
     def _values(self, look: Look, now: float) -> dict[str, Any]:
         flow = self._requests(now)
-        seen = view.Seen(
+        facts = view.PageFacts(
             look=look,
             plan=self.plan,
             proofs=self._proofs,
@@ -300,14 +302,14 @@ class Collector:
             probed=self.probing.answers.heard,
             lost=self.probing.lost,
         )
-        values = view.values(seen, now, backend=self.backend, stale=self.backend.clock.limit(STALE_SECONDS))
+        values = view.values(facts, now, backend=self.backend, stale=self.backend.clock.limit(STALE_SECONDS))
         values["picture"] = self.picture_version
         values["clusters"] = self.slow.clusters
         values["visitors"] = {"on": self.visitors, "rate": VISITORS, "why": self.visiting.lost if self.visitors else ""}
         values["streams"] = list(self.probing.answers.latest)
         values["pace"] = (self.probing.measured or REST).rate
-        for name, told in (self.judge.shown if self.judge else {}).items():
-            values[f"promise/{name}"] = told
+        for name, figures in (self.judge.shown if self.judge else {}).items():
+            values[f"promise/{name}"] = figures
         for part in self.extra:
             values |= part()
         return values

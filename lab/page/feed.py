@@ -70,25 +70,25 @@ class Answers:
                 if known is None or row.due >= known.due:  # a late failure says less than a newer answer
                     self.latest[name] = row
                 self._changed.add((name, int(row.due)))
-            for kept in self._rows.values():
-                while kept and kept[0].due < now - WINDOW_SECONDS:
-                    kept.popleft()
+            for queue in self._rows.values():
+                while queue and queue[0].due < now - WINDOW_SECONDS:
+                    queue.popleft()
 
     def rows(self, since: float = 0.0) -> dict[str, list[Row]]:
         """The answers to requests that were due since then, by stream, in order of time."""
         with self._lock:
-            copied = {name: list(kept) for name, kept in self._rows.items()}
+            copied = {name: list(queue) for name, queue in self._rows.items()}
         return {
-            name: sorted((row for row in kept if row.due >= since), key=lambda row: row.due)
-            for name, kept in copied.items()
+            name: sorted((row for row in queue if row.due >= since), key=lambda row: row.due)
+            for name, queue in copied.items()
         }
 
     def changed(self) -> set[int]:
         """The seconds (Unix) that have new answers since the last call."""
         with self._lock:
-            found = {second for _, second in self._changed}
+            seconds = {second for _, second in self._changed}
             self._changed.clear()
-        return found
+        return seconds
 
     def forget(self, names: Iterable[str]) -> None:
         """Drops the streams of other names."""
@@ -111,7 +111,7 @@ class Feed:
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
         self.answers, self.lost = Answers(), ""
-        self.wanted: Pace | None = None
+        self.target_pace: Pace | None = None
         self._backend, self._patience = backend, patience
         self._streams: tuple[Stream, ...] = ()
         self._run: LoadRun | None = None
@@ -124,9 +124,9 @@ class Feed:
 
     def want(self, streams: Sequence[Stream], pace: Pace | None) -> None:
         """Sets the streams, with their own rates, and the pace; takes effect at once."""
-        wanted = tuple(streams)
-        if (wanted, pace) != (self._streams, self.wanted):
-            self._streams, self.wanted = wanted, pace
+        ordered = tuple(streams)
+        if (ordered, pace) != (self._streams, self.target_pace):
+            self._streams, self.target_pace = ordered, pace
             self._wake.set()
 
     @property
@@ -136,8 +136,8 @@ class Feed:
 
     def stalls(self, since: float) -> list[Stall]:
         """The stalls of this machine since then."""
-        here = self._run.stalled_here() if self._run else []
-        return [stall for stall in (*self._stalls, *here) if stall.ended >= since]
+        local = self._run.stalled_here() if self._run else []
+        return [stall for stall in (*self._stalls, *local) if stall.ended >= since]
 
     def end(self) -> None:
         """Ends the thread and its generator."""
@@ -160,20 +160,20 @@ class Feed:
 
     def _turn(self) -> float:
         """Starts, replaces or stops the generator as wanted, and reads; returns the seconds until the next turn."""
-        pace, streams = self.wanted, self._streams
+        pace, streams = self.target_pace, self._streams
         if pace is None or not streams:
             self._stop()
             return 0.0
         old = self._run
         if self._running != (pace, streams) or time.monotonic() > self._begun + ROLL_SECONDS:
-            made = LoadRun(
+            run = LoadRun(
                 self._backend, streams, seconds=ROLL_SECONDS + LEFT_SECONDS, patience=self._patience, meter=pace.meter
             )
-            made.__enter__()
+            run.__enter__()
             if old is not None:
                 self.answers.add(old.fresh())
             self._stop()
-            self._run, self._running, self._begun = made, (pace, streams), time.monotonic()
+            self._run, self._running, self._begun = run, (pace, streams), time.monotonic()
             self.answers.forget(stream.name for stream in streams)
         if self._run is not None:
             self.answers.add(self._run.fresh())

@@ -62,46 +62,46 @@ class FaultLog:
     """The faults that the engine's notes show, from their first sight to their end."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, FaultSeen] = {}
+        self.by_mark: dict[str, FaultSeen] = {}
 
     def note(self, present: Iterable[Injected], running: Iterable[str], now: float) -> list[tuple[str, FaultSeen]]:
         """Takes the active faults of this moment; returns what changed: `begun` or `ended`, with the fault."""
         up, changes = set(running), []
-        here = {one.mark: one for one in present}
-        for mark, one in here.items():
-            known = self.seen.get(mark)
+        active = {one.mark: one for one in present}
+        for mark, one in active.items():
+            known = self.by_mark.get(mark)
             if known is None:
                 edges = getattr(one.fault, "edges", None)
                 cut = tuple(edges()) if edges and getattr(one.fault, "others", ()) else ()
-                made = FaultSeen(mark, one.fault.kind, str(one.fault), one.fault.nodes, cut, one.begun, one.proof)
-                self.seen[mark] = made
-                changes.append(("begun", made))
+                fault = FaultSeen(mark, one.fault.kind, str(one.fault), one.fault.nodes, cut, one.begun, one.proof)
+                self.by_mark[mark] = fault
+                changes.append(("begun", fault))
             elif one.proof and one.proof != known.proof:
-                self.seen[mark] = replace(known, proof=one.proof)
+                self.by_mark[mark] = replace(known, proof=one.proof)
             elif known.mending is None and known.proof and known.kind in ("kill", "stop") and set(known.nodes) <= up:
-                self.seen[mark] = replace(known, mending=now)
-        for mark, known in list(self.seen.items()):
-            if mark not in here and known.ended is None:
-                self.seen[mark] = replace(known, ended=now, mending=known.mending or now)
-                changes.append(("ended", self.seen[mark]))
+                self.by_mark[mark] = replace(known, mending=now)
+        for mark, known in list(self.by_mark.items()):
+            if mark not in active and known.ended is None:
+                self.by_mark[mark] = replace(known, ended=now, mending=known.mending or now)
+                changes.append(("ended", self.by_mark[mark]))
             elif known.ended is not None and known.ended < now - KEPT_SECONDS:
-                del self.seen[mark]
+                del self.by_mark[mark]
         return changes
 
     def tell(self, mark: str, *, until: float | None = None, mending: float | None = None) -> None:
         """What this page knows of a fault that it injected itself."""
-        known = self.seen.get(mark)
+        known = self.by_mark.get(mark)
         if known:
-            self.seen[mark] = replace(known, until=until or known.until, mending=mending or known.mending)
+            self.by_mark[mark] = replace(known, until=until or known.until, mending=mending or known.mending)
 
     @property
     def active(self) -> list[FaultSeen]:
         """The active ones, oldest first."""
-        return sorted((one for one in self.seen.values() if one.ended is None), key=lambda one: one.begun)
+        return sorted((one for one in self.by_mark.values() if one.ended is None), key=lambda one: one.begun)
 
     def latest(self, now: float) -> list[FaultSeen]:
         """The faults to be judged together: the last ones, if the newest is active or ended recently."""
-        ordered = sorted(self.seen.values(), key=lambda one: one.begun)
+        ordered = sorted(self.by_mark.values(), key=lambda one: one.begun)
         chosen: list[FaultSeen] = []
         for one in reversed(ordered):
             if chosen and (one.ended or now) < chosen[-1].begun - APART_SECONDS:
@@ -119,7 +119,7 @@ class Judge:
         self._plan, self._clock = plan, clock
         self._bounds: dict[str, tuple[Promise, float | None]] = {}
         self.shown: dict[str, dict[str, Any]] = {}
-        self._told: set[tuple[str, PromiseVerdict, str]] = set()
+        self._reported: set[tuple[str, PromiseVerdict, str]] = set()
         roles = {node.role for node in plan.nodes}
         for name, one in promises().items():
             if one.role not in roles or one.declared.check not in CHECKS:
@@ -165,22 +165,22 @@ class Judge:
         )
         active = any(one.ended is None for one in faults)
         for name, (one, bound) in self._bounds.items():
-            found = judged(one, bound, data)
-            if found.result is PromiseVerdict.UNKNOWN and (active or not found.excused or found.seconds is None):
+            result = judged(one, bound, data)
+            if result.result is PromiseVerdict.UNKNOWN and (active or not result.excused or result.seconds is None):
                 continue
             figure = {
-                "result": found.result.value,
-                "figure": found.figure,
-                "seconds": found.seconds,
+                "result": result.result.value,
+                "figure": result.figure,
+                "seconds": result.seconds,
                 "of": self._cause(one, faults).text,
                 "live": active,
                 "at": self._cause(one, faults).begun,
             }
             fresh = {**self.shown[name], **figure}
             self.shown[name] = fresh
-            told = (name, found.result, self._cause(one, faults).mark)
-            if told not in self._told and not (active and found.holds):
-                self._told.add(told)
+            key = (name, result.result, self._cause(one, faults).mark)
+            if key not in self._reported and not (active and result.holds):
+                self._reported.add(key)
                 changed.append(name)
         return changed
 

@@ -35,14 +35,14 @@ class LogFollower:
         self.heard: deque[tuple[float, str, str, str]] = deque(maxlen=MOST_HEARD)
         self._requests: dict[str, Counter[str]] = {}
         self._lock = threading.Lock()
-        self._wanted: frozenset[str] = frozenset()
+        self._nodes: frozenset[str] = frozenset()
         self._followed: dict[str, threading.Thread] = {}
-        self._said: dict[str, float] = {}
+        self._last_shown: dict[str, float] = {}
 
     def want(self, nodes: Iterable[str]) -> None:
         """Follows exactly these nodes; followers of others end with the next line, or with their node."""
-        self._wanted = frozenset(nodes) if isinstance(self._backend, Logs) else frozenset()
-        for node in self._wanted:
+        self._nodes = frozenset(nodes) if isinstance(self._backend, Logs) else frozenset()
+        for node in self._nodes:
             thread = self._followed.get(node)
             if thread is None or not thread.is_alive():
                 first = thread is None
@@ -53,35 +53,35 @@ class LogFollower:
     def requests(self) -> dict[str, Counter[str]]:
         """The requests that were logged since the last call: by balancer, by server."""
         with self._lock:
-            found, self._requests = self._requests, {}
-        return found
+            counts, self._requests = self._requests, {}
+        return counts
 
     def fetch(self) -> list[tuple[float, str, str, str]]:
         """The events since the last call."""
-        found = []
+        events = []
         while self.heard:
-            found.append(self.heard.popleft())
-        return found
+            events.append(self.heard.popleft())
+        return events
 
     def _follow(self, node: str, first: bool) -> None:  # noqa: FBT001  of a thread
         known: deque[str] = deque(maxlen=OVERLAP)
-        while node in self._wanted:
+        while node in self._nodes:
             with contextlib.suppress(LabError):  # it is gone, or about to start again
                 self._read(node, 0 if first else OVERLAP, known)
             first = False
-            if node not in self._wanted:
+            if node not in self._nodes:
                 return
             time.sleep(AGAIN_SECONDS)
 
     def _read(self, node: str, tail: int, known: deque[str]) -> None:
         assert isinstance(self._backend, Logs)  # noqa: S101  `want` follows no others
-        seen = set(known)
+        old = set(known)
         for line in self._backend.logs(node, follow=True, tail=tail):
-            if line in seen:
+            if line in old:
                 continue
             known.append(line)
             self._one(node, line)
-            if node not in self._wanted:
+            if node not in self._nodes:
                 return
 
     def _one(self, node: str, line: str) -> None:
@@ -89,10 +89,12 @@ class LogFollower:
         if server:
             with self._lock:
                 self._requests.setdefault(node, Counter())[server] += 1
-        elif said := lines.words(node, line):
+        elif event := lines.words(node, line):
             now = time.time()
             if (
-                now - self._said.get(said, 0.0) > AGAIN_SECONDS
+                now - self._last_shown.get(event, 0.0) > AGAIN_SECONDS
             ):  # daemons print some twice, as a warning and as a log line
-                self._said = {text: at for text, at in self._said.items() if now - at < AGAIN_SECONDS} | {said: now}
-                self.heard.append((now, node, said, line[:LONGEST_LINE]))
+                self._last_shown = {text: at for text, at in self._last_shown.items() if now - at < AGAIN_SECONDS} | {
+                    event: now
+                }
+                self.heard.append((now, node, event, line[:LONGEST_LINE]))

@@ -52,20 +52,20 @@ class Checks:
     """A thread that runs the readiness check of nodes, one after the other; the nodes without a probe in turn."""
 
     def __init__(self, backend: Backend) -> None:
-        self.found: dict[str, Proof] = {}
+        self.proofs: dict[str, Proof] = {}
         self._backend = backend
-        self._wanted: dict[str, float] = {}
+        self._intervals: dict[str, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="page checks", daemon=True)
         self._thread.start()
 
-    def want(self, wanted: dict[str, float]) -> None:
+    def want(self, intervals: dict[str, float]) -> None:
         """Checks exactly these nodes, each after so many seconds again; none: the thread waits."""
-        self._wanted = wanted
+        self._intervals = intervals
 
     def forget(self, node: str) -> None:
         """Drops the proof of a node that no longer runs."""
-        self.found.pop(node, None)
+        self.proofs.pop(node, None)
 
     def end(self) -> None:
         """Ends the thread."""
@@ -74,22 +74,22 @@ class Checks:
     def _work(self) -> None:
         while not self._ended.wait(TURN_SECONDS):
             now = time.time()
-            due = [(self._age(name, now) - seconds, name) for name, seconds in list(self._wanted.items())]
+            due = [(self._age(name, now) - seconds, name) for name, seconds in list(self._intervals.items())]
             late = [pair for pair in due if pair[0] >= 0]
             if late:
                 self._check(max(late)[1])
 
     def _age(self, name: str, now: float) -> float:
-        proof = self.found.get(name)
+        proof = self.proofs.get(name)
         return now - proof.at if proof and proof.at is not None else 1e6
 
     def _check(self, name: str) -> None:
         try:
             done = self._backend.run(name, ["/usr/lib/lab/ready"], seconds=CHECK_SECONDS)
             state = NodeState.READY if done.ok else NodeState.NOT_READY
-            self.found[name] = Proof(state, "" if done.ok else done.last_line, time.time())
+            self.proofs[name] = Proof(state, "" if done.ok else done.last_line, time.time())
         except LabError:
-            self.found[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", time.time())
+            self.proofs[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", time.time())
 
 
 def proven(  # noqa: PLR0913  the sources
@@ -149,13 +149,13 @@ def to_check(
         proofs: the last state of each.
         fed: whether the probes' answers arrive.
     """
-    wanted = {}
+    intervals = {}
     for node in nodes:
         if node.state is not State.RUNNING:
             continue
         state = proofs.get(node.name, Proof(NodeState.UNKNOWN)).state
         if state in (NodeState.NOT_READY, NodeState.UNKNOWN):
-            wanted[node.name] = SOON_SECONDS
+            intervals[node.name] = SOON_SECONDS
         elif node.name not in probed or not fed:
-            wanted[node.name] = EVERY_SECONDS
-    return wanted
+            intervals[node.name] = EVERY_SECONDS
+    return intervals

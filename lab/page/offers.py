@@ -127,8 +127,8 @@ def _switchover() -> tuple[Offer, ...]:
 
 def offers(can: Capabilities) -> dict[str, Offer]:
     """All offers by name, each with what the backend lacks for it."""
-    found = [_supported(one, can) for one in FAULTS]
-    return {one.name: one for one in (*found, START, *_switchover(), SCALE)}
+    faults = [_supported(one, can) for one in FAULTS]
+    return {one.name: one for one in (*faults, START, *_switchover(), SCALE)}
 
 
 def _supported(one: Offer, can: Capabilities) -> Offer:

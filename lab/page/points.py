@@ -25,7 +25,7 @@ def points(
         probed: the answers to probes, by stream.
         late: seconds after which an answer to a probe counts as a hang.
     """
-    found = []
+    series = []
     for second in sorted(seconds):
         point: dict[str, Any] = {"at": second}
         inside = [answer(row) for row in visits if second <= row.due < second + 1]
@@ -35,13 +35,13 @@ def points(
             times = {"p50": bucket.p50, "p99": bucket.p99, "max": bucket.slowest}
             point |= {key: round(value * 1000, 1) for key, value in times.items() if value is not None}
         bad: dict[str, float] = {}
-        asked = 0
+        active = 0
         for name, rows in probed.items():
             own = [row for row in rows if second <= row.due < second + 1]
-            asked += bool(own)
+            active += bool(own)
             missed = sum(not probes.good(row) or row.seconds > late for row in own)
             if missed:
                 bad[name] = round(missed / len(own), 2)
-        point |= ({"bad": bad} if bad else {}) | {"asked": asked}
-        found.append(point)
-    return found
+        point |= ({"bad": bad} if bad else {}) | {"asked": active}
+        series.append(point)
+    return series

@@ -144,13 +144,13 @@ class Page:
                 values = json.loads(body or b"{}")
                 if not isinstance(values, dict):
                     raise SpecError("the request is no object")
-                told = await run_in_threadpool(act, values)
+                content = await run_in_threadpool(act, values)
             except json.JSONDecodeError:
                 return _refused("the request is no JSON", 400)
             except LabError as error:
                 status = 400 if isinstance(error, UserError) else 500
                 return JSONResponse({"error": error.what, "next": error.next_step}, status, HEADERS)
-            return JSONResponse(told, headers=HEADERS)
+            return JSONResponse(content, headers=HEADERS)
 
         return self._guarded(answer, Right.CHANGE)
 
@@ -213,13 +213,13 @@ class Page:
     async def _offers(self, request: Request) -> Response:
         """What may be done, and how; nothing of it for a read-only token."""
         may = request.state.right is Right.CHANGE
-        told: dict[str, Any] = {"mayChange": may, "suffix": self.actions.suffix, "spans": offers.SPANS}
-        told |= {"cluster": self.collector.backend.cluster, "offers": [], "scenarios": []}
+        content: dict[str, Any] = {"mayChange": may, "suffix": self.actions.suffix, "spans": offers.SPANS}
+        content |= {"cluster": self.collector.backend.cluster, "offers": [], "scenarios": []}
         if may:
             offered = await run_in_threadpool(lambda: self.actions.offered)
-            told["offers"] = [offers.shown(one) for one in offered.values()]
-            told["scenarios"] = [runs.shown(one) for one in await run_in_threadpool(self.runs.scenarios)]
-        return JSONResponse(told, headers=HEADERS)
+            content["offers"] = [offers.shown(one) for one in offered.values()]
+            content["scenarios"] = [runs.shown(one) for one in await run_in_threadpool(self.runs.scenarios)]
+        return JSONResponse(content, headers=HEADERS)
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id", "")
@@ -302,9 +302,9 @@ class Page:
     def _act_lesson(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self.panel is None:
             raise SpecError("no lesson is under way")
-        given = {str(key): str(value) for key, value in (values.get("values") or {}).items()}
+        fields = {str(key): str(value) for key, value in (values.get("values") or {}).items()}
         self._lesson_at = 0.0
-        return {"said": self.panel.act(str(values.get("verb", "")), given)}
+        return {"said": self.panel.act(str(values.get("verb", "")), fields)}
 
 
 def _file(path: Path, headers: Mapping[str, str]) -> Response:

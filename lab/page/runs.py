@@ -19,7 +19,7 @@ from lab.evidence.promises import promise
 from lab.evidence.verdicts import RunData
 from lab.lifecycle.resolve import timers
 from lab.lifecycle.status import vip_holders
-from lab.page.actions import Said
+from lab.page.actions import WorkReport
 from lab.services.streams import cluster_probes
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Runs:
 
     def scenarios(self) -> list[Listed]:
         """The shipped scenarios."""
-        found = [load(path) for path in assets.scenarios().values()]
-        return [Listed(one.name, one.summary, one.span) for one in found]
+        loaded = [load(path) for path in assets.scenarios().values()]
+        return [Listed(one.name, one.summary, one.span) for one in loaded]
 
     def play(self, name: str) -> Work:
         """Begins a shipped scenario.
@@ -83,12 +83,12 @@ class Runs:
             try:
                 cluster = timers(collector.cluster or collector.topology, collector.backend)
                 record = chaos.run(
-                    scenario, Stage(cluster, collector.backend, _Told(tell, collector)), SEED, self.folder
+                    scenario, Stage(cluster, collector.backend, _ScenarioReport(tell, collector)), SEED, self.folder
                 )
             finally:
                 self._playing = ""
             tell(link=f"/runs/{record.folder.name}/report.html")
-            return _told(record)
+            return _summary(record)
 
         suffix = self._actions.suffix
         return self._actions.begin(" ".join(filter(None, (f"lab chaos run {name} --seed {SEED}", suffix))), act)
@@ -131,8 +131,8 @@ class Runs:
         assert plan is not None  # noqa: S101  `record` refused
         assert cluster is not None  # noqa: S101
         try:
-            told = {"summary": "A recording of the live page.", "versions": versions(backend, plan)}
-            record = Record.begin(self.folder, "recording", SEED, told, ESTIMATED)
+            description = {"summary": "A recording of the live page.", "versions": versions(backend, plan)}
+            record = Record.begin(self.folder, "recording", SEED, description, ESTIMATED)
             url = f"{plan.scheme}://{cluster.site}/whoami"
             probing = cluster_probes(backend, plan, cluster.site, LONGEST_SECONDS)
             visits = Load(backend, Stream("load", url, backend.clock.page_rate(RATE)), LONGEST_SECONDS)
@@ -146,7 +146,7 @@ class Runs:
                 ended = time.time()
             self._since = None
             tell("writing the report")
-            faults = [one.event(ended) for one in collector.faults.seen.values() if (one.ended or ended) >= begun]
+            faults = [one.event(ended) for one in collector.faults.by_mark.values() if (one.ended or ended) >= begun]
             data = RunData(
                 plan=plan,
                 answers=visits.answers,
@@ -160,7 +160,7 @@ class Runs:
                 stalls=[*probing.load_run.stalls, *visits.load_run.stalls],
             )
             shown = collector.judge.shown if collector.judge else {}
-            results = [judged(promise(name), told["bound"], data) for name, told in shown.items()]
+            results = [judged(promise(name), figures["bound"], data) for name, figures in shown.items()]
             record.keep(data, results, {}, backend, cluster)
             tell(link=f"/runs/{record.folder.name}/report.html")
             return f"recorded {ended - begun:.0f} s: {record.folder}"
@@ -175,8 +175,8 @@ class Runs:
         return path if path.is_file() else None
 
 
-class _Told(Said):
-    """The report of a scenario: what it says is the work's line, and an event."""
+class _ScenarioReport(WorkReport):
+    """The report of a scenario: each line is the message of the work, and an event."""
 
     def __init__(self, tell: Callable[..., None], collector: Collector) -> None:
         super().__init__(tell)
@@ -188,10 +188,10 @@ class _Told(Said):
         self._collector.say("", "page", f"scenario: {line.strip()}", line)
 
 
-def _told(record: Record) -> str:
+def _summary(record: Record) -> str:
     failed = [result.promise for result in record.results if not result.holds]
-    kept = f"{len(record.results)} promises tested"
-    return f"{kept}; every promise holds" if record.holds else f"{kept}; not holding: {', '.join(failed)}"
+    count = f"{len(record.results)} promises tested"
+    return f"{count}; every promise holds" if record.holds else f"{count}; not holding: {', '.join(failed)}"
 
 
 def shown(listed: Listed) -> dict[str, Any]:

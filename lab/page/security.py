@@ -54,28 +54,28 @@ class Tokens:
 
         A read-only page has no token that allows changes.
         """
-        change = "" if read_only else _kept(cluster, FULL_NOTE)
-        return cls(change, _kept(cluster, READ_NOTE))
+        change = "" if read_only else _stored_token(cluster, FULL_NOTE)
+        return cls(change, _stored_token(cluster, READ_NOTE))
 
     def right(self, token: str) -> Right:
         """What a token allows."""
-        given = token.encode()
-        if self.change and hmac.compare_digest(given, self.change.encode()):
+        encoded = token.encode()
+        if self.change and hmac.compare_digest(encoded, self.change.encode()):
             return Right.CHANGE
-        return Right.READ if hmac.compare_digest(given, self.read.encode()) else Right.NONE
+        return Right.READ if hmac.compare_digest(encoded, self.read.encode()) else Right.NONE
 
 
-def _kept(cluster: str, name: str) -> str:
+def _stored_token(cluster: str, name: str) -> str:
     """A token that is kept; created at the first use, and where no folder can be made for this life only."""
-    made = secrets.token_urlsafe(TOKEN_BYTES)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
     try:
         path = paths.secrets(cluster, make=True) / name
         if path.is_file() and (text := private.read(path).strip()):
             return text
-        private.write(path, made)
+        private.write(path, token)
     except (HostError, OSError):
-        return made
-    return made
+        return token
+    return token
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ class Guard:
             return f"a change needs the header '{HEADER}: 1'"
         return ""
 
-    def right(self, headers: Mapping[str, str], cookies: Mapping[str, str], asked: str = "") -> Right:
+    def right(self, headers: Mapping[str, str], cookies: Mapping[str, str], query_token: str = "") -> Right:
         """What a request may do: by its cookie, by `Authorization: Bearer`, or by the token of the printed address."""
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        tokens = (asked, bearer if scheme.lower() == "bearer" else "", cookies.get(self.cookie, ""))
+        tokens = (query_token, bearer if scheme.lower() == "bearer" else "", cookies.get(self.cookie, ""))
         return max(
             (self.tokens.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE
         )

@@ -33,16 +33,16 @@ def listening(port: int | None) -> socket.socket:
     Raises:
         HostError: the port is in use.
     """
-    for wanted in [port] if port else range(PORT, PORT + PORTS):
-        made = socket.socket()
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for number in [port] if port else range(PORT, PORT + PORTS):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            made.bind(("127.0.0.1", wanted))
-            made.listen(64)
+            listener.bind(("127.0.0.1", number))
+            listener.listen(64)
         except OSError:
-            made.close()
+            listener.close()
             continue
-        return made
+        return listener
     where = f"port {port}" if port else f"every port from {PORT} to {PORT + PORTS - 1}"
     raise HostError(f"{where} of 127.0.0.1 is in use", where="--port", next_step="choose another with --port")
 

@@ -60,14 +60,14 @@ class StateSnapshot:
 
     def nested(self) -> dict[str, Any]:
         """The documented form: the parts of each key are levels."""
-        found: dict[str, Any] = {"epoch": self.epoch, "seq": self.seq, "at": round(self.at, 3)}
+        levels: dict[str, Any] = {"epoch": self.epoch, "seq": self.seq, "at": round(self.at, 3)}
         for key, value in self.values.items():
             level, _, name = key.partition("/")
             if name:
-                found.setdefault(level, {})[name] = value
+                levels.setdefault(level, {})[name] = value
             else:
-                found[level] = value
-        return found | {"points": list(self.points), "events": list(self.events)}
+                levels[level] = value
+        return levels | {"points": list(self.points), "events": list(self.events)}
 
     def json(self) -> str:
         """One line for the stream."""
@@ -135,10 +135,10 @@ class Store:
         """What a reader lacks that has seen `EPOCH-SEQ`: the deltas since then, or a whole snapshot."""
         epoch, _, number = last.partition("-")
         with self._lock:
-            now, kept = self._now, list(self._deltas)
+            now, deltas = self._now, list(self._deltas)
         if epoch != self.epoch or not number.isdecimal() or int(number) > now.seq:
             return now, []
-        missed = [delta for delta in kept if delta.seq > int(number)]
+        missed = [delta for delta in deltas if delta.seq > int(number)]
         if len(missed) != now.seq - int(number):
             return now, []
         return None, missed

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PageFacts:
     """All that is known at a moment.
 
     Attributes:
@@ -65,9 +65,9 @@ def proofs(  # noqa: PLR0913, PLR0917  the sources
     """The state of each node that exists or should; `doomed`: nodes that this page kills, and since when."""
     killed = {name: fault.begun for fault in faults if fault.kind == "kill" for name in fault.nodes} | dict(doomed)
     stopped = {name for fault in faults if fault.kind == "stop" for name in fault.nodes}
-    found = {}
+    states = {}
     for node in look.existing.nodes:
-        found[node.name] = proven(
+        states[node.name] = proven(
             node,
             latest.get(node.name),
             checks.get(node.name),
@@ -77,9 +77,9 @@ def proofs(  # noqa: PLR0913, PLR0917  the sources
             killed=killed.get(node.name),
         )
     for name in look.expected:
-        if name not in found:
-            found[name] = Proof(NodeState.DEAD, "does not exist; 'lab up' creates it", look.at)
-    return found
+        if name not in states:
+            states[name] = Proof(NodeState.DEAD, "does not exist; 'lab up' creates it", look.at)
+    return states
 
 
 def _fresh(row: Row | None, now: float) -> bool:
@@ -88,13 +88,15 @@ def _fresh(row: Row | None, now: float) -> bool:
 
 def pools(plan: Plan | None, latest: Mapping[str, Row], now: float) -> dict[str, dict[str, bool]]:
     """The pool of each balancer that reports it: whether each server is inside."""
-    found = {}
+    balancers = {}
     for node in plan.nodes if plan else ():
         row = latest.get(node.name)
         if row is not None and _fresh(row, now) and probes.good(row) and "=" in row.value:
             inside = probes.members(row.value)
-            found[node.name] = {word.partition("=")[0]: word.partition("=")[0] in inside for word in row.value.split()}
-    return found
+            balancers[node.name] = {
+                word.partition("=")[0]: word.partition("=")[0] in inside for word in row.value.split()
+            }
+    return balancers
 
 
 def holder(row: Row | None, now: float) -> str | None:
@@ -108,15 +110,14 @@ def primary(plan: Plan, latest: Mapping[str, Row], now: float) -> str | None:
     return live.primary(fresh, {node.name: node.role for node in plan.nodes})
 
 
-def values(seen: Seen, now: float, *, backend: Backend, stale: float) -> dict[str, Any]:
+def values(facts: PageFacts, now: float, *, backend: Backend, stale: float) -> dict[str, Any]:
     """The values of the state, by key; `stale`: seconds after which a source counts as lost."""
-    look = seen.look
-    fed = seen.probed is not None and now - seen.probed <= stale + 1
+    look = facts.look
+    fed = facts.probed is not None and now - facts.probed <= stale + 1
     gone = bool(look.at) and not look.existing.nodes and not look.error
     answers = bool(look.at) and now - look.at <= stale
-    rates = _rates(seen)
-    states = {name: proof.state for name, proof in seen.proofs.items()}
-    found: dict[str, Any] = {
+    states = {name: proof.state for name, proof in facts.proofs.items()}
+    shown: dict[str, Any] = {
         "cluster": {
             "name": backend.cluster,
             "backend": backend.name,
@@ -131,40 +132,58 @@ def values(seen: Seen, now: float, *, backend: Backend, stale: float) -> dict[st
             "engine": answers or not look.at,
             "engineWhy": look.error or ("" if answers or not look.at else "it does not answer"),
             "probes": fed,
-            "probesWhy": seen.lost or ("" if fed else "no answer of a probe yet"),
+            "probesWhy": facts.lost or ("" if fed else "no answer of a probe yet"),
         },
-        "vip": {"address": look.existing.vip, "holder": seen.holder if fed else None},
-        "primary": seen.primary if fed else None,
-        "proofs": {name: round(proof.at, 1) for name, proof in seen.proofs.items() if proof.at is not None},
+        "vip": {"address": look.existing.vip, "holder": facts.holder if fed else None},
+        "primary": facts.primary if fed else None,
+        "proofs": {name: round(proof.at, 1) for name, proof in facts.proofs.items() if proof.at is not None},
     }
-    for node in look.existing.nodes:
-        proof = seen.proofs.get(node.name, Proof(NodeState.UNKNOWN))
+    nodes = _existing(facts, answers=answers)
+    missing = {} if gone else {key: value for key, value in _missing(facts).items() if key not in nodes}
+    balancers = {f"pool/{balancer}": dict(pool) for balancer, pool in facts.pools.items()}
+    return shown | nodes | missing | balancers | _faults(facts) | _edges(facts) | _roles(facts)
+
+
+def _existing(facts: PageFacts, *, answers: bool) -> dict[str, Any]:
+    """The nodes that the engine has; `answers`: whether it answers."""
+    rates, nodes = _rates(facts), {}
+    for node in facts.look.existing.nodes:
+        proof = facts.proofs.get(node.name, Proof(NodeState.UNKNOWN))
         if not answers:
             proof = Proof(NodeState.UNKNOWN, "the engine does not answer")
-        found[f"node/{node.name}"] = {
+        nodes[f"node/{node.name}"] = {
             "role": node.role,
             "address": node.address,
             "state": proof.state.value,
             "reason": proof.reason,
-            "badges": [asdict(badge) for badge in seen.badges.get(node.name, ())],
-            "faults": [fault.mark for fault in seen.faults if node.name in fault.nodes],
+            "badges": [asdict(badge) for badge in facts.badges.get(node.name, ())],
+            "faults": [fault.mark for fault in facts.faults if node.name in fault.nodes],
             "rate": round(rates.get(node.name, 0)),
             "volumes": sorted(node.fixed.volumes),
         }
-    for name, proof in seen.proofs.items():
-        if f"node/{name}" not in found and not gone:
-            found[f"node/{name}"] = {
-                "role": name.rstrip("0123456789"), "address": "", "state": proof.state.value, "reason": proof.reason,
-                "badges": [], "faults": [], "rate": 0, "volumes": [],
-            }  # fmt: skip
-    for balancer, pool in seen.pools.items():
-        found[f"pool/{balancer}"] = dict(pool)
-    for fault in seen.faults:
-        found[f"fault/{fault.mark}"] = {
+    return nodes
+
+
+def _missing(facts: PageFacts) -> dict[str, Any]:
+    """The nodes with a proof, as the engine has none of them."""
+    return {
+        f"node/{name}": {
+            "role": name.rstrip("0123456789"), "address": "", "state": proof.state.value, "reason": proof.reason,
+            "badges": [], "faults": [], "rate": 0, "volumes": [],
+        }
+        for name, proof in facts.proofs.items()
+    }  # fmt: skip
+
+
+def _faults(facts: PageFacts) -> dict[str, Any]:
+    """The active faults."""
+    return {
+        f"fault/{fault.mark}": {
             "kind": fault.kind, "text": fault.text, "nodes": list(fault.nodes), "edges": [list(e) for e in fault.edges],
             "begun": round(fault.begun, 3), "until": fault.until, "proof": fault.proof,
-        }  # fmt: skip
-    return found | _edges(seen) | _roles(seen)
+        }
+        for fault in facts.faults
+    }  # fmt: skip
 
 
 @cache
@@ -173,55 +192,55 @@ def _addresses(ports: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], ...]
     return tuple({"name": name, "url": exposure.url(name, port)} for name, port in ports)
 
 
-def _rates(seen: Seen) -> dict[str, float]:
+def _rates(facts: PageFacts) -> dict[str, float]:
     """Requests a second by node."""
-    found: dict[str, float] = {}
-    for balancer, servers in seen.flow.items():
-        found[balancer] = sum(servers.values())
+    rates: dict[str, float] = {}
+    for balancer, servers in facts.flow.items():
+        rates[balancer] = sum(servers.values())
         for server, rate in servers.items():
-            found[server] = found.get(server, 0) + rate
-    if seen.holder:
-        found.setdefault(seen.holder, sum(sum(servers.values()) for servers in seen.flow.values()))
-    return found
+            rates[server] = rates.get(server, 0) + rate
+    if facts.holder:
+        rates.setdefault(facts.holder, sum(sum(servers.values()) for servers in facts.flow.values()))
+    return rates
 
 
-def _edges(seen: Seen) -> dict[str, Any]:
+def _edges(facts: PageFacts) -> dict[str, Any]:
     """The edges that differ from a quiet one: requests a second, out of the pool, cut, slow."""
-    if seen.plan is None:
+    if facts.plan is None:
         return {}
-    rates, found = _rates(seen), {}
-    cut = {frozenset(edge) for fault in seen.faults for edge in fault.edges}
-    alone = {name for fault in seen.faults if fault.kind == "cut" and not fault.edges for name in fault.nodes}
-    slow = {name for fault in seen.faults if fault.kind == "slow" for name in fault.nodes}
-    entry = {node.name for node in seen.plan.nodes if node.holds_vip}
-    for left, right in edges(seen.plan):
-        told: dict[str, Any] = {}
-        rate = seen.flow.get(left, {}).get(right, 0.0)
-        if right in seen.flow and (left == seen.holder or left not in entry):
+    rates, shown = _rates(facts), {}
+    cut = {frozenset(edge) for fault in facts.faults for edge in fault.edges}
+    alone = {name for fault in facts.faults if fault.kind == "cut" and not fault.edges for name in fault.nodes}
+    slow = {name for fault in facts.faults if fault.kind == "slow" for name in fault.nodes}
+    entry = {node.name for node in facts.plan.nodes if node.holds_vip}
+    for left, right in edges(facts.plan):
+        changes: dict[str, Any] = {}
+        rate = facts.flow.get(left, {}).get(right, 0.0)
+        if right in facts.flow and (left == facts.holder or left not in entry):
             rate = rates[right]
         if right in entry:
-            rate = rates.get(right, 0.0) if right == seen.holder else 0.0
+            rate = rates.get(right, 0.0) if right == facts.holder else 0.0
         if rate:
-            told["rate"] = round(rate)
-        if seen.pools.get(left, {}).get(right, True) is False:
-            told["out"] = True
+            changes["rate"] = round(rate)
+        if facts.pools.get(left, {}).get(right, True) is False:
+            changes["out"] = True
         if frozenset((left, right)) in cut or {left, right} & alone:
-            told["cut"] = True
+            changes["cut"] = True
         if {left, right} & slow:
-            told["slow"] = True
-        if told:
-            found[f"edge/{left}>{right}"] = told
-    return found
+            changes["slow"] = True
+        if changes:
+            shown[f"edge/{left}>{right}"] = changes
+    return shown
 
 
-def _roles(seen: Seen) -> dict[str, Any]:
+def _roles(facts: PageFacts) -> dict[str, Any]:
     """What may be done to the nodes of a role: the services that it runs, and how many nodes it has."""
-    found = {}
-    for role in sorted({node.role for node in seen.look.existing.nodes}):
+    roles = {}
+    for role in sorted({node.role for node in facts.look.existing.nodes}):
         try:
             services = sorted(manifest(role).services)
         except KeyError:
             services = []
-        count = sum(node.role == role for node in seen.look.existing.nodes)
-        found[f"role/{role}"] = {"services": services, "count": count, "primary": role in live.SWITCHOVERS}
-    return found
+        count = sum(node.role == role for node in facts.look.existing.nodes)
+        roles[f"role/{role}"] = {"services": services, "count": count, "primary": role in live.SWITCHOVERS}
+    return roles

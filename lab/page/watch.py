@@ -112,7 +112,7 @@ class SlowFacts:
         self._backend = backend
         self._roles: frozenset[str] = frozenset()
         self._of: dict[str, dict[str, list[Badge]]] = {}
-        self._asked: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
         self._on = self._ended = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._work, name="page slow", daemon=True)
@@ -143,9 +143,9 @@ class SlowFacts:
 
     def _due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
-        if now - self._asked.get(what, -1e9) < self._backend.clock.limit(seconds):
+        if now - self._asked_at.get(what, -1e9) < self._backend.clock.limit(seconds):
             return False
-        self._asked[what] = now
+        self._asked_at[what] = now
         return True
 
     def _ask(self, role: str, ask: Callable[[Backend], Mapping[str, list[Badge]]]) -> None:

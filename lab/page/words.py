@@ -31,8 +31,8 @@ def of_nodes(before: Mapping[str, Proof], now: Mapping[str, Proof], at: float) -
         old = before.get(name)
         if old is None or old.state is proof.state or proof.state.value == "unknown":
             continue
-        said = SAID[proof.state.value]
-        text = f"{name} {said}" + (f": {proof.reason}" if proof.reason and proof.state.value == "not-ready" else "")
+        verb = SAID[proof.state.value]
+        text = f"{name} {verb}" + (f": {proof.reason}" if proof.reason and proof.state.value == "not-ready" else "")
         yield event(at, name, "node", text, f"{old.state.value} -> {proof.state.value}; {proof.reason or 'its probe'}")
     for name in before.keys() - now.keys():
         yield event(at, name, "node", f"{name} is gone", "the engine no longer lists it")
@@ -74,9 +74,9 @@ def of_fault(change: str, fault: FaultSeen, at: float) -> dict[str, Any]:
     return event(moment, " ".join(fault.nodes), "fault", text, f"{fault.mark}: {fault.proof or 'noted in the engine'}")
 
 
-def of_promise(name: str, told: Mapping[str, Any], at: float) -> dict[str, Any]:
+def of_promise(name: str, figures: Mapping[str, Any], at: float) -> dict[str, Any]:
     """A promise that was just measured."""
-    bound = "" if told["bound"] is None else f", promised {told['bound']:.2f} s"
-    said = "holds" if told["result"] == "holds" else told["result"]
-    text = f"{name} {said}: {told['figure']}{bound}"
-    return event(at, "", "promise", text, f"{told['formula'] or told['says']} (after {told['of']})")
+    bound = "" if figures["bound"] is None else f", promised {figures['bound']:.2f} s"
+    result = "holds" if figures["result"] == "holds" else figures["result"]
+    text = f"{name} {result}: {figures['figure']}{bound}"
+    return event(at, "", "promise", text, f"{figures['formula'] or figures['says']} (after {figures['of']})")

@@ -63,7 +63,7 @@ def _whole(cluster: Cluster, bare: Plan, node: NodePlan) -> NodePlan:
     return replace(node, files=rendered, sealed=hashlib.sha256(read.encode()).hexdigest()[:12])
 
 
-def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, made: tuple[File, ...]) -> NodePlan:
+def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, rendered: tuple[File, ...]) -> NodePlan:
     """A node that a person configures: without those files, and without the programs that would do it for them.
 
     Raises:
@@ -71,7 +71,7 @@ def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, made: tuple[File, ...
     """
     kind = manifest(node.role)
     withheld = cluster.by_hand[node.name] or kind.by_hand.files
-    paths = [file.path for file in made]
+    paths = [file.path for file in rendered]
     for path in withheld:
         if path not in paths:
             raise SpecError(
@@ -80,8 +80,8 @@ def _by_hand(cluster: Cluster, bare: Plan, node: NodePlan, made: tuple[File, ...
                 next_step=f"'lab render {node.name}' prints its files",
             )
     run = File(SERVICES, services(kind, family(bare.family), by_hand=True))
-    given = tuple(file for file in made if file.path not in withheld)
-    return replace(node, files=(*given, run), withheld=tuple(file for file in made if file.path in withheld))
+    remaining = tuple(file for file in rendered if file.path not in withheld)
+    return replace(node, files=(*remaining, run), withheld=tuple(file for file in rendered if file.path in withheld))
 
 
 def _needs(cluster: Cluster) -> tuple[str, ...]:

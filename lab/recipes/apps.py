@@ -65,12 +65,12 @@ def promises(name: str, of: dict[str, DeclaredPromise]) -> dict[str, DeclaredPro
         of: all promises of the role that it is like.
     """
     like = declared().like
-    found = {}
+    own = {}
     for key, promise in of.items():
         if key.startswith(like.promises):
             event = promise.event.replace(f"a {like.noun}", f"a node of {name}")
-            found[name + key.removeprefix(like.promises)] = promise.model_copy(update={"event": event})
-    return found
+            own[name + key.removeprefix(like.promises)] = promise.model_copy(update={"event": event})
+    return own
 
 
 def app_recipe(  # noqa: PLR0913, PLR0917
@@ -86,36 +86,36 @@ def app_recipe(  # noqa: PLR0913, PLR0917
         port: that it listens on.
         writable: the folders that it may write.
     """
-    made = Recipe(
+    draft = Recipe(
         f"app-{name}", family_name, parent, "", rootfs(folder()), source, port, app=True, writable=tuple(writable)
     )
-    return complete(made, ())
+    return complete(draft, ())
 
 
-def admit_app(name: str, port: int, found: ImageFacts) -> None:
+def admit_app(name: str, port: int, image: ImageFacts) -> None:
     """Refuses an image that can't be this application.
 
     Args:
         name: the application's.
         port: that the topology says.
-        found: the image.
+        image: what is known of the image.
 
     Raises:
         SpecError: it declares other ports, runs nothing, or has labels by which the lab knows its own nodes.
     """
-    if taken := [label for label in found.labels if label.startswith(f"{LABEL}.") and label not in ALLOWED]:
+    if taken := [label for label in image.labels if label.startswith(f"{LABEL}.") and label not in ALLOWED]:
         raise SpecError(
             f"the image of '{name}' has the label '{taken[0]}': by such labels the lab knows its own containers",
             where=f"apps.{name}.image",
             next_step="remove this LABEL from its Dockerfile",
         )
-    if found.ports and port not in found.ports:
+    if image.ports and port not in image.ports:
         raise SpecError(
-            f"the image of '{name}' listens on {', '.join(map(str, found.ports))}, as it declares, and not on {port}",
+            f"the image of '{name}' listens on {', '.join(map(str, image.ports))}, as it declares, and not on {port}",
             where=f"apps.{name}.port",
             next_step="write the port that it declares, or EXPOSE the other one in its Dockerfile",
         )
-    if not found.argv:
+    if not image.argv:
         raise SpecError(
             f"the image of '{name}' runs nothing: it has neither ENTRYPOINT nor CMD",
             where=f"apps.{name}.image",
@@ -123,9 +123,9 @@ def admit_app(name: str, port: int, found: ImageFacts) -> None:
         )
 
 
-def complete(wanted: Recipe, argv: Sequence[str], user: str = "", person: Person = ROOT) -> Recipe:
+def complete(app: Recipe, argv: Sequence[str], user: str = "", person: Person = ROOT) -> Recipe:
     """The recipe with what its parent runs, and as whom, known by now."""
-    return replace(wanted, dockerfile=_dockerfile(wanted, argv, user, person))
+    return replace(app, dockerfile=_dockerfile(app, argv, user, person))
 
 
 def source(name: str, digest: str) -> str:
@@ -133,22 +133,22 @@ def source(name: str, digest: str) -> str:
     return f"{NAMESPACE}/app-{name}:source-{digest}"
 
 
-def _dockerfile(wanted: Recipe, argv: Sequence[str], user: str, person: Person) -> str:
-    table = family(wanted.family)
+def _dockerfile(app: Recipe, argv: Sequence[str], user: str, person: Person) -> str:
+    table = family(app.family)
     tools = table.software["tools"]
     return (
         environment(str(assets.images()))
         .get_template("apps/Dockerfile.j2")
         .render(
-            base=recipe("base", wanted.family).tag,
+            base=recipe("base", app.family).tag,
             install=table.install_command(tools.packages),
             busybox=tools.binaries["busybox"],
-            parent=wanted.parent,
+            parent=app.parent,
             label=LABEL,
-            role=wanted.role.removeprefix("app-"),
-            family=wanted.family,
+            role=app.role.removeprefix("app-"),
+            family=app.family,
             argv=json.dumps(list(argv)),
-            folders=json.dumps(["/usr/lib/lab/folders", f"{person.user}:{person.group}", *wanted.writable]),
+            folders=json.dumps(["/usr/lib/lab/folders", f"{person.user}:{person.group}", *app.writable]),
             user=user,
         )
     )

@@ -57,12 +57,12 @@ class Manifest(BaseModel):
     @property
     def by_hand(self) -> ByHand:
         """What is left to the person on a node by hand: that of all layers."""
-        found = [layer.by_hand for layer in self.layers]
-        files = [path for each in found for path in each.files]
+        parts = [layer.by_hand for layer in self.layers]
+        files = [path for each in parts for path in each.files]
         return ByHand(
             files=files,
-            services=[name for each in found for name in each.services],
-            runs={name: daemon for each in found for name, daemon in each.runs.items()},
+            services=[name for each in parts for name in each.services],
+            runs={name: daemon for each in parts for name, daemon in each.runs.items()},
         )
 
     @property

@@ -112,11 +112,11 @@ def services(role: Manifest, table: Family, *, by_hand: bool = False) -> str:
     names = {key: value.model_dump() for key, value in table.software.items()}
     setpriv = table.software["base"].binaries["setpriv"]
     sections = []
-    retries, wanted = RETRIES, role.services
+    retries, programs = RETRIES, role.services
     if by_hand:
-        kept = {name: service for name, service in wanted.items() if name not in role.by_hand.services}
-        retries, wanted = RETRIES_BY_HAND, kept | role.by_hand.runs
-    for name, service in sorted(wanted.items()):
+        remaining = {name: service for name, service in programs.items() if name not in role.by_hand.services}
+        retries, programs = RETRIES_BY_HAND, remaining | role.by_hand.runs
+    for name, service in sorted(programs.items()):
         command = environment().from_string(service.command).render(names)
         bounds = ",".join(["-all", *(f"+{name.lower()}" for name in role.capabilities_of(name))])
         sections.append(

@@ -36,18 +36,18 @@ class RowCheck(CheckInput):
 
 
 @kind("row", RowCheck, ("no-database", "refused", "other-row"))
-def row(scene: Scene, told: RowCheck) -> CheckOutcome:
+def row(scene: Scene, check: RowCheck) -> CheckOutcome:
     """Asks the database of a node."""
-    argv = ["mariadb", "--skip-column-names", "--batch", "--execute", told.statement]
-    done = scene.run(told.node, argv, STATEMENT_SECONDS)
+    argv = ["mariadb", "--skip-column-names", "--batch", "--execute", check.statement]
+    done = scene.run(check.node, argv, STATEMENT_SECONDS)
     figure = done.stdout.strip()[:80]
     if "Can't connect" in done.stderr:
-        return red("no-database", f"no database answers on {told.node}: {done.last_line}")
+        return red("no-database", f"no database answers on {check.node}: {done.last_line}")
     if not done.ok:
-        return red("refused", f"the database of {told.node} refuses: {done.last_line}")
-    if not re.search(told.prints, done.stdout, re.MULTILINE):
-        return red("other-row", f"{told.node} answers something else", figure or "no row", told.prints)
-    return green(f"{told.node} has the row", figure)
+        return red("refused", f"the database of {check.node} refuses: {done.last_line}")
+    if not re.search(check.prints, done.stdout, re.MULTILINE):
+        return red("other-row", f"{check.node} answers something else", figure or "no row", check.prints)
+    return green(f"{check.node} has the row", figure)
 
 
 class MessageCheck(CheckInput):
@@ -67,20 +67,30 @@ class MessageCheck(CheckInput):
 
 
 @kind("message", MessageCheck, ("refused", "not-delivered"))
-def message(scene: Scene, told: MessageCheck) -> CheckOutcome:
+def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
     """Sends a message, and waits for it."""
     subject, begun = f"check-{uuid.uuid4().hex[:8]}", time.monotonic()
-    sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", told.url, told.sender, told.recipient, subject], 30)
+    sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", check.url, check.sender, check.recipient, subject], 30)
     if not sent.ok:
-        return red("refused", f"{told.url} does not take the message: {sent.last_line}", sent.last_line[:80])
-    fetch = ["doveadm", "-c", "/etc/lab/dovecot.conf", "fetch", "-u", told.recipient, "hdr.subject", "subject", subject]
+        return red("refused", f"{check.url} does not take the message: {sent.last_line}", sent.last_line[:80])
+    fetch = [
+        "doveadm",
+        "-c",
+        "/etc/lab/dovecot.conf",
+        "fetch",
+        "-u",
+        check.recipient,
+        "hdr.subject",
+        "subject",
+        subject,
+    ]
     try:
         scene.backend.clock.until(
-            "the message", told.seconds, lambda: scene.run(told.node, fetch), lambda said: subject in said.stdout
+            "the message", check.seconds, lambda: scene.run(check.node, fetch), lambda answer: subject in answer.stdout
         )
     except NotReady:
-        return red("not-delivered", f"it was accepted, and is not in the mailbox after {told.seconds:g} s")
-    return green(f"the message is in the mailbox of {told.recipient}", f"{time.monotonic() - begun:.1f} s")
+        return red("not-delivered", f"it was accepted, and is not in the mailbox after {check.seconds:g} s")
+    return green(f"the message is in the mailbox of {check.recipient}", f"{time.monotonic() - begun:.1f} s")
 
 
 class RowsCheck(CheckInput):
@@ -127,24 +137,24 @@ class LedgerCheck(CheckInput):
 
 
 @kind("ledger", LedgerCheck, ("no-answer", "lost", "duplicated", "stale"), breaks=True)
-def ledger(scene: Scene, told: LedgerCheck) -> CheckOutcome:
+def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     """Writes, and compares what was acknowledged with what is stored."""
-    service = LEDGERS[told.service](scene.plan, scene.cluster.site)
-    if isinstance(service, MysqlLedger) and told.at:
-        service.at(scene.plan.node(told.at).address)
-    book = Ledger(scene.backend, [service], told.rate)
+    service = LEDGERS[check.service](scene.plan, scene.cluster.site)
+    if isinstance(service, MysqlLedger) and check.at:
+        service.at(scene.plan.node(check.at).address)
+    book = Ledger(scene.backend, [service], check.rate)
     try:
         with book:
-            book.more(told.writes, WRITES_SECONDS)
-            if told.fault:
-                with broken(scene, told.fault, told.target, **told.settings):
-                    book.more(told.writes, WRITES_SECONDS)
-                book.more(told.writes, WRITES_SECONDS)
+            book.more(check.writes, WRITES_SECONDS)
+            if check.fault:
+                with broken(scene, check.fault, check.target, **check.settings):
+                    book.more(check.writes, WRITES_SECONDS)
+                book.more(check.writes, WRITES_SECONDS)
     except NotReady as error:
         return red("no-answer", f"the writes are not acknowledged: {error.what}")
-    (found,) = book.judge()
-    if found.verdict is Verdict.UNKNOWN:
-        return unknown(found.why)
-    if found.verdict is Verdict.HOLDS:
-        return green("every acknowledged write is there, once", found.why)
-    return red(found.verdict.value, f"acknowledged writes are not as they were: {found.why}", found.why)
+    (result,) = book.judge()
+    if result.verdict is Verdict.UNKNOWN:
+        return unknown(result.why)
+    if result.verdict is Verdict.HOLDS:
+        return green("every acknowledged write is there, once", result.why)
+    return red(result.verdict.value, f"acknowledged writes are not as they were: {result.why}", result.why)

@@ -54,9 +54,9 @@ def entrance(backend: Backend, plan: Plan, site: str | None = None) -> Entrance:
         )
     ca = secrets.known(plan.cluster, secrets.TRUSTED) or "" if name == TLS else ""
     scheme = "https" if name == TLS else "http"
-    here = next((each for each in host.names if each not in host.inside), LOCAL) if host else LOCAL
+    address = next((each for each in host.names if each not in host.inside), LOCAL) if host else LOCAL
     nodes = [server.name for server in host.pool.servers] if host else [node.name for node in plan.role("web")]
-    return Entrance(f"{scheme}://{here}:{ports[name]}", ca, tuple(nodes))
+    return Entrance(f"{scheme}://{address}:{ports[name]}", ca, tuple(nodes))
 
 
 def named(plan: Plan, name: str) -> Host:
@@ -65,9 +65,9 @@ def named(plan: Plan, name: str) -> Host:
     Raises:
         SpecError: the cluster has none of that name; names the nearest.
     """
-    found = next((host for host in plan.hosts if host.name == name), None)
-    if found:
-        return found
+    match = next((host for host in plan.hosts if host.name == name), None)
+    if match:
+        return match
     names = [host.name for host in plan.hosts]
     hint = nearest(name, names) if names else "it has only the guest book, which needs no name"
     raise SpecError(f"'{plan.cluster}' has no site or application '{name}'; {hint}", where="--site")

@@ -38,7 +38,7 @@ class Badge:
 
 
 @dataclass(frozen=True)
-class Gauge:
+class BadgeQuestion:
     """A question to the nodes of a role, at intervals of `seconds`; answers with badges by node."""
 
     role: str
@@ -51,8 +51,8 @@ def judged(role: str, row: Row) -> tuple[bool, str]:
     if not probes.good(row):
         return False, _why(row)
     if role == mysql.ROLE:
-        said = _role(row)
-        return said in ("primary", "replica"), "" if said in ("primary", "replica") else f"is {said}"
+        reported = _role(row)
+        return reported in ("primary", "replica"), "" if reported in ("primary", "replica") else f"is {reported}"
     if "=" in row.value and not probes.members(row.value):
         return False, "no server in its pool"
     return True, ""
@@ -78,23 +78,23 @@ def primary(latest: Mapping[str, Row], roles: Mapping[str, str]) -> str | None:
         latest: the last answer by node.
         roles: the role of each node.
     """
-    found = [
+    primaries = [
         name
         for name, role in roles.items()
         if role == mysql.ROLE and name in latest and probes.good(latest[name]) and _role(latest[name]) == "primary"
     ]
-    return found[0] if len(found) == 1 else None
+    return primaries[0] if len(primaries) == 1 else None
 
 
 def _heals(backend: Backend) -> dict[str, list[Badge]]:
-    found = {}
+    by_node = {}
     for node, of in volumes.bricks(backend).items():
         heal = sum(int(one.get("heal") or 0) for one in of.values())
         unlike = sum(int(one.get("unlike") or 0) for one in of.values())
         badges = [Badge("heal", f"{heal} to heal", heal, warn=True)] if heal else []
         badges += [Badge("heal", f"{unlike} split-brain", unlike, warn=True)] if unlike else []
-        found[node] = badges
-    return found
+        by_node[node] = badges
+    return by_node
 
 
 def _queues(backend: Backend) -> dict[str, list[Badge]]:
@@ -108,21 +108,21 @@ def _queues(backend: Backend) -> dict[str, list[Badge]]:
 
 
 def _backups(backend: Backend) -> dict[str, list[Badge]]:
-    found = {}
+    by_node = {}
     for node in backend.observe().nodes:
         if node.role == backup.ROLE and node.state is State.RUNNING:
             content = backend.run(node.name, ["cat", BACKUP_STATE], seconds=ASK_SECONDS)
             state: dict[str, Any] = json.loads(content.stdout) if content.ok else {}
             good, why = float(state.get("good") or 0), str(state.get("because") or "")
             text = f"last backup failed: {why}" if why else "backup" if good else "no backup yet"
-            found[node.name] = [Badge("backup", text, good, warn=bool(why))]
-    return found
+            by_node[node.name] = [Badge("backup", text, good, warn=bool(why))]
+    return by_node
 
 
 QUESTIONS = (
-    Gauge(volumes.ROLE, 5.0, _heals),
-    Gauge(mail.ROLE, 15.0, _queues),
-    Gauge(backup.ROLE, 60.0, _backups),
+    BadgeQuestion(volumes.ROLE, 5.0, _heals),
+    BadgeQuestion(mail.ROLE, 15.0, _queues),
+    BadgeQuestion(backup.ROLE, 60.0, _backups),
 )
 """The questions to roles whose facts no probe shows."""
 

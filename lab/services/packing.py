@@ -74,10 +74,10 @@ def packed(folder: Path, without: Collection[str] = ()) -> Packed:
         SpecError: the path is no folder, or the folder is empty, can't be read, or has a link that leads out of it.
     """
     refuse_no_folder(folder)
-    made = _archive(folder, paths(folder, without))
-    if not made.files:
+    package = _archive(folder, paths(folder, without))
+    if not package.files:
         raise SpecError(f"the folder {folder} has no file", where=str(folder))
-    return made
+    return package
 
 
 def revision(folder: Path, base: str, changed: Iterable[str], gone: Iterable[str]) -> Packed:
@@ -86,8 +86,8 @@ def revision(folder: Path, base: str, changed: Iterable[str], gone: Iterable[str
     Raises:
         SpecError: one can't be read, or is a link that leads out of the folder.
     """
-    made = _archive(folder, (folder / name for name in changed))
-    return replace(made, base=base, gone=tuple(gone))
+    package = _archive(folder, (folder / name for name in changed))
+    return replace(package, base=base, gone=tuple(gone))
 
 
 def refuse_no_folder(folder: Path) -> None:

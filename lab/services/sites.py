@@ -40,15 +40,15 @@ def folders(cluster: Cluster) -> dict[str, Path]:
         SpecError: one was not found.
     """
     beside = Path(cluster.source).parent if cluster.source else Path()
-    found = {name: beside / Path(site.code).expanduser() for name, site in cluster.sites.items() if site.code}
-    for name, folder in found.items():
+    by_site = {name: beside / Path(site.code).expanduser() for name, site in cluster.sites.items() if site.code}
+    for name, folder in by_site.items():
         if not folder.is_dir():
             raise SpecError(
                 f"the folder of the site '{name}' was not found: {folder}",
                 where=f"sites.{name}.code",
                 next_step="name a folder beside the topology's file, or leave 'code' out",
             )
-    return found
+    return by_site
 
 
 def added(name: str, settings: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -217,8 +217,8 @@ def revise(backend: Backend, running: Sites, site: str, package: Packed) -> None
 def _sent(backend: Backend, holder: str, package: Packed) -> str:
     """Copies a release into a node, in pieces; the folder that they are in there."""
     inbox = f"{INBOX}/.inbox-{package.release}"
-    told = json.dumps({"base": package.base, "gone": package.gone}).encode()
-    first = {f"{inbox}/base": (told, 0o600)} if package.base else {}
+    header = json.dumps({"base": package.base, "gone": package.gone}).encode()
+    first = {f"{inbox}/base": (header, 0o600)} if package.base else {}
     for number, part in enumerate(package.archive.parts()):
         backend.put(holder, first | {f"{inbox}/part-{number:04d}": (part, 0o600)})
         first = {}
@@ -240,7 +240,7 @@ def releases(backend: Backend, site: str) -> list[Release]:
     """The releases of a site in the store, oldest first."""
     running = look(backend)
     running.admit(site)
-    return _kept(backend, running.holders[0], site)
+    return _releases(backend, running.holders[0], site)
 
 
 def environment(backend: Backend, site: str) -> dict[str, str]:
@@ -316,8 +316,8 @@ def _fetched(backend: Backend, holder: str, site: str, release: str) -> Packed:
     place = f"{INBOX}/store/{site}/releases/{release}"
     archive = Archive()
     size = archive.write(backend.get(holder, f"{place}.tar.gz") or b"")
-    told = json.loads(backend.get(holder, f"{place}.base") or b"{}")
-    return Packed(archive, 0, 2 * size, release, told.get("base", ""), tuple(told.get("gone", ())))
+    header = json.loads(backend.get(holder, f"{place}.base") or b"{}")
+    return Packed(archive, 0, 2 * size, release, header.get("base", ""), tuple(header.get("gone", ())))
 
 
 @dataclass(frozen=True)
@@ -338,12 +338,12 @@ class _Store:
 
 
 def _store(backend: Backend, holder: str, site: str) -> _Store:
-    told = json.loads(_ask(backend, holder, "tell", site).stdout)
-    found = [Release(**row) for row in told["releases"]]
-    return _Store(found, told["switched"] or next((one.release for one in found if one.current), ""))
+    answer = json.loads(_ask(backend, holder, "tell", site).stdout)
+    stored = [Release(**row) for row in answer["releases"]]
+    return _Store(stored, answer["switched"] or next((one.release for one in stored if one.current), ""))
 
 
-def _kept(backend: Backend, holder: str, site: str) -> list[Release]:
+def _releases(backend: Backend, holder: str, site: str) -> list[Release]:
     """The releases in the store of a node, oldest first."""
     return _store(backend, holder, site).releases
 

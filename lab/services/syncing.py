@@ -103,8 +103,8 @@ class Sync:
     def _whole(self, running: sites.Sites, now: Snapshot, writable: tuple[str, ...]) -> str:
         """All files, as a release that revisions are of."""
         package = packed(self.folder, writable)
-        kept = {one.release: one for one in sites.releases(self.backend, self.site)}
-        current = next((one for one in kept.values() if one.current), None)
+        stored = {one.release: one for one in sites.releases(self.backend, self.site)}
+        current = next((one for one in stored.values() if one.current), None)
         alone = len(running.holders) == 1
         if alone and current and not current.base and current.release.endswith(package.digest):
             self.base, self._of_base = current.release, now
@@ -134,7 +134,7 @@ def snapshot(folder: Path, without: tuple[str, ...]) -> Snapshot:
     Raises:
         SpecError: it can't be read.
     """
-    found: Snapshot = {}
+    entries: Snapshot = {}
     try:
         for path in paths(folder, without):
             try:
@@ -142,10 +142,10 @@ def snapshot(folder: Path, without: tuple[str, ...]) -> Snapshot:
             except FileNotFoundError:
                 continue  # it has just been removed
             whole = () if stat.S_ISDIR(of.st_mode) else (of.st_size, of.st_mtime_ns, of.st_ino)
-            found[path.relative_to(folder).as_posix()] = (of.st_mode, *whole)
+            entries[path.relative_to(folder).as_posix()] = (of.st_mode, *whole)
     except OSError as error:
         raise SpecError(f"{error.filename or folder} can't be read: {error.strerror}", where=str(folder)) from None
-    return found
+    return entries
 
 
 def difference(before: Snapshot, now: Snapshot) -> tuple[list[str], list[str]]:

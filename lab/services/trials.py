@@ -34,15 +34,15 @@ class HolderCheck(CheckInput):
 
 
 @kind("holder", HolderCheck, ("no-holder", "two-holders", "other-holder"))
-def holder(scene: Scene, told: HolderCheck) -> CheckOutcome:
+def holder(scene: Scene, check: HolderCheck) -> CheckOutcome:
     """Asks every node that may hold the VIP."""
     held = vip_holders(scene.backend, scene.backend.observe())
     if not held:
         return red("no-holder", f"no node has the VIP {scene.plan.vip}", "0 holders", "1 holder")
     if len(held) > 1:
         return red("two-holders", f"{' and '.join(held)} both have the VIP {scene.plan.vip}", f"{len(held)} holders")
-    if told.among and held[0] not in told.among:
-        return red("other-holder", f"{held[0]} has the VIP", held[0], " or ".join(told.among))
+    if check.among and held[0] not in check.among:
+        return red("other-holder", f"{held[0]} has the VIP", held[0], " or ".join(check.among))
     return green(f"{held[0]} has the VIP {scene.plan.vip}", held[0])
 
 
@@ -69,46 +69,46 @@ class PromiseCheck(CheckInput):
 
 
 @kind("promise", PromiseCheck, ("no-holder", "two-holders", "late", "broken", "no-value"), breaks=True)
-def tried(scene: Scene, told: PromiseCheck) -> CheckOutcome:
+def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     """Probes the cluster, injects the fault, reverts it, and judges the promise."""
-    wanted = promise(told.promise)
-    if told.target == VIP_HOLDER and not (before := holder(scene, HolderCheck())).green:
+    declared = promise(check.promise)
+    if check.target == VIP_HOLDER and not (before := holder(scene, HolderCheck())).green:
         return before
-    values = written.read(scene.backend, told.reads)
-    if missing := [name for name in told.reads if name not in values]:
-        place = told.reads[missing[0]]
+    values = written.read(scene.backend, check.reads)
+    if missing := [name for name in check.reads if name not in values]:
+        place = check.reads[missing[0]]
         return red("no-value", f"{place.path} of {place.node} has no {missing[0]}")
-    bound = wanted.bound(scene.cluster, values)
-    result = _measured(scene, told, bound)
-    formula = f"{wanted.formula} = {bound:.2f} s" if bound is not None else ""
+    bound = declared.bound(scene.cluster, values)
+    result = _measured(scene, check, bound)
+    formula = f"{declared.formula} = {bound:.2f} s" if bound is not None else ""
     verb = "allows" if len(values) == 1 else "allow"
-    yours = f"; your {_yours(told, values)} {verb} {bound:.2f} s" if values and bound is not None else ""
+    yours = f"; your {_yours(check, values)} {verb} {bound:.2f} s" if values and bound is not None else ""
     if result.result is PromiseVerdict.UNKNOWN:
         return unknown(f"it could not be judged: {result.figure}", figure=result.figure, formula=formula)
-    said = f"{told.noun} in {result.figure}" if result.seconds is not None else result.figure
-    asked = "" if told.asks is None else f", the lesson asks for under {told.asks:g} s"
-    if told.asks is not None and bound is not None and bound >= told.asks:
-        return red("late", f"{said}{yours}{asked}", result.figure, formula)
+    summary = f"{check.noun} in {result.figure}" if result.seconds is not None else result.figure
+    limit = "" if check.asks is None else f", the lesson asks for under {check.asks:g} s"
+    if check.asks is not None and bound is not None and bound >= check.asks:
+        return red("late", f"{summary}{yours}{limit}", result.figure, formula)
     if not result.holds:
-        return red("broken", f"{said}{yours}{asked}", result.figure, formula)
-    return green(f"{said}{yours}{asked}", result.figure, formula)
+        return red("broken", f"{summary}{yours}{limit}", result.figure, formula)
+    return green(f"{summary}{yours}{limit}", result.figure, formula)
 
 
-def _yours(told: PromiseCheck, values: dict[str, float]) -> str:
+def _yours(check: PromiseCheck, values: dict[str, float]) -> str:
     """The person's own values in words; a count has no unit."""
-    texts = [f"`{name}` of {value:g}{' s' if told.reads[name].unit else ''}" for name, value in values.items()]
+    texts = [f"`{name}` of {value:g}{' s' if check.reads[name].unit else ''}" for name, value in values.items()]
     return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
-def _measured(scene: Scene, told: PromiseCheck, bound: float | None) -> PromiseResult:
+def _measured(scene: Scene, check: PromiseCheck, bound: float | None) -> PromiseResult:
     """The promise as judged from the probes around one fault."""
     backend, begun = scene.backend, time.time()
     measured = cluster_probes(backend, scene.plan, scene.cluster.site)
     with measured:
         _pause(scene, SETTLE_SECONDS)
-        injected = broken(scene, told.fault, told.target, **told.settings)
+        injected = broken(scene, check.fault, check.target, **check.settings)
         try:
-            _pause(scene, max(told.seconds, (bound or 0) + SETTLE_SECONDS))
+            _pause(scene, max(check.seconds, (bound or 0) + SETTLE_SECONDS))
         finally:
             injected.heal()
             _until_awake(scene, injected)
@@ -126,7 +126,7 @@ def _measured(scene: Scene, told: PromiseCheck, bound: float | None) -> PromiseR
         holders=holders,
         stalls=measured.load_run.stalls,
     )
-    return judged(promise(told.promise), bound, run)
+    return judged(promise(check.promise), bound, run)
 
 
 def _event(one: Injected) -> FaultEvent:

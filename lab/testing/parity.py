@@ -43,11 +43,11 @@ class Parity:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Keeps this run's column; what a part of the suite skipped, another part may have passed."""
-        table = self._kept()
+        table = self._merged()
         terminalreporter.section("parity")
         terminalreporter.write(markdown(table))
 
-    def _kept(self) -> Table:
+    def _merged(self) -> Table:
         """Adds this run's column to the file; two runs that end at once wait for each other."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.with_name(f".{self.file.name}.lock").open("w") as lock:

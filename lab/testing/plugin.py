@@ -162,10 +162,10 @@ def rounds(_evidence: Evidence, cluster: LabCluster) -> Rounds:
 def check(cluster: LabCluster) -> Callable[..., CheckOutcome]:
     """A check as lessons make it: `assert check("page", url="http://web1/", has="<form").green`."""
 
-    def ask(name: str, **told: Any) -> CheckOutcome:
+    def ask(name: str, **parameters: Any) -> CheckOutcome:
         from lab.evidence.outcomes import Scene, question
 
-        return question(name, told).ask(Scene(cluster.backend, cluster.applied or cluster.spec, cluster.plan))
+        return question(name, parameters).ask(Scene(cluster.backend, cluster.applied or cluster.spec, cluster.plan))
 
     return ask
 

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _named(said: object) -> object:
+def _named(value: object) -> object:
     """`[web1]` is `{web1: []}`, and so is `{web1: }`: all files that the role leaves to a person."""
-    if isinstance(said, list):
-        return {name: [] for name in said if isinstance(name, str)} if all(isinstance(n, str) for n in said) else said
-    return {name: files or [] for name, files in said.items()} if isinstance(said, dict) else said
+    if isinstance(value, list):
+        return (
+            {name: [] for name in value if isinstance(name, str)} if all(isinstance(n, str) for n in value) else value
+        )
+    return {name: files or [] for name, files in value.items()} if isinstance(value, dict) else value
 
 
 Name = Annotated[str, Field(pattern=identifiers.CLUSTER, max_length=identifiers.CLUSTER_LENGTH)]

@@ -14,8 +14,11 @@ from lab.lifecycle import resolve
 from lab.topology import Cluster, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.pages import Served
+    from tests.unit.live_page import Engine
 
 settings.register_profile("lab", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("lab")
@@ -61,6 +64,23 @@ def full() -> Cluster:
 def memory() -> MemoryBackend:
     """An engine of plain values."""
     return MemoryBackend("golden")
+
+
+@pytest.fixture
+def engine(full: Cluster) -> Engine:
+    """A cluster that is up, on an engine that may be lost."""
+    from tests.unit.live_page import running
+
+    return running(full)
+
+
+@pytest.fixture
+def page(engine: Engine, full: Cluster, tmp_path: Path) -> Iterator[Served]:
+    """Its live page."""
+    from tests.pages import served
+
+    with served(engine, full, folder=tmp_path / "runs") as live:
+        yield live
 
 
 @pytest.fixture

@@ -179,13 +179,13 @@ def test_the_release_before_is_one_that_was_served(site: Site) -> None:
     (site.store / "current").write_text("2-b")  # by an earlier version, which noted no more
     store.switch("blog", "4-d")
     store.switch("blog", "previous")
-    assert site.wanted == "2-b"
+    assert site.named_release == "2-b"
     store.switch("blog", "previous")
-    assert site.wanted == "1-a"
+    assert site.named_release == "1-a"
     with pytest.raises(Failed, match="no release before"):
         store.switch("blog", "previous")
     store.switch("blog", "3-broken-off")  # by its name it may be
-    assert site.wanted == "3-broken-off"
+    assert site.named_release == "3-broken-off"
 
 
 def test_a_revision_has_the_files_of_its_base_but_for_what_changed(site: Site) -> None:
@@ -229,7 +229,7 @@ def test_what_was_served_before_a_sync_comes_back_and_its_revisions_do_not_repla
     assert site.releases() == ["1-a", *numbers[-5:]]
     assert sorted(path.name for path in (site.store / "releases").glob("*.base")) == [f"{n}.base" for n in numbers[-5:]]
     store.switch("blog", "previous")
-    assert site.wanted == "1-a"
+    assert site.named_release == "1-a"
     for number in (f"3-{n}" for n in range(6)):
         store.store("blog", number, str(_inbox(site, _file("x"))))
         store.switch("blog", number)
@@ -277,7 +277,7 @@ def test_the_store_of_a_node_moves_to_the_shared_one(site: Site, monkeypatch: py
         migration, "added", lambda _, source, target: shutil.copytree(source, target) if source.is_dir() else None
     )
     migration.migrate(site)
-    assert (site.wanted, site.noted("switched")) == ("2-b", "9")
+    assert (site.named_release, site.noted("switched")) == ("2-b", "9")
     assert site.releases() == ["1-a", "2-b"]
     assert (site.store / "data/files/x").read_text() == "own"
     assert [path.name for path in own.parent.iterdir()] == ["blog.moved"]
@@ -338,9 +338,9 @@ def test_a_working_copy_and_the_releases_follow_each_other(
     assert sorted(path.name for path in place.iterdir()) == ["index.html", "old.html"]
     (place / "index.html").write_text("edited")
     copy.exchange()
-    assert site.wanted == "1-a", "nobody knows yet whether more comes"
+    assert site.named_release == "1-a", "nobody knows yet whether more comes"
     copy.exchange()
-    edited = site.wanted
+    edited = site.named_release
     assert edited != "1-a"
     assert (site.local / "current/index.html").read_text() == "edited"
     assert edited in (place.parent / "blog.status").read_text()
@@ -357,7 +357,7 @@ def test_a_working_copy_and_the_releases_follow_each_other(
     for _ in range(2):
         copy.next = 0
         copy.turn()
-    assert site.wanted == "1-a"
+    assert site.named_release == "1-a"
     assert "Not served: the link 'out'" in (place.parent / "blog.status").read_text()
     copy.exchange()  # it is not tried again until something changes
 

@@ -14,7 +14,6 @@ import pytest
 from lab import assets
 from lab.chaos import load
 from lab.evidence.promises import promise, promises
-from tests.unit.test_variables import UNDER_CHANGE
 from tests.unit.words import prose, quaint
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 UNREAD = {
     "CHANGELOG.md": "its entries are history",
     "docs/parity.md": "its rows are titles of tests",
-    **dict.fromkeys(
-        ("README.md", *(f"docs/{name}.md" for name in ("apps", "figures", "guide", "losses", "testing", "wordpress"))),
-        "is rewritten at present",
-    ),
 }
 """Pages that are not compared, each with the reason."""
 ERRORS = ("Unable", "Refused", "Taken", "Gone", "NotReady", "Locked", "Finding", "unusable")
@@ -72,17 +67,14 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
 
 
 FILES = [
-    path.relative_to(ROOT).as_posix()
-    for folder in (LAB, ROOT / "images")
-    for path in sorted(folder.rglob("*.py"))
-    if not path.relative_to(ROOT).as_posix().startswith("images/web/")
+    path.relative_to(ROOT).as_posix() for folder in (LAB, ROOT / "images") for path in sorted(folder.rglob("*.py"))
 ]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_messages_docstrings_and_comments_are_plain(name: str) -> None:
     source = (ROOT / name).read_text(encoding="utf-8")
-    texts = [*_messages(ast.parse(source)), *([] if name.startswith(UNDER_CHANGE) else _comments(source))]
+    texts = [*_messages(ast.parse(source)), *_comments(source)]
     assert [(line, quaint(text), text) for line, text in texts if quaint(text)] == []
 
 

@@ -118,12 +118,13 @@ class DockerBackend:
     def clusters(self) -> Mapping[str, Existing]:
         with engine.asking("listing the clusters"):
             rows = self.api.containers(all=True, filters={"label": labels.CLUSTER})
-        found: dict[str, list[dict[str, Any]]] = {}
+        containers: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            found.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
+            containers.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
         joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
         return {
-            name: labels.existing(of, joined, data=False, unlimited=frozenset()) for name, of in sorted(found.items())
+            name: labels.existing(of, joined, data=False, unlimited=frozenset())
+            for name, of in sorted(containers.items())
         }
 
     @functools.cached_property

@@ -59,13 +59,13 @@ def give(api: docker.APIClient, container: str, image: str, places: Sequence[str
         network_mode="none", volumes_from=[container], cap_drop=["ALL"], cap_add=["CHOWN", "DAC_OVERRIDE", "FOWNER"]
     )
     owner = f"{person.user}:{person.group}"
-    made = api.create_container(image, [owner, *places], entrypoint=[FOLDERS], user="0", host_config=host)["Id"]
+    helper = api.create_container(image, [owner, *places], entrypoint=[FOLDERS], user="0", host_config=host)["Id"]
     try:
-        api.start(made)
-        if api.wait(made, timeout=GIVE_SECONDS)["StatusCode"]:
-            raise BackendError(f"giving {', '.join(places)} to {owner}: {api.logs(made).decode(errors='replace')}")
+        api.start(helper)
+        if api.wait(helper, timeout=GIVE_SECONDS)["StatusCode"]:
+            raise BackendError(f"giving {', '.join(places)} to {owner}: {api.logs(helper).decode(errors='replace')}")
     finally:
-        api.remove_container(made, force=True)
+        api.remove_container(helper, force=True)
 
 
 def hosts(files: Mapping[str, tuple[bytes, int]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def beside(api: docker.APIClient, recipes: Sequence[Recipe], report: Callable[[str, str], None]) -> list[Recipe]:
     """The image that is mounted beside applications, for the lab's own commands: the base; built if it is missing."""
-    families = {wanted.family for wanted in recipes if wanted.app}
+    families = {each.family for each in recipes if each.app}
     needed = [recipe("base", family) for family in families]
     with engine.asking("looking for the base image"):
         missing = [base for base in needed if not base_image.present(api, base.tag)]
@@ -31,6 +31,6 @@ def beside(api: docker.APIClient, recipes: Sequence[Recipe], report: Callable[[s
 def program(api: docker.APIClient, image: str) -> Program:
     """What the image of an application runs, and as whom."""
     with engine.asking(f"looking at {image}"):
-        found: dict[str, Any] = api.inspect_image(image)  # type: ignore[no-untyped-call]
-        config = found.get("Config") or {}
+        details: dict[str, Any] = api.inspect_image(image)  # type: ignore[no-untyped-call]
+        config = details.get("Config") or {}
         return Program.read(config, persons.of_image(api, image, str(config.get("User") or "")))

@@ -201,7 +201,7 @@ class XenBackend:
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         limit = self.clock.limit(seconds)
-        done = self._inside(node, self._told(node, ["timeout", "-k", "2", str(limit), *argv]), limit)
+        done = self._inside(node, self._node_command(node, ["timeout", "-k", "2", str(limit), *argv]), limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
@@ -210,7 +210,7 @@ class XenBackend:
         done = self._inside(node, shlex.join(["timeout", "-k", "2", str(limit), *argv]), limit)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
-    def _told(self, node: str, argv: Sequence[str]) -> str:
+    def _node_command(self, node: str, argv: Sequence[str]) -> str:
         """A command in the node's own files, for the shell in which commands arrive."""
         return shlex.join([domain.INTO, *argv] if self._sealed(node) else argv)
 
@@ -229,7 +229,7 @@ class XenBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         if self._runs(node):
-            done = self._inside(node, self._told(node, ["cat", path]))
+            done = self._inside(node, self._node_command(node, ["cat", path]))
             return None if done.rc else done.stdout
         done = self._ask("dig", node, self._known(node).disk, path, good=(0, NOTHING))
         laid, _, content = done.stdout.partition(b"\n\n")
@@ -283,7 +283,7 @@ class XenBackend:
         link.connect()
         if self._sealed(node) and list(argv) == [BASH]:
             argv = [domain.SHELL]
-        return link.command(self._told(node, argv), terminal=terminal)
+        return link.command(self._node_command(node, argv), terminal=terminal)
 
     def endpoint(self, port: int) -> str:
         node, entry = self.observe().published(port)

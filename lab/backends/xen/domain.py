@@ -141,10 +141,10 @@ def unpack(files: Mapping[str, tuple[bytes, int]]) -> str:
 
     By way of the first process, whose view of the files may be written.
     """
-    here = f"/run/lab/bin/chroot /proc/1/root {TOOLS}"
-    steps = [f"{here}/tar -x -o -f - -C /"]
+    chroot = f"/run/lab/bin/chroot /proc/1/root {TOOLS}"
+    steps = [f"{chroot}/tar -x -o -f - -C /"]
     if owned := [path for path, (_, mode) in files.items() if not mode & OTHERS]:
-        steps.append(f'{here}/chown "$(/run/lab/bin/stat -c %u:%g /run/lab/printed)" {shlex.join(owned)}')
+        steps.append(f'{chroot}/chown "$(/run/lab/bin/stat -c %u:%g /run/lab/printed)" {shlex.join(owned)}')
     return " && ".join([*steps, "sync"])
 
 

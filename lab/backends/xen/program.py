@@ -76,8 +76,8 @@ class Program:
         rights = ["--reuid", str(self.person.user), "--regid", str(self.person.group), *groups, "--no-new-privs"]
         argv = [SETPRIV, *rights, "--inh-caps=-all", f"--bounding-set={bounds}"]
         argv += [f"{TOOLS}/env", "-i", *(f"{key}={value}" for key, value in environment.items()), *self.argv]
-        said = {"RUN": TMPFS["/run"], "FOLDER": self.folder}
-        lines = [f"{key}={shlex.quote(value)}" for key, value in said.items()]
+        assignments = {"RUN": TMPFS["/run"], "FOLDER": self.folder}
+        lines = [f"{key}={shlex.quote(value)}" for key, value in assignments.items()]
         return "\n".join([*lines, f"become() {{ exec {shlex.join(argv)}; }}", ""])
 
 
@@ -86,7 +86,7 @@ def _taken(place: str) -> bool:
     return any(place == own or (own != "/" and place.startswith(f"{own}/")) for own in TAKEN)
 
 
-def _signal(said: str) -> str:
+def _signal(text: str) -> str:
     """A signal by the name or number that `kill` takes."""
-    name = said.upper().removeprefix("SIG")
+    name = text.upper().removeprefix("SIG")
     return name if name.replace("+", "").replace("-", "").isalnum() else "TERM"

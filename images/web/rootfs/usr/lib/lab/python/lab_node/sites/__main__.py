@@ -5,7 +5,7 @@ has it unpacked on a disk of its own, and a link, `current`, to the one that is 
 the shared filesystem by none. What a site writes itself, and its visitors' sessions, lie in the store.
 
     accounts                    makes the system users and the folders of this node; before PHP-FPM reads who they are
-    keep                        takes whatever release the store names into use, for ever; HUP: makes folders anew
+    keep                        takes into use the release that the store names, always; HUP: recreates the folders
     follow                      brings the working copies of the sites' owners and the store together, for ever
     converge                    as `keep`, once
     serve SITE                  takes the release of one site into use
@@ -39,7 +39,7 @@ def unpack(name: str, number: str) -> None:
         release.unpack(one(name), number)
 
 
-def made() -> None:
+def accounts_alone() -> None:
     """Users, groups and folders."""
     with alone():
         accounts()
@@ -66,7 +66,7 @@ def revise(name: str, number: str, source: str, stamp: str) -> None:
 
 
 VERBS: dict[str, Callable[..., None]] = {
-    "accounts": made,
+    "accounts": accounts_alone,
     "keep": keeper.keep,
     "follow": working_copies.follow,
     "converge": converge,

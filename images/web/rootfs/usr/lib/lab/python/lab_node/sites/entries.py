@@ -1,4 +1,4 @@
-"""The entries of a release's archive: whatever it has, nothing lands outside the site."""
+"""The entries of a release's archive: none of them is written outside the site."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def checked(entry: tarfile.TarInfo) -> str:
 def put(tar: tarfile.TarFile, entry: tarfile.TarInfo, root: Path, group: int) -> None:
     """One entry. Programs are for the site's group alone, other files for httpd as well; nothing is writable.
 
-    A file that is there already is replaced, not written to: another release may share it.
+    A file that exists is replaced, not written to: another release may share it.
     """
     name = checked(entry)
     if not name:

@@ -67,11 +67,11 @@ def stored(site: Site) -> None:
 
 def point(site: Site, release: str) -> None:
     """Serves a release from now on: the link for files, and its own path, by which PHP gets its programs."""
-    here = site.local / "releases" / release
+    place = site.local / "releases" / release
     text, link = (site.local / f".{name}.{os.getpid()}" for name in ("root", "current"))
     for draft in (text, link):
         draft.unlink(missing_ok=True)
-    text.write_text(str(here))
+    text.write_text(str(place))
     text.chmod(0o644)
     link.symlink_to(f"releases/{release}")
     text.replace(site.local / "root")

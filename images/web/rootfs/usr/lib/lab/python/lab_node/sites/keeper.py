@@ -42,13 +42,13 @@ def keep() -> None:
     woken = threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: woken.set())
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    said: str | None = None
+    last: str | None = None
     while True:
-        because = converge(whole=said != "" or woken.is_set())
+        because = converge(whole=last != "" or woken.is_set())
         woken.clear()
-        if because != said:
+        if because != last:
             print(because or "all sites are as the store names them", flush=True)
-            said = because
+            last = because
         if not because or all(site.served for site in all_of_them().values()):
             settings.READY.touch()
         inbox.clear()

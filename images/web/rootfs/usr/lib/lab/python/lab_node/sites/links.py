@@ -25,8 +25,8 @@ def symlinks(root: Path) -> Iterator[Path]:
     """All links below a folder, none followed; no file is asked for more than its folder says."""
     waiting = [str(root)]
     while waiting:
-        with os.scandir(waiting.pop()) as found:
-            for entry in found:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
                 if entry.is_symlink():
                     yield Path(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
@@ -44,10 +44,10 @@ def look_at(site: Site, root: Path) -> None:
     top = os.path.realpath(root)
 
     def real(path: Path) -> str:
-        found = os.path.relpath(os.path.realpath(path), top)
-        if found.split("/")[0] == "..":
+        relative = os.path.relpath(os.path.realpath(path), top)
+        if relative.split("/")[0] == "..":
             raise Failed(f"'{path.relative_to(root)}' leads out of the site, by way of several links")
-        return "" if found == "." else f"{found}/"
+        return "" if relative == "." else f"{relative}/"
 
     places = {f"{real((root / each).parent)}{Path(each).name}/": each for each in site.writable}
     for place in places:

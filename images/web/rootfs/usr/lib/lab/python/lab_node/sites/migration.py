@@ -35,7 +35,9 @@ def migrate(site: Site) -> None:
     added(site, own / "sessions", site.store / "sessions")
     for path in (own / "releases").glob("[0-9]*"):
         copied(path, site.store / "releases" / path.name)
-    if not site.wanted or (before.noted("switched") or before.wanted) > (site.noted("switched") or site.wanted):
+    if not site.named_release or (before.noted("switched") or before.named_release) > (
+        site.noted("switched") or site.named_release
+    ):
         for file in ("served", "switched", "current"):
             if (own / file).exists():
                 copied(own / file, site.store / file, anew=True)

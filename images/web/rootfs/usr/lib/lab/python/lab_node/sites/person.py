@@ -34,22 +34,22 @@ def done_as(name: str, work: Callable[[], Any], seconds: float = SECONDS) -> Any
         raise Failed(f"this node has no user '{name}'") from None
     if not FIRST <= user.pw_uid <= LAST:
         raise Failed(f"'{name}' is a user of the system's own")
-    here, there = os.pipe()
+    reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        os.close(here)
-        _answer(user, work, there)
-    os.close(there)
-    with open(here, "rb") as said:
+        os.close(reader)
+        _answer(user, work, writer)
+    os.close(writer)
+    with open(reader, "rb") as stream:
         try:
-            told = _read(said.fileno(), time.monotonic() + seconds)
+            data = _read(stream.fileno(), time.monotonic() + seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-    if not told:
+    if not data:
         raise Failed(f"it did not end within {seconds:.0f} s")
-    answer = json.loads(told)
+    answer = json.loads(data)
     if "failed" in answer:
         raise Failed(answer["failed"])
     return answer["done"]
@@ -77,12 +77,12 @@ def _answer(user: pwd.struct_passwd, work: Callable[[], Any], out: int) -> None:
 
 def _read(fd: int, deadline: float) -> bytes:
     """All that is written there; nothing where it does not end in time."""
-    told = b""
+    data = b""
     while True:
         ready, _, _ = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return b""
         more = os.read(fd, 1 << 16)
         if not more:
-            return told
-        told += more
+            return data
+        data += more

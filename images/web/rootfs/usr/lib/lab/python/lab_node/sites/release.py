@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def unpack(site: Site, release: str) -> None:
     """Unpacks a release beside those that are here, under another name until it is whole.
 
-    One that is here is unpacked anew where other folders of it are writable by now.
+    One that is here is unpacked again where other folders of it are writable by now.
     """
     target = site.local / "releases" / release
     if target.is_dir() and links.led(site, target) == set(site.writable):
@@ -86,21 +86,21 @@ def room(archive: Path) -> None:
 
 def lead(site: Site, root: Path, name: str) -> None:
     """A writable folder of a release leads into the store, to which what it brings is added."""
-    path, kept = root / name, site.store / "data" / name
+    path, stored = root / name, site.store / "data" / name
     if path.is_symlink():
         path.unlink()
     if path.is_dir():
         groups = [grp.getgrnam(site.visible).gr_gid]
-        copy = ["cp", "-rn", "--no-preserve=mode,ownership", f"{path}/.", f"{kept}/"]
+        copy = ["cp", "-rn", "--no-preserve=mode,ownership", f"{path}/.", f"{stored}/"]
         try:
             subprocess.run(copy, user=site.number, group=site.number, extra_groups=groups, check=True)
         except subprocess.CalledProcessError:
-            raise Failed(f"what the release has in '{name}' can't be copied to {kept}") from None
+            raise Failed(f"what the release has in '{name}' can't be copied to {stored}") from None
         shutil.rmtree(path)
     elif path.exists():
         raise Failed(f"'{name}' is to be a writable folder, and is a file in the release")
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    path.symlink_to(kept)
+    path.symlink_to(stored)
 
 
 def converge(site: Site, *, whole: bool) -> None:
@@ -108,7 +108,7 @@ def converge(site: Site, *, whole: bool) -> None:
 
     `whole`: looks whether what it has is as it has to be, too.
     """
-    release = site.wanted
+    release = site.named_release
     if release and whole and release == site.served:
         unpack(site, release)
     if release and release != site.served:
@@ -120,13 +120,13 @@ def converge(site: Site, *, whole: bool) -> None:
 
 def tidy(site: Site) -> None:
     """Removes the releases from this node that the store has no more."""
-    here, kept = site.local / "releases", site.releases()
-    prune(site, here, kept, lambda path: shutil.rmtree(path, ignore_errors=True))
+    folder, releases = site.local / "releases", site.releases()
+    prune(site, folder, releases, lambda path: shutil.rmtree(path, ignore_errors=True))
 
 
-def prune(site: Site, place: Path, kept: Collection[str], remove: Callable[[Path], object]) -> None:
+def prune(site: Site, place: Path, releases: Collection[str], remove: Callable[[Path], object]) -> None:
     """Removes what is in a folder of releases and is not to be kept, but for what is served."""
     for path in place.glob("[0-9]*"):
         release = path.name.replace(ARCHIVE, "").replace(".base", "")
-        if release not in kept and release not in (site.served, site.wanted):
+        if release not in releases and release not in (site.served, site.named_release):
             remove(path)

@@ -15,8 +15,8 @@ READY = RUN / "sites"
 
 def read() -> dict[str, Any]:
     """`store`, `mount` (empty without a shared filesystem), `httpd` (its user), and `sites` by name."""
-    told: dict[str, Any] = json.loads(PATH.read_text())
-    return told
+    values: dict[str, Any] = json.loads(PATH.read_text())
+    return values
 
 
 def away() -> str:

@@ -16,10 +16,10 @@ ARCHIVE = ".tar.gz"
 class Site:
     """A site by its name, and what the plan says of it."""
 
-    def __init__(self, name: str, told: dict[str, Any], shared: dict[str, Any]) -> None:
-        self.name, self.number = name, told["number"]
-        self.writable, self.public = told["writable"], told["public"]
-        self.owner = told.get("owner", "")
+    def __init__(self, name: str, declared: dict[str, Any], shared: dict[str, Any]) -> None:
+        self.name, self.number = name, declared["number"]
+        self.writable, self.public = declared["writable"], declared["public"]
+        self.owner = declared.get("owner", "")
         self.user, self.visible = f"site-{name}", f"web-{name}"
         self.local, self.store = settings.LOCAL / name, Path(shared["store"]) / name
         self.httpd = shared["httpd"]
@@ -33,7 +33,7 @@ class Site:
             return ""
 
     @property
-    def wanted(self) -> str:
+    def named_release(self) -> str:
         """The release that the store names; empty where it names none."""
         return self.noted("current").strip()
 
@@ -66,18 +66,19 @@ class Site:
         noted = self.noted("served")
         if noted:
             return set(noted.split())
-        return {release for release in self.releases() if release <= self.wanted}  # an earlier version noted none
+        # An earlier version noted none.
+        return {release for release in self.releases() if release <= self.named_release}
 
 
 def all_of_them() -> dict[str, Site]:
     """The sites of this node by name."""
-    told = settings.read()
-    return {name: Site(name, site, told) for name, site in told["sites"].items()}
+    values = settings.read()
+    return {name: Site(name, site, values) for name, site in values["sites"].items()}
 
 
 def one(name: str) -> Site:
     """A site of this node."""
-    found = all_of_them().get(name)
-    if found is None:
+    site = all_of_them().get(name)
+    if site is None:
         raise Failed(f"there is no site '{name}' on this node")
-    return found
+    return site

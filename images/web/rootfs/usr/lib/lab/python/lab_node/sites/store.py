@@ -63,12 +63,12 @@ def store(name: str, number: str, source: str) -> None:
 
 
 def taken(site: Site, number: str, source: Path) -> None:
-    """What `store` does, by whoever is alone."""
-    told = json.loads((source / BASE).read_text()) if (source / BASE).exists() else {}
-    if told and told["base"] not in site.releases():
-        raise Failed(f"the store has no release {told['base']} of {site.name}")
+    """What `store` does, by the process that holds the lock."""
+    header = json.loads((source / BASE).read_text()) if (source / BASE).exists() else {}
+    if header and header["base"] not in site.releases():
+        raise Failed(f"the store has no release {header['base']} of {site.name}")
     folders.stored(site)
-    kept, draft, based = (
+    archive, draft, based = (
         site.store / "releases" / each for each in (f"{number}.tar.gz", f".{number}", f"{number}.base")
     )
     try:
@@ -83,12 +83,12 @@ def taken(site: Site, number: str, source: Path) -> None:
                 shutil.copyfileobj(whole, out, 1 << 20)
                 out.flush()
                 os.fsync(out.fileno())
-        if told:
-            based.write_text(json.dumps(told))
-        draft.rename(kept)
+        if header:
+            based.write_text(json.dumps(header))
+        draft.rename(archive)
         release.unpack(site, number)
     except BaseException:
-        for left in (kept, based):
+        for left in (archive, based):
             left.unlink(missing_ok=True)  # or 'previous' would mean it one day
         raise
     finally:
@@ -96,18 +96,18 @@ def taken(site: Site, number: str, source: Path) -> None:
 
 
 def before(site: Site) -> str:
-    """The release that was served before this one; of a revision its base, whatever was served between.
+    """The release that was served before this one; of a revision its base, also if others were served between.
 
     Raises:
         Failed: there is none.
     """
-    base = site.base(site.wanted)
-    limit = base or site.wanted
+    base = site.base(site.named_release)
+    limit = base or site.named_release
     older = [each for each in site.releases() if each < limit and each in site.once_served()]
     if base in site.releases():
         older.append(base)
     if not older:
-        raise Failed(f"the site '{site.name}' has no release before {site.wanted or 'the first'}")
+        raise Failed(f"the site '{site.name}' has no release before {site.named_release or 'the first'}")
     return older[-1]
 
 
@@ -137,8 +137,8 @@ def worth_keeping(site: Site, number: str) -> set[str]:
     bases = {each: site.base(each) for each in site.releases()}
     whole = [each for each, base in bases.items() if not base][-KEPT:]
     revisions = [each for each, base in bases.items() if base in whole][-KEPT:]
-    kept = {*whole, *revisions, number, site.wanted, site.served}
-    return kept | {bases.get(each, "") for each in kept}
+    chosen = {*whole, *revisions, number, site.named_release, site.served}
+    return chosen | {bases.get(each, "") for each in chosen}
 
 
 def tell(name: str) -> None:
@@ -147,5 +147,5 @@ def tell(name: str) -> None:
     rows = []
     for each in site.releases():
         size = site.archive(each).stat().st_size
-        rows.append({"release": each, "bytes": size, "current": each == site.wanted, "base": site.base(each)})
+        rows.append({"release": each, "bytes": size, "current": each == site.named_release, "base": site.base(each)})
     print(json.dumps({"served": site.served, "switched": site.noted("switched"), "releases": rows}))

@@ -54,11 +54,11 @@ def entries(top: int, writable: Collection[str]) -> Iterator[tuple[str, int, str
             path = os.path.normpath(os.path.join(at, name))
             if inside(path, writable):
                 continue
-            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            count, size = count + 1, size + (found.st_size if stat.S_ISREG(found.st_mode) else 0)
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            count, size = count + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if count > MOST_ENTRIES or size > MOST_BYTES:
                 raise Failed(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
-            yield path, fd, name, found
+            yield path, fd, name, status
         folders[:] = [name for name in folders if not inside(os.path.normpath(os.path.join(at, name)), writable)]
 
 
@@ -75,12 +75,12 @@ def look(owner: str, site: str, writable: Collection[str]) -> dict[str, Any]:
 def summed(top: int, writable: Collection[str]) -> tuple[str, int]:
     """A digest of the times and sizes of all files of a folder, and their number."""
     digest, files = hashlib.sha256(), 0
-    for path, fd, name, found in entries(top, writable):
-        link = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(found.st_mode) else ""
-        folder = stat.S_ISDIR(found.st_mode)
-        files += stat.S_ISREG(found.st_mode)
-        said = (path, found.st_mode, link, 0 if folder else found.st_size, 0 if folder else found.st_mtime_ns)
-        digest.update(repr(said).encode("utf-8", "surrogateescape"))
+    for path, fd, name, status in entries(top, writable):
+        link = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else ""
+        folder = stat.S_ISDIR(status.st_mode)
+        files += stat.S_ISREG(status.st_mode)
+        row = (path, status.st_mode, link, 0 if folder else status.st_size, 0 if folder else status.st_mtime_ns)
+        digest.update(repr(row).encode("utf-8", "surrogateescape"))
     return digest.hexdigest(), files
 
 
@@ -90,19 +90,19 @@ def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> No
         opened(owner, PLACE, site) as top,
         tarfile.open(fileobj=out, mode="w:gz", compresslevel=LEVEL, format=tarfile.PAX_FORMAT) as tar,
     ):
-        for path, fd, name, found in entries(top, writable):
+        for path, fd, name, status in entries(top, writable):
             info = tarfile.TarInfo(path)
-            info.mode, info.mtime = stat.S_IMODE(found.st_mode), int(found.st_mtime)
-            if stat.S_ISDIR(found.st_mode):
+            info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
+            if stat.S_ISDIR(status.st_mode):
                 info.type = tarfile.DIRTYPE
                 tar.addfile(info)
-            elif stat.S_ISLNK(found.st_mode):
+            elif stat.S_ISLNK(status.st_mode):
                 info.type, info.linkname = tarfile.SYMTYPE, os.readlink(name, dir_fd=fd)
                 tar.addfile(info)
-            elif stat.S_ISREG(found.st_mode):
+            elif stat.S_ISREG(status.st_mode):
                 with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd), "rb") as content:
                     now = os.fstat(content.fileno())
-                    if not stat.S_ISREG(now.st_mode) or now.st_size != found.st_size:
+                    if not stat.S_ISREG(now.st_mode) or now.st_size != status.st_size:
                         raise Failed(f"{path} changed meanwhile")
                     info.size = now.st_size
                     tar.addfile(info, content)
@@ -155,7 +155,7 @@ def extracted(archive: IO[bytes]) -> None:
 
 
 def note(owner: str, site: str, text: str) -> None:
-    """Writes for the owner what became of the folder, into the file beside it."""
+    """Writes for the owner the state of the folder, into the file beside it."""
     with opened(owner, PLACE, make=True) as place:
         draft = f".{site}.status.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW

@@ -40,7 +40,7 @@ class WorkingCopy:
         self.name = name
         self.next = 0.0
         self.lease, self.since, self.count = "", time.monotonic(), 0
-        self.last = self.refused = self.told = ""
+        self.last = self.refused = self.trouble = ""
 
     @property
     def site(self) -> Site:
@@ -55,17 +55,17 @@ class WorkingCopy:
     def state(self) -> dict[str, str]:
         """`owner`, and the `release` and `tree` that were the same last."""
         try:
-            told: dict[str, str] = json.loads(self.file("json").read_text())
+            record: dict[str, str] = json.loads(self.file("json").read_text())
         except (FileNotFoundError, ValueError):
             return {"owner": "", "release": "", "tree": ""}
-        return told
+        return record
 
-    def keep(self, number: str, seen: str) -> None:
+    def keep(self, number: str, digest: str) -> None:
         """Notes that a tree and a release are the same now."""
-        write(self.file("json"), json.dumps({"owner": self.site.owner, "release": number, "tree": seen}))
+        write(self.file("json"), json.dumps({"owner": self.site.owner, "release": number, "tree": digest}))
 
     def leads(self) -> bool:
-        """Whether this node looks after it: it has the lease, or nobody renewed that for long."""
+        """Whether this node looks after it: it has the lease, or no node renewed that for long."""
         mine, now = socket.gethostname(), time.monotonic()
         try:
             text = self.file("lease").read_text()
@@ -83,17 +83,17 @@ class WorkingCopy:
     def exchange(self) -> None:
         """Looks once, and does what is to be done."""
         site, state = self.site, self.state
-        seen = person.done_as(site.owner, lambda: tree.look(site.owner, site.name, site.writable))
-        if not seen["home"]:
+        view = person.done_as(site.owner, lambda: tree.look(site.owner, site.name, site.writable))
+        if not view["home"]:
             return  # made at the owner's first login
-        if state["owner"] != site.owner or state["release"] != site.wanted or not seen["there"]:
-            if site.served == site.wanted:
-                mine = seen["there"] and (state["owner"], state["tree"]) != (site.owner, seen["tree"])
+        if state["owner"] != site.owner or state["release"] != site.named_release or not view["there"]:
+            if site.served == site.named_release:
+                mine = view["there"] and (state["owner"], state["tree"]) != (site.owner, view["tree"])
                 self.follow(site, f"{site.name}.{stamp()}" if mine else "")
-        elif seen["tree"] not in (state["tree"], self.refused) and seen["files"]:
-            if seen["tree"] == self.last:
-                self.publish(site, seen["tree"])
-            self.last = seen["tree"]
+        elif view["tree"] not in (state["tree"], self.refused) and view["files"]:
+            if view["tree"] == self.last:
+                self.publish(site, view["tree"])
+            self.last = view["tree"]
 
     def follow(self, site: Site, aside: str) -> None:
         """Has the copy show the release that is served."""
@@ -103,28 +103,28 @@ class WorkingCopy:
             archive.seek(0)
             filled = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, aside))
         self.keep(shown, filled)
-        kept = f"\nWhat you had changed is in {aside}." if aside else ""
-        self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{kept}\n")
+        notice = f"\nWhat you had changed is in {aside}." if aside else ""
+        self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{notice}\n")
 
-    def publish(self, site: Site, seen: str) -> None:
+    def publish(self, site: Site, digest: str) -> None:
         """Makes a release of the copy, and serves it."""
-        number = f"{stamp()}-{seen[:8]}"
+        number = f"{stamp()}-{digest[:8]}"
         source = Path(tempfile.mkdtemp(dir=settings.LOCAL, prefix=inbox.PREFIX))
         try:
             with (source / "part-0000").open("wb") as out:
                 person.done_as(site.owner, lambda: tree.pack(site.owner, site.name, site.writable, out))
             store.store(site.name, number, str(source))
         except Failed:
-            self.refused = seen
+            self.refused = digest
             raise
         finally:
             shutil.rmtree(source, ignore_errors=True)
         with store.alone():
-            if site.wanted != self.state["release"]:
+            if site.named_release != self.state["release"]:
                 return  # another release came meanwhile; the next look follows it
             store.named(site, number, stamp())
             release.converge(site, whole=False)
-        self.keep(number, seen)
+        self.keep(number, digest)
         self.say(site, f"The same as the release {number}, which is served.\n")
 
     def say(self, site: Site, text: str) -> None:
@@ -140,12 +140,12 @@ class WorkingCopy:
             self.exchange()
         except TROUBLE as error:
             because = str(error)
-        if because and because != self.told:
+        if because and because != self.trouble:
             site = self.site
             print(f"{self.name}: ~/sites/{self.name} of {site.owner}: {because}", flush=True)
             with contextlib.suppress(*TROUBLE):
-                self.say(site, f"Not served: {because}\nServed is the release {site.wanted or '(none yet)'}.\n")
-        self.told = because
+                self.say(site, f"Not served: {because}\nServed is the release {site.named_release or '(none yet)'}.\n")
+        self.trouble = because
         self.next = time.monotonic() + REST * (time.monotonic() - began)
 
 
@@ -178,13 +178,13 @@ def follow() -> None:
     running: dict[str, int] = {}
     signal.signal(signal.SIGTERM, lambda *_: _end(running))
     while True:
-        wanted = {name: site.owner for name, site in all_of_them().items() if site.owner}
+        owners = {name: site.owner for name, site in all_of_them().items() if site.owner}
         for name, process in list(running.items()):
-            if name not in wanted:
+            if name not in owners:
                 os.kill(process, signal.SIGKILL)
             if os.waitpid(process, os.WNOHANG)[0]:
                 del running[name]
-        for name in wanted.keys() - running.keys():
+        for name in owners.keys() - running.keys():
             running[name] = os.fork()
             if not running[name]:
                 _alone(name)

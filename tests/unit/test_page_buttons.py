@@ -1,0 +1,103 @@
+"""The buttons of the live page: offers, commands and their works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.backends.base import Capabilities, Lack, State
+from lab.errors import SpecError
+from lab.faults import fault, inject, present
+from lab.page import offers
+from tests.unit.live_page import CAN, Engine, until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.pages import Served
+
+
+def test_each_button_shows_its_command() -> None:
+    known = offers.offers(CAN)
+    given = {"target": "web1", "role": "web", "for": "10s", "delay": "100ms", "loss": "5%", "service": "httpd"}
+    assert offers.command(known["kill"], given) == "lab fault kill web1 --for 10s"
+    assert offers.command(known["cut"], given, "-n two") == "lab fault cut web1 --for 10s -n two"
+    assert offers.command(known["cut"], given | {"from": "http-lb1"}) == "lab fault cut web1 --from http-lb1 --for 10s"
+    assert offers.command(known["slow"], given) == "lab fault slow web1 --delay 100ms --loss 5% --for 10s"
+    assert offers.command(known["scale"], given | {"count": "4"}) == "lab up --scale web=4"
+    with pytest.raises(SpecError):
+        offers.command(known["freeze"], given | {"service": "x; rm -rf /"})
+    with pytest.raises(SpecError):
+        offers.command(known["freeze"], given | {"service": ""})
+
+
+def test_what_the_backend_lacks_is_not_offered_and_says_why() -> None:
+    known = offers.offers(Capabilities("poor", lacks={Lack.PAUSE: "this engine can't pause"}))
+    assert known["pause"].lacks == "this engine can't pause"
+    assert known["cut"].lacks
+    assert known["kill"].lacks == ""
+    with pytest.raises(SpecError, match="can't pause"):
+        offers.named("pause", known)
+    with pytest.raises(SpecError, match="does not offer"):
+        offers.named("explode", known)
+
+
+def test_a_button_injects_a_fault_for_its_time(page: Served, engine: Engine) -> None:
+    told = page.post("/do", {"do": "kill", "target": "web1", "settings": {"for": "1s"}}).json()
+    assert told["command"] == "lab fault kill web1 --for 1s"
+    until("the fault", lambda: present(engine))
+    until("its end", lambda: not present(engine))
+    state = until(
+        "the work to be done", lambda: (t := page.get("/state").json()) and t["work"]["1"]["state"] == "done" and t
+    )
+    assert state["work"]["1"]["said"] == "reverted"
+    assert [one["text"] for one in state["events"] if one["kind"] == "fault"] == [
+        "fault: kill web1",
+        "reverted: kill web1",
+    ]
+
+
+def test_heal_ends_all_faults_and_starts_what_is_down(page: Served, engine: Engine) -> None:
+    page.post("/do", {"do": "kill", "target": "web1", "settings": {"for": "60s"}})
+    until("the fault", lambda: present(engine) and present(engine)[0].proof)
+    inject(engine, fault({"kind": "stop", "nodes": ("web2",)}))
+    engine.kill("web3")
+    assert page.post("/heal", {}).json()["command"] == "lab heal"
+    until(
+        "all to run", lambda: {node.state for node in engine.observe().nodes} == {State.RUNNING} and not present(engine)
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"do": "explode", "target": "web1"},
+        {"do": "kill", "target": "web9"},
+        {"do": "kill", "target": "web1; reboot"},
+        {"do": "kill", "target": "web1", "settings": {"for": "soon"}},
+        {"do": "kill", "target": "web1", "settings": {"for": "9h"}},
+        {"do": "freeze", "target": "web1", "settings": {"service": "$(reboot)"}},
+        {"do": "kill", "target": "web1", "settings": "for"},
+        {"do": "scale", "target": "web", "settings": {"count": "many"}},
+    ],
+)
+def test_what_is_not_possible_is_refused_with_a_reason(page: Served, engine: Engine, body: Mapping[str, Any]) -> None:
+    answer = page.post("/do", body)
+    if answer.status_code == 200:
+        work = str(answer.json()["work"])
+        until("its failure", lambda: page.get("/state").json()["work"][work]["state"] == "failed")
+    else:
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+    assert present(engine) == []
+
+
+def test_scale_and_start_do_as_their_commands_say(page: Served, engine: Engine) -> None:
+    page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "4"}})
+    until("the fourth", lambda: engine.observe().node("web4"))
+    until("its picture", lambda: 'id="node-web4"' in page.get("/picture.svg").text)
+    engine.kill("web4")
+    told = page.post("/do", {"do": "start", "target": "web4"}).json()
+    assert told["command"] == "lab start web4"
+    until("it to run", lambda: (node := engine.observe().node("web4")) and node.state is State.RUNNING)

@@ -1,0 +1,94 @@
+"""Faults, promises and log lines on the live page."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.backends.memory import MemoryBackend
+from lab.evidence.load_run import Row
+from lab.faults import fault, inject, present
+from lab.page import view
+from lab.page.judging import FaultLog, FaultSeen, Judge
+from lab.page.watch import Look
+from lab.plan import plan
+from lab.services import lines
+from tests.unit import run_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.topology import Cluster
+    from tests.unit.live_page import Engine
+
+
+def test_a_fault_is_followed_from_its_note_to_its_end(engine: Engine) -> None:
+    log = FaultLog()
+    injected = inject(engine, fault({"kind": "kill", "nodes": ("web1",)}))
+    (begun,) = log.note(present(engine), view.running(Look(1, engine.observe())), 10.0)
+    assert (begun[0], begun[1].text, begun[1].ended) == ("begun", "kill web1", None)
+    engine.start("web1")
+    assert log.note(present(engine), view.running(Look(1, engine.observe())), 11.0) == []
+    injected.heal()
+    ((change, ended),) = log.note(present(engine), [], 12.0)
+    assert (change, ended.mending, ended.ended) == ("ended", 11.0, 12.0)
+    assert log.active == []
+    assert log.latest(13.0) == [ended]
+    assert log.latest(100.0) == []
+
+
+def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:
+    made = plan(full, "debian")
+    moment = time.time() - 10
+
+    def rows(value: Callable[[float], str | None]) -> list[Row]:
+        return [
+            Row(r.number, r.due - run_data.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
+            for r in run_data.rows(value, 15)
+        ]
+
+    probed = {
+        "vip": rows(lambda at: None if 5 <= at < 5.5 else "tcp-lb1" if at < 5.5 else "tcp-lb2"),
+        "tcp-lb1": rows(lambda at: None if at >= 5 else "http-lb1=1 "),
+    }
+    judge = Judge(made, full, MemoryBackend("x").clock)
+    before = dict(judge.shown["vip-moves"])
+    assert before["bound"] == pytest.approx(0.65, abs=0.01)
+    seen = FaultSeen("m", "kill", "kill tcp-lb1", ("tcp-lb1",), (), moment - 0.02, "", ended=moment + 8)
+    changed = judge.judge([seen], probed, [], rate=20, stalls=[], holders=["tcp-lb2"])
+    assert "vip-moves" in changed
+    assert judge.judge([seen], probed, [], rate=20, stalls=[], holders=["tcp-lb2"]) == []
+    shown = judge.shown["vip-moves"]
+    assert shown["result"] == "holds"
+    assert shown["seconds"] == pytest.approx(0.5, abs=0.06)
+    assert shown["of"] == "kill tcp-lb1"
+    assert "result" not in judge.shown["web-node-leaves"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "Server web/web1 is DOWN, reason: Layer4 timeout, check duration: 501ms. 2 active left.",
+            "http-lb1 took web1 out: no answer",
+        ),
+        ("Server web/web1 is UP, reason: Layer7 check passed, code: 200.", "http-lb1 put web1 back"),
+        ("(www) Entering MASTER STATE", "http-lb1 took the VIP"),
+        (
+            "12:00:01.2 epoch 4: elected by mysql1, mysql2, at 400012",
+            "http-lb1 was elected the primary by mysql1, mysql2",
+        ),
+        ("12:00:01.2 primary of epoch 4", "http-lb1 is the primary"),
+        ('10.90.0.81 "GET /whoami HTTP/1.1" 200 12 900us', None),
+    ],
+)
+def test_raw_lines_in_plain_words(line: str, said: str | None) -> None:
+    assert lines.words("http-lb1", line) == said
+
+
+def test_a_request_is_counted_by_the_balancer_s_own_line() -> None:
+    line = '10.90.0.81:4000 site~ web/web2 0/0/1/2/3 200 84 ---- retries=0 0/0 "GET /whoami HTTP/1.1"'
+    assert lines.request(line) == "web2"
+    assert lines.words("http-lb1", line) is None
