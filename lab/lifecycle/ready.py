@@ -71,7 +71,7 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
 def _ended(backend: Backend, name: str) -> bool:
     """Whether a node that was started is not running any more."""
     try:
-        found = backend.observe().node(name)
+        node = backend.observe().node(name)
     except LabError:
         return False
-    return bool(found and found.state is State.STOPPED)
+    return bool(node and node.state is State.STOPPED)
