@@ -5,7 +5,7 @@ has it unpacked on a disk of its own, and a link, `current`, to the one that is 
 the shared filesystem by none. What a site writes itself, and its visitors' sessions, lie in the store.
 
     accounts                    makes the system users and the folders of this node; before PHP-FPM reads who they are
-    keep                        takes the release that the store names into use, for ever; HUP: creates the folders again
+    keep                        takes into use the release that the store names, always; HUP: recreates the folders
     follow                      brings the working copies of the sites' owners and the store together, for ever
     converge                    as `keep`, once
     serve SITE                  takes the release of one site into use

@@ -1,0 +1,9 @@
+# task: stays
+# node: tcp-lb1
+# hint: broken
+# from: solved
+# The node with the higher priority still takes the VIP whenever it can.
+sed -i '/nopreempt/d' /etc/lab/keepalived.conf
+supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
+supervisorctl -c /etc/lab/supervisord.conf start keepalived || true
+sleep 4
