@@ -38,7 +38,7 @@ class Badge:
 
 
 @dataclass(frozen=True)
-class Gauge:
+class BadgeQuestion:
     """A question to the nodes of a role, at intervals of `seconds`; answers with badges by node."""
 
     role: str
@@ -120,9 +120,9 @@ def _backups(backend: Backend) -> dict[str, list[Badge]]:
 
 
 QUESTIONS = (
-    Gauge(volumes.ROLE, 5.0, _heals),
-    Gauge(mail.ROLE, 15.0, _queues),
-    Gauge(backup.ROLE, 60.0, _backups),
+    BadgeQuestion(volumes.ROLE, 5.0, _heals),
+    BadgeQuestion(mail.ROLE, 15.0, _queues),
+    BadgeQuestion(backup.ROLE, 60.0, _backups),
 )
 """The questions to roles whose facts no probe shows."""
 
