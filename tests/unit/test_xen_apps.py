@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from tests.unit.test_xen_backend import Remembering, dom0
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["dom0"]
 
@@ -190,3 +193,101 @@ def test_every_program_of_the_initrd_is_good_shell() -> None:
     guest = assets.xen() / "guest"
     for path in (guest / "init", guest / "application", *sorted((guest / "bin").iterdir())):
         subprocess.run(["sh", "-n", str(path)], check=True)
+
+
+SEAL = """
+set -e
+bin=/usr/lib/lab/bin root=$top/mnt/root tools=$top/tools
+chroot() {
+    case $2 in
+        */mkdir) mkdir -p "$1$4" ;;
+        */readlink) echo "$4" ;;
+    esac
+}
+mount() {
+    [ "$1 $2" != "--bind $root" ] || cp -a "$top/image/." "$3"
+    [ "$1" != --bind ] || printf '%s\\t%s\\n' "$2" "$3" >> "$top/mounts"
+}
+sync() { :; }
+mkfifo() { : > "$tools/printed"; }
+"""
+
+
+class Guest:
+    """The files of a domain in a temporary folder, put together as by init; bind mounts are recorded."""
+
+    def __init__(self, top: Path, volumes: Sequence[str]) -> None:
+        self.top = top
+        self.volumes = " ".join(f"xvdc:{volume}" for volume in volumes)
+        for folder in ("tools", "image/srv/site/up", "mnt/root/srv/site/up", "mnt/own"):
+            (top / folder).mkdir(parents=True)
+        (top / "program").touch()
+        for tree in ("image", "mnt/root"):
+            (top / tree / "srv/site/index").write_text("of the image")
+            (top / tree / "srv/site/later").write_text("of the image")
+        (top / "mnt/root/srv/site/up/photo").write_text("of the volume that init mounted here")
+
+    def seal(self, places: Sequence[str], before: str = "") -> int:
+        """Runs `seal` as a boot does, by a real shell, and returns its exit code."""
+        (self.top / "mounts").unlink(missing_ok=True)
+        code = (assets.xen() / "guest" / "application").read_text(encoding="utf-8")
+        code = code.replace("/mnt/", f"{self.top}/mnt/").replace(" /lab/program", f" {self.top}/program")
+        told = {"top": str(self.top), "VOLUMES": self.volumes, "PLACES": "\n".join(places), "FOLDER": "/"}
+        told["PERSON"] = f"{os.getuid()}:{os.getgid()}"
+        lines = [f"{key}={shlex.quote(value)}" for key, value in told.items()]
+        script = "\n".join([*lines, SEAL, code, before, "seal"])
+        return subprocess.run(["/bin/sh", "-c", script], check=False).returncode
+
+    def source(self, path: str) -> str:
+        """Where that which is written at a path of the node lies: by the last mount at it or above it."""
+        mounts = [line.split("\t") for line in (self.top / "mounts").read_text(encoding="utf-8").splitlines()]
+        target = f"{self.top}/mnt/root{path}"
+        above = [(source, at) for source, at in mounts if f"{target}/".startswith(f"{at}/")]
+        return (above[-1][0] + target.removeprefix(above[-1][1])).removeprefix(f"{self.top}/mnt")
+
+
+def test_a_writable_folder_in_a_volume_of_the_image_stays_the_nodes_volume(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, ["/srv/site/up", "/srv/sites"])
+    for _ in ("the first boot", "a later one"):
+        assert guest.seal(["/srv/site"]) == 0
+        assert guest.source("/srv/site/index") == "/own/places/srv/site/index"
+        assert guest.source("/srv/site/up/photo") == "/volumes/srv/site/up/data/photo"
+        assert (tmp_path / "mnt/own/places/srv/site/index").read_text() == "of the image"
+        assert not (tmp_path / "mnt/own/places/srv/site/up/photo").exists(), "a volume's data is not copied"
+    assert "/srv/sites/data" not in (tmp_path / "mounts").read_text(), "it lies beside the folder, not in it"
+
+
+def test_a_volume_of_the_image_in_a_writable_folder_begins_as_in_the_image(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, ["/srv"])
+    assert guest.seal(["/srv/site/up", "/srv/site/new"]) == 0
+    assert guest.source("/srv/site/up/x") == "/own/places/srv/site/up/x"
+    assert list((tmp_path / "mnt/own/places/srv/site/up").iterdir()) == []
+    assert guest.source("/srv/site/new/x") == "/own/places/srv/site/new/x", "the image has no such folder"
+    assert "/volumes/srv/data" not in (tmp_path / "mounts").read_text()
+
+
+def test_a_folder_half_copied_by_a_domain_that_was_killed_is_copied_anew(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, [])
+    half = """cp() {
+        case $2 in */srv/site) ;; *) command cp "$@"; return ;; esac
+        into=$3
+        [ ! -d "$into" ] || into=$into/site
+        mkdir -p "$into"
+        command cp "$2/index" "$into"
+        exit 9
+    }"""
+    assert guest.seal(["/srv/site"], half) == 9
+    assert not (tmp_path / "mnt/own/places/srv/site").exists()
+    assert guest.seal(["/srv/site"]) == 0
+    copied = tmp_path / "mnt/own/places/srv/site"
+    assert sorted(path.name for path in copied.iterdir()) == ["index", "later", "up"]
+    (copied / "index").write_text("of the program")
+    assert guest.seal(["/srv/site"]) == 0
+    assert (copied / "index").read_text() == "of the program", "a whole one is kept"
+
+
+def test_a_volume_is_mounted_before_those_in_it_on_the_disk_that_its_place_in_the_topology_gives() -> None:
+    made = plan(parse(TEXT.replace("/var/lib/shop", "/data/up, /data")), "debian")
+    told = domain.assignments(made, made.node("shop1"), Program(argv=("/x",))) + 'echo "$VOLUMES"'
+    said = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True).stdout
+    assert said == "xvdd:/data xvdc:/data/up\n"

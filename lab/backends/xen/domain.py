@@ -113,6 +113,7 @@ def assignments(plan: Plan, node: NodePlan, program: Program | None = None) -> s
     `program`: that of an application.
     """
     volumes = [f"xvd{which}:{path}" for which, path in zip(DATA_DISKS, node.volumes.values(), strict=False)]
+    volumes.sort(key=lambda volume: volume.partition(":")[2])  # a folder before those in it, which it would hide
     values = {
         "NAME": node.name,
         "ADDRESS": node.address,
