@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import LASTING
 from lab.backends.optional import noted, notes
+from lab.lifecycle import origin
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.evidence.outcomes import CheckOutcome
-
-CURRENT = f"{LASTING}lesson"
-"""The note of the lesson that the cluster was made for."""
 
 PREFIX = f"{LASTING}lesson-"
 
@@ -73,13 +71,13 @@ class LessonProgress:
 
 
 def current(backend: Backend) -> str:
-    """The name of the lesson that the cluster was made for; empty for none."""
-    return noted(backend).get(CURRENT, "")
+    """The name of the lesson that the cluster was made for; empty for none, or after `up` of another topology."""
+    return origin.lesson(noted(backend))
 
 
-def begin(backend: Backend, lesson: str) -> LessonProgress:
-    """Notes that a lesson was started; what was done of it before is kept."""
-    notes(backend).note(CURRENT, lesson)
+def begin(backend: Backend, lesson: str, source: str) -> LessonProgress:
+    """Notes that a lesson was started; what was done of it before is kept. `source`: that of its topology."""
+    origin.keep(notes(backend), lesson, source)
     before = read(backend, lesson)
     started = before if before.begun else replace(before, begun=int(time.time()))
     return keep(backend, started)
@@ -111,4 +109,4 @@ def forget(backend: Backend, lesson: str) -> None:
     """Forgets how far a lesson is."""
     notes(backend).note(PREFIX + lesson, None)
     if current(backend) == lesson:
-        notes(backend).note(CURRENT, None)
+        notes(backend).note(origin.LESSON, None)

@@ -10,6 +10,7 @@ from lab.backends.optional import notes
 from lab.errors import BackendError, SpecError
 from lab.hints import nearest
 from lab.learning import progress
+from lab.learning.admission import admit
 from lab.learning.attempt import attempt, opened
 from lab.learning.library import lessons
 from lab.lifecycle import hand
@@ -43,30 +44,15 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
         _clear(backend, report)
     if not backend.observe().nodes:
         progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
-    progress.begin(backend, lesson.name)  # first: an interrupted start is continued by the next one
-    up(cluster or lesson.cluster(backend.cluster), backend, report)
+    cluster = cluster or lesson.cluster(backend.cluster)
+    progress.begin(backend, lesson.name, cluster.source)  # first: an interrupted start is continued by the next one
+    up(cluster, backend, report)
     current = attempt(lesson, backend)
     if not current.progress.broken:
         for step in lesson.data.broken:
             current.do(step, f"the fault of the lesson {lesson.name}")
         progress.keep(backend, replace(current.progress, broken=True))
     return current
-
-
-def admit(backend: Backend) -> None:
-    """Refuses a cluster that no lesson has made.
-
-    Raises:
-        SpecError: names the ways out.
-    """
-    if backend.observe().nodes and not progress.current(backend):
-        name = backend.cluster
-        raise SpecError(
-            f"the cluster '{name}' was made by 'lab up', not by a lesson, which would replace it",
-            where=name,
-            next_step="give the lesson a cluster of its own: 'lab learn start 1 --name learn';"
-            " or remove that one: 'lab down --volumes'",
-        )
 
 
 def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
@@ -92,7 +78,7 @@ def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
         _clear(backend, report)
     cluster = last.cluster(backend.cluster).model_copy(update={"by_hand": {}})
     up(cluster, backend, report)
-    progress.begin(backend, last.name)
+    progress.begin(backend, last.name, cluster.source)
     return last
 
 
@@ -107,6 +93,7 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
     if name not in planned:
         raise SpecError(f"the lesson {current.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
     cluster = _as_made(current)
+    progress.begin(backend, current.lesson.name, cluster.source)  # the lab may have moved since
     existing = backend.observe().node(name)
     if existing:
         if existing.state is State.RUNNING:
@@ -134,8 +121,9 @@ def reset(backend: Backend, report: Report) -> str:
     """Removes the lesson's cluster with its data, and what was noted of the lesson; returns the lesson's name.
 
     Raises:
-        SpecError: no lesson was started.
+        SpecError: no lesson was started, or no lesson made the cluster.
     """
+    admit(backend)
     name = progress.current(backend)
     if not name:
         raise SpecError(
