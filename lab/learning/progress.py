@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +13,8 @@ from lab.backends.optional import noted, notes
 from lab.lifecycle import origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.backends.base import Backend
     from lab.evidence.outcomes import CheckOutcome
 
@@ -105,8 +108,24 @@ def keep(backend: Backend, progress: LessonProgress) -> LessonProgress:
     return progress
 
 
+@contextlib.contextmanager
+def preserved(backend: Backend) -> Iterator[None]:
+    """Writes back what is lost inside of the lessons' notes, after an interruption too."""
+    before = {key: text for key, text in noted(backend).items() if key == origin.LESSON or key.startswith(PREFIX)}
+    try:
+        yield
+    finally:
+        after = noted(backend)
+        for key, text in before.items():
+            if key not in after:
+                notes(backend).note(key, text)
+
+
 def forget(backend: Backend, lesson: str) -> None:
     """Forgets how far a lesson is."""
     notes(backend).note(PREFIX + lesson, None)
-    if current(backend) == lesson:
-        notes(backend).note(origin.LESSON, None)
+
+
+def end(backend: Backend) -> None:
+    """Forgets that a cluster was made for a lesson, after the cluster was removed."""
+    notes(backend).note(origin.LESSON, None)
