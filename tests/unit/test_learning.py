@@ -26,7 +26,7 @@ from lab.progress import Silent
 from lab.topology import load, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lab.backends.memory import MemoryBackend
@@ -219,7 +219,7 @@ def test_no_verb_changes_a_cluster_that_was_made_after_a_lesson(
     monkeypatch.setattr("lab.assets.lessons", lambda: folders)
     another = replace(known, name="43-another")
     monkeypatch.setattr(starting, "lessons", lambda: [known, another])
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "start": lambda: starting.start(known, own_cluster, Silent()),
         "start another": lambda: starting.start(another, own_cluster, Silent()),
         "catch-up": lambda: starting.catch_up(43, own_cluster, Silent()),
