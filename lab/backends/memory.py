@@ -22,6 +22,7 @@ class MemoryBackend:
 
     Attributes:
         done: what was asked of the engine, in order, as `verb node`.
+        modes: those of the files that were put there, by node and path.
         answers: exit code and output of a command by its first word; default: 0 and no output.
     """
 
@@ -33,6 +34,7 @@ class MemoryBackend:
         self.done: list[str] = []
         self.answers: dict[str, tuple[int, str]] = {}
         self.files: dict[str, dict[str, bytes]] = {}
+        self.modes: dict[str, dict[str, int]] = {}
         self.built: list[str] = []
         self._capabilities = capabilities or Capabilities("memory")
         self._nodes: dict[str, Observed] = {}
@@ -90,6 +92,7 @@ class MemoryBackend:
     def remove(self, node: str) -> None:
         self._nodes.pop(node)
         self.files.pop(node, None)
+        self.modes.pop(node, None)
         self.done.append(f"remove {node}")
 
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
@@ -110,6 +113,7 @@ class MemoryBackend:
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         self.files.setdefault(node, {}).update({path: content for path, (content, _) in files.items()})
+        self.modes.setdefault(node, {}).update({path: mode for path, (_, mode) in files.items()})
         self.done.append(f"put {node}")
 
     def get(self, node: str, path: str) -> bytes | None:

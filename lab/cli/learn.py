@@ -152,16 +152,17 @@ def edit(
 ) -> None:
     """Opens a file of a node in your own editor ($EDITOR), and puts it back when it was changed."""
     from lab.errors import SpecError
+    from lab.learning import nodefile
 
     if not path.startswith("/"):
         raise SpecError(f"'{path}' is not a path of a node: it begins with '/'", where=path)
     options.known_node(backend, node)
-    before = (backend.get(node, path) or b"").decode(errors="replace")
-    after = _edited(before, path.rpartition("/")[2])
-    if after == before:
+    file = nodefile.read(backend, node, path)
+    after = _edited(file.text, path.rpartition("/")[2])
+    if after == file.text:
         print(f"{path} of {node} is unchanged")
         return
-    backend.put(node, {path: (after.encode(), 0o644)})
+    file.write(after)
     print(f"{path} of {node} is written; its daemon has to be told")
 
 
@@ -169,21 +170,28 @@ def _edited(text: str, name: str) -> str:
     """A text as the person's editor leaves it.
 
     Raises:
-        SpecError: there is no such editor, or it failed.
+        SpecError: there is no such editor, it failed, or it wrote no UTF-8.
     """
     from lab.errors import SpecError
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="lab-edit-") as folder:
         path = Path(folder) / name
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode())  # bytes: the ends of lines stay as they are
         try:
             subprocess.run([*shlex.split(editor), str(path)], check=True)  # noqa: S603  the person's own
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise SpecError(
                 f"the editor '{editor}' failed: {error}", where="EDITOR", next_step="set EDITOR to one that works"
             ) from None
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_bytes().decode()
+        except UnicodeDecodeError:
+            raise SpecError(
+                f"the editor '{editor}' wrote {name} in another encoding than UTF-8; the node's file is unchanged",
+                where="EDITOR",
+                next_step="save it as UTF-8",
+            ) from None
 
 
 def hint(backend: Backend, task: TaskName = None) -> None:

@@ -11,6 +11,7 @@ from lab.errors import BackendError, LabError, NotReady, SpecError
 from lab.evidence.outcomes import CheckOutcome, Scene, question, unknown
 from lab.faults import fault, heal, inject
 from lab.learning import progress
+from lab.learning.admission import admit
 from lab.learning.library import lesson
 from lab.learning.values import filled, names
 from lab.lifecycle import hand, resolve, secrets
@@ -228,8 +229,9 @@ def opened(backend: Backend) -> Attempt:
     """The lesson that a cluster was made for.
 
     Raises:
-        SpecError: no lesson was started, or the cluster was changed since.
+        SpecError: no lesson was started, no lesson made the cluster, or it was changed since.
     """
+    admit(backend)
     name = progress.current(backend)
     existing = backend.observe()
     if not name or not existing.nodes:

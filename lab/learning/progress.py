@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import LASTING
 from lab.backends.optional import noted, notes
+from lab.lifecycle import origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.backends.base import Backend
     from lab.evidence.outcomes import CheckOutcome
-
-CURRENT = f"{LASTING}lesson"
-"""The note of the lesson that the cluster was made for."""
 
 PREFIX = f"{LASTING}lesson-"
 
@@ -73,13 +74,13 @@ class LessonProgress:
 
 
 def current(backend: Backend) -> str:
-    """The name of the lesson that the cluster was made for; empty for none."""
-    return noted(backend).get(CURRENT, "")
+    """The name of the lesson that the cluster was made for; empty for none, or after `up` of another topology."""
+    return origin.lesson(noted(backend))
 
 
-def begin(backend: Backend, lesson: str) -> LessonProgress:
-    """Notes that a lesson was started; what was done of it before is kept."""
-    notes(backend).note(CURRENT, lesson)
+def begin(backend: Backend, lesson: str, source: str) -> LessonProgress:
+    """Notes that a lesson was started; what was done of it before is kept. `source`: that of its topology."""
+    origin.keep(notes(backend), lesson, source)
     before = read(backend, lesson)
     started = before if before.begun else replace(before, begun=int(time.time()))
     return keep(backend, started)
@@ -107,8 +108,24 @@ def keep(backend: Backend, progress: LessonProgress) -> LessonProgress:
     return progress
 
 
+@contextlib.contextmanager
+def preserved(backend: Backend) -> Iterator[None]:
+    """Writes back what is lost inside of the lessons' notes, after an interruption too."""
+    before = {key: text for key, text in noted(backend).items() if key == origin.LESSON or key.startswith(PREFIX)}
+    try:
+        yield
+    finally:
+        after = noted(backend)
+        for key, text in before.items():
+            if key not in after:
+                notes(backend).note(key, text)
+
+
 def forget(backend: Backend, lesson: str) -> None:
     """Forgets how far a lesson is."""
     notes(backend).note(PREFIX + lesson, None)
-    if current(backend) == lesson:
-        notes(backend).note(CURRENT, None)
+
+
+def end(backend: Backend) -> None:
+    """Forgets that a cluster was made for a lesson, after the cluster was removed."""
+    notes(backend).note(origin.LESSON, None)

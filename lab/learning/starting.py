@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.backends.optional import notes
-from lab.errors import BackendError, SpecError
+from lab.errors import BackendError, LabError, SpecError
+from lab.faults import heal
 from lab.hints import nearest
 from lab.learning import progress
+from lab.learning.admission import admit
 from lab.learning.attempt import attempt, opened
 from lab.learning.library import lessons
 from lab.lifecycle import hand
@@ -43,30 +45,13 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
         _clear(backend, report)
     if not backend.observe().nodes:
         progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
-    progress.begin(backend, lesson.name)  # first: an interrupted start is continued by the next one
-    up(cluster or lesson.cluster(backend.cluster), backend, report)
+    _bring_up(lesson, cluster or lesson.cluster(backend.cluster), backend, report)
     current = attempt(lesson, backend)
     if not current.progress.broken:
         for step in lesson.data.broken:
             current.do(step, f"the fault of the lesson {lesson.name}")
         progress.keep(backend, replace(current.progress, broken=True))
     return current
-
-
-def admit(backend: Backend) -> None:
-    """Refuses a cluster that no lesson has made.
-
-    Raises:
-        SpecError: names the ways out.
-    """
-    if backend.observe().nodes and not progress.current(backend):
-        name = backend.cluster
-        raise SpecError(
-            f"the cluster '{name}' was made by 'lab up', not by a lesson, which would replace it",
-            where=name,
-            next_step="give the lesson a cluster of its own: 'lab learn start 1 --name learn';"
-            " or remove that one: 'lab down --volumes'",
-        )
 
 
 def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
@@ -86,13 +71,16 @@ def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
         raise SpecError(
             f"nothing comes before the lesson {number}", next_step=f"'lab learn start {number}' begins with it"
         )
+    notes(backend)  # refuses a backend that keeps none
     admit(backend)
     last = before[-1]
-    if progress.current(backend) not in ("", last.name):
+    removed = progress.current(backend)
+    if removed:
+        report.say(f"removing the cluster of the lesson {removed}; how far it is stays noted")
+        _healed(backend, report)
         _clear(backend, report)
-    cluster = last.cluster(backend.cluster).model_copy(update={"by_hand": {}})
-    up(cluster, backend, report)
-    progress.begin(backend, last.name)
+    progress.keep(backend, replace(progress.read(backend, last.name), broken=False))
+    _bring_up(last, last.cluster(backend.cluster).model_copy(update={"by_hand": {}}), backend, report)
     return last
 
 
@@ -107,6 +95,7 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
     if name not in planned:
         raise SpecError(f"the lesson {current.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
     cluster = _as_made(current)
+    progress.begin(backend, current.lesson.name, cluster.source)  # the lab may have moved since
     existing = backend.observe().node(name)
     if existing:
         if existing.state is State.RUNNING:
@@ -134,21 +123,40 @@ def reset(backend: Backend, report: Report) -> str:
     """Removes the lesson's cluster with its data, and what was noted of the lesson; returns the lesson's name.
 
     Raises:
-        SpecError: no lesson was started.
+        SpecError: no lesson was started, or no lesson made the cluster.
     """
+    admit(backend)
     name = progress.current(backend)
     if not name:
         raise SpecError(
             f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list' lists them"
         )
-    progress.forget(backend, name)
     _clear(backend, report)
+    progress.forget(backend, name)
     return name
 
 
 def _clear(backend: Backend, report: Report) -> None:
-    """Removes the nodes and the data; how far other lessons are stays noted."""
-    records = progress.all_of(backend)
-    down(backend, report, volumes=True)
-    for each in records.values():
-        progress.keep(backend, each)
+    """Removes the nodes and the data; how far lessons are stays noted. Can be repeated after an interruption."""
+    with progress.preserved(backend):
+        down(backend, report, volumes=True)
+    progress.end(backend)
+
+
+def _healed(backend: Backend, report: Report) -> None:
+    """Reverts the active faults; one that can't be reverted goes with its node."""
+    try:
+        heal(backend)
+    except LabError as error:
+        report.warn(f"a fault was not reverted, and is removed with its node: {error.what}")
+
+
+def _bring_up(lesson: Lesson, cluster: Cluster, backend: Backend, report: Report) -> None:
+    """Creates the cluster of a lesson.
+
+    It is noted first: an interrupted start is continued by the next one. `up` may remove a first attempt, and with it
+    the notes.
+    """
+    progress.begin(backend, lesson.name, cluster.source)
+    with progress.preserved(backend):
+        up(cluster, backend, report)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, kept, ownership, ready, scaling, secrets
+from lab.lifecycle import expected, families, kept, origin, ownership, ready, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.kept import Note
@@ -166,6 +166,7 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
     """Notes in the engine what its nodes and volumes do not show."""
     if not isinstance(backend, Notes):
         return
+    origin.forget_other(backend, cluster.source)
     there, plan = backend.notes(), prepared.plan
     counted = scaling.note(plan, cluster, prepared.existing, there, done=done)
     notes = ownership.note(plan.cluster) | expected.note(plan) | counted

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lab.backends.base import Result
     from lab.backends.memory import MemoryBackend
 
 
@@ -126,3 +127,70 @@ def test_a_file_is_edited_in_the_persons_editor(
     monkeypatch.setenv("VISUAL", "/nowhere/editor")
     code, shown = lab("edit", "web1", "/etc/lab/httpd.conf")
     assert (code, "the editor '/nowhere/editor' failed" in shown) == (2, True)
+
+
+@pytest.fixture
+def edit(
+    lab: Callable[..., tuple[int, str]], memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, bytes], tuple[int, str]]:
+    """Appends a line to a file of web1, which the lesson 1 has by hand, whose content is given."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "more\\n" >> "$1"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    lab("start", "1")
+
+    def call(path: str, content: bytes) -> tuple[int, str]:
+        memory.put("web1", {path: (content, 0o711)})
+        memory.done.clear()
+        return lab("edit", "web1", path)
+
+    return call
+
+
+def test_an_edited_file_keeps_the_mode_that_the_lab_gives_it(
+    edit: Callable[[str, bytes], tuple[int, str]], memory: MemoryBackend
+) -> None:
+    """Also of a node that does not run, whose mistake is mended so."""
+    path = "/etc/lab/ca.crt"
+    memory.kill("web1")
+    assert edit(path, b"one\n")[0] == 0
+    assert (memory.files["web1"][path], memory.modes["web1"][path]) == (b"one\nmore\n", 0o600)
+    assert edit("/etc/lab/httpd.conf", b"one\n")[0] == 0
+    assert memory.modes["web1"]["/etc/lab/httpd.conf"] == 0o644
+
+
+def test_an_edited_file_that_the_lab_has_not_keeps_its_own_mode_and_owner(
+    edit: Callable[[str, bytes], tuple[int, str]], memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = ["33 33"]
+    commands: list[list[str]] = []
+    run, put = memory.run, memory.put
+
+    def answered(node: str, argv: list[str], **limits: float) -> Result:
+        commands.append(argv)
+        memory.answers["stat"] = (0, f"750 {owners[0]}\n")
+        return run(node, argv, **limits)
+
+    def rooted(node: str, files: dict[str, tuple[bytes, int]]) -> None:
+        put(node, files)
+        owners[0] = "0 0" if commands else "33 33"
+
+    monkeypatch.setattr(memory, "run", answered)
+    monkeypatch.setattr(memory, "put", rooted)
+    assert edit("/usr/local/bin/tidy", b"#!/bin/sh\r\n")[0] == 0
+    assert memory.files["web1"]["/usr/local/bin/tidy"] == b"#!/bin/sh\r\nmore\n", "the ends of lines stay"
+    assert memory.modes["web1"]["/usr/local/bin/tidy"] == 0o750
+    assert commands[-1] == ["chown", "33:33", "/usr/local/bin/tidy"]
+
+
+def test_a_file_that_an_editor_would_damage_is_refused(
+    edit: Callable[[str, bytes], tuple[int, str]], memory: MemoryBackend
+) -> None:
+    code, shown = edit("/etc/lab/httpd.conf", b"caf\xe9\n")
+    assert (code, "/etc/lab/httpd.conf of web1 is not text in UTF-8" in shown) == (2, True), shown
+    assert memory.files["web1"]["/etc/lab/httpd.conf"] == b"caf\xe9\n"
+    memory.kill("web1")
+    code, shown = edit("/usr/local/bin/tidy", b"#!/bin/sh\n")
+    assert (code, "the mode of /usr/local/bin/tidy is not known: web1 does not run" in shown) == (2, True), shown
+    assert memory.files["web1"]["/usr/local/bin/tidy"] == b"#!/bin/sh\n"

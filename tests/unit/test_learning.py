@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -19,12 +20,13 @@ from lab.learning.library import lesson, read
 from lab.learning.listing import rows
 from lab.learning.text import LessonText, folded
 from lab.learning.values import filled, individual
+from lab.lifecycle.down import down
 from lab.lifecycle.up import up
 from lab.progress import Silent
-from lab.topology import load
+from lab.topology import load, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lab.backends.memory import MemoryBackend
@@ -197,6 +199,58 @@ def test_a_cluster_that_no_lesson_made_is_refused(known: library.Lesson, memory:
         starting.start(known, memory, Silent())
     assert caught.value.exit_code == 2
     assert "--name learn" in caught.value.next_step
+
+
+@pytest.fixture
+def own_cluster(begun: Attempt, memory: MemoryBackend) -> MemoryBackend:
+    """A cluster of another topology, made after 'lab down' of the lesson's."""
+    assert progress.current(memory) == begun.lesson.name
+    down(memory, Silent())
+    up(parse("name: golden\nweb: {count: 2}\n"), memory, Silent())
+    memory.done.clear()
+    return memory
+
+
+@pytest.mark.parametrize("verb", ["start", "start another", "catch-up", "reset", "reset web1", "check, solve"])
+def test_no_verb_changes_a_cluster_that_was_made_after_a_lesson(
+    known: library.Lesson, own_cluster: MemoryBackend, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    folders = {known.name: known.folder, "43-another": known.folder}
+    monkeypatch.setattr("lab.assets.lessons", lambda: folders)
+    another = replace(known, name="43-another")
+    monkeypatch.setattr(starting, "lessons", lambda: [known, another])
+    calls: dict[str, Callable[[], object]] = {
+        "start": lambda: starting.start(known, own_cluster, Silent()),
+        "start another": lambda: starting.start(another, own_cluster, Silent()),
+        "catch-up": lambda: starting.catch_up(43, own_cluster, Silent()),
+        "reset": lambda: starting.reset(own_cluster, Silent()),
+        "reset web1": lambda: starting.reset_node("web1", own_cluster, Silent()),
+        "check, solve": lambda: opened(own_cluster),
+    }
+    with pytest.raises(SpecError, match="the cluster 'golden' was made by 'lab up', not by a lesson") as caught:
+        calls[verb]()
+    assert "lab down --volumes" in caught.value.next_step
+    assert own_cluster.done == []
+    assert known.name in progress.all_of(own_cluster), "the progress is kept"
+
+
+def test_kept_data_of_a_cluster_that_no_lesson_made_is_refused(known: library.Lesson, memory: MemoryBackend) -> None:
+    up(parse("name: golden\nweb: {count: 1}\nmysql: {count: 1}\n"), memory, Silent())
+    down(memory, Silent())
+    assert memory.observe().data
+    refusal = "the data of the cluster 'golden', which was kept, was made by 'lab up'"
+    with pytest.raises(SpecError, match=refusal):
+        starting.start(known, memory, Silent())
+    with pytest.raises(SpecError, match=refusal):
+        starting.reset(memory, Silent())
+    assert memory.observe().data
+
+
+def test_a_lesson_goes_on_after_down_and_up_of_its_own_topology(begun: Attempt, memory: MemoryBackend) -> None:
+    down(memory, Silent())
+    up(begun.lesson.cluster("golden"), memory, Silent())
+    assert opened(memory).lesson.name == begun.lesson.name
+    assert starting.reset(memory, Silent()) == begun.lesson.name
 
 
 def test_a_cluster_that_was_changed_since_is_refused(begun: Attempt, memory: MemoryBackend) -> None:
