@@ -18,6 +18,7 @@ from lab_node.sites.site import Site
 from lab_node.sites.working_copies import WorkingCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -360,6 +361,60 @@ def test_a_working_copy_and_the_releases_follow_each_other(
     assert site.named_release == "1-a"
     assert "Not served: the link 'out'" in (place.parent / "blog.status").read_text()
     copy.exchange()  # it is not tried again until something changes
+
+
+@pytest.fixture
+def copy(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkingCopy:
+    """The working copy of ann, which shows the release `1-a`."""
+    _people(tmp_path, monkeypatch)
+    site.owner = "ann"
+    monkeypatch.setattr(WorkingCopy, "site", property(lambda _: site))
+    store.switch("blog", "1-a")
+    release.converge(site, whole=False)
+    made = WorkingCopy("blog")
+    made.exchange()
+    return made
+
+
+def _operator_serves(site: Site, number: str) -> None:
+    _archived(site.archive(number), _file("index.html"))
+    store.switch("blog", number)
+    release.converge(site, whole=False)
+
+
+def _kept(place: Path) -> list[str]:
+    """The texts of `index.html` in the folders that are kept beside a working copy."""
+    return [(path / "index.html").read_text() for path in place.parent.glob("blog.2*")]
+
+
+@pytest.mark.parametrize("vanishing", ["old.html", "folder", "link"])
+def test_edits_stay_when_a_file_vanishes_during_a_look(
+    vanishing: str, copy: WorkingCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "home/ann/sites/blog"
+    (place / "folder").mkdir()
+    (place / "link").symlink_to("index.html")
+    (place / "index.html").write_text("edited")
+    calls = {"stat": os.stat, "open": os.open, "readlink": os.readlink}
+
+    def lacking(call: str) -> Callable[..., object]:
+        def refuse(path: object, *args: object, **options: object) -> object:
+            if path == vanishing:
+                raise FileNotFoundError(2, "No such file or directory", vanishing)
+            return calls[call](path, *args, **options)  # type: ignore[operator]
+
+        return refuse
+
+    with monkeypatch.context() as changed:
+        call = {"old.html": "stat", "folder": "open", "link": "readlink"}[vanishing]
+        changed.setattr(os, call, lacking(call))
+        copy.exchange()
+        copy.exchange()
+    assert (place / "index.html").read_text() == "edited"
+    assert copy.site.named_release == "1-a", "it is looked at again"
+    copy.exchange()
+    copy.exchange()
+    assert (copy.site.local / "current/index.html").read_text() == "edited"
 
 
 def test_one_node_at_a_time_looks_after_a_copy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tarfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from .errors import Failed
 from .release import inside
@@ -46,30 +46,47 @@ def opened(*parts: str, make: bool = False) -> Iterator[int]:
 
 
 def entries(top: int, writable: Collection[str]) -> Iterator[tuple[str, int, str, os.stat_result]]:
-    """What a release would have of a folder: path, folder (open), name and what the file system says; sorted."""
+    """What a release would have of a folder: path, folder (open), name and what the file system says; sorted.
+
+    Raises:
+        FileNotFoundError: an entry was removed meanwhile.
+    """
     count = size = 0
-    for at, folders, files, fd in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-        folders[:] = sorted(set(folders) - LEFT_OUT)
+    for at, folders, files, fd in os.fwalk(".", dir_fd=top, onerror=_refuse, follow_symlinks=False):
+        below = []
         for name in sorted({*folders, *files} - LEFT_OUT):
             path = os.path.normpath(os.path.join(at, name))
             if inside(path, writable):
                 continue
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                below.append(name)
             count, size = count + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if count > MOST_ENTRIES or size > MOST_BYTES:
                 raise Failed(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
             yield path, fd, name, status
-        folders[:] = [name for name in folders if not inside(os.path.normpath(os.path.join(at, name)), writable)]
+        folders[:] = below
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error  # os.fwalk skips a folder that can't be opened
 
 
 def look(owner: str, site: str, writable: Collection[str]) -> dict[str, Any]:
-    """Whether it is `there` and a `home` is; `tree`, a digest of all files' times and sizes; `files`, their number."""
-    try:
-        with opened(owner, PLACE, site) as top:
+    """Whether it is `there` and a `home` is; `tree`, a digest of all files' times and sizes; `files`, their number.
+
+    `tree` is empty where a file was removed during the look.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            top = stack.enter_context(opened(owner, PLACE, site))
+        except FileNotFoundError:
+            return {"there": False, "home": (HOMES / owner).is_dir(), "tree": "", "files": 0}
+        try:
             digest, files = summed(top, writable)
-            return {"there": True, "home": True, "tree": digest, "files": files}
-    except FileNotFoundError:
-        return {"there": False, "home": (HOMES / owner).is_dir(), "tree": "", "files": 0}
+        except FileNotFoundError:
+            digest, files = "", 0
+        return {"there": True, "home": True, "tree": digest, "files": files}
 
 
 def summed(top: int, writable: Collection[str]) -> tuple[str, int]:

@@ -86,6 +86,8 @@ class WorkingCopy:
         view = person.done_as(site.owner, lambda: tree.look(site.owner, site.name, site.writable))
         if not view["home"]:
             return  # made at the owner's first login
+        if view["there"] and not view["tree"]:
+            return  # a file was removed during the look
         if state["owner"] != site.owner or state["release"] != site.named_release or not view["there"]:
             if site.served == site.named_release:
                 mine = view["there"] and (state["owner"], state["tree"]) != (site.owner, view["tree"])
