@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import tarfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -415,6 +415,52 @@ def test_edits_stay_when_a_file_vanishes_during_a_look(
     copy.exchange()
     copy.exchange()
     assert (copy.site.local / "current/index.html").read_text() == "edited"
+
+
+def _saved(place: Path) -> None:
+    (place / "index.html").write_text("saved late")
+
+
+def _under_version_control(place: Path) -> None:
+    (place / ".git").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"), [(_saved, ["saved late"]), (_under_version_control, ["text"]), (lambda _: None, [])]
+)
+def test_what_is_saved_while_a_release_replaces_the_folder_is_kept(
+    change: Callable[[Path], None],
+    kept: list[str],
+    copy: WorkingCopy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, extracted = tmp_path / "home/ann/sites/blog", tree.extracted
+    _operator_serves(copy.site, "2-b")
+
+    def slow(archive: IO[bytes]) -> None:
+        extracted(archive)
+        change(place)
+
+    monkeypatch.setattr(tree, "extracted", slow)
+    copy.exchange()
+    assert [path.name for path in place.iterdir()] == ["index.html"]
+    assert _kept(place) == kept
+    assert ("What you had changed is in blog.2" in (place.parent / "blog.status").read_text()) == bool(kept)
+    assert [path.name for path in place.parent.iterdir() if path.name.startswith(".")] == []
+    copy.exchange()
+    assert (copy.site.named_release, _kept(place)) == ("2-b", kept)
+
+
+def test_a_folder_that_a_look_did_not_see_is_kept(
+    copy: WorkingCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "home/ann/sites/blog"
+    (place / "index.html").write_text("edited")
+    monkeypatch.setattr(tree, "look", lambda *_: {"there": False, "home": True, "tree": "", "files": 0})
+    copy.exchange()
+    assert (place / "index.html").read_text() == "text"
+    assert _kept(place) == ["edited"]
 
 
 def test_one_node_at_a_time_looks_after_a_copy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,22 +90,21 @@ class WorkingCopy:
             return  # a file was removed during the look
         if state["owner"] != site.owner or state["release"] != site.named_release or not view["there"]:
             if site.served == site.named_release:
-                mine = view["there"] and (state["owner"], state["tree"]) != (site.owner, view["tree"])
-                self.follow(site, f"{site.name}.{stamp()}" if mine else "")
+                self.follow(site, state["tree"] if state["owner"] == site.owner else "")
         elif view["tree"] not in (state["tree"], self.refused) and view["files"]:
             if view["tree"] == self.last:
                 self.publish(site, view["tree"])
             self.last = view["tree"]
 
-    def follow(self, site: Site, aside: str) -> None:
-        """Has the copy show the release that is served."""
-        shown = site.served
+    def follow(self, site: Site, known: str) -> None:
+        """Has the copy show the release that is served. `known`: the tree that it showed, which need not be kept."""
+        shown, aside = site.served, f"{site.name}.{stamp()}"
         with tempfile.TemporaryFile(dir=settings.LOCAL) as archive:
             written(site, shown, archive)
             archive.seek(0)
-            filled = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, aside))
-        self.keep(shown, filled)
-        notice = f"\nWhat you had changed is in {aside}." if aside else ""
+            result = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, known, aside))
+        self.keep(shown, result["tree"])
+        notice = f"\nWhat you had changed is in {aside}." if result["aside"] else ""
         self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{notice}\n")
 
     def publish(self, site: Site, digest: str) -> None:
