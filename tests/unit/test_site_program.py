@@ -268,6 +268,39 @@ def test_an_access_file_with_an_expression_is_refused(text: str, tmp_path: Path)
     entries.refuse_expressions(tmp_path / ".htaccess", ".htaccess")
 
 
+def _hard_link(name: str, target: str) -> tarfile.TarInfo:
+    info = _link(name, target)
+    info.type = tarfile.LNKTYPE
+    return info
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        (_file("x"), _link(".htaccess", "x")),
+        (_file("x"), _link("d/.HTAccess", "../x")),
+        (_link("d/.htaccess", "later"), _file("d/later")),
+        (_file("x"), _hard_link(".htaccess", "x")),
+    ],
+    ids=["link", "case", "before", "hard"],
+)
+def test_no_link_is_an_access_file(members: tuple[tarfile.TarInfo, ...], tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"(?i)\.htaccess' is (a|neither)"):
+        _unpack(tmp_path / "site", *members)
+
+
+def test_an_access_file_is_checked_in_the_folder_that_a_link_leads_to(site: Site) -> None:
+    access = _file("d/.htaccess")
+    text = b"Require expr true"
+    access.size = len(text)
+    with tarfile.open(site.archive("2-b"), "w:gz") as tar:
+        tar.addfile(_link("shown", "d"))
+        tar.addfile(access, io.BytesIO(text))
+    with pytest.raises(Failed, match="leave that out"):
+        release.unpack(site, "2-b")
+    assert not (site.local / "releases/2-b").exists()
+
+
 def test_the_store_of_a_node_moves_to_the_shared_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     own = settings.LOCAL / "store" / "blog"
     for name, text in {"releases/2-b.tar.gz": "b", "current": "2-b", "switched": "9", "data/files/x": "own"}.items():

@@ -21,6 +21,8 @@ EXPRESSION = re.compile(rb"\bexpr\b|<\s*(else)?if\b", re.IGNORECASE)
 def checked(entry: tarfile.TarInfo) -> str:
     """The name of an archive's entry, if it and where it leads stay inside; empty for the root.
 
+    A hard link is refused, and so is a link named .htaccess: what it leads to has another name, and is not checked.
+
     Raises:
         Failed: they don't, or it is no file, directory or link.
     """
@@ -28,6 +30,8 @@ def checked(entry: tarfile.TarInfo) -> str:
     if entry.name.startswith("/") or ".." in parts:
         raise Failed(f"'{entry.name}' would lie outside the site")
     if entry.issym():
+        if parts and parts[-1].lower() == ACCESS:
+            raise Failed(f"'{entry.name}' is a link: its content is checked only in a file of that name")
         depth = len(parts) - 1
         for part in entry.linkname.split("/"):
             depth += {"..": -1, "": 0, ".": 0}.get(part, 1)
