@@ -199,6 +199,17 @@ def test_a_revision_has_the_files_of_its_base_but_for_what_changed(site: Site) -
     assert (here / "2-b/index.html").stat().st_ino != (here / "1-a/index.html").stat().st_ino, "its base was written to"
 
 
+def test_a_revision_replaces_a_link_that_is_gone_from_its_base(site: Site) -> None:
+    _archived(site.archive("1-a"), _file("d/x"), _file("y"), _link("one", "d/x"), _link("two", "d"))
+    members = (_link("one", "y"), _file("two/x"))
+    with pytest.raises(Failed, match="through a link"):
+        store.store("blog", "2-b", str(_inbox(site, *members, base="1-a")))
+    store.store("blog", "2-b", str(_inbox(site, *members, base="1-a", gone=("one", "two"))))
+    here = site.local / "releases"
+    assert ((here / "2-b/one").readlink().name, (here / "1-a/one").readlink().name) == ("y", "x")
+    assert (here / "2-b/two/x").is_file()
+
+
 @pytest.mark.parametrize("gone", ["../1-a/index.html", "/etc/passwd", "up/releases"])
 def test_a_revision_removes_nothing_outside(site: Site, gone: str) -> None:
     _archived(site.archive("1-a"), _file("d/index.html"), _link("up", "d/.."))
