@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from .errors import Failed
+from .errors import ContentError, Failed
 from .release import inside
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def entries(
                 below.append(name)
             count, size = count + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if count > MOST_ENTRIES or size > MOST_BYTES:
-                raise Failed(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
+                raise ContentError(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
             yield path, fd, name, status
         folders[:] = below
 
@@ -126,7 +126,7 @@ def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> No
                     info.size = now.st_size
                     tar.addfile(info, content)
             else:
-                raise Failed(f"{path} is neither a file nor a folder nor a link")
+                raise ContentError(f"{path} is neither a file nor a folder nor a link")
     out.flush()  # this process ends without more
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from . import folders, inbox, links, person, release, settings, store, tree
-from .errors import TROUBLE, Failed
+from .errors import TROUBLE, ContentError
 from .site import all_of_them, one
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class WorkingCopy:
             with (source / "part-0000").open("wb") as out:
                 person.done_as(site.owner, lambda: tree.pack(site.owner, site.name, site.writable, out))
             store.store(site.name, number, str(source))
-        except Failed:
+        except ContentError:
             self.refused = digest
             raise
         finally:
