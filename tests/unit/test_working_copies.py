@@ -229,6 +229,30 @@ def test_a_passing_trouble_does_not_refuse_an_edit(
     assert "which is served" in (files / "blog.status").read_text()
 
 
+def test_the_status_says_that_a_trouble_has_passed(
+    copy: WorkingCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / "home/ann/sites"
+
+    def turns(count: int) -> str:
+        for _ in range(count):
+            copy.next = 0
+            copy.turn()
+        return (files / "blog.status").read_text()
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tree, "summed", fail)
+        assert turns(1).startswith("Not served: ")
+    assert turns(1).startswith("The same as the release 1-a")
+    (files / "blog/out").symlink_to("/etc")
+    assert turns(3).startswith("Not served: the link 'out'")
+    (files / "blog/out").unlink()
+    assert turns(1).startswith("The same as the release 1-a")
+
+
 def _expression(place: Path) -> None:
     (place / ".htaccess").write_text("Require expr true")
 

@@ -41,6 +41,7 @@ class WorkingCopy:
         self.next = 0.0
         self.lease, self.since, self.count = "", time.monotonic(), 0
         self.last = self.refused = self.trouble = ""
+        self.unserved = False  # what the owner was told last
 
     @property
     def site(self) -> Site:
@@ -95,6 +96,9 @@ class WorkingCopy:
             if view["tree"] == self.last:
                 self.publish(site, view["tree"])
             self.last = view["tree"]
+        elif self.unserved and view["tree"] == state["tree"]:
+            self.say(site, f"The same as the release {state['release'] or '(none yet)'}, which is served.\n")
+            self.unserved = False
 
     def follow(self, site: Site, known: str) -> None:
         """Has the copy show the release that is served. `known`: the tree that it showed, which need not be kept."""
@@ -106,6 +110,7 @@ class WorkingCopy:
         self.keep(shown, result["tree"])
         notice = f"\nWhat you had changed is in {aside}." if result["aside"] else ""
         self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{notice}\n")
+        self.unserved = False
 
     def publish(self, site: Site, digest: str) -> None:
         """Makes a release of the copy, and serves it."""
@@ -127,6 +132,7 @@ class WorkingCopy:
             release.converge(site, whole=False)
         self.keep(number, digest)
         self.say(site, f"The same as the release {number}, which is served.\n")
+        self.unserved = False
 
     def say(self, site: Site, text: str) -> None:
         """Tells the owner, in the file beside the copy."""
@@ -146,6 +152,7 @@ class WorkingCopy:
             print(f"{self.name}: ~/sites/{self.name} of {site.owner}: {because}", flush=True)
             with contextlib.suppress(*TROUBLE):
                 self.say(site, f"Not served: {because}\nServed is the release {site.named_release or '(none yet)'}.\n")
+                self.unserved = True
         self.trouble = because
         self.next = time.monotonic() + REST * (time.monotonic() - began)
 
