@@ -100,7 +100,7 @@ def folder_changes(folder: Path) -> Iterator[bool]:
                 where=str(folder),
                 next_step="raise fs.inotify.max_user_watches (sysctl), or sync a smaller folder",
             ) from None
-        yield True  # the next exchange says what is there
+        yield True  # the next exchange reports a missing folder
 
 
 def _changes_until_replaced(folder: Path) -> Iterator[bool]:
