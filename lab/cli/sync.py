@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +36,7 @@ def sync(
         try:
             _first(syncing, report)
             print(f"watching {folder}; Ctrl-C ends this", flush=True)
-            _follow(syncing, report)
+            follow(syncing, report)
         except KeyboardInterrupt:
             print(f"\n{site}: serves what {folder} had last; the sync has ended")
 
@@ -49,21 +51,21 @@ def _first(syncing: Sync, report: Report) -> None:
         print(f"{syncing.site}: serves the release {done.release}; {done.seconds:.1f} s", flush=True)
 
 
-def _follow(syncing: Sync, report: Report) -> None:
+def follow(syncing: Sync, report: Report) -> None:
     """Brings each change; what does not succeed is tried again, and told once."""
-    from lab.errors import BackendError, HostError, SpecError
+    from lab.errors import BackendError, HostError, Locked, SpecError
     from lab.lifecycle.lock import held
     from lab.services.packing import refuse_no_folder
 
     trouble, waiting = "", True  # what changed before the folder was watched
-    for changes in _changes(syncing.folder):
-        refuse_no_folder(syncing.folder)
+    for changes in folder_changes(syncing.folder):
         try:
+            refuse_no_folder(syncing.folder)
             if not (changes or waiting or syncing.behind()):
                 continue
             with held(syncing.backend.cluster, "lab site sync", report):
                 done = syncing.exchange()
-        except (BackendError, HostError, SpecError) as error:
+        except (BackendError, HostError, Locked, SpecError) as error:
             if str(error) != trouble:
                 report.warn(f"{error}\n  it is tried again")
             trouble, waiting = str(error), True
@@ -75,26 +77,47 @@ def _follow(syncing: Sync, report: Report) -> None:
             print(f"{syncing.site}: {done.changed} changed, {done.gone} removed; {done.seconds:.1f} s", flush=True)
 
 
-def _changes(folder: Path) -> Iterator[bool]:
+def folder_changes(folder: Path) -> Iterator[bool]:
     """Whether something changed, each time that it did, and at least once a second.
+
+    A folder that was removed or replaced has changed; the one that is there then is watched.
 
     Raises:
         HostError: this machine can't watch so many folders.
     """
+    from lab.clock import REAL
+    from lab.errors import HostError, NotReady
+
+    while True:
+        try:
+            yield from _changes_until_replaced(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            with contextlib.suppress(NotReady):
+                REAL.until(f"the folder {folder}", LOOK_MS / 1000, folder.is_dir)
+        except (OSError, RuntimeError) as error:
+            raise HostError(
+                f"{folder} can't be watched: {error}",
+                where=str(folder),
+                next_step="raise fs.inotify.max_user_watches (sysctl), or sync a smaller folder",
+            ) from None
+        yield True  # the next exchange reports a missing folder
+
+
+def _changes_until_replaced(folder: Path) -> Iterator[bool]:
+    """The same, first of what changed before the folder was watched, until another one is in its place."""
     import watchfiles
 
-    from lab.errors import HostError
-
+    watch = watchfiles.watch(
+        folder, watch_filter=None, step=STEP_MS, debounce=GATHER_MS, rust_timeout=LOOK_MS, yield_on_timeout=True
+    )
+    before = True
+    watched = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # while it is open, no other folder gets its inode
     try:
-        for changes in watchfiles.watch(
-            folder, watch_filter=None, step=STEP_MS, debounce=GATHER_MS, rust_timeout=LOOK_MS, yield_on_timeout=True
-        ):
-            yield bool(changes)
-    except FileNotFoundError:
-        yield True  # the next exchange says so
-    except (OSError, RuntimeError) as error:
-        raise HostError(
-            f"{folder} can't be watched: {error}",
-            where=str(folder),
-            next_step="raise fs.inotify.max_user_watches (sysctl), or sync a smaller folder",
-        ) from None
+        for changes in watch:
+            if not os.path.samestat(os.fstat(watched), folder.stat()):
+                return
+            yield before or bool(changes)
+            before = False
+    finally:
+        watch.close()
+        os.close(watched)

@@ -149,7 +149,15 @@ def snapshot(folder: Path, without: tuple[str, ...]) -> Snapshot:
 
 
 def difference(before: Snapshot, now: Snapshot) -> tuple[list[str], list[str]]:
-    """The paths that are new or different, and those to remove first: gone, or of another kind now."""
+    """The paths that are new or different, and those to remove first: gone, of another kind now, or a different link.
+
+    A node writes nothing through a link, so that one is never replaced by its successor.
+    """
     changed = [path for path, of in now.items() if before.get(path) != of]
-    gone = [path for path, of in before.items() if path not in now or stat.S_IFMT(of[0]) != stat.S_IFMT(now[path][0])]
+    gone = [path for path, of in before.items() if path not in now or _replaced(of, now[path])]
     return changed, gone
+
+
+def _replaced(before: tuple[int, ...], now: tuple[int, ...]) -> bool:
+    """Whether the former entry has to be removed before the new one is written."""
+    return stat.S_IFMT(before[0]) != stat.S_IFMT(now[0]) or (stat.S_ISLNK(now[0]) and before != now)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from lab_node.sites.site import Site
     from tests.pages import Served
     from tests.unit.live_page import Engine
 
@@ -81,6 +82,14 @@ def page(engine: Engine, full: Cluster, tmp_path: Path) -> Iterator[Served]:
 
     with served(engine, full, folder=tmp_path / "runs") as live:
         yield live
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site of a web node whose folders are here, with one release, `1-a`, of `index.html` and `old.html`."""
+    from tests.unit.node_site import node_site
+
+    return node_site(tmp_path, monkeypatch)
 
 
 @pytest.fixture

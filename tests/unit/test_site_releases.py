@@ -210,6 +210,20 @@ def test_what_changes_in_a_folder_is_a_revision_of_what_was_there_first(nodes: _
     assert again.release == sync.base, "others' releases have replaced the base"
 
 
+def test_a_link_that_leads_elsewhere_now_is_removed_first(nodes: _Nodes, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "code")
+    sync = Sync(nodes, "blog", folder)
+    sync.exchange()
+    for target in ("../other.php", "../another.php"):
+        (folder / "sub" / "link").unlink()
+        (folder / "sub" / "link").symlink_to(target)
+        done = sync.exchange()
+        assert done
+        inbox = f"web2:/var/lib/sites/.inbox-{done.release}"
+        assert json.loads(nodes.sent[f"{inbox}/base"])["gone"] == ["sub/link"]
+        assert _names(nodes.sent[f"{inbox}/part-0000"]) == ["sub/link"]
+
+
 def _names(archive: bytes) -> list[str]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return sorted(tar.getnames())

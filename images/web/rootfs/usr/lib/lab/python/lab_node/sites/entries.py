@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from .errors import Failed
+from .errors import ContentError
 
 if TYPE_CHECKING:
     import tarfile
@@ -21,20 +21,24 @@ EXPRESSION = re.compile(rb"\bexpr\b|<\s*(else)?if\b", re.IGNORECASE)
 def checked(entry: tarfile.TarInfo) -> str:
     """The name of an archive's entry, if it and where it leads stay inside; empty for the root.
 
+    A hard link is refused, and so is a link named .htaccess: what it leads to has another name, and is not checked.
+
     Raises:
-        Failed: they don't, or it is no file, directory or link.
+        ContentError: they don't, or it is no file, directory or link.
     """
     parts = [part for part in entry.name.split("/") if part not in ("", ".")]
     if entry.name.startswith("/") or ".." in parts:
-        raise Failed(f"'{entry.name}' would lie outside the site")
+        raise ContentError(f"'{entry.name}' would lie outside the site")
     if entry.issym():
+        if parts and parts[-1].lower() == ACCESS:
+            raise ContentError(f"'{entry.name}' is a link: its content is checked only in a file of that name")
         depth = len(parts) - 1
         for part in entry.linkname.split("/"):
             depth += {"..": -1, "": 0, ".": 0}.get(part, 1)
             if depth < 0 or entry.linkname.startswith("/"):
-                raise Failed(f"the link '{entry.name}' leads out of the site, to {entry.linkname}")
+                raise ContentError(f"the link '{entry.name}' leads out of the site, to {entry.linkname}")
     elif not (entry.isfile() or entry.isdir()):
-        raise Failed(f"'{entry.name}' is neither a file nor a folder nor a symbolic link")
+        raise ContentError(f"'{entry.name}' is neither a file nor a folder nor a symbolic link")
     return "/".join(parts)
 
 
@@ -76,11 +80,11 @@ def through(path: Path, root: Path) -> None:
     name = path.relative_to(root)
     for above in (name, *name.parents):
         if (root / above).is_symlink():
-            raise Failed(f"'{name}' would be written through a link")
+            raise ContentError(f"'{name}' would be written through a link")
 
 
 def refuse_expressions(path: Path, name: str) -> None:
     """Refuses an .htaccess that may ask what is in another site's files: httpd reads them all (CVE-2026-24072)."""
     text = path.read_bytes() if path.stat().st_size <= ACCESS_BYTES else b"expr"
     if EXPRESSION.search(re.sub(rb"\\\r?\n", b"", text)):
-        raise Failed(f"'{name}' has 'expr' or '<If', by which a site could read others' files: leave that out")
+        raise ContentError(f"'{name}' has 'expr' or '<If', by which a site could read others' files: leave that out")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import Failed
+from .errors import ContentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def look_at(site: Site, root: Path) -> None:
     def real(path: Path) -> str:
         relative = os.path.relpath(os.path.realpath(path), top)
         if relative.split("/")[0] == "..":
-            raise Failed(f"'{path.relative_to(root)}' leads out of the site, by way of several links")
+            raise ContentError(f"'{path.relative_to(root)}' leads out of the site, by way of several links")
         return "" if relative == "." else f"{relative}/"
 
     places = {f"{real((root / each).parent)}{Path(each).name}/": each for each in site.writable}
@@ -57,7 +57,7 @@ def look_at(site: Site, root: Path) -> None:
         leads = real(path)
         for place, each in places.items():
             if leads.startswith(place) or place.startswith(leads):
-                raise Failed(
+                raise ContentError(
                     f"the link '{path.relative_to(root)}' leads to the writable folder '{each}', of which"
                     " nothing is run: leave it out, and have the site write where the link is"
                 )

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from .errors import TROUBLE, Failed
+from .errors import TROUBLE, ContentError, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,8 @@ def done_as(name: str, work: Callable[[], Any], seconds: float = SECONDS) -> Any
     """What `work` returns (JSON) when a user of the cluster does it.
 
     Raises:
-        Failed: there is no such user here, it failed, or it took more than `seconds`.
+        ContentError: `work` raised it.
+        Failed: there is no such user here, it failed otherwise, or it took more than `seconds`.
     """
     try:
         user = pwd.getpwnam(name)
@@ -51,7 +52,7 @@ def done_as(name: str, work: Callable[[], Any], seconds: float = SECONDS) -> Any
         raise Failed(f"it did not end within {seconds:.0f} s")
     answer = json.loads(data)
     if "failed" in answer:
-        raise Failed(answer["failed"])
+        raise (ContentError if answer["content"] else Failed)(answer["failed"])
     return answer["done"]
 
 
@@ -68,7 +69,7 @@ def _answer(user: pwd.struct_passwd, work: Callable[[], Any], out: int) -> None:
         try:
             answer = {"done": work()}
         except (*TROUBLE, ValueError) as error:
-            answer = {"failed": str(error)}
+            answer = {"failed": str(error), "content": isinstance(error, ContentError)}
         with open(out, "wb") as file:
             file.write(json.dumps(answer).encode())
     finally:

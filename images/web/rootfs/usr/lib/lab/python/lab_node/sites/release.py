@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from . import entries, folders, links, settings
-from .errors import Failed
+from .errors import ContentError, Failed
 from .site import ARCHIVE
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def revised(site: Site, base: Path, gone: Collection[str], draft: Path) -> None:
     for name in gone:
         path = draft / name
         if ".." in path.parts or name.startswith("/") or inside(name, site.writable):
-            raise Failed(f"'{name}' is no file of the release")
+            raise ContentError(f"'{name}' is no file of the release")
         entries.through(path.parent, draft)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -98,7 +98,7 @@ def lead(site: Site, root: Path, name: str) -> None:
             raise Failed(f"what the release has in '{name}' can't be copied to {stored}") from None
         shutil.rmtree(path)
     elif path.exists():
-        raise Failed(f"'{name}' is to be a writable folder, and is a file in the release")
+        raise ContentError(f"'{name}' is to be a writable folder, and is a file in the release")
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     path.symlink_to(stored)
 

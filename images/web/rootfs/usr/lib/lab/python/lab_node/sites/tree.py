@@ -9,9 +9,9 @@ import shutil
 import stat
 import tarfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from .errors import Failed
+from .errors import ContentError, Failed
 from .release import inside
 
 if TYPE_CHECKING:
@@ -45,37 +45,56 @@ def opened(*parts: str, make: bool = False) -> Iterator[int]:
         os.close(fd)
 
 
-def entries(top: int, writable: Collection[str]) -> Iterator[tuple[str, int, str, os.stat_result]]:
-    """What a release would have of a folder: path, folder (open), name and what the file system says; sorted."""
+def entries(
+    top: int, writable: Collection[str], left_out: Collection[str] = LEFT_OUT
+) -> Iterator[tuple[str, int, str, os.stat_result]]:
+    """What a release would have of a folder: path, folder (open), name and what the file system says; sorted.
+
+    Raises:
+        FileNotFoundError: an entry was removed meanwhile.
+    """
     count = size = 0
-    for at, folders, files, fd in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-        folders[:] = sorted(set(folders) - LEFT_OUT)
-        for name in sorted({*folders, *files} - LEFT_OUT):
+    for at, folders, files, fd in os.fwalk(".", dir_fd=top, onerror=_refuse, follow_symlinks=False):
+        below = []
+        for name in sorted({*folders, *files}.difference(left_out)):
             path = os.path.normpath(os.path.join(at, name))
             if inside(path, writable):
                 continue
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                below.append(name)
             count, size = count + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if count > MOST_ENTRIES or size > MOST_BYTES:
-                raise Failed(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
+                raise ContentError(f"it has more than {MOST_ENTRIES} files or {MOST_BYTES >> 20} MiB")
             yield path, fd, name, status
-        folders[:] = [name for name in folders if not inside(os.path.normpath(os.path.join(at, name)), writable)]
+        folders[:] = below
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error  # os.fwalk skips a folder that can't be opened
 
 
 def look(owner: str, site: str, writable: Collection[str]) -> dict[str, Any]:
-    """Whether it is `there` and a `home` is; `tree`, a digest of all files' times and sizes; `files`, their number."""
-    try:
-        with opened(owner, PLACE, site) as top:
+    """Whether it is `there` and a `home` is; `tree`, a digest of all files' times and sizes; `files`, their number.
+
+    `tree` is empty where a file was removed during the look.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            top = stack.enter_context(opened(owner, PLACE, site))
+        except FileNotFoundError:
+            return {"there": False, "home": (HOMES / owner).is_dir(), "tree": "", "files": 0}
+        try:
             digest, files = summed(top, writable)
-            return {"there": True, "home": True, "tree": digest, "files": files}
-    except FileNotFoundError:
-        return {"there": False, "home": (HOMES / owner).is_dir(), "tree": "", "files": 0}
+        except FileNotFoundError:
+            digest, files = "", 0
+        return {"there": True, "home": True, "tree": digest, "files": files}
 
 
-def summed(top: int, writable: Collection[str]) -> tuple[str, int]:
+def summed(top: int, writable: Collection[str], left_out: Collection[str] = LEFT_OUT) -> tuple[str, int]:
     """A digest of the times and sizes of all files of a folder, and their number."""
     digest, files = hashlib.sha256(), 0
-    for path, fd, name, status in entries(top, writable):
+    for path, fd, name, status in entries(top, writable, left_out):
         link = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else ""
         folder = stat.S_ISDIR(status.st_mode)
         files += stat.S_ISREG(status.st_mode)
@@ -107,14 +126,19 @@ def pack(owner: str, site: str, writable: Collection[str], out: IO[bytes]) -> No
                     info.size = now.st_size
                     tar.addfile(info, content)
             else:
-                raise Failed(f"{path} is neither a file nor a folder nor a link")
+                raise ContentError(f"{path} is neither a file nor a folder nor a link")
     out.flush()  # this process ends without more
 
 
-def fill(owner: str, site: str, archive: IO[bytes], aside: str) -> str:
-    """Puts the files of a release in the folder's place, and returns their digest.
+def fill(owner: str, site: str, archive: IO[bytes], known: str, aside: str) -> dict[str, Any]:
+    """Puts the files of a release in the folder's place: `tree`, their digest, and whether the former is `aside`.
 
-    `aside`: the name that the former folder gets; without, it is removed.
+    Args:
+        owner: whose folder it is.
+        site: the site.
+        archive: the release.
+        known: the digest of the release that the former folder showed; the folder is removed if it has nothing else.
+        aside: the name that the former folder gets.
     """
     draft = f".{site}.{os.getpid()}"
     with opened(owner, PLACE, make=True) as place:
@@ -125,15 +149,39 @@ def fill(owner: str, site: str, archive: IO[bytes], aside: str) -> str:
             extracted(archive)
             digest, _ = summed(new, ())  # before the owner can change a file of it
             os.close(new)
-            former = aside or f"{draft}.former"
             with contextlib.suppress(FileNotFoundError):
-                os.rename(site, former, src_dir_fd=place, dst_dir_fd=place)
+                os.rename(site, aside, src_dir_fd=place, dst_dir_fd=place)
             os.rename(draft, site, src_dir_fd=place, dst_dir_fd=place)
-            return digest
+            if shows(place, aside, known):
+                os.rename(aside, f"{draft}.former", src_dir_fd=place, dst_dir_fd=place)
+            return {"tree": digest, "aside": present(place, aside)}
         finally:
             os.fchdir(place)
             for left in (draft, f"{draft}.former"):
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def shows(place: int, name: str, known: str) -> bool:
+    """Whether a folder has the files of that digest and nothing else, not even what no release has."""
+    try:
+        top = os.open(name, DIRECTORY, dir_fd=place)
+    except OSError:
+        return False
+    try:
+        return summed(top, (), left_out=())[0] == known
+    except (Failed, OSError):
+        return False
+    finally:
+        os.close(top)
+
+
+def present(place: int, name: str) -> bool:
+    """Whether there is an entry of that name."""
+    try:
+        os.stat(name, dir_fd=place, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def extracted(archive: IO[bytes]) -> None:

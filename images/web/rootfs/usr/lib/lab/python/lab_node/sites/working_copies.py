@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from . import folders, inbox, links, person, release, settings, store, tree
-from .errors import TROUBLE, Failed
+from .errors import TROUBLE, ContentError
 from .site import all_of_them, one
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class WorkingCopy:
         self.next = 0.0
         self.lease, self.since, self.count = "", time.monotonic(), 0
         self.last = self.refused = self.trouble = ""
+        self.unserved = False  # what the owner was told last
 
     @property
     def site(self) -> Site:
@@ -86,25 +87,30 @@ class WorkingCopy:
         view = person.done_as(site.owner, lambda: tree.look(site.owner, site.name, site.writable))
         if not view["home"]:
             return  # made at the owner's first login
+        if view["there"] and not view["tree"]:
+            return  # a file was removed during the look
         if state["owner"] != site.owner or state["release"] != site.named_release or not view["there"]:
             if site.served == site.named_release:
-                mine = view["there"] and (state["owner"], state["tree"]) != (site.owner, view["tree"])
-                self.follow(site, f"{site.name}.{stamp()}" if mine else "")
+                self.follow(site, state["tree"] if state["owner"] == site.owner else "")
         elif view["tree"] not in (state["tree"], self.refused) and view["files"]:
             if view["tree"] == self.last:
                 self.publish(site, view["tree"])
             self.last = view["tree"]
+        elif self.unserved and view["tree"] == state["tree"]:
+            self.say(site, f"The same as the release {state['release'] or '(none yet)'}, which is served.\n")
+            self.unserved = False
 
-    def follow(self, site: Site, aside: str) -> None:
-        """Has the copy show the release that is served."""
-        shown = site.served
+    def follow(self, site: Site, known: str) -> None:
+        """Has the copy show the release that is served. `known`: the tree that it showed, which need not be kept."""
+        shown, aside = site.served, f"{site.name}.{stamp()}"
         with tempfile.TemporaryFile(dir=settings.LOCAL) as archive:
             written(site, shown, archive)
             archive.seek(0)
-            filled = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, aside))
-        self.keep(shown, filled)
-        notice = f"\nWhat you had changed is in {aside}." if aside else ""
+            result = person.done_as(site.owner, lambda: tree.fill(site.owner, site.name, archive, known, aside))
+        self.keep(shown, result["tree"])
+        notice = f"\nWhat you had changed is in {aside}." if result["aside"] else ""
         self.say(site, f"The same as the release {shown or '(none yet)'}, which is served.{notice}\n")
+        self.unserved = False
 
     def publish(self, site: Site, digest: str) -> None:
         """Makes a release of the copy, and serves it."""
@@ -114,7 +120,7 @@ class WorkingCopy:
             with (source / "part-0000").open("wb") as out:
                 person.done_as(site.owner, lambda: tree.pack(site.owner, site.name, site.writable, out))
             store.store(site.name, number, str(source))
-        except Failed:
+        except ContentError:
             self.refused = digest
             raise
         finally:
@@ -126,6 +132,7 @@ class WorkingCopy:
             release.converge(site, whole=False)
         self.keep(number, digest)
         self.say(site, f"The same as the release {number}, which is served.\n")
+        self.unserved = False
 
     def say(self, site: Site, text: str) -> None:
         """Tells the owner, in the file beside the copy."""
@@ -145,6 +152,7 @@ class WorkingCopy:
             print(f"{self.name}: ~/sites/{self.name} of {site.owner}: {because}", flush=True)
             with contextlib.suppress(*TROUBLE):
                 self.say(site, f"Not served: {because}\nServed is the release {site.named_release or '(none yet)'}.\n")
+                self.unserved = True
         self.trouble = because
         self.next = time.monotonic() + REST * (time.monotonic() - began)
 
