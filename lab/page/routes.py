@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -117,8 +118,12 @@ class Page:
 
     def end(self) -> None:
         """Reverts the faults of this page, and ends its threads."""
-        self.actions.end()
-        self.collector.end()
+        try:
+            self.actions.end()
+        except LabError as error:
+            logging.getLogger("uvicorn.error").warning("%s", error)
+        finally:
+            self.collector.end()
 
     async def _watch(self) -> None:
         """Starts the collector again when its thread has ended."""
