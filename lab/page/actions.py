@@ -18,6 +18,7 @@ from lab.lifecycle import ready
 from lab.lifecycle.lock import held
 from lab.page import offers
 from lab.progress import Silent
+from lab.services import sites
 from lab.services.live import SWITCHOVERS
 from lab.topology import units
 from lab.topology.changes import scaled
@@ -275,9 +276,11 @@ class Actions:
 
         cluster = self._collector.cluster or self._collector.topology
         topology = scaled(cluster, [f"{role}={parameters.get('count', '')}"])
+        folders = sites.folders(topology)
         report = WorkReport(tell)
         with held(cluster.name, f"lab up --scale {role}={parameters['count']}", report):
             up(topology, self._backend, report)
+            sites.ensure(self._backend, topology, folders)
         return f"{role} has {parameters['count']} nodes"
 
     def _heal(self, tell: Callable[..., None]) -> str:

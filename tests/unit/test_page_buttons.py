@@ -10,10 +10,14 @@ from lab.backends.base import Capabilities, Lack, State
 from lab.errors import SpecError
 from lab.faults import fault, inject, present
 from lab.page import offers
-from tests.unit.live_page import CAN, Engine, until
+from lab.topology import parse
+from tests.pages import served
+from tests.unit.conftest import FULL
+from tests.unit.live_page import CAN, Engine, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.pages import Served
 
@@ -91,6 +95,17 @@ def test_what_is_not_possible_is_refused_with_a_reason(page: Served, engine: Eng
         assert answer.status_code == 400
         assert answer.json()["error"]
     assert present(engine) == []
+
+
+def test_scale_brings_the_releases_of_sites_to_new_nodes(tmp_path: Path) -> None:
+    topology = parse(f"{FULL}sites: {{blog: {{}}}}\n")
+    engine = running(topology)
+    engine.answers["sites"] = (0, '{"releases": [], "switched": ""}')
+    with served(engine, topology, folder=tmp_path) as page:
+        page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "4"}})
+        work = until("its end", lambda: (one := page.page.actions.works[1]).state != "running" and one)
+        assert (work.state, work.message) == ("done", "web has 4 nodes")
+    assert "run web4 sites" in engine.done
 
 
 def test_scale_and_start_do_as_their_commands_say(page: Served, engine: Engine) -> None:
