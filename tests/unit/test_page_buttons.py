@@ -108,6 +108,25 @@ def test_scale_brings_the_releases_of_sites_to_new_nodes(tmp_path: Path) -> None
     assert "run web4 sites" in engine.done
 
 
+def test_the_picture_and_the_probes_follow_fewer_nodes(page: Served, engine: Engine) -> None:
+    until("the picture", lambda: 'id="node-web3"' in page.get("/picture.svg").text)
+    page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "2"}})
+    until("the third to be removed", lambda: engine.observe().node("web3") is None)
+    until("its picture", lambda: 'id="node-web3"' not in page.get("/picture.svg").text)
+    plan = page.page.collector.plan
+    assert plan
+    assert "web3" not in [node.name for node in plan.nodes]
+    state = until("its end", lambda: (t := page.get("/state").json()) and "web3" not in t["node"] and t)
+    assert "web3" not in str(state["streams"])
+
+
+def test_a_node_that_is_missing_keeps_its_place(page: Served, engine: Engine) -> None:
+    until("the picture", lambda: 'id="node-web3"' in page.get("/picture.svg").text)
+    engine.remove("web3")
+    until("it to be missed", lambda: "does not exist" in page.get("/state").json()["node"]["web3"]["reason"])
+    assert 'id="node-web3"' in page.get("/picture.svg").text
+
+
 def test_scale_and_start_do_as_their_commands_say(page: Served, engine: Engine) -> None:
     page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "4"}})
     until("the fourth", lambda: engine.observe().node("web4"))
