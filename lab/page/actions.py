@@ -262,6 +262,9 @@ class Actions:
         tell("starting")
         self._backend.start(target)
         self._collector.engine.now()
+        existing = self._backend.observe().node(target)
+        if existing is not None and existing.fixed.by_hand:  # it may have no configuration yet
+            return f"{target} is started; it is by hand, and not awaited"
         ready.node(self._backend, target, ready.READY_SECONDS)
         return f"{target} is ready"
 

@@ -127,6 +127,25 @@ def test_a_node_that_is_missing_keeps_its_place(page: Served, engine: Engine) ->
     assert 'id="node-web3"' in page.get("/picture.svg").text
 
 
+def test_start_and_heal_do_not_wait_for_a_node_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.lifecycle.ready.READY_SECONDS", 0.2)
+    topology = parse(f"{FULL}by-hand: [http-lb1]\n")
+    engine = running(topology)
+    engine.answers["await"] = (1, "HAProxy does not answer")
+    with served(engine, topology, folder=tmp_path) as page:
+        works = page.page.actions.works
+        requests: list[tuple[str, dict[str, str]]] = [("/do", {"do": "start", "target": "http-lb1"}), ("/heal", {})]
+        for path, body in requests:
+            engine.kill("http-lb1")
+            number = page.post(path, body).json()["work"]
+            until("its end", lambda number=number: works[number].state != "running")  # type: ignore[misc]
+            work = works[number]
+            assert work.state == "done", work.message
+            node = engine.observe().node("http-lb1")
+            assert node
+            assert node.state is State.RUNNING
+
+
 def test_scale_and_start_do_as_their_commands_say(page: Served, engine: Engine) -> None:
     page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "4"}})
     until("the fourth", lambda: engine.observe().node("web4"))

@@ -42,7 +42,8 @@ const header = () => {
   write($("cluster"), cluster.name);
   if (document.title !== `${cluster.name}: ${verdict.textContent}`) document.title = `${cluster.name}: ${verdict.textContent}`;
   const probes = state.values.source && !state.values.source.probes && !isStale ? ` · no probes: ${state.values.source.probesWhy}` : "";
-  write($("healthText"), `${cluster.nodes - cluster.down.length} of ${cluster.nodes} nodes ready on ${cluster.backend}${cluster.down.length ? `; not: ${cluster.down.join(", ")}` : ""}${probes}`);
+  const awaited = cluster.nodes - cluster.byHand.length, byHand = cluster.byHand.length ? `; by hand: ${cluster.byHand.join(", ")}` : "";
+  write($("healthText"), `${awaited - cluster.down.length} of ${awaited} nodes ready on ${cluster.backend}${cluster.down.length ? `; not: ${cluster.down.join(", ")}` : ""}${byHand}${probes}`);
   const visitors = state.values.visitors, recording = state.values.recording;
   if (visitors) {
     $("visitors").setAttribute("aria-pressed", visitors.on);
