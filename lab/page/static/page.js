@@ -1,13 +1,14 @@
 // The page: what is drawn when, the header, and the stale sign.
 
 import { $, span, write } from "./dom.js";
-import { connect, now, onChange, post, stale, state } from "./store.js";
+import { connect, keepToken, now, onChange, post, stale, state } from "./store.js";
 import { draw as drawPicture, onChoose } from "./picture.js";
 import { drawCharts } from "./charts.js";
 import { addEvents, drawClusters, drawEvents, drawLesson, drawPromises, drawWorks } from "./lists.js";
 import { choose, draw as drawPanel, load, mayChange } from "./actions.js";
 
 // The token of the printed address is a cookie now; it need not stay in the history.
+keepToken(new URLSearchParams(location.search).get("token"));
 if (location.search) history.replaceState(null, "", location.pathname);
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
