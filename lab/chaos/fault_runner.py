@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lab.chaos.schedule import Planned
     from lab.progress import Report
 
+STOP_SECONDS = 0.2  # until a wish to end the run is noticed
+
 
 class FaultRunner:
     """Injects and reverts all faults of a run at their times.
@@ -27,13 +29,23 @@ class FaultRunner:
     Attributes:
         events: the executed faults, in order of injection.
         failed: errors of injecting and reverting.
+
+    Args:
+        stop: ends the run at its next wait: active faults are reverted, and no further one is injected.
     """
 
-    def __init__(self, backend: Backend, planned: Sequence[Planned], seed: int, report: Report) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        planned: Sequence[Planned],
+        seed: int,
+        report: Report,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.events: list[FaultEvent] = []
         self.failed: list[LabError] = []
         self._backend, self._planned, self._seed, self._report = backend, planned, seed, report
-        self._ended = threading.Event()
+        self._ended, self._stop = threading.Event(), stop or threading.Event()
         self._begun = 0.0
 
     def run(self, begun: float) -> None:
@@ -41,9 +53,13 @@ class FaultRunner:
         self._begun = begun
         pool = ThreadPoolExecutor(max(1, len(self._planned)))
         try:
-            futures = [pool.submit(self._one, index, planned) for index, planned in enumerate(self._planned)]
-            for future in futures:
-                future.result()
+            pending = {pool.submit(self._one, index, planned) for index, planned in enumerate(self._planned)}
+            while pending:
+                if self._stop.is_set():
+                    self._ended.set()
+                done, pending = wait(pending, STOP_SECONDS, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
         finally:
             self._ended.set()
             pool.shutdown(wait=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.chaos.fault_runner import FaultRunner
@@ -52,11 +52,12 @@ PROBES_A_SECOND = 400  # estimate, of a large cluster
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a scenario runs: topology, backend, and the progress report."""
+    """Where a scenario runs: topology, backend, the progress report, and `stop`, which ends a run as Ctrl-C does."""
 
     cluster: Cluster
     backend: Backend
     report: Report
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _execute(  # noqa: PLR0913, PLR0917  the parts of a run
     if own:
         ledgers.insert(0, OwnLedger(backend, own.writer, entrance(backend, plan, scenario.site), own.rate))
     measuring = [probes.load_run, load.load_run, *(one.load_run for one in ledgers)]
-    runner = FaultRunner(backend, planned, record.seed, stage.report)
+    runner = FaultRunner(backend, planned, record.seed, stage.report, stage.stop)
     try:
         with ExitStack() as stack:
             for ledger in ledgers:
@@ -166,7 +167,7 @@ def _execute(  # noqa: PLR0913, PLR0917  the parts of a run
             stack.enter_context(load)
             load.more(FIRST_ANSWERS)
             begun = time.time()
-            _run_faults(runner, begun, begun + backend.clock.limit(scenario.span), backend, plan)
+            _run_faults(runner, begun, begun + backend.clock.limit(scenario.span), stage, plan)
             ended = time.time()
     finally:
         _restore(stage, plan)
@@ -198,20 +199,32 @@ def _load(scenario: Scenario, backend: Backend, plan: Plan, site: str, host: Hos
     return Load(backend, Stream("load", url, rate, load.http, load.keep), longest)
 
 
-def _run_faults(runner: FaultRunner, begun: float, ends: float, backend: Backend, plan: Plan) -> None:
-    """Runs the faults, waits until all nodes are ready, and observes the cluster for `SETTLE_SECONDS`."""
+def _run_faults(runner: FaultRunner, begun: float, ends: float, stage: Stage, plan: Plan) -> None:
+    """Runs the faults, waits until all nodes are ready, and observes the cluster for `SETTLE_SECONDS`.
+
+    Raises:
+        LabError: the run was ended.
+    """
     runner.run(begun)
     if runner.failed:
         return
-    ready.nodes(backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
-    settled = time.time() + backend.clock.limit(SETTLE_SECONDS)
-    threading.Event().wait(max(ends, settled) - time.time())
+    if not stage.stop.is_set():
+        ready.nodes(stage.backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
+        settled = time.time() + stage.backend.clock.limit(SETTLE_SECONDS)
+        stage.stop.wait(max(0.0, max(ends, settled) - time.time()))
+    if stage.stop.is_set():
+        raise LabError("the run was ended before the end of its scenario; its faults are reverted")
 
 
 def _restore(stage: Stage, plan: Plan) -> None:
-    """The last step, also after an error: reverts all faults, and waits until every node is ready."""
+    """The last step, also after an error: reverts all faults, and waits until every node is ready.
+
+    A run that `stop` ended does not wait: what ended it does not either.
+    """
     backend = stage.backend
     heal(backend)
+    if stage.stop.is_set():
+        return
     try:
         ready.nodes(backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
         if plan.vip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import threading
@@ -17,12 +18,13 @@ from lab.lifecycle import ready
 from lab.lifecycle.lock import held
 from lab.page import offers
 from lab.progress import Silent
+from lab.services import sites
 from lab.services.live import SWITCHOVERS
 from lab.topology import units
 from lab.topology.changes import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from lab.page.collector import Collector
     from lab.page.offers import Offer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 SHOWN = 8  # finished works that stay in the list
 LONGEST_SECONDS = 3600.0
 END_SECONDS = 90.0
+HEAL_SECONDS = 15.0  # that 'heal' gives the works to revert their faults themselves
 PARSED: dict[str, Callable[[str], float]] = {"delay": units.seconds, "loss": units.percent}
 
 
@@ -91,6 +94,7 @@ class Actions:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._offers: dict[str, Offer] = {}
+        self._lasting: set[str] = set()  # marks of the faults without a time that this page injected
         collector.extra.append(self._values)
         collector.busy.append(self.busy)
 
@@ -155,14 +159,29 @@ class Actions:
         return self.begin(" ".join(filter(None, ("lab heal", self.suffix))), lambda tell, _: self._heal(tell))
 
     def end(self) -> int:
-        """Ends all works, and waits until their faults are reverted; returns how many were running."""
-        alive = [number for number, thread in self._threads.items() if thread.is_alive()]
-        for number in alive:
-            self._stops[number].set()
-        deadline = time.monotonic() + END_SECONDS
-        for number in alive:
-            self._threads[number].join(max(0.0, deadline - time.monotonic()))
+        """Ends all works, and waits until their faults are reverted, those `until healed` too.
+
+        Returns:
+            How many works were running.
+
+        Raises:
+            LabError: a fault could not be reverted.
+        """
+        alive = [thread for thread in self._threads.values() if thread.is_alive()]
+        for stop in list(self._stops.values()):
+            stop.set()
+        with contextlib.suppress(LabError):  # tried again, as a work may have been injecting
+            self._revert_lasting()
+        _join(alive, END_SECONDS)
+        self._revert_lasting()
         return len(alive)
+
+    def _revert_lasting(self) -> None:
+        """Reverts the faults without a time that this page injected and that are still active."""
+        if self._lasting:
+            marks = [one.mark for one in present(self._backend) if one.mark in self._lasting]
+            if marks:
+                heal(self._backend, marks)
 
     def _run(
         self, number: int, act: Callable[[Callable[..., None], threading.Event], str], stop: threading.Event
@@ -226,7 +245,8 @@ class Actions:
                 self._collector.doomed.pop(node, None)
         self._collector.engine.now()
         if seconds is None:
-            return f"{injected.proof}; 'lab heal {injected.mark}' reverts it"
+            self._lasting.add(injected.mark)
+            return f"{injected.proof}; 'lab heal {injected.mark}' reverts it, and so does the end of this page"
         until = injected.begun + seconds
         tell(injected.proof, until=until)
         self._collector.faults.tell(injected.mark, until=until)
@@ -242,6 +262,9 @@ class Actions:
         tell("starting")
         self._backend.start(target)
         self._collector.engine.now()
+        existing = self._backend.observe().node(target)
+        if existing is not None and existing.fixed.by_hand:  # it may have no configuration yet
+            return f"{target} is started; it is by hand, and not awaited"
         ready.node(self._backend, target, ready.READY_SECONDS)
         return f"{target} is ready"
 
@@ -256,20 +279,27 @@ class Actions:
 
         cluster = self._collector.cluster or self._collector.topology
         topology = scaled(cluster, [f"{role}={parameters.get('count', '')}"])
+        folders = sites.folders(topology)
         report = WorkReport(tell)
         with held(cluster.name, f"lab up --scale {role}={parameters['count']}", report):
             up(topology, self._backend, report)
+            sites.ensure(self._backend, topology, folders)
         return f"{role} has {parameters['count']} nodes"
 
     def _heal(self, tell: Callable[..., None]) -> str:
         tell("reverting all faults")
         own = [thread for number, thread in self._threads.items() if number in self._stops]
-        for thread in own:
-            if thread is not threading.current_thread():
-                thread.join(END_SECONDS)
+        _join([thread for thread in own if thread is not threading.current_thread()], HEAL_SECONDS)
         healed = heal(self._backend)
         down = [node.name for node in self._backend.observe().nodes if node.state is not State.RUNNING]
         if down:
             tell(f"starting {', '.join(down)}")
             parallel.for_each(down, lambda name: self._start(name, {}, lambda *_: None))
         return f"{len(healed)} faults reverted" + (f"; started: {', '.join(down)}" if down else "")
+
+
+def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
+    """Waits until threads have ended, at most so many seconds for all of them."""
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

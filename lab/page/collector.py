@@ -214,8 +214,8 @@ class Collector:
         names = {node.name for node in look.existing.nodes}
         if not names or (self.plan is not None and {node.name for node in self.plan.nodes} == names):
             return
-        if self.plan is not None and names < {node.name for node in self.plan.nodes}:
-            return  # being removed, or changed: the picture keeps their places until the rest is known
+        if self.plan is not None and names < {node.name for node in self.plan.nodes} and names != set(look.expected):
+            return  # some are missing, or being removed: the picture keeps their places
         try:
             self.cluster, self.plan = planned(self.topology, self.backend, look.existing)
         except LabError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,7 @@ from lab.page import offers, runs
 from lab.page.actions import Actions
 from lab.page.collector import Collector
 from lab.page.runs import Runs
-from lab.page.security import CONTENT_POLICY, HEADERS, REPORT_POLICY, Guard, Right, Tokens
+from lab.page.security import CONTENT_POLICY, HEADERS, REPORT_POLICY, Guard, Right, Tokens, bearer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -117,8 +118,12 @@ class Page:
 
     def end(self) -> None:
         """Reverts the faults of this page, and ends its threads."""
-        self.actions.end()
-        self.collector.end()
+        try:
+            self.actions.end()
+        except LabError as error:
+            logging.getLogger("uvicorn.error").warning("%s", error)
+        finally:
+            self.collector.end()
 
     async def _watch(self) -> None:
         """Starts the collector again when its thread has ended."""
@@ -170,10 +175,10 @@ class Page:
         return judged
 
     async def _open(self, request: Request) -> Response:
-        """The page; with the token of the printed address it sets the cookie."""
+        """The page; with the token, of the printed address or a header, it sets the cookie."""
         if why := self.guard.refusal(request.method, request.headers):
             return _refused(why, 403)
-        token = request.query_params.get("token", "")
+        token = request.query_params.get("token", "") or bearer(request.headers)
         if self.guard.right(request.headers, request.cookies, token) is Right.NONE:
             return _refused("open the address that 'lab page' printed: it has the token", 403)
         headers = HEADERS | {"Content-Security-Policy": CONTENT_POLICY}

@@ -79,12 +79,11 @@ class Runs:
         scenario, collector = load(find(name)), self._collector
         self._playing = name
 
-        def act(tell: Callable[..., None], _: threading.Event) -> str:
+        def act(tell: Callable[..., None], stop: threading.Event) -> str:
             try:
                 cluster = timers(collector.cluster or collector.topology, collector.backend)
-                record = chaos.run(
-                    scenario, Stage(cluster, collector.backend, _ScenarioReport(tell, collector)), SEED, self.folder
-                )
+                stage = Stage(cluster, collector.backend, _ScenarioReport(tell, collector), stop)
+                record = chaos.run(scenario, stage, SEED, self.folder)
             finally:
                 self._playing = ""
             tell(link=f"/runs/{record.folder.name}/report.html")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADER = "x-lab-page"
 TOKEN_BYTES = 24
+KEY_BYTES = 32
 FULL_NOTE, READ_NOTE = "page-token", "page-token-read"
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -80,10 +81,16 @@ def _stored_token(cluster: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Guard:
-    """Judges requests to the page at one port of 127.0.0.1."""
+    """Judges requests to the page at one port of 127.0.0.1.
+
+    Attributes:
+        key: of this run. A browser sends a cookie to every port of its host, so its value is derived by this key from a
+            token: a server that gets it has no token, and its value is void after this run.
+    """
 
     tokens: Tokens
     port: int
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(KEY_BYTES), repr=False)
 
     @property
     def cookie(self) -> str:
@@ -91,17 +98,19 @@ class Guard:
         return f"lab-page-{self.port}"
 
     @property
-    def hosts(self) -> tuple[str, ...]:
-        """The values of `Host` that are answered; any other is a foreign name that leads here."""
-        return (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
+    def host(self) -> str:
+        """The `Host` that is answered.
+
+        Any other is a foreign name that leads here, or `localhost`, where the sites of clusters would get the cookie.
+        """
+        return f"127.0.0.1:{self.port}"
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> str:
         """Why a request is refused, with any token; empty where it is not."""
-        host = headers.get("host", "")
-        if host not in self.hosts:
-            return "this page answers to its own address only"
+        if headers.get("host", "") != self.host:
+            return f"this page answers to its own address only: http://{self.host}/"
         origin = headers.get("origin")
-        if origin is not None and origin != f"http://{host}":
+        if origin is not None and origin != f"http://{self.host}":
             return "this page answers to itself only, and to no other site"
         if headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and method != "GET":
             return "this page answers to itself only, and to no other site"
@@ -111,12 +120,25 @@ class Guard:
 
     def right(self, headers: Mapping[str, str], cookies: Mapping[str, str], query_token: str = "") -> Right:
         """What a request may do: by its cookie, by `Authorization: Bearer`, or by the token of the printed address."""
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        tokens = (query_token, bearer if scheme.lower() == "bearer" else "", cookies.get(self.cookie, ""))
-        return max(
-            (self.tokens.right(token) for token in tokens if token), key=lambda right: right.value, default=Right.NONE
-        )
+        tokens = filter(None, (query_token, bearer(headers)))
+        rights = [self._cookie_right(cookies.get(self.cookie, "")), *(self.tokens.right(token) for token in tokens)]
+        return max(rights, key=lambda right: right.value)
 
     def set_cookie(self, token: str) -> str:
         """The header that turns a token into a cookie."""
-        return f"{self.cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
+        return f"{self.cookie}={self._cookie_value(token)}; Path=/; HttpOnly; SameSite=Strict"
+
+    def _cookie_value(self, token: str) -> str:
+        return hmac.new(self.key, token.encode(), "sha256").hexdigest()
+
+    def _cookie_right(self, value: str) -> Right:
+        for token, right in ((self.tokens.change, Right.CHANGE), (self.tokens.read, Right.READ)):
+            if token and hmac.compare_digest(value.encode(), self._cookie_value(token).encode()):
+                return right
+        return Right.NONE
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of `Authorization: Bearer`; empty without."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""

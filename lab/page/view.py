@@ -111,21 +111,27 @@ def primary(plan: Plan, latest: Mapping[str, Row], now: float) -> str | None:
 
 
 def values(facts: PageFacts, now: float, *, backend: Backend, stale: float) -> dict[str, Any]:
-    """The values of the state, by key; `stale`: seconds after which a source counts as lost."""
+    """The values of the state, by key; `stale`: seconds after which a source counts as lost.
+
+    Nodes that are by hand are not awaited, as in `lab status`: `ready` and `down` leave them out.
+    """
     look = facts.look
     fed = facts.probed is not None and now - facts.probed <= stale + 1
     gone = bool(look.at) and not look.existing.nodes and not look.error
     answers = bool(look.at) and now - look.at <= stale
+    by_hand = {node.name for node in look.existing.nodes if node.fixed.by_hand}
     states = {name: proof.state for name, proof in facts.proofs.items()}
+    unready = sorted(name for name, state in states.items() if state is not NodeState.READY and name not in by_hand)
     shown: dict[str, Any] = {
         "cluster": {
             "name": backend.cluster,
             "backend": backend.name,
             "family": look.existing.family,
             "gone": gone,
-            "ready": bool(states) and answers and all(state is NodeState.READY for state in states.values()),
+            "ready": bool(states) and answers and not unready,
             "nodes": len(states),
-            "down": sorted(name for name, state in states.items() if state is not NodeState.READY),
+            "down": unready,
+            "byHand": sorted(by_hand),
             "endpoints": list(_addresses(tuple(look.existing.ports.items()))),
         },
         "source": {

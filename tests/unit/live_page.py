@@ -14,9 +14,9 @@ from lab.lifecycle.up import up
 from lab.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from lab.backends.base import Existing
+    from lab.backends.base import Existing, Result
     from lab.topology import Cluster
 
 SECONDS = 8.0
@@ -43,6 +43,11 @@ class Engine(MemoryBackend):
         if self.lost:
             raise BackendError(self.lost)
         return super().observe()
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        if self.observe().node(node) is None:
+            raise BackendError(f"there is no {node}", where=node)
+        return super().run(node, argv, seconds=seconds)
 
 
 def running(cluster: Cluster) -> Engine:

@@ -184,8 +184,40 @@ def test_tokens_are_kept_for_the_next_start_and_a_read_only_page_has_one(full: C
 
 def test_a_cookie_of_another_page_is_none_here() -> None:
     guard = Guard(TOKENS, 8710)
-    assert guard.right({}, {"lab-page-8710": TOKENS.change}) is Right.CHANGE
-    assert guard.right({}, {"lab-page-8711": TOKENS.change}) is Right.NONE
+    name, _, value = guard.set_cookie(TOKENS.change).partition(";")[0].partition("=")
+    assert name == "lab-page-8710"
+    assert guard.right({}, {name: value}) is Right.CHANGE
+    assert guard.right({}, {"lab-page-8711": value}) is Right.NONE
+
+
+def test_a_cookie_is_no_token_and_is_of_one_run() -> None:
+    guard, later = Guard(TOKENS, 8710), Guard(TOKENS, 8710)
+    for token, right in ((TOKENS.change, Right.CHANGE), (TOKENS.read, Right.READ)):
+        name, _, value = guard.set_cookie(token).partition(";")[0].partition("=")
+        assert token not in value
+        assert guard.right({}, {name: value}) is right
+        assert guard.right({}, {name: token}) is Right.NONE
+        assert guard.right({"authorization": f"Bearer {value}"}, {}, value) is Right.NONE
+        assert later.right({}, {name: value}) is Right.NONE
+    shown = Guard(Tokens("", TOKENS.read), 8710)
+    empty = shown.set_cookie("").partition(";")[0].partition("=")[2]
+    assert shown.right({}, {shown.cookie: empty}) is Right.NONE
+
+
+def test_localhost_is_refused_with_the_address_that_is_answered(page: Served) -> None:
+    for path in ("/", "/state"):
+        answer = page.get(path, Host=f"localhost:{page.port}")
+        assert answer.status_code == 403
+        assert f"its own address only: {page.base}/" in answer.text
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_a_kept_token_becomes_the_cookie_of_another_run(page: Served) -> None:
+    session = requests.Session()
+    stale = {page.page.guard.cookie: "of another run"}
+    assert session.get(f"{page.base}/state", cookies=stale, timeout=5).status_code == 403
+    assert session.get(page.base, headers={"Authorization": f"Bearer {TOKENS.read}"}, timeout=5).status_code == 200
+    assert session.get(f"{page.base}/state", timeout=5).status_code == 200
 
 
 def test_it_listens_on_this_machine_alone() -> None:

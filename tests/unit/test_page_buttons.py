@@ -10,10 +10,14 @@ from lab.backends.base import Capabilities, Lack, State
 from lab.errors import SpecError
 from lab.faults import fault, inject, present
 from lab.page import offers
-from tests.unit.live_page import CAN, Engine, until
+from lab.topology import parse
+from tests.pages import served
+from tests.unit.conftest import FULL
+from tests.unit.live_page import CAN, Engine, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.pages import Served
 
@@ -91,6 +95,55 @@ def test_what_is_not_possible_is_refused_with_a_reason(page: Served, engine: Eng
         assert answer.status_code == 400
         assert answer.json()["error"]
     assert present(engine) == []
+
+
+def test_scale_brings_the_releases_of_sites_to_new_nodes(tmp_path: Path) -> None:
+    topology = parse(f"{FULL}sites: {{blog: {{}}}}\n")
+    engine = running(topology)
+    engine.answers["sites"] = (0, '{"releases": [], "switched": ""}')
+    with served(engine, topology, folder=tmp_path) as page:
+        page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "4"}})
+        work = until("its end", lambda: (one := page.page.actions.works[1]).state != "running" and one)
+        assert (work.state, work.message) == ("done", "web has 4 nodes")
+    assert "run web4 sites" in engine.done
+
+
+def test_the_picture_and_the_probes_follow_fewer_nodes(page: Served, engine: Engine) -> None:
+    until("the picture", lambda: 'id="node-web3"' in page.get("/picture.svg").text)
+    page.post("/do", {"do": "scale", "target": "web", "settings": {"count": "2"}})
+    until("the third to be removed", lambda: engine.observe().node("web3") is None)
+    until("its picture", lambda: 'id="node-web3"' not in page.get("/picture.svg").text)
+    plan = page.page.collector.plan
+    assert plan
+    assert "web3" not in [node.name for node in plan.nodes]
+    state = until("its end", lambda: (t := page.get("/state").json()) and "web3" not in t["node"] and t)
+    assert "web3" not in str(state["streams"])
+
+
+def test_a_node_that_is_missing_keeps_its_place(page: Served, engine: Engine) -> None:
+    until("the picture", lambda: 'id="node-web3"' in page.get("/picture.svg").text)
+    engine.remove("web3")
+    until("it to be missed", lambda: "does not exist" in page.get("/state").json()["node"]["web3"]["reason"])
+    assert 'id="node-web3"' in page.get("/picture.svg").text
+
+
+def test_start_and_heal_do_not_wait_for_a_node_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.lifecycle.ready.READY_SECONDS", 0.2)
+    topology = parse(f"{FULL}by-hand: [http-lb1]\n")
+    engine = running(topology)
+    engine.answers["await"] = (1, "HAProxy does not answer")
+    with served(engine, topology, folder=tmp_path) as page:
+        works = page.page.actions.works
+        requests: list[tuple[str, dict[str, str]]] = [("/do", {"do": "start", "target": "http-lb1"}), ("/heal", {})]
+        for path, body in requests:
+            engine.kill("http-lb1")
+            number = page.post(path, body).json()["work"]
+            until("its end", lambda number=number: works[number].state != "running")  # type: ignore[misc]
+            work = works[number]
+            assert work.state == "done", work.message
+            node = engine.observe().node("http-lb1")
+            assert node
+            assert node.state is State.RUNNING
 
 
 def test_scale_and_start_do_as_their_commands_say(page: Served, engine: Engine) -> None:

@@ -20,6 +20,7 @@ from lab.progress import Silent
 from lab.services import live
 from lab.topology import parse
 from tests.unit.conftest import FULL, WHOLE
+from tests.unit.live_page import running
 
 if TYPE_CHECKING:
     from lab.topology import Cluster
@@ -104,6 +105,21 @@ def test_without_its_engine_nothing_is_green(engine: Engine, full: Cluster) -> N
     assert shown["source"]["engineWhy"] == "the socket is gone"
     assert {value["state"] for key, value in shown.items() if key.startswith("node/")} == {"unknown"}
     assert shown["cluster"]["ready"] is False
+
+
+def test_a_node_by_hand_is_not_awaited() -> None:
+    topology = parse(f"{FULL}by-hand: [http-lb1]\n")
+    engine = running(topology)
+    now = time.time()
+    proofs = {
+        node.name: Proof(NodeState.NOT_READY if node.name == "http-lb1" else NodeState.READY, "", now)
+        for node in engine.observe().nodes
+    }
+    cluster = _values(engine, topology, proofs=proofs)["cluster"]
+    assert (cluster["ready"], cluster["down"], cluster["byHand"]) == (True, [], ["http-lb1"])
+    proofs["web1"] = Proof(NodeState.DEAD, "", now)
+    cluster = _values(engine, topology, proofs=proofs)["cluster"]
+    assert (cluster["ready"], cluster["down"], cluster["nodes"]) == (False, ["web1"], 8)
 
 
 def test_a_cluster_that_is_removed_is_said_to_be_gone(engine: Engine, full: Cluster) -> None:

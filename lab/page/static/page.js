@@ -1,13 +1,14 @@
 // The page: what is drawn when, the header, and the stale sign.
 
 import { $, span, write } from "./dom.js";
-import { connect, now, onChange, post, stale, state } from "./store.js";
+import { connect, keepToken, now, onChange, post, stale, state } from "./store.js";
 import { draw as drawPicture, onChoose } from "./picture.js";
 import { drawCharts } from "./charts.js";
 import { addEvents, drawClusters, drawEvents, drawLesson, drawPromises, drawWorks } from "./lists.js";
 import { choose, draw as drawPanel, load, mayChange } from "./actions.js";
 
 // The token of the printed address is a cookie now; it need not stay in the history.
+keepToken(new URLSearchParams(location.search).get("token"));
 if (location.search) history.replaceState(null, "", location.pathname);
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -42,7 +43,8 @@ const header = () => {
   write($("cluster"), cluster.name);
   if (document.title !== `${cluster.name}: ${verdict.textContent}`) document.title = `${cluster.name}: ${verdict.textContent}`;
   const probes = state.values.source && !state.values.source.probes && !isStale ? ` · no probes: ${state.values.source.probesWhy}` : "";
-  write($("healthText"), `${cluster.nodes - cluster.down.length} of ${cluster.nodes} nodes ready on ${cluster.backend}${cluster.down.length ? `; not: ${cluster.down.join(", ")}` : ""}${probes}`);
+  const awaited = cluster.nodes - cluster.byHand.length, byHand = cluster.byHand.length ? `; by hand: ${cluster.byHand.join(", ")}` : "";
+  write($("healthText"), `${awaited - cluster.down.length} of ${awaited} nodes ready on ${cluster.backend}${cluster.down.length ? `; not: ${cluster.down.join(", ")}` : ""}${byHand}${probes}`);
   const visitors = state.values.visitors, recording = state.values.recording;
   if (visitors) {
     $("visitors").setAttribute("aria-pressed", visitors.on);

@@ -2,6 +2,7 @@
 // A number that is missing means a new snapshot, which the server sends when the stream is opened again.
 
 const STALE = 1500; // milliseconds without a beat of the collector
+const RETRY = 1000; // milliseconds until it is tried again
 const POINTS = 120;
 const EVENTS = 300;
 
@@ -76,14 +77,22 @@ export const connect = () => {
   source.addEventListener("error", () => {
     state.connected = false;
     tell("connection");
-    if (source.readyState === EventSource.CLOSED) again(1000);
+    if (token()) again(RETRY, enter);
+    else if (source.readyState === EventSource.CLOSED) again(RETRY);
   });
 };
 
-const again = (milliseconds) => {
+const again = (milliseconds, act = connect) => {
   source.close();
-  setTimeout(connect, milliseconds);
+  setTimeout(act, milliseconds);
 };
+
+// A cookie is of one run of the page. The token is kept for this tab, and by the browser for this port alone: by it,
+// a tab finds a restarted page again.
+const token = () => sessionStorage.getItem("lab-page-token");
+export const keepToken = (text) => { if (text) sessionStorage.setItem("lab-page-token", text); };
+const enter = () =>
+  fetch("/", { headers: { Authorization: `Bearer ${token()}` } }).then(connect, () => again(RETRY, enter));
 
 export const post = async (path, body) => {
   const answer = await fetch(path, { method: "POST", headers: { "X-Lab-Page": "1", "Content-Type": "application/json" }, body: JSON.stringify(body) });
