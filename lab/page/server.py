@@ -87,7 +87,7 @@ def serve(  # noqa: PLR0913  a page's options
     suffix: str = "",
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serves the page of a cluster until Ctrl-C; then reverts the faults that it injected for a time.
+    """Serves the page of a cluster until Ctrl-C; then reverts the faults that it injected.
 
     Args:
         backend: of the cluster.
@@ -115,7 +115,7 @@ def serve(  # noqa: PLR0913  a page's options
     if tokens.change:
         say(f"{address}{tokens.change}")
     say(f"{address}{tokens.read}  (read-only)")
-    say("Ctrl-C ends it, and reverts its faults that have a time; 'lab heal' reverts the others")
+    say("Ctrl-C ends it, and reverts the faults that it injected")
     if open_browser:
         threading.Timer(0.5, webbrowser.open, [address + (tokens.change or tokens.read)]).start()
     with opened, contextlib.suppress(KeyboardInterrupt):
