@@ -154,6 +154,9 @@ def test_neither_another_user_nor_the_sites_own_program_changes_the_copy(cluster
     ann.served("operator")
 
 
+@pytest.mark.nightly(
+    "takes a minute: a node dies and another one takes over; at every change an owner's changes are served by all nodes"
+)
 def test_the_other_node_looks_after_the_copy_when_one_dies(cluster: LabCluster, ann: Owner, faults: Faults) -> None:
     lease = cluster.run("web1", "cat /srv/shared/sites/.copies/blog.lease").stdout
     with faults.kill(lease.split()[0]):

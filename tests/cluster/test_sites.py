@@ -27,7 +27,7 @@ pytestmark = pytest.mark.smaller(
 )
 CHILDREN = 4  # of each site, in that topology
 RATE = 30.0
-SLOW_SECONDS, HELD_SECONDS = 4, 15  # of one page; of all that ask for it
+SLOW_SECONDS, HELD_SECONDS = 4, 60  # of one page; of all that ask for it
 QUICK_SECONDS = 2.0  # for a page that waits for nobody, on a busy machine
 JAR = "/var/tmp/sites-jar"
 
@@ -165,6 +165,10 @@ def test_what_a_site_wrote_is_shown_and_never_run_or_followed(
     assert LabSite(cluster, "other").ask("/style.css", *code) == "200"
 
 
+@pytest.mark.nightly(
+    "takes a minute and a half: all processes of a site are held, and end; at every change the same limit of PHP-FPM is"
+    " tried with the guest book's pool (test_crowds.py)"
+)
 def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
     cluster: LabCluster, blog: LabSite, other: LabSite
 ) -> None:
@@ -273,16 +277,20 @@ def test_a_site_sends_mail_in_its_own_name_whatever_its_program_claims(cluster: 
     assert said.split() == ["hdr.from:", me]
 
 
-def test_a_mailbox_that_a_person_has_is_not_taken_by_a_site_of_that_name(cluster: LabCluster) -> None:
+def test_a_mailbox_that_a_person_has_is_not_taken_by_a_site_of_that_name(
+    cluster: LabCluster, request: pytest.FixtureRequest
+) -> None:
     ann, password = f"press@{cluster.spec.domain}", "correct horse battery"
     mail.add(cluster.backend, ann, password)
+    request.addfinalizer(lambda: mail.remove(cluster.backend, ann))
     login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{password}'"
     assert cluster.run("mail1", login).ok
     sites_too = {**cluster.spec.sites, "press": Site(mail=True)}
     with cluster.changed(cluster.spec.model_copy(update={"sites": sites_too})):
-        assert cluster.run("mysql1", 'mariadb -BNe "SELECT COUNT(*) FROM lab.mailboxes"').stdout.strip() == "1"
+        of_sites = cluster.run("mysql1", 'mariadb -BNe "SELECT address FROM lab.mailboxes"').stdout.split()
+        assert f"blog@{cluster.spec.domain}" in of_sites
+        assert ann not in of_sites
         assert cluster.run("mail1", login).ok
-    mail.remove(cluster.backend, ann)
 
 
 def test_a_new_web_node_serves_what_the_others_do(cluster: LabCluster, blog: LabSite) -> None:

@@ -137,6 +137,10 @@ def test_a_sync_goes_on_when_a_web_node_dies(cluster: LabCluster, sync: Syncing,
     assert sync.end() == 0
 
 
+@pytest.mark.nightly(
+    "takes over a minute: nodes are made anew without storage;"
+    " at every change a new web node serves what the others do (test_sites.py)"
+)
 def test_nodes_with_stores_of_their_own_get_what_they_lack_once_they_run_again(
     cluster: LabCluster, folder: Path
 ) -> None:

@@ -18,6 +18,7 @@ from lab.errors import HostError, SpecError
 from lab.faults import present
 from lab.page.security import Guard, Right, Tokens
 from lab.page.server import listening
+from tests.durations import at_most
 from tests.pages import TOKENS, served
 from tests.unit.live_page import Engine, until
 
@@ -33,10 +34,8 @@ def test_the_state_is_that_of_the_engine(page: Served, engine: Engine) -> None:
     told = page.get("/state").json()
     assert told["cluster"]["name"] == "golden"
     assert set(told["node"]) == {node.name for node in engine.observe().nodes}
-    engine.kill("web1")
-    begun = time.monotonic()
+    engine.kill("web1")  # how soon it is shown is held by tests/cluster/test_page.py, less the machine's own stalls
     until("web1 to be dead", lambda: page.get("/state").json()["node"]["web1"]["state"] == "dead")
-    assert time.monotonic() - begun < 1
 
 
 def test_the_stream_begins_with_a_snapshot_and_goes_on_with_deltas(page: Served, engine: Engine) -> None:
@@ -75,9 +74,8 @@ def _blocks(answer: requests.Response) -> Iterator[dict[str, str]]:
 def test_a_lost_engine_is_said_within_two_seconds_and_found_again(page: Served, engine: Engine) -> None:
     assert page.get("/state").json()["source"]["engine"] is True
     engine.lost = "cannot connect"
-    begun = time.monotonic()
-    told = until("it to be lost", lambda: (t := page.get("/state").json()) and not t["source"]["engine"] and t)
-    assert time.monotonic() - begun < 2
+    with at_most(2):
+        told = until("it to be lost", lambda: (t := page.get("/state").json()) and not t["source"]["engine"] and t)
     assert told["source"]["engineWhy"] == "cannot connect"
     assert {node["state"] for node in told["node"].values()} == {"unknown"}
     engine.lost = ""
@@ -277,10 +275,9 @@ def test_it_prints_its_addresses_and_ends_by_an_interrupt() -> None:
     assert shown.get(f"{base}offers", timeout=5).json()["mayChange"] is False
     with session.get(f"{base}events", stream=True, timeout=5) as stream:
         next(stream.iter_lines())
-        begun = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=10)
-    assert time.monotonic() - begun < 5
+        with at_most(5):
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=30)
     assert complaints == ""
 
 

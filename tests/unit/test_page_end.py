@@ -16,6 +16,7 @@ from lab.chaos.schedule import Planned
 from lab.faults import fault, inject, present
 from lab.page import actions
 from lab.progress import Silent
+from tests.durations import at_most
 from tests.pages import served
 from tests.unit.live_page import Engine, until
 
@@ -84,11 +85,10 @@ def test_the_end_of_the_page_ends_its_scenario(engine: Engine, full: Cluster, tm
 @pytest.mark.usefixtures("_no_client")
 def test_heal_ends_a_scenario_at_once(page: Served, engine: Engine) -> None:
     _play(page, engine)
-    begun = time.monotonic()
-    page.post("/heal", {})
-    until("all to run", lambda: not present(engine) and _running(engine))
-    state = until("its end", lambda: (t := page.get("/state").json()) and t["work"]["2"]["state"] == "done" and t)
-    assert time.monotonic() - begun < 6
+    with at_most(6):
+        page.post("/heal", {})
+        until("all to run", lambda: not present(engine) and _running(engine))
+        state = until("its end", lambda: (t := page.get("/state").json()) and t["work"]["2"]["state"] == "done" and t)
     assert state["work"]["1"]["said"].startswith("the run was ended before the end of its scenario")
 
 
