@@ -20,6 +20,5 @@ def at_most(seconds: float) -> Iterator[None]:
         yield
         ended = time.time()
     stood = stalled(meter.stalls, begun, ended)
-    assert ended - begun - stood <= seconds, (
-        f"{ended - begun:.2f} s, of which the machine stood still for {stood:.2f} s"
-    )
+    text = f"{ended - begun:.2f} s, of which the machine stood still for {stood:.2f} s"
+    assert ended - begun - stood <= seconds, text
