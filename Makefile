@@ -18,7 +18,7 @@ PARTS := $(patsubst %,part-%,lint images unit web people mysql storage sites gal
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
 	@echo "make down               remove its nodes, keep its data"
-	@echo "make test               all suites, on clusters of their own; make check: no engine, two minutes"
+	@echo "make test               all suites, on clusters of their own; make check: no engine"
 	@echo "make bench              figures; make nightly: what takes hours; make xen: a Xen host inside QEMU"
 
 # 'make up FILE=stage1' selects a topology; default: cluster.yaml here, else 'full'.
@@ -66,7 +66,7 @@ lint: .venv/dev
 unit: .venv/dev
 	.venv/bin/pytest -q -n auto tests/unit
 
-# Before each commit: no engine, under two minutes.
+# Before each commit: no engine.
 check: lint
 	@.venv/bin/coverage erase
 	$(PYTEST) -q -n auto tests/unit
