@@ -17,7 +17,6 @@ from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import load
 from tests.browser import browsing
-from tests.markers import LVS
 from tests.pages import served
 
 if TYPE_CHECKING:
@@ -97,7 +96,6 @@ def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, v
     assert all(address.startswith((f"{page.base}/", "data:")) for address in opened.asked)
 
 
-@pytest.mark.xen_smoke("the live page shows a failover", topology=LVS)
 def test_the_vip_moves_in_the_picture_and_its_promise_shows_the_figure(
     cluster: LabCluster, page: Served, visit: Callable[..., Opened]
 ) -> None:
