@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.browser import Opened
     from tests.pages import Served
 
+pytestmark = pytest.mark.nightly(
+    "takes minutes in a browser, and connections to the engine that are not closed fail it where warnings are errors;"
+    " at every change tests/report/test_live_page.py tries the page in a browser on the in-memory backend"
+)
 PROJECTOR = {"width": 1280, "height": 720}
 RED_SECONDS = 1.0
 
