@@ -73,13 +73,7 @@ class Refused(HostError):
 
 
 class Taken(HostError):
-    """A subnet or port that was free when chosen is in use now.
-
-    Attributes:
-        chosen: the choice, set by the caller, to compare with the next one.
-    """
-
-    chosen: object = None
+    """A subnet or port that was free when chosen is in use now."""
 
 
 class BackendError(LabError):

@@ -77,12 +77,16 @@ def run(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
     return code
 
 
-def table(notes: Path = NOTES) -> str:
-    """The parts in the order in which they began, and the time from the first one's beginning to the last one's end."""
-    if not notes.is_file():
+def noted(notes: Path = NOTES) -> list[Part]:
+    """The parts that were noted, in the order in which they began."""
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
+    return sorted((Part(**json.loads(line)) for line in lines), key=lambda part: part.began)
+
+
+def table(parts: Sequence[Part]) -> str:
+    """A row for each part, and the time from the first one's beginning to the last one's end."""
+    if not parts:
         return "no part was noted\n"
-    lines = notes.read_text(encoding="utf-8").splitlines()
-    parts = sorted((Part(**json.loads(line)) for line in lines), key=lambda part: part.began)
     rows = [("part", "minutes", "tests", "")]
     for part in parts:
         tests = "" if part.tests is None else str(part.tests)
@@ -94,14 +98,15 @@ def table(notes: Path = NOTES) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command: `begin`, `run NAME COMMAND…` or `table`."""
+    """The command: `begin`, `run NAME COMMAND…`, or `table`, which fails if a part failed or none was noted."""
     if argv[0] == "run":
         return run(argv[1], argv[2:])
     if argv[0] == "begin":
         NOTES.unlink(missing_ok=True)
-    else:
-        sys.stdout.write(table())
-    return 0
+        return 0
+    parts = noted()
+    sys.stdout.write(table(parts))
+    return int(not parts or any(part.code for part in parts))
 
 
 if __name__ == "__main__":

@@ -125,6 +125,14 @@ def places(cluster: Cluster, existing: Existing, capabilities: Capabilities) -> 
     return cluster.model_copy(update={"network": network, "ports": cluster.ports.changed(ports)})
 
 
+def other_ports(cluster: Cluster, capabilities: Capabilities) -> Cluster:
+    """The cluster with any free port for each automatic one, instead of the usual ones and those that it had."""
+    ports = cluster.ports.by_name()
+    for name in [name for name, port in ports.items() if port == AUTO]:
+        ports[name] = _any_free(capabilities.published, set(ports.values()))
+    return cluster.model_copy(update={"ports": cluster.ports.changed(ports)})
+
+
 def admit(plan: Plan, capabilities: Capabilities) -> None:
     """Refuses a plan that the backend does not support here.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, kept, origin, ownership, ready, scaling, secrets
+from lab.lifecycle import expected, families, kept, origin, ownership, ready, resolve, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.kept import Note
@@ -52,17 +52,27 @@ def up(
     before = backend.observe()
     # No data exists that another family could not read, or that this attempt could lose.
     fresh = not before.nodes and not before.data
-    work = partial(_up, cluster, backend, report, seconds if wait else None, fresh=fresh)
-    chosen: object = object()
+    work = partial(_up, backend=backend, report=report, limit=seconds if wait else None, fresh=fresh)
     for _ in range(CHOICES - 1):
         try:
-            return _since(before, work())
+            return _since(before, work(cluster))
         except Taken as error:
-            if error.where != "network" and error.chosen == chosen:
-                raise  # the same ports again: this machine cannot see that one is in use
-            chosen = error.chosen
+            if error.where != "network":
+                cluster = _with_other_ports(cluster, backend, error)
             report.say(f"choosing again: {error.what}")
-    return _since(before, work())
+    return _since(before, work(cluster))
+
+
+def _with_other_ports(cluster: Cluster, backend: Backend, error: Taken) -> Cluster:
+    """The cluster without the automatic ports that the engine refused: this machine may still see them as free.
+
+    Raises:
+        Taken: no port is automatic.
+    """
+    others = resolve.other_ports(cluster, backend.capabilities())
+    if others == cluster:
+        raise error
+    return others
 
 
 def _since(before: Existing, prepared: Prepared) -> Prepared:
@@ -133,11 +143,7 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
     if cluster.source:
         kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
-    try:
-        apply(prepared, backend, report, seconds or 0)
-    except Taken as error:
-        error.chosen = plan.endpoints
-        raise
+    apply(prepared, backend, report, seconds or 0)
     if any(node.volumes for node in plan.nodes):
         kept.keep(plan.cluster, Note.VOLUMES, "made")
     if seconds is not None:

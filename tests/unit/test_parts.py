@@ -8,12 +8,12 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests import parts
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 pytest_plugins = ["pytester"]
 
@@ -45,7 +45,7 @@ def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, 
     assert parts.run("one", argv, notes) == 0
     assert parts.run("two", [*argv, "-n", "2"], notes) == 0
     assert parts.run("lint", [sys.executable, "-c", "raise SystemExit(3)"], notes) == 3
-    said = [line.split() for line in parts.table(notes).splitlines()]
+    said = [line.split() for line in parts.table(parts.noted(notes)).splitlines()]
     assert [row[0] for row in said] == ["part", "one", "two", "lint", "all,"]
     assert [row[2] for row in said[1:3]] == ["2", "2"], "the one that was skipped did not run"
     assert said[3][2:] == ["exit", "code", "3"]
@@ -56,11 +56,25 @@ def test_parts_side_by_side_are_told_by_the_clock(tmp_path: Path) -> None:
     notes = tmp_path / "parts.jsonl"
     rows = [parts.Part("second", 1030.0, 60.0, 5, 0), parts.Part("first", 1000.0, 60.0, 7, 0)]
     notes.write_text("".join(f"{json.dumps(asdict(row))}\n" for row in rows), encoding="utf-8")
-    said = parts.table(notes).splitlines()
+    said = parts.table(parts.noted(notes)).splitlines()
     assert [line.split()[0] for line in said[1:3]] == ["first", "second"]
     assert said[-1].split()[-2:] == ["1.5", "12"]
 
 
-def test_a_run_without_parts_has_no_table(tmp_path: Path) -> None:
-    assert parts.table(tmp_path / "parts.jsonl") == "no part was noted\n"
+def test_a_run_without_parts_has_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = parts.noted(tmp_path / "parts.jsonl")
+    monkeypatch.setattr(parts, "noted", lambda: none)
+    assert parts.table(none) == "no part was noted\n"
+    assert parts.main(["table"]) == 1
     assert parts.COUNT not in os.environ, "a test's own pytest would count itself"
+
+
+@pytest.mark.parametrize(("codes", "expected"), [((0, 0), 0), ((2, 0), 1), ((0, 1), 1)])
+def test_a_run_fails_if_a_part_failed(
+    codes: tuple[int, int], expected: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part that fails does not stop the others, so that its code is found at the end only."""
+    rows = [parts.Part(f"part{place}", float(place), 1.0, None, code) for place, code in enumerate(codes)]
+    monkeypatch.setattr(parts, "noted", lambda: rows)
+    assert parts.main(["table"]) == expected
+    assert "part1" in capsys.readouterr().out
