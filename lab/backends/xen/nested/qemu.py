@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab.backends.xen.domain import FEWER_TESTS
 from lab.errors import HostError, SpecError
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ XEN = (
     "console=com1 com1=115200,8n1 dom0_mem={memory}M,max:{memory}M dom0_max_vcpus=1"
     " xpti=0 spec-ctrl=no bootscrub=0 noreboot=1 watchdog=0"
 )
-LINUX = "console=hvc0 quiet mitigations=off nokaslr random.trust_cpu=on net.ifnames=0"  # no comma: QEMU splits there
+# No comma: QEMU splits there.
+LINUX = f"console=hvc0 quiet mitigations=off nokaslr random.trust_cpu=on net.ifnames=0 {FEWER_TESTS}"
 
 
 @dataclass(frozen=True)
