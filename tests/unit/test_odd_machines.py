@@ -195,6 +195,15 @@ def test_progress_that_nobody_reads_ends_no_work() -> None:
     assert (done.returncode, done.stdout) == (0, "done\n")
 
 
+@pytest.fixture
+def hangs_up() -> Iterator[None]:
+    """Commands that SIGHUP ends, also where `nohup` began this run: an ignored signal is inherited."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangs_up")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_verb_with_a_word(tmp_path: Path, silent: str, number: signal.Signals, code: int) -> None:
     environment = {**os.environ, "DOCKER_HOST": silent}
@@ -211,6 +220,7 @@ def test_a_signal_ends_a_verb_with_a_word(tmp_path: Path, silent: str, number: s
     assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("hangs_up")
 def test_two_signals_at_once_are_one_end(tmp_path: Path, silent: str) -> None:
     """As a service manager sends them; what is reverted meanwhile is broken off by neither."""
     with subprocess.Popen(
@@ -226,6 +236,7 @@ def test_two_signals_at_once_are_one_end(tmp_path: Path, silent: str) -> None:
     assert len(said.splitlines()) == 1, said
 
 
+@pytest.mark.usefixtures("hangs_up")
 def test_a_terminal_that_is_closed_ends_a_verb(tmp_path: Path, silent: str) -> None:
     """The kernel sends SIGHUP, the shell once more; nothing can be written any more."""
     pid, terminal = pty.fork()
