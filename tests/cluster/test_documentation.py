@@ -41,6 +41,8 @@ ELSEWHERE = {
     "runs": "tests/unit/test_runs.py, with runs of its own",
     "renew": "test_renewal.py",
     "xen": "tests/xen",
+    "page": "ends by Ctrl-C alone; test_page.py",
+    "learn": "makes a cluster of its own: test_lessons.py",
     "compose": "tests/compose",
     "doctor": "changes with the machine: tests/unit/test_odd_machines.py",
     "build": "tests/images",
