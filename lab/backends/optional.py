@@ -93,7 +93,10 @@ class Logs(Protocol):
     """It keeps what the nodes' services print."""
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """What a node's services printed, line by line; all of it, or the last `tail` lines."""
+        """What a node's services printed, line by line; all of it, or the last `tail` lines.
+
+        With `follow` further ones as they come, until the node ends, or `close` where it is a `Followed`.
+        """
 
 
 @runtime_checkable

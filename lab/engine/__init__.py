@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -17,6 +17,8 @@ from lab.names import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from docker.types.daemon import CancellableStream
 
 REQUEST_SECONDS = 60
 PORT_TAKEN = ("port is already allocated", "address already in use")
@@ -103,6 +105,33 @@ def connected(seconds: int, version: str = "auto") -> Iterator[docker.APIClient]
         yield client
     finally:
         client.close()
+
+
+def ended(stream: CancellableStream[Any]) -> bool:
+    """Ends a stream of the engine, from any thread; whoever reads it sees its end.
+
+    Returns:
+        False where the connection can't be ended: by ssh it is a pipe. It ends with what is said next.
+    """
+    try:
+        stream.close()
+    except (DockerException, AttributeError, UnboundLocalError):  # docker-py looks for a socket, and finds none
+        return False
+    except OSError:  # the engine has closed it
+        return True
+    return True
+
+
+def released(stream: CancellableStream[Any]) -> None:
+    """Ends a stream and closes its connection.
+
+    The answer of a stream and its socket refer to each other, so that one that is only dropped holds its connection
+    until the interpreter looks for such cycles. At the end of its data urllib3 closes both.
+    """
+    if ended(stream):
+        with suppress(*GONE, DockerException, ValueError):
+            for _ in stream:  # what is left in the buffer
+                pass
 
 
 @contextmanager

@@ -100,8 +100,7 @@ class Collector:
         """Ends all threads, and the generators in the client."""
         self._ended.set()
         self._poked.set()
-        self.listener.want(())
-        for part in (self.engine, self.slow, self.checks, self.probing, self.visiting):
+        for part in (self.listener, self.engine, self.slow, self.checks, self.probing, self.visiting):
             part.end()
 
     def wake(self) -> None:
@@ -163,8 +162,10 @@ class Collector:
         self.engine.want(None if self.idle else often)
         roles = [node.role for node in self.plan.nodes] if self.plan else []
         self.slow.want(roles, on=not self.idle)
-        up = view.running(self.engine.look) if not self.idle else []
-        self.listener.want(up)
+        if self.idle:
+            self.listener.rest()
+        else:
+            self.listener.want(view.running(self.engine.look))
         if self.plan is None or self.cluster is None or pace is None:
             self.probing.want((), None)
             self.visiting.want((), None)

@@ -8,16 +8,17 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
+from lab.backends.followed import Followed
 from lab.backends.optional import Logs
 from lab.errors import LabError
 from lab.services import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lab.backends.base import Backend
 
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS, END_SECONDS = 1.0, 2.0
 OVERLAP = 8  # lines that are read again after a follower ended, and skipped if known
 LONGEST_LINE = 400
 MOST_HEARD = 400
@@ -35,20 +36,35 @@ class LogFollower:
         self.heard: deque[tuple[float, str, str, str]] = deque(maxlen=MOST_HEARD)
         self._requests: dict[str, Counter[str]] = {}
         self._lock = threading.Lock()
-        self._nodes: frozenset[str] = frozenset()
-        self._followed: dict[str, threading.Thread] = {}
+        self._followed: dict[str, _Follower] = {}
+        self._known: dict[str, deque[str]] = {}
         self._last_shown: dict[str, float] = {}
 
     def want(self, nodes: Iterable[str]) -> None:
-        """Follows exactly these nodes; followers of others end with the next line, or with their node."""
-        self._nodes = frozenset(nodes) if isinstance(self._backend, Logs) else frozenset()
-        for node in self._nodes:
-            thread = self._followed.get(node)
-            if thread is None or not thread.is_alive():
-                first = thread is None
-                thread = threading.Thread(target=self._follow, args=(node, first), name=f"page log {node}", daemon=True)
-                self._followed[node] = thread
-                thread.start()
+        """Follows exactly these nodes; the followers of others are ended."""
+        if not isinstance(self._backend, Logs):
+            return
+        wanted = set(nodes)
+        for node in self._followed.keys() - wanted:
+            self._followed.pop(node).end()
+        for node in wanted:
+            follower = self._followed.get(node)
+            if follower is None or not follower.thread.is_alive():
+                first = node not in self._known
+                known = self._known.setdefault(node, deque(maxlen=OVERLAP))
+                self._followed[node] = _Follower(self._backend, node, self._one, known, 0 if first else OVERLAP)
+
+    def rest(self) -> None:
+        """Follows none; what is printed until the next `want` is not heard."""
+        self.want(())
+        self._known.clear()
+
+    def end(self) -> None:
+        """Ends all followers, and waits a short time for their threads."""
+        followers = list(self._followed.values())
+        self.rest()
+        for follower in followers:
+            follower.thread.join(END_SECONDS)
 
     def requests(self) -> dict[str, Counter[str]]:
         """The requests that were logged since the last call: by balancer, by server."""
@@ -62,27 +78,6 @@ class LogFollower:
         while self.heard:
             events.append(self.heard.popleft())
         return events
-
-    def _follow(self, node: str, first: bool) -> None:  # noqa: FBT001  of a thread
-        known: deque[str] = deque(maxlen=OVERLAP)
-        while node in self._nodes:
-            with contextlib.suppress(LabError):  # it is gone, or about to start again
-                self._read(node, 0 if first else OVERLAP, known)
-            first = False
-            if node not in self._nodes:
-                return
-            time.sleep(AGAIN_SECONDS)
-
-    def _read(self, node: str, tail: int, known: deque[str]) -> None:
-        assert isinstance(self._backend, Logs)  # noqa: S101  `want` follows no others
-        old = set(known)
-        for line in self._backend.logs(node, follow=True, tail=tail):
-            if line in old:
-                continue
-            known.append(line)
-            self._one(node, line)
-            if node not in self._nodes:
-                return
 
     def _one(self, node: str, line: str) -> None:
         server = lines.request(line)
@@ -98,3 +93,51 @@ class LogFollower:
                     event: now
                 }
                 self.heard.append((now, node, event, line[:LONGEST_LINE]))
+
+
+class _Follower:
+    """Follows the log of one node in a thread of its own, until `end`; begins again where the log ends."""
+
+    def __init__(
+        self, backend: Logs, node: str, hear: Callable[[str, str], None], known: deque[str], tail: int
+    ) -> None:
+        """Begins.
+
+        Args:
+            backend: of the node.
+            node: its name.
+            hear: takes the node and a line.
+            known: the last lines that were heard; kept up to date.
+            tail: how many of the last lines are read, of which those that are not known are heard.
+        """
+        self._backend, self._node, self._hear = backend, node, hear
+        self._known, self._tail = known, tail
+        self._ended = threading.Event()
+        self._lines: Iterator[str] | None = None
+        self.thread = threading.Thread(target=self._work, name=f"page log {node}", daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Ends it at once, or with its next line where the backend can't."""
+        self._ended.set()
+        if isinstance(self._lines, Followed):
+            self._lines.close()
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            with contextlib.suppress(LabError):  # it is gone, or about to start again
+                self._read()
+            self._lines, self._tail = None, OVERLAP
+            self._ended.wait(AGAIN_SECONDS)
+
+    def _read(self) -> None:
+        old = set(self._known)
+        self._lines = self._backend.logs(self._node, follow=True, tail=self._tail)
+        if self._ended.is_set():  # by 'end', which may have found no log to close
+            return
+        for line in self._lines:
+            if self._ended.is_set():
+                return
+            if line not in old:
+                self._known.append(line)
+                self._hear(self._node, line)

@@ -16,6 +16,7 @@ from lab import engine
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result
 from lab.backends.docker import channel, container, labels, owned
+from lab.backends.followed import Followed
 from lab.clock import REAL
 from lab.engine import context, nature, room
 from lab.errors import BackendError, HostError
@@ -24,6 +25,8 @@ from lab.host.kernel import features, known, routes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from docker.types.daemon import CancellableStream
 
     from lab.backends.optional import ImageFacts
     from lab.building.trial import Trial
@@ -294,15 +297,15 @@ class DockerBackend:
         return self.api.volumes(filters=labels.ours(self.cluster))["Volumes"] or []
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        count: Literal["all"] | int = "all" if tail is None else tail
+        if follow:
+            return Followed(lambda: self._stream(node, count), lambda stream: _lines(node, stream), engine.ended)
         with engine.asking(f"reading the log of {node}", node):
-            count: Literal["all"] | int = "all" if tail is None else tail
-            if not follow:
-                yield from self.api.logs(self._id(node), tail=count).decode(errors="replace").splitlines()
-                return
-            rest = b""
-            for chunk in self.api.logs(self._id(node), stream=True, follow=True, tail=count):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from (line.decode(errors="replace") for line in lines)
+            return iter(self.api.logs(self._id(node), tail=count).decode(errors="replace").splitlines())
+
+    def _stream(self, node: str, count: Literal["all"] | int) -> CancellableStream[bytes]:
+        with engine.asking(f"reading the log of {node}", node):
+            return self.api.logs(self._id(node), stream=True, follow=True, tail=count)
 
     def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
         if not shutil.which("docker"):
@@ -335,3 +338,15 @@ class DockerBackend:
 
     def _id(self, node: str) -> str:
         return container.name(self.cluster, node)
+
+
+def _lines(node: str, stream: CancellableStream[bytes]) -> Iterator[str]:
+    """The lines of a stream. Its connection is closed where it ends, and where nobody reads on."""
+    rest = b""
+    try:
+        with engine.asking(f"reading the log of {node}", node):
+            for chunk in stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+    finally:
+        engine.released(stream)

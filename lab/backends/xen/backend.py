@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.archive import archive
 from lab.backends.base import ROUTE, Capabilities, Existing, Result, State
+from lab.backends.followed import Followed
 from lab.backends.xen import cpio, domain, guest, host, keys, trouble
 from lab.errors import BackendError, HostError, LabError
 from lab.recipes import recipe
@@ -34,7 +35,7 @@ BASH = "/bin/bash"  # what is asked for as a shell
 BOOT_SECONDS = 120
 RUN_MARGIN = 15  # seconds for the way to a domain and back, above what the command itself may take
 CONSOLE_LINES = 25  # of a domain that did not boot
-SERVICE_LINE = re.compile(r"^[a-z][\w.-]* \| ")
+SERVICE_LINE, ANY_LINE = re.compile(r"^[a-z][\w.-]* \| "), re.compile("")
 GONE, SILENT, NOTHING = 3, 4, 5  # exit codes of the verbs (xen/verbs)
 
 
@@ -247,11 +248,11 @@ class XenBackend:
 
     def logs(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         if follow:
-            return filter(SERVICE_LINE.match, self._followed(node, tail))
+            return self._followed(node, tail, SERVICE_LINE)
         return _last(filter(SERVICE_LINE.match, self._printed(node)), tail)
 
     def console(self, node: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        return self._followed(node, tail) if follow else _last(self._printed(node), tail)
+        return self._followed(node, tail, ANY_LINE) if follow else _last(self._printed(node), tail)
 
     def _printed(self, node: str) -> Iterator[str]:
         done = self._ask("console", node, "+1", "no", good=(0, NOTHING))
@@ -259,17 +260,14 @@ class XenBackend:
             self._say_why_silent(node)
         yield from _lines(done.stdout)
 
-    def _followed(self, node: str, tail: int | None) -> Iterator[str]:
-        first = "+1" if tail is None else str(tail)
-        self.dom0.link.connect()
-        line = self.dom0.line("console", first, "yes", node=node, uuid=self._uuid(node), seconds=None)
-        with subprocess.Popen(self.dom0.link.command(line), stdout=subprocess.PIPE) as reader:  # noqa: S603
-            try:
-                assert reader.stdout  # noqa: S101  it is a pipe
-                for raw in reader.stdout:
-                    yield from _lines(raw)
-            finally:
-                reader.terminate()
+    def _followed(self, node: str, tail: int | None, kind: re.Pattern[str]) -> Iterator[str]:
+        def opened() -> subprocess.Popen[bytes]:
+            self.dom0.link.connect()
+            first = "+1" if tail is None else str(tail)
+            line = self.dom0.line("console", first, "yes", node=node, uuid=self._uuid(node), seconds=None)
+            return subprocess.Popen(self.dom0.link.command(line), stdout=subprocess.PIPE)  # noqa: S603
+
+        return Followed(opened, lambda reader: filter(kind.match, _read(reader)), subprocess.Popen.terminate)
 
     def _say_why_silent(self, node: str) -> None:
         if not host.facts(self.dom0).keeps_consoles:
@@ -381,3 +379,14 @@ def _last(lines: Iterable[str], count: int | None) -> Iterator[str]:
 
 def _lines(raw: bytes) -> list[str]:
     return raw.decode(errors="replace").replace("\r", "").splitlines()
+
+
+def _read(reader: subprocess.Popen[bytes]) -> Iterator[str]:
+    """The lines that a command of this machine prints; it is ended where nobody reads on."""
+    with reader:
+        try:
+            assert reader.stdout  # noqa: S101  it is a pipe
+            for raw in reader.stdout:
+                yield from _lines(raw)
+        finally:
+            reader.terminate()
