@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 2.0
 PAGE_WIDTH = 80
-PATIENCE = 5.0
-"""Seconds that a person waits for an answer, at most; the lab's own solution has all the time that the task says."""
 TaskName = Annotated[str | None, typer.Argument(help="The task, by its id or number. Default: the first open one.")]
 
 
@@ -45,7 +43,7 @@ def register(app: typer.Typer) -> None:
 def learn(
     choice: options.Choice,
     context: typer.Context,
-    browser: Annotated[bool, typer.Option("--web", help="Open the started lesson in a browser, as a page.")] = False,
+    browser: Annotated[bool, typer.Option("--web", help="Show the started lesson in a browser, until Ctrl-C.")] = False,
 ) -> None:
     """Lessons: the series by hand, on real nodes, with checks."""
     if context.invoked_subcommand:
@@ -54,12 +52,27 @@ def learn(
         print(context.get_help())
         return
     from lab.learning import attempt, page
+    from lab.learning.panel import LessonPanel
 
     target = choice.open()
     current = attempt.opened(target)
-    where = page.live_address(target) or page.written(current).as_uri()
-    print(where)
-    typer.launch(where)
+    try:
+        from lab.page.server import serve
+    except ModuleNotFoundError as error:
+        where = page.written(current).as_uri()
+        print(where)
+        print(f"for the lesson beside the live picture '{error.name}' is missing: pip install 'www-cluster-lab[page]'")
+        typer.launch(where)
+        return
+    suffix = choice.where
+    serve(
+        target,
+        current.scene.cluster,
+        panel=LessonPanel(target, suffix),
+        open_browser=True,
+        visitors=False,  # their requests would be in the logs that a lesson looks at
+        suffix=suffix,
+    )
 
 
 def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -128,7 +141,7 @@ def check(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat until the task is green, or Ctrl-C.")] = False,
 ) -> None:
     """Checks a task on the running cluster. Exits with 1 unless it is green."""
-    from lab.learning.attempt import opened
+    from lab.learning.attempt import PATIENCE, opened
 
     attempt = opened(backend)
     one = _task(attempt, task)

@@ -132,6 +132,14 @@ class Choice:
         """What the cluster was made from; see `last`."""
         return last(self.file, self.name)
 
+    @property
+    def where(self) -> str:
+        """The options that say which cluster, as a person would write them."""
+        import shlex
+
+        flags = {"-f": self.file, "-n": self.name, "--backend": self.backend, "--host": self.host}
+        return " ".join(f"{option} {shlex.quote(value)}" for option, value in flags.items() if value)
+
     def cluster(self) -> Cluster:
         """The topology with the changes to it; see `cluster`."""
         return cluster(self.file, self.name, self.family, self.scale, self.port)

@@ -29,7 +29,7 @@ def page(
     """Serves a live page of the cluster on this machine, until Ctrl-C; prints its address (docs/page.md)."""
     from lab.backends.optional import noted
     from lab.errors import HostError
-    from lab.lifecycle import ownership
+    from lab.lifecycle import origin, ownership
     from lab.lifecycle.members import existing
 
     try:
@@ -40,22 +40,21 @@ def page(
             next_step="pip install 'www-cluster-lab[page]', or 'make up' in a checkout",
         ) from None
     target = choice.open()
-    ownership.admit(target, existing(target), noted(target))
+    notes = noted(target)
+    ownership.admit(target, existing(target), notes)
+    panel = None
+    if origin.lesson(notes):
+        from lab.learning.panel import LessonPanel
+
+        panel = LessonPanel(target, choice.where)
     serve(
         target,
         choice.cluster(),
+        panel=panel,
         port=port,
         read_only=read_only,
         open_browser=browser,
         visitors=visitors,
         folder=runs,
-        suffix=_suffix(choice),
+        suffix=choice.where,
     )
-
-
-def _suffix(choice: options.Choice) -> str:
-    """The options that say which cluster, as a person would write them."""
-    import shlex
-
-    flags = {"-f": choice.file, "-n": choice.name, "--backend": choice.backend, "--host": choice.host}
-    return " ".join(f"{option} {shlex.quote(value)}" for option, value in flags.items() if value)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lab.plan.model import File
 
 HINT_STEPS = 3
+PATIENCE = 5.0
+"""Seconds that a person waits for the answer of a check, at most; the lab's own solution has all that the task says."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,11 @@ class Attempt:
         done = self.progress
         shown = min(done.of(task.id).hints + 1, HINT_STEPS)
         progress.keep(self.backend, done.changed(task.id, hints=shown))
-        return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps[:shown]]
+        return self.hints(task)[:shown]
+
+    def hints(self, task: Task) -> list[str]:
+        """All steps of a task's hints."""
+        return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps]
 
     def reason_hint(self, task: Task, reason: str) -> str:
         """The hint for a reason of a check; empty where there is none."""

@@ -14,7 +14,6 @@ from lab.export.graph import svg
 from lab.learning.report import state
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
 
 STYLE = """
@@ -56,9 +55,3 @@ def written(attempt: Attempt) -> Path:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(page(attempt))
     return Path(name)
-
-
-def live_address(backend: Backend) -> str | None:
-    """The address of the live page of a cluster, which shows the lesson beside the picture; None: there is none."""
-    del backend
-    return None

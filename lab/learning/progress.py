@@ -13,7 +13,7 @@ from lab.backends.optional import noted, notes
 from lab.lifecycle import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lab.backends.base import Backend
     from lab.evidence.outcomes import CheckOutcome
@@ -75,7 +75,12 @@ class LessonProgress:
 
 def current(backend: Backend) -> str:
     """The name of the lesson that the cluster was made for; empty for none, or after `up` of another topology."""
-    return origin.lesson(noted(backend))
+    return current_of(noted(backend))
+
+
+def current_of(noted_texts: Mapping[str, str]) -> str:
+    """The same, by notes that were read."""
+    return origin.lesson(noted_texts)
 
 
 def begin(backend: Backend, lesson: str, source: str) -> LessonProgress:
@@ -93,8 +98,13 @@ def read(backend: Backend, lesson: str) -> LessonProgress:
 
 def all_of(backend: Backend) -> dict[str, LessonProgress]:
     """How far each lesson is that was started on this cluster."""
+    return all_noted(noted(backend))
+
+
+def all_noted(noted_texts: Mapping[str, str]) -> dict[str, LessonProgress]:
+    """The same, by notes that were read."""
     lessons = {}
-    for key, text in noted(backend).items():
+    for key, text in noted_texts.items():
         if key.startswith(PREFIX):
             record = json.loads(text)
             tasks = {name: TaskProgress(**task) for name, task in record["tasks"].items()}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from lab.backends.base import Backend
+    from lab.page.watch import Look
     from lab.topology import Cluster
 
 STATIC = Path(__file__).parent / "static"
@@ -42,16 +43,19 @@ FRESH_SECONDS = 3.0
 SILENCE_SECONDS = 1.0
 BODY_BYTES = 10_000
 WATCH_SECONDS = 0.5
+LESSON_SECONDS = 1.0
 
 
 class Panel(Protocol):
     """Fills the panel beside the picture, such as with a lesson."""
 
-    def lesson(self) -> Mapping[str, Any]:
+    def lesson(self, look: Look) -> Mapping[str, Any]:
         """What is shown; called about once a second while there are viewers. All keys are optional.
 
-        `title`, `text` (paragraphs, each a string), `tasks` (each `id`, `says`, `state`: `open`, `done`, `failed` or
-        `unknown`, and `figure`, `hint`), `actions` (each `verb`, `label`, `command`). Empty: no panel.
+        `title`; `text`, blocks as of `lab.learning.blocks`; `tasks`, each `id`, `says`, `state` (`open`, `done`,
+        `failed` or `unknown`), `next` (whether it is the open one), `text`, `figure` and `hints` (each blocks);
+        `after`, each `id`, `says` and `text`; `actions`, each `verb`, `label` and `command`. Empty: no panel. A
+        LabError is shown.
         """
 
     def act(self, verb: str, values: Mapping[str, str]) -> str:
@@ -291,25 +295,27 @@ class Page:
         return {"on": self.collector.visitors}
 
     def _taught(self) -> dict[str, Any]:
-        if self.panel is not None and time.monotonic() >= self._lesson_at + 1:
+        look = self.collector.engine.look
+        if self.panel is not None and look.at and time.monotonic() >= self._lesson_at + LESSON_SECONDS:
             self._lesson_at = time.monotonic()
             try:
-                self._lesson = self.panel.lesson()
+                self._lesson = self.panel.lesson(look)
             except LabError as error:
                 self._lesson = {"title": "The lesson can't be shown", "text": [error.what]}
         return {"lesson": dict(self._lesson)} if self._lesson else {}
 
     async def _get_lesson(self, _: Request) -> Response:
-        return JSONResponse(
-            await run_in_threadpool(lambda: dict(self.panel.lesson()) if self.panel else {}), headers=HEADERS
-        )
+        await self._fresh()
+        return JSONResponse(dict(self._lesson), headers=HEADERS)
 
     def _act_lesson(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self.panel is None:
             raise SpecError("no lesson is under way")
         fields = {str(key): str(value) for key, value in (values.get("values") or {}).items()}
+        said = self.panel.act(str(values.get("verb", "")), fields)
         self._lesson_at = 0.0
-        return {"said": self.panel.act(str(values.get("verb", "")), fields)}
+        self.collector.engine.now()
+        return {"said": said}
 
 
 def _file(path: Path, headers: Mapping[str, str]) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class Look:
         at: when it was asked (Unix seconds); 0: never.
         error: why the last question failed; `existing` is of an earlier one then.
         expected: the nodes of the last `up`.
+        notes: the texts that are kept with the cluster, by key.
     """
 
     at: float = 0.0
@@ -46,6 +47,7 @@ class Look:
     faults: tuple[Injected, ...] = ()
     expected: tuple[str, ...] = ()
     error: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine:
@@ -92,15 +94,16 @@ class Engine:
         try:
             at = time.time()
             existing = self._backend.observe()
-            self.look = Look(at, existing, old.faults, old.expected)  # seen at once; the notes take as long again
+            self.look = replace(old, at=at, existing=existing, error="")  # seen at once; the notes take as long again
             self._tell()
             notes = noted(self._backend)
             planned_names = notes.get(expected.NOTE, "").split() if existing.nodes else []
             others = [node.name for node in existing.nodes if node.name not in planned_names]
-            self.look = Look(at, existing, tuple(present(self._backend, notes)), (*planned_names, *others))
+            faults = tuple(present(self._backend, notes))
+            self.look = Look(at, existing, faults, (*planned_names, *others), notes=notes)
         except (LabError, OSError, ValueError) as error:
             what = error.what if isinstance(error, LabError) else str(error)
-            self.look = Look(old.at, old.existing, old.faults, old.expected, what.partition("\n")[0])
+            self.look = replace(old, error=what.partition("\n")[0])
 
 
 class SlowFacts:

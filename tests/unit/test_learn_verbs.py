@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from lab.cli import learn
 from lab.cli.main import app
 from lab.errors import LabError
 from lab.evidence import outcomes
 from lab.evidence.outcomes import CheckOutcome, green, red
+from lab.learning import attempt
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse
@@ -51,7 +51,7 @@ def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monke
     code, said = lab("start", "1")
     assert (code, "Part 1: a web server" in said, "httpd answers" in said) == (0, True, True)
     assert "PHP answers behind it" not in said, "one task at a time"
-    monkeypatch.setattr(learn, "PATIENCE", 0.0)
+    monkeypatch.setattr(attempt, "PATIENCE", 0.0)
     _say(monkeypatch, red("refused", "nothing answers", "curl: 7"))
     code, said = lab("check")
     assert code == 1, said

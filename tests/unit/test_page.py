@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lab.page.watch import Look
     from lab.topology import Cluster
     from tests.pages import Served
 
@@ -295,7 +296,8 @@ def test_a_panel_is_shown_and_its_actions_are_done(engine: Engine, full: Cluster
         def __init__(self) -> None:
             self.done: list[tuple[str, dict[str, str]]] = []
 
-        def lesson(self) -> Mapping[str, Any]:
+        def lesson(self, look: Look) -> Mapping[str, Any]:
+            assert look.existing.nodes
             return {"title": "Build a balancer", "tasks": [{"id": "a", "says": "two nodes", "state": "open"}]}
 
         def act(self, verb: str, values: Mapping[str, str]) -> str:

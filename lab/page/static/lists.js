@@ -84,18 +84,49 @@ export const drawClusters = () => {
   });
 };
 
+// Blocks of a text: the tag and its content, as `lab.learning.blocks` makes them; what is no list is text.
+const TAGS = new Set("p ul ol li blockquote pre code strong em h3 h4 br hr details summary table thead tbody tr th td".split(" "));
+const block = (one) => (Array.isArray(one) ? h(TAGS.has(one[0]) ? one[0] : "span", {}, ...one.slice(1).map(block)) : String(one));
+
+const SIGNS = { done: "✓", failed: "✗", unknown: "?", open: "○" };
+const STATES = { done: "green", failed: "red", unknown: "unknown", open: "open" };
+const unfolded = new Map();
+const section = (id, open, summary, ...content) => {
+  const own = `${id}/${open}`; // what a person folded stays so until it is another task's turn
+  return h("details", { open: unfolded.get(own) ?? open, ontoggle: (event) => unfolded.set(own, event.target.open) }, h("summary", {}, summary), ...content);
+};
+
+const drawTask = (task) => h("li", { class: `${task.state}${task.next ? " next" : ""}`, "data-task": task.id },
+  section(task.id, Boolean(task.next), [h("span", { class: "mark-word" }, `${SIGNS[task.state] || "○"} `), h("strong", {}, task.says), h("span", { class: "of" }, ` ${STATES[task.state] || ""}`)],
+    ...(task.text || []).map(block)),
+  task.figure && h("p", { class: "said" }, task.figure),
+  (task.hints || []).length > 0 && h("ul", { class: "hints", "aria-label": "Hints" }, ...task.hints.map((hint) => h("li", {}, ...hint.map(block)))));
+
+const act = (one, event) => {
+  const button = event.target;
+  button.disabled = true;
+  write($("lessonSaid"), `… ${one.command}`);
+  post("/lesson", { verb: one.verb }).then((told) => write($("lessonSaid"), told.said), (error) => write($("lessonSaid"), error.message))
+    .finally(() => { button.disabled = false; });
+};
+
 export const drawLesson = (mayChange) => {
   const lesson = state.values.lesson;
   $("taught").hidden = !lesson;
   document.querySelector("main").classList.toggle("taught", Boolean(lesson));
   once("lesson", JSON.stringify(lesson) + mayChange, () => {
     if (!lesson) return;
+    const tasks = lesson.tasks || [], before = document.activeElement?.dataset.verb;
     write($("lessonTitle"), lesson.title || "Lesson");
-    const tasks = (lesson.tasks || []).map((task) => h("li", { class: task.state, "data-task": task.id },
-      `${{ done: "✓ ", failed: "✗ ", unknown: "? " }[task.state] || "○ "}${task.says}`,
-      task.figure && h("div", { class: "of" }, task.figure), task.hint && h("div", { class: "why" }, task.hint)));
-    const buttons = (mayChange ? lesson.actions || [] : []).map((one) =>
-      h("button", { type: "button", title: one.command || "", onclick: () => post("/lesson", { verb: one.verb }).then((told) => { write($("lessonSaid"), told.said); }).catch((error) => { write($("lessonSaid"), error.message); }) }, one.label));
-    $("lessonBody").replaceChildren(...(lesson.text || []).map((text) => h("p", {}, text)), h("ul", {}, ...tasks), h("div", { class: "row" }, ...buttons), h("p", { id: "lessonSaid", role: "status" }));
+    write($("lessonCount"), tasks.length ? `${tasks.filter((task) => task.state === "done").length} of ${tasks.length} green` : "");
+    const intro = (lesson.text || []).map(block), untouched = tasks.every((task) => task.state === "open");
+    $("lessonBody").replaceChildren(
+      ...(tasks.length && intro.length ? [section("intro", untouched, "What this is about", ...intro)] : intro),
+      h("ol", { class: "tasks" }, ...tasks.map(drawTask)),
+      ...(lesson.after || []).map((one) => section(one.id, true, h("strong", {}, one.says), ...(one.text || []).map(block))));
+    const actions = mayChange ? lesson.actions || [] : [];
+    $("lessonActions").replaceChildren(...actions.map((one) => h("span", { class: "offer" },
+      h("button", { type: "button", "data-verb": one.verb, onclick: (event) => act(one, event) }, one.label), h("code", {}, one.command))));
+    if (before) document.querySelector(`[data-verb="${before}"]`)?.focus();
   });
 };
