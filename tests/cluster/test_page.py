@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import load
 from tests.browser import browsing
+from tests.descriptors import sockets
 from tests.pages import served
 
 if TYPE_CHECKING:
@@ -28,12 +31,9 @@ if TYPE_CHECKING:
     from tests.browser import Opened
     from tests.pages import Served
 
-pytestmark = pytest.mark.nightly(
-    "takes minutes in a browser, and connections to the engine that are not closed fail it where warnings are errors;"
-    " at every change tests/report/test_live_page.py tries the page in a browser on the in-memory backend"
-)
 PROJECTOR = {"width": 1280, "height": 720}
 RED_SECONDS = 1.0
+TURNS = 4
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +148,36 @@ def test_two_viewers_see_another_primary_and_agree(
     assert first.errors == second.errors == []
 
 
+def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
+    cluster: LabCluster, page: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a `lab page` does for hours: nobody looks, and somebody does. Unread logs leave nothing open."""
+    collector, nodes, opened = page.page.collector, len(cluster.plan.nodes), []
+    monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 0.3)
+    gc.collect()
+    gc.disable()  # what only a search for cycles closes counts as open
+    try:
+        for _ in range(TURNS):
+            page.get("/state")
+            cluster.until("all logs to be followed", 15, lambda: _followers() == nodes)
+            cluster.until("nobody to look", 10, lambda: collector.idle and not _followers())
+            opened.append(sockets())
+    finally:
+        gc.enable()
+    assert opened[-1] < opened[0] + nodes, f"{nodes} followed logs; open after each turn: {opened}"
+
+
+def _followers() -> int:
+    return sum(thread.name.startswith("page log") for thread in threading.enumerate())
+
+
 def _plain(one: list[str], other: list[str]) -> bool:
     return [text.replace(" chosen", "") for text in one] == other
 
 
-@pytest.mark.nightly("thirty seconds: a scenario and a recording")
+@pytest.mark.nightly(
+    "a scenario and a recording: a minute; tests/unit/test_page_end.py plays a scenario at every change"
+)
 def test_a_scenario_is_followed_and_a_recording_is_a_run(
     cluster: LabCluster, page: Served, visit: Callable[..., Opened], tmp_path: Path
 ) -> None:
