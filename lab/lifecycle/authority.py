@@ -9,19 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab import private
-from lab.lifecycle.certificates import BEGIN, Authority, authority, fingerprints
+from lab.lifecycle.certificates import Authority, authority
+from lab.lifecycle.fingerprints import BEGIN, EARLIER_CERTIFICATE, EARLIER_KEY, FORMER, NEXT, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lab.plan import Plan
-
-OWN, NEXT, FORMER = "authority", "authority-next", "authority-former"
-"""Key and certificate of the issuing CA and of the next one, and the certificate of the former one."""
-
-EARLIER_KEY, EARLIER_CERTIFICATE = "ca-key", "ca-certificate"
-"""File names of versions before 0.2."""
 
 
 def own(where: Path) -> Authority | None:
@@ -95,19 +90,6 @@ def replacing(where: Path) -> bool:
 def retire(where: Path) -> None:
     """Ends trust in the former CA, from the next `up` on."""
     (where / FORMER).unlink(missing_ok=True)
-
-
-def known(where: Path) -> frozenset[str]:
-    """The fingerprints of all trusted CAs.
-
-    Raises:
-        HostError: a file is damaged.
-    """
-    bundle = trusted(where)
-    try:
-        return fingerprints(bundle)
-    except ValueError:
-        raise private.damaged(where / FORMER) from None
 
 
 def _new_authority(plan: Plan) -> Authority:

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.lifecycle.fingerprints import BEGIN, END
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,6 @@ EARLIER = timedelta(days=1)
 """A certificate is valid from so long ago: a node's clock may be slow."""
 
 ORGANIZATION = "www cluster lab"
-BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _USES = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
@@ -143,14 +144,6 @@ def authority(cluster: str, domains: Sequence[str], networks: Sequence[IPv4Netwo
         .add_extension(x509.NameConstraints(permitted, None), critical=True)
     )
     return Authority(built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode(), _pem(key))
-
-
-def fingerprints(bundle: str) -> frozenset[str]:
-    """The SHA-256 of each certificate in a text of PEM, as hexadecimal digits."""
-    certificates = [BEGIN + part.partition(END)[0] + END for part in bundle.split(BEGIN)[1:]]
-    return frozenset(
-        x509.load_pem_x509_certificate(each.encode()).fingerprint(hashes.SHA256()).hex() for each in certificates
-    )
 
 
 def _draft(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lab.backends.base import LASTING
 from lab.errors import HostError
 from lab.lifecycle import secrets
-from lab.lifecycle.certificates import fingerprints
+from lab.lifecycle.fingerprints import fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -90,9 +90,9 @@ def known(cluster: str, name: str) -> str | None:
 
 def authorities(cluster: str) -> frozenset[str]:
     """The fingerprints of the CAs that the cluster's nodes trust, by the stored files."""
-    from lab.lifecycle import authority
+    from lab.lifecycle.fingerprints import known
 
-    return authority.known(folder(cluster))
+    return known(folder(cluster))
 
 
 def expire(cluster: str) -> None:

@@ -38,6 +38,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 TYPES |= {".json": "application/json", ".jsonl": "application/x-ndjson", ".csv": "text/csv; charset=utf-8"}
+NO_PICTURE = 'data-version="0">'
 RETRY_MILLISECONDS = 700
 FRESH_SECONDS = 3.0
 SILENCE_SECONDS = 1.0
@@ -189,7 +190,13 @@ class Page:
         if self.guard.tokens.right(token) is not Right.NONE:
             headers["Set-Cookie"] = self.guard.set_cookie(token)
         self.collector.wake()
-        return _file(STATIC / "page.html", headers)
+        return Response(self._page(), media_type=TYPES[".html"], headers=headers)
+
+    def _page(self) -> str:
+        """The page with the picture, where it is known: a browser shows it before it has asked for anything else."""
+        version = self.collector.picture_version
+        text = (STATIC / "page.html").read_text(encoding="utf-8")
+        return text.replace(NO_PICTURE, f'data-version="{version}">{self.collector.picture}') if version else text
 
     async def _static(self, request: Request) -> Response:
         path = STATIC / request.path_params["name"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence.ledger import Outcome, Verdict
-from lab.lifecycle.certificates import fingerprints
+from lab.lifecycle.fingerprints import fingerprints
 from lab.lifecycle.renew import renew
 from lab.progress import Silent
 from lab.services.mysql import members

@@ -5,15 +5,17 @@ from __future__ import annotations
 import subprocess
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from lab import paths, private
 from lab.backends.memory import MemoryBackend
 from lab.errors import BuildError, HostError
-from lab.lifecycle import authority, certificates, secrets
+from lab.lifecycle import authority, certificates, fingerprints, secrets
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.renew import renew
@@ -163,7 +165,6 @@ def test_it_makes_no_ca_below_it(full: Cluster, tmp_path: Path) -> None:
     """Whoever has the key could issue a CA with other constraints: the length of the path refuses it."""
     ca = _own(full)
     below = certificates.authority("below", ["example.com"], [])
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
     builder = x509.CertificateBuilder().subject_name(below.parsed.subject).issuer_name(ca.parsed.subject)
@@ -259,7 +260,7 @@ def test_a_ca_is_replaced_step_by_step_and_every_node_can_check_every_other(
         argv = ["openssl", "verify", "-x509_strict", "-CAfile", "ca.pem", "leaf.pem"]
         assert subprocess.run(argv, cwd=tmp_path, check=False).returncode == 0
     assert states[0]["site-certificate"] == states[1]["site-certificate"] != states[2]["site-certificate"]
-    former, last = (certificates.fingerprints(state["ca-certificate"]) for state in (states[0], states[3]))
+    former, last = (fingerprints.fingerprints(state["ca-certificate"]) for state in (states[0], states[3]))
     assert not former & last
 
 
@@ -284,11 +285,11 @@ def test_a_ca_that_an_up_replaced_which_then_failed_locks_nobody_out(
 def test_a_replacement_that_was_killed_between_two_files_is_done_again(full: Cluster, memory: MemoryBackend) -> None:
     up(full, memory, Silent())
     where = paths.secrets("golden")
-    first = authority.known(where)
+    first = fingerprints.known(where)
     authority.announce(where, plan(full, "debian"))
-    private.write(where / authority.FORMER, _own(full).certificate)  # the first half of 'replace'
+    private.write(where / fingerprints.FORMER, _own(full).certificate)  # the first half of 'replace'
     renew(full, memory, Silent(), ca=True)
-    assert not authority.known(where) & first
+    assert not fingerprints.known(where) & first
     assert not authority.replacing(where)
 
 
@@ -353,3 +354,11 @@ def test_a_ca_that_is_gone_from_its_own_folder_is_said_so(full: Cluster, memory:
     with pytest.raises(HostError, match=r"is damaged|is missing in") as caught:
         prepare(full, memory, Silent())
     assert "copy that folder" not in caught.value.next_step
+
+
+def test_a_fingerprint_is_that_of_the_library_that_issues() -> None:
+    made = certificates.authority("golden", ["golden.test"], [IPv4Network("10.90.0.0/24")])
+    parsed = x509.load_pem_x509_certificate(made.certificate.encode())
+    assert fingerprints.fingerprints(made.key + made.certificate) == {parsed.fingerprint(hashes.SHA256()).hex()}
+    with pytest.raises(ValueError, match=r"padding|PEM|base64"):
+        fingerprints.fingerprints(made.certificate.replace("M", "", 1))

@@ -10,7 +10,7 @@ const GLYPHS = {
 };
 const WORDS = { ready: "ready", "not-ready": "not ready", paused: "paused", stopped: "stopped", dead: "dead", unknown: "unknown" };
 const SIGNS = { kill: "kill", stop: "stop", pause: "pause", cut: "cut off", slow: "slow", fill: "full", freeze: "frozen" };
-let version = -1;
+let version = Number($("pictureBox").dataset.version); // that of the picture in the page; 0: none
 let loading = false;
 let chosen = "";
 let choose = () => {};
@@ -164,3 +164,5 @@ const drawVip = () => {
   const wanted = `translate(${place.e}px, ${place.f - 5}px)`;
   if (vip.style.transform !== wanted) vip.style.transform = wanted;
 };
+
+wire();
