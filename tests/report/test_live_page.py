@@ -12,7 +12,12 @@ import pytest
 
 from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
+from lab.evidence import outcomes
+from lab.evidence.outcomes import green, red
 from lab.faults import present
+from lab.learning import starting
+from lab.learning.library import lesson
+from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse
@@ -159,6 +164,50 @@ def test_axe_finds_nothing_serious(page: Served, visit: Callable[..., Opened], s
     found = shown.evaluate("axe.run().then(told => told.violations)")
     assert [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in SERIOUS] == []
     assert opened.errors == []
+
+
+@pytest.fixture
+def lesson_page(tmp_path: Path) -> Iterator[Served]:
+    """The page of a lesson that was just begun."""
+    backend = MemoryBackend("golden", CAN)
+    attempt = starting.start(lesson(1), backend, Silent())
+    backend.answers |= {"ping": (1, ""), "date": (0, "no load generator here")}
+    with served(backend, attempt.scene.cluster, panel=LessonPanel(backend, "-n golden"), folder=tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("size", [(360, 740), (1280, 720)], ids=["phone", "projector"])
+def test_a_lesson_is_done_beside_the_picture(
+    lesson_page: Served, visit: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    answers = [red("refused", "nothing answers on port 80", "curl: 7"), green("httpd runs", "200")]
+    monkeypatch.setattr(outcomes.Question, "ask", lambda *_: answers[0])
+    monkeypatch.setattr("lab.learning.panel.PATIENCE", 0.0)
+    opened = visit(lesson_page.address, viewport={"width": size[0], "height": size[1]}, bypass_csp=True)
+    watcher = visit(lesson_page.read_only)
+    shown = opened.page
+    shown.wait_for_selector('[data-task="first-page"].next details[open]')
+    assert "Part 1: A web server" in shown.inner_text("#lesson")
+    assert "LoadModule" in shown.inner_text('[data-task="first-page"]')
+    assert shown.locator('[data-task="php"] details[open]').count() == 0
+    assert "lab learn check -n golden" in shown.inner_text("#lessonActions")
+    assert shown.evaluate("document.documentElement.scrollWidth") <= size[0]
+    shown.click('[data-verb="check"]')
+    shown.wait_for_selector('[data-task="first-page"].failed .hints')
+    assert "nothing answers on port 80 (curl: 7)" in shown.inner_text('[data-task="first-page"] .said')
+    answers.pop(0)
+    shown.click('[data-verb="check"]')
+    for page in (shown, watcher.page):
+        page.wait_for_selector('[data-task="first-page"].done')
+        page.wait_for_selector('[data-task="php"].next details[open]')
+        assert "1 of 5 green" in page.inner_text("#lesson")
+    assert "httpd answers: green" in shown.inner_text("#lessonSaid")
+    assert watcher.page.locator("[data-verb]").count() == 0
+    if AXE.is_file():
+        shown.add_script_tag(path=str(AXE))
+        found = shown.evaluate("axe.run('#taught').then(told => told.violations)")
+        assert [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in SERIOUS] == []
+    assert opened.errors == watcher.errors == []
 
 
 @pytest.mark.parametrize("size", [(320, 640), (1280, 720)], ids=["phone", "projector"])
