@@ -145,7 +145,7 @@ def _task(current: Attempt, task: Task, done: LessonProgress, following: bool) -
         "text": blocks(_body(current.text(task.id))),
     }
     if of.says:
-        entry["figure"] = f"{of.says} ({of.figure})" if of.figure else of.says
+        entry["figure"] = f"{of.says} ({of.figure})" if of.figure not in of.says else of.says
     if following:
         reason = current.reason_hint(task, of.reason)
         steps = current.hints(task)[: of.hints]

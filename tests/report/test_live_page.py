@@ -192,6 +192,7 @@ def test_a_lesson_is_done_beside_the_picture(
     assert shown.locator('[data-task="php"] details[open]').count() == 0
     assert "lab learn check -n golden" in shown.inner_text("#lessonActions")
     assert shown.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert shown.evaluate("(box => box.scrollWidth - box.clientWidth)(document.getElementById('pictureBox'))") == 0
     shown.click('[data-verb="check"]')
     shown.wait_for_selector('[data-task="first-page"].failed .hints')
     assert "nothing answers on port 80 (curl: 7)" in shown.inner_text('[data-task="first-page"] .said')

@@ -61,7 +61,18 @@ const neighbour = (from, [dx, dy]) => {
   return best;
 };
 
+// A picture of few nodes is neither blown up to the width of the screen nor wider than a phone.
+const LARGEST = 1.4, SMALLEST = 0.75, LEGIBLE = 620;
+const fit = () => {
+  const picture = $("picture");
+  if (!picture) return;
+  const { width } = picture.viewBox.baseVal;
+  picture.style.maxWidth = `${Math.round(width * LARGEST)}px`;
+  picture.style.minWidth = `${Math.round(Math.min(width * SMALLEST, LEGIBLE))}px`;
+};
+
 const wire = () => {
+  fit();
   const nodes = [...document.querySelectorAll(".node")];
   nodes.forEach((node) => {
     node.addEventListener("click", () => choose(node.dataset.node));
