@@ -113,6 +113,25 @@ def test_the_browser_finds_a_restarted_page_again(
     assert [text for text in opened.errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text] == []
 
 
+@pytest.mark.parametrize("part", ["store.js", "page.css", "page.js", "events"])
+def test_a_page_of_which_a_part_was_not_loaded_loads_again(
+    page: Served, visit: Callable[..., Opened], part: str
+) -> None:
+    """Browsers abort requests when an address of the machine comes or goes, as the networks of clusters do."""
+    opened = visit("about:blank")
+    times = 1 if part == "events" else 2
+    opened.page.route(f"**/{part}", lambda route: route.abort("failed"), times=times)
+    opened.page.goto(page.address)
+    opened.page.wait_for_function(
+        "getComputedStyle(document.querySelector('header')).position === 'sticky'"
+        " && sessionStorage.getItem('lab-page-loads') === null",
+        timeout=20_000,
+    )
+    _ready(opened)
+    assert len([text for text in opened.errors if "ERR_FAILED" in text]) == times
+    assert "token" not in opened.page.url
+
+
 def test_another_site_in_the_same_browser_does_nothing(
     backend: MemoryBackend, page: Served, visit: Callable[..., Opened]
 ) -> None:

@@ -37,6 +37,8 @@ const load = async () => {
     $("pictureBox").replaceChildren(document.importNode(made, true));
     version = wanted;
     wire();
+  } catch {
+    return; // the next drawing asks again
   } finally {
     loading = false;
   }

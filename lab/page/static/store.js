@@ -2,7 +2,8 @@
 // A number that is missing means a new snapshot, which the server sends when the stream is opened again.
 
 const STALE = 1500; // milliseconds without a beat of the collector
-const RETRY = 1000; // milliseconds until it is tried again
+const RETRY = 1000; // milliseconds until it is tried again; the first time less: the connection alone may have ended
+const FIRST_RETRY = 100;
 const POINTS = 120;
 const EVENTS = 300;
 
@@ -66,19 +67,20 @@ export const stale = () => {
   return "";
 };
 
-let source;
+let source, failures = 0;
+const retry = () => (failures++ ? RETRY : FIRST_RETRY);
 export const connect = () => {
   source = new EventSource("/events");
   source.addEventListener("open", () => { state.connected = true; tell("connection"); });
-  source.addEventListener("snapshot", (message) => { state.connected = true; snapshot(JSON.parse(message.data)); });
+  source.addEventListener("snapshot", (message) => { state.connected = true; failures = 0; snapshot(JSON.parse(message.data)); });
   source.addEventListener("delta", (message) => {
     if (!delta(JSON.parse(message.data))) again(0);
   });
   source.addEventListener("error", () => {
     state.connected = false;
     tell("connection");
-    if (token()) again(RETRY, enter);
-    else if (source.readyState === EventSource.CLOSED) again(RETRY);
+    if (token()) again(retry(), enter);
+    else if (source.readyState === EventSource.CLOSED) again(retry());
   });
 };
 
