@@ -123,7 +123,7 @@ def test_a_page_of_which_a_part_was_not_loaded_loads_again(
     opened.page.route(f"**/{part}", lambda route: route.abort("failed"), times=times)
     opened.page.goto(page.address)
     opened.page.wait_for_function(
-        "getComputedStyle(document.querySelector('header')).position === 'sticky'"
+        "() => getComputedStyle(document.querySelector('header')).position === 'sticky'"
         " && sessionStorage.getItem('lab-page-loads') === null",
         timeout=20_000,
     )

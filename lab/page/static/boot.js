@@ -4,7 +4,7 @@
 const KEY = "lab-page-loads", MOST = 5, WAIT = 400;
 
 const loaded = new Promise((done) => { addEventListener("load", done); });
-const styled = () => document.querySelector("link[rel=stylesheet]").sheet !== null;
+const styled = () => getComputedStyle(document.documentElement).getPropertyValue("--paper") !== "";
 
 const again = (why) => {
   const count = Number(sessionStorage.getItem(KEY)) + 1;
