@@ -61,6 +61,7 @@ class PageServer(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 lifespan="on",
+                ws="none",
             )
         )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,17 +14,19 @@ from lab.cli.main import app
 from lab.errors import LabError
 from lab.evidence import outcomes
 from lab.evidence.outcomes import CheckOutcome, green, red
-from lab.learning import attempt
+from lab.learning import attempt, progress
+from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
+from lab.page.watch import Look
 from lab.progress import Silent
 from lab.topology import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lab.backends.base import Result
     from lab.backends.memory import MemoryBackend
+    from lab.topology import Cluster
 
 
 @pytest.fixture
@@ -194,3 +198,46 @@ def test_a_file_that_an_editor_would_damage_is_refused(
     code, shown = edit("/usr/local/bin/tidy", b"#!/bin/sh\n")
     assert (code, "the mode of /usr/local/bin/tidy is not known: web1 does not run" in shown) == (2, True), shown
     assert memory.files["web1"]["/usr/local/bin/tidy"] == b"#!/bin/sh\n"
+
+
+def test_the_lesson_is_served_beside_the_live_picture(
+    lab: Callable[..., tuple[int, str]], memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[tuple[object, Cluster, dict[str, Any]]] = []
+    monkeypatch.setattr("lab.page.server.serve", lambda target, cluster, **more: served.append((target, cluster, more)))
+    lab("start", "1")
+    assert lab("--web", "-n", "golden") == (0, "")
+    ((target, cluster, more),) = served
+    assert (target, cluster.name, more["suffix"], more["open_browser"]) == (memory, "golden", "-n golden", True)
+    assert more["visitors"] is False, "the lesson looks at the logs"
+    shown = more["panel"].lesson(Look(1.0, memory.observe(), notes=dict(memory.notes())))
+    assert shown["actions"][0]["command"] == "lab learn check -n golden"
+
+
+def test_without_the_pages_extra_the_lesson_is_a_page_that_does_not_change(
+    lab: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab("start", "1")
+    launched: list[str] = []
+    monkeypatch.setattr("typer.launch", launched.append)
+    monkeypatch.delitem(sys.modules, "lab.page.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, said = lab("--web")
+    assert code == 0
+    assert "'uvicorn' is missing: pip install 'www-cluster-lab[page]'" in said
+    assert launched[0].startswith("file:///")
+    assert "httpd answers" in Path(launched[0].removeprefix("file://")).read_text(encoding="utf-8")
+
+
+def test_lab_page_shows_the_lesson_of_a_lessons_cluster(
+    lab: Callable[..., tuple[int, str]], memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panels: list[object] = []
+    monkeypatch.setattr("lab.page.server.serve", lambda *_, panel, **__: panels.append(panel))
+    lab("start", "1")
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["page", "-n", "golden"])
+        assert done.exit_code == 0, done.exception
+        progress.end(memory)  # as after 'lab up' of another topology
+    assert isinstance(panels[0], LessonPanel)
+    assert panels[1] is None
