@@ -43,9 +43,13 @@ class Followed(Iterator[str], Generic[Source]):
                 raise StopIteration
             source = self._source = self._opens()
             self._lines = self._read(source)
-            if self._closed:  # meanwhile
-                self._end(source)
+            self._end_if_closed(source)
         return next(self._lines)
+
+    def _end_if_closed(self, source: Source) -> None:
+        """Ends what was opened while another thread closed this."""
+        if self._closed:
+            self._end(source)
 
     def close(self) -> None:
         """Ends it."""

@@ -45,23 +45,26 @@ class LogFollower:
         if not isinstance(self._backend, Logs):
             return
         wanted = set(nodes)
-        for node in self._followed.keys() - wanted:
-            self._followed.pop(node).end()
-        for node in wanted:
-            follower = self._followed.get(node)
-            if follower is None or not follower.thread.is_alive():
-                first = node not in self._known
-                known = self._known.setdefault(node, deque(maxlen=OVERLAP))
-                self._followed[node] = _Follower(self._backend, node, self._one, known, 0 if first else OVERLAP)
+        with self._lock:  # works of the page call this as well as its collector
+            for node in self._followed.keys() - wanted:
+                self._followed.pop(node).end()
+            for node in wanted:
+                follower = self._followed.get(node)
+                if follower is None or not follower.thread.is_alive():
+                    first = node not in self._known
+                    known = self._known.setdefault(node, deque(maxlen=OVERLAP))
+                    self._followed[node] = _Follower(self._backend, node, self._one, known, 0 if first else OVERLAP)
 
     def rest(self) -> None:
         """Follows none; what is printed until the next `want` is not heard."""
         self.want(())
-        self._known.clear()
+        with self._lock:
+            self._known.clear()
 
     def end(self) -> None:
         """Ends all followers, and waits a short time for their threads."""
-        followers = list(self._followed.values())
+        with self._lock:
+            followers = list(self._followed.values())
         self.rest()
         for follower in followers:
             follower.thread.join(END_SECONDS)

@@ -76,6 +76,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """On a socket of a file, as the engine's."""
 
     daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """Says nothing of a reader that has gone."""
 
 
 @contextmanager
@@ -168,11 +172,37 @@ def test_followers_of_logs_end_at_once_and_hear_no_line_twice(backend: DockerBac
     assert not _followers()
 
 
+@pytest.mark.usefixtures("_uncollected")
+def test_many_threads_may_say_what_is_followed(backend: DockerBackend) -> None:
+    """Those of the page's buttons do, beside its collector."""
+    listener, nodes = LogFollower(backend), [f"web{number}" for number in range(8)]
+
+    def say() -> None:
+        for number in range(30):
+            listener.want(nodes[: (number * 5) % 9])
+
+    threads = [threading.Thread(target=say) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    listener.want(nodes)
+    until("one follower of each", lambda: sorted(one.name for one in _followers()) == [f"page log {n}" for n in nodes])
+    listener.end()
+    assert not _followers()
+
+
 def _followers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("page log")]
 
 
-class Pipe(CancellableStream):  # type: ignore[type-arg]  a class without parameters when it runs
+if TYPE_CHECKING:
+    Stream = CancellableStream[bytes]
+else:
+    Stream = CancellableStream  # which has no parameters when it runs
+
+
+class Pipe(Stream):
     """By ssh a stream is a pipe, in which docker-py finds no socket."""
 
     def close(self) -> None:
