@@ -108,7 +108,7 @@ def connected(seconds: int, version: str = "auto") -> Iterator[docker.APIClient]
 
 
 def ended(stream: CancellableStream[Any]) -> bool:
-    """Ends a stream of the engine, from any thread; whoever reads it sees its end.
+    """Ends a stream of the engine, from any thread; its reader sees its end.
 
     Returns:
         False where the connection can't be ended: by ssh it is a pipe. It ends with what is said next.

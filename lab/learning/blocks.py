@@ -27,13 +27,13 @@ _PARSED = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def blocks(markdown: str) -> list[Block]:
     """The blocks of a text; a `<details>` of it is one that can be unfolded."""
-    found: list[Block] = []
+    tree: list[Block] = []
     end = 0
     for match in FOLDED.finditer(markdown):
-        found += _plain(markdown[end : match.start()])
-        found.append(["details", ["summary", *_inside(match[1].strip())], *_plain(match[2])])
+        tree += _plain(markdown[end : match.start()])
+        tree.append(["details", ["summary", *_inside(match[1].strip())], *_plain(match[2])])
         end = match.end()
-    return found + _plain(markdown[end:])
+    return tree + _plain(markdown[end:])
 
 
 def _plain(markdown: str) -> list[Block]:

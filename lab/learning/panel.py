@@ -56,10 +56,10 @@ class LessonPanel:
         current = self._current(name, look)
         done = progress.all_noted(look.notes).get(name, progress.LessonProgress(name))
         if self._shown is None or self._shown[0] != done:
-            self._shown = done, self._made(current, done)
+            self._shown = done, self._content(current, done)
         return self._shown[1]
 
-    def _made(self, current: Attempt, done: LessonProgress) -> Mapping[str, Any]:
+    def _content(self, current: Attempt, done: LessonProgress) -> Mapping[str, Any]:
         tasks = current.lesson.data.tasks
         following = next((task for task in tasks if done.of(task.id).green is None), None)
         shown: dict[str, Any] = {

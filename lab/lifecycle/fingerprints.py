@@ -40,7 +40,7 @@ def known(where: Path) -> frozenset[str]:
         HostError: a file has no certificate, or a damaged one.
     """
     own = OWN if (where / OWN).is_file() or not (where / EARLIER_CERTIFICATE).is_file() else EARLIER_CERTIFICATE
-    found: frozenset[str] = frozenset()
+    prints: frozenset[str] = frozenset()
     for path in (where / name for name in (own, NEXT, FORMER)):
         if path.is_file():
             try:
@@ -49,5 +49,5 @@ def known(where: Path) -> frozenset[str]:
                 raise private.damaged(path) from None
             if not each:
                 raise private.damaged(path)
-            found |= each
-    return found
+            prints |= each
+    return prints

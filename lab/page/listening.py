@@ -44,11 +44,11 @@ class LogFollower:
         """Follows exactly these nodes; the followers of others are ended."""
         if not isinstance(self._backend, Logs):
             return
-        wanted = set(nodes)
+        names = set(nodes)
         with self._lock:  # works of the page call this as well as its collector
-            for node in self._followed.keys() - wanted:
+            for node in self._followed.keys() - names:
                 self._followed.pop(node).end()
-            for node in wanted:
+            for node in names:
                 follower = self._followed.get(node)
                 if follower is None or not follower.thread.is_alive():
                     first = node not in self._known

@@ -319,10 +319,10 @@ class Page:
         if self.panel is None:
             raise SpecError("no lesson is under way")
         fields = {str(key): str(value) for key, value in (values.get("values") or {}).items()}
-        said = self.panel.act(str(values.get("verb", "")), fields)
+        message = self.panel.act(str(values.get("verb", "")), fields)
         self._lesson_at = 0.0
         self.collector.engine.now()
-        return {"said": said}
+        return {"said": message}
 
 
 def _file(path: Path, headers: Mapping[str, str]) -> Response:

@@ -341,7 +341,7 @@ class DockerBackend:
 
 
 def _lines(node: str, stream: CancellableStream[bytes]) -> Iterator[str]:
-    """The lines of a stream. Its connection is closed where it ends, and where nobody reads on."""
+    """The lines of a stream. Its connection is closed where it ends, and where the lines are dropped."""
     rest = b""
     try:
         with engine.asking(f"reading the log of {node}", node):

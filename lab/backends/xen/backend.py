@@ -382,7 +382,7 @@ def _lines(raw: bytes) -> list[str]:
 
 
 def _read(reader: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The lines that a command of this machine prints; it is ended where nobody reads on."""
+    """The lines that a command of this machine prints; it is ended where they are dropped."""
     with reader:
         try:
             assert reader.stdout  # noqa: S101  it is a pipe
