@@ -6,16 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
 from lab.cli import learn
-from lab.cli.main import app
-from lab.errors import LabError
 from lab.evidence import outcomes
 from lab.evidence.outcomes import CheckOutcome, green, red
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse
+from tests.unit import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +29,8 @@ def lab(memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
 
     def call(*argv: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["learn", *argv])
-        if isinstance(done.exception, LabError):
-            return done.exception.exit_code, str(done.exception)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.exit_code, done.stdout
+        done = command.lab("learn", *argv)
+        return done.returncode, done.stdout or done.stderr
 
     return call
 
