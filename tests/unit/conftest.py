@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,20 @@ WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\nmail: {{count: 2}}\n
 """The same with storage, mysql, mail and backup: every role that promises something. No shell."""
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A path for each test that asks for no folder. Most write nothing, so it is left to them to make it."""
+    top = tmp_path_factory.mktemp("homes")
+    return (top / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("LAB_XEN_FOLDER", str(tmp_path / "xen"))
+def _own_folders(request: pytest.FixtureRequest, _homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    home = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else next(_homes)
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("LAB_XEN_FOLDER", str(home / "xen"))
     assets.use_roles(None)
     monkeypatch.setattr(resolve, "free", lambda port, there=None: port not in (TAKEN if there is None else there))
 

@@ -31,6 +31,7 @@ from lab.progress import Silent
 from lab.testing import plugin
 from lab.topology import parse, placement, schema
 from lab.topology.cluster import cluster_model
+from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ OPTIONAL = ["Images", "Notes", "NetworkTools", "Logs", "Consoles", "Shells", "En
 
 def _imports(path: Path) -> Iterator[str]:
     """The modules that a file imports, those of type checking too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom):
             yield node.module or ""
             yield from (f"{node.module}.{name.name}" for name in node.names)
@@ -86,8 +87,7 @@ def test_only_the_command_line_and_its_own_folder_import_a_backend() -> None:
 def test_no_backend_knows_the_client_by_its_role() -> None:
     found = {}
     for path in sorted((LAB / "backends").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == "client"]
+        lines = [node.lineno for node in nodes(path) if isinstance(node, ast.Constant) and node.value == "client"]
         if lines:
             found[path.name] = lines
     assert found == {}
