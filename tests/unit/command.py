@@ -1,6 +1,6 @@
 """The `lab` command in the process of the tests: as it is installed, without the half second of a new Python.
 
-What concerns the process itself is tried on a real one: signals, closed streams, encodings, terminals.
+What concerns the process itself is tried on a real one: signals, closed streams, terminals.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def verbs() -> Any:  # noqa: ANN401  typer's own copy of click
     return typer.main.get_command(main.app)
 
 
-def lab(*argv: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def lab(
+    *argv: str, cwd: Path | None = None, encoding: str = "utf-8", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs the command where no Docker engine answers, and returns its exit code and its output.
 
     An error that the command does not print is raised, where a process would end in a traceback.
@@ -43,9 +45,10 @@ def lab(*argv: str, cwd: Path | None = None, **environment: str) -> subprocess.C
     Args:
         argv: its arguments.
         cwd: the current folder; default: that of the tests.
+        encoding: of its output.
         environment: variables besides those of the tests.
     """
-    out, error = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    out, error = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
     handlers = {number: signal.getsignal(number) for number in main.ENDING}
     with pytest.MonkeyPatch.context() as patched, _as_a_process_ends():
         for name, value in {"DOCKER_HOST": NOWHERE, **environment}.items():
@@ -66,7 +69,7 @@ def lab(*argv: str, cwd: Path | None = None, **environment: str) -> subprocess.C
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    said, complained = (stream.buffer.getvalue().decode() for stream in (out, error))  # type: ignore[attr-defined]
+    said, complained = (stream.buffer.getvalue().decode(encoding) for stream in (out, error))  # type: ignore[attr-defined]
     return subprocess.CompletedProcess(argv, code, said, complained)
 
 

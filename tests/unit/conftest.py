@@ -66,6 +66,13 @@ def _own_folders(request: pytest.FixtureRequest, _homes: Iterator[Path], monkeyp
 
 
 @pytest.fixture
+def bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that the test starts loads the plugins that it is told to, and is not measured."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def unmeasured() -> Iterator[None]:
     """Without coverage's tracer: a model of nodes runs no line of `lab/`, and takes four times as long with it."""
     measured = coverage.Coverage.current()

@@ -90,11 +90,14 @@ OTHER = {
 
 @pytest.mark.parametrize("change", OTHER)
 def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -> None:
-    """And whichever topology is asked for next: no node keeps a file of the other one."""
+    """And whichever topology is asked for next: no node keeps a file of the other one.
+
+    Each interruption meets the cluster that the revert of the last one left.
+    """
     few, other = map(parse, OTHER[change])
+    backend = Interrupted(0)
+    up(few, backend, Silent())
     for step in range(1, 1000):
-        backend = Interrupted(0)
-        up(few, backend, Silent())
         backend.left = step
         try:
             up(other, backend, Silent())

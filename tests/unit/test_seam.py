@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import json
 import os
 import subprocess
@@ -31,10 +32,11 @@ from lab.progress import Silent
 from lab.testing import plugin
 from lab.topology import parse, placement, schema
 from lab.topology.cluster import cluster_model
+from tests.unit import command
 from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LAB = Path(__file__).parents[2] / "lab"
 ENGINE = {
@@ -196,10 +198,10 @@ class Stranger:
         self.topology = self.folder / "cluster.yaml"
         self.topology.write_text(TOPOLOGY.format(folder / "chest"), encoding="utf-8")
 
-    def lab(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """The command, where no Docker engine answers."""
+    def process(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """The command in a process of its own, where no Docker engine answers."""
         way = os.pathsep.join([str(LAB.parent), str(self.site)])
-        told = {**os.environ, "PYTHONPATH": way, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+        told = {**os.environ, "PYTHONPATH": way, "DOCKER_HOST": command.NOWHERE}
         program = [sys.executable, "-c", "from lab.cli.main import main; main()", *argv]
         done = subprocess.run(
             program, cwd=self.folder, env=told, capture_output=True, text=True, check=False, timeout=120
@@ -207,18 +209,41 @@ class Stranger:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
+    def lab(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """The same in this process; what is to be done at its end is done at the command's."""
+        ends: list[Callable[[], object]] = []
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(atexit, "register", ends.append)
+            done = command.lab(*argv, cwd=self.folder)
+        for end in reversed(ends):
+            end()
+        return done
+
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Stranger:
-    """A backend of another package."""
-    return Stranger(tmp_path)
+def stranger(tmp_path: Path) -> Iterator[Stranger]:
+    """A backend of another package, installed as long as the test takes."""
+    installed = Stranger(tmp_path)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(installed.site)
+        _look_again()
+        yield installed
+    sys.modules.pop("strangers_lab", None)
+    _look_again()
+
+
+def _look_again() -> None:
+    """Forgets which backends were registered, and what was made of that."""
+    kinds._registered.cache_clear()  # noqa: SLF001
+    kinds.kind.cache_clear()
+    cluster_model.cache_clear()  # type: ignore[attr-defined]
 
 
 def test_a_third_backend_is_one_folder_and_one_entry_point(stranger: Stranger) -> None:
-    made = stranger.lab("up")
+    made = stranger.process("up")
     assert made.returncode == 0, made.stderr
     assert "cluster own on chest-of-drawers, debian: ready" in made.stdout
-    found = json.loads(stranger.lab("status", "--json").stdout)
+    found = json.loads(stranger.process("status", "--json").stdout)
     assert (found["backend"], found["ready"]) == (NAME, True)
     assert [node["name"] for node in found["nodes"]] == ["client", "web1", "web2"]
     assert stranger.lab("kill", "web1").returncode == 0
