@@ -21,7 +21,7 @@ import pytest
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 main = import_module("lab.cli.main")  # `lab.cli` has a function of this name
@@ -36,7 +36,7 @@ def verbs() -> Any:  # noqa: ANN401  typer's own copy of click
 
 
 def lab(
-    *argv: str, cwd: Path | None = None, encoding: str = "utf-8", **environment: str
+    *argv: str, cwd: Path | None = None, encoding: str = "utf-8", environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command where no Docker engine answers, and returns its exit code and its output.
 
@@ -51,7 +51,7 @@ def lab(
     out, error = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
     handlers = {number: signal.getsignal(number) for number in main.ENDING}
     with pytest.MonkeyPatch.context() as patched, _as_a_process_ends():
-        for name, value in {"DOCKER_HOST": NOWHERE, **environment}.items():
+        for name, value in {"DOCKER_HOST": NOWHERE, **(environment or {})}.items():
             patched.setenv(name, value)
         if cwd:
             patched.chdir(cwd)
@@ -69,7 +69,7 @@ def lab(
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    said, complained = (stream.buffer.getvalue().decode(encoding) for stream in (out, error))  # type: ignore[attr-defined]
+    said, complained = (stream.buffer.getvalue().decode(encoding) for stream in (out, error))
     return subprocess.CompletedProcess(argv, code, said, complained)
 
 

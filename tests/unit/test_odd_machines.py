@@ -36,7 +36,7 @@ def _one_screen(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:abc", "tcp://[::1", "nonsense"])
 def test_an_engines_address_that_is_none(tmp_path: Path, url: str) -> None:
-    said = _one_screen(lab("status", DOCKER_HOST=url, cwd=tmp_path))
+    said = _one_screen(lab("status", cwd=tmp_path, environment={"DOCKER_HOST": url}))
     assert url in said
     assert "--fix" not in said, "an engine may run: its address is wrong"
 
@@ -54,8 +54,9 @@ def test_an_engines_address_that_is_none(tmp_path: Path, url: str) -> None:
 )
 def test_a_configuration_of_dockers_client_that_is_none(tmp_path: Path, config: str) -> None:
     """A new engine would not mend it."""
+    here = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "", "XDG_RUNTIME_DIR": str(tmp_path)}
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
-    done = lab("status", DOCKER_CONFIG=str(tmp_path), DOCKER_HOST="", XDG_RUNTIME_DIR=str(tmp_path), cwd=tmp_path)
+    done = lab("status", cwd=tmp_path, environment=here)
     assert done.returncode in (0, 1, 2), "it may be good enough for Docker's own client"
     assert "Traceback" not in done.stderr
 
@@ -93,7 +94,8 @@ def test_what_answers_and_is_no_engine(tmp_path: Path, answer: str) -> None:
                     taken.sendall(f"{answer}\r\n\r\n".encode())
 
         threading.Thread(target=serve, daemon=True).start()
-        said = _one_screen(lab("status", DOCKER_HOST=f"tcp://127.0.0.1:{door.getsockname()[1]}", cwd=tmp_path))
+        there = {"DOCKER_HOST": f"tcp://127.0.0.1:{door.getsockname()[1]}"}
+        said = _one_screen(lab("status", cwd=tmp_path, environment=there))
     assert "--fix" not in said, "something answers there: none is to be installed"
 
 

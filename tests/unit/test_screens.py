@@ -37,7 +37,7 @@ NOWHERE = "/proc/nowhere"  # nobody can make a folder there, not even root
 def test_a_place_that_cannot_be_used_is_named(
     argv: list[str], environment: dict[str, str], named: str, tmp_path: Path
 ) -> None:
-    done = command.lab(*(word.format(here=tmp_path) for word in argv), **environment)
+    done = command.lab(*(word.format(here=tmp_path) for word in argv), environment=environment)
     assert done.returncode == 2, done
     assert "Traceback" not in done.stderr
     assert named.format(here=tmp_path) in " ".join(done.stderr.split())
@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_what_chooses_another(
 def test_a_terminal_that_knows_ascii_alone_is_good_enough() -> None:
     """As a process finds it out at its start."""
     told = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    line = [LAB, "render", "web1", "-f", "stage1"]
+    line = [str(LAB), "render", "web1", "-f", "stage1"]
     done = subprocess.run(line, env=told, capture_output=True, check=True, timeout=60)
     assert done.stdout.decode("ascii")
     assert done.stderr == b""
@@ -107,7 +107,7 @@ def test_the_version_is_printed() -> None:
 
 
 def test_the_doctor_names_a_folder_for_secrets_that_cannot_be_made() -> None:
-    done = command.lab("doctor", "--machine", XDG_DATA_HOME=NOWHERE)
+    done = command.lab("doctor", "--machine", environment={"XDG_DATA_HOME": NOWHERE})
     assert done.returncode == 2
     assert f"{NOWHERE}/www-cluster-lab" in done.stdout
     assert "set XDG_DATA_HOME" in done.stdout

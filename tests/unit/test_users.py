@@ -130,7 +130,7 @@ def test_what_did_not_work_leaves_the_file_and_no_draft(file: Path) -> None:
 
 def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
     said = {"DOCKER_CONTEXT": "gone", "DOCKER_CONFIG": str(file.parent / "none"), "DOCKER_HOST": ""}
-    done = lab("user", "add", "--file", str(file), "--key", KEY, "ann", **said)
+    done = lab("user", "add", "--file", str(file), "--key", KEY, "ann", environment=said)
     assert done.returncode == 2
     assert "the Docker context 'gone' can't be used" in done.stderr
     assert file.read_text() == TOPOLOGY
