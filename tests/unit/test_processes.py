@@ -12,7 +12,7 @@ NEEDED = {
     "test_odd_machines.py": "signals, closed streams, a full device, a terminal that goes, an interrupt of the import",
     "test_pipes.py": "a pipe whose reader has left, a terminal",
     "test_screens.py": "the encoding that a process finds at its start",
-    "test_seam.py": "the entry point of an installed package",
+    "stranger.py": "the entry point of an installed package",
     "test_users.py": "five commands at once",
 }
 """The files that start it, each with what only a process shows."""
