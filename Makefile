@@ -13,7 +13,10 @@ LANES ?= 2
 BESIDE = $(MAKE) --no-print-directory -k -j$(LANES) --output-sync=target
 PARTS := $(patsubst %,part-%,lint images unit web people mysql storage sites galera apps host)
 
-.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen nightly unit lint bench release clean engine xen $(PARTS)
+# Where bytecode is not kept, each process of the tests compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen nightly unit measured lint bench release clean engine xen $(PARTS)
 
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
@@ -66,11 +69,14 @@ lint: .venv/dev
 unit: .venv/dev
 	.venv/bin/pytest -q -n auto tests/unit
 
-# Before each commit: no engine.
-check: lint
+# Before each commit: no engine. The output of each half comes at its end.
+check: .venv/dev
 	@.venv/bin/coverage erase
-	$(PYTEST) -q -n auto tests/unit
+	@$(BESIDE) lint measured
 	@$(MAKE) --no-print-directory coverage
+
+measured: .venv/dev
+	$(PYTEST) -q -n auto --durations 10 tests/unit
 
 # Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
 coverage: .venv/dev
@@ -155,6 +161,7 @@ nightly: .venv/dev engine xen
 	@mkdir -p runs
 	@scripts/need podman podman
 	@scripts/axe
+	HYPOTHESIS_PROFILE=nightly .venv/bin/pytest -n auto tests/unit --junitxml runs/unit.xml; unit=$$?; \
 	.venv/bin/pytest tests/images -m nightly --junitxml runs/engines.xml; engines=$$?; \
 	.venv/bin/pytest tests/report tests/cluster tests/attack --parity $(PARITY) --junitxml runs/docker.xml; docker=$$?; \
 	for part in sites apps; do \
@@ -172,7 +179,7 @@ nightly: .venv/dev engine xen
 	        --parity $(PARITY) --junitxml runs/xen-$$part.xml || parts=1; \
 	done; \
 	.venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; \
-	[ $$engines = 0 ] && [ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$lessons = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
+	[ $$unit = 0 ] && [ $$engines = 0 ] && [ $$docker = 0 ] && [ $$galera = 0 ] && [ $$five = 0 ] && [ $$lessons = 0 ] && [ $$stage3 = 0 ] && [ $$parts = 0 ]
 
 # The wheel, and a cluster of what it installs.
 release: .venv/dev engine

@@ -66,6 +66,7 @@ def images() -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parent / "images"
 
 
+@cached
 def role_folders() -> dict[str, Path]:
     """The folder of each role, by its name, in the order of their names; the base is none."""
     own = {path.parent.name: path.parent for path in images().glob("*/role.yaml") if path.parent.name != "base"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2.environment import TemplateExpression
     from pydantic import BaseModel
 
 
@@ -18,8 +20,13 @@ def names(options: BaseModel) -> dict[str, Any]:
 
 def evaluated(formula: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401  as Jinja says it
     """The value of a formula, which may call `max` and `ceil`."""
+    return _compiled(formula)(**options)
+
+
+@cache
+def _compiled(formula: str) -> TemplateExpression:
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment()
     environment.globals = {"max": max, "ceil": math.ceil}
-    return environment.compile_expression(formula, undefined_to_none=False)(**options)
+    return environment.compile_expression(formula, undefined_to_none=False)

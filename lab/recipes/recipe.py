@@ -9,6 +9,7 @@ import hashlib
 import io
 import tarfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -48,7 +49,7 @@ class Recipe:
     app: bool = False
     writable: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits over all inputs."""
         sha = hashlib.sha256(self.dockerfile.encode())

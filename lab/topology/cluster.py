@@ -118,13 +118,7 @@ class Cluster(Model):
     @classmethod
     def role_keys(cls) -> list[str]:
         """The keys of `cluster.yaml` that are roles."""
-        keys = []
-        for key, field in cls.model_fields.items():
-            kinds = [field.annotation, *get_args(field.annotation)]
-            single = get_origin(field.annotation) is not dict
-            if single and any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
-                keys.append(field.alias or key)
-        return keys
+        return _role_keys(cls)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -294,6 +288,17 @@ def cluster_model() -> type[Cluster]:
     backend: Any = Field(kinds.DEFAULT, description=Cluster.model_fields["backend"].description)
     definitions: Any = {"ports": (ports, field), "backend": (Literal[tuple(known)], backend), **sections, **others}
     return create_model("Cluster", __base__=Cluster, __doc__=Cluster.__doc__, **definitions)
+
+
+@assets.cached
+def _role_keys(model: type[Cluster]) -> list[str]:
+    keys = []
+    for key, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        single = get_origin(field.annotation) is not dict
+        if single and any(isinstance(kind, type) and issubclass(kind, RoleOptions) for kind in kinds):
+            keys.append(field.alias or key)
+    return keys
 
 
 def keys() -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING
 
+import coverage
 import pytest
 from hypothesis import settings
 
@@ -12,6 +14,7 @@ from lab import assets
 from lab.backends.memory import MemoryBackend
 from lab.lifecycle import resolve
 from lab.topology import Cluster, parse
+from tests.unit.thorough import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from tests.pages import Served
     from tests.unit.live_page import Engine
 
-settings.register_profile("lab", deadline=None)  # how long an example takes is the machine's business
-settings.load_profile("lab")
+settings.load_profile(PROFILE)
 
 REAL_FREE = resolve.free
 TAKEN = {8080, 9999}
@@ -45,14 +47,40 @@ WHOLE = f"{FULL}storage: {{count: 3}}\nmysql: {{count: 3}}\nmail: {{count: 2}}\n
 """The same with storage, mysql, mail and backup: every role that promises something. No shell."""
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A path for each test that asks for no folder. Most write nothing, so it is left to them to make it."""
+    top = tmp_path_factory.mktemp("homes")
+    return (top / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("LAB_XEN_FOLDER", str(tmp_path / "xen"))
+def _own_folders(request: pytest.FixtureRequest, _homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    home = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else next(_homes)
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("LAB_XEN_FOLDER", str(home / "xen"))
     assets.use_roles(None)
     monkeypatch.setattr(resolve, "free", lambda port, there=None: port not in (TAKEN if there is None else there))
+
+
+@pytest.fixture
+def bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that the test starts loads the plugins that it is told to, and is not measured."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Without coverage's tracer: a model of nodes runs no line of `lab/`, and takes four times as long with it."""
+    measured = coverage.Coverage.current()
+    if measured:
+        measured.stop()
+    yield
+    if measured:
+        measured.start()
 
 
 @pytest.fixture

@@ -329,9 +329,9 @@ def walk(seed: int, steps: int = 60) -> Cluster:
     return model
 
 
-def walks(count: int) -> None:
-    """That many, each of its own seed."""
-    for seed in range(count):
+def walks(seeds: range) -> None:
+    """One for each seed."""
+    for seed in seeds:
         walk(seed)
 
 

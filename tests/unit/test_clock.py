@@ -21,6 +21,7 @@ from lab.services.ledgers import LEDGERS
 from lab.services.streams import cluster_probes
 from lab.topology import parse
 from tests.unit.conftest import WHOLE
+from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +53,7 @@ class Slow(MemoryBackend):
 def _calls() -> Iterator[tuple[Path, ast.Call]]:
     for folder in ("lab", "tests", "bench"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes(path):
                 if isinstance(node, ast.Call):
                     yield path, node
 
@@ -67,7 +68,7 @@ def test_nobody_but_the_clock_knows_how_slow_nodes_are() -> None:
         for folder in ("lab", "tests", "bench")
         for path in sorted((ROOT / folder).rglob("*.py"))
         if path != ROOT / "lab/clock.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ("pace", "slowdown")
     ]
     assert asked == []

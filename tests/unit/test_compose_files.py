@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from typer.testing import CliRunner
-
-from lab.cli.main import app
 from lab.export import compose
 from lab.lifecycle import secrets
 from lab.lifecycle.resolve import offline
 from lab.plan import plan
 from lab.topology import find, load
+from tests.unit.command import lab
 
 COMMITTED = Path(__file__).parents[2] / "compose"
 FRESHEN = "run: lab compose --file full --family debian > compose/compose.yaml"
@@ -29,8 +27,8 @@ def test_the_files_of_nodes_are_made_and_not_committed() -> None:
 
 def test_what_is_secret_is_nobody_elses_to_enter(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "web1").mkdir(mode=0o755, parents=True)  # as an earlier version made them
-    done = CliRunner().invoke(app, ["compose", "-f", "full", "--secrets", "--dir", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+    done = lab("compose", "-f", "full", "--secrets", "--dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
     made = [tmp_path / "secrets", *(tmp_path / "secrets").rglob("*")]
     assert len(made) > 20
     assert {path for path in made if path.stat().st_mode & 0o077} == set()

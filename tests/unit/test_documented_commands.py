@@ -6,13 +6,12 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
 from lab import assets
 from lab.chaos import every
 from lab.cli.chaos import NEMESIS
-from lab.cli.main import app
 from tests.documented import PAGES, ROOT, mentioned, shown
+from tests.unit.command import verbs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +22,7 @@ ALIASES = ("ps",)
 
 def _command(words: Sequence[str]) -> tuple[Any, list[str]]:
     """The command, and its arguments."""
-    command: Any = typer.main.get_command(app)
+    command = verbs()
     rest = list(words)
     while rest and not rest[0].isupper() and not rest[0].startswith("-") and hasattr(command, "commands"):
         assert rest[0] in command.commands, f"there is no verb '{' '.join(words)}'"

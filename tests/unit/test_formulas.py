@@ -14,6 +14,7 @@ from lab.evidence.promises import Promise, promise, promises
 from lab.recipes.declared import Fragment
 from lab.topology import HealthCheck, HttpLb, Mysql, Storage, TcpLb, parse
 from tests.unit.conftest import WHOLE
+from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def test_pools_are_left_and_entered_by_one_formula() -> None:
 
 
 def _copies(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
             for side in (node.left, node.right):
                 if isinstance(side, ast.Attribute) and side.attr in TIMERS:

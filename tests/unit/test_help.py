@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
-from lab.cli.main import app
+from tests.unit.command import verbs
 from tests.unit.words import quaint
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def _all(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield from _all(inner, (*path, name))
 
 
-TEXTS = dict(_all(typer.main.get_command(app), ("lab",)))
+TEXTS = dict(_all(verbs(), ("lab",)))
 
 
 @pytest.mark.parametrize("of", TEXTS)

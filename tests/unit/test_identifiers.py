@@ -6,14 +6,13 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
 from lab import assets, identifiers, paths
 from lab.backends import backend
 from lab.backends.xen.dom0 import Dom0
-from lab.cli.main import app
 from lab.errors import LabError, SpecError
 from lab.topology import Placement, parse
+from tests.unit.command import verbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,7 @@ def _verbs(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]: 
         yield words, command
 
 
-VERBS = dict(_verbs(typer.main.get_command(app)))
+VERBS = dict(_verbs(verbs()))
 ASKED: dict[tuple[str, ...], list[str]] = {  # what a verb wants besides its arguments
     ("user", "add"): ["--key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZ2Yk1JbGh2b0x0bGdlZ1N0b3JhZ2VrZXlh"],
     ("user", "keys"): ["--remove", "SHA256:x"],
@@ -70,7 +69,7 @@ def test_no_verb_takes_a_name_that_is_a_path(
         (sandbox / "here" / "cluster.yaml").write_text("name: ../victim\nweb:\n")
     before = _snapshot(sandbox)
     with pytest.raises(LabError) as caught:
-        typer.main.get_command(app).main(line, standalone_mode=False)
+        verbs().main(line, standalone_mode=False)
     assert isinstance(caught.value, SpecError), caught.value
     assert "name" in str(caught.value), caught.value
     assert _snapshot(sandbox) == before

@@ -11,6 +11,7 @@ from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, LabError
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.up import up
+from lab.plan import plan
 from lab.progress import Silent
 from lab.topology import parse
 from tests.unit.conftest import FEW
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Result
     from lab.lifecycle.prepare import Prepared
     from lab.plan import NodePlan, Plan
+    from lab.topology import Cluster
 
 
 class Interrupted(MemoryBackend):
@@ -88,13 +90,31 @@ OTHER = {
 }
 
 
+@pytest.fixture
+def _planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan follows from its topology, and takes most of the time of an `up`: it is made once for each."""
+    plans: dict[str, Plan] = {}
+
+    def planned(cluster: Cluster, family: str) -> Plan:
+        key = f"{family} {cluster.model_dump_json()}"
+        if key not in plans:
+            plans[key] = plan(cluster, family)
+        return plans[key]
+
+    monkeypatch.setattr("lab.lifecycle.prepare.plan", planned)
+
+
+@pytest.mark.usefixtures("_planned_once")
 @pytest.mark.parametrize("change", OTHER)
 def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -> None:
-    """And whichever topology is asked for next: no node keeps a file of the other one."""
+    """And whichever topology is asked for next: no node keeps a file of the other one.
+
+    Each interruption meets the cluster that the revert of the last one left.
+    """
     few, other = map(parse, OTHER[change])
+    backend = Interrupted(0)
+    up(few, backend, Silent())
     for step in range(1, 1000):
-        backend = Interrupted(0)
-        up(few, backend, Silent())
         backend.left = step
         try:
             up(other, backend, Silent())

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
-from lab.cli.main import app
-from lab.errors import LabError
 from lab.evidence import outcomes
 from lab.evidence.outcomes import CheckOutcome, green, red
 from lab.learning import attempt, progress
@@ -20,6 +17,7 @@ from lab.lifecycle.up import up
 from lab.page.watch import Look
 from lab.progress import Silent
 from lab.topology import parse
+from tests.unit import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +33,8 @@ def lab(memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
 
     def call(*argv: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["learn", *argv])
-        if isinstance(done.exception, LabError):
-            return done.exception.exit_code, str(done.exception)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.exit_code, done.stdout
+        done = command.lab("learn", *argv)
+        return done.returncode, done.stdout or done.stderr
 
     return call
 
@@ -236,8 +230,8 @@ def test_lab_page_shows_the_lesson_of_a_lessons_cluster(
     monkeypatch.setattr("lab.page.server.serve", lambda *_, panel, **__: panels.append(panel))
     lab("start", "1")
     for _ in range(2):
-        done = CliRunner().invoke(app, ["page", "-n", "golden"])
-        assert done.exit_code == 0, done.exception
+        done = command.lab("page", "-n", "golden")
+        assert done.returncode == 0, done.stderr
         progress.end(memory)  # as after 'lab up' of another topology
     assert isinstance(panels[0], LessonPanel)
     assert panels[1] is None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sources import nodes
+
 ROOT = Path(__file__).parents[2]
 MODULE_LINES = 400
 FUNCTION_LINES = 50
@@ -29,7 +31,7 @@ def test_a_module_has_few_lines(name: str) -> None:
 def test_a_function_has_few_lines(name: str) -> None:
     functions = [
         (node.name, node.end_lineno - node.lineno + 1)
-        for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8")))
+        for node in nodes(FILES[name])
         if isinstance(node, ast.FunctionDef) and node.end_lineno
     ]
     assert [(function, lines) for function, lines in functions if lines > FUNCTION_LINES] == []

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.evidence.linear import Access, RegisterAnswer, linearizable
+from tests.unit.thorough import part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def test_what_was_asked_of_a_dead_node_again_and_again_hides_nothing() -> None:
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=25)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=part(300))
 @given(STEPS)
 def test_whatever_one_register_did_is_linearizable(steps: list[tuple[bool, int, float, float]]) -> None:
     """Operations take effect at 0, 10, 20 … and are stretched around that moment, so that they overlap at random."""
@@ -85,7 +86,7 @@ def test_whatever_one_register_did_is_linearizable(steps: list[tuple[bool, int, 
     assert linearizable(history) is RegisterAnswer.YES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=part(200))
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=25))
 def test_a_read_of_what_was_never_written_is_found(writes: list[tuple[int, float, float]]) -> None:
     history = [write(str(v), i - before, i + after + 0.001) for i, (v, before, after) in enumerate(writes)]

@@ -71,10 +71,12 @@ def test_the_makefile_selects_by_marker_from_whole_suites() -> None:
     assert len(rest) == len(apart) == 1
 
 
+@pytest.mark.usefixtures("bare_pytest")
 def test_every_promise_is_tried_at_every_change() -> None:
     """By the test that docs/promises.md names, or by one of several."""
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-m", "not nightly"]
-    done = subprocess.run([*argv, "tests/cluster"], capture_output=True, text=True, check=True, cwd=ROOT)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "lab.testing.plugin", "--assert=plain"]
+    chosen = ["--collect-only", "-q", "-m", "not nightly", "tests/cluster"]
+    done = subprocess.run([*argv, *chosen], capture_output=True, text=True, check=True, cwd=ROOT)
     by_day = set(re.findall(r"::(test_\w+)", done.stdout))
     rows = re.findall(
         r"^\| `([a-z-]+)` \|.*\| ([^|]*) \|$", (ROOT / "docs/promises.md").read_text("utf-8"), re.MULTILINE

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lab_node.keeper import rules
 from lab_node.keeper.rules import Role
+from tests.unit.thorough import part
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 
@@ -105,7 +108,7 @@ class Cluster(RuleBasedStateMachine):
 
 
 def test_copies_become_equal_whoever_is_ended_and_elected() -> None:
-    run_state_machine_as_test(Cluster, settings=settings(max_examples=300, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Cluster, settings=settings(max_examples=part(300), stateful_step_count=40))
 
 
 def test_the_model_finds_a_node_that_forgets_that_it_was_ended() -> None:
@@ -113,8 +116,9 @@ def test_the_model_finds_a_node_that_forgets_that_it_was_ended() -> None:
         def view(self, node: Node) -> rules.View:
             return rules.View(node.name, node.role, member=True, epoch=self.epoch, lineage=node.lineage)
 
+    found = settings(max_examples=300, stateful_step_count=40, phases=[Phase.generate])
     try:
-        run_state_machine_as_test(Forgetful, settings=settings(max_examples=300, stateful_step_count=40, deadline=None))
+        run_state_machine_as_test(Forgetful, settings=found)
     except AssertionError:
         return
     raise AssertionError("a rule was taken away, and the model did not see it")

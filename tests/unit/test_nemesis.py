@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -28,10 +26,13 @@ from lab.nemesis.judging import FailedCheck, NodeCopy
 from lab.nemesis.keep import NemesisOptions, NemesisResult, results, verdicts
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.topology import parse
+from tests.unit.command import lab
 from tests.unit.conftest import FULL
 from tests.unit.run_data import VERSIONS, happened, seen
 
-LAB = str(Path(sys.executable).with_name("lab"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ALL = list(KINDS)
 HERE = Capabilities("memory", frozenset({"nf_tables"}))
 NODES = ("mysql1", "mysql2", "mysql3")
@@ -282,8 +283,7 @@ def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
     ],
 )
 def test_what_can_not_be_played_is_one_screen(tmp_path: Path, arguments: list[str], said: str) -> None:
-    argv = [LAB, "chaos", "run", *arguments, "--runs", str(tmp_path / "runs")]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    done = lab("chaos", "run", *arguments, "--runs", str(tmp_path / "runs"), cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -18,19 +18,13 @@ import pytest
 from lab.cli import screen
 from lab.evidence import until
 from lab.topology import placement
+from tests.unit.command import lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAB = Path(sys.executable).with_name("lab")
 END_SECONDS = 60
-
-
-def _lab(folder: Path, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    told = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock", **environment}
-    return subprocess.run(
-        [LAB, *argv], env=told, cwd=folder, capture_output=True, text=True, check=False, timeout=END_SECONDS
-    )
 
 
 def _one_screen(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
@@ -42,7 +36,7 @@ def _one_screen(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
 
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:abc", "tcp://[::1", "nonsense"])
 def test_an_engines_address_that_is_none(tmp_path: Path, url: str) -> None:
-    said = _one_screen(_lab(tmp_path, "status", DOCKER_HOST=url))
+    said = _one_screen(lab("status", cwd=tmp_path, environment={"DOCKER_HOST": url}))
     assert url in said
     assert "--fix" not in said, "an engine may run: its address is wrong"
 
@@ -60,8 +54,9 @@ def test_an_engines_address_that_is_none(tmp_path: Path, url: str) -> None:
 )
 def test_a_configuration_of_dockers_client_that_is_none(tmp_path: Path, config: str) -> None:
     """A new engine would not mend it."""
+    here = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "", "XDG_RUNTIME_DIR": str(tmp_path)}
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
-    done = _lab(tmp_path, "status", DOCKER_CONFIG=str(tmp_path), DOCKER_HOST="", XDG_RUNTIME_DIR=str(tmp_path))
+    done = lab("status", cwd=tmp_path, environment=here)
     assert done.returncode in (0, 1, 2), "it may be good enough for Docker's own client"
     assert "Traceback" not in done.stderr
 
@@ -99,7 +94,8 @@ def test_what_answers_and_is_no_engine(tmp_path: Path, answer: str) -> None:
                     taken.sendall(f"{answer}\r\n\r\n".encode())
 
         threading.Thread(target=serve, daemon=True).start()
-        said = _one_screen(_lab(tmp_path, "status", DOCKER_HOST=f"tcp://127.0.0.1:{door.getsockname()[1]}"))
+        there = {"DOCKER_HOST": f"tcp://127.0.0.1:{door.getsockname()[1]}"}
+        said = _one_screen(lab("status", cwd=tmp_path, environment=there))
     assert "--fix" not in said, "something answers there: none is to be installed"
 
 
@@ -116,7 +112,7 @@ TOPOLOGIES = {
 @pytest.mark.parametrize("text", TOPOLOGIES.values(), ids=TOPOLOGIES)
 def test_a_topology_that_can_not_be_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "cluster.yaml").write_text(text, encoding="utf-8")
-    _one_screen(_lab(tmp_path, "plan"))
+    _one_screen(lab("plan", cwd=tmp_path))
     assert placement(tmp_path / "cluster.yaml", None, None).backend == "docker", "'down' does not need it"
 
 
@@ -124,21 +120,21 @@ def test_a_xen_host_that_is_none_is_in_the_way_of_xen_alone(tmp_path: Path) -> N
     path = tmp_path / "cluster.yaml"
     path.write_text("backend: xen\nxen: {host: 5}\nweb:\n", encoding="utf-8")
     assert placement(path, "docker", None).backend == "docker"
-    assert "'xen.host' is not valid" in _one_screen(_lab(tmp_path, "down"))
+    assert "'xen.host' is not valid" in _one_screen(lab("down", cwd=tmp_path))
 
 
 def test_a_link_that_leads_nowhere_and_a_pipe_are_no_topologies(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.symlink_to("gone.yaml")
-    assert "cannot read the topology" in _one_screen(_lab(tmp_path, "plan"))
+    assert "cannot read the topology" in _one_screen(lab("plan", cwd=tmp_path))
     path.unlink()
     os.mkfifo(path)
-    assert "not a file" in _one_screen(_lab(tmp_path, "plan"))
+    assert "not a file" in _one_screen(lab("plan", cwd=tmp_path))
 
 
 @pytest.mark.parametrize("option", [["--family", "ubuntu"], ["--name", "../x"], ["--name", ""], ["--port", "site=x"]])
 def test_an_option_is_named_and_no_file_that_ships(tmp_path: Path, option: list[str]) -> None:
-    said = _one_screen(_lab(tmp_path, "plan", *option))
+    said = _one_screen(lab("plan", *option, cwd=tmp_path))
     assert option[0] in said
     assert ".yaml" not in said
 

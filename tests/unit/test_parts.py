@@ -36,6 +36,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.usefixtures("bare_pytest")
 def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """Also where several processes run the tests."""
     pytester.makeconftest(CONFTEST)
@@ -43,7 +44,7 @@ def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, 
     notes = tmp_path / "runs" / "parts.jsonl"
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pytester.path)]
     assert parts.run("one", argv, notes) == 0
-    assert parts.run("two", [*argv, "-n", "2"], notes) == 0
+    assert parts.run("two", [*argv, "-p", "xdist", "-n", "2"], notes) == 0
     assert parts.run("lint", [sys.executable, "-c", "raise SystemExit(3)"], notes) == 3
     said = [line.split() for line in parts.table(parts.noted(notes)).splitlines()]
     assert [row[0] for row in said] == ["part", "one", "two", "lint", "all,"]

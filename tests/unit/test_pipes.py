@@ -13,7 +13,9 @@ LAB = str(Path(sys.executable).with_name("lab"))
 END_SECONDS = 60
 
 
-@pytest.mark.parametrize("verb", ["schema", "graph", "compose", "render web1", "--help", "user list"])
+@pytest.mark.parametrize(
+    "verb", ["schema", "graph -f stage1", "compose -f stage1", "render web1 -f stage1", "--help", "user list"]
+)
 def test_a_reader_that_leaves_is_no_failure(verb: str, tmp_path: Path) -> None:
     read, written = os.pipe()
     os.close(read)

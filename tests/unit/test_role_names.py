@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.recipes import roles
+from tests.unit.sources import nodes
 
 LAB = Path(__file__).parents[2] / "lab"
 NAMES = set(roles()) - {"client"}
@@ -37,7 +38,7 @@ KNOWN = {
 def _named(path: Path) -> list[int]:
     """The lines of a file that name a role: as a text, or as a field of a topology."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and node.value in NAMES:
             found.append(node.lineno)
         if isinstance(node, ast.Attribute) and node.attr in FIELDS:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,10 +14,13 @@ from lab.evidence.checks import judged
 from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.promises import promise
 from lab.topology import parse
+from tests.unit.command import lab
 from tests.unit.conftest import FULL
 from tests.unit.run_data import BEGUN, VERSIONS, happened, load, rows, seen
 
-LAB = str(Path(sys.executable).with_name("lab"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SPEC = parse(FULL)
 DIED = rows(lambda at: None if 5.1 <= at < 12.4 else "ok")
 
@@ -34,10 +35,6 @@ def _kept(folder: Path, name: str, *, fails: bool) -> Path:
     writes = [Operation("run-1", BEGUN + 1, BEGUN + 1.1, Outcome.ACKNOWLEDGED, "201")]
     record.keep(run, results, {"guestbook": writes}, MemoryBackend("golden"), SPEC)
     return record.folder
-
-
-def _lab(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([LAB, "runs", *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_a_run_is_a_folder_that_needs_no_lab_to_be_read(tmp_path: Path) -> None:
@@ -66,12 +63,12 @@ def test_runs_are_listed_shown_and_compared(tmp_path: Path) -> None:
     (tmp_path / "20990101T000000Z-broken").mkdir()
     (tmp_path / "20990101T000000Z-broken/run.json").write_text("{}", encoding="utf-8")
     where = ("--runs", str(tmp_path))
-    listed = _lab("list", *where).stdout
+    listed = lab("runs", "list", *where).stdout
     assert good.name in listed
     assert "50 of 1000 failed" in " ".join(listed.split()) or "49 of 1000 failed" in " ".join(listed.split())
     assert "not finished" in listed
-    assert "web-node-leaves" in _lab("show", "good", *where).stdout
-    compared = " ".join(_lab("compare", "good", "bad", *where).stdout.split())
+    assert "web-node-leaves" in lab("runs", "show", "good", *where).stdout
+    compared = " ".join(lab("runs", "compare", "good", "bad", *where).stdout.split())
     assert "99 % answered in" in compared
     assert "broken:" in compared
     assert bad.name[:16] in compared
@@ -89,11 +86,11 @@ def test_a_run_that_is_not_there_is_said(tmp_path: Path, arguments: tuple[str, .
     _kept(tmp_path, "good", fails=False)
     (tmp_path / "20990101T000000Z-broken").mkdir()
     (tmp_path / "20990101T000000Z-broken/run.json").write_text("{}", encoding="utf-8")
-    done = _lab(*arguments, "--runs", str(tmp_path))
+    done = lab("runs", *arguments, "--runs", str(tmp_path))
     assert done.returncode == 2
     assert said in done.stderr
 
 
 def test_without_runs_it_says_how_to_make_one(tmp_path: Path) -> None:
-    done = _lab("show", "--runs", str(tmp_path))
+    done = lab("runs", "show", "--runs", str(tmp_path))
     assert (done.returncode, "lab chaos run web-node-dies" in done.stderr) == (2, True)

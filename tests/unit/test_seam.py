@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +28,8 @@ from lab.progress import Silent
 from lab.testing import plugin
 from lab.topology import parse, placement, schema
 from lab.topology.cluster import cluster_model
+from tests.unit.sources import nodes
+from tests.unit.stranger import NAME, Stranger, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,7 @@ OPTIONAL = ["Images", "Notes", "NetworkTools", "Logs", "Consoles", "Shells", "En
 
 def _imports(path: Path) -> Iterator[str]:
     """The modules that a file imports, those of type checking too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom):
             yield node.module or ""
             yield from (f"{node.module}.{name.name}" for name in node.names)
@@ -86,8 +85,7 @@ def test_only_the_command_line_and_its_own_folder_import_a_backend() -> None:
 def test_no_backend_knows_the_client_by_its_role() -> None:
     found = {}
     for path in sorted((LAB / "backends").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == "client"]
+        lines = [node.lineno for node in nodes(path) if isinstance(node, ast.Constant) and node.value == "client"]
         if lines:
             found[path.name] = lines
     assert found == {}
@@ -137,88 +135,18 @@ def test_a_fault_needs_notes() -> None:
     assert status(bare).ready
 
 
-STRANGER = '''
-"""A backend that the lab knows nothing of: nodes in a file."""
-
-import atexit
-import pickle
-from pathlib import Path
-
-from lab.backends.kinds import BackendKind, Settings
-from lab.backends.memory import MemoryBackend
-from lab.host.findings import Finding
-
-
-class Drawer(Settings):
-    """Where it keeps them."""
-
-    folder: str
-    host: str = ""
-
-
-class DrawerBackend(MemoryBackend):
-    """Plain values, written down when the command ends."""
-
-    name = "chest-of-drawers"
-
-
-class DrawerKind(BackendKind):
-    """One folder, one entry point."""
-
-    settings = Drawer
-    description = "the chest, for 'backend: chest-of-drawers'"
-
-    def open(self, cluster, settings):
-        file = Path(settings.folder) / cluster
-        made = pickle.loads(file.read_bytes()) if file.exists() else DrawerBackend(cluster)
-        atexit.register(lambda: file.write_bytes(pickle.dumps(made)))
-        return made
-
-    def findings(self):
-        return [Finding("chest", good=True, detail="stands here")]
-'''
-NAME = "chest-of-drawers"
-ENTRY = f"[{kinds.GROUP}]\n{NAME} = strangers_lab:DrawerKind\nbroken = no_such_module:Kind\nodd = json:JSONDecoder\n"
-TOPOLOGY = "name: own\nbackend: chest-of-drawers\nchest-of-drawers: {{folder: {}}}\nweb: {{count: 2}}\n"
-
-
-class Stranger:
-    """Another package, as pip would have installed it, and the lab beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.site, self.folder = folder / "site", folder / "work"
-        info = self.site / "strangers_lab-1.0.dist-info"
-        for made in (self.site / "strangers_lab", info, self.folder, folder / "chest"):
-            made.mkdir(parents=True)
-        (self.site / "strangers_lab" / "__init__.py").write_text(STRANGER, encoding="utf-8")
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers-lab\nVersion: 1.0\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(ENTRY, encoding="utf-8")
-        self.topology = self.folder / "cluster.yaml"
-        self.topology.write_text(TOPOLOGY.format(folder / "chest"), encoding="utf-8")
-
-    def lab(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """The command, where no Docker engine answers."""
-        way = os.pathsep.join([str(LAB.parent), str(self.site)])
-        told = {**os.environ, "PYTHONPATH": way, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
-        program = [sys.executable, "-c", "from lab.cli.main import main; main()", *argv]
-        done = subprocess.run(
-            program, cwd=self.folder, env=told, capture_output=True, text=True, check=False, timeout=120
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-
 @pytest.fixture
-def stranger(tmp_path: Path) -> Stranger:
-    """A backend of another package."""
-    return Stranger(tmp_path)
+def stranger(tmp_path: Path) -> Iterator[Stranger]:
+    """A backend of another package, installed as long as the test takes."""
+    with installed(tmp_path) as package:
+        yield package
 
 
 def test_a_third_backend_is_one_folder_and_one_entry_point(stranger: Stranger) -> None:
-    made = stranger.lab("up")
+    made = stranger.process("up")
     assert made.returncode == 0, made.stderr
     assert "cluster own on chest-of-drawers, debian: ready" in made.stdout
-    found = json.loads(stranger.lab("status", "--json").stdout)
+    found = json.loads(stranger.process("status", "--json").stdout)
     assert (found["backend"], found["ready"]) == (NAME, True)
     assert [node["name"] for node in found["nodes"]] == ["client", "web1", "web2"]
     assert stranger.lab("kill", "web1").returncode == 0

@@ -15,12 +15,14 @@ from lab_node.volumes import rules
 from lab_node.volumes.glusterd import parsed
 from lab_node.volumes.rules import Brick, Loss, Volume
 from tests.unit.gluster_model import NAME, OPTIONS, SIZE, Cluster
+from tests.unit.thorough import part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-STEPS = settings(max_examples=400, stateful_step_count=50, deadline=None, report_multiple_bugs=False)
+pytestmark = pytest.mark.usefixtures("unmeasured")
+STEPS = settings(max_examples=part(400), stateful_step_count=50, report_multiple_bugs=False)
 
 
 def test_nothing_is_lost_or_made_over_what_exists_and_all_becomes_well() -> None:

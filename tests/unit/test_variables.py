@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit import sources
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 EMPTY = frozenset({"asked", "found", "given", "here", "it", "kept", "made", "said", "seen", "told", "wanted"})
@@ -17,9 +19,9 @@ EMPTY = frozenset({"asked", "found", "given", "here", "it", "kept", "made", "sai
 FILES = [path for folder in ("lab", "images") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def empty(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def empty(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of each definition without a noun."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.arg):
             name = node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -36,11 +38,11 @@ def empty(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_names_are_nouns(path: Path) -> None:
-    assert list(empty(ast.parse(path.read_text(encoding="utf-8")))) == []
+    assert list(empty(sources.nodes(path))) == []
 
 
 @pytest.mark.parametrize(
     "text", ["found = 1", "def f(told): ...", "lambda asked: 1", "self._said = 1", "def kept(): ...", "seen: int"]
 )
 def test_an_empty_name_is_recognized(text: str) -> None:
-    assert list(empty(ast.parse(text)))
+    assert list(empty(ast.walk(ast.parse(text))))

@@ -14,10 +14,11 @@ import pytest
 from lab import assets
 from lab.chaos import load
 from lab.evidence.promises import promise, promises
+from tests.unit import sources
 from tests.unit.words import prose, quaint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "lab"
@@ -43,9 +44,9 @@ OLD = (
 )
 
 
-def _messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _messages(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and text of each docstring, and of each string in the arguments of an error."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
             yield node.body[0].lineno, text
         elif isinstance(node, ast.Call):
@@ -74,7 +75,7 @@ FILES = [
 @pytest.mark.parametrize("name", FILES)
 def test_messages_docstrings_and_comments_are_plain(name: str) -> None:
     source = (ROOT / name).read_text(encoding="utf-8")
-    texts = [*_messages(ast.parse(source)), *_comments(source)]
+    texts = [*_messages(sources.nodes(ROOT / name)), *_comments(source)]
     assert [(line, quaint(text), text) for line, text in texts if quaint(text)] == []
 
 
@@ -116,5 +117,5 @@ def test_an_old_message_would_be_found(text: str) -> None:
 
 def test_both_kinds_of_text_are_read() -> None:
     source = '"""Module."""\ndef f():\n    raise SpecError(f"{x} one", next_step="two")\n'
-    assert [text for _, text in _messages(ast.parse(source))] == ["Module.", " one", "two"]
+    assert [text for _, text in _messages(ast.walk(ast.parse(source)))] == ["Module.", " one", "two"]
     assert len(FILES) > 200

@@ -12,12 +12,13 @@ BANNED = (
     r"nobody", r"anybody", r"somebody", r"makes one", r"is no path", r"forgives", r"be had", r"what asks",
     r"what became", r"faults? are on", r"something is not well", r"be it",
 )  # fmt: skip
+ANY = re.compile(rf"\b({'|'.join(BANNED)})\b")
 
 
 def quaint(text: str) -> list[str]:
     """The banned phrases of a text."""
     words = " ".join(re.sub(r"[^a-z' -]", " ", text.lower()).split())
-    return [phrase for phrase in BANNED if re.search(rf"\b{phrase}\b", words)]
+    return [phrase for phrase in BANNED if re.search(rf"\b{phrase}\b", words)] if ANY.search(words) else []
 
 
 def prose(page: str) -> str:
