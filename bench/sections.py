@@ -15,6 +15,7 @@ from bench import (
     live_page,
     mail,
     mysql,
+    rest,
     scale,
     shell,
     sites,
@@ -58,6 +59,7 @@ class Section:
 SECTIONS = {
     "cold": Section("From a fresh clone", 1, lambda _: cold.run(), look=False),
     "lifecycle": Section("Up, down, status", 5, lifecycle.run, lifecycle.look, takes=40),
+    "rest": Section("At rest", 3, shared=rest.measure, takes=40),
     "traffic": Section("Requests a second", 5, shared=traffic.run, takes=15),
     "failover": Section("Out of the pool and back, and the VIP", 5, shared=failover.run, takes=45),
     "evidence": Section("What measuring costs, and how far it can be trusted", 5, shared=evidence.run, takes=40),
