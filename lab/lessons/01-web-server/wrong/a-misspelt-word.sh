@@ -5,4 +5,4 @@
 echo "Lisen 80" > /etc/lab/httpd.conf
 supervisorctl -c /etc/lab/supervisord.conf stop httpd > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start httpd || true
-sleep 8
+until supervisorctl -c /etc/lab/supervisord.conf status httpd | grep -q FATAL; do sleep 0.2; done

@@ -5,4 +5,4 @@
 printf '[mariadbd]\ndatadirectory = /var/lib/mysql/data\n' > /etc/lab/my.cnf
 supervisorctl -c /etc/lab/supervisord.conf stop mariadbd > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start mariadbd || true
-sleep 8
+until supervisorctl -c /etc/lab/supervisord.conf status mariadbd | grep -q FATAL; do sleep 0.2; done

@@ -6,4 +6,4 @@
 echo 'PermitRootLogins no' >> /etc/lab/sshd_config
 supervisorctl -c /etc/lab/supervisord.conf stop sshd > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start sshd || true
-sleep 8
+until supervisorctl -c /etc/lab/supervisord.conf status sshd | grep -q FATAL; do sleep 0.2; done

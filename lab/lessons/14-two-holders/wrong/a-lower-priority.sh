@@ -5,4 +5,4 @@
 sed -i 's/priority .*/priority 50/' /etc/lab/keepalived.conf
 supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start keepalived || true
-sleep 6
+until [ "$(ip -4 -o address show dev eth0 | wc -l)" -gt 1 ]; do sleep 0.2; done
