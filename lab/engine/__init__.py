@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,19 @@ NOBODY = ("Connection refused", "No such file or directory", "FileNotFoundError"
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
-class _Limited(docker.APIClient):
+class _Client(docker.APIClient):
+    """A client that knows the last answer that was begun as a stream in this thread, by which it can be closed."""
+
+    begun = threading.local()
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        answer = super().send(request, **options)
+        if options.get("stream"):
+            self.begun.answer = answer
+        return answer
+
+
+class _Limited(_Client):
     """A client that applies its limit to streamed requests as well, for which docker-py sets none."""
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -39,7 +52,7 @@ class _Limited(docker.APIClient):
 
 
 def connect(
-    seconds: int = REQUEST_SECONDS, version: str = "auto", kind: type[docker.APIClient] = docker.APIClient
+    seconds: int = REQUEST_SECONDS, version: str = "auto", kind: type[docker.APIClient] = _Client
 ) -> docker.APIClient:
     """A client of the engine.
 
@@ -105,6 +118,23 @@ def connected(seconds: int, version: str = "auto") -> Iterator[docker.APIClient]
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """Closes the answer to a stream that could not be begun, as of a container that has just gone.
+
+    docker-py drops it then, and with it an open connection, until the interpreter looks for cycles.
+    """
+    _Client.begun.answer = None
+    try:
+        yield
+    except BaseException:
+        if _Client.begun.answer is not None:
+            _Client.begun.answer.close()
+        raise
+    finally:
+        _Client.begun.answer = None
 
 
 def ended(stream: CancellableStream[Any]) -> bool:

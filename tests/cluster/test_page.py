@@ -16,6 +16,7 @@ from lab.evidence.stalls import stalled
 from lab.faults import present
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
+from lab.page.security import Tokens
 from lab.progress import Silent
 from lab.topology import load
 from tests.browser import browsing
@@ -149,19 +150,23 @@ def test_two_viewers_see_another_primary_and_agree(
 
 
 def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
-    cluster: LabCluster, page: Served, monkeypatch: pytest.MonkeyPatch
+    cluster: LabCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What a `lab page` does for hours: nobody looks, and somebody does. Unread logs leave nothing open."""
-    collector, nodes, opened = page.page.collector, len(cluster.plan.nodes), []
+    """What a `lab page` does for hours: it is left alone, and looked at again. Its followed logs leave nothing open."""
+    nodes, opened = len(cluster.plan.nodes), []
     monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 0.3)
+    cluster.until("the pages before to have ended", 10, lambda: not _followers())
     gc.collect()
     gc.disable()  # what only a search for cycles closes counts as open
     try:
-        for _ in range(TURNS):
-            page.get("/state")
-            cluster.until("all logs to be followed", 15, lambda: _followers() == nodes)
-            cluster.until("nobody to look", 10, lambda: collector.idle and not _followers())
-            opened.append(sockets())
+        # With tokens of its own: the windows of the tests before find its port, and may not look.
+        tokens = Tokens("another-token-that-changes", "another-token-that-reads")
+        with served(cluster.backend, cluster.spec, folder=tmp_path, tokens=tokens) as page:
+            for _ in range(TURNS):
+                page.get("/state", tokens.read)
+                cluster.until("all logs to be followed", 15, lambda: _followers() == nodes)
+                cluster.until("none to be", 10, lambda: page.page.collector.idle and not _followers())
+                opened.append(sockets())
     finally:
         gc.enable()
     assert opened[-1] < opened[0] + nodes, f"{nodes} followed logs; open after each turn: {opened}"

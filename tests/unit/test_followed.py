@@ -17,6 +17,7 @@ from docker.types.daemon import CancellableStream
 from lab import engine
 from lab.backends.docker.backend import DockerBackend
 from lab.backends.followed import Followed
+from lab.errors import BackendError
 from lab.page.listening import LogFollower
 from tests.descriptors import sockets
 from tests.unit.live_page import until
@@ -44,13 +45,11 @@ class Engine(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
     def do_GET(self) -> None:
+        if "golden-gone/json" in self.path:
+            self._answer(404, b'{"message": "No such container"}')
+            return
         if "/logs?" not in self.path:
-            body = b'{"ApiVersion": "1.41", "Config": {"Tty": false}}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self._answer(200, b'{"ApiVersion": "1.41", "Config": {"Tty": false}}')
             return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
@@ -59,6 +58,13 @@ class Engine(http.server.BaseHTTPRequestHandler):
         self._follow(1)
         self.connection.recv(1)  # until the other side has gone
         self.close_connection = True
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def finish(self) -> None:
         super().finish()
@@ -152,6 +158,17 @@ def test_a_followed_log_that_nobody_reads_on_is_closed(backend: DockerBackend, r
         del lines
         opened.append(_settled())
     assert opened[-1] <= opened[0], opened
+
+
+@pytest.mark.usefixtures("_uncollected")
+def test_a_log_of_a_node_that_has_just_gone_leaves_nothing_open(backend: DockerBackend) -> None:
+    """As while a cluster is removed under its live page."""
+    opened = []
+    for _ in range(6):
+        with pytest.raises(BackendError, match="No such container"):
+            next(backend.logs("gone", follow=True))
+        opened.append(_settled())
+    assert opened[-1] <= opened[1], opened
 
 
 @pytest.mark.usefixtures("_uncollected")

@@ -304,7 +304,7 @@ class DockerBackend:
             return iter(self.api.logs(self._id(node), tail=count).decode(errors="replace").splitlines())
 
     def _stream(self, node: str, count: Literal["all"] | int) -> CancellableStream[bytes]:
-        with engine.asking(f"reading the log of {node}", node):
+        with engine.asking(f"reading the log of {node}", node), engine.beginning():
             return self.api.logs(self._id(node), stream=True, follow=True, tail=count)
 
     def shell(self, node: str, argv: Sequence[str], *, terminal: bool) -> list[str]:
