@@ -20,7 +20,7 @@ from lab.topology import Placement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.backends import Backend
+    from lab.backends.base import Backend
     from lab.testing import LabCluster
 
 ALL_SHARE = 8.0
@@ -63,10 +63,10 @@ class Sample:
         """% of a core since an earlier sample, by program; "" is all of the node."""
         (since, before), (now, after) = earlier.end, self.begin
         found: dict[str, float] = defaultdict(float)
-        for (pid, name), used in self.processes.items():
-            found[name] += 100 * (used - earlier.processes.get((pid, name), used)) / (now - since)
-        known = before is not None and after is not None
-        return dict(found) | {"": 100 * (after - before) / (now - since) if known else sum(found.values())}
+        for (pid, name), seconds in self.processes.items():
+            found[name] += 100 * (seconds - earlier.processes.get((pid, name), seconds)) / (now - since)
+        used = None if before is None or after is None else 100 * (after - before) / (now - since)
+        return dict(found) | {"": sum(found.values()) if used is None else used}
 
 
 def measure(cluster: LabCluster, runs: int) -> list[Figure]:
