@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import http.server
 import socketserver
@@ -34,7 +35,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
     """As much of an engine as a followed log asks for: its log has one line, and goes on without another."""
 
     protocol_version = "HTTP/1.1"
-    following = 0
+    following, followed = 0, False
     lock = threading.Lock()
 
     def address_string(self) -> str:
@@ -51,11 +52,12 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if "/logs?" not in self.path:
             self._answer(200, b'{"ApiVersion": "1.41", "Config": {"Tty": false}}')
             return
+        self.followed = True
+        self._follow(1)
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.write(b"%x\r\n%s\r\n" % (len(FRAME), FRAME))
-        self._follow(1)
         self.connection.recv(1)  # until the other side has gone
         self.close_connection = True
 
@@ -67,9 +69,10 @@ class Engine(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def finish(self) -> None:
-        super().finish()
+        with contextlib.suppress(OSError):  # the other side has gone
+            super().finish()
         self.connection.close()
-        if self.close_connection and "/logs?" in self.path:
+        if self.followed:
             self._follow(-1)
 
     @classmethod
