@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import BackendError, LabError, NotReady, SpecError
@@ -101,13 +100,19 @@ class Attempt:
 
     def _answer(self, check: Question, within: float) -> CheckOutcome:
         """The answer of one check: green at any time within the limit, else that at its end."""
+        last = unknown("no check was made")
+
+        def ask() -> CheckOutcome:
+            nonlocal last
+            last = check.ask(self.scene)
+            return last
+
         try:
             if not within:
-                return check.ask(self.scene)
-            what = "the check to be green"
-            return self.backend.clock.until(what, within, partial(check.ask, self.scene), lambda one: one.green)
+                return ask()
+            return self.backend.clock.until("the check to be green", within, ask, lambda one: one.green)
         except NotReady:
-            return check.ask(self.scene)
+            return last
         except LabError as error:
             return unknown(error.what)
 

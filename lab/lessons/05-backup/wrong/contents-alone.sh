@@ -1,0 +1,7 @@
+# task: files
+# node: backup1
+# hint: differs
+# from: solved
+# The contents, as root's files of this moment.
+rm -rf /var/lib/backup/files
+cp -r /srv/www /var/lib/backup/files
