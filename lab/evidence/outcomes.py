@@ -179,5 +179,11 @@ def kinds() -> Mapping[str, CheckKind]:
     return KINDS
 
 
-MODULES = ("lab.evidence.effects", "lab.evidence.pages", "lab.services.effects", "lab.services.trials")
+MODULES = (
+    "lab.evidence.effects",
+    "lab.evidence.file_writes",
+    "lab.evidence.pages",
+    "lab.services.effects",
+    "lab.services.trials",
+)
 """Where kinds of checks are declared."""

@@ -154,7 +154,7 @@ def outage(scene: Scene, check: OutageCheck) -> CheckOutcome:
         clock.until("the first answers", RETURN_SECONDS, run.count, lambda count: count >= FIRST_ANSWERS)
         injected = broken(scene, check.fault, check.target)
         try:
-            _wait(clock.limit(check.seconds))
+            lasting(clock.limit(check.seconds))
         finally:
             injected.heal()
         back = _until_served(scene, run, check.returns)
@@ -174,7 +174,7 @@ def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injec
     return inject(scene.backend, fault({"kind": fault_kind, "nodes": nodes, **settings}))
 
 
-def _wait(seconds: float) -> None:
+def lasting(seconds: float) -> None:
     """Lets a fault last: nothing is awaited."""
     time.sleep(seconds)
 

@@ -134,7 +134,8 @@ def _texts(subject: Attempt) -> Iterator[str]:
 
 def _mounts(subject: Attempt) -> list[str]:
     """The folders where a shared volume is mounted on a node of the lesson."""
-    lists = [file.text for node in subject.scene.plan.nodes for file in node.files if file.path == MOUNTS]
+    files = [file for node in subject.scene.plan.nodes for file in (*node.files, *node.withheld)]
+    lists = [file.text for file in files if file.path == MOUNTS]
     return [f"{line.split()[1]}/" for text in lists for line in text.splitlines() if line]
 
 

@@ -1,0 +1,188 @@
+"""A check of files on a shared filesystem: a node writes them one after the other while a fault lasts."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from lab.errors import NotReady
+from lab.evidence import written
+from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
+from lab.evidence.pages import broken, lasting
+from lab.evidence.written import WrittenValue
+
+if TYPE_CHECKING:
+    from lab.evidence.outcomes import CheckOutcome, Scene
+
+WRITE_SECONDS = 20
+STOP_SECONDS = 60.0
+COPY_SECONDS = 60.0
+PROGRAM = r"""
+import hashlib, os, sys, time
+folder, notes = sys.argv[1:]
+os.makedirs(folder)
+number, longest, failed = 0, 0.0, 0
+with open(notes, "a", buffering=1) as sums:
+    while not os.path.exists(notes + ".stop"):
+        number, begun = number + 1, time.monotonic()
+        data = os.urandom(5000)
+        try:
+            with open(f"{folder}/{number}", "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            sums.write(f"{hashlib.sha256(data).hexdigest()}  {number}\n")
+        except OSError:
+            failed += 1
+        longest = max(longest, time.monotonic() - begun)
+        time.sleep(0.05)
+open(notes + ".end", "w").write(f"{longest:.3f} {failed}")
+"""
+
+
+class FileWritesCheck(CheckInput):
+    """Files of a node, each flushed to the disks, before, during and after a fault.
+
+    Attributes:
+        folder: where on the node, such as `/srv/shared`.
+        target: the nodes of the fault, as `lab fault` takes them.
+        asks: the longest time that one write may take, in seconds.
+        seconds: how long the fault lasts.
+        copies: nodes that have each file afterwards, below `brick`.
+        formula: the bound by the person's own values, an expression over the names of `reads`.
+    """
+
+    node: str
+    folder: str
+    fault: str = "pause"
+    target: str
+    seconds: float = Field(15, ge=1, le=60)
+    asks: float = Field(gt=0)
+    copies: list[str] = Field([], description="nodes")
+    brick: str = ""
+    formula: str = ""
+    reads: dict[str, WrittenValue] = Field({}, description="values by name")
+
+
+@kind(
+    "file-writes", FileWritesCheck, ("not-mounted", "refused", "slow", "failed-writes", "lost", "no-copy"), breaks=True
+)
+def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
+    """Writes, injects the fault, reverts it, and compares what is stored with what was written."""
+    writer = FileWriter(scene, request.node, request.folder)
+    if not scene.run(request.node, ["mountpoint", "-q", request.folder]).ok:
+        return red("not-mounted", f"nothing is mounted at {request.folder} of {request.node}")
+    if problem := writer.start():
+        return red("refused", f"{request.node} can't write to {request.folder}: {problem}")
+    try:
+        injected = broken(scene, request.fault, request.target)
+        try:
+            lasting(scene.backend.clock.limit(request.seconds))
+        finally:
+            injected.heal()
+        figures = writer.stop()
+        if figures is None:
+            return red("slow", f"a write had not ended {STOP_SECONDS:g} s after {request.target} was back")
+        return _judged(scene, request, writer, figures)
+    finally:
+        writer.remove()
+
+
+@dataclass(frozen=True)
+class FileWriter:
+    """A program on a node that writes files into a folder of its own until it is stopped."""
+
+    scene: Scene
+    node: str
+    folder: str
+    name: str = dataclasses.field(default_factory=lambda: f"writes-{uuid.uuid4().hex[:8]}")
+
+    @property
+    def place(self) -> str:
+        """The folder of the files."""
+        return f"{self.folder.rstrip('/')}/{self.name}"
+
+    @property
+    def notes(self) -> str:
+        """Where it notes the sums, on the node's own disk."""
+        return f"/var/tmp/{self.name}"  # noqa: S108  in the node, not here
+
+    def run(self, script: str, node: str = "") -> tuple[bool, str]:
+        """A shell script in the node, or another one: whether it succeeded, and its output."""
+        result = self.scene.run(node or self.node, ["sh", "-c", script], WRITE_SECONDS)
+        return result.ok, (result.stdout or result.last_line).strip()
+
+    def start(self) -> str:
+        """Starts it, and waits for the first files; returns the problem, empty where there is none."""
+        program, words = shlex.quote(PROGRAM), f"{shlex.quote(self.place)} {self.notes}"
+        self.run(f"setsid python3 -c {program} {words} > {self.notes}.err 2>&1 &")
+        try:
+            self.scene.backend.clock.until(
+                "the first files",
+                WRITE_SECONDS,
+                lambda: self.run(f"test -s {self.notes}"),
+                lambda answer: answer[0],
+            )
+        except NotReady:
+            return self.run(f"tail -n 1 {self.notes}.err")[1] or "a write does not end"
+        return ""
+
+    def stop(self) -> tuple[float, int, int] | None:
+        """Stops it: the longest write in seconds, the failed ones, the written ones; None where it does not end."""
+        try:
+            _, output = self.scene.backend.clock.until(
+                "the last write",
+                STOP_SECONDS,
+                lambda: self.run(f"touch {self.notes}.stop; cat {self.notes}.end 2> /dev/null"),
+                lambda answer: answer[0],
+            )
+        except NotReady:
+            return None
+        longest, failed = output.split()
+        return float(longest), int(failed), int(self.run(f"wc -l < {self.notes}")[1])
+
+    def complete(self, node: str, place: str) -> bool:
+        """Waits until a node has each file as it was written; whether it did."""
+        sums = self.scene.backend.get(self.node, self.notes) or b""
+        self.scene.backend.put(node, {f"{self.notes}.sums": (sums, 0o600)})
+        script = f"cd {shlex.quote(place)} && sha256sum --check --quiet {self.notes}.sums > /dev/null 2>&1"
+        try:
+            self.scene.backend.clock.until(f"the files on {node}", COPY_SECONDS, lambda: self.run(script, node)[0])
+        except NotReady:
+            return False
+        finally:
+            self.scene.run(node, ["rm", "-f", f"{self.notes}.sums"])
+        return True
+
+    def remove(self) -> None:
+        """Ends it, and removes what it has written."""
+        place, notes = shlex.quote(self.place), self.notes
+        self.run(f"touch {notes}.stop; timeout 10 rm -rf {place}; [ ! -e {notes}.end ] || rm -f {notes} {notes}.*")
+
+
+def _judged(
+    scene: Scene, request: FileWritesCheck, writer: FileWriter, figures: tuple[float, int, int]
+) -> CheckOutcome:
+    longest, failed, count = figures
+    values = written.read(scene.backend, request.reads)
+    bound = written.allowed(request.formula, values)
+    formula = f"{request.formula} = {bound:g} s, with {written.shown(values)}" if bound is not None else ""
+    figure = f"the longest write took {longest:.2f} s, {failed} of {count + failed} failed"
+    if not count:
+        return unknown("nothing was written", figure=figure)
+    if longest > request.asks:
+        return red("slow", f"{figure}; the lesson asks for at most {request.asks:g} s", f"{longest:.2f} s", formula)
+    if failed:
+        return red("failed-writes", f"{figure}; none may", figure, formula)
+    if not writer.complete(request.node, writer.place):
+        return red("lost", f"{request.node} does not have each of {count} files as it was written", figure, formula)
+    for node in request.copies:
+        if not writer.complete(node, f"{request.brick}/{writer.name}"):
+            missing = f"{node} does not have all of {count} files after {COPY_SECONDS:g} s"
+            return red("no-copy", missing, figure, formula)
+    return green(f"{figure}, and each node has all files", figure, formula)
