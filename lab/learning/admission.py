@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 
+OWN, OTHER = "learn", "learn2"
+"""The name of a cluster for lessons, and the next one."""
+
+
 def admit(backend: Backend) -> None:
     """Refuses a cluster that no lesson has made, its kept data included.
 
@@ -20,10 +24,11 @@ def admit(backend: Backend) -> None:
     existing, name = backend.observe(), backend.cluster
     if progress.current(backend) or not (existing.nodes or existing.data):
         return
+    own = OWN if name != OWN else OTHER
     what = f"the cluster '{name}'" if existing.nodes else f"the data of the cluster '{name}', which was kept,"
     raise SpecError(
         f"{what} was made by 'lab up', not by a lesson, which would replace it",
         where=name,
-        next_step="give the lesson a cluster of its own: 'lab learn start 1 --name learn';"
-        " or remove that one: 'lab down --volumes'",
+        next_step=f"'export LAB_NAME={own}' gives lessons a cluster of their own; then the same"
+        " command again; or remove that one: 'lab down --volumes'",
     )

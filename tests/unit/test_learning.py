@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError
 from lab.evidence.outcomes import KINDS, CheckInput, CheckOutcome, Colour, Scene, green, kind, kinds, red, unknown
 from lab.learning import library, page, progress, report, starting
@@ -28,8 +29,6 @@ from lab.topology import load, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from lab.backends.memory import MemoryBackend
 
 HTTPD = "/etc/lab/httpd.conf"
 ANSWERS: dict[str, CheckOutcome] = {}
@@ -198,7 +197,15 @@ def test_a_cluster_that_no_lesson_made_is_refused(known: library.Lesson, memory:
     with pytest.raises(SpecError, match="was made by 'lab up', not by a lesson") as caught:
         starting.start(known, memory, Silent())
     assert caught.value.exit_code == 2
-    assert "--name learn" in caught.value.next_step
+    assert "'export LAB_NAME=learn'" in caught.value.next_step
+
+
+def test_the_refusal_names_another_cluster_than_the_refused_one(known: library.Lesson) -> None:
+    backend = MemoryBackend("learn")
+    up(load(known.topology, name="learn"), backend, Silent())
+    with pytest.raises(SpecError, match="the cluster 'learn' was made by 'lab up'") as caught:
+        starting.start(known, backend, Silent())
+    assert "'export LAB_NAME=learn2'" in caught.value.next_step
 
 
 @pytest.fixture
