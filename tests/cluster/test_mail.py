@@ -29,6 +29,7 @@ pytestmark = pytest.mark.smaller("one node of each role that people use is all i
 
 RATE = 6.0  # messages a second
 SOME = 15
+SUPERVISOR = "supervisorctl -c /etc/lab/supervisord.conf"
 MEGABYTE = 1 << 20
 FILTER = """require ["fileinto", "mailbox"];
 if header :contains "subject" "[class]" { fileinto :create "class"; }
@@ -81,6 +82,23 @@ def test_mail_to_an_alias_arrives(post: Post) -> None:
     subject = _unique("by alias")
     assert post.send("bob", "info", subject=subject)[0] == 250
     assert post.arrived("ann", subject)
+
+
+def test_postfix_ends_with_its_service(cluster: LabCluster, post: Post) -> None:
+    """The script of 'start-fg' left its master behind, which kept the queue from the next one."""
+    node = cluster.require("mail", 1)[0]
+    cluster.run(node, f"{SUPERVISOR} stop postfix")
+    try:
+        assert cluster.run(node, "pgrep -x master").stdout == ""
+    finally:
+        cluster.run(node, f"{SUPERVISOR} start postfix")
+    cluster.until("one master", 30, lambda: cluster.run(node, "pgrep -cx master").stdout == "1\n")
+    cluster.run(node, f"kill -KILL $({SUPERVISOR} pid postfix)")
+    cluster.until("the service after its death", 30, lambda: cluster.run(node, "/usr/lib/lab/ready").ok)
+    assert cluster.run(node, "pgrep -cx master").stdout == "1\n"
+    subject = _unique("after a restart")
+    assert post.send("ann", "bob", subject=subject)[0] == 250
+    assert post.arrived("bob", subject)
 
 
 @pytest.mark.read_only
