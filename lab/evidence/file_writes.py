@@ -88,7 +88,7 @@ def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
         figures = writer.stop()
         if figures is None:
             return red("slow", f"a write had not ended {STOP_SECONDS:g} s after {request.target} was back")
-        return _judged(scene, request, writer, figures)
+        return judged_writes(scene, request, writer, figures)
     finally:
         writer.remove()
 
@@ -165,9 +165,10 @@ class FileWriter:
         self.run(f"touch {notes}.stop; timeout 10 rm -rf {place}; [ ! -e {notes}.end ] || rm -f {notes} {notes}.*")
 
 
-def _judged(
+def judged_writes(
     scene: Scene, request: FileWritesCheck, writer: FileWriter, figures: tuple[float, int, int]
 ) -> CheckOutcome:
+    """The answer by the longest write in seconds, and how many failed and were written."""
     longest, failed, count = figures
     values = written.read(scene.backend, request.reads)
     bound = written.allowed(request.formula, values)

@@ -9,7 +9,7 @@ import pytest
 from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError
-from lab.evidence import written
+from lab.evidence import file_writes, written
 from lab.evidence.load_run import Row
 from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question
 from lab.evidence.pages import OutageCheck, judged_outage
@@ -77,6 +77,7 @@ def _ask(kind: str, told: Mapping[str, Any], **said: Any) -> CheckOutcome:
         ("row", {"statement": "SELECT 1", "prints": "^1$"}, {"mariadb": (0, "1\n")}, ""),
         ("row", {"statement": "SELECT 1", "prints": "^2$"}, {"mariadb": (0, "1\n")}, "other-row"),
         ("row", {"statement": "SELECT 1", "prints": "^2$"}, {"mariadb": (1, "Can't connect to local")}, "no-database"),
+        ("file-writes", {"folder": "/srv", "target": "web2", "asks": 12}, {"mountpoint": (1, "")}, "not-mounted"),
         ("command", {"run": "true"}, {"sh": BackendError("web1 is not running")}, "unknown"),
     ],
 )
@@ -197,6 +198,31 @@ def test_an_outage_has_its_figure_and_its_formula() -> None:
     strict = told.model_copy(update={"failed": 0})
     assert judged_outage(scene, strict, _rows(1.0), injected, back=True).reason == "failed-requests"
     assert judged_outage(scene, told, [], injected, back=True).colour is Colour.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("figures", "sums", "reason"),
+    [
+        ((15.0, 0, 20), 0, "slow"),
+        ((3.0, 1, 20), 0, "failed-writes"),
+        ((3.0, 0, 0), 0, "unknown"),
+        ((3.0, 0, 20), 1, "lost"),
+        ((3.0, 0, 20), 0, ""),
+    ],
+)
+def test_files_that_were_written_while_a_node_hung(
+    monkeypatch: pytest.MonkeyPatch, figures: tuple[float, int, int], sums: int, reason: str
+) -> None:
+    monkeypatch.setattr(file_writes, "COPY_SECONDS", 0)
+    scene = _scene({"sh": (sums, "")})
+    scene.backend.put("web2", {"/options": (b"network.ping-timeout=7\n", 0o644)})
+    timeout = WrittenValue(node="web2", path="/options", pattern=r"ping-timeout=(\d+)")
+    check = file_writes.FileWritesCheck(
+        node="web1", folder="/srv", target="web2", asks=12, copies=["web2"], formula="2 * t", reads={"t": timeout}
+    )
+    outcome = file_writes.judged_writes(scene, check, file_writes.FileWriter(scene, "web1", "/srv"), figures)
+    assert outcome.reason == reason, outcome
+    assert outcome.formula == ("" if reason == "unknown" else "2 * t = 14 s, with t = 7")
 
 
 @pytest.mark.parametrize(
