@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STATEMENT_SECONDS = 20
 SEND = (
     'printf \'From: %s\\nTo: %s\\nSubject: %s\\n\\nHello.\\n\' "$2" "$3" "$4" |'
-    ' curl -sS --max-time 20 --url "$1" --mail-from "$2" --mail-rcpt "$3" --upload-file -'
+    ' curl -sS --max-time 20 --crlf --url "$1" --mail-from "$2" --mail-rcpt "$3" --upload-file -'
 )
 WRITES_SECONDS = 60.0
 
