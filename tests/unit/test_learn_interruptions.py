@@ -86,18 +86,18 @@ def test_an_interrupted_catch_up_is_continued() -> None:
 
 def test_catch_up_where_that_lesson_was_started_reverts_faults_and_begins_with_empty_nodes() -> None:
     backend = MemoryBackend("golden")
-    attempt = starting.start(lesson(1), backend, Silent())
+    attempt = starting.start(lesson(3), backend, Silent())
     progress.keep(backend, replace(attempt.progress, broken=True))
     backend.stop("web1")
     fault = {"kind": "stop", "nodes": ["web1"]}
     backend.note("fault-12345678", json.dumps({"fault": fault, "begun": 1.0, "facts": {}, "proof": ""}))
     assert [injected.mark for injected in present(backend)] == ["12345678"]
     backend.done.clear()
-    starting.catch_up(3, backend, Silent())
+    starting.catch_up(4, backend, Silent())
     assert present(backend) == []
     assert backend.done.index("start web1") < backend.done.index("remove web1"), "the fault was reverted first"
     assert "clear volumes=True" in backend.done
-    assert not progress.read(backend, "01-web-server").broken
+    assert not progress.read(backend, "03-http-lb").broken
 
 
 def test_a_lesson_stays_noted_where_up_falls_back_to_another_family(monkeypatch: pytest.MonkeyPatch) -> None:
