@@ -54,7 +54,7 @@ def begun() -> Interrupted:
     "verb",
     [
         lambda backend: starting.start(lesson(3), backend, Silent()),
-        lambda backend: starting.catch_up(3, backend, Silent()),
+        lambda backend: starting.catch_up(2, backend, Silent()),
         lambda backend: starting.reset(backend, Silent()),
     ],
     ids=["start", "catch-up", "reset"],
@@ -77,27 +77,27 @@ def test_an_interrupted_catch_up_is_continued() -> None:
     backend = Interrupted("golden")
     backend.at = "create"
     with pytest.raises(KeyboardInterrupt):
-        starting.catch_up(3, backend, Silent())
+        starting.catch_up(2, backend, Silent())
     assert progress.current(backend) == "01-web-server"
     backend.at = ""
-    assert starting.catch_up(3, backend, Silent()).number == 1
+    assert starting.catch_up(2, backend, Silent()).number == 1
     assert backend.observe().nodes
 
 
 def test_catch_up_where_that_lesson_was_started_reverts_faults_and_begins_with_empty_nodes() -> None:
     backend = MemoryBackend("golden")
-    attempt = starting.start(lesson(3), backend, Silent())
+    attempt = starting.start(lesson(1), backend, Silent())
     progress.keep(backend, replace(attempt.progress, broken=True))
     backend.stop("web1")
     fault = {"kind": "stop", "nodes": ["web1"]}
     backend.note("fault-12345678", json.dumps({"fault": fault, "begun": 1.0, "facts": {}, "proof": ""}))
     assert [injected.mark for injected in present(backend)] == ["12345678"]
     backend.done.clear()
-    starting.catch_up(4, backend, Silent())
+    starting.catch_up(2, backend, Silent())
     assert present(backend) == []
     assert backend.done.index("start web1") < backend.done.index("remove web1"), "the fault was reverted first"
     assert "clear volumes=True" in backend.done
-    assert not progress.read(backend, "03-http-lb").broken
+    assert not progress.read(backend, "01-web-server").broken
 
 
 def test_a_lesson_stays_noted_where_up_falls_back_to_another_family(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def _tags(found: list[Block]) -> set[str]:
     return {str(one[0]) for one in lists}.union(*(_tags(one[1:]) for one in lists))
 
 
-def _prose(block: Any) -> str:
+def _prose(block: Block) -> str:
     """The text of a block or of several, without code."""
     if isinstance(block, str):
         return block
