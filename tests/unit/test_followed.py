@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINE = b"haproxy | 10.90.0.81:4000 site site/web1 0/0/0/1/1 200 120\n"
+OWN = "followed"  # nodes of these tests alone: pages of others may follow logs in this process
 FRAME = struct.pack(">BxxxL", 1, len(LINE)) + LINE
 
 
@@ -178,16 +179,16 @@ def test_a_log_of_a_node_that_has_just_gone_leaves_nothing_open(backend: DockerB
 def test_followers_of_logs_end_at_once_and_hear_no_line_twice(backend: DockerBackend) -> None:
     listener, opened = LogFollower(backend), []
     for _ in range(4):
-        listener.want(["web1", "http-lb1"])
+        listener.want([f"{OWN}1", f"{OWN}2"])
         until("both to be followed", lambda: Engine.following == 2)
-        listener.want(["web1"])
+        listener.want([f"{OWN}1"])
         until("one of them", lambda: Engine.following == 1)
         listener.want([])
         until("none", lambda: not Engine.following and not _followers())
         opened.append(_settled())
     assert opened[-1] <= opened[1], opened  # the second time is the first at which connections are kept
-    assert listener.requests() == {"web1": {"web1": 1}, "http-lb1": {"web1": 1}}
-    listener.want(["web1", "http-lb1"])
+    assert listener.requests() == {f"{OWN}1": {"web1": 1}, f"{OWN}2": {"web1": 1}}
+    listener.want([f"{OWN}1", f"{OWN}2"])
     listener.end()
     assert not _followers()
 
@@ -195,7 +196,7 @@ def test_followers_of_logs_end_at_once_and_hear_no_line_twice(backend: DockerBac
 @pytest.mark.usefixtures("_uncollected")
 def test_many_threads_may_say_what_is_followed(backend: DockerBackend) -> None:
     """Those of the page's buttons do, beside its collector."""
-    listener, nodes = LogFollower(backend), [f"web{number}" for number in range(8)]
+    listener, nodes = LogFollower(backend), [f"{OWN}{number}" for number in range(8)]
 
     def say() -> None:
         for number in range(30):
@@ -213,7 +214,7 @@ def test_many_threads_may_say_what_is_followed(backend: DockerBackend) -> None:
 
 
 def _followers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("page log")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith(f"page log {OWN}")]
 
 
 if TYPE_CHECKING:
