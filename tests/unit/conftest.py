@@ -67,9 +67,8 @@ def _own_folders(request: pytest.FixtureRequest, _homes: Iterator[Path], monkeyp
 
 @pytest.fixture
 def bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pytest that the test starts loads the plugins that it is told to, and is not measured."""
+    """A pytest that the test starts loads the plugins that it is told to, and no others."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

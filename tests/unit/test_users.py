@@ -151,7 +151,6 @@ def test_a_file_that_lacks_the_running_clusters_users_is_refused(file: Path) -> 
 def test_five_changes_at_once_are_all_made(file: Path) -> None:
     """Each reads the file under the cluster's lock; here no engine answers, so the file is all that changes."""
     nowhere = os.environ | {"DOCKER_HOST": f"unix://{file.parent}/none.sock"}
-    nowhere.pop("COVERAGE_PROCESS_CONFIG", None)  # what one does is measured by the other tests
     line = [str(LAB), "user", "add", "--file", str(file), "--key", KEY]
     begun = [
         subprocess.Popen([*line, f"p{number}"], env=nowhere, stdout=-1, stderr=-1, text=True) for number in range(5)
