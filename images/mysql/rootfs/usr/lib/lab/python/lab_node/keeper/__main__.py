@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from . import doors, settings, wire
+from . import doors, ending, settings, wire
 from .galera import Galera
 from .keeper import Keeper
 from .rules import Role
@@ -64,6 +64,7 @@ class Endpoints:
 
 def main() -> None:
     """Runs until SIGTERM."""
+    ending.end_with_any_thread()
     config = settings.read()
     Path("/run/lab").mkdir(exist_ok=True)
     Path(wire.CONTROL).unlink(missing_ok=True)
@@ -78,10 +79,10 @@ def main() -> None:
     for door in opened:
         threading.Thread(target=door.serve_forever, daemon=True).start()
 
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    asked_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
     threading.Thread(target=keeper.run, daemon=True).start()
-    ending.wait()
+    asked_to_end.wait()
     keeper.stop()
     sys.stdout.flush()
     os._exit(0)
