@@ -41,3 +41,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before any is deselected: a marker without a reason ends the run, and what needs no shared cluster is marked."""
     markers.check(items)
     markers.set_apart(items)
+    # The longest first: where several processes run tests, none has a lesson left when the others are done.
+    items.sort(key=lambda item: item.get_closest_marker("lesson") is None)
