@@ -6,6 +6,7 @@ are never stretched.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -17,8 +18,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
+SLICE_SECONDS = 1.0
 FEWEST = 10  # minimum number of requests
 TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
+
+
+def wait(seconds: float, ended: threading.Event | None = None) -> None:
+    """Waits for `seconds`, or until `ended`, as short waits one after the other.
+
+    A signal that arrives while the interpreter begins a wait is handled at the end of that wait: in a single one,
+    Ctrl-C would have no effect for `seconds`.
+    """
+    event = ended or threading.Event()
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0 and not event.wait(min(left, SLICE_SECONDS)):
+        pass
 
 
 @dataclass(frozen=True)

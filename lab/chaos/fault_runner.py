@@ -8,6 +8,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
+from lab import clock
 from lab.errors import LabError
 from lab.evidence.verdicts import FaultEvent
 from lab.faults import fault, inject, targets
@@ -95,4 +96,4 @@ class FaultRunner:
 
     def _wait_until(self, moment: float) -> None:
         """Waits until a time of the schedule, or until the run ends."""
-        self._ended.wait(max(0.0, self._begun + moment - time.time()))
+        clock.wait(self._begun + moment - time.time(), self._ended)

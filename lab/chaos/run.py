@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lab import clock
 from lab.chaos.fault_runner import FaultRunner
 from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
@@ -211,7 +212,7 @@ def _run_faults(runner: FaultRunner, begun: float, ends: float, stage: Stage, pl
     if not stage.stop.is_set():
         ready.nodes(stage.backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
         settled = time.time() + stage.backend.clock.limit(SETTLE_SECONDS)
-        stage.stop.wait(max(0.0, max(ends, settled) - time.time()))
+        clock.wait(max(ends, settled) - time.time(), stage.stop)
     if stage.stop.is_set():
         raise LabError("the run was ended before the end of its scenario; its faults are reverted")
 

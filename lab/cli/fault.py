@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -190,6 +189,7 @@ def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None,
     """Chooses the nodes, injects the fault, and reverts it after `span`, if given."""
     import random
 
+    from lab.clock import wait
     from lab.faults import fault as build
     from lab.faults import inject, targets
     from lab.topology import units
@@ -211,5 +211,5 @@ def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None,
         return
     with inject(backend, injection) as injected:
         print(f"{injection}: {injected.proof}", flush=True)
-        threading.Event().wait(seconds)
+        wait(seconds)
     print(f"{injection}: reverted")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from lab import clock
 from lab.evidence import probes, written
 from lab.evidence.load_run import CLIENT, LoadRun, Stream
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
@@ -176,7 +177,7 @@ def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injec
 
 def lasting(seconds: float) -> None:
     """Lets a fault last: nothing is awaited."""
-    time.sleep(seconds)
+    clock.wait(seconds)
 
 
 def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:

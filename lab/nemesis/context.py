@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lab import clock
 from lab.evidence.verdicts import FaultEvent
 from lab.faults import inject
 
@@ -38,7 +38,7 @@ class RoundContext:
 
     def wait(self, seconds: float) -> None:
         """Waits for the duration of a fault."""
-        threading.Event().wait(seconds)
+        clock.wait(seconds)
 
     @contextmanager
     def broken(self, fault: Fault) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from lab import clock
 from lab.evidence import written
 from lab.evidence.checks import judged
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
@@ -150,4 +151,4 @@ def _until_awake(scene: Scene, injected: Injected) -> None:
 
 def _pause(scene: Scene, seconds: float) -> None:
     """Lets the cluster be measured for a while: nothing is awaited."""
-    time.sleep(scene.backend.clock.limit(seconds))
+    clock.wait(scene.backend.clock.limit(seconds))
