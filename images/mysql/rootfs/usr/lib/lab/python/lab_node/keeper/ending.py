@@ -1,4 +1,4 @@
-"""The end of a keeper by an error that nobody expected."""
+"""The end of a keeper by an unexpected error."""
 
 from __future__ import annotations
 
