@@ -57,6 +57,11 @@ class Galera(Base):
         }  # fmt: skip
 
     @property
+    def serves(self) -> bool:
+        """Whether this is the node to write to, in touch with a majority, and its database answers."""
+        return super().serves and self._component
+
+    @property
     def fresh(self) -> bool:
         """Whether this is another node of the component, and has all that it was sent."""
         return self.role is Role.REPLICA and self._component
