@@ -1,7 +1,11 @@
-"""The live page: what it costs with 18 nodes and three viewers at rest, its weight, and how soon it shows something."""
+"""The live page: what it costs with 18 nodes and three viewers at rest, its weight, and how soon it shows something.
+
+How soon a dead node is red counts from its end by the engine's own note, to the moment at which the browser draws it.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -14,6 +18,8 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from bench.figures import Figure, figure
+from lab.backends.docker import container
+from lab.backends.docker.backend import DockerBackend
 from lab.topology import DEFAULT_FILE
 from tests.browser import NAMES
 
@@ -25,12 +31,19 @@ if TYPE_CHECKING:
 VIEWERS = 3
 SETTLED_SECONDS, MEASURED_SECONDS = 12.0, 20.0
 BEGIN_SECONDS = 30.0
-CORE, MEMORY, WEIGHT, FIRST = 5.0, 60.0, 300.0, 1.0
+CORE, MEMORY, WEIGHT, FIRST, RED = 5.0, 60.0, 300.0, 1.0, 1.0
+READY_SECONDS, DEAD_SECONDS = 60.0, 20.0
 TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 DRAWN = "() => document.querySelectorAll('.node').length && !document.body.classList.contains('waiting')"
 
 WATCH = """drawn => {
   const look = () => { if (!window.drawn && drawn()) window.drawn = performance.now(); };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
+
+RED_AT = """id => {
+  const dead = () => document.getElementById(id).classList.contains("dead");
+  const look = () => { if (!window.red && dead()) window.red = Date.now(); };
   new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
 }"""
 
@@ -42,7 +55,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     if binary is None:
         pytest.skip("there is no Chromium here")
-    cores, memories, resident, nodes, weights, firsts = [], [], [], [], [], []
+    cores, memories, resident, nodes, weights, firsts, reds = [], [], [], [], [], [], []
     for _ in range(runs):
         with _Process(cluster) as page, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
@@ -50,6 +63,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
                 viewer = browser.new_page()
                 weights.append(_weight(viewer, page.address))
                 firsts.append(_first(browser.new_page(), page.address))
+                reds.append(_red(viewer, cluster))
             finally:
                 browser.close()
             streams = [page.listen() for _ in range(VIEWERS)]
@@ -70,6 +84,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
         figure("processors of the whole machine meanwhile, all nodes and the engine included", "%", nodes),
         figure("weight of the page", "KiB", weights, f"{WEIGHT:g} KiB", WEIGHT),
         figure("first picture", "s", firsts, f"{FIRST:g} s", FIRST),
+        figure("red, after a node was killed by its button", "s", reds, f"{RED:g} s", RED),
     ]
 
 
@@ -144,3 +159,25 @@ def _first(page: Page, address: str) -> float:
     page.goto(address)
     page.wait_for_function("() => window.drawn")
     return float(page.evaluate("window.drawn")) / 1000
+
+
+def _red(page: Page, cluster: LabCluster) -> float:
+    """Seconds from the death of a web node, killed by its button, to its red picture. It is ready again at the end."""
+    node = cluster.plan.role("web")[0].name
+    picture = f"#node-{node}"
+    page.wait_for_selector("#verdict.ready", timeout=READY_SECONDS * 1000)
+    page.evaluate(RED_AT, picture[1:])
+    page.click(picture)
+    page.select_option("#for", "5s")
+    page.click('[data-do="kill"]')
+    page.wait_for_function("() => window.red", timeout=DEAD_SECONDS * 1000)
+    died = _died(cluster, node)
+    page.wait_for_selector(f"{picture}.ready", timeout=READY_SECONDS * 1000)
+    return float(page.evaluate("window.red")) / 1000 - died
+
+
+def _died(cluster: LabCluster, node: str) -> float:
+    """The end of a killed node by the engine's note, in Unix seconds."""
+    engine = DockerBackend(cluster.spec.name)
+    noted = engine.api.inspect_container(container.name(cluster.spec.name, node))["State"]["FinishedAt"]
+    return dt.datetime.fromisoformat(f"{noted[:26].rstrip('Z')}+00:00").timestamp()
