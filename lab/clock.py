@@ -99,6 +99,19 @@ class Clock:
                 )
             time.sleep(POLL_SECONDS)
 
+    def through(self, seconds: float, ask: Callable[[], T], good: Callable[[T], bool] = bool) -> T:
+        """Polls for `seconds`, or until an answer is not good, and returns the last answer.
+
+        Args:
+            seconds: on an ordinary processor; 0: it is asked once.
+            ask: called about ten times per second.
+            good: as for `until`.
+        """
+        deadline = time.monotonic() + self.limit(seconds)
+        while good(answer := ask()) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return answer
+
 
 REAL = Clock()
 """The clock of this machine, and of nodes that run on its own processor."""

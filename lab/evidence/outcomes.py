@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from lab import reading
 from lab.errors import BackendError, SpecError
@@ -86,7 +87,13 @@ class Scene:
 
 
 class CheckInput(Model):
-    """The base of the parameters of a kind of check."""
+    """The base of the parameters of a kind of check.
+
+    Attributes:
+        steady: seconds for which it has to be green without a break, such as a thread that starts, and then fails.
+    """
+
+    steady: float = Field(0, ge=0, le=30)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -138,9 +145,13 @@ class Question:
     parameters: CheckInput
 
     def ask(self, scene: Scene) -> CheckOutcome:
-        """Makes the check; an engine that fails, or a node that does not run, makes it `unknown`."""
+        """Makes the check; an engine that fails, or a node that does not run, makes it `unknown`.
+
+        With `steady` it is made again and again for that long: the first answer that is not green counts.
+        """
         try:
-            return self.kind.ask(scene, self.parameters)
+            ask = partial(self.kind.ask, scene, self.parameters)
+            return scene.backend.clock.through(self.parameters.steady, ask, lambda outcome: outcome.green)
         except BackendError as error:
             return unknown(error.what)
 

@@ -33,6 +33,9 @@ MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
 ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
 
+LOOP = re.compile(r"\b(?:until|while|for)\b.*?\bdo\b.*?\bdone\b", re.DOTALL)
+SLEEP = re.compile(r"\bsleep [\d.]+")
+
 
 def problems(lesson: Lesson, backend: Backend) -> list[str]:
     """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
@@ -45,6 +48,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
+    sentences += _sleeps(lesson)
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -90,6 +94,18 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
+
+
+def _sleeps(lesson: Lesson) -> Iterator[str]:
+    """The scripts that wait for a fixed time: a slow machine needs longer, and a quick one waits in vain."""
+    scripts = [(f"the wrong answer {answer.name}", answer.script) for answer in lesson.wrong]
+    scripts += [("broken", step.run) for step in lesson.data.broken]
+    for task in lesson.data.tasks:
+        scripts += [(task.id, step.run) for step in task.solution]
+        scripts += [(task.id, str(parameters.get("run", ""))) for _, parameters in task.checks]
+    for where, script in scripts:
+        if SLEEP.search(LOOP.sub("", script)):
+            yield f"{where}: 'sleep' outside a loop; wait for a condition, or give a check 'steady'"
 
 
 def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,16 @@ def test_what_is_wrong_would_be_found() -> None:
     assert any("are more than 5" in one for one in found)
     assert any("has no wrong answer" in one for one in found)
     assert any("a reason that none of its checks gives" in one for one in found)
+
+
+def test_a_script_that_sleeps_would_be_found() -> None:
+    made = lesson(1)
+    script = "until test -e /run/{}; do sleep 0.2; done\n"
+    (waits, sleeps), first = [script.format("a"), script.format("b") + "sleep 4\n"], made.wrong[0]
+    for text, found in ((waits, False), (sleeps, True)):
+        one = replace(made, wrong=(replace(first, script=text), *made.wrong[1:]))
+        said = lint.problems(one, MemoryBackend("lint"))
+        assert any("'sleep' outside a loop" in problem for problem in said) is found
 
 
 def test_lessons_are_found_in_the_current_folder_too(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,6 +105,16 @@ def test_a_check_in_a_node(kind: str, told: dict[str, Any], said: dict[str, Any]
 )
 def test_a_page(told: dict[str, Any], said: tuple[int, str], reason: str) -> None:
     assert _ask("page", {"url": "http://web1/", **told}, curl=said).reason == reason
+
+
+def test_steady_is_green_for_that_long() -> None:
+    told = {"node": "web1", "run": "status", "prints": "^yes$"}
+    ends = [(0, "yes\n"), (0, "yes\n"), (0, "no\n"), (0, "yes\n")]
+    assert _ask("command", told, sh=ends.copy()).green
+    assert _ask("command", {**told, "steady": 10}, sh=ends.copy()).reason == "failed"
+    began = time.monotonic()
+    assert _ask("command", {**told, "steady": 0.3}, sh=(0, "yes\n")).green
+    assert time.monotonic() - began >= 0.3
 
 
 def test_the_rows_of_two_nodes() -> None:

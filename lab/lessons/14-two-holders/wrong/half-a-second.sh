@@ -6,4 +6,3 @@
 sed -i 's/advert_int .*/advert_int 0.5/' /etc/lab/keepalived.conf
 supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start keepalived || true
-sleep 4

@@ -6,4 +6,3 @@
 sed -i '/nopreempt/d' /etc/lab/keepalived.conf
 supervisorctl -c /etc/lab/supervisord.conf stop keepalived > /dev/null || true
 supervisorctl -c /etc/lab/supervisord.conf start keepalived || true
-sleep 4
