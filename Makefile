@@ -10,6 +10,8 @@ PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
 PART := .venv/bin/python -m tests.parts
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
+# The same of tests that make clusters of their own: they wait more than they work.
+APART ?= $(if $(filter 1,$(LANES)),1,3)
 BESIDE = $(MAKE) --no-print-directory -k -j$(LANES) --output-sync=target
 PARTS := $(patsubst %,part-%,lint images unit web people mysql storage sites galera apps host)
 
@@ -115,9 +117,9 @@ part-images: engine
 part-unit: .venv/dev
 	$(PART) run unit $(PYTEST) -q -n auto tests/unit
 
-# What needs no cluster, or makes clusters of its own; none of it is about times, so two run side by side.
+# What needs no cluster, or makes clusters of its own; none of it is about times, so three run side by side.
 test-apart: .venv/dev engine
-	$(PART) run apart $(PYTEST) tests/report tests/images tests/compose tests/cluster -n $(LANES) --dist worksteal -m "apart and not nightly" --parity $(PARITY) --durations 15
+	$(PART) run apart $(PYTEST) tests/report tests/images tests/compose tests/cluster -n $(APART) --dist worksteal -m "apart and not nightly" --parity $(PARITY) --durations 15
 
 # What needs the whole cluster, which its tests share.
 test-shared: .venv/dev engine

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+"""Chromium ends its requests when an interface of this machine comes or goes, as those of other tests' clusters do."""
 
 
 @dataclass
@@ -26,6 +28,11 @@ class Opened:
     page: Page
     errors: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    def complain(self, text: str) -> None:
+        """Keeps what the browser's console says."""
+        if NETWORK_CHANGED not in text:
+            self.errors.append(text)
 
 
 @contextmanager
@@ -41,8 +48,8 @@ def browsing() -> Iterator[Callable[..., Opened]]:
         def visit(address: str, **context: Any) -> Opened:
             page = browser.new_context(**context).new_page()
             made = Opened(page)
-            page.on("console", lambda message: made.errors.append(message.text))
-            page.on("pageerror", lambda error: made.errors.append(str(error)))
+            page.on("console", lambda message: made.complain(message.text))
+            page.on("pageerror", lambda error: made.complain(str(error)))
             page.on("request", lambda request: made.asked.append(request.url))
             page.goto(address)
             return made
