@@ -57,12 +57,20 @@ class Round:
         return self._probes.rows
 
     @contextmanager
-    def broken(self, kind: str, node: str) -> Iterator[None]:
-        """Records what a test breaks by itself as a fault of that kind, for as long as the `with` lasts."""
+    def broken(self, kind: str, node: str, mend: Callable[[], object] | None = None) -> Iterator[None]:
+        """Records what a test breaks by itself as a fault of that kind, for as long as the `with` lasts.
+
+        `mend`: what ends it, called at the end. A node may be back before it returns.
+        """
         begun = time.time()
-        yield
-        ended = time.time()
-        self._evidence.happened.append(FaultEvent(kind, f"{kind} {node}", (node,), begun, begun, ended, ended))
+        try:
+            yield
+        finally:
+            mending = time.time()
+            if mend:
+                mend()
+            event = FaultEvent(kind, f"{kind} {node}", (node,), begun, begun, mending, time.time())
+            self._evidence.happened.append(event)
 
     def measured(self, name: str, seconds: float, begun: float) -> None:
         """Adds a time that the probes can't measure, to be compared with a promise. `begun`: Unix seconds."""

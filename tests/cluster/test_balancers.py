@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,12 +67,9 @@ def test_a_dead_haproxy_gives_the_vip_up(cluster: LabCluster, faults: Faults, ro
                 with faults.freeze(old, "haproxy"):
                     _moved(cluster, old)
                 continue
-            with round_.broken("freeze", old):
-                try:
-                    assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
-                    _moved(cluster, old)
-                finally:
-                    cluster.run(old, f"{SUPERVISOR} start haproxy")
+            with round_.broken("freeze", old, partial(cluster.run, old, f"{SUPERVISOR} start haproxy")):
+                assert cluster.run(old, f"{SUPERVISOR} stop haproxy").ok
+                _moved(cluster, old)
 
 
 def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(

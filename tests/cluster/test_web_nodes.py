@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,15 +92,13 @@ def test_a_web_node_without_php_leaves_the_pool(cluster: LabCluster, rounds: Rou
     """Httpd still answers; the health check asks further."""
     cluster.require("web", 3)
     php = "supervisorctl -c /etc/lab/supervisord.conf {} php-fpm"
+    begin = partial(cluster.run, "web3", php.format("start"))
     for round_ in rounds("web-node-leaves", "web-node-returns"):
         with round_:
-            with round_.broken("freeze", "web3"):
-                try:
-                    cluster.run("web3", php.format("stop"))
-                    _gone(cluster, "web3")
-                    cluster.ask("/whoami")
-                finally:
-                    cluster.run("web3", php.format("start"))
+            with round_.broken("freeze", "web3", begin):
+                cluster.run("web3", php.format("stop"))
+                _gone(cluster, "web3")
+                cluster.ask("/whoami")
             _back(cluster, "web3")
 
 
