@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
 
 BEGIN_SECONDS = 10.0
+END_SECONDS = 60.0  # what it has injected is reverted first
 TOKENS = Tokens("the-token-that-changes", "the-token-that-reads")
 
 
@@ -65,7 +66,7 @@ class Served:
         """Ends the server as Ctrl-C does; returns how long that took."""
         begun = time.monotonic()
         self.server.end()
-        self.thread.join(60)
+        self.thread.join(self.page.collector.backend.clock.limit(END_SECONDS))
         assert not self.thread.is_alive()
         return time.monotonic() - begun
 
