@@ -10,10 +10,8 @@ PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
 PART := .venv/bin/python -m tests.parts
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
-# The same of tests that make clusters of their own: they wait more than they work.
-APART ?= $(if $(filter 1,$(LANES)),1,3)
 BESIDE = $(MAKE) --no-print-directory -k -j$(LANES) --output-sync=target
-PARTS := $(patsubst %,part-%,lint images unit shared web people mysql storage sites galera apps host)
+PARTS := $(patsubst %,part-%,lint images unit web people mysql storage sites galera apps host)
 
 # Where bytecode is not kept, each process of the tests compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -117,20 +115,18 @@ part-images: engine
 part-unit: .venv/dev
 	$(PART) run unit $(PYTEST) -q -n auto tests/unit
 
-# What needs no cluster, or makes clusters of its own; none of it is about times, so three run side by side.
+# What needs no cluster, or makes clusters of its own; none of it is about times, so two run side by side.
 test-apart: .venv/dev engine
-	$(PART) run apart $(PYTEST) tests/report tests/images tests/compose tests/cluster -n $(APART) --dist worksteal -m "apart and not nightly" --parity $(PARITY) --durations 15
+	$(PART) run apart $(PYTEST) tests/report tests/images tests/compose tests/cluster -n $(LANES) --dist worksteal -m "apart and not nightly" --parity $(PARITY) --durations 15
 
-# What needs the whole cluster, which its tests share; beside it what needs no times of it: mail, people and backups.
+# What needs the whole cluster, which its tests share.
 test-shared: .venv/dev engine
-	@$(BESIDE) part-shared part-people
+	$(PART) run shared $(PYTEST) tests/cluster tests/attack -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 15
 
 # What needs a part of the cluster: two at a time have fewer nodes than the whole. The output of each comes at its end.
 test-parts: .venv/dev engine
-	@$(BESIDE) part-web part-sites part-apps part-mysql part-storage part-galera $(MORE)
+	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera $(MORE)
 
-part-shared:
-	$(PART) run shared $(PYTEST) tests/cluster tests/attack -m "not nightly and not apart and not smaller" --parity $(PARITY) --durations 15
 part-web:
 	$(PART) run web $(PYTEST) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-people:
