@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 PROJECTOR = {"width": 1280, "height": 720}
 TURNS = 4
+SPAN = "60s"
+"""How long a fault lasts at most: each is healed by the button, when what it does was seen by every viewer."""
+SEEN_SECONDS = 30.0
+"""The limit until something is shown; how soon it is, and whether promises hold, is measured elsewhere."""
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +53,21 @@ def page(cluster: LabCluster, tmp_path: Path) -> Iterator[Served]:
         yield made
 
 
-def _ready(opened: Opened, cluster: LabCluster, seconds: float = 20) -> Page:
+def _ready(opened: Opened, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> Page:
     """The page, once every node is shown as ready."""
     limit = cluster.clock.limit(seconds) * 1000
     opened.page.wait_for_selector("#verdict.ready", timeout=limit)
     return opened.page
 
 
-def _span(cluster: LabCluster) -> str:
-    """How long a fault lasts: on an emulated processor a look at the engine may take longer than five seconds."""
-    return "60s" if cluster.clock.emulated else "5s"
-
-
-def _do(page: Page, node: str, action: str, span: str = "10s") -> None:
+def _do(page: Page, node: str, action: str) -> None:
     page.click(f"#node-{node}")
-    page.select_option("#for", span)
+    page.select_option("#for", SPAN)
     page.click(f'[data-do="{action}"]')
 
 
-def _wait(page: Page, selector: str, seconds: float, cluster: LabCluster, state: str = "attached") -> None:
-    page.wait_for_selector(selector, timeout=cluster.clock.limit(seconds) * 1000, state=state)  # type: ignore[arg-type]
+def _wait(page: Page, selector: str, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> None:
+    page.wait_for_selector(selector, timeout=cluster.clock.limit(seconds) * 1000, state="attached")
 
 
 def _judged(page: Page, cluster: LabCluster, *promises: str) -> list[str]:
@@ -80,7 +79,7 @@ def _judged(page: Page, cluster: LabCluster, *promises: str) -> list[str]:
     for name in promises:
         row = f'[data-promise="{name}"]'
         try:
-            _wait(page, f'{row}[data-result="holds"]', 10, cluster)
+            _wait(page, f'{row}[data-result="holds"]', cluster, 10)
         except BrowserTimeout:
             result, figure = page.get_attribute(row, "data-result"), page.inner_text(row)
             assert result == "unknown", figure
@@ -93,14 +92,15 @@ def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, v
     (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
     opened = visit(page.address, viewport=PROJECTOR)
     shown = _ready(opened, cluster)
-    _do(shown, name, "kill", _span(cluster))
-    assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for {_span(cluster)}")
-    _wait(shown, f"#node-{name}.dead", 10, cluster)
+    _do(shown, name, "kill")
+    assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for {SPAN}")
+    _wait(shown, f"#node-{name}.dead", cluster)
     for balancer in balancers:
-        _wait(shown, f"#edge-{balancer}-{name}.out", (cluster.bound("web-node-leaves") or 0) + 3, cluster)
-    _wait(shown, f"#node-{name}.ready", 20, cluster)
+        _wait(shown, f"#edge-{balancer}-{name}.out", cluster)
+    shown.click("#heal")
+    _wait(shown, f"#node-{name}.ready", cluster)
     for balancer in balancers:
-        _wait(shown, f"#edge-{balancer}-{name}:not(.out)", 10, cluster)
+        _wait(shown, f"#edge-{balancer}-{name}:not(.out)", cluster)
     _judged(shown, cluster, "web-node-leaves", "web-node-dies")
     assert shown.get_attribute("#rates", "data-failed") == "0"
     assert f"{balancers[0]} took {name} out" in shown.inner_text("#eventList")
@@ -117,15 +117,16 @@ def test_the_vip_moves_in_the_picture_and_its_promise_shows_the_figure(
     holder = shown.get_attribute("#vip", "data-holder")
     assert holder == cluster.vip_holders()[0]
     shown.click('[data-pick="holder"]')
-    shown.select_option("#for", _span(cluster))
+    shown.select_option("#for", SPAN)
     shown.click('[data-do="cut"]')
-    _wait(shown, f'#vip:not([data-holder="{holder}"])', 10, cluster)
-    assert shown.locator(f"#edge-client-{holder}.cut").count() == 1
+    _wait(shown, f'#vip:not([data-holder="{holder}"])', cluster)
+    _wait(shown, f"#edge-client-{holder}.cut", cluster)
     assert "cut off" in (shown.text_content(f"#node-{holder} .faults") or "")
+    shown.click("#heal")
+    _wait(shown, f"#edge-client-{holder}:not(.cut)", cluster)
     (figure,) = _judged(shown, cluster, "vip-moves")
     assert f"promised {cluster.bound('vip-moves'):.2f} s" in figure
-    _wait(shown, f"#node-{holder}.ready", 20, cluster)
-    assert not present(cluster.backend)
+    cluster.until("no fault to be noted", SEEN_SECONDS, lambda: not present(cluster.backend))
     assert opened.errors == []
 
 
@@ -140,14 +141,14 @@ def test_two_viewers_see_another_primary_and_agree(
     shown.wait_for_selector('[data-pick="primary"]')
     old = shown.inner_text('[data-pick="primary"]').partition(": ")[2]
     shown.click('[data-pick="primary"]')
+    shown.select_option("#for", SPAN)
     shown.click('[data-do="kill"]')
     for each in (shown, other):
-        _wait(each, f"#node-{old}.dead", 10, cluster)
-        primary = f".node:not(#node-{old}) .badges:has-text('primary')"
-        each.wait_for_selector(primary, timeout=cluster.clock.limit(15_000))
+        _wait(each, f"#node-{old}.dead", cluster)
+        _wait(each, f".node:not(#node-{old}) .badges:has-text('primary')", cluster)
     shown.click("#heal")
     for each in (shown, other):
-        _wait(each, f"#node-{old}.ready", 40, cluster)
+        _wait(each, f"#node-{old}.ready", cluster, 40)
     script = "() => [...document.querySelectorAll('.node')].map(node => node.id + node.className.baseVal)"
     cluster.until(
         "both to agree", 10, lambda: [shown.evaluate(script), other.evaluate(script)], lambda both: _plain(*both)
@@ -197,16 +198,17 @@ def test_a_scenario_is_followed_and_a_recording_is_a_run(
     shown = _ready(opened, cluster)
     shown.select_option("#scenario", "web-node-dies")
     shown.click("#play")
-    _wait(shown, "#works li.done a", 90, cluster)
+    _wait(shown, "#works li.done a", cluster, 90)
     with shown.expect_popup() as report:
         shown.click("#works li.done a")
     assert "web-node-dies" in report.value.inner_text("body")
     _ready(opened, cluster)
     shown.click("#record")
-    _wait(shown, '#record[aria-pressed="true"]', 10, cluster)
-    _do(shown, "web1", "kill", "5s")
-    _wait(shown, "#node-web1.dead", 10, cluster)
-    _wait(shown, "#node-web1.ready", 20, cluster)
+    _wait(shown, '#record[aria-pressed="true"]', cluster)
+    _do(shown, "web1", "kill")
+    _wait(shown, "#node-web1.dead", cluster)
+    shown.click("#heal")
+    _wait(shown, "#node-web1.ready", cluster)
     shown.click("#record")
     cluster.until("the report", 30, lambda: list(tmp_path.glob("*-recording/report.html")))
     (history,) = tmp_path.glob("*-recording/history.jsonl")
