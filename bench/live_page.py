@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,7 +25,9 @@ from lab.topology import DEFAULT_FILE
 from tests.browser import NAMES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Request
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Playwright, Request
 
     from lab.testing import LabCluster
 
@@ -58,14 +61,9 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
     cores, memories, resident, nodes, weights, firsts, reds = [], [], [], [], [], [], []
     for _ in range(runs):
         with _Process(cluster) as page, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-            try:
-                viewer = browser.new_page()
-                weights.append(_weight(viewer, page.address))
+            with _browser(playwright, binary) as browser:
+                weights.append(_weight(browser.new_page(), page.address))
                 firsts.append(_first(browser.new_page(), page.address))
-                reds.append(_red(viewer, cluster))
-            finally:
-                browser.close()
             streams = [page.listen() for _ in range(VIEWERS)]
             time.sleep(SETTLED_SECONDS)
             before, machine, begun = page.seconds(), _machine_seconds(), time.monotonic()
@@ -77,6 +75,8 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
             resident.append(page.memory("Rss"))
             for stream in streams:
                 stream.terminate()
+            with _browser(playwright, binary) as browser:  # last: after a fault the page looks closely for a while
+                reds.append(_red(browser.new_page(), page.address, cluster))
     return [
         figure("processor of 'lab page', 18 nodes, three viewers, no load", "%", cores, f"{CORE:g} % of a core", CORE),
         figure("memory of 'lab page', the same, without files of programs", "MiB", memories, f"{MEMORY:g} MiB", MEMORY),
@@ -86,6 +86,15 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
         figure("first picture", "s", firsts, f"{FIRST:g} s", FIRST),
         figure("red, after a node was killed by its button", "s", reds, f"{RED:g} s", RED),
     ]
+
+
+@contextmanager
+def _browser(playwright: Playwright, binary: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class _Process:
@@ -161,10 +170,11 @@ def _first(page: Page, address: str) -> float:
     return float(page.evaluate("window.drawn")) / 1000
 
 
-def _red(page: Page, cluster: LabCluster) -> float:
+def _red(page: Page, address: str, cluster: LabCluster) -> float:
     """Seconds from the death of a web node, killed by its button, to its red picture. It is ready again at the end."""
     node = cluster.plan.role("web")[0].name
     picture = f"#node-{node}"
+    page.goto(address)
     page.wait_for_selector("#verdict.ready", timeout=READY_SECONDS * 1000)
     page.evaluate(RED_AT, picture[1:])
     page.click(picture)
