@@ -170,6 +170,8 @@ def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Quest
     known = kinds()
     if name not in known:
         raise SpecError(f"there is no kind of check '{name}'; {nearest(name, known)}", where=where)
+    if known[name].breaks and parameters.get("steady"):
+        raise SpecError(f"'{name}.steady': '{name}' breaks something, and is made once", where=where)
     try:
         return Question(known[name], known[name].model.model_validate(dict(parameters)))
     except ValidationError as error:

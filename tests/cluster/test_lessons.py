@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends import backend
-from lab.evidence.outcomes import Colour, kinds
+from lab.evidence.outcomes import Colour
 from lab.learning import starting
 from lab.learning.library import Lesson, lessons
 from lab.lifecycle.down import down
@@ -81,18 +81,6 @@ def _judged(attempt: Attempt, task: Task) -> CheckOutcome:
     pytest.skip(f"{UNKNOWN}{task.id}: {outcome}")
 
 
-def _solved(attempt: Attempt, task: Task) -> CheckOutcome:
-    """The outcome after the solution; a time is measured three times at most, since other clusters run beside this one.
-
-    Whether promises hold is judged by the suites that have the machine; here, whether the lesson can be done.
-    """
-    measures = any(kinds()[name].breaks for name, _ in task.checks)
-    for _ in range(ROUNDS - 1 if measures else 0):
-        if (outcome := _judged(attempt, task)).green:
-            return outcome
-    return _judged(attempt, task)
-
-
 def _mistaken(attempt: Attempt, task: Task, hint: str, *, thorough: bool) -> CheckOutcome:
     """The outcome of a wrong answer: the first that is red with its hint; `thorough`: the one at the task's limit.
 
@@ -121,7 +109,7 @@ def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
             assert (wrong.colour, wrong.reason) == (Colour.RED, answer.hint), f"{answer.name}: {wrong}"
             assert begun.reason_hint(task, wrong.reason), answer.name
         begun.solve(task)
-        done = _solved(begun, task)
+        done = _judged(begun, task)
         assert done.green, f"{task.id} after its solution: {done}"
         if task.has_files:
             begun.compare(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,14 @@ import pytest
 from playwright.sync_api import TimeoutError as BrowserTimeout
 
 from lab.backends.base import State
+from lab.evidence.probes import first
+from lab.evidence.stalls import stalled
 from lab.faults import present
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
 from lab.page.security import Tokens
 from lab.progress import Silent
+from lab.testing.parity import UNKNOWN
 from lab.topology import load
 from tests.browser import browsing
 from tests.descriptors import sockets
@@ -35,8 +39,9 @@ PROJECTOR = {"width": 1280, "height": 720}
 TURNS = 4
 SPAN = "60s"
 """How long a fault lasts at most: each is healed by the button, when what it does was seen by every viewer."""
-SEEN_SECONDS = 30.0
-"""The limit until something is shown; how soon it is, and whether promises hold, is measured elsewhere."""
+SEEN_SECONDS = 10.0
+READY_SECONDS = 20.0
+RED_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +58,18 @@ def page(cluster: LabCluster, tmp_path: Path) -> Iterator[Served]:
         yield made
 
 
-def _ready(opened: Opened, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> Page:
+def _ready(opened: Opened, cluster: LabCluster, seconds: float = READY_SECONDS) -> Page:
     """The page, once every node is shown as ready."""
     limit = cluster.clock.limit(seconds) * 1000
     opened.page.wait_for_selector("#verdict.ready", timeout=limit)
     return opened.page
+
+
+def _died(page: Served, name: str) -> float:
+    """When a node was killed: the first probe that it did not answer, at most one twentieth of a second later."""
+    rows = page.page.collector.probing.answers.rows(time.time() - 15)[name]
+    died = first(rows, rows[0].due, expected=False)
+    return died or 0.0
 
 
 def _do(page: Page, node: str, action: str) -> None:
@@ -71,10 +83,7 @@ def _wait(page: Page, selector: str, cluster: LabCluster, seconds: float = SEEN_
 
 
 def _judged(page: Page, cluster: LabCluster, *promises: str) -> list[str]:
-    """The figures of promises, as shown once they are judged.
-
-    Whether they hold is proven by rounds of other tests: here a figure that a stall of this machine excuses will do.
-    """
+    """The figures of promises, as shown once they hold. The test is skipped as unknown where a stall hid that."""
     figures = []
     for name in promises:
         row = f'[data-promise="{name}"]'
@@ -83,22 +92,28 @@ def _judged(page: Page, cluster: LabCluster, *promises: str) -> list[str]:
         except BrowserTimeout:
             result, figure = page.get_attribute(row, "data-result"), page.inner_text(row)
             assert result == "unknown", figure
+            pytest.skip(f"{UNKNOWN}{figure}")
         figures.append(page.inner_text(f"{row} .figure"))
     return figures
 
 
 def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, visit: Callable[..., Opened]) -> None:
-    """Red, out of every pool, back, and no visitor saw an error. How soon it is red is measured by `make bench`."""
+    """Red within a second, out of every pool, back, and no visitor saw an error."""
     (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
     opened = visit(page.address, viewport=PROJECTOR)
     shown = _ready(opened, cluster)
     _do(shown, name, "kill")
     assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for {SPAN}")
     _wait(shown, f"#node-{name}.dead", cluster)
+    red = time.time()
+    cluster.until("its missing answers", 5, lambda: _died(page, name))
+    died = _died(page, name)
+    stood = stalled(page.page.collector.probing.stalls(died), died, red)
+    assert red - died <= cluster.clock.limit(RED_SECONDS) + stood
     for balancer in balancers:
-        _wait(shown, f"#edge-{balancer}-{name}.out", cluster)
+        _wait(shown, f"#edge-{balancer}-{name}.out", cluster, (cluster.bound("web-node-leaves") or 0) + 3)
     shown.click("#heal")
-    _wait(shown, f"#node-{name}.ready", cluster)
+    _wait(shown, f"#node-{name}.ready", cluster, READY_SECONDS)
     for balancer in balancers:
         _wait(shown, f"#edge-{balancer}-{name}:not(.out)", cluster)
     _judged(shown, cluster, "web-node-leaves", "web-node-dies")
@@ -208,7 +223,7 @@ def test_a_scenario_is_followed_and_a_recording_is_a_run(
     _do(shown, "web1", "kill")
     _wait(shown, "#node-web1.dead", cluster)
     shown.click("#heal")
-    _wait(shown, "#node-web1.ready", cluster)
+    _wait(shown, "#node-web1.ready", cluster, READY_SECONDS)
     shown.click("#record")
     cluster.until("the report", 30, lambda: list(tmp_path.glob("*-recording/report.html")))
     (history,) = tmp_path.glob("*-recording/history.jsonl")

@@ -115,6 +115,8 @@ def test_steady_is_green_for_that_long() -> None:
     began = time.monotonic()
     assert _ask("command", {**told, "steady": 0.3}, sh=(0, "yes\n")).green
     assert time.monotonic() - began >= 0.3
+    with pytest.raises(SpecError, match="is made once"):
+        question("outage", {"steady": 1})
 
 
 def test_the_rows_of_two_nodes() -> None:
