@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,6 @@ import pytest
 from playwright.sync_api import TimeoutError as BrowserTimeout
 
 from lab.backends.base import State
-from lab.evidence.probes import first
-from lab.evidence.stalls import stalled
 from lab.faults import present
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
@@ -41,7 +38,6 @@ SPAN = "60s"
 """How long a fault lasts at most: each is healed by the button, when what it does was seen by every viewer."""
 SEEN_SECONDS = 10.0
 READY_SECONDS = 20.0
-RED_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +59,6 @@ def _ready(opened: Opened, cluster: LabCluster, seconds: float = READY_SECONDS) 
     limit = cluster.clock.limit(seconds) * 1000
     opened.page.wait_for_selector("#verdict.ready", timeout=limit)
     return opened.page
-
-
-def _died(page: Served, name: str) -> float:
-    """When a node was killed: the first probe that it did not answer, at most one twentieth of a second later."""
-    rows = page.page.collector.probing.answers.rows(time.time() - 15)[name]
-    died = first(rows, rows[0].due, expected=False)
-    return died or 0.0
 
 
 def _do(page: Page, node: str, action: str) -> None:
@@ -98,18 +87,13 @@ def _judged(page: Page, cluster: LabCluster, *promises: str) -> list[str]:
 
 
 def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, visit: Callable[..., Opened]) -> None:
-    """Red within a second, out of every pool, back, and no visitor saw an error."""
+    """Red, out of every pool, back, and no visitor saw an error. How soon it is red is measured by `make bench`."""
     (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
     opened = visit(page.address, viewport=PROJECTOR)
     shown = _ready(opened, cluster)
     _do(shown, name, "kill")
     assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for {SPAN}")
     _wait(shown, f"#node-{name}.dead", cluster)
-    red = time.time()
-    cluster.until("its missing answers", 5, lambda: _died(page, name))
-    died = _died(page, name)
-    stood = stalled(page.page.collector.probing.stalls(died), died, red)
-    assert red - died <= cluster.clock.limit(RED_SECONDS) + stood
     for balancer in balancers:
         _wait(shown, f"#edge-{balancer}-{name}.out", cluster, (cluster.bound("web-node-leaves") or 0) + 3)
     shown.click("#heal")
