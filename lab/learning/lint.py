@@ -35,6 +35,8 @@ ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin
 
 LOOP = re.compile(r"\b(?:until|while|for)\b.*?\bdo\b.*?\bdone\b", re.DOTALL)
 SLEEP = re.compile(r"\bsleep [\d.]+")
+GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
+"""Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
 
 
 def problems(lesson: Lesson, backend: Backend) -> list[str]:
@@ -55,6 +57,11 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
             sentences.append(f"the wrong answer {answer.name} names the hint '{answer.hint}', which {task.id} has not")
         if answer.node not in _nodes(subject):
             sentences.append(f"the wrong answer {answer.name} is for {answer.node}, which the lesson has not")
+        if answer.hint == "not-running" and not GIVEN_UP.search(answer.script):
+            sentences.append(
+                f"the wrong answer {answer.name}: a daemon that ends at once is 'restarting' until the supervisor "
+                "gives up; wait for FATAL"
+            )
     return sentences
 
 

@@ -74,6 +74,16 @@ def test_a_script_that_sleeps_would_be_found() -> None:
         assert any("'sleep' outside a loop" in problem for problem in said) is found
 
 
+def test_a_wrong_answer_that_does_not_wait_for_its_daemon_to_be_given_up_would_be_found() -> None:
+    made = lesson(3)
+    place = next(number for number, one in enumerate(made.wrong) if one.hint == "not-running")
+    for ending, problem in (("", False), ("supervisorctl stop haproxy\n", False), ("true\n", True)):
+        script = made.wrong[place].script if not ending else "supervisorctl start haproxy\n" + ending
+        changed = (*made.wrong[:place], replace(made.wrong[place], script=script), *made.wrong[place + 1 :])
+        said = lint.problems(replace(made, wrong=changed), MemoryBackend("lint"))
+        assert any("wait for FATAL" in one for one in said) is problem
+
+
 def test_lessons_are_found_in_the_current_folder_too(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     assert len(assets.lessons()) == len(LESSONS)
