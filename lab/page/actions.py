@@ -172,7 +172,7 @@ class Actions:
             stop.set()
         with contextlib.suppress(LabError):  # tried again, as a work may have been injecting
             self._revert_lasting()
-        _join(alive, END_SECONDS)
+        _join(alive, self._backend.clock.limit(END_SECONDS))
         self._revert_lasting()
         return len(alive)
 
@@ -289,7 +289,10 @@ class Actions:
     def _heal(self, tell: Callable[..., None]) -> str:
         tell("reverting all faults")
         own = [thread for number, thread in self._threads.items() if number in self._stops]
-        _join([thread for thread in own if thread is not threading.current_thread()], HEAL_SECONDS)
+        _join(
+            [thread for thread in own if thread is not threading.current_thread()],
+            self._backend.clock.limit(HEAL_SECONDS),
+        )
         healed = heal(self._backend)
         down = [node.name for node in self._backend.observe().nodes if node.state is not State.RUNNING]
         if down:

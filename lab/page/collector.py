@@ -15,7 +15,7 @@ from lab.evidence import probes
 from lab.evidence.load_run import Stream
 from lab.page import frugal, view, words
 from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
-from lab.page.judging import FaultLog, Judge
+from lab.page.judging import BEFORE_SECONDS, FaultLog, Judge
 from lab.page.listening import LogFollower
 from lab.page.nodes import Checks, Proof, to_check
 from lab.page.picture import picture
@@ -66,7 +66,7 @@ class Collector:
         self.plan: Plan | None = None
         self.cluster: Cluster | None = None
         self.picture, self.picture_version = "", 0
-        self.faults = FaultLog()
+        self.faults = FaultLog(backend.clock)
         self.judge: Judge | None = None
         self.engine = Engine(backend, self._poke)
         self.slow = SlowFacts(backend)
@@ -111,7 +111,7 @@ class Collector:
 
     def attend(self) -> None:
         """Observes closely for a while: something is about to happen."""
-        self._attention = time.monotonic() + CLOSE_SECONDS
+        self._attention = time.monotonic() + self.backend.clock.limit(CLOSE_SECONDS)
         self.wake()
         self._pace()
 
@@ -171,14 +171,14 @@ class Collector:
             self.visiting.want((), None)
             self.checks.want({})
             return
-        rate = self.backend.clock.rate
+        clock = self.backend.clock
         probe_streams = streams(self.plan, self.cluster.site)
-        self.probing.want(at_pace(probe_streams, pace, rate), pace)
+        self.probing.want(at_pace(probe_streams, pace, clock.rate), pace)
         self.visiting.want(
             self._visits(probe_streams), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None
         )
         probed = [stream.name for stream in probe_streams]
-        self.checks.want(to_check(self.engine.look.existing.nodes, probed, self._proofs, fed=self._fed))
+        self.checks.want(to_check(self.engine.look.existing.nodes, probed, self._proofs, fed=self._fed, clock=clock))
 
     def _visits(self, probe_streams: Sequence[Stream]) -> list[Stream]:
         """The requests of the gentle load: those of the probe of the site, on kept connections."""
@@ -232,14 +232,20 @@ class Collector:
         events = [words.event(at, node, "log", text, raw) for at, node, text, raw in self.listener.fetch()]
         for change, fault in self.faults.note(look.faults, view.running(look), now):
             events.append(words.of_fault(change, fault, now))
-            self._attention = max(self._attention, time.monotonic() + CLOSE_SECONDS)
-        if look.at and now - look.at < STALE_SECONDS:
+            self._attention = max(self._attention, time.monotonic() + self.backend.clock.limit(CLOSE_SECONDS))
+        if look.at and now - look.at < self.backend.clock.limit(STALE_SECONDS):
             proofs = view.proofs(
-                look, self.probing.answers.latest, self.checks.proofs, self.faults.active, now, dict(self.doomed)
+                look,
+                self.probing.answers.latest,
+                self.checks.proofs,
+                self.faults.active,
+                now,
+                dict(self.doomed),
+                self.backend.clock,
             )
             events += words.of_nodes(self._proofs, proofs, now)
             self._proofs = proofs
-        pools = view.pools(self.plan, self.probing.answers.latest, now)
+        pools = view.pools(self.plan, self.probing.answers.latest, now, self.backend.clock)
         events += words.of_pools(self._pools, pools, now)
         self._pools = {**self._pools, **pools}
         self._holders(events, now)
@@ -250,8 +256,8 @@ class Collector:
         latest = self.probing.answers.latest
         if not self._fed or self.plan is None:
             return
-        holder = view.holder(latest.get(probes.VIP), now)
-        primary = view.primary(self.plan, latest, now)
+        holder = view.holder(latest.get(probes.VIP), now, self.backend.clock)
+        primary = view.primary(self.plan, latest, now, self.backend.clock)
         if self.plan.vip:
             events += words.of_holder(
                 "vip", self._holder, holder, now, f"http://{self.plan.vip}:8404/node says {holder}"
@@ -266,7 +272,7 @@ class Collector:
             return []
         self._judged = time.monotonic()
         measured = self.probing.measured or REST
-        since = faults[0].begun - 5.0
+        since = faults[0].begun - self.backend.clock.limit(BEFORE_SECONDS + 1)
         changed = self.judge.judge(
             faults,
             self.probing.answers.rows(since),

@@ -50,9 +50,10 @@ CLOSE = Pace(20.0, 0.25, INTERVAL)
 
 
 class Answers:
-    """The answers of the last two minutes, by stream."""
+    """The last answers by stream; `kept`: for how many seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: float = WINDOW_SECONDS) -> None:
+        self._kept = kept
         self._lock = threading.Lock()
         self._rows: dict[str, deque[Row]] = {}
         self.latest: dict[str, Row] = {}
@@ -71,7 +72,7 @@ class Answers:
                     self.latest[name] = row
                 self._changed.add((name, int(row.due)))
             for queue in self._rows.values():
-                while queue and queue[0].due < now - WINDOW_SECONDS:
+                while queue and queue[0].due < now - self._kept:
                     queue.popleft()
 
     def rows(self, since: float = 0.0) -> dict[str, list[Row]]:
@@ -110,7 +111,7 @@ class Feed:
     """
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
-        self.answers, self.lost = Answers(), ""
+        self.answers, self.lost = Answers(backend.clock.limit(WINDOW_SECONDS)), ""
         self.target_pace: Pace | None = None
         self._backend, self._patience = backend, patience
         self._streams: tuple[Stream, ...] = ()

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lab.clock import REAL
 from lab.errors import LabError
 from lab.evidence.checks import CHECKS, judged
 from lab.evidence.load import answer
@@ -27,6 +28,7 @@ KEPT_SECONDS = 130.0
 BEFORE_SECONDS = 4.0  # of the measurements before a fault, by which its effect is judged
 APART_SECONDS = 5.0  # faults that follow each other by less are judged together
 JUDGED_SECONDS = 25.0  # after the last revert
+"""All of them on an ordinary processor: an emulated one is asked less often, and answers later."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class FaultSeen:
 
 
 class FaultLog:
-    """The faults that the engine's notes show, from their first sight to their end."""
+    """The faults that the engine's notes show, from their first sight to their end; `clock`: of the nodes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = REAL) -> None:
+        self._clock = clock
         self.by_mark: dict[str, FaultSeen] = {}
 
     def note(self, present: Iterable[Injected], running: Iterable[str], now: float) -> list[tuple[str, FaultSeen]]:
@@ -84,7 +87,7 @@ class FaultLog:
             if mark not in active and known.ended is None:
                 self.by_mark[mark] = replace(known, ended=now, mending=known.mending or now)
                 changes.append(("ended", self.by_mark[mark]))
-            elif known.ended is not None and known.ended < now - KEPT_SECONDS:
+            elif known.ended is not None and known.ended < now - self._clock.limit(KEPT_SECONDS):
                 del self.by_mark[mark]
         return changes
 
@@ -104,10 +107,10 @@ class FaultLog:
         ordered = sorted(self.by_mark.values(), key=lambda one: one.begun)
         chosen: list[FaultSeen] = []
         for one in reversed(ordered):
-            if chosen and (one.ended or now) < chosen[-1].begun - APART_SECONDS:
+            if chosen and (one.ended or now) < chosen[-1].begun - self._clock.limit(APART_SECONDS):
                 break
             chosen.append(one)
-        if not chosen or max(one.ended or now for one in chosen) < now - JUDGED_SECONDS:
+        if not chosen or max(one.ended or now for one in chosen) < now - self._clock.limit(JUDGED_SECONDS):
             return []
         return chosen[::-1]
 
@@ -149,7 +152,7 @@ class Judge:
     ) -> list[str]:
         """Judges all promises by the last faults; returns those whose result is new, or final, for the first time."""
         now, changed = time.time(), []
-        begun = faults[0].begun - BEFORE_SECONDS
+        begun = faults[0].begun - self._clock.limit(BEFORE_SECONDS)
         data = RunData(
             plan=self._plan,
             answers=[answer(row) for row in visits if row.due >= begun],

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
+from lab.clock import REAL
 from lab.errors import LabError
 from lab.evidence import probes
 from lab.services import live
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lab.backends.base import Backend, Observed
+    from lab.clock import Clock
     from lab.evidence.load_run import Row
 
 CHECK_SECONDS = 4.0  # limit of a readiness check
@@ -25,7 +27,7 @@ EVERY_SECONDS = 6.0  # between two readiness checks of a node without a probe
 SOON_SECONDS = 1.0  # the same of a node that is not ready
 PROBE_AGE = 3.0
 CHECK_AGE = 20.0
-"""Older proofs show nothing: the node is unknown."""
+"""Older proofs show nothing: the node is unknown. Ages and intervals are those of an ordinary processor."""
 
 
 class NodeState(StrEnum):
@@ -101,6 +103,7 @@ def proven(  # noqa: PLR0913  the sources
     engine_at: float,
     now: float,
     killed: float | None = None,
+    clock: Clock = REAL,
 ) -> Proof:
     """The state of an existing node.
 
@@ -112,6 +115,7 @@ def proven(  # noqa: PLR0913  the sources
         engine_at: when the engine was asked.
         now: Unix seconds.
         killed: when a fault killed it, which the engine may not have listed yet.
+        clock: of the nodes.
     """
     if node.state is State.PAUSED:
         return Proof(NodeState.PAUSED, "paused: it holds its connections and answers nothing", engine_at)
@@ -121,11 +125,11 @@ def proven(  # noqa: PLR0913  the sources
         return Proof(NodeState.DEAD, "does not run" if node.state is State.STOPPED else "not started yet", engine_at)
     if killed is not None and row is not None and row.due >= killed and not probes.good(row):
         return Proof(NodeState.DEAD, "killed: no answer", row.due + row.seconds)
-    return _running(node, row, check, now)
+    return _running(node, row, check, now, clock)
 
 
-def _running(node: Observed, row: Row | None, check: Proof | None, now: float) -> Proof:
-    if row is not None and now - (row.due + row.seconds) <= PROBE_AGE:
+def _running(node: Observed, row: Row | None, check: Proof | None, now: float, clock: Clock) -> Proof:
+    if row is not None and now - (row.due + row.seconds) <= clock.limit(PROBE_AGE):
         good, why = live.judged(node.role, row)
         own = check.reason if check and check.state is NodeState.NOT_READY and check.reason else ""
         return Proof(
@@ -133,13 +137,13 @@ def _running(node: Observed, row: Row | None, check: Proof | None, now: float) -
             "" if good else "; ".join(filter(None, (why, own))),
             row.due + row.seconds,
         )
-    if check is not None and check.at is not None and now - check.at <= CHECK_AGE:
+    if check is not None and check.at is not None and now - check.at <= clock.limit(CHECK_AGE):
         return check
     return Proof(NodeState.UNKNOWN, "runs; not proven yet that it serves", check.at if check else None)
 
 
 def to_check(
-    nodes: Iterable[Observed], probed: Sequence[str], proofs: dict[str, Proof], *, fed: bool
+    nodes: Iterable[Observed], probed: Sequence[str], proofs: dict[str, Proof], *, fed: bool, clock: Clock = REAL
 ) -> dict[str, float]:
     """The nodes whose readiness check is to run, and after how many seconds again.
 
@@ -148,6 +152,7 @@ def to_check(
         probed: those with a probe.
         proofs: the last state of each.
         fed: whether the probes' answers arrive.
+        clock: of the nodes; an emulated processor is asked less often.
     """
     intervals = {}
     for node in nodes:
@@ -155,7 +160,7 @@ def to_check(
             continue
         state = proofs.get(node.name, Proof(NodeState.UNKNOWN)).state
         if state in (NodeState.NOT_READY, NodeState.UNKNOWN):
-            intervals[node.name] = SOON_SECONDS
+            intervals[node.name] = clock.limit(SOON_SECONDS)
         elif node.name not in probed or not fed:
-            intervals[node.name] = EVERY_SECONDS
+            intervals[node.name] = clock.limit(EVERY_SECONDS)
     return intervals

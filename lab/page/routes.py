@@ -212,7 +212,7 @@ class Page:
         """Wakes the collector, and waits until it has looked."""
         begun = time.time()
         self.collector.wake()
-        while time.time() < begun + FRESH_SECONDS:
+        while time.time() < begun + self.collector.backend.clock.limit(FRESH_SECONDS):
             if self.collector.beaten > begun and self.collector.engine.look.at:
                 return
             await asyncio.sleep(0.05)
@@ -222,7 +222,7 @@ class Page:
         return Response(self.collector.picture, media_type="image/svg+xml", headers=HEADERS)
 
     async def _fresh_picture(self) -> None:
-        deadline = time.time() + FRESH_SECONDS
+        deadline = time.time() + self.collector.backend.clock.limit(FRESH_SECONDS)
         while not self.collector.picture and time.time() < deadline:  # noqa: ASYNC110  another thread draws it
             await asyncio.sleep(0.05)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import State
+from lab.clock import REAL
 from lab.evidence import probes
 from lab.export.graph import edges
 from lab.page.nodes import PROBE_AGE, NodeState, Proof, proven
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lab.backends.base import Backend
+    from lab.clock import Clock
     from lab.evidence.load_run import Row
     from lab.page.judging import FaultSeen
     from lab.page.watch import Look
@@ -61,6 +63,7 @@ def proofs(  # noqa: PLR0913, PLR0917  the sources
     faults: Sequence[FaultSeen],
     now: float,
     doomed: Mapping[str, float] = MappingProxyType({}),
+    clock: Clock = REAL,
 ) -> dict[str, Proof]:
     """The state of each node that exists or should; `doomed`: nodes that this page kills, and since when."""
     killed = {name: fault.begun for fault in faults if fault.kind == "kill" for name in fault.nodes} | dict(doomed)
@@ -75,6 +78,7 @@ def proofs(  # noqa: PLR0913, PLR0917  the sources
             engine_at=look.at,
             now=now,
             killed=killed.get(node.name),
+            clock=clock,
         )
     for name in look.expected:
         if name not in states:
@@ -82,16 +86,16 @@ def proofs(  # noqa: PLR0913, PLR0917  the sources
     return states
 
 
-def _fresh(row: Row | None, now: float) -> bool:
-    return row is not None and now - (row.due + row.seconds) <= PROBE_AGE
+def _fresh(row: Row | None, now: float, clock: Clock) -> bool:
+    return row is not None and now - (row.due + row.seconds) <= clock.limit(PROBE_AGE)
 
 
-def pools(plan: Plan | None, latest: Mapping[str, Row], now: float) -> dict[str, dict[str, bool]]:
+def pools(plan: Plan | None, latest: Mapping[str, Row], now: float, clock: Clock = REAL) -> dict[str, dict[str, bool]]:
     """The pool of each balancer that reports it: whether each server is inside."""
     balancers = {}
     for node in plan.nodes if plan else ():
         row = latest.get(node.name)
-        if row is not None and _fresh(row, now) and probes.good(row) and "=" in row.value:
+        if row is not None and _fresh(row, now, clock) and probes.good(row) and "=" in row.value:
             inside = probes.members(row.value)
             balancers[node.name] = {
                 word.partition("=")[0]: word.partition("=")[0] in inside for word in row.value.split()
@@ -99,14 +103,14 @@ def pools(plan: Plan | None, latest: Mapping[str, Row], now: float) -> dict[str,
     return balancers
 
 
-def holder(row: Row | None, now: float) -> str | None:
+def holder(row: Row | None, now: float, clock: Clock = REAL) -> str | None:
     """The node that answers on the VIP; None without a fresh answer."""
-    return row.value.strip() if row is not None and _fresh(row, now) and probes.good(row) else None
+    return row.value.strip() if row is not None and _fresh(row, now, clock) and probes.good(row) else None
 
 
-def primary(plan: Plan, latest: Mapping[str, Row], now: float) -> str | None:
+def primary(plan: Plan, latest: Mapping[str, Row], now: float, clock: Clock = REAL) -> str | None:
     """The node that reports to be the primary."""
-    fresh = {name: row for name, row in list(latest.items()) if _fresh(row, now)}
+    fresh = {name: row for name, row in list(latest.items()) if _fresh(row, now, clock)}
     return live.primary(fresh, {node.name: node.role for node in plan.nodes})
 
 

@@ -14,8 +14,10 @@ import pytest
 import requests
 
 from lab.backends.base import State
+from lab.clock import EMULATED
 from lab.errors import HostError, SpecError
 from lab.faults import present
+from lab.page.collector import STALE_SECONDS
 from lab.page.security import Guard, Right, Tokens
 from lab.page.server import listening
 from tests.durations import at_most
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lab.backends.base import Existing
     from lab.page.watch import Look
     from lab.topology import Cluster
     from tests.pages import Served
@@ -81,6 +84,27 @@ def test_a_lost_engine_is_said_within_two_seconds_and_found_again(page: Served, 
     assert {node["state"] for node in told["node"].values()} == {"unknown"}
     engine.lost = ""
     until("it to be found", lambda: page.get("/state").json()["source"]["engine"])
+
+
+def test_an_emulated_engine_that_takes_seconds_to_answer_is_shown(
+    engine: Engine, full: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ages are by the nodes' clock: 'stale' for nodes of this machine is an ordinary answer of an emulated one."""
+    observe = engine.observe
+
+    def slowly() -> Existing:
+        if threading.current_thread().name == "page engine":
+            time.sleep(STALE_SECONDS + 0.3)
+        return observe()
+
+    monkeypatch.setattr(engine, "observe", slowly)
+    monkeypatch.setattr(engine, "clock", EMULATED)
+    with served(engine, full, folder=tmp_path, visitors=False) as made:
+
+        def state() -> object:
+            return made.get("/state").json().get("node", {}).get("web1", {}).get("state")
+
+        until("web1 to be ready", lambda: state() == "ready", 20)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends.memory import MemoryBackend
+from lab.clock import EMULATED
 from lab.evidence.load_run import Row
 from lab.faults import fault, inject, present
 from lab.page import view
@@ -37,6 +38,16 @@ def test_a_fault_is_followed_from_its_note_to_its_end(engine: Engine) -> None:
     assert log.active == []
     assert log.latest(13.0) == [ended]
     assert log.latest(100.0) == []
+
+
+def test_a_fault_of_an_emulated_node_is_judged_for_as_long_by_its_clock(engine: Engine) -> None:
+    log = FaultLog(EMULATED)
+    injected = inject(engine, fault({"kind": "kill", "nodes": ("web1",)}))
+    log.note(present(engine), [], 10.0)
+    injected.heal()
+    log.note(present(engine), [], 12.0)
+    assert log.latest(200.0) == log.latest(13.0) != []
+    assert log.latest(1000.0) == []
 
 
 def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:

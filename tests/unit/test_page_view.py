@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from lab.clock import EMULATED, REAL
 from lab.evidence.load_run import Row
 from lab.faults import present
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
 from lab.page import view
 from lab.page.judging import FaultSeen
-from lab.page.nodes import NodeState, Proof, proven
+from lab.page.nodes import SOON_SECONDS, NodeState, Proof, proven, to_check
 from lab.page.picture import picture
 from lab.page.points import points
 from lab.page.watch import Look, planned
@@ -69,6 +70,19 @@ def test_pools_and_the_holder_are_shown_while_their_answers_are_fresh(full: Clus
     assert view.pools(made, latest, now) == {"http-lb1": {"web1": True, "web2": False, "web3": True}}
     assert view.holder(_row(0.2, value="tcp-lb2"), now) == "tcp-lb2"
     assert view.holder(_row(9, value="tcp-lb2"), now) is None
+
+
+def test_ages_are_by_the_clock_of_the_nodes(engine: Engine, full: Cluster) -> None:
+    """An emulated node answers one probe in five seconds."""
+    now, made = time.time(), plan(full, "debian")
+    row, pool = _row(9, value="tcp-lb2"), {"http-lb1": _row(9, value="web1=1 ")}
+    look = Look(now - 9, engine.observe())
+    for clock, state in ((REAL, NodeState.UNKNOWN), (EMULATED, NodeState.READY)):
+        assert view.proofs(look, {"web1": _row(9)}, {}, (), now, clock=clock)["web1"].state is state
+        assert (view.holder(row, now, clock) == "tcp-lb2") is clock.emulated
+        assert (view.pools(made, pool, now, clock) != {}) is clock.emulated
+        checked = to_check(look.existing.nodes, ["web1"], {}, fed=True, clock=clock)
+        assert checked["web1"] == clock.limit(SOON_SECONDS)
 
 
 def _values(engine: Engine, full: Cluster, **changes: Any) -> dict[str, Any]:
