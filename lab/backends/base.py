@@ -251,10 +251,13 @@ class Backend(Protocol):
     def remove(self, node: str) -> None:
         """Removes a node, running or not; its volumes stay."""
 
-    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
         """Removes what the cluster shares (and its data, with `volumes`) once its nodes are gone.
 
         The volumes of nodes of the roles in `keep` stay. So do `LASTING` notes where any data stays.
+
+        Returns:
+            What could not be removed, a sentence each. It holds no data, and the next `up` uses it.
         """
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:

@@ -95,11 +95,12 @@ class MemoryBackend:
         self.modes.pop(node, None)
         self.done.append(f"remove {node}")
 
-    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
         stays = not volumes or bool(keep)
         self._notes = {key: text for key, text in self._notes.items() if stays and key.startswith(LASTING)}
         self._data = self._data and stays
         self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
+        return ()
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         if self._nodes[node].state is not State.RUNNING:

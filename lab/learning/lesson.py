@@ -36,7 +36,7 @@ class LessonStep(Model):
         node: where; not needed with `fault` or `heal`.
         files: paths of files that the lab renders for this node, which are put there.
         run: a shell script, which runs afterwards as root.
-        fault: a fault as scenarios write it, such as `{kind: fill, nodes: [storage1], where: /bricks}`.
+        fault: a fault as scenarios write it, such as `{kind: fill, nodes: [storage1], where: /tmp}`.
         heal: whether all faults are reverted.
         seconds: the limit of `run`.
     """

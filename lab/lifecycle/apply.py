@@ -36,7 +36,8 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
         # No node can move to another subnet: all nodes are removed with their network.
         for action in (*by_kind[Kind.RECREATE], *by_kind[Kind.REMOVE]):
             backend.remove(action.node)
-        backend.clear(volumes=False)
+        if left := backend.clear(volumes=False):
+            raise BackendError(f"the cluster can't move to another subnet: {left[0]}")
         parallel.for_each([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
         return
     # Nodes that may hold the VIP first: they take longest until they serve.

@@ -27,7 +27,8 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
         report.step(name, "removed", done=True)
 
     parallel.for_each([node.name for node in nodes], remove)
-    backend.clear(volumes=volumes, keep=backups if keep_backups else [])
+    for left in backend.clear(volumes=volumes, keep=backups if keep_backups else []):
+        report.say(f"left: {left}")
     if volumes:
         scaling.forget(backend)  # also with `keep_backups`, which keeps other notes
     if volumes and not keep_backups:

@@ -33,11 +33,12 @@ class Interrupted(MemoryBackend):
             raise KeyboardInterrupt
         super().create(plan, node, files)
 
-    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
-        super().clear(volumes=volumes, keep=keep)
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
+        left = super().clear(volumes=volumes, keep=keep)
         if self.at == "clear":
             self._data = True
             raise KeyboardInterrupt
+        return left
 
 
 @pytest.fixture

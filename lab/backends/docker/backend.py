@@ -15,7 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 from lab import engine
 from lab.backends.archive import archive
 from lab.backends.base import LASTING, Capabilities, Existing, Result
-from lab.backends.docker import channel, container, labels, owned
+from lab.backends.docker import bridge, channel, container, labels, owned
 from lab.backends.followed import Followed
 from lab.clock import REAL
 from lab.engine import context, nature, room
@@ -171,7 +171,8 @@ class DockerBackend:
                     )
                 if network["IPAM"]["Config"][0]["Subnet"] == cidr:
                     return
-                self.api.remove_network(network["Id"])
+                if left := bridge.remove(self.api, network):
+                    raise BackendError(f"another subnet is not possible: {left}", where="network")
             reserved = {"vip": plan.vip} if plan.vip else None
             pool = IPAMPool(subnet=cidr, gateway=str(plan.network.gateway), aux_addresses=reserved)
             self.api.create_network(
@@ -220,12 +221,12 @@ class DockerBackend:
             self.api.remove_container(self._id(node), force=True, v=True)  # volumes without a name go with it
             self._channels.forget(self._id(node))
 
-    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
         prefixes = tuple(container.name(self.cluster, role) for role in keep)
         self._channels.forget_all()
         with engine.asking(f"removing what {self.cluster} shares"):
-            for network in self.api.networks(filters=labels.ours(self.cluster)):
-                self.api.remove_network(network["Id"])
+            networks = self.api.networks(filters=labels.ours(self.cluster))
+            left = [bridge.remove(self.api, one) for one in networks]
             for volume in self._volumes():
                 note = volume["Labels"].get(labels.NOTE)
                 if note is None:
@@ -234,6 +235,7 @@ class DockerBackend:
                     goes = (volumes and not keep) or not note.startswith(LASTING)
                 if goes:
                     self.api.remove_volume(volume["Name"], force=True)
+        return [one for one in left if one]
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         return self._run(node, argv, seconds, beside=False)

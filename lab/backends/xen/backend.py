@@ -193,12 +193,13 @@ class XenBackend:
         self.nodes.forget(node)
         self._metadata.pop(node, None)
 
-    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> None:
+    def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
         own = "no" if self.settings.bridge else "yes"
         self.dom0.do("clear", domain.bridge(self.cluster, self.settings), own, "yes" if volumes else "no", *keep)
         self.nodes.close()
         host.forward_end(self.dom0)
         self._network = None
+        return ()
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         limit = self.clock.limit(seconds)
