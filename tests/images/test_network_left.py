@@ -50,9 +50,8 @@ def test_a_foreign_container_in_the_network_is_named(engine: DockerBackend, smal
     web = up(small, engine, Silent()).plan.node("web1")
     name = f"{engine.cluster}-foreign"
     network = f"lab-{engine.cluster}"
-    made = engine.api.create_container(
-        web.image, ["sleep", "600"], name=name, networking_config={"EndpointsConfig": {network: {}}}
-    )
+    placed = engine.api.create_host_config(network_mode=network)
+    made = engine.api.create_container(web.image, entrypoint=["sleep", "600"], name=name, host_config=placed)
     try:
         engine.api.start(made["Id"])
         with pytest.raises(BackendError, match=name) as refused:

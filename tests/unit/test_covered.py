@@ -16,6 +16,7 @@ from tests import covered
         ({"a.py": 79.9}, {}, ["a.py: 79.9 %, and no reason is named"]),
         ({"a.py": 12.0}, {"a.py": "needs a Xen of somebody's"}, []),
         ({"a.py": 91.0}, {"a.py": "once it was so"}, ["a.py: named, and 91 % of it ran"]),
+        ({"a.py": 91.0}, {"a.py": "lessons, when it is their turn"}, []),
         ({}, {"a.py": "it went"}, ["a.py: named, and there is no such module"]),
         ({"a.py": 12.0}, {"a.py": " "}, ["a.py: named without a reason"]),
     ],
