@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,6 +40,8 @@ class Watched:
     settings: Settings
     _heard: float
     _serves_from: float
+    _handing: bool
+    _stand: Callable[..., bool]
 
     def waits(self) -> None:
         """As long as a primary may lead by its answers."""
@@ -47,6 +50,13 @@ class Watched:
     @property
     def serves_from(self) -> float:
         return self._serves_from
+
+    @property
+    def handing(self) -> bool:
+        return self._handing
+
+    def stands_too_late(self) -> bool:
+        return self._stand([], handover=1, until=time.monotonic() - 1)
 
 
 def _candidate(name: str, folder: Path) -> Any:  # noqa: ANN401  what tests replace in it is of other types
@@ -72,7 +82,7 @@ def _candidate(name: str, folder: Path) -> Any:  # noqa: ANN401  what tests repl
             self.elected: list[int] = []
 
         def me(self) -> rules.View:
-            return rules.View(name, self.role, promised=self.promise.epoch, position=0, member=True)
+            return rules.View(name, self.role, self.promise.epoch, position=0, member=True, epoch=self.epoch)
 
         def _step(self, views: object, now: float) -> None: ...
 
@@ -118,6 +128,69 @@ def test_a_vote_that_was_given_during_a_trial_is_not_given_again(tmp_path: Path)
     assert not first.stands()
     assert second.elected == [2]
     assert first.elected == [], "two nodes were elected in one epoch"
+
+
+def _primary(folder: Path) -> tuple[Any, list[str]]:
+    """A primary of epoch 2 that can hand over, and what is asked of its database."""
+    node, asked = _candidate("mysql1", folder), list[str]()
+    node.role, node.epoch = rules.Role.PRIMARY, 2
+    node.database = SimpleNamespace(
+        close_to_writers=lambda: asked.append("close"),
+        open=lambda: asked.append("open"),
+        position=lambda: 7,
+        demote=lambda: asked.append("demote"),
+        stop_receiving=lambda: None,
+    )
+    replicas = [rules.View(one, rules.Role.REPLICA, promised=1, position=7, member=True) for one in NAMES[1:]]
+    node.peers = SimpleNamespace(
+        states=lambda: replicas,
+        begin=lambda *_, **__: Future(),
+        answered=lambda epoch: [
+            (time.monotonic(), rules.View("mysql3", rules.Role.REPLICA, promised=epoch, member=True))
+        ],
+    )
+    return node, asked
+
+
+def test_a_successor_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "RESUMED_SECONDS", 0.2)
+    node, asked = _primary(tmp_path)
+    told = node.switchover("mysql2")
+    assert (told["done"], told["primary"], asked) == (False, "mysql1", ["close", "open"])
+    assert not node.handing
+
+
+def test_a_handover_that_was_given_up_gets_no_vote(tmp_path: Path) -> None:
+    """The successor goes on after a pause; the primary takes writes again, and keeps on doing so."""
+    node, asked = _primary(tmp_path)
+    answer = node.vote(epoch=3, position=7, candidate="mysql2", handover=2, agreed=1)
+    assert (answer["granted"], answer["because"]) == (False, "it is the primary itself")
+    assert (node.role, asked) == (rules.Role.PRIMARY, [])
+
+
+def test_a_primary_that_was_elected_again_is_not_handing_over(tmp_path: Path) -> None:
+    """It votes for a successor, which hangs then; an answer that is still awaited changes nothing of its next epoch."""
+    node, asked = _primary(tmp_path)
+    awaited: Future[dict[str, Any] | None] = Future()
+    node.peers.begin = lambda *_, **__: awaited
+    change = threading.Thread(target=node.switchover, args=("mysql2",))
+    change.start()
+    until = time.monotonic() + 5
+    while not node.handing and time.monotonic() < until:
+        time.sleep(0.01)
+    assert node.vote(epoch=3, position=7, candidate="mysql2", handover=2, agreed=1)["granted"]
+    node.role, node.epoch = rules.Role.PRIMARY, 4
+    assert not node.handing
+    awaited.set_result(None)
+    change.join(5)
+    assert not change.is_alive()
+    assert asked == ["close", "demote"], "what it does with its epoch 4 is not for the change of epoch 2"
+
+
+def test_who_is_asked_to_take_over_too_late_promises_nothing(tmp_path: Path) -> None:
+    node = _candidate("mysql2", tmp_path)
+    assert not node.stands_too_late()
+    assert node.promise.epoch == 1
 
 
 def test_who_is_alone_in_standing_is_elected(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
 STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host that is gone
+LOCK_SECONDS = 2  # for current writes to end
 WAITING_SECONDS = 0.5
 
 
@@ -169,7 +170,7 @@ class Database:
     def can_be_taken(self, others: int) -> bool:
         """Whether a replica that acknowledges is connected; or all are, since those whose disks are new join later."""
         dumps = "SELECT COUNT(*) AS value FROM information_schema.processlist WHERE command = 'Binlog Dump'"
-        rows = self.ask(f"{dumps} AND user = 'replication'")
+        rows = self.ask(f"{dumps} AND user = 'replication'", seconds=self._settings.patience)
         return self.counter("Rpl_semi_sync_master_clients") != "0" or int(rows[0]["value"]) >= others
 
     def begin_epoch(self, epoch: int, after: int) -> None:
@@ -196,15 +197,18 @@ class Database:
         return time.monotonic() - self._waiting_since > WAITING_SECONDS
 
     def open(self) -> None:
-        """Lets everybody write."""
-        self.set(read_only=False)
+        """Lets everybody write; it changes a value, and waits for nothing."""
+        self.ask("SET GLOBAL read_only = OFF", seconds=self._settings.patience)
 
     def close_to_writers(self) -> None:
         """Refuses writes, and waits for current ones; reverted if they do not end."""
-        connection = self.connect(WORK_SECONDS)
+        try:
+            connection = self.connect(self._settings.patience + LOCK_SECONDS)
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"mariadbd does not answer: {error.args[-1]}") from None
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION lock_wait_timeout = 2")
+                cursor.execute("SET SESSION lock_wait_timeout = %s", (LOCK_SECONDS,))
                 cursor.execute("SET GLOBAL read_only = ON")
         except (pymysql.MySQLError, OSError) as error:
             raise Trouble(f"writers don't end: {error.args[-1]}") from None

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
 STANDING_SECONDS = 5.0  # until a successor has all that the primary has
-HANDED_SECONDS = 6.0  # until it is elected, or never by this handover: the primary goes on then
+HANDED_SECONDS = 6.0  # until it is elected, or never by this handover
+RESUMED_SECONDS = 7.0  # until the primary goes on, from before it asked: no successor is elected by then
 FOREVER = float("inf")
 
 
@@ -50,6 +51,9 @@ class Elections(Node):
             serves_from: the moment from which on no balancer leads to that one.
             until: the moment at which that one goes on.
         """
+        if time.monotonic() > until:
+            self._say("asked to take over too late: the primary has gone on")
+            return False
         epoch = rules.next_epoch([self.me(), *views])
         promised, self._since = self.promise.epoch, time.monotonic()  # a next try has its time
         if not handover and not self._voters(epoch, handover, trial=True):
@@ -212,7 +216,10 @@ class Elections(Node):
             return self._refused(f"it has promised epoch {self.promise.epoch}")
         if self.role is Role.DOWN:
             return self._refused("its database is not there")
-        handed = bool(handover) and handover >= max(self.epoch, rules.epoch_of(self.position), self._answers)
+        resumed = self.role is Role.PRIMARY and not self._handing  # a handover that it has given up hands nothing over
+        handed = (
+            bool(handover) and not resumed and handover >= max(self.epoch, rules.epoch_of(self.position), self._answers)
+        )
         if not handed:
             leading = self.role is Role.PRIMARY and not self._handing and self._in_contact()
             if leading or self.role is Role.PROMOTING:
@@ -232,7 +239,7 @@ class Elections(Node):
         if self.role is Role.PRIMARY:
             self.database.demote()
             self.promise.keep(unlogged=False)  # it was closed only after all writes had ended
-            self.role, self.epoch = Role.REPLICA, 0
+            self.role, self.epoch, self._handing = Role.REPLICA, 0, False
         self.following = ""
         self.database.stop_receiving()
         self._read_position()
@@ -248,6 +255,8 @@ class Elections(Node):
         with self._lock:
             if self.role is not Role.PRIMARY:
                 return {"done": False, "because": f"{self.settings.node} is not the primary"}
+            if self._handing:
+                return {"done": False, "because": f"{self.settings.node} is handing over already"}
             views = self.peers.states()
             if rules.outdated(self.me(), views):
                 return {"done": False, "because": f"{self.settings.node} is about to step down"}
@@ -263,21 +272,37 @@ class Elections(Node):
                     self.database.open()
                 return {"done": False, "because": str(error)}
             self._handing, epoch = True, self.epoch
-        until = time.monotonic() + HANDED_SECONDS
+        answer, stays = None, False
         try:
-            answer = self.peers.ask(chosen, "/stand", handover=epoch, position=position)
-            while answer is None and self.tells["leads"] and time.monotonic() < until:
-                time.sleep(0.05)  # it may be elected still
+            answer = self._handed(chosen, epoch, position)
         finally:
             with self._lock:
-                self._handing = False
-                stays = self.role is Role.PRIMARY
-                if stays:
+                if self._hands_over(epoch):
+                    self._handing, stays = False, True
                     self.database.open()
         done = bool(answer and answer.get("elected"))
         because = "" if done else str((answer or {}).get("because") or f"{chosen} did not answer")
         because += "" if done or stays else "; the nodes elect a primary by themselves now"
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
+
+    def _hands_over(self, epoch: int) -> bool:
+        """Whether this node is still the primary that hands over; no more once it has given its vote."""
+        return self._handing and self.role is Role.PRIMARY and self.epoch == epoch
+
+    def _handed(self, chosen: str, epoch: int, position: int) -> dict[str, Any] | None:
+        """What the successor answers; None if this node goes on, or if there was no answer.
+
+        A successor that hangs keeps its connection, and its answer is not waited for: nobody can write meanwhile.
+        """
+        until = time.monotonic() + RESUMED_SECONDS
+        asked = self.peers.begin(chosen, "/stand", handover=epoch, position=position)
+        while self._hands_over(epoch):
+            if (asked.done() and asked.result()) or time.monotonic() > until:
+                break
+            time.sleep(0.05)  # one that broke off may be elected still
+        if self._hands_over(epoch) and not asked.done():
+            return None
+        return asked.result()
 
     def _successor(self, views: list[View], to: str) -> str | None:
         able = [view for view in self._able(views) if to in ("", view.name)]

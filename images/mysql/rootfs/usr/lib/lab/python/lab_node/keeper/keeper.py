@@ -39,6 +39,8 @@ class Keeper(Replica):
                 return
             self.history = self.database.history()
             self.role = Role.REPLICA
+            if self._copy:
+                self._copy.idle = False  # begun while the database was down: from now on it may acknowledge more
             self._read_position()
             self._since = now  # a primary has its time to be heard of
         if self.role is Role.PROMOTING:

@@ -7,7 +7,7 @@ import json
 import ssl
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
 from . import rules
@@ -112,6 +112,10 @@ class Peers:
             if enough(answers):
                 break
         return answers
+
+    def begin(self, name: str, path: str, **values: object) -> Future[dict[str, Any] | None]:
+        """A question whose answer is not waited for."""
+        return self._pool.submit(self.ask, name, path, **values)
 
     def ask(self, name: str, path: str, **values: object) -> dict[str, Any] | None:
         """One node's answer, or None."""
