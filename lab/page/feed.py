@@ -50,10 +50,10 @@ CLOSE = Pace(20.0, 0.25, INTERVAL)
 
 
 class Answers:
-    """The last answers by stream; `kept`: for how many seconds."""
+    """The last answers by stream; `window`: for how many seconds."""
 
-    def __init__(self, kept: float = WINDOW_SECONDS) -> None:
-        self._kept = kept
+    def __init__(self, window: float = WINDOW_SECONDS) -> None:
+        self._window = window
         self._lock = threading.Lock()
         self._rows: dict[str, deque[Row]] = {}
         self.latest: dict[str, Row] = {}
@@ -72,7 +72,7 @@ class Answers:
                     self.latest[name] = row
                 self._changed.add((name, int(row.due)))
             for queue in self._rows.values():
-                while queue and queue[0].due < now - self._kept:
+                while queue and queue[0].due < now - self._window:
                     queue.popleft()
 
     def rows(self, since: float = 0.0) -> dict[str, list[Row]]:

@@ -292,17 +292,17 @@ class Elections(Node):
     def _handed(self, chosen: str, epoch: int, position: int) -> dict[str, Any] | None:
         """What the successor answers; None if this node goes on, or if there was no answer.
 
-        A successor that hangs keeps its connection, and its answer is not waited for: nobody can write meanwhile.
+        A successor that hangs keeps its connection, and its answer is not awaited: no client can write meanwhile.
         """
         until = time.monotonic() + RESUMED_SECONDS
-        asked = self.peers.begin(chosen, "/stand", handover=epoch, position=position)
+        answer = self.peers.begin(chosen, "/stand", handover=epoch, position=position)
         while self._hands_over(epoch):
-            if (asked.done() and asked.result()) or time.monotonic() > until:
+            if (answer.done() and answer.result()) or time.monotonic() > until:
                 break
             time.sleep(0.05)  # one that broke off may be elected still
-        if self._hands_over(epoch) and not asked.done():
+        if self._hands_over(epoch) and not answer.done():
             return None
-        return asked.result()
+        return answer.result()
 
     def _successor(self, views: list[View], to: str) -> str | None:
         able = [view for view in self._able(views) if to in ("", view.name)]
