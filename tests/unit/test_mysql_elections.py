@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
     sys.modules.setdefault(library, ModuleType(library))
 
-from lab_node.keeper import election, promise, rules  # noqa: E402  see above
+from lab_node.keeper import database, election, promise, rules  # noqa: E402  see above
 from lab_node.keeper.settings import Settings  # noqa: E402
 
 NAMES = ("mysql1", "mysql2", "mysql3")
@@ -153,10 +153,31 @@ def _primary(folder: Path) -> tuple[Any, list[str]]:
 
 
 def test_a_successor_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(election, "RESUMED_SECONDS", 0.2)
+    monkeypatch.setattr(election, "HANDED_SECONDS", -0.8)  # and half a patience
     node, asked = _primary(tmp_path)
     told = node.switchover("mysql2")
     assert (told["done"], told["primary"], asked) == (False, "mysql1", ["close", "open"])
+    assert not node.handing
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_primary_that_can_not_be_opened_again_steps_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, closes: bool
+) -> None:
+    """Otherwise it would be the primary, and refuse every write."""
+    monkeypatch.setattr(election, "HANDED_SECONDS", -0.8)
+    node, _ = _primary(tmp_path)
+
+    def hangs() -> None:
+        raise database.Trouble("no answer")
+
+    node.database.open = hangs
+    if not closes:
+        node.database.close_to_writers = hangs
+    ended: list[str] = []
+    monkeypatch.setattr(node, "_fall", ended.append)
+    assert not node.switchover("mysql2")["done"]
+    assert ended == ["it can't be opened to writers (no answer)"]
     assert not node.handing
 
 

@@ -38,12 +38,13 @@ def remove(api: docker.APIClient, network: dict[str, Any], seconds: float = RELE
         if time.monotonic() > deadline:
             break
         time.sleep(POLL_SECONDS)
-    connected = [each["Name"] for each in api.inspect_network(network["Id"])["Containers"].values()]
+    connected = sorted(each["Name"] for each in api.inspect_network(network["Id"])["Containers"].values())
     if connected:
         raise BackendError(
-            f"the network {name} can't be removed: {', '.join(sorted(connected))} is connected to it",
+            f"the network {name} can't be removed: containers that are not of the cluster are connected to it: "
+            f"{', '.join(connected)}",
             where="network",
-            next_step=f"'docker network disconnect {name} {connected[0]}', then 'lab down' again",
+            next_step=f"'docker network disconnect {name} {connected[0]}', and each other one; then 'lab down' again",
         )
     return (
         f"the network {name}: the engine counts an endpoint that no container has;"

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
 STANDING_SECONDS = 5.0  # until a successor has all that the primary has
-HANDED_SECONDS = 6.0  # until it is elected, or never by this handover
-RESUMED_SECONDS = 7.0  # until the primary goes on, from before it asked: no successor is elected by then
+HANDED_SECONDS = 6.0  # until it is elected, or never by this handover: the primary goes on then
 FOREVER = float("inf")
 
 
@@ -268,8 +267,7 @@ class Elections(Node):
                 self.database.close_to_writers()
                 position = self.database.position()
             except Trouble as error:
-                with contextlib.suppress(Trouble):
-                    self.database.open()
+                self._reopen()
                 return {"done": False, "because": str(error)}
             self._handing, epoch = True, self.epoch
         answer, stays = None, False
@@ -278,12 +276,21 @@ class Elections(Node):
         finally:
             with self._lock:
                 if self._hands_over(epoch):
-                    self._handing, stays = False, True
-                    self.database.open()
+                    self._handing = False
+                    stays = self._reopen()
         done = bool(answer and answer.get("elected"))
         because = "" if done else str((answer or {}).get("because") or f"{chosen} did not answer")
         because += "" if done or stays else "; the nodes elect a primary by themselves now"
         return {"done": done, "primary": chosen if done else self.settings.node, "because": because}
+
+    def _reopen(self) -> bool:
+        """Lets clients write again. A database that does not is ended: its node would be a primary without writes."""
+        try:
+            self.database.open()
+        except Trouble as error:
+            self._fall(f"it can't be opened to writers ({error})")
+            return False
+        return True
 
     def _hands_over(self, epoch: int) -> bool:
         """Whether this node is still the primary that hands over; no more once it has given its vote."""
@@ -292,9 +299,10 @@ class Elections(Node):
     def _handed(self, chosen: str, epoch: int, position: int) -> dict[str, Any] | None:
         """What the successor answers; None if this node goes on, or if there was no answer.
 
-        A successor that hangs keeps its connection, and its answer is not awaited: no client can write meanwhile.
+        A successor that hangs keeps its connection, and its answer is not awaited: no client can write meanwhile. Its
+        own time begins when the question arrives, half a patience later at most.
         """
-        until = time.monotonic() + RESUMED_SECONDS
+        until = time.monotonic() + HANDED_SECONDS + self.settings.patience / 2
         answer = self.peers.begin(chosen, "/stand", handover=epoch, position=position)
         while self._hands_over(epoch):
             if (answer.done() and answer.result()) or time.monotonic() > until:
