@@ -29,15 +29,22 @@ TOO_LATE = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)
 UNASKED = (DockerException, StoreError)  # such as a credential helper that is not installed
 NOBODY = ("Connection refused", "No such file or directory", "FileNotFoundError", "ConnectionRefusedError")
+KEPT = "keep-alive"  # what requests sends by default
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
 class _Client(docker.APIClient):
-    """A client that knows the last answer that was begun as a stream in this thread, by which it can be closed."""
+    """A client that knows the last answer that was begun as a stream in this thread, by which it can be closed.
+
+    A stream has a connection of its own. `ended` closes its socket from any thread, which may be just after its last
+    byte: a connection that is used again was in the pool by then, and the next request found its socket closed.
+    """
 
     begun = threading.local()
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if options.get("stream") and request.headers.get("Connection", KEPT) == KEPT:  # not one that is upgraded
+            request.headers["Connection"] = "close"
         answer = super().send(request, **options)
         if options.get("stream"):
             self.begun.answer = answer

@@ -3,13 +3,16 @@
 The receiver drops packets by the sender's Ethernet address: the VIP belongs to no node, so traffic to it is cut
 between exactly the named nodes. Without `others` the node itself filters, and accepts the engine's own address, by
 which the lab reverts the fault.
+
+A cut in both directions drops ARP, too, as a cut cable does: a former holder of the VIP would claim it again every few
+seconds. A cut in one direction leaves ARP, without which the other direction would end with the neighbour's cache.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lab import parallel
 from lab.backends.optional import network_tools
@@ -20,11 +23,26 @@ from lab.faults.fault import Fault, ProbeResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.backends.base import Backend, Capabilities
+    from lab.backends.base import Backend, Capabilities, Result
     from lab.faults.fault import Facts
 
 PROBES = 3  # at most so many pairs of nodes are probed
+FAMILIES = ("inet", "arp")
 COUNTED = re.compile(r"counter packets (\d+)")
+
+
+class Drop(NamedTuple):
+    """A rule that drops packets.
+
+    Attributes:
+        family: of the table: `inet` or `arp`.
+        way: `in` or `out`, as the node sees the packet.
+        match: an expression of nft.
+    """
+
+    family: str
+    way: str
+    match: str
 
 
 @dataclass(frozen=True)
@@ -58,18 +76,33 @@ class Cut(Fault):
         parallel.for_each(list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]))
         return {}
 
-    def _rules(self, backend: Backend) -> dict[str, list[str]]:
-        """Filter rules by node: chain and match."""
+    def _rules(self, backend: Backend) -> dict[str, list[Drop]]:
+        """Filter rules by node."""
         if not self.others:
-            through = network.gateway(backend)
-            ways = {"in": f'iifname != "lo" ip saddr != {through}', "out": f'oifname != "lo" ip daddr != {through}'}
-            chosen = [f"{way} {match}" for way, match in ways.items() if self.way in (way, "both")]
-            return dict.fromkeys(self.nodes, chosen)
+            return dict.fromkeys(self.nodes, self._isolating(network.gateway(backend)))
         senders: dict[str, list[str]] = {}
         for sender, receiver in self.edges():
             senders.setdefault(receiver, []).append(sender)
         ethernet = {name: _ethernet(backend, name) for name in sorted({s for names in senders.values() for s in names})}
-        return {to: [f"in ether saddr {ethernet[name]}" for name in names] for to, names in senders.items()}
+        families = FAMILIES if self.way == "both" else FAMILIES[:1]
+        return {
+            to: [Drop(family, "in", f"ether saddr {ethernet[name]}") for name in names for family in families]
+            for to, names in senders.items()
+        }
+
+    def _isolating(self, through: str) -> list[Drop]:
+        """What a node drops that is cut off from all but one address."""
+        drops = [
+            Drop("inet", "in", f'iifname != "lo" ip saddr != {through}'),
+            Drop("inet", "out", f'oifname != "lo" ip daddr != {through}'),
+        ]
+        if self.way != "both":
+            return [drop for drop in drops if drop.way == self.way]
+        return [
+            *drops,
+            Drop("arp", "in", f"arp saddr ip != {through}"),
+            Drop("arp", "out", f"arp daddr ip != {through}"),
+        ]
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
         del facts
@@ -104,15 +137,13 @@ class Cut(Fault):
         return f"cut {' '.join(self.nodes)} from {others} ({self.way})"
 
 
-def _table(mark: str, drops: list[str]) -> str:
-    """Input of nft: one table of the lab's own, created in one transaction."""
+def _table(mark: str, drops: list[Drop]) -> str:
+    """Input of nft: tables of the lab's own, one a family, created in one transaction."""
     hooks = {"in": "input", "out": "output"}
-    ways = sorted({drop.partition(" ")[0] for drop in drops})
-    lines = [f"add table inet lab_{mark}"]
-    lines += [f"add chain inet lab_{mark} {way} {{ type filter hook {hooks[way]} priority -300 ; }}" for way in ways]
-    for drop in drops:
-        way, _, match = drop.partition(" ")
-        lines.append(f"add rule inet lab_{mark} {way} {match} counter drop")
+    lines = [f"add table {family} lab_{mark}" for family in sorted({drop.family for drop in drops})]
+    for family, way in sorted({(drop.family, drop.way) for drop in drops}):
+        lines.append(f"add chain {family} lab_{mark} {way} {{ type filter hook {hooks[way]} priority -300 ; }}")
+    lines += [f"add rule {drop.family} lab_{mark} {drop.way} {drop.match} counter drop" for drop in drops]
     return "\n".join(lines)
 
 
@@ -125,11 +156,16 @@ def _ethernet(backend: Backend, node: str) -> str:
 
 def _dropped(backend: Backend, node: str, mark: str) -> int:
     """Packets dropped so far by the fault's filter in a node."""
-    done = network_tools(backend).run_in_network(node, ["nft", "list", "table", "inet", f"lab_{mark}"])
-    return sum(map(int, COUNTED.findall(done.stdout))) if done.ok else 0
+    listed = [_nft(backend, node, "list", family, mark) for family in FAMILIES]
+    return sum(int(count) for done in listed if done.ok for count in COUNTED.findall(done.stdout))
 
 
 def _delete(backend: Backend, node: str, mark: str) -> None:
-    done = network_tools(backend).run_in_network(node, ["nft", "delete", "table", "inet", f"lab_{mark}"])
-    if not done.ok and "No such file" not in done.stderr:
-        raise BackendError(f"cannot remove the packet filter in {node}: {done.stderr.strip()}", where=node)
+    for family in FAMILIES:
+        done = _nft(backend, node, "delete", family, mark)
+        if not done.ok and "No such file" not in done.stderr:
+            raise BackendError(f"cannot remove the packet filter in {node}: {done.stderr.strip()}", where=node)
+
+
+def _nft(backend: Backend, node: str, verb: str, family: str, mark: str) -> Result:
+    return network_tools(backend).run_in_network(node, ["nft", verb, "table", family, f"lab_{mark}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -73,6 +74,14 @@ class PageServer(uvicorn.Server):
         """Ends it, from another thread."""
         self._page.ending.set()
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes the connections as well that were not closed in time, as those of a browser that is busy."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # the loop closes them in its next turn
 
 
 def serve(  # noqa: PLR0913  a page's options

@@ -79,6 +79,19 @@ def test_a_node_cut_off_from_all_keeps_its_address_and_is_healed(cluster: LabClu
     assert _answers(cluster, "web1")
 
 
+@pytest.mark.parametrize("others", [None, "client"])
+def test_a_cut_node_is_no_ones_neighbour(cluster: LabCluster, faults: Faults, others: str | None) -> None:
+    """With ARP left, a balancer that is cut off claims the VIP again every five seconds, and clients follow it."""
+    address = cluster.plan.node("web1").address
+    with faults.cut("web1", **({"others": others} if others else {})):
+        assert cluster.run_in_network("client", ["ip", "neigh", "flush", "to", address]).ok
+        assert not _answers(cluster, "web1")
+        known = cluster.run_in_network("client", ["ip", "neigh", "show", "to", address])
+        assert known.ok
+        assert "lladdr" not in known.stdout
+    assert _answers(cluster, "web1")
+
+
 def test_a_cut_from_one_node_leaves_the_others(cluster: LabCluster, faults: Faults, rounds: Rounds) -> None:
     (lb,) = cluster.require("http-lb", 1)[:1]
     for round_ in rounds("web-node-leaves"):

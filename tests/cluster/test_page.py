@@ -38,6 +38,8 @@ SPAN = "60s"
 """How long a fault lasts at most: each is healed by the button, when what it does was seen by every viewer."""
 SEEN_SECONDS = 10.0
 READY_SECONDS = 20.0
+INJECTED_SECONDS = 30.0
+"""From the click until the fault is proven: what a button takes, and no promise."""
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +63,12 @@ def _ready(opened: Opened, cluster: LabCluster, seconds: float = READY_SECONDS) 
     return opened.page
 
 
-def _do(page: Page, node: str, action: str) -> None:
-    page.click(f"#node-{node}")
+def _do(page: Page, chosen: str, action: str, cluster: LabCluster) -> None:
+    """Injects a fault by its button; `chosen`: what is clicked to choose the node."""
+    page.click(chosen)
     page.select_option("#for", SPAN)
     page.click(f'[data-do="{action}"]')
+    _wait(page, "#works li.running:has-text(' left)')", cluster, INJECTED_SECONDS)
 
 
 def _wait(page: Page, selector: str, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> None:
@@ -91,7 +95,7 @@ def test_a_web_node_is_killed_by_its_button(cluster: LabCluster, page: Served, v
     (name, *_), balancers = cluster.require("web", 2), [node.name for node in cluster.plan.role("http-lb")]
     opened = visit(page.address, viewport=PROJECTOR)
     shown = _ready(opened, cluster)
-    _do(shown, name, "kill")
+    _do(shown, f"#node-{name}", "kill", cluster)
     assert shown.inner_text("#command").startswith(f"lab fault kill {name} --for {SPAN}")
     _wait(shown, f"#node-{name}.dead", cluster)
     for balancer in balancers:
@@ -115,9 +119,7 @@ def test_the_vip_moves_in_the_picture_and_its_promise_shows_the_figure(
     shown = _ready(opened, cluster)
     holder = shown.get_attribute("#vip", "data-holder")
     assert holder == cluster.vip_holders()[0]
-    shown.click('[data-pick="holder"]')
-    shown.select_option("#for", SPAN)
-    shown.click('[data-do="cut"]')
+    _do(shown, '[data-pick="holder"]', "cut", cluster)
     _wait(shown, f'#vip:not([data-holder="{holder}"])', cluster)
     _wait(shown, f"#edge-client-{holder}.cut", cluster)
     assert "cut off" in (shown.text_content(f"#node-{holder} .faults") or "")
@@ -139,9 +141,7 @@ def test_two_viewers_see_another_primary_and_agree(
     assert other.locator("button.change:visible").count() == 0
     shown.wait_for_selector('[data-pick="primary"]')
     old = shown.inner_text('[data-pick="primary"]').partition(": ")[2]
-    shown.click('[data-pick="primary"]')
-    shown.select_option("#for", SPAN)
-    shown.click('[data-do="kill"]')
+    _do(shown, '[data-pick="primary"]', "kill", cluster)
     for each in (shown, other):
         _wait(each, f"#node-{old}.dead", cluster)
         _wait(each, f".node:not(#node-{old}) .badges:has-text('primary')", cluster)
@@ -160,7 +160,7 @@ def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
 ) -> None:
     """What a `lab page` does for hours: it is left alone, and looked at again. Its followed logs leave nothing open."""
     nodes, opened = len(cluster.plan.nodes), []
-    monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 1.0)
     cluster.until("the pages before to have ended", 10, lambda: not _followers())
     gc.collect()
     gc.disable()  # what only a search for cycles closes counts as open
@@ -204,7 +204,7 @@ def test_a_scenario_is_followed_and_a_recording_is_a_run(
     _ready(opened, cluster)
     shown.click("#record")
     _wait(shown, '#record[aria-pressed="true"]', cluster)
-    _do(shown, "web1", "kill")
+    _do(shown, "#node-web1", "kill", cluster)
     _wait(shown, "#node-web1.dead", cluster)
     shown.click("#heal")
     _wait(shown, "#node-web1.ready", cluster, READY_SECONDS)
