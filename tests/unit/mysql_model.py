@@ -77,8 +77,11 @@ class Cluster(RuleBasedStateMachine):
             self.receive(1, 1)
 
     def view(self, node: Node) -> rules.View:
-        counts = node.member and not rules.owing(node.position, node.owes)
-        return rules.View(node.name, node.role, node.promised, node.position, counts, node.epoch, node.history)
+        owing = node.member and rules.owing(node.position, node.owes)
+        return rules.View(
+            node.name, node.role, node.promised, node.position, node.member and not owing, node.epoch, node.history,
+            owes=node.owes if owing else 0,
+        )  # fmt: skip
 
     def others(self, node: Node, heard: frozenset[int]) -> list[rules.View]:
         """The views of those that are up and heard."""
@@ -105,7 +108,7 @@ class Cluster(RuleBasedStateMachine):
                 continue
             before, voter.promised, voter.follows = voter.promised, epoch, None
             if rules.grants(epoch, me.position, before, voter.position):
-                voters.append(self.view(voter))
+                voters.append(rules.counted(self.view(voter), me.position))
         if rules.elected(voters, SIZE):
             missing = self.acknowledged - set(me.log)
             assert not missing, f"{me.name} is elected for epoch {epoch} without {missing}"

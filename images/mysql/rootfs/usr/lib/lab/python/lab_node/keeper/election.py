@@ -205,8 +205,9 @@ class Elections(Node):
     def _refused(self, because: str) -> dict[str, Any]:
         return {"granted": False, "name": self.settings.node, "member": self.counts, "because": because}
 
-    def _granted(self) -> dict[str, Any]:
-        return {"granted": True, "name": self.settings.node, "member": self.counts, "because": ""}
+    def _granted(self, position: int) -> dict[str, Any]:
+        member = rules.counted(self.me(), position).member
+        return {"granted": True, "name": self.settings.node, "member": member, "because": ""}
 
     def _vote(  # noqa: C901, PLR0911  each refusal says why
         self, epoch: int, position: int, candidate: str, handover: int, *, trial: bool
@@ -232,7 +233,7 @@ class Elections(Node):
         if trial:
             self._read_position()
             longer = self.position > position
-            return self._refused("its log is longer") if longer else self._granted()
+            return self._refused("its log is longer") if longer else self._granted(position)
         if not self._promised(epoch, handed=handed):
             return self._refused("it hears the primary")
         if self.role is Role.PRIMARY:
@@ -247,7 +248,7 @@ class Elections(Node):
             return self._refused(f"its log is longer, {self.position}")
         self._content = self._since
         self._waits_until = self._since + self.settings.patience  # whom it voted for has its time to begin
-        return self._granted()
+        return self._granted(position)
 
     def switchover(self, to: str = "") -> dict[str, Any]:
         """A planned change of the primary: writers wait or are refused briefly, never within a transaction."""

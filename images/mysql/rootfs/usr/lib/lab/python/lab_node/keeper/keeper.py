@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import rules
 from .clone import donated
 from .database import Trouble
+from .election import FOREVER
 from .replica import Replica
 from .rules import Role, View
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
+BLOCKED = 3  # times the patience that a commit waits for a replica which can't acknowledge before it was copied
 FAILED_STARTS = 3
 REFUSED_STARTS = 2  # with the log's end to be dropped; then without
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
@@ -23,6 +25,8 @@ RESTART_SECONDS = 2.0  # between two tries to start what did not start
 
 class Keeper(Replica):
     """What a node does next."""
+
+    _blocked_since = FOREVER
 
     def _step(self, views: list[View], now: float) -> None:  # noqa: C901  in the order of importance
         if rules.leader(self.me(), views):
@@ -104,6 +108,18 @@ class Keeper(Replica):
         else:
             self.waiting = self.database.waits()
             self._say("")
+            if self._blocked(views):
+                self._fall("a commit waits for the only replica, which waits for a copy, and the copy for that commit")
+
+    def _blocked(self, views: list[View]) -> bool:
+        """Whether this has lasted. In promotion, where nothing is written, that replica is copied without waiting."""
+        replicas = [view for view in views if view.role is Role.REPLICA]
+        differing = [view for view in replicas if rules.diverged(view.position, self.history)]
+        if not (self.waiting and replicas and differing == replicas):
+            self._blocked_since = FOREVER
+            return False
+        self._blocked_since = min(self._blocked_since, time.monotonic())
+        return time.monotonic() - self._blocked_since > BLOCKED * self.settings.patience
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()

@@ -49,6 +49,7 @@ class Base(ABC):
         now = time.monotonic()
         self._contact = now  # enough others
         self._answered = now  # this node's own database
+        self._looked = now  # when this node last began to look at the others
         self._start_at = now
         self._reclone = ""
         self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
@@ -62,20 +63,30 @@ class Base(ABC):
         """Looks and acts, for ever."""
         self.peers.listen()
         while True:
-            views = self.peers.states()
-            now = time.monotonic()
-            if 2 * (1 + sum(view.name in self.settings.nodes for view in views)) > self.size:
-                self._contact = now
-            with self._lock:
-                try:
-                    if self.promise.made_by == self.settings.topology:
-                        self._step(views, now)
-                    else:
-                        self._say(FOREIGN.format(self.promise.made_by))
-                except (Trouble, OSError, subprocess.SubprocessError) as error:
-                    self._say(str(error))
-                self._take_certificates(now)
+            self._look()
             time.sleep(self.settings.interval)
+
+    def _look(self) -> None:
+        begun = time.monotonic()
+        if begun - self._looked > self.settings.patience:
+            self._missed_some()
+        self._looked = begun
+        views = self.peers.states()
+        now = time.monotonic()
+        if 2 * (1 + sum(view.name in self.settings.nodes for view in views)) > self.size:
+            self._contact = now
+        with self._lock:
+            try:
+                if self.promise.made_by == self.settings.topology:
+                    self._step(views, now)
+                else:
+                    self._say(FOREIGN.format(self.promise.made_by))
+            except (Trouble, OSError, subprocess.SubprocessError) as error:
+                self._say(str(error))
+            self._take_certificates(now)
+
+    def _missed_some(self) -> None:  # noqa: B027  of no meaning to most
+        """This node did not look for longer than its patience, as one that was paused."""
 
     @property
     def tells(self) -> dict[str, int]:
@@ -161,6 +172,8 @@ class Node(Base):
         self.slave: dict[str, Any] = {}  # what replication says
         self.waiting = False  # of a primary: a commit waits longer than a replica takes
         self.lagging: float | None = None
+        self._catches_up_to: int | None = 0  # a position; None: the primary's, as it says from `_believes_from` on
+        self._believes_from = 0.0
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
@@ -183,6 +196,7 @@ class Node(Base):
             self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
             promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
+            promise.owes if promise.member and not self.counts else 0,
         )  # fmt: skip
 
     @property
@@ -255,13 +269,23 @@ class Node(Base):
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
-            "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "because": self.because,
+            "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "owes": me.owes,
+            "because": self.because,
         }  # fmt: skip
+
+    def _missed_some(self) -> None:
+        """How far it is behind was true before: its rows are as old as the pause until it has what it missed.
+
+        What the primary answered before the pause may be read only now, and is believed for half a patience.
+        """
+        self.lagging, self._catches_up_to = None, None
+        self._believes_from = time.monotonic() + self.settings.patience / 2
 
     @property
     def fresh(self) -> bool:
-        """Whether this is a replica to read from."""
+        """Whether this is a replica to read from, by a look that is not older than the patience."""
         near = self.lagging is not None and self.lagging <= self.settings.lag
+        near = near and time.monotonic() - self._looked < self.settings.patience
         return self.role is Role.REPLICA and near and not self._leaving and not self._differs
 
     @property

@@ -159,7 +159,7 @@ class Replica(Elections):
         self._differs = rules.differs(self.me(), primary)
         receiving = slave["Slave_IO_Running"] == "Yes"
         behind = slave["Seconds_Behind_Master"]
-        self.lagging = float(behind) if receiving and behind is not None else None
+        self.lagging = float(behind) if receiving and behind is not None and self._caught_up(primary) else None
         if self._receives and not receiving:
             # Before it tries again: a thread that waits for a dead host is long in stopping, and a vote waits for that.
             self.database.stop_receiving()
@@ -191,6 +191,12 @@ class Replica(Elections):
         if receiving and primary.waiting and self.promise.member and time.monotonic() > self._again_at:
             self._again_at = time.monotonic() + AGAIN_SECONDS
             threading.Thread(target=self._acknowledge, args=(self.others[primary.name], slave), daemon=True).start()
+
+    def _caught_up(self, primary: View) -> bool:
+        """Whether this node has what the primary had after this one was last paused."""
+        if self._catches_up_to is None and time.monotonic() >= self._believes_from:
+            self._catches_up_to = primary.position
+        return self._catches_up_to is not None and self.applied >= self._catches_up_to
 
     def _ask_to_lead(self, primary: View) -> None:
         """The first of the new members asks the primary of the former ones to hand over: a majority then agrees."""

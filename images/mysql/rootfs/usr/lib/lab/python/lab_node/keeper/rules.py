@@ -12,7 +12,7 @@ the voters, a majority too, have every acknowledged transaction among them, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 SPAN = 10**12
@@ -43,6 +43,7 @@ class View:
         agreed: the epoch since which the members are those that it names.
         unlogged: whether its data may have something that its log has not.
         lineage: the last epoch that was begun on such data, which all copies are of since.
+        owes: of a member whose log a copy has put back, how long it was; 0: it has all that again.
     """
 
     name: str
@@ -57,6 +58,7 @@ class View:
     names: tuple[str, ...] = ()
     unlogged: bool = False
     lineage: int = 0
+    owes: int = 0
 
 
 def epoch_of(position: int) -> int:
@@ -107,7 +109,7 @@ def rank(me: View, views: list[View]) -> int:
 
 def may_stand(me: View, views: list[View], memberships: list[set[str]]) -> bool:
     """Whether an election could be won now: the voters are there, and none of them has a longer log."""
-    voters = [me, *(view for view in views if view.role is Role.REPLICA)]
+    voters = [me, *(counted(view, me.position) for view in views if view.role is Role.REPLICA)]
     return (
         me.role is Role.REPLICA and chosen(voters, memberships) and all(view.position <= me.position for view in voters)
     )
@@ -150,6 +152,15 @@ def owing(position: int, owes: int) -> bool:
     It may have held what is acknowledged, as one whose disk is new, and is no member meanwhile.
     """
     return position < owes
+
+
+def counted(voter: View, position: int) -> View:
+    """A voter as it counts for a candidate of this position.
+
+    One whose log was put back by a copy counts for whom it could elect if it had its log still: it keeps how long that
+    was, and all that it has acknowledged is in every log that is as long.
+    """
+    return replace(voter, member=True) if voter.owes and not owing(position, voter.owes) else voter
 
 
 def lineage(me: View, epoch: int) -> int:
