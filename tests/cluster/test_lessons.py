@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from lab.learning.lesson import Task
 
 pytestmark = pytest.mark.lesson
+BY_TURNS = 3
 ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"
-"""Numbers of lessons, such as `1,8`, or `all`; unset: one by turns, by the day."""
+"""Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day."""
 
 
-def by_turns(day: int, names: list[str]) -> str:
-    """The lesson of a day: each comes once in as many days as there are lessons."""
-    return names[day % len(names)]
+def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
+    """The lessons of a day: each comes once in as many days as it takes."""
+    return [names[(day * count + place) % len(names)] for place in range(min(count, len(names)))]
 
 
 def _chosen() -> list[str]:
@@ -47,12 +48,12 @@ def _chosen() -> list[str]:
     names = [one.name for one in ALL]
     if said and said != "all":
         return [one.name for one in ALL if str(one.number) in said.split(",")]
-    return names if said else [by_turns(datetime.now(UTC).toordinal(), names)]
+    return names if said else by_turns(datetime.now(UTC).toordinal(), names)
 
 
 def _marked(one: Lesson) -> object:
     """A lesson as a parameter: one that is not of today's is nightly."""
-    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: one a day in 'make test'")]
+    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: three a day in 'make test'")]
     return pytest.param(one, id=one.name, marks=marks)
 
 
@@ -121,5 +122,6 @@ def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
 
 def test_each_lesson_has_its_turn() -> None:
     names = [str(number) for number in range(12)]
-    assert [by_turns(day, names) for day in range(24)] == names * 2
-    assert by_turns(3, ["one"]) == "one"
+    assert {name for day in range(4) for name in by_turns(day, names)} == set(names)
+    assert len(by_turns(0, names)) == BY_TURNS
+    assert by_turns(3, ["one"]) == ["one"]
