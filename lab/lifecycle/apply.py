@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 UNSURE = ""  # digest of a file that is being copied or deleted; matches no content
 ASK_SECONDS = 5.0  # limit of a readiness check
 UNREADY_SECONDS = 20.0  # limit for a node that was not ready before, until the next ones are changed
+RELOAD_SECONDS = 120.0  # limit of all reloads of a node; a keeper that restarts hands over first, for up to 40 s
 ROLLING_SHARE = 3  # at most one in so many nodes of a role is replaced or reloaded at a time
 
 
@@ -183,7 +184,7 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
         if action.stale:
             backend.run(name, ["rm", "-f", *action.stale])
         changed = [path.rpartition("/")[2] for path in action.files]
-        done = backend.run(name, ["/usr/lib/lab/reload", *changed])
+        done = backend.run(name, ["/usr/lib/lab/reload", *changed], seconds=RELOAD_SECONDS)
         if not done.ok:
             raise BackendError(
                 f"{name} rejected its new files: {done.last_line}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import parallel
-from lab.errors import BackendError
+from lab.errors import BackendError, NotReady
 from lab.nemesis.judging import NodeCopy
 from lab.nemesis.statements import DATABASE, LEDGERS, SHORT_LIVED
 
@@ -84,7 +84,10 @@ def read(backend: Backend, nodes: Sequence[str], topology: str, number: int) -> 
             raise BackendError(f"cannot read {node}: {done.last_line}", where=node)
         answers[node] = [line.split("\t") for line in done.stdout.splitlines()]
 
-    parallel.for_each(nodes, ask)
+    try:
+        parallel.for_each(nodes, ask)
+    except NotReady as error:  # of several nodes; who polls asks again after either
+        raise BackendError(error.what) from None
     return reading({node: answers[node] for node in nodes})
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .database import ADOPT
 from .server import HOME, SOCKET
 from .wire import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from .wire import Peers
@@ -71,12 +71,24 @@ def cloned(peers: Peers, donor: str) -> Path:
 class Copy:
     """A copy that is being fetched, while its node goes on with what it does."""
 
-    def __init__(self, peers: Peers, donor: str, epoch: int, *, idle: bool) -> None:
+    def __init__(
+        self, peers: Peers, donor: str, epoch: int, *, idle: bool, read: Callable[[Path], Any] = lambda _: None
+    ) -> None:
+        """Begins.
+
+        Args:
+            peers: the other nodes.
+            donor: the name of the one to copy.
+            epoch: that it leads, or is in.
+            idle: see below.
+            read: reads something of a copy that came, or adds to it; `found` is what it returns.
+        """
         self.donor, self.epoch = donor, epoch
+        self.found: Any = None
         self.idle = idle  # whether the node's own database was down, and acknowledged nothing, when this began
         self.fresh: Path | None = None
         self.failed = ""
-        self._thread = threading.Thread(target=self._fetch, args=(peers,), daemon=True)
+        self._thread = threading.Thread(target=self._fetch, args=(peers, read), daemon=True)
         self._thread.start()
 
     @property
@@ -84,10 +96,10 @@ class Copy:
         """Whether it is still under way."""
         return self._thread.is_alive()
 
-    def _fetch(self, peers: Peers) -> None:
+    def _fetch(self, peers: Peers, read: Callable[[Path], Any]) -> None:
         try:
             fresh = cloned(peers, self.donor)
-            adopted(fresh)
+            self.found = read(fresh)
             self.fresh = fresh
         except (OSError, subprocess.SubprocessError, StopIteration, IndexError) as error:
             self.failed = str(error) or type(error).__name__

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import component, wsrep
-from .clone import cloned, donated, position
+from .clone import Copy, donated, position
 from .component import Seat
 from .database import Trouble
 from .node import Base
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 JOINING_SECONDS = 600.0  # for a copy of everything from another node
 SHARED_SECONDS = 10.0  # for the next writer to begin
+BEGINNING_SECONDS = 120.0  # for the database of the node that begins a component
+COPY_AGAIN_SECONDS = 5.0
 FAILED_STARTS = 3
+BEGIN_PATIENCES = 2  # for a transaction that begins an epoch
 PATIENCES_TO_JOIN = 6  # Galera's own views take up to four to be settled
 
 
@@ -37,6 +40,11 @@ class Galera(Base):
         self._left_out_at: float | None = None  # since when the others have a component, and this node is in none
         self._beginning = 0  # the epoch of a component that this node was elected to begin
         self._read: tuple[str, int] | None = None  # what is on the disk, while nothing runs
+        self._open = False  # to writers, or not known to be closed
+        self._elects = ""  # for whom this node voted last
+        self._copy: Copy | None = None
+        self._copy_at, self._copies_begun = 0.0, 0
+        self._behind_since: float | None = None  # in the component, and without all that it was sent
 
     def me(self) -> Seat:
         """This node as the rules see it."""
@@ -96,26 +104,49 @@ class Galera(Base):
         self._answered = time.monotonic()
         self.position = figures.position
         if figures.primary and figures.synced:
-            self._primary_seen, self._left_out_at = now, None
+            self._primary_seen, self._left_out_at, self._behind_since = now, None, None
             self._share(figures, views, now)
         else:
             self._out(figures, views, now)
 
     # -- none runs here --
 
-    def _start(self, views: list[Seat]) -> None:  # noqa: C901  in the order in which it has to be looked at
+    def _start(self, views: list[Seat]) -> None:
         self._beginning = 0
         if self.server.ended():
-            self._read = None
-            self.role = Role.DOWN
-            self.database.forget()
+            self._forget()
         begun = [view for view in views if view.component]
         if begun and self._reclone:
-            self._copy(begun)
+            if self._copied(begun):
+                self._run([])
+            return
         if self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the others")
-        if time.monotonic() < self._start_at:
+        if time.monotonic() < self._start_at or not self._disk_is_read():
             return
+        if not begun:
+            self._start_component(views)
+            return
+        self._reclone = self._differs(max(begun, key=lambda view: view.begun))
+        if not self._reclone:  # else the next step copies
+            self._run([])
+
+    def _start_component(self, views: list[Seat]) -> None:
+        """Begins a component where none is, unless another node has to."""
+        if because := component.short_of(self.me(), views, self.size):
+            self._say(because)
+        elif any(view.name == self._elects and view.running for view in views):
+            self._say(f"{self._elects}, for which it voted, begins")
+        elif self._elected(views):
+            wsrep.allow_beginning()
+            self._run(["--wsrep-new-cluster"])
+
+    def _forget(self) -> None:
+        self._read = None
+        self.role, self._open, self._handing = Role.DOWN, False, False
+        self.database.forget()
+
+    def _disk_is_read(self) -> bool:
         try:
             if self._read is None:
                 mariadbd = self.settings.binaries["mariadbd"]
@@ -124,38 +155,53 @@ class Galera(Base):
             self.server.failures = FAILED_STARTS
             self._start_at = time.monotonic() + self.settings.patience
             self._say(f"{error}; 'lab mysql reclone' makes this node anew from the others")
-            return
+            return False
         self.position = self._read[1]
-        if begun:
-            newest = max(begun, key=lambda view: view.begun)
-            if not self.promise.member:
-                self._reclone = "its disk is new"
-            elif component.diverged(self.promise.begun, self.position, newest.history):
-                self._reclone = f"what is here goes on where epoch {newest.begun} had begun"
-            if self._reclone:
-                self._copy(begun)
-            self._run([])
-        elif because := component.short_of(self.me(), views, self.size):
-            self._say(because)
-        elif self._elected(views):
-            wsrep.allow_beginning()
-            self._run(["--wsrep-new-cluster"])
+        return True
 
-    def _copy(self, donors: list[Seat]) -> None:
-        """Puts a copy of another node's data here; the one that takes the writes is the last to be asked for it."""
-        donor = min(donors, key=lambda view: (view.role is Role.PRIMARY, view.name))
-        self._say(f"cloning {donor.name}: {self._reclone}")
-        fresh = cloned(self.peers, donor.name)
-        place = position(fresh)
+    def _differs(self, newest: Seat) -> str:
+        """Why what is here is no beginning of the component's history; nothing where it is."""
+        if not self.promise.member:
+            return "its disk is new"
+        if component.diverged(self.promise.begun, self.position, newest.history):
+            return f"what is here goes on where epoch {newest.begun} had begun"
+        return ""
+
+    def _copied(self, donors: list[Seat]) -> bool:
+        """Whether a copy of another node's data is here; the node that takes the writes is the last to be asked.
+
+        Fetched without the lock: others are answered meanwhile.
+        """
+        copy = self._copy
+        if copy is None:
+            if time.monotonic() >= self._copy_at:
+                newest = [view for view in donors if view.begun == max(one.begun for one in donors)]
+                able = sorted(newest, key=lambda view: (view.role is Role.PRIMARY, view.name))
+                donor = able[self._copies_begun % len(able)]  # another one, if the first can't
+                self._copies_begun += 1
+                self._log(f"cloning {donor.name}: {self._reclone}")
+                self._copy = Copy(self.peers, donor.name, donor.begun, idle=True, read=position)
+            return False
+        self._say(f"cloning {copy.donor}: {self._reclone}")
+        if copy.fetching:
+            return False
+        self._copy = None
+        if copy.fresh is None or copy.epoch != max(view.begun for view in donors):
+            self._say(f"cloning {copy.donor}: {copy.failed or 'another epoch has begun'}")
+            self._copy_at = time.monotonic() + COPY_AGAIN_SECONDS
+            return False
         self.promise.keep(member=False)
-        self.server.replace(fresh)
-        wsrep.remember(*place)
-        self._read, self._reclone, self.server.failures, self._start_at = place, "", 0, 0.0
+        self.server.replace(copy.fresh)
+        wsrep.remember(*copy.found)
+        self._read, self._reclone, self.server.failures, self._start_at = copy.found, "", 0, 0.0
         self.copies += 1
+        self._copies_begun = 0
+        return True
 
     def _run(self, more: list[str]) -> None:
-        uuid, position = self._read or ("", 0)
-        where = [f"--wsrep-start-position={uuid}:{position}"] if uuid else []
+        uuid, number = self._read or ("", 0)
+        where = [f"--wsrep-start-position={uuid}:{number}"] if uuid else []
+        self._elects = ""
         self.server.run([*where, *more])
         self._read, self._start_at = None, time.monotonic() + self.settings.patience
         self._answered = self._running_since = time.monotonic()
@@ -187,6 +233,7 @@ class Galera(Base):
                 because = "it has not read its disk yet"
             if not because:
                 self.promise.keep(epoch=epoch)
+                self._elects = candidate
                 self._start_at = time.monotonic() + self.settings.patience  # whom it voted for has its time
                 self._log(f"epoch {epoch}: its vote is for {candidate}")
         finally:
@@ -198,7 +245,7 @@ class Galera(Base):
     def _share(self, figures: wsrep.Figures, views: list[Seat], now: float) -> None:
         self._component = True
         if self._beginning:
-            wsrep.begin(self.database, self._beginning, self.settings.node, self.position)
+            self._begin(self._beginning, self.settings.node, self.position)
             self._beginning = 0
         rows = wsrep.epochs(self.database)
         self.history = tuple((epoch, after) for epoch, _, after in rows)
@@ -208,21 +255,26 @@ class Galera(Base):
         me = self.me()
         if component.confirmed(me, views, self.size):
             if self.role is not Role.PRIMARY and not self._handing:
+                self._open = True
                 self.database.open()
                 self.role, self._contact = Role.PRIMARY, now
             self._say("")
             return
-        if self.role is not Role.REPLICA:
-            self._close()
+        self._close()
         if component.takes_over(me, {name for name, at in self.settings.nodes.items() if at in figures.members}):
-            wsrep.begin(self.database, 1 + max(seat.promised for seat in (me, *views)), me.name, self.position)
+            self._begin(1 + max(seat.promised for seat in (me, *views)), me.name, self.position)
         self._say("" if me.writer != me.name else "too few other nodes know that it takes the writes")
 
+    def _begin(self, epoch: int, node: str, after: int) -> None:
+        wsrep.begin(self.database, epoch, node, after, BEGIN_PATIENCES * self.settings.patience)
+
     def _close(self) -> None:
-        was, self.role = self.role, Role.REPLICA
-        if was is Role.PRIMARY:
-            self.database.set(read_only=True)
+        """Serves no more at once; closed only when the database says so, and tried again until then."""
+        self.role = Role.REPLICA
+        if self._open:
+            self.database.ask("SET GLOBAL read_only = ON", seconds=self.settings.patience)
             self.database.disconnect()
+            self._open = False
 
     def _silent(self, error: Trouble, now: float) -> None:
         """Mariadbd runs and does not answer: it hangs, or waits for those whom it is to join."""
@@ -232,15 +284,21 @@ class Galera(Base):
         lonely = now > max(self._primary_seen, self._running_since) + 2 * self.settings.patience
         if joining and lonely and not self._beginning:
             self._fall("those whom it was to join are in no primary component")
-        elif now > self._answered + (JOINING_SECONDS if joining else self.settings.patience):
+        elif now > self._answered + self._silence(joining=joining):
             self._fall(f"mariadbd does not answer ({error})")
+
+    def _silence(self, *, joining: bool) -> float:
+        if joining:
+            return BEGINNING_SECONDS if self._beginning else JOINING_SECONDS
+        return self.settings.patience
 
     def _out(self, figures: wsrep.Figures, views: list[Seat], now: float) -> None:
         """In no primary component: it comes back by itself, unless those are gone with whom it could."""
         self._component = False
-        if self.role is Role.PRIMARY:
+        if self._open:
             self._close()
         self.role = Role.DOWN
+        self._behind_since = (self._behind_since or now) if figures.primary else None
         if figures.primary or not any(view.component for view in views):
             self._left_out_at = None
         elif self._left_out_at is None:
@@ -253,6 +311,8 @@ class Galera(Base):
         elif self._left_out_at and now > self._left_out_at + PATIENCES_TO_JOIN * self.settings.patience:
             # Seen once, after all had been killed: two nodes in a view without a majority, one of them long elsewhere.
             self._fall("the others have a primary component that does not take it in: mariadbd is started anew")
+        elif self._behind_since and now > self._behind_since + JOINING_SECONDS:
+            self._fall(f"in the component for {JOINING_SECONDS:.0f} s, and still {figures.state.lower()}")
         elif figures.primary:
             self._say(f"in the component, and {figures.state.lower()}")
         else:
@@ -272,17 +332,27 @@ class Galera(Base):
             try:
                 self.database.close_to_writers()
                 self._handing = True
-                wsrep.begin(self.database, epoch, chosen, self.database_position())
+                self._begin(epoch, chosen, self.database_position())
+            except Trouble as error:
+                self._handing = False
+                self._reopen()
+                return {"done": False, "because": str(error)}
+            try:
                 self._close()
             except Trouble as error:
-                self.database.open()
-                self._handing = False
-                return {"done": False, "because": str(error)}
+                self._log(f"{chosen} takes the writes, and connections here could not be ended yet: {error}")
         deadline = time.monotonic() + SHARED_SECONDS
         while not (done := self._begun(chosen, epoch)) and time.monotonic() < deadline:
             time.sleep(0.05)
         self._handing = False
         return {"done": done, "primary": chosen, "because": "" if done else f"{chosen} did not begin"}
+
+    def _reopen(self) -> None:
+        """Lets clients write again; a database that does not is ended. If the epoch began, the next step closes it."""
+        try:
+            self.database.open()
+        except Trouble as error:
+            self._fall(f"it can't be opened to writers ({error})")
 
     def _renew_database(self) -> None:
         super()._renew_database()
@@ -305,7 +375,8 @@ class Galera(Base):
 
     def _fall(self, because: str) -> None:
         super()._fall(because)
-        self._component, self._read, self._left_out_at = False, None, None
+        self._component, self._read, self._left_out_at, self._behind_since = False, None, None, None
+        self._open = False
 
 
 def _seat(answer: dict[str, Any]) -> Seat:

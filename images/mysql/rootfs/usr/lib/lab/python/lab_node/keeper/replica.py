@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pymysql
 
 from . import acknowledging, relay, rules
-from .clone import Copy
+from .clone import Copy, adopted
 from .election import Elections
 from .node import ASKED
 from .rules import Role, View
@@ -229,7 +229,7 @@ class Replica(Elections):
         if copy is None:
             if time.monotonic() >= self._copy_at:
                 self._log(f"cloning {donor.name}: {self._reclone}")
-                self._copy = Copy(self.peers, donor.name, donor.epoch, idle=self.role is Role.DOWN)
+                self._copy = Copy(self.peers, donor.name, donor.epoch, idle=self.role is Role.DOWN, read=adopted)
             return False
         self._say(f"cloning {donor.name}: {self._reclone}")
         if copy.fetching:

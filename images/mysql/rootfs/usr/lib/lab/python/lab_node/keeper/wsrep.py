@@ -48,12 +48,13 @@ def epochs(database: Database) -> list[tuple[int, str, int]]:
     return [(row["epoch"], row["node"], row["began_after"]) for row in rows]
 
 
-def begin(database: Database, epoch: int, node: str, after: int) -> None:
-    """Begins an epoch: a transaction like any other, so that all nodes see it in the same place.
+def begin(database: Database, epoch: int, node: str, after: int, seconds: float) -> None:
+    """Begins an epoch, within some seconds: a transaction like any other, so that all nodes see it in the same place.
 
     Of two that try at once one succeeds.
     """
-    database.ask("INSERT IGNORE INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)", epoch, node, after)
+    insert = "INSERT IGNORE INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)"
+    database.ask(insert, epoch, node, after, seconds=seconds)
 
 
 def recovered(mariadbd: str) -> tuple[str, int]:

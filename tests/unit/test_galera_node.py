@@ -1,0 +1,196 @@
+"""A node of the Galera cluster whose database and network are plain values: what fails is tried again, or is ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
+    sys.modules.setdefault(library, ModuleType(library))
+
+from lab_node.keeper import database, galera, promise, wsrep  # noqa: E402  see above
+from lab_node.keeper.component import Seat  # noqa: E402
+from lab_node.keeper.rules import Role  # noqa: E402
+from lab_node.keeper.settings import Settings  # noqa: E402
+
+NAMES = ("mysql1", "mysql2", "mysql3")
+NODES = {name: f"10.90.0.5{number}" for number, name in enumerate(NAMES, 1)}
+CHECKS = {"inter": 0.5, "fastinter": 0.1, "timeout": 0.5, "fall": 2}
+FIGURES = wsrep.Figures(primary=True, synced=True, state="Synced", position=7, members=tuple(NODES.values()))
+
+
+class Statements:
+    """A database that notes what it is asked, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.fails: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any method of a database
+        return lambda *statement, **_: self._do(" ".join([name, *map(str, statement[:1])]))
+
+    def _do(self, what: str) -> list[dict[str, Any]]:
+        self.asked.append(what)
+        if any(part in what for part in self.fails):
+            raise database.Trouble("no answer")
+        return []
+
+    def ends(self, part: str) -> int:
+        """How often something was asked."""
+        return sum(part in what for what in self.asked)
+
+
+class PlainGalera(galera.Galera):
+    """mysql1, in a component in which it takes the writes."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[list[str]] = []
+        self.epochs: list[tuple[int, str, int]] = [(2, "mysql1", 5)]
+        self.views: list[Seat] = [_seat(name) for name in NAMES[1:]]
+        self.plain_server = server = SimpleNamespace(
+            replace=lambda _: None,
+            prepare=lambda: False,
+            running=True,
+            failures=0,
+            ended=lambda: False,
+            kill=lambda: None,
+            run=self._runs,
+        )
+        monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: server)
+        monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: Statements())
+        monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: SimpleNamespace(states=lambda: self.views))
+        monkeypatch.setattr("lab_node.keeper.node.HOME", folder)
+        monkeypatch.setattr(wsrep, "epochs", lambda _: self.epochs)
+        monkeypatch.setattr(wsrep, "figures", lambda *_: FIGURES)
+        super().__init__(Settings("galera", "mysql1", 1, NODES, 2.0, 5.0, "", {"mariadbd": "mariadbd"}, CHECKS))
+        self.promise = promise.Promise(folder / "keeper.json", "galera")
+        self.promise.keep(member=True, epoch=2, begun=(2, "mysql1"))
+        self.said = cast("Statements", self.database)
+
+    def _runs(self, options: list[str]) -> None:
+        self.runs.append(options)
+
+    @property
+    def handing(self) -> bool:
+        return self._handing
+
+    def step(self) -> None:
+        """One, as `run` does it."""
+        self._contact = time.monotonic()
+        try:
+            self._step(self.views, time.monotonic())
+        except database.Trouble as error:
+            self._say(str(error))
+
+    def vote_for(self, candidate: str) -> None:
+        """As the candidate asks for it."""
+        assert self._vote(epoch=3, reach=[2, 7], candidate=candidate)["granted"]
+
+    def stops(self) -> None:
+        """Its database ends."""
+        self.plain_server.running = False
+        self.role = Role.DOWN
+        self._start_at = 0.0
+        self._read = ("uuid", 7)
+
+
+def _seat(name: str, **values: Any) -> Seat:
+    known: dict[str, Any] = {"running": True, "component": True, "promised": 2, "begun": 2, "writer": "mysql1"}
+    return Seat(**(known | {"name": name, "role": Role.REPLICA, "position": 7, "member": True} | values))
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainGalera:
+    """A node that takes the writes."""
+    made = PlainGalera(tmp_path, monkeypatch)
+    made.step()
+    assert (made.role, made.said.ends("open")) == (Role.PRIMARY, 1)
+    return made
+
+
+def test_a_former_writer_is_closed_although_its_database_did_not_answer_once(node: PlainGalera) -> None:
+    """It was called a replica then, and stayed open: two nodes took writes."""
+    node.epochs.append((3, "mysql2", 7))
+    node.said.fails = {"read_only"}
+    node.step()
+    assert (node.role, node.serves) == (Role.REPLICA, False)
+    node.said.fails = set()
+    node.step()
+    assert (node.said.ends("read_only = ON"), node.said.ends("disconnect")) == (2, 1)
+    node.step()
+    assert node.said.ends("read_only = ON") == 2, "it is closed"
+
+
+@pytest.mark.parametrize("fails", ["close_to_writers", "INSERT"])
+def test_a_planned_change_that_fails_leaves_a_writer(node: PlainGalera, fails: str) -> None:
+    node.said.fails = {fails}
+    assert node.switchover("mysql2")["because"] == "no answer"
+    assert (node.role, node.handing, node.said.ends("open")) == (Role.PRIMARY, False, 2)
+
+
+def test_a_planned_change_after_which_nothing_answers_ends_the_database(node: PlainGalera) -> None:
+    """`handing over` stayed on, and the node took no writes when it was the writer again."""
+    node.said.fails = {"INSERT", "open"}
+    assert not node.switchover("mysql2")["done"]
+    assert (node.role, node.handing) == (Role.DOWN, False)
+
+
+def test_a_change_that_began_is_not_taken_back(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its epoch is another node's: connections that could not be ended are no reason to open this one again."""
+    monkeypatch.setattr(galera, "SHARED_SECONDS", 0.0)
+    node.said.fails = {"disconnect"}
+    node.switchover("mysql2")
+    assert (node.role, node.said.ends("open")) == (Role.REPLICA, 1)
+    node.epochs.append((3, "mysql2", 7))
+    node.said.fails = set()
+    node.step()
+    assert node.said.ends("disconnect") == 2
+
+
+def test_who_voted_waits_while_its_candidate_begins(node: PlainGalera) -> None:
+    """A database that recovers for longer than a patience is no reason for a second component."""
+    node.stops()
+    node.views = [_seat("mysql2", running=False, component=False), _seat("mysql3", running=False, component=False)]
+    node.vote_for("mysql3")
+    node.views[1] = _seat("mysql3", component=False)
+    node.stops()
+    node.step()
+    assert node.because == "mysql3, for which it voted, begins"
+    assert node.runs == []
+
+
+def test_donors_take_turns_and_the_lock_is_free(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one, whose disk is full, was asked for ever."""
+    asked: list[str] = []
+
+    def copy(_: object, donor: str, epoch: int, **__: object) -> SimpleNamespace:
+        asked.append(donor)
+        return SimpleNamespace(fetching=False, fresh=None, donor=donor, epoch=epoch, failed="its disk is full")
+
+    monkeypatch.setattr(galera, "Copy", copy)
+    monkeypatch.setattr(galera, "COPY_AGAIN_SECONDS", 0.0)
+    node.stops()
+    node.reclone()
+    for _ in range(6):
+        node.step()
+    assert asked == ["mysql2", "mysql3", "mysql2"]
+    assert "its disk is full" in node.because
+    assert node.runs == []
+
+
+def test_a_copy_is_run_once(node: PlainGalera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = SimpleNamespace(fetching=False, fresh=tmp_path, donor="mysql2", epoch=2, failed="", found=("uuid", 9))
+    monkeypatch.setattr(galera, "Copy", lambda *_, **__: made)
+    monkeypatch.setattr(wsrep, "remember", lambda *_: None)
+    node.stops()
+    node.reclone()
+    node.step()
+    node.step()
+    assert (node.runs, node.copies) == ([["--wsrep-start-position=uuid:9"]], 1)
