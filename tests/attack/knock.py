@@ -1,4 +1,7 @@
-"""Run by whoever is tried: what each door of `sys.argv[1]` (JSON: [[address, port, kinds]]) says at first."""
+"""Run by whoever is tried: what each door says first, within some seconds.
+
+The doors are `sys.argv[1]` (JSON: [[address, port, kinds]]), the seconds `sys.argv[2]`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 ASKED = b"GET / HTTP/1.0\r\n\r\n"
-PATIENCE = 2.0  # seconds until the first word; a door that wants to know whom it talks to waits for longer
 KINDS = ("greeting", "plain", "tls")
 
 
@@ -19,10 +21,10 @@ def first_line(door: socket.socket) -> str:
     return "".join(chr(each) for each in said.split(b"\r\n")[0] if 32 <= each < 127)
 
 
-def knock(address: str, port: int, kind: str) -> str:
+def knock(address: str, port: int, kind: str, patience: float) -> str:
     """The first line; empty when nothing was said, or it was closed or refused."""
     try:
-        with socket.create_connection((address, port), PATIENCE) as door:
+        with socket.create_connection((address, port), patience) as door:
             if kind == "tls":
                 wanted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 wanted.check_hostname, wanted.verify_mode = False, ssl.CERT_NONE
@@ -36,11 +38,11 @@ def knock(address: str, port: int, kind: str) -> str:
         return ""
 
 
-def main(doors: list[tuple[str, int, list[str]]]) -> dict[str, dict[str, str]]:
-    """By address and port, what each kind of knocking got."""
+def main(doors: list[tuple[str, int, list[str]]], patience: float) -> dict[str, dict[str, str]]:
+    """By address and port, what each kind of knocking got; `patience`: seconds until the first word."""
     tried = [(address, port, kind) for address, port, kinds in doors for kind in kinds]
     with ThreadPoolExecutor(30) as all_:
-        heard = list(all_.map(lambda one: knock(*one), tried))
+        heard = list(all_.map(lambda one: knock(one[0], one[1], one[2], patience), tried))
     found: dict[str, dict[str, str]] = {}
     for (address, port, kind), said in zip(tried, heard):  # noqa: B905  nodes may have Python 3.9
         found.setdefault(f"{address} {port}", {})[kind] = said
@@ -48,4 +50,4 @@ def main(doors: list[tuple[str, int, list[str]]]) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main([(address, port, kinds) for address, port, kinds in json.loads(sys.argv[1])])))
+    print(json.dumps(main(json.loads(sys.argv[1]), float(sys.argv[2]))))

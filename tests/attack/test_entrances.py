@@ -19,6 +19,8 @@ from tests.attack import knock
 from tests.attack.entrances import ENTRANCES, OF_BACKENDS, UDP, Entrance, entrance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.testing import LabCluster
 
 pytestmark = pytest.mark.read_only
@@ -27,6 +29,7 @@ LISTENING = r"ss -Hlntu | awk '{print $1, $5}' | grep -v -e '127\.0' -e '\[::1\]
 PROGRAM = "/var/tmp/knock.py"
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 SECONDS = 120.0
+PATIENCE, LONGER = "2", "20"  # seconds until the first word
 UDP_SECONDS = 10.0
 Doors = dict[tuple[str, int], tuple[str, Entrance]]
 
@@ -75,6 +78,20 @@ def _wrong(doors: Doors, heard: dict[str, dict[str, str]]) -> list[str]:
     ]
 
 
+def _held(doors: Doors, ask: Callable[[str, str], str]) -> None:
+    """What is heard is what is written; a door that said nothing is asked again, since a machine may be busy."""
+    heard = json.loads(ask(_asked(doors), PATIENCE))
+    late = {
+        door: line
+        for door, line in doors.items()
+        if _wrong({door: line}, heard) and "" in heard[f"{door[0]} {door[1]}"].values()
+    }
+    wrong = _wrong({door: line for door, line in doors.items() if door not in late}, heard)
+    if late:
+        wrong += _wrong(late, json.loads(ask(_asked(late), LONGER)))
+    assert wrong == []
+
+
 def test_every_port_has_a_line_and_every_line_a_port(cluster: LabCluster) -> None:
     _doors(cluster)
     for node in cluster.plan.nodes:
@@ -96,9 +113,13 @@ def test_a_neighbour_without_a_certificate_hears_what_is_written(cluster: LabClu
     """Root of a node of the network that is none of the cluster's parts."""
     doors = _doors(cluster)
     cluster.backend.put("client", {PROGRAM: (Path(knock.__file__).read_bytes(), 0o644)})
-    done = cluster.backend.run("client", ["python3", PROGRAM, _asked(doors)], seconds=SECONDS)
-    assert done.ok, done.last_line
-    assert _wrong(doors, json.loads(done.stdout)) == []
+
+    def ask(doors: str, patience: str) -> str:
+        done = cluster.backend.run("client", ["python3", PROGRAM, doors, patience], seconds=SECONDS)
+        assert done.ok, done.last_line
+        return done.stdout
+
+    _held(doors, ask)
 
 
 def test_another_user_of_this_machine_hears_what_is_written(cluster: LabCluster) -> None:
@@ -107,10 +128,14 @@ def test_another_user_of_this_machine_hears_what_is_written(cluster: LabCluster)
     doors = _doors(cluster)
     become = NOBODY if os.geteuid() == 0 else []
     program = Path(knock.__file__).read_text(encoding="utf-8")
-    asked = [*become, "/usr/bin/env", "python3", "-c", program, _asked(doors)]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/")
+    _held(doors, partial(_subprocess, [*become, "/usr/bin/env", "python3", "-c", program]))
+
+
+def _subprocess(program: list[str], doors: str, patience: str) -> str:
+    argv = [*program, doors, patience]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/")
     assert done.returncode == 0, done.stderr
-    assert _wrong(doors, json.loads(done.stdout)) == []
+    return done.stdout
 
 
 def test_a_visitor_hears_what_is_written_at_the_published_ports_alone(cluster: LabCluster) -> None:
@@ -118,14 +143,7 @@ def test_a_visitor_hears_what_is_written_at_the_published_ports_alone(cluster: L
     doors = {
         ("127.0.0.1", port): (f"published {inner}", ENTRANCES["client"][inner]) for port, inner in published.items()
     }
-    done = subprocess.run(
-        [sys.executable, knock.__file__, _asked(doors)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    assert _wrong(doors, json.loads(done.stdout)) == []
+    _held(doors, partial(_subprocess, [sys.executable, knock.__file__]))
     assert {node.name for node in cluster.plan.nodes if node.publish} == {"client"}
 
 

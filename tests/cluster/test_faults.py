@@ -38,6 +38,11 @@ def _answers(cluster: LabCluster, node: str, path: str = "/healthz") -> bool:
     return cluster.run("client", f"curl -fsS --max-time {patience} -o /dev/null http://{address}{path}").ok
 
 
+def _back(cluster: LabCluster, node: str) -> None:
+    """It answers again: a neighbour that was not found is asked for anew after a second."""
+    cluster.until(f"{node} to answer", ANSWER_SECONDS, lambda: _answers(cluster, node))
+
+
 def _state(cluster: LabCluster, node: str) -> State:
     found = cluster.backend.observe().node(node)
     assert found
@@ -52,7 +57,7 @@ def test_power(cluster: LabCluster, faults: Faults, kind: str) -> None:
         assert not _answers(cluster, "web1")
         (noted,) = present(cluster.backend)
         assert (noted.mark, noted.proof) == (injected.mark, injected.proof)
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
     assert not present(cluster.backend)
 
 
@@ -68,7 +73,7 @@ def test_a_note_is_kept_changed_and_forgotten(cluster: LabCluster) -> None:
 
 def test_a_restarted_node_is_another_boot(cluster: LabCluster, faults: Faults) -> None:
     faults.restart("web1")
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
     assert not present(cluster.backend)
 
 
@@ -76,7 +81,7 @@ def test_a_node_cut_off_from_all_keeps_its_address_and_is_healed(cluster: LabClu
     with faults.cut("web1"):
         assert not _answers(cluster, "web1")
         assert cluster.plan.node("web1").address in cluster.run("web1", "ip -4 -o address show dev eth0").stdout
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
 
 
 @pytest.mark.parametrize("others", [None, "client"])
@@ -89,7 +94,7 @@ def test_a_cut_node_is_no_ones_neighbour(cluster: LabCluster, faults: Faults, ot
         known = cluster.run_in_network("client", ["ip", "neigh", "show", "to", address])
         assert known.ok
         assert "lladdr" not in known.stdout
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
 
 
 def test_a_cut_from_one_node_leaves_the_others(cluster: LabCluster, faults: Faults, rounds: Rounds) -> None:
@@ -111,7 +116,7 @@ def test_a_one_way_cut_drops_one_way(cluster: LabCluster, faults: Faults, way: s
         before = _echoes(cluster, receiver)
         cluster.run(sender, f"ping -n -q -c 3 -i 0.2 -W 1 {cluster.plan.node(receiver).address}")
         assert _echoes(cluster, receiver) >= before + 3
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
 
 
 def _echoes(cluster: LabCluster, node: str) -> int:
@@ -168,7 +173,7 @@ def test_a_frozen_service_hangs_in_a_node_that_does_not(cluster: LabCluster, fau
     with faults.freeze("web1", "php-fpm"):
         assert cluster.run("web1", "true").ok
         assert not _answers(cluster, "web1")
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
 
 
 @pytest.mark.parametrize("fault", [Hang, Crash])
@@ -197,7 +202,7 @@ def test_what_lab_did_before_it_was_killed_is_healed_by_the_next(cluster: LabClu
     assert "cut web1 from all (both)" in " ".join(listed.split())
     done = _lab(cluster, "heal")
     assert (done.returncode, "reverted" in done.stdout) == (0, True)
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
     assert "theirs" in cluster.run_in_network("web1", ["nft", "list", "tables"]).stdout
     assert _lab(cluster, "heal").stdout == "no active faults\n"
     cluster.run_in_network("web1", ["nft", "delete", "table", "inet", "theirs"])
@@ -210,7 +215,7 @@ def test_ctrl_c_takes_a_fault_back(cluster: LabCluster) -> None:
         breaking.send_signal(signal.SIGINT)
         assert breaking.wait(timeout=cluster.clock.limit(60)) == 130
     assert not present(cluster.backend)
-    assert _answers(cluster, "web1")
+    _back(cluster, "web1")
 
 
 def test_a_fault_on_a_node_that_is_down_is_refused(cluster: LabCluster) -> None:
@@ -233,21 +238,24 @@ def test_healing_goes_on_when_the_node_is_gone(cluster: LabCluster, faults: Faul
 def test_probes_measure_an_outage_to_their_interval(cluster: LabCluster, probe: Callable[[], Probes]) -> None:
     with probe() as seen:
         cluster.until("a first answer of web1", ANSWER_SECONDS, seen.load_run.count, lambda count: count > 100)
+        pausing = time.time()
         cluster.backend.pause("web1")
         begun = time.time()
         before = seen.load_run.count()
         cluster.until("many more answers", 60, seen.load_run.count, lambda count: count > before + 200)
         waking = time.time()
         cluster.backend.start("web1")
-        cluster.until("it to answer", ANSWER_SECONDS, lambda: _answers(cluster, "web1"))
+        woken = time.time()
+        _back(cluster, "web1")
         before = seen.load_run.count()
         cluster.until("more answers", 60, seen.load_run.count, lambda count: count > before + 100)
     late = cluster.clock.limit(LATE)
     outage, *others = sorted(outages(seen.rows["web1"], late), key=lambda span: span.seconds, reverse=True)
     for span in others:  # where the client stood still, all that it asks is late for as long
         assert span.seconds <= stalled(seen.load_run.stalls, span.begun - late, span.ended + late), others
-    # The freeze is asked of an engine, so its own moment is only known to a few tenths of a second.
-    assert outage.seconds == pytest.approx(waking - begun, abs=cluster.clock.limit(0.5))
+    # The freeze is asked of an engine, so its own moment is only known to lie within the time that the engine took.
+    slack = cluster.clock.limit(0.5)
+    assert waking - begun - slack <= outage.seconds <= woken - pausing + slack
     assert not outages(seen.rows[cluster.require("http-lb", 1)[0]], cluster.clock.limit(1))
 
 

@@ -160,7 +160,7 @@ def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
 ) -> None:
     """What a `lab page` does for hours: it is left alone, and looked at again. Its followed logs leave nothing open."""
     nodes, opened = len(cluster.plan.nodes), []
-    monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 1.0)
+    monkeypatch.setattr("lab.page.collector.IDLE_SECONDS", 3.0)
     cluster.until("the pages before to have ended", 10, lambda: not _followers())
     gc.collect()
     gc.disable()  # what only a search for cycles closes counts as open
@@ -171,8 +171,8 @@ def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
             for _ in range(TURNS):
                 # Looked at until they are: of many nodes, the last ones are not followed yet when one look is over.
                 look = partial(page.get, "/state", tokens.read)
-                cluster.until("all logs to be followed", 15, look, lambda _: _followers() == nodes)
-                cluster.until("none to be", 10, lambda: page.page.collector.idle and not _followers())
+                cluster.until("all logs to be followed", 40, look, lambda _: _followers() == nodes)
+                cluster.until("none to be", 30, lambda: page.page.collector.idle and not _followers())
                 opened.append(sockets())
     finally:
         gc.enable()

@@ -35,7 +35,7 @@ def test_scaling_three_six_two_costs_no_request(cluster: LabCluster) -> None:
             10,
             lambda: all(len(cluster.pool(lb)) == 6 for lb in balancers),
         )
-        cluster.until("a new node to answer", 10, lambda: '"web6"' in cluster.ask("/whoami"))
+        load.more(2 * RATE)
         web(2)
         assert {node.name for node in cluster.backend.observe().nodes if node.role == "web"} == {"web1", "web2"}
         cluster.until("answers from the two", 5, lambda: cluster.ask("/whoami"))
@@ -74,7 +74,7 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
         getattr(cluster.backend, ending)(name)
     for name in order.sample(names, len(names)):
         cluster.backend.start(name)
-    ready.nodes(cluster.backend, names, 60)
+    ready.nodes(cluster.backend, names, ready.READY_SECONDS)
     cluster.until("a ready cluster", 20, cluster.status, lambda found: found.ready)
     assert cluster.ask("/healthz") == "ok\n"
 

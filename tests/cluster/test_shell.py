@@ -26,6 +26,7 @@ ANN, BOB, GUEST = "student1", "student2", "student3"
 TRIES, PROCESSES, MEGABYTES = 20, 40, 128  # more tries than the refusals that these tests make on the way
 FAILED_LOGIN = 255  # of ssh itself, not of what it ran
 LOGIN_SECONDS = 30.0
+LOGGED_SECONDS = 15.0
 GUESSERS, GUESS_SECONDS = 5, 5
 # A shell that may start no more waits and tries again for a quarter of a minute; this one ends at once, with its own.
 MANY = f"""
@@ -195,8 +196,14 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     eaten = school.ssh(ANN, greedy, seconds=60)
     assert not eaten.ok
     assert school.ssh(BOB, "echo here").stdout == "here\n"
+    said = partial(_logged, cluster, f"more than {MEGABYTES}")
+    cluster.until("the reason in the log", LOGGED_SECONDS, said)
+
+
+def _logged(cluster: LabCluster, *parts: str) -> list[str]:
+    """The lines of the shell nodes' logs with these parts; a process is ended first, and its line written then."""
     said = [line for node in cluster.plan.role("shell") for line in cluster.logs(node.name)]
-    assert any(f"more than {MEGABYTES}" in line for line in said)
+    return [line for line in said if all(part in line for part in parts)]
 
 
 def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) -> None:
@@ -209,12 +216,12 @@ def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) 
     segments = (
         "import ctypes, time\nc = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p\nfor _ in range(15):\n"
         "    at = c.shmat(c.shmget(0, 20 << 20, 0o1600), None, 0); ctypes.memset(at, 1, 20 << 20)\n"
-        "    c.shmdt(ctypes.c_void_p(at))\ntime.sleep(4)"
+        "    c.shmdt(ctypes.c_void_p(at))\ntime.sleep(10)"
     )
     assert not school.ssh(ANN, f"python3 -c {shlex.quote(mapped)}", seconds=60).ok
     school.ssh(ANN, f"python3 -c {shlex.quote(segments)}; awk '{{ s += $15 }} END {{ print s }}' /proc/sysvipc/shm")
-    said = [line for node in cluster.plan.role("shell") for line in cluster.logs(node.name)]
-    assert sum("shared memory" in line and f"more than {MEGABYTES}" in line for line in said) >= 5
+    said = partial(_logged, cluster, "shared memory", f"more than {MEGABYTES}")
+    cluster.until("five segments in the log", LOGGED_SECONDS, said, lambda lines: len(lines) >= 5)
     shell = cluster.plan.role("shell")[0].name
     cluster.until(
         "no segment to be left",
@@ -264,11 +271,17 @@ def test_what_was_left_running_ends_with_the_last_login(cluster: LabCluster, sch
     shell = cluster.plan.role("shell")[0].name
     number = cluster.spec.people[ANN].uid
     left = "trap '' TERM; setsid nohup sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' > /dev/null 2>&1 & sleep 1"
+    go = f"/home/{ANN}/go"
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(school.ssh, ANN, "sleep 6; pgrep -fc '[w]hile :'", seconds=60)
-        school.logs_in(ANN)
-        assert school.ssh(ANN, left).ok
+        stays = f"until [ -e {go} ]; do sleep 0.2; done; sleep 3; pgrep -fc '[w]hile :'"
+        other = pool.submit(school.ssh, ANN, stays, seconds=90)
+        try:
+            school.logs_in(ANN)
+            assert school.ssh(ANN, left).ok
+        finally:
+            cluster.run(shell, f"touch {go}")
         assert int(other.result().stdout) >= 1, "it ended while its user was still there"
+    cluster.run(shell, f"rm {go}")
     cluster.until(
         "nothing of hers to be left",
         15,

@@ -72,8 +72,14 @@ def test_the_clients_address_reaches_the_application_and_the_logs(balanced: LabC
         lambda: any(f"httpd | {client} " in line and "address-test" in line for line in balanced.logs(said["node"])),
     )
     balancers = [node.name for node in balanced.plan.role("http-lb")]
-    assert any(
-        "haproxy | " + client in line and "address-test" in line for name in balancers for line in balanced.logs(name)
+    balanced.until(
+        "the request in a balancer's log",
+        5,
+        lambda: any(
+            f"haproxy | {client}" in line and "address-test" in line
+            for name in balancers
+            for line in balanced.logs(name)
+        ),
     )
 
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 MEGABYTES = {"storage": 550, "mysql": 850, "backup": 850, "client": 450, "web": 450}
 USUALLY = 350
 START_SECONDS = 30
-BOOT_SECONDS = 2
-BOOTS = "the boot is under way"
+BOOTS, GO_ON = "the boot is under way", "/run/go-on"
 # A balancer alone has nothing to lead to: it runs, and says itself that its pool is empty.
 ALONE_SAYS = {
     "web": "the volume www",
@@ -76,12 +75,13 @@ def test_the_role_stops_cleanly(alone: SingleRole) -> None:
 def test_a_stop_during_the_boot_ends_the_node(table: Family) -> None:
     """PID 1 gets no signal that it does not handle: the stop was lost, and the node ran on."""
     node = SingleRole("client", table.family)
-    hook = f"#!/bin/sh\necho {BOOTS} > /proc/1/fd/1\nsleep {BOOT_SECONDS}\n"
+    hook = f"#!/bin/sh\necho {BOOTS} > /proc/1/fd/1\nuntil [ -e {GO_ON} ]; do sleep 0.1; done\n"
     node.container.with_copy_into_container(hook.encode(), "/usr/lib/lab/boot.d/zz-slow", 0o755)
     with node:
         until("the boot to be under way", START_SECONDS, node.logs, lambda said: BOOTS in said)
         wrapped = node.container.get_wrapped_container()
         wrapped.kill(signal="SIGTERM")
+        node.run(f"touch {GO_ON}")  # what a shell waits for ends before it obeys
         assert wrapped.wait(timeout=START_SECONDS)["StatusCode"] == 143
         assert "supervisor" not in node.logs()
 

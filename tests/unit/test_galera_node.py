@@ -186,7 +186,7 @@ def test_donors_take_turns_and_the_lock_is_free(node: PlainGalera, monkeypatch: 
 
 
 def test_a_copy_is_run_once(node: PlainGalera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made = SimpleNamespace(fetching=False, fresh=tmp_path, donor="mysql2", epoch=2, failed="", found=("uuid", 9))
+    made = SimpleNamespace(fetching=False, fresh=tmp_path, donor="mysql2", epoch=2, failed="", origin=("uuid", 9))
     monkeypatch.setattr(galera, "Copy", lambda *_, **__: made)
     monkeypatch.setattr(wsrep, "remember", lambda *_: None)
     node.stops()

@@ -81,10 +81,10 @@ class Copy:
             donor: the name of the one to copy.
             epoch: that it leads, or is in.
             idle: see below.
-            read: reads something of a copy that came, or adds to it; `found` is what it returns.
+            read: reads something of a copy that came, or adds to it; `origin` is what it returns.
         """
         self.donor, self.epoch = donor, epoch
-        self.found: Any = None
+        self.origin: Any = None
         self.idle = idle  # whether the node's own database was down, and acknowledged nothing, when this began
         self.fresh: Path | None = None
         self.failed = ""
@@ -99,7 +99,7 @@ class Copy:
     def _fetch(self, peers: Peers, read: Callable[[Path], Any]) -> None:
         try:
             fresh = cloned(peers, self.donor)
-            self.found = read(fresh)
+            self.origin = read(fresh)
             self.fresh = fresh
         except (OSError, subprocess.SubprocessError, StopIteration, IndexError) as error:
             self.failed = str(error) or type(error).__name__

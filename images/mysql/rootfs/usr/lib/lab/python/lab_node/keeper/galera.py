@@ -192,8 +192,8 @@ class Galera(Base):
             return False
         self.promise.keep(member=False)
         self.server.replace(copy.fresh)
-        wsrep.remember(*copy.found)
-        self._read, self._reclone, self.server.failures, self._start_at = copy.found, "", 0, 0.0
+        wsrep.remember(*copy.origin)
+        self._read, self._reclone, self.server.failures, self._start_at = copy.origin, "", 0, 0.0
         self.copies += 1
         self._copies_begun = 0
         return True
