@@ -1,9 +1,8 @@
-"""A replica of the MySQL cluster whose database and network are plain values."""
+"""A node of the MySQL cluster whose database, network and clock are plain values."""
 
 from __future__ import annotations
 
 import sys
-import threading
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +15,7 @@ for library in ("pymysql", "pymysql.cursors", "pymysql.constants"):  # in the im
     sys.modules.setdefault(library, ModuleType(library))
 vars(sys.modules["pymysql.constants"]).setdefault("COMMAND", None)
 
-from lab_node.keeper import promise, replica, rules  # noqa: E402  see above
+from lab_node.keeper import keeper, promise, rules  # noqa: E402  see above
 from lab_node.keeper.settings import Settings  # noqa: E402
 
 NODES = {"mysql1": "10.90.0.51", "mysql2": "10.90.0.52"}
@@ -29,42 +28,63 @@ def primary(position: int) -> rules.View:
     return rules.View("mysql1", rules.Role.PRIMARY, promised=1, epoch=1, position=position, member=True)
 
 
-class PlainReplica(replica.Replica):
-    """A replica that has everything."""
+class PlainNode(keeper.Keeper):
+    """A replica that has everything, until a test says otherwise.
+
+    Attributes:
+        clock: the seconds that its modules see.
+        asked_at: when the primary was asked for what it said last.
+        falls: why its database was ended.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = self.asked_at = 1000.0
         self.primary: rules.View = primary(10)
+        self.falls: list[str] = []
+        peers = SimpleNamespace(states=lambda: [self.primary], last=lambda _: (self.asked_at, self.primary))
+        for module in ("node", "replica", "keeper", "election"):
+            monkeypatch.setattr(f"lab_node.keeper.{module}.time", SimpleNamespace(monotonic=lambda: self.clock))
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: False))
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
-        monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: SimpleNamespace(states=lambda: [self.primary]))
+        monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: peers)
         monkeypatch.setattr("lab_node.keeper.node.HOME", folder)
         super().__init__(Settings("replication", "mysql2", 2, NODES, PATIENCE, 5.0, "", {}, CHECKS))
         self.promise = promise.Promise(folder / "keeper.json", "replication")
         self.promise.keep(member=True, epoch=1)
         self.role, self.applied, self.position = rules.Role.REPLICA, 10, 10
         self.slave = {"Slave_SQL_Running": "Yes", "Slave_IO_Running": "Yes", "Seconds_Behind_Master": 0}
-        self.database = cast("Any", SimpleNamespace(counter=lambda _: "ON", stop_receiving=lambda: None))
-        self._lock = threading.RLock()
-
-    def _step(self, views: list[Any], now: float) -> None:
-        del now
-        self._watch(self.primary, views)
+        self.database = cast(
+            "Any", SimpleNamespace(counter=lambda _: "ON", stop_receiving=lambda: None, waits=lambda: self.waiting)
+        )
 
     def _read_position(self) -> None: ...
 
+    def _fall(self, because: str) -> None:
+        self.falls.append(because)
+
+    def _in_contact(self) -> bool:
+        return True
+
     def look(self) -> bool:
-        """One turn; whether rows may be read here after it."""
-        self._look()
+        """A step of a replica that follows; whether rows may be read here after it."""
+        self.clock += self.settings.interval
+        self._alive(self.clock)
+        self._watch(self.primary, [self.primary])
         return self.fresh
 
-    def pause(self, seconds: float) -> None:
-        """As if nothing had run here for so long."""
-        self._looked -= seconds
+    def lead(self, replica: rules.View) -> None:
+        """A step of a primary that has one replica."""
+        self._lead([replica])
 
-    def later(self, seconds: float) -> None:
-        """As if so much time had passed since the pause."""
-        self._believes_from -= seconds
+    @property
+    def handing_over(self) -> bool:
+        """Whether it is about to give its role to another node."""
+        return self._handing
+
+    @handing_over.setter
+    def handing_over(self, on: bool) -> None:
+        self._handing = on
 
     def wait(self) -> None:
         """As long as a primary may lead by what this node answered."""
-        self._heard -= self.settings.silence
+        self.clock += self.settings.silence

@@ -52,6 +52,7 @@ class PlainGalera(galera.Galera):
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: list[list[str]] = []
+        self.killed = 0
         self.epochs: list[tuple[int, str, int]] = [(2, "mysql1", 5)]
         self.views: list[Seat] = [_seat(name) for name in NAMES[1:]]
         self.plain_server = server = SimpleNamespace(
@@ -60,7 +61,7 @@ class PlainGalera(galera.Galera):
             running=True,
             failures=0,
             ended=lambda: False,
-            kill=lambda: None,
+            kill=self._kills,
             run=self._runs,
         )
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: server)
@@ -73,6 +74,9 @@ class PlainGalera(galera.Galera):
         self.promise = promise.Promise(folder / "keeper.json", "galera")
         self.promise.keep(member=True, epoch=2, begun=(2, "mysql1"))
         self.said = cast("Statements", self.database)
+
+    def _kills(self) -> None:
+        self.killed += 1
 
     def _runs(self, options: list[str]) -> None:
         self.runs.append(options)
@@ -92,6 +96,11 @@ class PlainGalera(galera.Galera):
     def vote_for(self, candidate: str) -> None:
         """As the candidate asks for it."""
         assert self._vote(epoch=3, reach=[2, 7], candidate=candidate)["granted"]
+
+    def refusal(self, candidate: str) -> str:
+        """Why a candidate of a later epoch gets no vote."""
+        epoch = self.promise.epoch + 1
+        return str(self._vote(epoch=epoch, reach=[2, 7], candidate=candidate)["because"])
 
     def stops(self) -> None:
         """Its database ends."""
@@ -166,7 +175,25 @@ def test_who_voted_waits_while_its_candidate_begins(node: PlainGalera) -> None:
     assert node.runs == []
 
 
-def test_donors_take_turns_and_the_lock_is_free(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_voter_votes_for_no_other_while_its_candidate_begins(node: PlainGalera) -> None:
+    node.stops()
+    node.views = [_seat("mysql2", running=False, component=False), _seat("mysql3", running=False, component=False)]
+    node.vote_for("mysql3")
+    node.views[1] = _seat("mysql3", component=False)
+    assert node.refusal("mysql2") == "mysql3, for which it voted, begins"
+    assert node.refusal("mysql3") == ""
+
+
+def test_a_former_writer_that_can_not_be_closed_is_ended(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that runs on would keep it open beside the new one."""
+    monkeypatch.setattr(galera, "CLOSE_PATIENCES", -1)
+    node.epochs.append((3, "mysql2", 7))
+    node.said.fails = {"read_only"}
+    node.step()
+    assert (node.role, node.killed) == (Role.DOWN, 1)
+
+
+def test_donors_take_turns(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one, whose disk is full, was asked for ever."""
     asked: list[str] = []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab_node.keeper import rules
-from tests.unit.mysql_replica import PlainReplica
+from tests.unit.mysql_replica import PlainNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +16,9 @@ OWED = 20
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainReplica:
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainNode:
     """A replica at 10 that had 20."""
-    made = PlainReplica(tmp_path, monkeypatch)
+    made = PlainNode(tmp_path, monkeypatch)
     made.promise.keep(owes=OWED)
     made.wait()
     return made
@@ -26,7 +26,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainReplica:
 
 @pytest.mark.parametrize(("position", "counts"), [(OWED - 1, False), (OWED, True), (OWED + 1, True)])
 def test_its_vote_counts_for_whom_it_could_elect_with_its_own_log(
-    node: PlainReplica,
+    node: PlainNode,
     position: int,
     counts: bool,  # noqa: FBT001
 ) -> None:
@@ -35,7 +35,7 @@ def test_its_vote_counts_for_whom_it_could_elect_with_its_own_log(
 
 
 @pytest.mark.parametrize(("position", "stands"), [(OWED - 1, False), (OWED, True)])
-def test_two_of_three_elect_while_one_runs_on_its_copy(node: PlainReplica, position: int, stands: bool) -> None:  # noqa: FBT001
+def test_two_of_three_elect_while_one_runs_on_its_copy(node: PlainNode, position: int, stands: bool) -> None:  # noqa: FBT001
     """The third, with all that was acknowledged, could not be elected while the primary was lost."""
     told = node.me()
     assert (told.member, told.owes) == (False, OWED)
@@ -43,7 +43,7 @@ def test_two_of_three_elect_while_one_runs_on_its_copy(node: PlainReplica, posit
     assert rules.may_stand(third, [told], [{"mysql1", "mysql2", "mysql3"}]) is stands
 
 
-def test_what_is_owed_is_over_when_the_log_is_as_long(node: PlainReplica) -> None:
+def test_what_is_owed_is_over_when_the_log_is_as_long(node: PlainNode) -> None:
     node.position = OWED
     told = node.me()
     assert (told.member, told.owes) == (True, 0)

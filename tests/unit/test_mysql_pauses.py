@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.mysql_replica import PATIENCE, PlainReplica, primary
+from tests.unit.mysql_replica import PATIENCE, PlainNode, primary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainReplica:
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainNode:
     """A replica that has everything."""
-    made = PlainReplica(tmp_path, monkeypatch)
+    made = PlainNode(tmp_path, monkeypatch)
+    made.asked_at += 0.1
     assert made.look()
     return made
 
 
-def test_a_replica_that_was_paused_is_not_read_from_before_it_looks(node: PlainReplica) -> None:
-    node.pause(PATIENCE + 1)
+def test_a_replica_that_was_paused_is_not_read_from_before_it_looks(node: PlainNode) -> None:
+    """Its keeper, or its database alone: what replication said of its lag stands as it was."""
+    node.clock += PATIENCE + 1
     assert node.lagging == 0.0
     assert not node.fresh
 
 
-def test_it_is_read_from_when_it_has_what_it_missed(node: PlainReplica) -> None:
+def test_it_is_read_from_when_it_has_what_it_missed(node: PlainNode) -> None:
     """What it hears first may have been said before the pause; what replication says of its lag is of before, too."""
-    node.pause(PATIENCE + 1)
+    node.clock += PATIENCE + 1
     assert not node.look()
-    node.later(PATIENCE)
     node.primary = primary(15)
+    assert not node.look(), "this was asked before"
+    node.asked_at = node.clock
     assert not node.look()
     node.applied = 14
     assert not node.look()
@@ -43,13 +44,15 @@ def test_it_is_read_from_when_it_has_what_it_missed(node: PlainReplica) -> None:
     assert node.look(), "later on its lag alone counts"
 
 
-def test_a_short_break_is_no_pause(node: PlainReplica) -> None:
-    node.pause(PATIENCE / 2)
+def test_a_short_break_is_no_pause(node: PlainNode) -> None:
+    node.clock += PATIENCE / 2
     assert node.fresh
     assert node.look()
 
 
-def test_what_it_said_is_old_when_it_does_not_look(node: PlainReplica, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = time.monotonic()
-    monkeypatch.setattr("lab_node.keeper.node.time", SimpleNamespace(monotonic=lambda: begun + PATIENCE + 0.1))
-    assert not node.fresh
+def test_one_that_has_just_connected_has_to_catch_up_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first event has come, replication says 0 seconds."""
+    node = PlainNode(tmp_path, monkeypatch)
+    assert not node.look()
+    node.asked_at = node.clock
+    assert node.look()

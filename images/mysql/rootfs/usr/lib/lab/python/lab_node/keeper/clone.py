@@ -71,9 +71,7 @@ def cloned(peers: Peers, donor: str) -> Path:
 class Copy:
     """A copy that is being fetched, while its node goes on with what it does."""
 
-    def __init__(
-        self, peers: Peers, donor: str, epoch: int, *, idle: bool, read: Callable[[Path], Any] = lambda _: None
-    ) -> None:
+    def __init__(self, peers: Peers, donor: str, epoch: int, *, idle: bool, read: Callable[[Path], Any]) -> None:
         """Begins.
 
         Args:
@@ -101,7 +99,7 @@ class Copy:
             fresh = cloned(peers, self.donor)
             self.origin = read(fresh)
             self.fresh = fresh
-        except (OSError, subprocess.SubprocessError, StopIteration, IndexError) as error:
+        except (OSError, subprocess.SubprocessError, StopIteration, IndexError, ValueError) as error:
             self.failed = str(error) or type(error).__name__
 
 

@@ -25,6 +25,7 @@ SHARED_SECONDS = 10.0  # for the next writer to begin
 BEGINNING_SECONDS = 120.0  # for the database of the node that begins a component
 COPY_AGAIN_SECONDS = 5.0
 FAILED_STARTS = 3
+CLOSE_PATIENCES = 2  # for a former writer to be closed: a statement that runs on keeps it open
 BEGIN_PATIENCES = 2  # for a transaction that begins an epoch
 PATIENCES_TO_JOIN = 6  # Galera's own views take up to four to be settled
 
@@ -41,7 +42,8 @@ class Galera(Base):
         self._beginning = 0  # the epoch of a component that this node was elected to begin
         self._read: tuple[str, int] | None = None  # what is on the disk, while nothing runs
         self._open = False  # to writers, or not known to be closed
-        self._elects = ""  # for whom this node voted last
+        self._closing_since = 0.0
+        self._voted_for = ""  # for whom this node voted last
         self._copy: Copy | None = None
         self._copy_at, self._copies_begun = 0.0, 0
         self._behind_since: float | None = None  # in the component, and without all that it was sent
@@ -117,12 +119,12 @@ class Galera(Base):
             self._forget()
         begun = [view for view in views if view.component]
         if begun and self._reclone:
-            if self._copied(begun):
+            if self._fetch_copy(begun):
                 self._run([])
             return
         if self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the others")
-        if time.monotonic() < self._start_at or not self._disk_is_read():
+        if time.monotonic() < self._start_at or not self._read_disk():
             return
         if not begun:
             self._start_component(views)
@@ -133,20 +135,18 @@ class Galera(Base):
 
     def _start_component(self, views: list[Seat]) -> None:
         """Begins a component where none is, unless another node has to."""
-        if because := component.short_of(self.me(), views, self.size):
+        if (because := component.short_of(self.me(), views, self.size)) or (because := self._awaited(views)):
             self._say(because)
-        elif any(view.name == self._elects and view.running for view in views):
-            self._say(f"{self._elects}, for which it voted, begins")
         elif self._elected(views):
             wsrep.allow_beginning()
             self._run(["--wsrep-new-cluster"])
 
     def _forget(self) -> None:
         self._read = None
-        self.role, self._open, self._handing = Role.DOWN, False, False
+        self.role, self._open, self._handing, self._closing_since = Role.DOWN, False, False, 0.0
         self.database.forget()
 
-    def _disk_is_read(self) -> bool:
+    def _read_disk(self) -> bool:
         try:
             if self._read is None:
                 mariadbd = self.settings.binaries["mariadbd"]
@@ -167,7 +167,7 @@ class Galera(Base):
             return f"what is here goes on where epoch {newest.begun} had begun"
         return ""
 
-    def _copied(self, donors: list[Seat]) -> bool:
+    def _fetch_copy(self, donors: list[Seat]) -> bool:
         """Whether a copy of another node's data is here; the node that takes the writes is the last to be asked.
 
         Fetched without the lock: others are answered meanwhile.
@@ -201,7 +201,7 @@ class Galera(Base):
     def _run(self, more: list[str]) -> None:
         uuid, number = self._read or ("", 0)
         where = [f"--wsrep-start-position={uuid}:{number}"] if uuid else []
-        self._elects = ""
+        self._voted_for = ""
         self.server.run([*where, *more])
         self._read, self._start_at = None, time.monotonic() + self.settings.patience
         self._answered = self._running_since = time.monotonic()
@@ -224,16 +224,23 @@ class Galera(Base):
         self._log(f"epoch {epoch}: begun with {', '.join(granted) or 'nobody else'}, at {self.position}")
         return True
 
+    def _awaited(self, views: list[Seat]) -> str:
+        """Why no other node may begin: the one for which this node voted runs. It is ended if that lasts."""
+        runs = any(view.name == self._voted_for and view.running for view in views)
+        return f"{self._voted_for}, for which it voted, begins" if runs else ""
+
     def _vote(self, epoch: int, reach: list[int], candidate: str) -> dict[str, Any]:
         if not self._lock.acquire(timeout=1):
             return {"granted": False, "name": self.settings.node, "because": "busy"}
         try:
             because = component.grants(epoch, (reach[0], reach[1]), self.me())
+            if not because and candidate != self._voted_for:
+                because = self._awaited(self.peers.states())
             if not because and not self.server.running and self._read is None:
                 because = "it has not read its disk yet"
             if not because:
                 self.promise.keep(epoch=epoch)
-                self._elects = candidate
+                self._voted_for = candidate
                 self._start_at = time.monotonic() + self.settings.patience  # whom it voted for has its time
                 self._log(f"epoch {epoch}: its vote is for {candidate}")
         finally:
@@ -271,10 +278,17 @@ class Galera(Base):
     def _close(self) -> None:
         """Serves no more at once; closed only when the database says so, and tried again until then."""
         self.role = Role.REPLICA
-        if self._open:
+        if not self._open:
+            return
+        self._closing_since = self._closing_since or time.monotonic()
+        try:
             self.database.ask("SET GLOBAL read_only = ON", seconds=self.settings.patience)
             self.database.disconnect()
-            self._open = False
+        except Trouble as error:
+            if time.monotonic() - self._closing_since > CLOSE_PATIENCES * self.settings.patience:
+                self._fall(f"it can't be closed to writers ({error})")
+            raise
+        self._open, self._closing_since = False, 0.0
 
     def _silent(self, error: Trouble, now: float) -> None:
         """Mariadbd runs and does not answer: it hangs, or waits for those whom it is to join."""
@@ -376,7 +390,7 @@ class Galera(Base):
     def _fall(self, because: str) -> None:
         super()._fall(because)
         self._component, self._read, self._left_out_at, self._behind_since = False, None, None, None
-        self._open = False
+        self._open, self._closing_since = False, 0.0
 
 
 def _seat(answer: dict[str, Any]) -> Seat:

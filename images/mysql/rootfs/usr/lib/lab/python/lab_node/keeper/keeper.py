@@ -16,6 +16,8 @@ from .rules import Role, View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .settings import Settings
+
 HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
 BLOCKED = 3  # times the patience that a commit waits for a replica which can't acknowledge before it was copied
 FAILED_STARTS = 3
@@ -26,7 +28,9 @@ RESTART_SECONDS = 2.0  # between two tries to start what did not start
 class Keeper(Replica):
     """What a node does next."""
 
-    _blocked_since = FOREVER
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._blocked_since = FOREVER
 
     def _step(self, views: list[View], now: float) -> None:  # noqa: C901  in the order of importance
         if rules.leader(self.me(), views):
@@ -91,12 +95,15 @@ class Keeper(Replica):
             elif starting:
                 self._say("mariadbd is starting")
             return False
+        if time.monotonic() - self._answered > self.settings.patience:
+            self._distrust_lag()  # this node, or its database alone, was paused
         self._answered = time.monotonic()
         return True
 
     # -- a primary --
 
     def _lead(self, views: list[View]) -> None:
+        since, self._blocked_since = self._blocked_since, FOREVER
         if self._handing:
             return
         if rules.outdated(self.me(), views):
@@ -109,17 +116,16 @@ class Keeper(Replica):
             self.waiting = self.database.waits()
             self._say("")
             if self._blocked(views):
-                self._fall("a commit waits for the only replica, which waits for a copy, and the copy for that commit")
+                self._blocked_since = min(since, time.monotonic())
+                if time.monotonic() - self._blocked_since > BLOCKED * self.settings.patience:
+                    # In promotion, where nothing is written, that replica is copied without waiting.
+                    self._fall("a commit waits for the only replica, that one for a copy, and the copy for the commit")
 
     def _blocked(self, views: list[View]) -> bool:
-        """Whether this has lasted. In promotion, where nothing is written, that replica is copied without waiting."""
+        """Whether a commit waits for replicas that can't take it before they are copied."""
         replicas = [view for view in views if view.role is Role.REPLICA]
         differing = [view for view in replicas if rules.diverged(view.position, self.history)]
-        if not (self.waiting and replicas and differing == replicas):
-            self._blocked_since = FOREVER
-            return False
-        self._blocked_since = min(self._blocked_since, time.monotonic())
-        return time.monotonic() - self._blocked_since > BLOCKED * self.settings.patience
+        return self.waiting and bool(replicas) and differing == replicas
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()

@@ -49,7 +49,6 @@ class Base(ABC):
         now = time.monotonic()
         self._contact = now  # enough others
         self._answered = now  # this node's own database
-        self._looked = now  # when this node last began to look at the others
         self._start_at = now
         self._reclone = ""
         self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
@@ -67,10 +66,6 @@ class Base(ABC):
             time.sleep(self.settings.interval)
 
     def _look(self) -> None:
-        begun = time.monotonic()
-        if begun - self._looked > self.settings.patience:
-            self._missed_some()
-        self._looked = begun
         views = self.peers.states()
         now = time.monotonic()
         if 2 * (1 + sum(view.name in self.settings.nodes for view in views)) > self.size:
@@ -84,9 +79,6 @@ class Base(ABC):
             except (Trouble, OSError, subprocess.SubprocessError) as error:
                 self._say(str(error))
             self._take_certificates(now)
-
-    def _missed_some(self) -> None:  # noqa: B027  of no meaning to most
-        """This node did not look for longer than its patience, as one that was paused."""
 
     @property
     def tells(self) -> dict[str, int]:
@@ -172,8 +164,8 @@ class Node(Base):
         self.slave: dict[str, Any] = {}  # what replication says
         self.waiting = False  # of a primary: a commit waits longer than a replica takes
         self.lagging: float | None = None
-        self._catches_up_to: int | None = 0  # a position; None: the primary's, as it says from `_believes_from` on
-        self._believes_from = 0.0
+        self._catches_up_to: int | None = None  # a position; None: what the primary says when it is asked from now on
+        self._asks_from = self._start_at
         self.following = ""
         self.semi_sync = False
         now = time.monotonic()
@@ -273,19 +265,16 @@ class Node(Base):
             "because": self.because,
         }  # fmt: skip
 
-    def _missed_some(self) -> None:
-        """How far it is behind was true before: its rows are as old as the pause until it has what it missed.
-
-        What the primary answered before the pause may be read only now, and is believed for half a patience.
-        """
+    def _distrust_lag(self) -> None:
+        """Until it has what the primary has now, what replication says of this node's lag may be of before."""
         self.lagging, self._catches_up_to = None, None
-        self._believes_from = time.monotonic() + self.settings.patience / 2
+        self._asks_from = time.monotonic()
 
     @property
     def fresh(self) -> bool:
-        """Whether this is a replica to read from, by a look that is not older than the patience."""
+        """Whether this is a replica to read from, whose database answered within the patience."""
         near = self.lagging is not None and self.lagging <= self.settings.lag
-        near = near and time.monotonic() - self._looked < self.settings.patience
+        near = near and time.monotonic() - self._answered < self.settings.patience
         return self.role is Role.REPLICA and near and not self._leaving and not self._differs
 
     @property

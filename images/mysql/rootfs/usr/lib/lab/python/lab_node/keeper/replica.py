@@ -132,6 +132,7 @@ class Replica(Elections):
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
             self.following, self.history, self._receives = target, primary.history, False
+            self._distrust_lag()
             return
         if not self.promise.member and rules.joins(
             self.me(), primary, [view for view in views if view.name in self.settings.nodes], self.size
@@ -193,9 +194,10 @@ class Replica(Elections):
             threading.Thread(target=self._acknowledge, args=(self.others[primary.name], slave), daemon=True).start()
 
     def _caught_up(self, primary: View) -> bool:
-        """Whether this node has what the primary had after this one was last paused."""
-        if self._catches_up_to is None and time.monotonic() >= self._believes_from:
-            self._catches_up_to = primary.position
+        """Whether this node has what the primary had after it was followed, and after this node was last paused."""
+        asked_at, state = self.peers.last(primary.name)
+        if self._catches_up_to is None and state and asked_at > self._asks_from:
+            self._catches_up_to = state.position
         return self._catches_up_to is not None and self.applied >= self._catches_up_to
 
     def _ask_to_lead(self, primary: View) -> None:

@@ -91,6 +91,11 @@ class Peers:
         answers = [(moment, state) for epoch, moment, state in list(self._answered.values()) if epoch == leads]
         return sorted(answers, key=lambda one: one[0], reverse=True)
 
+    def last(self, name: str) -> tuple[float, Any]:
+        """When a node was asked for its last answer, and the state in it; None of one that never answered."""
+        _, moment, state = self._answered.get(name, (0, 0.0, None))
+        return moment, state
+
     def _state(self, connection: http.client.HTTPSConnection, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
             connection.request("POST", "/state", json.dumps(claim))
