@@ -29,23 +29,24 @@ TOO_LATE = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 GONE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)
 UNASKED = (DockerException, StoreError)  # such as a credential helper that is not installed
 NOBODY = ("Connection refused", "No such file or directory", "FileNotFoundError", "ConnectionRefusedError")
-KEPT = "keep-alive"  # what requests sends by default
+# What urllib3 says of a pooled connection whose socket is closed: `ended` may come just after a stream's last byte,
+# when its connection is in the pool already.
+CLOSED = "file descriptor cannot be a negative integer"
 CONNECTIONS = 64  # a follow of many logs and many nodes at once each hold one
 
 
 class _Client(docker.APIClient):
-    """A client that knows the last answer that was begun as a stream in this thread, by which it can be closed.
-
-    A stream has a connection of its own. `ended` closes its socket from any thread, which may be just after its last
-    byte: a connection that is used again was in the pool by then, and the next request found its socket closed.
-    """
+    """A client that knows the last answer that was begun as a stream in this thread, by which it can be closed."""
 
     begun = threading.local()
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if options.get("stream") and request.headers.get("Connection", KEPT) == KEPT:  # not one that is upgraded
-            request.headers["Connection"] = "close"
-        answer = super().send(request, **options)
+        try:
+            answer = super().send(request, **options)
+        except ValueError as error:
+            if CLOSED not in str(error):
+                raise
+            answer = super().send(request, **options)  # nothing was sent; the closed connection has left the pool
         if options.get("stream"):
             self.begun.answer = answer
         return answer
