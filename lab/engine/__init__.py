@@ -170,6 +170,10 @@ def released(stream: CancellableStream[Any]) -> None:
         with suppress(*GONE, DockerException, ValueError):
             for _ in stream:  # what is left in the buffer
                 pass
+    answer = getattr(stream, "_response", None)  # two that end it at once may leave it half closed: no socket is found
+    if answer is not None:
+        with suppress(*GONE, OSError, ValueError):
+            answer.close()
 
 
 @contextmanager
