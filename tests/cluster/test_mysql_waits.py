@@ -230,7 +230,7 @@ def test_a_successor_that_is_lost_in_a_planned_change_leaves_one_primary(cluster
     cluster.until("a change", ELECTED_SECONDS, lambda: [m.name for m in members(cluster.backend) if m.serves] != [old])
     getattr(cluster.backend, how)(successor)
     serving = lambda: [m.name for m in members(cluster.backend) if m.serves]  # noqa: E731  asked until it is one
-    cluster.until("one primary", ELECTED_SECONDS, serving, lambda got: len(got) == 1 and got != [successor])
+    cluster.until("one primary", WRITES_SECONDS, serving, lambda got: len(got) == 1 and got != [successor])
     asking.join(cluster.clock.limit(ELECTED_SECONDS))
     assert said, "the change has no end"
     assert said[0].startswith((f"{successor} took over", f"{successor} did not take over from {old}")), said
