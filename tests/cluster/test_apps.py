@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOPOLOGY = "tests/cluster/topologies/apps.yaml"
 FOLDERS = Path(__file__).parent / "topologies/apps"
 LAB = str(Path(sys.executable).with_name("lab"))
-SHORT_SECONDS = 15.0
+SHORT_SECONDS = 6.0
 SERVE_SECONDS = 30
 OWN = """class Posts:
     def write(self, http, id):

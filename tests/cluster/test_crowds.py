@@ -81,10 +81,10 @@ def test_slow_questions_leave_the_site_and_the_health_check_served(alone: LabClu
         looks = 0
         while not asked.done():
             assert json.loads(alone.ask("/whoami", "--max-time", "3"))["node"] == "web1"
-            assert alone.run("web1", "curl -fsS --max-time 3 http://127.0.0.1/healthz").stdout == "ok\n"
+            assert alone.run("web1", "curl -fsS --max-time 1 http://127.0.0.1/healthz").stdout == "ok\n"
             looks += 1
         codes = asked.result().stdout.split()
-    assert looks
+    assert looks > 5
     assert len(codes) == SLOW
     said = [line for name in balancers for line in alone.logs(name)[before[name] :]]
     assert not any("web/web1 is DOWN" in line for line in said)
@@ -108,7 +108,7 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
         while not held.done():
             looks += 1
             for balancer in balancers:
-                own = cluster.run(balancer, "curl -fsS --max-time 3 http://127.0.0.1:8405/")
+                own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
                 assert own.ok, f"{balancer}: {own.last_line}"
             # From another address, by the same door.
             scheme, door = ("https", 443) if port == 443 else ("http", port)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.smaller("three databases are all it needs", topology="s
 
 PROMISED = json.dumps({"promised": 3, "member": False, "begun": [0, ""], "made_by": "replication"})
 STOPPED = "supervisorctl -c /etc/lab/supervisord.conf stop mysql-keeper"
-BEGUN_SECONDS = 120
+BEGUN_SECONDS = 45
 
 
 def test_new_nodes_begin_though_their_first_elections_failed(cluster: LabCluster) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/cache"
 TOPOLOGY = "tcp-lb: {count: 2}\nmemcached: {count: 2, items: 32, connections: %d}\n"  # five domains fit a Xen host
 ROLE = "memcached"
-OUT_SECONDS = 30
+OUT_SECONDS = 10
 
 
 @pytest.fixture

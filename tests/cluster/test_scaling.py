@@ -74,7 +74,7 @@ def test_all_nodes_off_and_on_in_any_order(cluster: LabCluster, ending: str) -> 
         getattr(cluster.backend, ending)(name)
     for name in order.sample(names, len(names)):
         cluster.backend.start(name)
-    ready.nodes(cluster.backend, names, ready.READY_SECONDS)
+    ready.nodes(cluster.backend, names, 60)
     cluster.until("a ready cluster", 20, cluster.status, lambda found: found.ready)
     assert cluster.ask("/healthz") == "ok\n"
 

@@ -104,7 +104,7 @@ def test_what_is_saved_here_is_served_there_in_under_two_seconds(
         took.append(sync.served("/", f"save {number}"))
     request.node.user_properties.append(("seconds", [round(each, 2) for each in took]))
     print("saved until served by all nodes:", ", ".join(f"{each:.2f} s" for each in took))
-    assert min(took) < cluster.clock.limit(SERVED_SECONDS), took  # all are longer on a busy machine
+    assert sorted(took)[SAVES // 2] < cluster.clock.limit(SERVED_SECONDS), took
 
     (folder / "many" / "7.txt").unlink()
     (folder / "files" / "local.txt").write_text("not sent", encoding="utf-8")

@@ -121,9 +121,9 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with _project(load(find("full")), tmp_path / "compose") as project:
         check = lambda: project.inside("client", "/usr/lib/lab/ready", "check.d")  # noqa: E731
-        until("the site on the VIP, without any lab command", UP_SECONDS, check, lambda done: done.returncode == 0)
+        until("the site on the VIP, without any lab command", 60, check, lambda done: done.returncode == 0)
         ready = lambda: project.inside("shell1", "/usr/lib/lab/ready")  # noqa: E731
-        until("shell1 to be ready", UP_SECONDS, ready, lambda done: done.returncode == 0)
+        until("shell1 to be ready", 60, ready, lambda done: done.returncode == 0)
         said = project.ask("https://www.www.test/whoami")
         client = next(node.address for node in project.made.nodes if node.name == "client")
         assert f'"client":"{client}"' in said.stdout, said.stderr

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NAME = f"labtest-{os.getpid()}-f"
 UP_SECONDS = 600
-READY_SECONDS = "60"
+READY_SECONDS = "15"
 TOPOLOGY = "family: {}\nweb: {{count: 1}}\n"
 # The command line with the images of another folder.
 DRIVER = """
