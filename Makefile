@@ -34,7 +34,7 @@ endif
 
 up: .venv/ready engine
 	@$(LAB) up $(WHICH)
-	@echo "the command is $(LAB): '$(LAB) kill web1' breaks something, '$(strip $(LAB) up $(WHICH))' mends it, 'make down' removes the nodes and keeps their data"
+	@echo "the command is $(LAB): '$(LAB) kill NODE' breaks something, '$(strip $(LAB) up $(WHICH))' mends it, 'make down' removes the nodes and keeps their data"
 
 down: .venv/ready
 	@$(LAB) down $(WHICH)
