@@ -10,6 +10,7 @@ from . import rules
 from .clone import donated
 from .database import Trouble
 from .election import FOREVER
+from .node import FULL
 from .replica import Replica
 from .rules import Role, View
 
@@ -40,7 +41,7 @@ class Keeper(Replica):
         if not self.server.running:
             self._start(views)
             return
-        if not self._alive(now):
+        if not self._alive(now) or self._gives_way(views):
             return
         if self.role is Role.DOWN:
             if not self._adopted():
@@ -74,7 +75,7 @@ class Keeper(Replica):
         self._received = None
         if ended and self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the primary")
-        if time.monotonic() < self._start_at:
+        if self._waits_for_space() or time.monotonic() < self._start_at:
             return
         self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
         newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
@@ -101,6 +102,14 @@ class Keeper(Replica):
         return True
 
     # -- a primary --
+
+    def _gives_way(self, views: list[View]) -> bool:
+        """Ends the database of a primary whose disk is full, if others can take over: a commit would wait for space."""
+        leads = self.role in (Role.PRIMARY, Role.PROMOTING)
+        if not (leads and self.full and rules.replaceable(views, self.memberships)):
+            return False
+        self._fall(FULL)
+        return True
 
     def _lead(self, views: list[View]) -> None:
         since, self._blocked_since = self._blocked_since, FOREVER
