@@ -131,10 +131,11 @@ class Keeper(Replica):
                     self._fall("a commit waits for the only replica, that one for a copy, and the copy for the commit")
 
     def _blocked(self, views: list[View]) -> bool:
-        """Whether a commit waits for replicas that can't take it before they are copied."""
+        """Whether a commit waits for replicas that can't take it before they are copied, and which can vote again."""
         replicas = [view for view in views if view.role is Role.REPLICA]
-        differing = [view for view in replicas if rules.diverged(view.position, self.history)]
-        return self.waiting and bool(replicas) and differing == replicas
+        voters = [self.me(), *(rules.counted(view, self.position) for view in replicas)]
+        lost = [view for view in replicas if view.wants_copy or rules.diverged(view.position, self.history)]
+        return self.waiting and lost == replicas and rules.chosen(voters, self.memberships)
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()

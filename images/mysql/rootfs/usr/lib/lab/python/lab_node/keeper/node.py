@@ -204,6 +204,7 @@ class Node(Base):
             self.waiting,
             promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
             promise.owes if promise.member and not self.counts else 0, self.full,
+            self._reclone not in ("", ASKED),
         )  # fmt: skip
 
     @property
@@ -277,7 +278,7 @@ class Node(Base):
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
             "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "owes": me.owes,
-            "full": me.full, "because": self.because or (FULL if me.full else ""),
+            "full": me.full, "wants_copy": me.wants_copy, "because": self.because or (FULL if me.full else ""),
         }  # fmt: skip
 
     def _distrust_lag(self) -> None:

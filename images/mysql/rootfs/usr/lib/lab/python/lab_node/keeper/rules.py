@@ -45,6 +45,7 @@ class View:
         lineage: the last epoch that was begun on such data, which all copies are of since.
         owes: of a member whose log a copy has put back, how long it was; 0: it has all that again.
         full: whether its data disk is full.
+        wants_copy: whether only a copy of the primary's data makes it a replica again.
     """
 
     name: str
@@ -61,6 +62,7 @@ class View:
     lineage: int = 0
     owes: int = 0
     full: bool = False
+    wants_copy: bool = False
 
 
 def epoch_of(position: int) -> int:
