@@ -1,7 +1,7 @@
 """Run in a node: sends requests that are wrong in every way, from a seed, and says what became of them.
 
 `python3 fuzz.py '{"seed": 1, "count": 100, "address": "...", "port": 443, "server": "...", "ca": "...", "own": "...",
-"paths": ["/"], "methods": ["GET"]}'`; `ca` and `own` (the client's certificate) may be empty.
+"paths": ["/"], "methods": ["GET"], "patience": 15}'`; `ca` and `own` (the client's certificate) may be empty.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import ssl
 import sys
 from typing import Any
 
-PATIENCE = 15.0  # seconds for an answer: longer than any listener waits for a request to be whole
 VERSIONS = ["1.1", "1.1", "1.0", "9.9", ""]
 JUNK = [
     "\x00",
@@ -92,7 +91,7 @@ def main(told: dict[str, Any]) -> dict[str, int]:
     for _ in range(told["count"]):
         sent, said = request(chance, told["server"], told["paths"], told["methods"]), "silence"
         try:
-            door = socket.create_connection((told["address"], told["port"]), PATIENCE)
+            door = socket.create_connection((told["address"], told["port"]), told["patience"])
             door = secure.wrap_socket(door) if secure else door
             with door:
                 door.sendall(sent)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.read_only
 
-LISTENING = r"ss -Hlntu | awk '{print $1, $5}' | grep -v -e '127\.0' -e '\[::1\]' | sed 's/ .*:/ /' | sort -u"
+LISTENING = r"ss -Hlntu | awk '{print $1, $5}' | grep -v -e '127\.0' -e '\[::1\]' | sed 's/:\([0-9]*\)$/ \1/' | sort -u"
 PROGRAM = "/var/tmp/knock.py"
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 SECONDS = 120.0
@@ -44,26 +44,22 @@ def _asked(doors: Doors) -> str:
     )
 
 
-def _listening(cluster: LabCluster, node: str) -> tuple[set[int], set[int]]:
-    """The ports by TCP and by UDP that somebody outside the node can reach."""
+def _listening(cluster: LabCluster, node: str, kind: str = "tcp", but: str = "") -> set[int]:
+    """The ports that are reached from outside the node, without those that are bound to the address `but`."""
     rows = [line.split() for line in cluster.run(node, LISTENING).stdout.splitlines()]
-    tcp, udp = ({int(port) for kind, port in rows if kind == wanted} for wanted in ("tcp", "udp"))
-    return tcp, udp
-
-
-def _by_udp(cluster: LabCluster, node: str) -> set[int]:
-    return _listening(cluster, node)[1]
+    return {int(port) for protocol, address, port in rows if protocol == kind and address != but}
 
 
 def _doors(cluster: LabCluster) -> Doors:
     """Every door of every node, and of the VIP, with the node's name and the line of the door."""
     found: Doors = {}
     for node in cluster.plan.nodes:
-        for port in _listening(cluster, node.name)[0]:
+        of_any_address = _listening(cluster, node.name, but=node.address)
+        for port in _listening(cluster, node.name):
             line = entrance(node.role, port, cluster.backend.name)
             assert line, f"{node.name} listens on {port}, and tests/attack/entrances.py has no line for it"
             found[node.address, port] = node.name, line
-            if cluster.plan.vip and node.role == "tcp-lb":
+            if cluster.plan.vip and node.role == "tcp-lb" and port in of_any_address:
                 found[cluster.plan.vip, port] = "the VIP", line
     return found
 
@@ -106,12 +102,12 @@ def _key(door: tuple[str, int]) -> str:
 def test_every_port_has_a_line_and_every_line_a_port(cluster: LabCluster) -> None:
     _doors(cluster)
     for node in cluster.plan.nodes:
-        tcp = _listening(cluster, node.name)[0]
+        tcp = _listening(cluster, node.name)
         wanted = UDP.get(node.role, set())
         cluster.until(  # a program that asks for a name has such a port until it is answered
             f"{node.name} to listen by UDP at {wanted or 'no port'} alone",
             UDP_SECONDS,
-            partial(_by_udp, cluster, node.name),
+            partial(_listening, cluster, node.name, "udp"),
             wanted.__eq__,
         )
         lines = {line for line in ENTRANCES[node.role] if isinstance(line, int)}
@@ -126,7 +122,8 @@ def test_a_neighbour_without_a_certificate_hears_what_is_written(cluster: LabClu
     cluster.backend.put("client", {PROGRAM: (Path(knock.__file__).read_bytes(), 0o644)})
 
     def ask(doors: str, patience: str) -> str:
-        done = cluster.backend.run("client", ["python3", PROGRAM, doors, patience], seconds=SECONDS)
+        seconds = str(cluster.clock.limit(float(patience)))
+        done = cluster.backend.run("client", ["python3", PROGRAM, doors, seconds], seconds=SECONDS)
         assert done.ok, done.last_line
         return done.stdout
 

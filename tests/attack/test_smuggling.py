@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "/var/tmp/speak.py"
 SECONDS = 120.0
+SILENT_SECONDS = 3.0  # after which no more of an answer comes
 
 END = "0\r\n\r\n"
 
@@ -58,14 +59,14 @@ FRAMED = {
 SPEAK = """
 import json, socket, ssl, sys
 from concurrent.futures import ThreadPoolExecutor
-address, port, texts = json.loads(sys.argv[1])
+address, port, seconds, texts = json.loads(sys.argv[1])
 trusted = ssl.create_default_context(cafile="/etc/lab/ca.crt")
 def heard(text):
     said = b""
     try:
-        with socket.create_connection((address, port), 5) as door:
+        with socket.create_connection((address, port), 2 * seconds) as door:
             with trusted.wrap_socket(door, server_hostname=address) as inner:
-                inner.settimeout(3)
+                inner.settimeout(seconds)
                 inner.sendall(text.encode("latin-1"))
                 while part := inner.recv(65536):
                     said += part
@@ -97,7 +98,8 @@ def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
         hidden = f"GET /whoami?{words[name]} HTTP/1.1\r\nHost: {site}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
         texts[name] = framed.format(host=site, hidden=hidden, all=len(hidden))
     cluster.backend.put("client", {PROGRAM: (SPEAK.encode(), 0o644)})
-    done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps([site, 443, texts])], seconds=SECONDS)
+    question = [site, 443, cluster.clock.limit(SILENT_SECONDS), texts]
+    done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps(question)], seconds=SECONDS)
     assert done.ok, done.last_line
     answers = json.loads(done.stdout)
     last = f"last-{uuid.uuid4().hex[:12]}"
