@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import rules
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
 RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
+VIEWS = 8  # of itself that a node keeps: one is made for each question, and is mostly as the last one
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
+
+
+_view_of_itself = lru_cache(maxsize=VIEWS)(View)
 
 
 class Base(ABC):
@@ -184,7 +189,7 @@ class Node(Base):
     def me(self) -> View:
         """This node as the rules see it."""
         promise = self.promise
-        return View(
+        return _view_of_itself(
             self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
             promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,

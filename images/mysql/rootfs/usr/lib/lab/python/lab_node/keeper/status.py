@@ -32,6 +32,7 @@ class Visitor:
     def __init__(self, connection: socket.socket, address: str) -> None:
         self.connection, self.address = connection, address
         self.sent = b""
+        self.awaited = False  # whether the selector has it: most go without ever being waited for
         self.until = time.monotonic() + IDLE_SECONDS
 
 
@@ -75,11 +76,14 @@ class Status:
         visitor = Visitor(connection, address)
         self._inside.add(visitor)
         self._from[address] += 1
-        self._selector.register(connection, selectors.EVENT_READ, visitor)
         self._hear(visitor)  # most send their question at once
+        if visitor in self._inside:
+            visitor.awaited = True
+            self._selector.register(connection, selectors.EVENT_READ, visitor)
 
     def _leave(self, visitor: Visitor) -> None:
-        self._selector.unregister(visitor.connection)
+        if visitor.awaited:
+            self._selector.unregister(visitor.connection)
         visitor.connection.close()
         self._inside.discard(visitor)
         self._from[visitor.address] -= 1
@@ -126,6 +130,7 @@ class Status:
         """Whether all of the answer was sent at once; a client that does not read gets none."""
         answer = self._answers.encoded(status, content, stays=stays)
         try:
-            return visitor.connection.send(answer) == len(answer)
+            # The last one goes with the end of the connection, in one packet.
+            return visitor.connection.send(answer, 0 if stays else socket.MSG_MORE) == len(answer)
         except OSError:
             return False
