@@ -95,7 +95,7 @@ class Scripted:
                     self._converse(connection)
 
     def _converse(self, connection: ssl.SSLSocket) -> None:
-        while self._answers and (question := connection.recv(1 << 16)):
+        while (question := connection.recv(1 << 16)) and self._answers:
             self.asked.append(question)
             if not self._said(connection, self._answers.pop(0)):
                 return

@@ -47,8 +47,8 @@ def door(authority: Authority) -> Iterator[doors.Listener]:
     made.server_close()
 
 
-def _heard(leads: int = 0, released: int = 0) -> list[int]:
-    return [leads, released]
+def _heard(leads: int = 0, released: int = 0, silence: float = 0) -> list[float]:
+    return [leads, released, silence] if silence else [leads, released]
 
 
 def _said(door: doors.Listener, authority: Authority, *sent: bytes) -> bytes:
@@ -87,6 +87,13 @@ def test_questions_that_come_together_are_answered_in_order(door: doors.Listener
     assert said.count(b"Connection: keep-alive") == 2
 
 
+def test_how_long_an_asker_may_be_read_from_is_told_beside_the_question(
+    door: doors.Listener, authority: Authority
+) -> None:
+    told = STATE.replace(b"\r\n", b"\r\nlab-silence: 20.5\r\nConnection: close\r\n", 1)
+    assert b'"heard": [3, 0, 20.5]' in _said(door, authority, told)
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
@@ -106,6 +113,7 @@ def test_questions_that_come_together_are_answered_in_order(door: doors.Listener
         (b"POST /state HTTP/1.1\r\nContent-Length: 2\r\n\r\n{]", 400),
         (b'POST /state HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"x": 12}', 400),
         (b"POST /state?x=1 HTTP/1.1\r\n\r\n", 400),
+        (b"POST /state HTTP/1.1\r\nLab-Silence: long\r\n\r\n", 400),
         # What is longer than its length is read as another question, and ends the connection.
         (b"POST /state HTTP/1.1\r\nContent-Length: 0\r\n\r\n{}\r\n\r\n", 200),
     ],

@@ -48,9 +48,9 @@ def test_questions_go_by_one_connection(authority: Authority) -> None:
     node = Scripted(authority.answering(), [GOOD], [GOOD[:42], 0.05, GOOD[42:]], [GOOD])
     with _line(node, authority) as asked:
         for _ in range(3):
-            assert asked.ask("/state", b'{"leads": 1}') == (200, b'{"one": 1}')
+            assert asked.ask("/state", b'{"leads": 1}', {"X": "1"}) == (200, b'{"one": 1}')
     assert node.connections == 1
-    assert node.asked[2] == b'POST /state HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 12\r\n\r\n{"leads": 1}'
+    assert node.asked[2] == b'POST /state HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 12\r\nX: 1\r\n\r\n{"leads": 1}'
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_a_wrong_answer_ends_the_connection_and_the_next_question_makes_another(
 ) -> None:
     node = Scripted(authority.answering(), [GOOD], wrong, [GOOD])
     with _line(node, authority, 0.4) as asked:
-        asked.ask("/state", b"{}")
+        asked.ask("/state", b"{}", {})
         began = time.monotonic()
         with pytest.raises((OSError, ValueError, http1.Refused)):
-            asked.ask("/state", b"{}")
+            asked.ask("/state", b"{}", {})
         assert time.monotonic() < began + 4 * 0.4
         _answered_again(asked)
     assert node.connections == 2
@@ -88,7 +88,7 @@ def _answered_again(asked: line.Line) -> None:
     """A node that was talking still when the connection ended may need a moment."""
     for _ in range(20):
         try:
-            assert asked.ask("/state", b"{}") == (200, b'{"one": 1}')
+            assert asked.ask("/state", b"{}", {}) == (200, b'{"one": 1}')
         except OSError:
             time.sleep(0.1)
         else:
@@ -103,7 +103,7 @@ def test_after_an_answer_that_ends_the_connection_the_next_question_makes_anothe
     """What comes after an answer is no answer to the next question."""
     node = Scripted(authority.answering(), [last], [GOOD])
     with _line(node, authority) as asked:
-        assert [asked.ask("/state", b"{}") for _ in range(2)] == 2 * [(200, b'{"one": 1}')]
+        assert [asked.ask("/state", b"{}", {}) for _ in range(2)] == 2 * [(200, b'{"one": 1}')]
     assert node.connections == 2
 
 
@@ -113,7 +113,7 @@ def test_who_is_not_at_that_address_by_its_certificate_is_not_asked(authority: A
     other.names("mysql2")
     node = Scripted(other.answering(), [GOOD])
     with _line(node, authority) as asked, pytest.raises(OSError, match="certificate verify failed"):
-        asked.ask("/state", b"{}")
+        asked.ask("/state", b"{}", {})
     assert node.asked == []
 
 
@@ -159,6 +159,17 @@ def test_an_equal_state_is_read_once_and_counts_from_when_it_was_asked_for(
     assert [one.one for one in peers.states()] == [2]
     _until(lambda: not peers.states())  # it has gone: believed for half a patience
     assert peers.last("mysql2")[1].one == 2
+    node.close()
+
+
+def test_a_node_tells_how_long_it_may_be_read_from(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Scripted(authority.answering(), [GOOD], [GOOD])
+    _peers(monkeypatch, node.port, lambda state: SimpleNamespace(**state)).listen()
+    _until(lambda: node.asked)
+    lines = node.asked[0].decode().split("\r\n")
+    silence = max(0.75 * PATIENCE + 0.5 + 0.1, 0.5 + 0.1 + 2 * 0.5) + 2 * 0.1
+    assert [float(line.split()[1]) for line in lines if line.startswith("Lab-Silence")] == [pytest.approx(silence)]
+    assert json.loads(lines[-1]) == {"leads": 7, "released": 0}, "an older node refuses a value that it does not know"
     node.close()
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from .http1 import Answers, Head, Messages, Refused
+from .http1 import SILENCE, Answers, Head, Messages, Refused
 from .server import CA, TLS
 from .status import FROM_ONE_ADDRESS
 
@@ -67,6 +67,8 @@ class Handler(socketserver.BaseRequestHandler):
         sent = self._messages.body(head)
         values: dict[str, Any] = {key: value[0] for key, value in parse_qs(parts.query).items()}
         values.update(json.loads(sent) if sent.startswith(b"{") else {})
+        if (silence := head.headers.get(SILENCE.lower())) is not None:
+            values["silence"] = float(silence)
         return parts.path, values
 
     def _stream(self, status: int, answer: Iterator[bytes]) -> None:

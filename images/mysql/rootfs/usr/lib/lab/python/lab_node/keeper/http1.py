@@ -18,6 +18,7 @@ HEAD_BYTES = 4096
 PIECE_BYTES = 1 << 14
 HEADS = 64  # that are known, each without being parsed again
 END = b"\r\n\r\n"
+SILENCE = "Lab-Silence"  # of a node that asks, in seconds: a header, since an older node refuses a value unknown to it
 
 
 class Refused(Exception):

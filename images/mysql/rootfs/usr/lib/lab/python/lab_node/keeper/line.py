@@ -6,7 +6,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from .http1 import Messages
+from .http1 import END, Messages
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +22,7 @@ class Line:
         self._connection: ssl.SSLSocket | None = None
         self._messages: Messages | None = None
 
-    def ask(self, path: str, body: bytes) -> tuple[int, bytes]:
+    def ask(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """The code and the body of the answer.
 
         Raises:
@@ -35,10 +35,10 @@ class Line:
             if self._connection is None or self._messages is None:
                 self._connection = self._connected()
                 self._messages = Messages(self._connection, ANSWER_BYTES)
-            host, length = self._address[0], len(body)
-            head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n"
+            told = {"Host": self._address[0], "Content-Length": str(len(body)), **headers}
+            lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
             self._connection.settimeout(self._seconds)
-            self._connection.sendall(head.encode() + body)
+            self._connection.sendall("\r\n".join(lines).encode() + END + body)
             answer = self._messages.head(self._seconds, self._seconds)
             _, status, *_ = answer.words
             said = int(status), self._messages.body(answer)

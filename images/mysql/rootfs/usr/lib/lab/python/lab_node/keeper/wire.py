@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import rules
-from .http1 import Refused
+from .http1 import SILENCE, Refused
 from .line import Line
 from .server import CA, TLS
 
@@ -53,6 +53,7 @@ class Peers:
         self._answered: dict[str, tuple[int, float, Any]] = {}
         self._others = others
         self._interval = settings.interval
+        self._told = {SILENCE: repr(settings.silence)}
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self.renew()
@@ -106,7 +107,7 @@ class Peers:
 
     def _state(self, line: Line, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
-            status, said = line.ask("/state", json.dumps(claim).encode())
+            status, said = line.ask("/state", json.dumps(claim).encode(), self._told)
             return self._view(said) if status == http.client.OK else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, Refused):
             line.close()  # the next question connects again
