@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,11 +23,32 @@ def _table(*rows: bytes) -> bytes:
     return _answer(b"\x01", b"the column", END, *rows, END)
 
 
+class Pieces(io.RawIOBase):
+    """What a socket gives: never more than one of the parts at once, nor more than some bytes."""
+
+    def __init__(self, parts: list[bytes], at_once: int) -> None:
+        self._parts, self._at_once = [part for part in parts if part], at_once
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  as in `io`
+        """The next ones."""
+        if not self._parts:
+            return 0
+        part = self._parts.pop(0)
+        piece, rest = part[: self._at_once], part[self._at_once :]
+        self._parts[:0] = [rest] if rest else []
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 class Connection:
     """As PyMySQL's: what it parses is noted."""
 
-    def __init__(self, *said: bytes) -> None:
-        self._rfile: Any = io.BytesIO(b"".join(said))
+    def __init__(self, *said: bytes, at_once: int = 1 << 13) -> None:
+        self._rfile: Any = io.BufferedReader(cast("io.RawIOBase", Pieces(list(said), at_once)))
         self._result = SimpleNamespace(description=None, rows=None)
         self.asked: list[tuple[int, str]] = []
         self.parsed: list[bytes] = []
@@ -47,9 +68,10 @@ class Connection:
         return bytes(self._rfile.read())
 
 
-def test_an_equal_answer_is_parsed_once_for_each_statement() -> None:
+@pytest.mark.parametrize("at_once", [1 << 13, 7, 1], ids=["whole", "in pieces", "by bytes"])
+def test_an_equal_answer_is_parsed_once_for_each_statement(at_once: int) -> None:
     first, second = _table(b"\x011"), _table(b"\x012")
-    connection, known = Connection(first, second, first, second, second), answers.Known()
+    connection, known = Connection(first, second, first, second, second, at_once=at_once), answers.Known()
     said = [known.rows(connection, statement) for statement in ("a", "b", "a", "b", "a")]
     assert [rows[0]["value"] for rows in said] == [1, 2, 1, 2, 3]
     assert connection.parsed == [first, second, second]
@@ -72,6 +94,14 @@ def test_an_answer_is_taken_whole_and_nothing_after_it(answer: bytes) -> None:
     answers.Known().rows(connection, "a")
     assert connection.parsed == [answer]
     assert connection.rest() == b"next"
+
+
+def test_an_answer_that_begins_as_the_last_one_is_another() -> None:
+    short, long = _table(b"\x011"), _table(b"\x011", b"\x011")
+    connection, known = Connection(short, long, short), answers.Known()
+    for answer in (short, long, short):
+        known.rows(connection, "a")
+        assert connection.parsed[-1] == answer
 
 
 def test_an_error_is_not_remembered() -> None:
