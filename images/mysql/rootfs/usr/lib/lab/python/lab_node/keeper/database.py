@@ -55,13 +55,13 @@ class Database:
                 cursor.execute(statement, values or None)
                 return list(cursor.fetchall())
 
-        return self._asked(rows, statement, seconds)
+        return self._answer(rows, statement, seconds)
 
     def look(self, statement: str, seconds: float) -> list[dict[str, Any]]:
         """The same of what is asked at every step; the rows may be those of the last time, and must not be changed."""
-        return self._asked(lambda connection: self._known[seconds].rows(connection, statement), statement, seconds)
+        return self._answer(lambda connection: self._known[seconds].rows(connection, statement), statement, seconds)
 
-    def _asked(
+    def _answer(
         self, rows: Callable[[Any], list[dict[str, Any]]], statement: str, seconds: float
     ) -> list[dict[str, Any]]:
         with self._lock:

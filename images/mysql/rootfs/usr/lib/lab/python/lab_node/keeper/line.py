@@ -35,15 +35,15 @@ class Line:
             if self._connection is None or self._messages is None:
                 self._connection = self._connected()
                 self._messages = Messages(self._connection, ANSWER_BYTES)
-            told = {"Host": self._address[0], "Content-Length": str(len(body)), **headers}
-            lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+            fields = {"Host": self._address[0], "Content-Length": str(len(body)), **headers}
+            lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
             self._connection.settimeout(self._seconds)
             self._connection.sendall("\r\n".join(lines).encode() + END + body)
             answer = self._messages.head(self._seconds, self._seconds)
             _, status, *_ = answer.words
-            said = int(status), self._messages.body(answer)
+            content = int(status), self._messages.body(answer)
             whole = answer.stays and not self._messages.ahead
-            return said
+            return content
         finally:
             if not whole:
                 self.close()

@@ -118,13 +118,13 @@ class Status:
     def _replied(self, head: bytes, address: str) -> tuple[int, dict[str, Any], bool]:
         """The code, the body, and whether the connection stays."""
         try:
-            asked = parsed(head)
-            target = asked.target("GET")
-            asked.length(0)
+            question = parsed(head)
+            target = question.target("GET")
+            question.length(0)
         except Refused as refused:
             return refused.status, {"error": str(refused)}, False
         status, body = self._answer(target.partition("?")[0], address)
-        return status, body, asked.stays
+        return status, body, question.stays
 
     def _sent_whole(self, visitor: Visitor, status: int, content: dict[str, Any], *, stays: bool) -> bool:
         """Whether all of the answer was sent at once; a client that does not read gets none."""

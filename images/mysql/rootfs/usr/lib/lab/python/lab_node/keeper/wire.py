@@ -48,12 +48,12 @@ class Peers:
         tells: Callable[[], dict[str, int]],
     ) -> None:
         # A state that is said again, as all are at rest, is not read again.
-        self._view = lru_cache(maxsize=max(1, 2 * len(others)))(lambda said: view(json.loads(said)))
+        self._view = lru_cache(maxsize=max(1, 2 * len(others)))(lambda body: view(json.loads(body)))
         self._tells = tells
         self._answered: dict[str, tuple[int, float, Any]] = {}
         self._others = others
         self._interval = settings.interval
-        self._told = {SILENCE: repr(settings.silence)}
+        self._headers = {SILENCE: repr(settings.silence)}
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self.renew()
@@ -107,8 +107,8 @@ class Peers:
 
     def _state(self, line: Line, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
-            status, said = line.ask("/state", json.dumps(claim).encode(), self._told)
-            return self._view(said) if status == http.client.OK else None
+            status, body = line.ask("/state", json.dumps(claim).encode(), self._headers)
+            return self._view(body) if status == http.client.OK else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, Refused):
             line.close()  # the next question connects again
             return None
