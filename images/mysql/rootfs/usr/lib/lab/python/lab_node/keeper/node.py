@@ -208,7 +208,7 @@ class Node(Base):
         """A primary that has this node's answer leads by that for its lease: until then no other is elected here.
 
         Its lease, and so its `silence`, may be longer than they are here: while the patience changes, and for good if
-        that is broken off. The longest is kept on disk, since answers before a restart are unknown.
+        that is broken off. It is kept on disk, since answers before a restart are unknown.
 
         Raises:
             ValueError: the silence is no time.
