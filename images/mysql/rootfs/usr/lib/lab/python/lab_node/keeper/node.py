@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from . import beat, rules
+from . import rules
 from .database import Database, Trouble, number
 from .promise import Promise
 from .rules import Role, View
@@ -69,7 +69,7 @@ class Base(ABC):
         self.peers.listen()
         while True:
             self._look()
-            beat.wait(self.settings.interval, beat.AFTER_SECONDS)
+            time.sleep(self.settings.interval)
 
     def _look(self) -> None:
         views = self.peers.states()

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from . import beat, rules
+from . import rules
 from .http1 import SILENCE, Refused
 from .line import Line
 from .server import CA, TLS
@@ -83,7 +83,7 @@ class Peers:
             if state:
                 self._answered[name] = claim["leads"], moment, state
             self._latest[name] = (state, time.monotonic())
-            beat.wait(self._interval)
+            time.sleep(self._interval)
 
     def states(self) -> list[Any]:
         """The present states of the reachable nodes; waits until each was queried once."""
