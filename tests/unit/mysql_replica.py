@@ -37,7 +37,7 @@ class PlainNode(keeper.Keeper):
         falls: why its database was ended.
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, nodes: dict[str, str] = NODES) -> None:
         self.clock = self.asked_at = 1000.0
         self.primary: rules.View = primary(10)
         self.falls: list[str] = []
@@ -48,7 +48,7 @@ class PlainNode(keeper.Keeper):
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
         monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: peers)
         monkeypatch.setattr("lab_node.keeper.node.HOME", folder)
-        super().__init__(Settings("replication", "mysql2", 2, NODES, PATIENCE, 5.0, "", {}, CHECKS))
+        super().__init__(Settings("replication", "mysql2", 2, nodes, PATIENCE, 5.0, "", {}, CHECKS))
         self.promise = promise.Promise(folder / "keeper.json", "replication")
         self.promise.keep(member=True, epoch=1)
         self.role, self.applied, self.position = rules.Role.REPLICA, 10, 10
@@ -75,6 +75,20 @@ class PlainNode(keeper.Keeper):
     def lead(self, replica: rules.View) -> None:
         """A step of a primary that has one replica."""
         self._lead([replica])
+
+    def gives_way(self, *others: rules.View) -> bool:
+        """Whether it steps down for want of space, as these are heard."""
+        return self._gives_way(list(others))
+
+    def starts(self) -> list[str]:
+        """What a step of a node without a database starts."""
+        started: list[str] = []
+        self.server = cast(
+            "Any", SimpleNamespace(ended=lambda: False, failures=0, start=lambda **_: started.append("mariadbd"))
+        )
+        self.database.forget = lambda: None  # type: ignore[method-assign]
+        self._start([])
+        return started
 
     @property
     def handing_over(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
     sys.modules.setdefault(library, ModuleType(library))
 
-from lab_node.keeper import database, galera, promise, wsrep  # noqa: E402  see above
+from lab_node.keeper import component, database, galera, promise, wsrep  # noqa: E402  see above
 from lab_node.keeper.component import Seat  # noqa: E402
 from lab_node.keeper.rules import Role  # noqa: E402
 from lab_node.keeper.settings import Settings  # noqa: E402
@@ -51,6 +51,7 @@ class PlainGalera(galera.Galera):
     """mysql1, in a component in which it takes the writes."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
         self.runs: list[list[str]] = []
         self.killed = 0
         self.epochs: list[tuple[int, str, int]] = [(2, "mysql1", 5)]
@@ -221,3 +222,50 @@ def test_a_copy_is_run_once(node: PlainGalera, monkeypatch: pytest.MonkeyPatch, 
     node.step()
     node.step()
     assert (node.runs, node.copies) == ([["--wsrep-start-position=uuid:9"]], 1)
+
+
+@pytest.fixture
+def full(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> PlainGalera:
+    """The same, and its data disk has 1,000 bytes left."""
+    disk = SimpleNamespace(f_bavail=1000, f_frsize=1)
+    monkeypatch.setattr("lab_node.keeper.node.os", SimpleNamespace(statvfs=lambda _: disk))
+    return node
+
+
+def test_a_node_whose_disk_is_full_leaves_if_the_others_go_on(full: PlainGalera) -> None:
+    """Its statements would fail, and it would stay the writer."""
+    full.step()
+    assert (full.role, full.killed, full.because) == (Role.DOWN, 1, "its data disk is full")
+
+
+@pytest.mark.parametrize("third", [{"full": True}, {"component": False}])
+def test_it_stays_if_they_can_not(full: PlainGalera, third: dict[str, bool]) -> None:
+    full.views = [_seat("mysql2"), _seat("mysql3", **third)]
+    full.step()
+    assert (full.role, full.killed) == (Role.PRIMARY, 0)
+    assert full.state()["because"] == "its data disk is full"
+
+
+def test_its_database_starts_when_there_is_space(full: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.stops()
+    full.step()
+    assert (full.runs, full.because) == ([], "its data disk is full: mariadbd starts when there is space")
+    monkeypatch.undo()
+    monkeypatch.setattr("lab_node.keeper.node.HOME", full.folder)
+    full.step()
+    assert len(full.runs) == 1
+
+
+def test_another_node_begins_when_the_first_of_equals_is_full() -> None:
+    first, second, third = (
+        _seat(name, running=False, component=False, role=Role.DOWN, full=name == "mysql1") for name in NAMES
+    )
+    assert component.short_of(second, [first, third], len(NAMES)) == ""
+    assert component.short_of(first, [second, third], len(NAMES)) == "mysql2 has more, and begins"
+
+
+def test_others_are_told_of_it_and_an_older_version_says_nothing(full: PlainGalera) -> None:
+    state = full.state()
+    assert component.seat(state).full
+    del state["full"]
+    assert not component.seat(state).full

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .wire import Peers
 
 PREPARE_SECONDS = 900.0
+CLONE = "data.clone"
 # The names depend on the version.
 POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")
 STATES = ("xtrabackup_galera_info", "mariadb_backup_galera_info")
@@ -48,7 +49,7 @@ def cloned(peers: Peers, donor: str) -> Path:
         OSError: the donor can't, or broke off.
         subprocess.SubprocessError: what came can't be used.
     """
-    fresh = HOME / "data.clone"
+    fresh = HOME / CLONE
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     unpack = subprocess.Popen(["mbstream", "-x", "-C", str(fresh)], stdin=subprocess.PIPE)
@@ -101,6 +102,7 @@ class Copy:
             self.fresh = fresh
         except (OSError, subprocess.SubprocessError, StopIteration, IndexError, ValueError) as error:
             self.failed = str(error) or type(error).__name__
+            shutil.rmtree(HOME / CLONE, ignore_errors=True)  # it may have filled the disk
 
 
 def adopted(fresh: Path) -> None:

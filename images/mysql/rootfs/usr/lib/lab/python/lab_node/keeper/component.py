@@ -10,10 +10,9 @@ them begins a component.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .rules import Role
+from .rules import Role
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Seat:
         position: the number of the last transaction on its disk.
         member: whether what is on its disk counts; a new disk does not.
         history: each epoch that it knows, with the position after which it began.
+        full: whether its data disk is full.
     """
 
     name: str
@@ -40,11 +40,24 @@ class Seat:
     position: int = 0
     member: bool = False
     history: tuple[tuple[int, int], ...] = ()
+    full: bool = False
 
     @property
     def reach(self) -> tuple[int, int]:
         """By which copies are compared: what a later epoch has began where an earlier one was cut off."""
         return self.begun, self.position
+
+
+def seat(answer: dict[str, Any]) -> Seat:
+    """A node's state, as it says it; one of an older version does not say whether its disk is full."""
+    values = {key: answer[key] for key in Seat.__dataclass_fields__ if key in answer}
+    history = tuple((epoch, after) for epoch, after in answer["history"])
+    return Seat(**(values | {"role": Role(answer["role"]), "history": history}))
+
+
+def replaceable(seats: list[Seat], size: int) -> bool:
+    """Whether the others are a primary component without this node, and with space on their disks."""
+    return 2 * sum(seat.component and not seat.full for seat in seats) > size
 
 
 def short_of(me: Seat, seats: list[Seat], size: int) -> str:
@@ -58,7 +71,7 @@ def short_of(me: Seat, seats: list[Seat], size: int) -> str:
     newest = max(there, key=lambda seat: seat.reach)
     if newest.begun and newest.writer not in {seat.name for seat in members}:
         return f"{newest.writer}, which took the writes, is not there"
-    best = min(members or there, key=lambda seat: (-seat.begun, -seat.position, seat.name))
+    best = min(members or there, key=lambda seat: (-seat.begun, -seat.position, seat.full, seat.name))
     return "" if best == me else f"{best.name} has more, and begins"
 
 

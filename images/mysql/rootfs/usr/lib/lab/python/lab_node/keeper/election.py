@@ -318,8 +318,8 @@ class Elections(Node):
         return max(able, key=lambda view: view.position).name if able else None
 
     def _able(self, views: list[View]) -> list[View]:
-        """Replicas that can take over: not one that waits to be copied, whose data would count from then on."""
-        replicas = [view for view in views if view.role is Role.REPLICA and view.member]
+        """Replicas that can take over: none whose disk is full, and none to be copied, whose data would count then."""
+        replicas = [view for view in views if view.role is Role.REPLICA and view.member and not view.full]
         return [view for view in replicas if not rules.differs(view, self.me())]
 
     def stand(self, handover: int, position: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from . import component, wsrep
 from .clone import Copy, donated, position
 from .component import Seat
 from .database import Trouble
-from .node import Base
+from .node import FULL, Base
 from .rules import Role
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Galera(Base):
     """What a node does next."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, _seat)
+        super().__init__(settings, component.seat)
         self._component = False
         self._running_since = 0.0
         self._primary_seen = time.monotonic()
@@ -53,7 +53,7 @@ class Galera(Base):
         promise = self.promise
         return Seat(
             self.settings.node, self.role, self.server.running, self._component, promise.epoch, promise.begun,
-            promise.writer, self.position, promise.member, self.history,
+            promise.writer, self.position, promise.member, self.history, self.full,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Galera(Base):
         return vars(me) | {
             "role": me.role.value, "epoch": me.begun if self._component else 0, "serves": self.serves,
             "following": following, "lag": self.lagging, "semi_sync": False, "copies": self.copies,
-            "because": self.because,
+            "because": self.because or (FULL if me.full else ""),
         }  # fmt: skip
 
     @property
@@ -105,7 +105,9 @@ class Galera(Base):
             return
         self._answered = time.monotonic()
         self.position = figures.position
-        if figures.primary and figures.synced:
+        if self.full and component.replaceable(views, self.size):
+            self._fall(FULL)  # its statements would fail
+        elif figures.primary and figures.synced:
             self._primary_seen, self._left_out_at, self._behind_since = now, None, None
             self._share(figures, views, now)
         else:
@@ -124,7 +126,7 @@ class Galera(Base):
             return
         if self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the others")
-        if time.monotonic() < self._start_at or not self._read_disk():
+        if self._waits_for_space() or time.monotonic() < self._start_at or not self._read_disk():
             return
         if not begun:
             self._start_component(views)
@@ -391,10 +393,3 @@ class Galera(Base):
         super()._fall(because)
         self._component, self._read, self._left_out_at, self._behind_since = False, None, None, None
         self._open, self._closing_since = False, 0.0
-
-
-def _seat(answer: dict[str, Any]) -> Seat:
-    """A node's state, as it says it."""
-    values = {key: answer[key] for key in Seat.__dataclass_fields__ if key not in ("role", "history")}
-    history = tuple((epoch, after) for epoch, after in answer["history"])
-    return Seat(**values, role=Role(answer["role"]), history=history)

@@ -10,6 +10,7 @@ from . import rules
 from .clone import donated
 from .database import Trouble
 from .election import FOREVER
+from .node import FULL
 from .replica import Replica
 from .rules import Role, View
 
@@ -40,7 +41,7 @@ class Keeper(Replica):
         if not self.server.running:
             self._start(views)
             return
-        if not self._alive(now):
+        if not self._alive(now) or self._gives_way(views):
             return
         if self.role is Role.DOWN:
             if not self._adopted():
@@ -74,7 +75,7 @@ class Keeper(Replica):
         self._received = None
         if ended and self.server.failures >= FAILED_STARTS:
             self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the primary")
-        if time.monotonic() < self._start_at:
+        if self._waits_for_space() or time.monotonic() < self._start_at:
             return
         self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
         newer = [view for view in views if view.role is Role.PRIMARY and view.epoch > max(self.promise.epoch, 0)]
@@ -102,6 +103,14 @@ class Keeper(Replica):
 
     # -- a primary --
 
+    def _gives_way(self, views: list[View]) -> bool:
+        """Ends the database of a primary whose disk is full, if others can take over: a commit would wait for space."""
+        leads = self.role in (Role.PRIMARY, Role.PROMOTING)
+        if not (leads and self.full and rules.replaceable(views, self.memberships)):
+            return False
+        self._fall(FULL)
+        return True
+
     def _lead(self, views: list[View]) -> None:
         since, self._blocked_since = self._blocked_since, FOREVER
         if self._handing:
@@ -122,10 +131,11 @@ class Keeper(Replica):
                     self._fall("a commit waits for the only replica, that one for a copy, and the copy for the commit")
 
     def _blocked(self, views: list[View]) -> bool:
-        """Whether a commit waits for replicas that can't take it before they are copied."""
+        """Whether a commit waits for replicas that can't take it before they are copied, and which can vote again."""
         replicas = [view for view in views if view.role is Role.REPLICA]
-        differing = [view for view in replicas if rules.diverged(view.position, self.history)]
-        return self.waiting and bool(replicas) and differing == replicas
+        voters = [self.me(), *(rules.counted(view, self.position) for view in replicas)]
+        lost = [view for view in replicas if view.wants_copy or rules.diverged(view.position, self.history)]
+        return self.waiting and lost == replicas and rules.chosen(voters, self.memberships)
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import subprocess
 import threading
 import time
@@ -26,6 +27,8 @@ ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as
 LONGEST_SECONDS = 86400.0  # that a node says it may be read from by an answer
 RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
 VIEWS = 8  # of itself that a node keeps: one is made for each question, and is mostly as the last one
+FULL = "its data disk is full"
+FULL_BYTES = 1 << 20  # free; with less, a commit may wait for space, and a start does not end
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
 
 
@@ -87,6 +90,12 @@ class Base(ABC):
             self._take_certificates(now)
 
     @property
+    def full(self) -> bool:
+        """Whether the data disk has no space for what mariadbd writes."""
+        disk = os.statvfs(HOME)
+        return disk.f_bavail * disk.f_frsize < FULL_BYTES
+
+    @property
     def tells(self) -> dict[str, int]:
         """What this node says of itself when it asks for another's state; `leads`: an epoch, 0 of none."""
         return {"leads": 0}
@@ -137,6 +146,12 @@ class Base(ABC):
     def serves(self) -> bool:
         """Whether this is the node to write to, in touch with a majority."""
         return self.role is Role.PRIMARY and not self._handing and self._in_contact()
+
+    def _waits_for_space(self) -> bool:
+        """Whether the data disk is full: mariadbd would begin to start, and not end."""
+        if self.full:
+            self._say(f"{FULL}: mariadbd starts when there is space")
+        return self.full
 
     def _in_contact(self) -> bool:
         return self.size == 1 or time.monotonic() - self._contact < self.settings.patience
@@ -195,7 +210,8 @@ class Node(Base):
             self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
             promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
-            promise.owes if promise.member and not self.counts else 0,
+            promise.owes if promise.member and not self.counts else 0, self.full,
+            self._reclone not in ("", ASKED),
         )  # fmt: skip
 
     @property
@@ -280,7 +296,7 @@ class Node(Base):
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
             "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "owes": me.owes,
-            "because": self.because,
+            "full": me.full, "wants_copy": me.wants_copy, "because": self.because or (FULL if me.full else ""),
         }  # fmt: skip
 
     def _distrust_lag(self) -> None:
@@ -290,10 +306,13 @@ class Node(Base):
 
     @property
     def fresh(self) -> bool:
-        """Whether this is a replica to read from, whose database answered within the patience."""
+        """Whether this is a replica to read from, whose database answered within the patience.
+
+        One whose disk is full receives nothing more, and says that it is not behind.
+        """
         near = self.lagging is not None and self.lagging <= self.settings.lag
         near = near and time.monotonic() - self._answered < self.settings.patience
-        return self.role is Role.REPLICA and near and not self._leaving and not self._differs
+        return self.role is Role.REPLICA and near and not self._leaving and not self._differs and not self.full
 
     @property
     def readable(self) -> bool:

@@ -44,6 +44,8 @@ class View:
         unlogged: whether its data may have something that its log has not.
         lineage: the last epoch that was begun on such data, which all copies are of since.
         owes: of a member whose log a copy has put back, how long it was; 0: it has all that again.
+        full: whether its data disk is full.
+        wants_copy: whether only a copy of the primary's data makes it a replica again.
     """
 
     name: str
@@ -59,6 +61,8 @@ class View:
     unlogged: bool = False
     lineage: int = 0
     owes: int = 0
+    full: bool = False
+    wants_copy: bool = False
 
 
 def epoch_of(position: int) -> int:
@@ -102,9 +106,21 @@ def outdated(me: View, views: list[View]) -> bool:
 
 
 def rank(me: View, views: list[View]) -> int:
-    """How many of those that could stand are to be preferred: longer logs first, then those that no copy follows."""
-    able = [view for view in views if view.role is Role.REPLICA]
-    return sum((-view.position, view.unlogged, view.name) < (-me.position, me.unlogged, me.name) for view in able)
+    """How many of those that could stand are to be preferred: longer logs first, then space, then no copy after it."""
+
+    def order(view: View) -> tuple[int, bool, bool, str]:
+        return -view.position, view.full, view.unlogged, view.name
+
+    return sum(order(view) < order(me) for view in views if view.role is Role.REPLICA)
+
+
+def replaceable(views: list[View], memberships: list[set[str]]) -> bool:
+    """Whether the others elect a primary without this node, and with space on their disks.
+
+    A node whose disk is full can't write a promise, and so gives no vote.
+    """
+    able = [view for view in views if view.role is Role.REPLICA and view.member and not view.full]
+    return chosen(able, memberships)
 
 
 def may_stand(me: View, views: list[View], memberships: list[set[str]]) -> bool:

@@ -31,7 +31,8 @@ def view(state: dict[str, Any]) -> rules.View:
     """A node's state, as it says it."""
     values = {key: state[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
     values.update(unlogged=state.get("unlogged", False), lineage=state.get("lineage", 0))  # an older version has none,
-    values.update(owes=state.get("owes", 0))  # nor this
+    values.update(owes=state.get("owes", 0), full=state.get("full", False))  # nor these,
+    values.update(wants_copy=state.get("wants_copy", False))
     values.update(agreed=state["agreed"][0], names=tuple(sorted(state["agreed"][1])))
     history = tuple((epoch, after) for epoch, after in state["history"])
     return rules.View(**values, role=rules.Role(state["role"]), history=history)
