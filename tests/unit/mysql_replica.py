@@ -100,5 +100,9 @@ class PlainNode(keeper.Keeper):
         self._handing = on
 
     def wait(self) -> None:
-        """As long as a primary may lead by what this node answered."""
+        """As long as a primary with the same settings may lead by what this node answered."""
         self.clock += self.settings.silence
+
+    def promises(self, epoch: int) -> bool:
+        """Whether it takes part in an election now, by which it promises an epoch."""
+        return self._promised(epoch, handed=False)

@@ -39,13 +39,14 @@ class Watched:
 
     settings: Settings
     _heard: float
+    _silence: float
     _serves_from: float
     _handing: bool
     _stand: Callable[..., bool]
 
     def waits(self) -> None:
         """As long as a primary may lead by its answers."""
-        self._heard -= self.settings.silence
+        self._heard -= self._silence
 
     @property
     def serves_from(self) -> float:
@@ -79,6 +80,7 @@ def _candidate(name: str, folder: Path) -> Any:  # noqa: ANN401  what tests repl
             self._heard = self._content = time.monotonic() - 100
             self._promising, self._serves_from = threading.Lock(), 0.0
             self._answers = self._released = 0
+            self._silence = self.settings.silence
             self.elected: list[int] = []
 
         def me(self) -> rules.View:

@@ -11,9 +11,12 @@ import pymysql
 import pymysql.cursors
 
 from . import rules
+from .answers import Known
 from .server import CA, DATA, SOCKET, TLS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from . import relay
     from .settings import Settings
 
@@ -39,19 +42,34 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._connections: dict[float, Any] = {}  # by how long an answer may take
+        self._known: dict[float, Known] = {}
         self._lock = threading.RLock()
         self._waiting_since: float | None = None
         self.wrote_last = False  # whether the last transaction in the log was written here first
 
     def ask(self, statement: str, *values: object, seconds: float = WORK_SECONDS) -> list[dict[str, Any]]:
         """The rows of a statement."""
+
+        def rows(connection: Any) -> list[dict[str, Any]]:  # noqa: ANN401  PyMySQL has no types
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values or None)
+                return list(cursor.fetchall())
+
+        return self._answer(rows, statement, seconds)
+
+    def look(self, statement: str, seconds: float) -> list[dict[str, Any]]:
+        """The same of what is asked at every step; the rows may be those of the last time, and must not be changed."""
+        return self._answer(lambda connection: self._known[seconds].rows(connection, statement), statement, seconds)
+
+    def _answer(
+        self, rows: Callable[[Any], list[dict[str, Any]]], statement: str, seconds: float
+    ) -> list[dict[str, Any]]:
         with self._lock:
             try:
                 if seconds not in self._connections:
                     self._connections[seconds] = self.connect(seconds)
-                with self._connections[seconds].cursor() as cursor:
-                    cursor.execute(statement, values or None)
-                    return list(cursor.fetchall())
+                    self._known[seconds] = Known()
+                return rows(self._connections[seconds])
             except (pymysql.MySQLError, OSError) as error:
                 if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
                     self.forget()
@@ -73,9 +91,9 @@ class Database:
                 connection.close()
         self._connections = {}
 
-    def value(self, name: str, seconds: float = WORK_SECONDS) -> str:
+    def value(self, name: str) -> str:
         """A global variable."""
-        return str(self.ask(f"SELECT @@GLOBAL.{name} AS value", seconds=seconds)[0]["value"])
+        return str(self.ask(f"SELECT @@GLOBAL.{name} AS value")[0]["value"])
 
     def set(self, **values: object) -> None:
         """Global variables."""
@@ -84,18 +102,18 @@ class Database:
 
     def counter(self, name: str) -> str:
         """A status value; like `position`, asked in every step, so that one that hangs is noticed as soon."""
-        rows = self.ask("SHOW GLOBAL STATUS LIKE %s", name, seconds=self._settings.patience)
+        rows = self.look(f"SHOW GLOBAL STATUS LIKE '{name}'", self._settings.patience)
         return str(rows[0]["Value"])
 
     def position(self) -> int:
         """The number of the last transaction in this node's log."""
-        gtid = self.value("gtid_binlog_pos", self._settings.patience)
+        gtid = str(self.look("SELECT @@GLOBAL.gtid_binlog_pos AS value", self._settings.patience)[0]["value"])
         self.wrote_last = gtid.split("-")[1:2] == [str(self._settings.server_id)]
         return number(gtid)
 
     def slave(self) -> dict[str, Any]:
         """What replication says; empty where there is none."""
-        rows = self.ask("SHOW SLAVE STATUS", seconds=self._settings.patience + STOP_SECONDS)
+        rows = self.look("SHOW SLAVE STATUS", self._settings.patience + STOP_SECONDS)
         return rows[0] if rows else {}
 
     def history(self) -> tuple[tuple[int, int], ...]:

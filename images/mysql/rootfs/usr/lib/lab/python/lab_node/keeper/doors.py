@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from .http1 import SILENCE, Answers, Head, Messages, Refused
 from .server import CA, TLS
 from .status import FROM_ONE_ADDRESS
 
@@ -23,120 +21,72 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 REQUEST_SECONDS = 5.0  # for a handshake, and for a whole question from its first byte on
 BODY_BYTES = 1 << 16
+STOP_POLL_SECONDS = 600.0  # `socketserver` looks so often whether it is to end, which is never asked for here
 
 Answer = tuple[int, "dict[str, Any] | Iterator[bytes]"]
 
 
-class Timed(io.RawIOBase):
-    """What a connection sends, each read up to a deadline: a byte now and then does not keep it open."""
+class Handler(socketserver.BaseRequestHandler):
+    """Reads questions, has them answered, and writes the answers."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self.deadline = 0.0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """As much as is there."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("too slow")
-        self._connection.settimeout(left)
-        return self._connection.recv_into(buffer)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Reads a question, has it answered, and writes the answer."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer in one packet: two would wait for each other on a kept connection
     answer: Callable[[str, dict[str, Any]], Answer]
     methods: tuple[str, ...] = ()
 
     def setup(self) -> None:
         """Every read has a deadline."""
-        super().setup()
-        self._timed = Timed(self.connection)
-        self.rfile = self._sent = io.BufferedReader(self._timed)
+        self._messages = Messages(self.request, BODY_BYTES)
+        self._answers = Answers()
 
-    def handle_one_request(self) -> None:
-        """The first byte may take its time, the rest of a question not."""
-        self._timed.deadline = time.monotonic() + IDLE_SECONDS
+    def handle(self) -> None:
+        """Question after question. The first byte of one may take its time, the rest not."""
         try:
-            self._sent.peek(1)
-            self._timed.deadline = time.monotonic() + REQUEST_SECONDS
-            super().handle_one_request()
+            while self._served():
+                pass
         except (OSError, ValueError):
-            self.close_connection = True
+            return  # it has gone, or is too slow
 
-    def do_GET(self) -> None:
-        """Refused, unless it is one of `methods`."""
-        self._ask()
-
-    def do_POST(self) -> None:
-        """A question of a node, or of the person at this one."""
-        self._ask()
-
-    def _ask(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        parts = urlsplit(self.path)
-        if self.command not in self.methods:
-            self._refuse(405, f"{self.command} is not served here")
-        elif "Transfer-Encoding" in self.headers:
-            self._refuse(411, "a body comes with its length")
-        elif not (length.isascii() and length.isdigit()):
-            self._refuse(400, "Content-Length is no number")
-        elif len(length) > len(str(BODY_BYTES)) or int(length) > (BODY_BYTES if self.command == "POST" else 0):
-            self._refuse(413, "the body is too long")
-        else:
-            try:
-                sent = self.rfile.read(int(length))
-                values: dict[str, Any] = {key: value[0] for key, value in parse_qs(parts.query).items()}
-                values.update(json.loads(sent) if sent.startswith(b"{") else {})
-                self.connection.settimeout(IDLE_SECONDS)  # for what is written
-                status, answer = type(self).answer(parts.path, values)
-            except (TypeError, ValueError) as error:  # values that the question does not have
-                self._refuse(400, str(error))
-                return
-            self._respond(status, answer)
-
-    def _respond(self, status: int, answer: dict[str, Any] | Iterator[bytes]) -> None:
+    def _served(self) -> bool:
+        """Whether the connection stays."""
+        try:
+            head = self._messages.head(IDLE_SECONDS, REQUEST_SECONDS)
+            path, values = self._question(head)
+            self.request.settimeout(IDLE_SECONDS)  # for what is written
+            status, answer = type(self).answer(path, values)
+        except Refused as refused:
+            return self._refuse(refused.status, str(refused))
+        except (TypeError, ValueError) as error:  # values that the question does not have
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         if isinstance(answer, dict):
-            self._write(status, answer)
-            return
-        self.send_response(status)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+            self.request.sendall(self._answers.encoded(status, answer, stays=head.stays))
+        else:
+            self._stream(status, answer)
+        return head.stays
+
+    def _question(self, head: Head) -> tuple[str, dict[str, Any]]:
+        parts = urlsplit(head.target(*self.methods))
+        sent = self._messages.body(head)
+        values: dict[str, Any] = {key: value[0] for key, value in parse_qs(parts.query).items()}
+        values.update(json.loads(sent) if sent.startswith(b"{") else {})
+        if (silence := head.headers.get(SILENCE.lower())) is not None:
+            values["silence"] = float(silence)
+        return parts.path, values
+
+    def _stream(self, status: int, answer: Iterator[bytes]) -> None:
+        self.request.sendall(b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
         for piece in answer:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-        self.wfile.write(b"0\r\n\r\n")
+            self.request.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.request.sendall(b"0\r\n\r\n")
 
-    def _refuse(self, status: int, because: str) -> None:
-        self.close_connection = True  # what else was sent is not read
-        self._write(status, {"error": because})
-
-    def _write(self, status: int, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode() + b"\n"
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Balancers ask several times a second."""
-
-    def address_string(self) -> str:
-        """No name is looked up."""
-        return ""
+    def _refuse(self, status: int, because: str) -> bool:
+        """What else was sent is not read."""
+        self.request.sendall(self._answers.encoded(status, {"error": because}, stays=False))
+        return False
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(socketserver.ThreadingTCPServer):
     """HTTP over TLS on a port, for nodes that show a certificate with one of these names."""
 
-    daemon_threads = True
+    allow_reuse_address = daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, port: int, bound: type[Handler], nodes: tuple[str, ...]) -> None:
@@ -181,11 +131,13 @@ class Listener(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """A handshake is of this connection's own thread; who is no node of this role is not listened to."""
         request.settimeout(REQUEST_SECONDS)  # for the handshake as a whole
-        request = self._tls.wrap_socket(request, server_side=True)
-        if not self._nodes & names(request.getpeercert()):
-            request.close()
-            return
-        super().finish_request(request, client_address)
+        with self._tls.wrap_socket(request, server_side=True) as inside:
+            if self._nodes & names(inside.getpeercert()):
+                super().finish_request(inside, client_address)
+
+    def serve_forever(self, poll_interval: float = STOP_POLL_SECONDS) -> None:
+        """Accepts connections."""
+        super().serve_forever(poll_interval)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignores a connection that ends within a request."""
@@ -195,7 +147,13 @@ class LocalListener(socketserver.ThreadingUnixStreamServer):
     """The same on a socket that only root can open."""
 
     daemon_threads = True
-    handle_error = Listener.handle_error
+
+    def serve_forever(self, poll_interval: float = STOP_POLL_SECONDS) -> None:
+        """Accepts connections."""
+        super().serve_forever(poll_interval)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignores a connection that ends within a question."""
 
 
 def names(certificate: Any) -> set[str]:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import rules
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
+LONGEST_SECONDS = 86400.0  # that a node says it may be read from by an answer
 RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
+VIEWS = 8  # of itself that a node keeps: one is made for each question, and is mostly as the last one
 FULL = "its data disk is full"
 FULL_BYTES = 1 << 20  # free; with less, a commit may wait for space, and a start does not end
 FOREIGN = "its data was made with 'topology: {}': put that back, or 'lab down --volumes' for new data"
+
+
+_view_of_itself = lru_cache(maxsize=VIEWS)(View)
 
 
 class Base(ABC):
@@ -94,8 +100,8 @@ class Base(ABC):
         """What this node says of itself when it asks for another's state; `leads`: an epoch, 0 of none."""
         return {"leads": 0}
 
-    def heard(self, leads: int = 0, released: int = 0) -> None:  # noqa: B027  of no meaning to most
-        """Another node asks for this one's state, and tells the above."""
+    def heard(self, leads: int = 0, released: int = 0, silence: float = 0.0) -> None:  # noqa: B027  of no meaning to most
+        """Another node asks for this one's state, and tells the above, and its `silence` (settings.py)."""
 
     @abstractmethod
     def _step(self, views: list[Any], now: float) -> None:
@@ -186,7 +192,8 @@ class Node(Base):
         now = time.monotonic()
         # When a primary last queried this node, which extends its lease. Answers before a restart are unknown. A node
         # with a new disk has answered no primary, or counts only together with all the others.
-        self._heard, self._answers = now if self.promise.epoch else now - settings.silence, 0
+        self._silence = max(settings.silence, self.promise.silence)  # from then on
+        self._heard, self._answers = now if self.promise.epoch else now - self._silence, 0
         self._released = 0
         self._content = now - 3600  # when it last saw a primary, or voted for one
         self._promising = threading.Lock()  # whom this node answers, and whom it elects, in one order
@@ -199,7 +206,7 @@ class Node(Base):
     def me(self) -> View:
         """This node as the rules see it."""
         promise = self.promise
-        return View(
+        return _view_of_itself(
             self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
             promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
@@ -213,13 +220,24 @@ class Node(Base):
         leading = self.role in (Role.PRIMARY, Role.PROMOTING)
         return {"leads": self.epoch if leading else 0, "released": self._released}
 
-    def heard(self, leads: int = 0, released: int = 0) -> None:
-        """A primary that has this node's answer leads by that for its lease: until then no other is elected here."""
+    def heard(self, leads: int = 0, released: int = 0, silence: float = 0.0) -> None:
+        """A primary that has this node's answer leads by that for its lease: until then no other is elected here.
+
+        Its lease, and so its `silence`, may be longer than they are here: while the patience changes, and for good if
+        that is broken off. It is kept on disk, since answers before a restart are unknown.
+
+        Raises:
+            ValueError: the silence is no time.
+        """
+        if not 0 <= silence <= LONGEST_SECONDS:
+            raise ValueError(f"a silence of {silence} seconds")
         with self._promising:
             if leads and leads >= self.promise.epoch:
-                self._heard, self._answers = time.monotonic(), leads
+                silence = max(silence, self.settings.silence)
+                self.promise.keep(silence=silence)
+                self._heard, self._answers, self._silence = time.monotonic(), leads, silence
             elif released and released >= self._answers:
-                self._heard = time.monotonic() - self.settings.silence
+                self._heard = time.monotonic() - self._silence
 
     @property
     def serves(self) -> bool:
@@ -238,7 +256,7 @@ class Node(Base):
 
     def _bound(self) -> bool:
         """Whether this node has answered a primary that may lead by that still."""
-        return time.monotonic() - self._heard < self.settings.silence
+        return time.monotonic() - self._heard < self._silence
 
     @property
     def counts(self) -> bool:

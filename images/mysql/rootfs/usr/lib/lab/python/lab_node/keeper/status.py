@@ -6,13 +6,14 @@ what the keepers took at rest.
 
 from __future__ import annotations
 
-import json
 import selectors
 import socket
 import time
 from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+from .http1 import END, HEAD_BYTES, Answers, Refused, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 15.0  # until the first byte of a question
 REQUEST_SECONDS = 5.0  # from the first byte to the last
-HEAD_BYTES = 4096
 FROM_ONE_ADDRESS, AT_ONCE = 32, 512  # connections
 SWEEP_SECONDS = 1.0
-END = b"\r\n\r\n"
 
 
 class Visitor:
@@ -33,6 +32,7 @@ class Visitor:
     def __init__(self, connection: socket.socket, address: str) -> None:
         self.connection, self.address = connection, address
         self.sent = b""
+        self.awaited = False  # whether the selector has it: most go without ever being waited for
         self.until = time.monotonic() + IDLE_SECONDS
 
 
@@ -40,7 +40,7 @@ class Status:
     """Answers questions by a function of their path and the asker's address, which must not wait; port 0 is any."""
 
     def __init__(self, port: int, answer: Answer) -> None:
-        self._answer = answer
+        self._answer, self._answers = answer, Answers()
         self._door = socket.create_server(("", port), backlog=128)
         self._door.setblocking(False)
         self.port = self._door.getsockname()[1]
@@ -76,11 +76,14 @@ class Status:
         visitor = Visitor(connection, address)
         self._inside.add(visitor)
         self._from[address] += 1
-        self._selector.register(connection, selectors.EVENT_READ, visitor)
         self._hear(visitor)  # most send their question at once
+        if visitor in self._inside:
+            visitor.awaited = True
+            self._selector.register(connection, selectors.EVENT_READ, visitor)
 
     def _leave(self, visitor: Visitor) -> None:
-        self._selector.unregister(visitor.connection)
+        if visitor.awaited:
+            self._selector.unregister(visitor.connection)
         visitor.connection.close()
         self._inside.discard(visitor)
         self._from[visitor.address] -= 1
@@ -114,37 +117,20 @@ class Status:
 
     def _replied(self, head: bytes, address: str) -> tuple[int, dict[str, Any], bool]:
         """The code, the body, and whether the connection stays."""
-        first, *rest = head.decode("latin-1").split("\r\n")
-        words = first.split(" ")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-        length = headers.get("content-length", "0")
-        refused = 0
-        if len(head) > HEAD_BYTES:
-            refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        elif len(words) != 3 or not words[2].startswith("HTTP/1."):
-            refused = HTTPStatus.BAD_REQUEST
-        elif words[0] != "GET":
-            refused = HTTPStatus.METHOD_NOT_ALLOWED
-        elif "transfer-encoding" in headers:
-            refused = HTTPStatus.LENGTH_REQUIRED
-        elif not (length.isascii() and length.isdigit()):
-            refused = HTTPStatus.BAD_REQUEST
-        elif length.strip("0"):
-            refused = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        if refused:
-            return refused, {"error": HTTPStatus(refused).phrase.lower()}, False
-        status, body = self._answer(words[1].partition("?")[0], address)
-        return status, body, words[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
+        try:
+            question = parsed(head)
+            target = question.target("GET")
+            question.length(0)
+        except Refused as refused:
+            return refused.status, {"error": str(refused)}, False
+        status, body = self._answer(target.partition("?")[0], address)
+        return status, body, question.stays
 
     def _sent_whole(self, visitor: Visitor, status: int, content: dict[str, Any], *, stays: bool) -> bool:
         """Whether all of the answer was sent at once; a client that does not read gets none."""
-        body = json.dumps(content).encode() + b"\n"
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n"
-        )
-        answer = head.encode() + body
+        answer = self._answers.encoded(status, content, stays=stays)
         try:
-            return visitor.connection.send(answer) == len(answer)
+            # The last one goes with the end of the connection, in one packet.
+            return visitor.connection.send(answer, 0 if stays else socket.MSG_MORE) == len(answer)
         except OSError:
             return False

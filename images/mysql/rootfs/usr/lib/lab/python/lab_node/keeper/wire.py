@@ -8,9 +8,12 @@ import ssl
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import rules
+from .http1 import SILENCE, Refused
+from .line import Line
 from .server import CA, TLS
 
 if TYPE_CHECKING:
@@ -45,10 +48,13 @@ class Peers:
         view: Callable[[dict[str, Any]], Any],
         tells: Callable[[], dict[str, int]],
     ) -> None:
-        self._view, self._tells = view, tells
+        # A state that is said again, as all are at rest, is not read again.
+        self._view = lru_cache(maxsize=max(1, 2 * len(others)))(lambda body: view(json.loads(body)))
+        self._tells = tells
         self._answered: dict[str, tuple[int, float, Any]] = {}
         self._others = others
         self._interval = settings.interval
+        self._headers = {SILENCE: repr(settings.silence)}
         self._seconds = settings.patience / 2  # for an answer, and how long what was said is believed
         self._pool = ThreadPoolExecutor(max(1, 2 * len(self._others)))
         self.renew()
@@ -67,14 +73,14 @@ class Peers:
 
     def _listen(self, name: str) -> None:
         tls = self._tls  # first: what is renewed after that is noticed
-        connection = self._connection(name)
+        line = self._line(name)
         while True:
             if tls is not self._tls:
-                connection.close()
+                line.close()
                 tls = self._tls
-                connection = self._connection(name)
+                line = self._line(name)
             claim, moment = self._tells(), time.monotonic()
-            state = self._state(connection, claim)
+            state = self._state(line, claim)
             if state:
                 self._answered[name] = claim["leads"], moment, state
             self._latest[name] = (state, time.monotonic())
@@ -97,14 +103,15 @@ class Peers:
         _, moment, state = self._answered.get(name, (0, 0.0, None))
         return moment, state
 
-    def _state(self, connection: http.client.HTTPSConnection, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
+    def _line(self, name: str) -> Line:
+        return Line(self._others[name], QUESTION_PORT, self._tls, self._seconds)
+
+    def _state(self, line: Line, claim: dict[str, int]) -> Any:  # noqa: ANN401  a View or a Seat
         try:
-            connection.request("POST", "/state", json.dumps(claim))
-            response = connection.getresponse()
-            state = json.loads(response.read())
-            return self._view(state) if response.status == http.client.OK else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
-            connection.close()  # the next request reconnects
+            status, body = line.ask("/state", json.dumps(claim).encode(), self._headers)
+            return self._view(body) if status == http.client.OK else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, Refused):
+            line.close()  # the next question connects again
             return None
 
     def ask_all(

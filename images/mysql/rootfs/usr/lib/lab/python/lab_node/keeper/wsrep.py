@@ -33,7 +33,7 @@ class Figures:
 
 def figures(database: Database, seconds: float) -> Figures:
     """What a running node says."""
-    rows = database.ask("SHOW GLOBAL STATUS LIKE 'wsrep%'", seconds=seconds)
+    rows = database.look("SHOW GLOBAL STATUS LIKE 'wsrep%'", seconds)
     values = {row["Variable_name"]: str(row["Value"]) for row in rows}
     primary = values.get("wsrep_cluster_status") == "Primary" and values.get("wsrep_ready") == "ON"
     state = values.get("wsrep_local_state_comment", "")
