@@ -72,6 +72,7 @@ def learn(
         open_browser=True,
         visitors=False,  # their requests would be in the logs that a lesson looks at
         suffix=suffix,
+        named=choice.naming(context).text,
     )
 
 

@@ -58,4 +58,5 @@ def page(
         visitors=visitors,
         folder=runs,
         suffix=choice.where,
+        named=choice.naming(context).text,
     )

@@ -47,7 +47,7 @@ def rendered(current: Status) -> Group:
         grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
     for node in current.nodes:
         state = _state(node)
-        note = Text("holds the VIP", "cyan") if node.name == current.vip_holder else Text(node.reason)
+        note = Text("holds the VIP", "cyan") if node.name == current.vip_holder else Text(named(node.reason))
         if node.by_hand and state.plain != "by hand":
             note = Text.assemble("by hand", "; " if note.plain else "", note)
         grid.add_row(node.name, node.role, state, node.address, _limits(node.limits), note)

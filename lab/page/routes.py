@@ -79,11 +79,12 @@ class Page:
         panel: Panel | None = None,
         folder: Path = Path("runs"),
         suffix: str = "",
+        named: Callable[[str], str] = str,
         visitors: bool = True,
     ) -> None:
         self.guard, self.panel = Guard(tokens, port), panel
         self.collector = Collector(backend, topology, visitors=visitors)
-        self.actions = Actions(self.collector, suffix)
+        self.actions = Actions(self.collector, suffix, named)
         self.runs = Runs(self.collector, self.actions, folder)
         self.ending = asyncio.Event()
         self._lesson: Mapping[str, Any] = {}
@@ -163,7 +164,8 @@ class Page:
                 return _refused("the request is no JSON", 400)
             except LabError as error:
                 status = 400 if isinstance(error, UserError) else 500
-                return JSONResponse({"error": error.what, "next": error.next_step}, status, HEADERS)
+                content = {"error": self.actions.named(error.what), "next": self.actions.named(error.next_step)}
+                return JSONResponse(content, status, HEADERS)
             return JSONResponse(content, headers=HEADERS)
 
         return self._guarded(answer, Right.CHANGE)

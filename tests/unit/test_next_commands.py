@@ -110,6 +110,24 @@ def test_a_page_whose_lesson_was_removed_names_how_it_begins_again(memory: Engin
         assert state["again"] == again
 
 
+def test_what_was_done_by_a_command_is_no_next_one(memory: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+    up(parse("name: golden\nweb: {count: 1}\n"), memory, Silent())
+    said = command.lab("learn", "start", "1", "-n", "golden").stderr
+    assert "was made by 'lab up', not by a lesson" in said
+    assert "'lab down --volumes -n golden'" in said
+
+
+def test_buttons_of_the_page_name_the_cluster_in_what_they_say(memory: Engine) -> None:
+    topology = parse("name: golden\nweb: {count: 1}\n")
+    up(topology, memory, Silent())
+    with served(memory, topology) as page:
+        page.page.actions.named = Naming(command.verbs(), {"name": "golden"}).text
+        page.post("/do", {"do": "kill", "target": "web1", "settings": {"for": "none"}})
+        work = until("its end", lambda: (one := page.page.actions.works[1]).state != "running" and one)
+        assert "-n golden' reverts it" in work.message
+
+
 def test_another_page_names_up(memory: Engine) -> None:
     topology = parse("name: golden\nweb: {count: 1}\n")
     up(topology, memory, Silent())
