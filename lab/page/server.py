@@ -131,20 +131,19 @@ def serve(  # noqa: PLR0913  a page's options
         named=named,
         visitors=visitors,
     )
-    address = f"http://127.0.0.1:{number}/?token="
-    _tell(address, tokens, say)
-    if open_browser:
-        threading.Timer(0.5, webbrowser.open, [address + (tokens.change or tokens.read)]).start()
+    _tell(f"http://127.0.0.1:{number}/?token=", tokens, say, open_browser=open_browser)
     with opened, contextlib.suppress(KeyboardInterrupt):
         PageServer(page).run(sockets=[opened])
 
 
-def _tell(address: str, tokens: Tokens, say: Callable[[str], None]) -> None:
-    """Says the addresses."""
+def _tell(address: str, tokens: Tokens, say: Callable[[str], None], *, open_browser: bool) -> None:
+    """Says the addresses, and opens the one that may do most."""
     if tokens.change:
         say(f"{address}{tokens.change}")
     say(f"{address}{tokens.read}  (read-only)")
     say("Ctrl-C ends it, and reverts the faults that it injected")
+    if open_browser:
+        threading.Timer(0.5, webbrowser.open, [address + (tokens.change or tokens.read)]).start()
 
 
 __all__ = ["Page", "PageServer", "Panel", "listening", "serve"]
