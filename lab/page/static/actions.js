@@ -84,7 +84,8 @@ const shortcuts = () => Object.entries(PICKS).map(([id, [, who]]) =>
   h("button", { type: "button", "data-pick": id, onclick: () => { if (who()) choose(who()); } }));
 
 const scenarios = () => {
-  const list = h("select", { id: "scenario", "aria-label": "Scenario" }, ...told.scenarios.map((one) => h("option",
+  const list = h("select", { id: "scenario", "aria-label": "Scenario" },
+    told.scenarios.every((one) => one.lacks) && h("option", { value: "" }, "none for this cluster"), ...told.scenarios.map((one) => h("option",
     { value: one.name, title: one.lacks || one.summary, disabled: Boolean(one.lacks) }, `${one.name} (${one.lacks || `${one.seconds} s`})`)));
   return h("span", { class: "offer" }, h("button", { type: "button", id: "play",
     onclick: () => post("/scenario", { name: list.value }).then((done) => show(done.command)).catch(fail),

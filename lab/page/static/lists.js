@@ -116,13 +116,21 @@ const drawTask = (task, mayChange) => {
 // The newest answer is scrolled into view: at once where it is the same as before, else when it is drawn.
 const REVEALED = 5000; // milliseconds
 let awaited = null;
+const bring = (element, block) => {
+  const panel = $("lesson"), box = element.getBoundingClientRect(), view = panel.getBoundingClientRect();
+  if (getComputedStyle(panel).overflowY !== "auto") { element.scrollIntoView({ block }); return; }
+  // The panel alone: the picture beside it stays where it is.
+  const top = view.top + $("lessonBar").offsetHeight + 6;
+  if (block === "start" || box.top < top) panel.scrollTop += box.top - top;
+  else panel.scrollTop += Math.max(0, Math.min(box.bottom - view.bottom + 10, box.top - top));
+};
 const reveal = () => {
   if (!awaited || performance.now() > awaited.until) return;
   const item = document.querySelector(`[data-task="${awaited.task}"]`);
   if (!item) return;
   const hint = awaited.verb === "hint" && item.querySelector(".answer .hints > li:last-child");
-  if (item.matches(".done")) item.scrollIntoView({ block: "start" });
-  else (hint || item.querySelector(".answer") || item).scrollIntoView({ block: "nearest" });
+  if (item.matches(".done")) bring(item, "start");
+  else bring(hint || item.querySelector(".answer") || item, "nearest");
 };
 
 const act = (one, event, id) => {

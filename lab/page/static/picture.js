@@ -80,7 +80,7 @@ const beside = () => {
   const box = $("pictureBox"), wide = box.scrollWidth > box.clientWidth + 1, view = box.getBoundingClientRect();
   const nodes = wide ? [...document.querySelectorAll(".node")].map((node) => [node.dataset.node, node.querySelector(".box").getBoundingClientRect()]) : [];
   SIDES.forEach(([id, out, said]) => {
-    const names = nodes.filter(([, node]) => out(node, view)).map(([name]) => name);
+    const names = nodes.filter(([, node]) => out(node, view)).sort(([, one], [, other]) => one.left - other.left).map(([name]) => name);
     $(id).hidden = !names.length;
     write($(id), said(names.length > 3 ? `${names.slice(0, 3).join(", ")}, ${names.length - 3} more` : names.join(", ")));
   });
