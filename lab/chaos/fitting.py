@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from lab.chaos.schedule import schedule
 from lab.errors import SpecError
 from lab.evidence.promises import EVERY_ROLE, promise
+from lab.evidence.probes import SITE
 from lab.faults.kinds import kind
 from lab.services.primaries import PRIMARIES
+from lab.services.streams import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +44,8 @@ def _reasons(scenario: Scenario, cluster: Cluster, plan: Plan, can: Capabilities
         yield from _no_target(step.target, plan)
         if why := kind(step.kind)(nodes=(step.target,), **step.settings).needs(can):
             yield why
-    if not scenario.site and not plan.role("web"):
-        yield "the cluster has no web node, whose visitors are counted"
+    if not scenario.site and SITE not in {stream.name for stream in streams(plan, cluster.site)}:
+        yield "the cluster has no site, whose visitors are counted"
     for name in scenario.promises:
         role = promise(name).role
         if role != EVERY_ROLE and not plan.role(role):

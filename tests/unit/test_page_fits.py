@@ -173,7 +173,7 @@ def _lacking(text_of: str, cluster: Cluster, made: Plan) -> str:
         ("web-node-dies", "the cluster has no node or role 'web1'"),
         ("storage-dies", "the cluster has no node or role 'storage2'"),
         ("long-random", "no role has two nodes, of which one may fail"),
-        ("mysql-primary-dies", "the cluster has no web node, whose visitors are counted"),
+        ("mysql-primary-dies", "the cluster has no site, whose visitors are counted"),
     ],
 )
 def test_a_scenario_says_what_the_cluster_lacks(topology: Cluster, five_plan: Plan, name: str, why: str) -> None:
