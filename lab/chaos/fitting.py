@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lab.chaos.schedule import schedule
 from lab.errors import SpecError
-from lab.evidence.promises import EVERY_ROLE, promise
 from lab.evidence.probes import SITE
+from lab.evidence.promises import EVERY_ROLE, promise
 from lab.faults.kinds import kind
 from lab.services.primaries import PRIMARIES
 from lab.services.streams import streams
