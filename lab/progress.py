@@ -30,3 +30,31 @@ class Silent:
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """Nothing."""
+
+
+class Once(Silent):
+    """Passes on what was not said before: of an operation in two halves, the second repeats much of the first."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._lines: set[tuple[object, ...]] = set()
+
+    def say(self, line: str) -> None:
+        """One line."""
+        if self._new("say", line):
+            self._report.say(line)
+
+    def warn(self, line: str) -> None:
+        """One line for a person, who should act on it."""
+        if self._new("warn", line):
+            self._report.warn(line)
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        """What a node or an image is at now."""
+        if self._new(subject, text, done):
+            self._report.step(subject, text, done=done)
+
+    def _new(self, *line: object) -> bool:
+        new = line not in self._lines
+        self._lines.add(line)
+        return new

@@ -31,7 +31,7 @@ def changed(
         admit: refuses what the running cluster must not be given.
         then: what else is done to the running cluster.
     """
-    from lab.cli import screen
+    from lab.cli import naming, screen
     from lab.errors import BackendError, HostError, LabError
     from lab.lifecycle.lock import held
     from lab.topology.editing import edited_section
@@ -44,7 +44,7 @@ def changed(
             existing = backend.observe()
         except (HostError, BackendError) as error:
             with edit.drafted():
-                print(f"{error.what}; changed {edit.target}, which the next 'lab up' applies")
+                print(naming.named(f"{error.what}; changed {edit.target}, which the next 'lab up' applies"))
             return
         if existing.nodes:
             admit(edit, backend, existing)
@@ -60,7 +60,7 @@ def changed(
                     raise
     print(f"changed {edit.target}")
     if not existing.nodes:
-        print(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change")
+        print(naming.named(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change"))
 
 
 def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -207,7 +207,7 @@ def _do(backend: Backend, settings: dict[str, Any], text: str, span: str | None,
         injected = inject(backend, injection)
         print(f"{injection}: {injected.proof}")
         if injection.lasting:
-            print(f"'lab heal {injected.mark}' reverts it")
+            print(naming.named(f"'lab heal {injected.mark}' reverts it"))
         return
     with inject(backend, injection) as injected:
         print(f"{injection}: {injected.proof}", flush=True)

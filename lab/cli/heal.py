@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -34,4 +34,8 @@ def heal(
     faulty = {name for injected in present(backend) for name in injected.fault.nodes}
     stopped = [node.name for node in backend.observe().nodes if node.state is not State.RUNNING]
     if down := [name for name in stopped if name not in faulty]:
-        print(f"not running, and no fault of 'lab fault': {', '.join(down)}; 'lab start {' '.join(down)}' starts them")
+        print(
+            naming.named(
+                f"not running, and no fault of 'lab fault': {', '.join(down)}; 'lab start {' '.join(down)}' starts them"
+            )
+        )

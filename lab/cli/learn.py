@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
 import sys
-import tempfile
+import textwrap
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lab.cli import options, screen
+from lab.cli.editor import edited
+from lab.cli.naming import named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from lab.backends.base import Backend
@@ -68,10 +68,11 @@ def learn(
     serve(
         target,
         current.scene.cluster,
-        panel=LessonPanel(target, suffix),
+        panel=LessonPanel(target, suffix, choice.naming(context)),
         open_browser=True,
         visitors=False,  # their requests would be in the logs that a lesson looks at
         suffix=suffix,
+        named=choice.naming(context).text,
     )
 
 
@@ -93,12 +94,18 @@ def listed(backend: Backend, as_json: Annotated[bool, typer.Option("--json", hel
             row["kind"],
             f"{row['minutes']} min",
             f"{row['nodes']}",
-            f"{row['green']} of {len(row['tasks'])}",
+            _green(row),
         )
         for row in lines
     ]
     tables.rows(("N", "LESSON", "KIND", "TIME", "NODES", "GREEN"), shown)
-    print("'lab learn start N' begins one")
+    print(named("'lab learn start N' begins one"))
+
+
+def _green(row: Mapping[str, Any]) -> str:
+    """How many tasks of a lesson were green, and which of them the last check found otherwise."""
+    others = [task["id"] for task in row["tasks"] if task["was_green"]]
+    return f"{row['green']} of {len(row['tasks'])}" + (f"; not green now: {', '.join(others)}" if others else "")
 
 
 def start(
@@ -146,7 +153,7 @@ def check(
     attempt = opened(backend)
     one = _task(attempt, task)
     if one is None:
-        print(f"all tasks of {attempt.lesson.name} are green; 'lab learn check TASK' checks one again")
+        print(named(_all_green(attempt)))
         return
     with screen.looking():
         while not _checked(attempt, one, min(one.within, PATIENCE)):
@@ -171,40 +178,12 @@ def edit(
         raise SpecError(f"'{path}' is not a path of a node: it begins with '/'", where=path)
     options.known_node(backend, node)
     file = nodefile.read(backend, node, path)
-    after = _edited(file.text, path.rpartition("/")[2])
+    after = edited(file.text, path.rpartition("/")[2])
     if after == file.text:
         print(f"{path} of {node} is unchanged")
         return
     file.write(after)
     print(f"{path} of {node} is written; its daemon has to be told")
-
-
-def _edited(text: str, name: str) -> str:
-    """A text as the person's editor leaves it.
-
-    Raises:
-        SpecError: there is no such editor, it failed, or it wrote no UTF-8.
-    """
-    from lab.errors import SpecError
-
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory(prefix="lab-edit-") as folder:
-        path = Path(folder) / name
-        path.write_bytes(text.encode())  # bytes: the ends of lines stay as they are
-        try:
-            subprocess.run([*shlex.split(editor), str(path)], check=True)  # noqa: S603  the person's own
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            raise SpecError(
-                f"the editor '{editor}' failed: {error}", where="EDITOR", next_step="set EDITOR to one that works"
-            ) from None
-        try:
-            return path.read_bytes().decode()
-        except UnicodeDecodeError:
-            raise SpecError(
-                f"the editor '{editor}' wrote {name} in another encoding than UTF-8; the node's file is unchanged",
-                where="EDITOR",
-                next_step="save it as UTF-8",
-            ) from None
 
 
 def hint(backend: Backend, task: TaskName = None) -> None:
@@ -231,7 +210,7 @@ def solve(backend: Backend, task: TaskName = None) -> None:
     if not _checked(attempt, one):
         raise typer.Exit(1)
     if one.has_files:
-        print(f"'lab learn compare {one.id}' shows the files")
+        print(named(f"'lab learn compare {one.id}' shows the files"))
 
 
 def compare(backend: Backend, task: TaskName = None) -> None:
@@ -242,8 +221,13 @@ def compare(backend: Backend, task: TaskName = None) -> None:
     done = attempt.progress
     green = [one for one in attempt.lesson.data.tasks if done.of(one.id).green and one.has_files]
     one = attempt.lesson.task(task) if task else (green or attempt.lesson.data.tasks)[-1]
-    for file in attempt.compare(one):
+    files = attempt.compare(one)
+    for file in files:
         print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
+    if not files:
+        print(f"the lab renders no file for the task '{one.id}': its own solution is a script")
+        for node, text in attempt.scripts(one):
+            print(f"on {node}:\n{textwrap.indent(text, '    ')}")
 
 
 def catch_up(
@@ -255,7 +239,8 @@ def catch_up(
 
     with screen.report() as hears, held(backend.cluster, "lab learn catch-up", hears):
         last = starting.catch_up(number, backend, hears)
-    print(f"the cluster is as the lesson {last.name} leaves it; 'lab learn start {number}' begins the next one")
+    left = f"the cluster is as the lesson {last.name} leaves it; 'lab learn start {number}' begins the next one"
+    print(named(left))
 
 
 def reset(
@@ -268,11 +253,12 @@ def reset(
 
     with screen.report() as hears, held(backend.cluster, "lab learn reset", hears):
         if node:
-            starting.reset_node(node, backend, hears)
-            print(f"{node}: created again")
+            again = [task.id for task in starting.reset_node(node, backend, hears)]
+            open_again = f"; open again: {', '.join(again)}; 'lab learn check' checks the first" if again else ""
+            print(named(f"{node}: created again, without what was written on it{open_again}"))
         else:
             name = starting.reset(backend, hears)
-            print(f"{name}: removed; 'lab learn start {name[:2].lstrip('0')}' begins it again")
+            print(named(f"{name}: removed; 'lab learn start {int(name[:2])}' begins it again"))
 
 
 def report(
@@ -299,8 +285,8 @@ def report(
         print(reports.written(form, backend.cluster, started))
         return
     columns = ("lesson", "task", "state", "tries", "hints", "says")
-    rows = reports.rows(backend.cluster, started)
-    tables.rows([name.upper() for name in columns], [[str(row[name]) for name in columns] for row in rows])
+    rows = [[reports.cell(row, name) for name in columns] for row in reports.rows(backend.cluster, started)]
+    tables.rows([name.upper() for name in columns], rows)
 
 
 def _task(attempt: Attempt, name: str | None) -> Task | None:
@@ -319,6 +305,17 @@ def _open_task(attempt: Attempt, name: str | None) -> Task:
     if one is None:
         raise SpecError(f"all tasks of {attempt.lesson.name} are green", next_step="name one, by its id or number")
     return one
+
+
+def _all_green(attempt: Attempt) -> str:
+    """What is said where no task is open: all are green, or some are not any more."""
+    others = [task.id for task in attempt.not_green]
+    if not others:
+        return f"all tasks of {attempt.lesson.name} are green; 'lab learn check TASK' checks one again"
+    return (
+        f"all tasks of {attempt.lesson.name} were green; by the last check not any more: {', '.join(others)};"
+        f" 'lab learn check {others[0]}' checks it again"
+    )
 
 
 def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
@@ -357,7 +354,7 @@ def _show(attempt: Attempt, name: str, *, answers: bool = False) -> None:
 
     from lab.learning.text import folded
 
-    _console().print(Markdown(folded(attempt.text(name), answers=answers)))
+    _console().print(Markdown(folded(named(attempt.text(name)), answers=answers)))
     print()
 
 
@@ -366,7 +363,7 @@ def _print(text: str) -> None:
     from rich.markdown import Markdown
     from rich.padding import Padding
 
-    _console().print(Padding(Markdown(text), (0, 0, 0, 2)))
+    _console().print(Padding(Markdown(named(text)), (0, 0, 0, 2)))
 
 
 def _console() -> Console:

@@ -31,6 +31,7 @@ from lab.cli import (
     logs,
     mail,
     mysql,
+    naming,
     open_,
     page,
     plan,
@@ -157,7 +158,7 @@ def main() -> None:
         after = "'lab up' continues from here, 'lab heal' reverts faults, 'lab down' removes the cluster"
         try:
             with contextlib.suppress(OSError):  # the terminal may be closed
-                print(f"lab: interrupted; {after}", file=sys.stderr)
+                print(f"lab: interrupted; {naming.named(after)}", file=sys.stderr)
                 sys.stdout.flush()
         finally:
             os._exit(code)  # threads that still wait for the engine must not block the exit
@@ -170,7 +171,7 @@ def _ran(out: int) -> int:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # a closed pipe is no error
     except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
+        print(f"lab: {naming.named(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.Abort:
         return INTERRUPTED

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from lab.cli.naming import FLAGS, Naming, begin, typed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -137,8 +139,13 @@ class Choice:
         """The options that say which cluster, as a person would write them."""
         import shlex
 
-        flags = {"-f": self.file, "-n": self.name, "--backend": self.backend, "--host": self.host}
-        return " ".join(f"{option} {shlex.quote(value)}" for option, value in flags.items() if value)
+        return " ".join(f"{FLAGS[name]} {shlex.quote(value)}" for name, value in self.place_options.items())
+
+    @property
+    def place_options(self) -> dict[str, str]:
+        """The same, by name."""
+        values = {"file": self.file, "name": self.name, "backend": self.backend, "host": self.host}
+        return {name: value for name, value in values.items() if value}
 
     def cluster(self) -> Cluster:
         """The topology with the changes to it; see `cluster`."""
@@ -151,6 +158,12 @@ class Choice:
     def place(self) -> Placement:
         """Where the cluster is; see `place`."""
         return place(self.file, self.backend, self.host, self.name)
+
+    def naming(self, context: typer.Context, values: Mapping[str, str] | None = None) -> Naming:
+        """What adds the options that say which cluster to commands; `values`: some of them, else all."""
+        chosen = self.place_options if values is None else values
+        cluster = self.cluster_name if "file" in chosen else ""
+        return Naming(context.find_root().command, chosen, cluster)
 
     def with_default(self, topology: str) -> Choice:
         """The same, with this topology where none is named and no `cluster.yaml` is here."""
@@ -175,6 +188,9 @@ COMMON = {
     "host": Host,
 }
 """All options that are common to verbs."""
+
+CONTEXT = "_context"
+"""The parameter by which a verb is told of its call."""
 
 WHERE = ("file", "name", "backend", "host")
 """Those that say which cluster, and where."""
@@ -203,16 +219,23 @@ def _with_options(
 
     @functools.wraps(verb)
     def run(**values: Any) -> None:
-        verb(first(Choice(**{option: values.pop(option) for option in which})), **values)
+        choice = Choice(**{option: values.pop(option) for option in which})
+        context = values[own_context] if own_context else values.pop(CONTEXT)
+        begin(choice.naming(context, typed(context, choice.place_options)))
+        verb(first(choice), **values)
 
     target, *own = inspect.signature(verb).parameters.values()
     hints = get_type_hints(verb, localns={"Backend": object}, include_extras=True)
     hints.pop(target.name)
     hints |= which
+    own_context = next((each.name for each in own if hints[each.name] is typer.Context), "")
     added = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None) for option in which]
+    if not own_context:
+        added.append(inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY))
+        hints[CONTEXT] = typer.Context
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    typed = [each.replace(annotation=hints[each.name]) for each in [*own, *added]]
-    run.__signature__ = inspect.Signature(typed)  # type: ignore[attr-defined]
+    annotated = [each.replace(annotation=hints[each.name]) for each in [*own, *added]]
+    run.__signature__ = inspect.Signature(annotated)  # type: ignore[attr-defined]
     run.__annotations__ = hints
     return run
 

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
 @options.common(*options.WHERE)
 def page(
     choice: options.Choice,
+    context: typer.Context,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, change nothing.")] = False,
     port: Annotated[
@@ -46,7 +47,7 @@ def page(
     if origin.lesson(notes):
         from lab.learning.panel import LessonPanel
 
-        panel = LessonPanel(target, choice.where)
+        panel = LessonPanel(target, choice.where, choice.naming(context))
     serve(
         target,
         choice.cluster(),
@@ -57,4 +58,5 @@ def page(
         visitors=visitors,
         folder=runs,
         suffix=choice.where,
+        named=choice.naming(context).text,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,10 @@ def _command(verb: Verb) -> Callable[..., None]:
             verb.act(backend, node)
             print(f"{node}: {verb.done}")
         if verb.lasting:
-            print(f"'lab start {' '.join(nodes)}' starts them; 'lab heal' reverts only what 'lab fault' injected")
+            print(
+                naming.named(
+                    f"'lab start {' '.join(nodes)}' starts them; 'lab heal' reverts only what 'lab fault' injected"
+                )
+            )
 
     return options.on_cluster(run)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 
 
 def register(app: typer.Typer) -> None:
@@ -35,4 +35,4 @@ def renew(
     target = choice.open(cluster.name)
     with screen.report() as report, held(cluster.name, "lab renew", report):
         issue_again(cluster, target, report, ca=ca, seconds=timeout)
-    print("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else ""))
+    print(naming.named("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else "")))

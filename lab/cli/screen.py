@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lab.cli import INTERRUPTED
+from lab.cli.naming import named
 from lab.progress import Silent
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Plain(Silent):
 
     def say(self, line: str) -> None:
         """Prints one line."""
-        self._write(line)
+        self._write(named(line))
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """Current step of a node or image."""
@@ -96,7 +97,7 @@ class Table(Silent):
 
     def say(self, line: str) -> None:
         """Prints one line above the table."""
-        self._live.console.print(line, highlight=False, markup=False)
+        self._live.console.print(named(line), highlight=False, markup=False)
 
     def step(self, subject: str, text: str, *, done: bool = False) -> None:
         """Current step of a node or image."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 from lab.cli.sync import SiteName, sync
 
 if TYPE_CHECKING:
@@ -237,7 +237,9 @@ def _lacking(backend: Backend) -> None:
     from lab.services import sites
 
     for node in sites.look(backend).away:
-        print(f"{node} is down and serves its former release once it is started: 'lab up' brings this one")
+        print(
+            naming.named(f"{node} is down and serves its former release once it is started: 'lab up' brings this one")
+        )
 
 
 def _beside(folder: Path, topology: Path) -> str:

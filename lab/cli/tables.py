@@ -10,12 +10,14 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from lab.cli.naming import named
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.host.findings import Finding
     from lab.lifecycle.reconcile import Action
-    from lab.lifecycle.status import Status
+    from lab.lifecycle.status import NodeStatus, Status
     from lab.plan.model import Limits
 
 PIPE_WIDTH = 1000
@@ -44,13 +46,9 @@ def rendered(current: Status) -> Group:
     for title in ("NODE", "ROLE", "STATE", "ADDRESS", "LIMITS", "NOTE"):
         grid.add_column(title, overflow="fold", no_wrap=title in ("NODE", "ADDRESS"))
     for node in current.nodes:
-        good = node.ready
-        state = Text(
-            "ready" if good else node.state if node.state != "running" else "not ready",
-            "green" if good else "yellow" if node.by_hand else "red",
-        )
-        note = Text("holds the VIP", "cyan") if node.name == current.vip_holder else Text(node.reason)
-        if node.by_hand:
+        state = _state(node)
+        note = Text("holds the VIP", "cyan") if node.name == current.vip_holder else Text(named(node.reason))
+        if node.by_hand and state.plain != "by hand":
             note = Text.assemble("by hand", "; " if note.plain else "", note)
         grid.add_row(node.name, node.role, state, node.address, _limits(node.limits), note)
     heading = Text.assemble(
@@ -60,9 +58,18 @@ def rendered(current: Status) -> Group:
         ("ready", "green bold") if current.ready else ("not ready", "red bold"),
     )
     if not current.nodes:
-        return Group(Text(f"there is no cluster '{current.cluster}'; 'lab up' creates it"))
+        return Group(Text(named(f"there is no cluster '{current.cluster}'; 'lab up' creates it")))
     lines = [Text.assemble("  ", (f"{entry['name']:<12}", "bold"), entry["url"]) for entry in current.endpoints]
     return Group(heading, grid, *lines)
+
+
+def _state(node: NodeStatus) -> Text:
+    """Its state in one word; neutral where a person does what its services would do."""
+    if node.ready:
+        return Text("ready", "green")
+    if node.state == "running" and node.left_services:
+        return Text("by hand")
+    return Text("not ready" if node.state == "running" else node.state, "yellow" if node.by_hand else "red")
 
 
 def _limits(limits: Limits | None) -> str:

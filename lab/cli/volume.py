@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import options
+from lab.cli import naming, options
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
@@ -81,7 +81,8 @@ def _list(copies: dict[str, list[Copy]], volume: str) -> None:
         print(f"{volume}: no files with contradicting copies")
         return
     tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in copies.items() for one in of])
-    print(f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' the one written last")
+    text = f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' the one written last"
+    print(naming.named(text))
 
 
 def _brick(row: dict[str, Any]) -> str:

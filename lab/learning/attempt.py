@@ -72,6 +72,12 @@ class Attempt:
         done = self.progress
         return next((task for task in self.lesson.data.tasks if done.of(task.id).green is None), None)
 
+    @property
+    def not_green(self) -> list[Task]:
+        """The tasks that were green once, and whose last check was not."""
+        done = self.progress
+        return [task for task in self.lesson.data.tasks if done.of(task.id).was_green]
+
     def text(self, name: str) -> str:
         """A section of the text, or `intro`, with its names filled in."""
         text = self.lesson.text
@@ -198,19 +204,21 @@ class Attempt:
         self.script(answer.node, answer.script, f"the wrong answer {answer.name}")
 
     def compare(self, task: Task) -> list[Compared]:
-        """The files of a task's solution beside the person's, secrets masked.
+        """The files of a task's solution beside the person's, secrets masked; none where it is a script alone.
 
         Raises:
-            SpecError: the task is not green yet, or its solution has no file.
+            SpecError: the task is not green yet.
         """
         if self.progress.of(task.id).green is None:
             raise SpecError(
                 f"the task '{task.id}' is not green yet", next_step="'lab learn check' first; 'lab learn hint' helps"
             )
-        files = [self._compared(step.node, path) for step in task.solution for path in step.files]
-        if not files:
-            raise SpecError(f"the task '{task.id}' has no file to compare: it was done by commands")
-        return files
+        return [self._compared(step.node, path) for step in task.solution for path in step.files]
+
+    def scripts(self, task: Task) -> list[tuple[str, str]]:
+        """The scripts of a task's solution, each with its node."""
+        what = f"the solution of {task.id}"
+        return [(step.node, str(filled(step.run, self.known, what)).rstrip()) for step in task.solution if step.run]
 
     def _compared(self, node: str, path: str) -> Compared:
         file = self._file(node, path)

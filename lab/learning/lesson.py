@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -93,6 +95,11 @@ class Task(Model):
     def has_files(self) -> bool:
         """Whether its solution has files, which can be compared."""
         return any(step.files for step in self.solution)
+
+    def concerns(self, node: str) -> bool:
+        """Whether its checks name a node, or its solution changes it."""
+        named = re.search(rf"(?<![\w-]){re.escape(node)}(?![\w-])", json.dumps(self.check))
+        return bool(named) or node in {step.node for step in self.solution}
 
     @property
     def checks(self) -> list[tuple[str, dict[str, Any]]]:

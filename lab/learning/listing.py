@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.learning.progress import LessonProgress
-from lab.learning.report import state
+from lab.learning.progress import LessonProgress, TaskProgress
+from lab.learning.report import colour, state, was_green
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lab.learning.lesson import Task
     from lab.learning.library import Lesson
 
 
@@ -19,7 +20,7 @@ def rows(lessons: Iterable[Lesson], done: Mapping[str, LessonProgress], started:
 
 
 def _row(lesson: Lesson, done: LessonProgress, started: str) -> dict[str, Any]:
-    tasks = [{"id": task.id, "title": task.title, "state": state(done.of(task.id))} for task in lesson.data.tasks]
+    tasks = [_task(task, done.of(task.id)) for task in lesson.data.tasks]
     cluster = lesson.cluster()
     return {
         "number": lesson.number,
@@ -31,6 +32,11 @@ def _row(lesson: Lesson, done: LessonProgress, started: str) -> dict[str, Any]:
         "nodes": sum(options.count for options in cluster.roles().values()),
         "by_hand": sorted(cluster.by_hand),
         "started": lesson.name == started,
-        "green": sum(task["state"] in ("green", "solved") for task in tasks),
+        "green": sum(done.of(task.id).green is not None for task in lesson.data.tasks),
         "tasks": tasks,
     }
+
+
+def _task(task: Task, done: TaskProgress) -> dict[str, Any]:
+    last = {"state": state(done), "colour": colour(done), "was_green": was_green(done)}
+    return {"id": task.id, "title": task.title} | last

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 
 from lab.export.graph import svg
-from lab.learning.report import state
+from lab.learning.report import shown, state
 
 if TYPE_CHECKING:
     from lab.learning.attempt import Attempt
@@ -37,7 +37,7 @@ def page(attempt: Attempt) -> str:
     rendered = MarkdownIt("commonmark", {"html": True}).enable("table")
     parts = [attempt.text("intro"), *(attempt.text(name) for name in lesson.text.sections)]
     tasks = "".join(
-        f'<li class="{state(done.of(task.id))}">{html.escape(task.title)}: {state(done.of(task.id))}</li>'
+        f'<li class="{state(done.of(task.id))}">{html.escape(task.title)}: {shown(done.of(task.id))}</li>'
         for task in lesson.data.tasks
     )
     title = html.escape(f"Part {lesson.data.part}: {lesson.data.title}")

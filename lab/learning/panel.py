@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.errors import LabError, SpecError
+from lab.evidence.outcomes import Colour
 from lab.learning import progress
 from lab.learning.attempt import PATIENCE, opened
 from lab.learning.blocks import blocks
-from lab.learning.report import state
+from lab.learning.report import colour, state
 from lab.learning.text import AFTER
 
 if TYPE_CHECKING:
@@ -18,13 +19,25 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
+    from lab.learning.blocks import Block
     from lab.learning.lesson import Task
     from lab.learning.progress import LessonProgress
     from lab.page.watch import Look
 
+    class Named(Protocol):
+        """Adds the options that say which cluster."""
+
+        def text(self, text: str) -> str:
+            """To each command of a text."""
+
+        def command(self, line: str) -> str:
+            """To one command."""
+
+
 AGAIN_SECONDS = 5.0
 """After which a lesson that could not be read is read again."""
 
+LABELS = {"check": "Check", "hint": "Hint"}
 SHOWN = {"green": "done", "solved": "done", "red": "failed", "open": "open"}
 """The states of a task as the page calls them, by those of `report.state`."""
 
@@ -32,14 +45,16 @@ SHOWN = {"green": "done", "solved": "done", "red": "failed", "open": "open"}
 class LessonPanel:
     """The panel of the live page (`lab.page.routes.Panel`) with the lesson of the cluster; empty where it has none."""
 
-    def __init__(self, backend: Backend, suffix: str = "") -> None:
+    def __init__(self, backend: Backend, suffix: str = "", named: Named | None = None) -> None:
         """Shows lessons of a cluster.
 
         Args:
             backend: of the cluster.
             suffix: options that say which cluster, for the shown commands.
+            named: adds such options to the commands of the texts, and to those that take not all of them.
         """
-        self._backend, self._suffix = backend, suffix
+        self._backend, self._suffix, self._named = backend, suffix, named
+        self._start = ""
         self._attempt: Attempt | None = None
         self._of: tuple[object, ...] = ()
         self._read = 0.0
@@ -54,26 +69,31 @@ class LessonPanel:
             self._attempt, self._of = None, ()
             return {}
         current = self._current(name, look)
+        self._start = self._command(f"lab learn start {current.lesson.number}")
         done = progress.all_noted(look.notes).get(name, progress.LessonProgress(name))
         if self._shown is None or self._shown[0] != done:
             self._shown = done, self._content(current, done)
         return self._shown[1]
+
+    def again(self) -> str:
+        """The command that makes the cluster of the lesson again; empty before one was shown."""
+        return self._start
 
     def _content(self, current: Attempt, done: LessonProgress) -> Mapping[str, Any]:
         tasks = current.lesson.data.tasks
         following = next((task for task in tasks if done.of(task.id).green is None), None)
         shown: dict[str, Any] = {
             "title": f"Part {current.lesson.data.part}: {current.lesson.data.title}",
-            "text": blocks(_body(current.text("intro"))),
-            "tasks": [_task(current, task, done, task is following) for task in tasks],
-            "actions": self._actions(following),
+            "text": self._blocks(_body(current.text("intro"))),
+            "tasks": [self._task(current, task, done, task is following) for task in tasks],
+            "actions": self._actions("") if following else [],
         }
         if following is None:
             shown["after"] = [
                 {
                     "id": each,
                     "says": current.lesson.text.sections[each].title,
-                    "text": blocks(_body(current.text(each))),
+                    "text": self._blocks(_body(current.text(each))),
                 }
                 for each in AFTER
             ]
@@ -94,7 +114,7 @@ class LessonPanel:
             current = opened(self._backend)
             task = current.lesson.task(values["task"]) if values.get("task") else current.next
             if task is None:
-                return "all tasks are green"
+                return _all_green(current)
             return acts[verb](current, task)
         finally:
             self._acting.release()
@@ -118,14 +138,40 @@ class LessonPanel:
                 raise
         return self._attempt
 
-    def _actions(self, task: Task | None) -> list[dict[str, str]]:
-        if task is None:
-            return []
-        labels = {"check": "Check", "hint": "Hint"}
+    def _task(self, current: Attempt, task: Task, done: LessonProgress, following: bool) -> dict[str, Any]:  # noqa: FBT001
+        of = done.of(task.id)
+        shown = SHOWN[state(of)]
+        entry: dict[str, Any] = {
+            "id": task.id,
+            "says": task.title,
+            "state": "unknown" if shown == "failed" and colour(of) == Colour.UNKNOWN else shown,
+            "next": following,
+            "text": self._blocks(_body(current.text(task.id))),
+        }
+        if of.says:
+            entry["figure"] = f"{of.says} ({of.figure})" if of.figure not in of.says else of.says
+        if of.was_green:
+            entry["wasGreen"] = of.was_green
+        if of.green is not None:
+            entry["actions"] = self._actions(task.id)
+        if following or of.was_green:
+            reason = current.reason_hint(task, of.reason)
+            steps = current.hints(task)[: of.hints]
+            entry["hints"] = [self._blocks(text) for text in filter(None, (reason, *steps))]
+        return entry
+
+    def _actions(self, task: str) -> list[dict[str, str]]:
+        """What can be done to the open task, or to that of an id."""
         return [
-            {"verb": verb, "label": label, "command": " ".join(filter(None, ("lab learn", verb, self._suffix)))}
-            for verb, label in labels.items()
+            {"verb": verb, "label": label, "command": self._command(" ".join(filter(None, ("lab learn", verb, task))))}
+            for verb, label in LABELS.items()
         ]
+
+    def _command(self, line: str) -> str:
+        return self._named.command(line) if self._named else " ".join(filter(None, (line, self._suffix)))
+
+    def _blocks(self, text: str) -> list[Block]:
+        return blocks(self._named.text(text) if self._named else text)
 
 
 def _body(text: str) -> str:
@@ -134,23 +180,9 @@ def _body(text: str) -> str:
     return rest if first.startswith("#") else text
 
 
-def _task(current: Attempt, task: Task, done: LessonProgress, following: bool) -> dict[str, Any]:  # noqa: FBT001
-    of = done.of(task.id)
-    shown = SHOWN[state(of)]
-    entry: dict[str, Any] = {
-        "id": task.id,
-        "says": task.title,
-        "state": "unknown" if shown == "failed" and of.reason == "unknown" else shown,
-        "next": following,
-        "text": blocks(_body(current.text(task.id))),
-    }
-    if of.says:
-        entry["figure"] = f"{of.says} ({of.figure})" if of.figure not in of.says else of.says
-    if following:
-        reason = current.reason_hint(task, of.reason)
-        steps = current.hints(task)[: of.hints]
-        entry["hints"] = [blocks(text) for text in filter(None, (reason, *steps))]
-    return entry
+def _all_green(current: Attempt) -> str:
+    others = ", ".join(task.title for task in current.not_green)
+    return f"all tasks were green; by the last check not any more: {others}" if others else "all tasks are green"
 
 
 def _checked(current: Attempt, task: Task) -> str:

@@ -6,19 +6,22 @@ import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import LASTING
 from lab.backends.optional import noted, notes
+from lab.evidence.outcomes import Colour
 from lab.lifecycle import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lab.backends.base import Backend
     from lab.evidence.outcomes import CheckOutcome
 
 PREFIX = f"{LASTING}lesson-"
+OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,33 @@ class TaskProgress:
         hints: steps of its hints that were shown.
         green: Unix seconds of the first green check; None before.
         solved: whether the solution was put there by the lab.
-        reason: of the last check that was not green, with what it said.
+        colour: of the last check; `open` where what it saw is gone since; empty before the first one, and in notes of
+            earlier versions.
+        reason: of the last check, with what it said.
     """
 
     tries: int = 0
     hints: int = 0
     green: int | None = None
     solved: bool = False
+    colour: str = ""
     reason: str = ""
     says: str = ""
     figure: str = ""
+
+    @property
+    def last(self) -> str:
+        """The colour of the last check: `green`, `red` or `unknown`, and `open` without one."""
+        if self.colour:
+            return self.colour
+        if self.reason:
+            return self.reason if self.reason == Colour.UNKNOWN else Colour.RED
+        return OPEN if self.green is None else Colour.GREEN
+
+    @property
+    def was_green(self) -> int | None:
+        """When it was green first, where its last check is not (Unix seconds)."""
+        return None if self.last == Colour.GREEN else self.green
 
 
 @dataclass(frozen=True)
@@ -67,9 +87,16 @@ class LessonProgress:
             task,
             tries=before.tries + 1,
             green=when,
+            colour=outcome.colour.value,
             reason=outcome.reason,
             says=outcome.says,
             figure=outcome.figure,
+        )
+
+    def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
+        """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""
+        return reduce(
+            lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure=""), tasks, self
         )
 
 

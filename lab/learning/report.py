@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from lab.evidence.outcomes import Colour
+from lab.learning.progress import OPEN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,7 +22,20 @@ if TYPE_CHECKING:
     from lab.learning.progress import LessonProgress, TaskProgress
 
 FORMATS = ("table", "json", "csv", "junit", "page")
-COLUMNS = ("cluster", "lesson", "task", "state", "tries", "hints", "solved", "green", "reason", "says")
+COLUMNS = (
+    "cluster",
+    "lesson",
+    "task",
+    "state",
+    "tries",
+    "hints",
+    "solved",
+    "green",
+    "reason",
+    "says",
+    "colour",
+    "was_green",
+)
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #999;padding:.2em .5em;text-align:left}"
@@ -28,10 +44,34 @@ STYLE = (
 
 
 def state(done: TaskProgress) -> str:
-    """`green`, `solved` (green after the lab's solution), `red`, or `open` without a check."""
-    if done.green is not None:
+    """By the last check: `green`, `solved` (green after the lab's solution), `red`, or `open` without one."""
+    if done.last == Colour.GREEN:
         return "solved" if done.solved else "green"
-    return "red" if done.tries else "open"
+    return "open" if done.last == OPEN else "red"
+
+
+def colour(done: TaskProgress) -> str:
+    """The colour of the last check; empty without one."""
+    return "" if done.last == OPEN else done.last
+
+
+def was_green(done: TaskProgress) -> str:
+    """The UTC time at which a task was green first, where its last check is not green; else empty."""
+    return _utc(done.was_green)
+
+
+def shown(done: TaskProgress) -> str:
+    """The state for a person, and when it was green first where its last check is not."""
+    return _joined(state(done), was_green(done))
+
+
+def _joined(text: str, was: str) -> str:
+    when = f"was green at {datetime.fromisoformat(was):%Y-%m-%d %H:%M} UTC" if was else ""
+    return "; ".join(filter(None, (text, when)))
+
+
+def _utc(at: int | None) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else ""
 
 
 def rows(cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
@@ -40,9 +80,9 @@ def rows(cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> list
 
 
 def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[str, Any]:
-    when = datetime.fromtimestamp(done.green, UTC).isoformat(timespec="seconds") if done.green else ""
     fields = {key: value for key, value in asdict(done).items() if key in COLUMNS}
-    return {"cluster": cluster, "lesson": lesson.name, "task": task.id, "state": state(done)} | fields | {"green": when}
+    named = {"cluster": cluster, "lesson": lesson.name, "task": task.id, "state": state(done)}
+    return named | fields | {"green": _utc(done.green), "colour": colour(done), "was_green": was_green(done)}
 
 
 def written(kind: str, cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> str:
@@ -85,16 +125,21 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
             if row["state"] == "open":
                 ET.SubElement(case, "skipped")
             summary = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
-            ET.SubElement(case, "system-out").text = summary
+            ET.SubElement(case, "system-out").text = _joined(summary, row["was_green"])
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
+
+
+def cell(row: Mapping[str, Any], name: str) -> str:
+    """A cell for a person; the state says when a task was green whose last check is not."""
+    return _joined(str(row[name]), row["was_green"] if name == "state" else "")
 
 
 def _page(table: Sequence[Mapping[str, Any]]) -> str:
     cells = ("lesson", "state", "task", "tries", "hints", "green", "says")
     head = "".join(f"<th>{name}</th>" for name in cells)
     body = "".join(
-        f'<tr class="{row["state"]}">' + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in cells) + "</tr>"
+        f'<tr class="{row["state"]}">' + "".join(f"<td>{html.escape(cell(row, name))}</td>" for name in cells) + "</tr>"
         for row in table
     )
     title = f"Lessons on {table[0]['cluster']}" if table else "Lessons"

@@ -14,14 +14,17 @@ from lab.learning import progress
 from lab.learning.admission import admit
 from lab.learning.attempt import attempt, opened
 from lab.learning.library import lessons
+from lab.learning.progress import OPEN
 from lab.lifecycle import hand
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
+from lab.progress import Once
 from lab.topology.ports import OFF
 
 if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
+    from lab.learning.lesson import Task
     from lab.learning.library import Lesson
     from lab.progress import Report
     from lab.topology import Cluster
@@ -84,8 +87,11 @@ def catch_up(number: int, backend: Backend, report: Report) -> Lesson:
     return last
 
 
-def reset_node(name: str, backend: Backend, report: Report) -> None:
+def reset_node(name: str, backend: Backend, report: Report) -> list[Task]:
     """Creates a node of the lesson again, without what was written on it and on its volumes.
+
+    Returns:
+        The tasks that are open again: their checks concern that node, and were made.
 
     Raises:
         SpecError: the lesson has no such node.
@@ -94,13 +100,14 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
     planned = {node.name: node for node in current.scene.plan.nodes}
     if name not in planned:
         raise SpecError(f"the lesson {current.lesson.name} has no node '{name}'; {nearest(name, planned)}", where=name)
-    cluster = _as_made(current)
+    cluster, report = _as_made(current), Once(report)
     progress.begin(backend, current.lesson.name, cluster.source)  # the lab may have moved since
     existing = backend.observe().node(name)
     if existing:
         if existing.state is State.RUNNING:
             backend.stop(name)
         backend.remove(name)
+    again = _open_again(current, name)
     up(cluster, backend, report)
     folders = list(planned[name].volumes.values())
     if folders:
@@ -109,6 +116,15 @@ def reset_node(name: str, backend: Backend, report: Report) -> None:
         backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
         backend.stop(name)
         up(cluster, backend, report)
+    return again
+
+
+def _open_again(current: Attempt, node: str) -> list[Task]:
+    """Opens the tasks whose checks saw a node that is removed."""
+    done = current.progress
+    again = [task for task in current.lesson.data.tasks if task.concerns(node) and done.of(task.id).last != OPEN]
+    progress.keep(current.backend, done.opened_again(task.id for task in again))
+    return again
 
 
 def _as_made(current: Attempt) -> Cluster:

@@ -8,11 +8,12 @@ from lab.backends.base import State
 from lab.backends.optional import Consoles, Logs
 from lab.errors import BackendError, LabError, NotReady
 from lab.lifecycle.ready import LAST_LINES
+from lab.recipes import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Observed
 
 BOOT_SECONDS = 20.0
 SUPERVISED = ["test", "-S", "/run/supervisor.sock"]
@@ -32,6 +33,19 @@ def boots(backend: Backend, name: str) -> bool:
         return backend.run(name, SUPERVISED, seconds=5).ok
     except (NotReady, BackendError):
         return False
+
+
+def left_services(node: Observed) -> list[str]:
+    """The services that a node lacks as it is by hand: its readiness check asks them, so that it need not get ready."""
+    try:
+        return sorted(manifest(node.role).by_hand.services) if node.fixed.by_hand else []
+    except KeyError:  # an application, or a role that is not known here
+        return []
+
+
+def says(services: Sequence[str]) -> str:
+    """What is said of a node that lacks these services."""
+    return f"a person does what {' and '.join(services)} would do"
 
 
 def last_lines(backend: Backend, name: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab import parallel
 from lab.backends.base import Existing, Observed, State
 from lab.errors import LabError
+from lab.lifecycle import hand
 from lab.lifecycle.expected import expected
 from lab.plan import exposure
 
@@ -25,7 +26,10 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node; `reason`: why it is not ready; `limits`: of its machine's resources; `by_hand`: by a person's hand."""
+    """One node; `reason`: why it is not ready; `limits`: of its machine's resources; `by_hand`: by a person's hand.
+
+    `left_services`: those that are not run there for that reason; without them it need not get ready.
+    """
 
     name: str
     role: str
@@ -36,6 +40,7 @@ class NodeStatus:
     reason: str
     limits: Limits | None = None
     by_hand: bool = False
+    left_services: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,7 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
 
     def judge(node: Observed) -> None:
         ready, reason = _judge(backend, node, known_ready)
-        judged[node.name] = NodeStatus(
-            node.name,
-            node.role,
-            node.state.value,
-            ready,
-            node.address,
-            node.image,
-            reason,
-            node.limits,
-            node.fixed.by_hand,
-        )
+        judged[node.name] = _of(node, ready, reason)
 
     def look_for_vip() -> None:
         holders.extend(vip_holders(backend, existing))
@@ -107,6 +102,21 @@ def status(backend: Backend, known_ready: Container[str] = ()) -> Status:
         nodes=nodes,
         endpoints=endpoints(existing),
         vip_holder=holders[0] if len(holders) == 1 else None,
+    )
+
+
+def _of(node: Observed, ready: bool, reason: str) -> NodeStatus:  # noqa: FBT001  as the check says
+    return NodeStatus(
+        node.name,
+        node.role,
+        node.state.value,
+        ready,
+        node.address,
+        node.image,
+        reason,
+        node.limits,
+        by_hand=node.fixed.by_hand,
+        left_services=hand.left_services(node),
     )
 
 
@@ -151,4 +161,5 @@ def _judge(backend: Backend, node: Observed, known_ready: Container[str]) -> tup
         result = backend.run(node.name, ["/usr/lib/lab/ready"], seconds=READY_SECONDS)
     except LabError as error:
         return False, error.what
-    return result.ok, "" if result.ok else result.last_line
+    services = hand.left_services(node)
+    return result.ok, "" if result.ok else hand.says(services) if services else result.last_line

@@ -83,10 +83,11 @@ class Actions:
     Attributes:
         works: running and finished ones, by number.
         suffix: options that say which cluster, for the shown commands.
+        named: adds them to the commands of a text.
     """
 
-    def __init__(self, collector: Collector, suffix: str = "") -> None:
-        self.suffix = suffix
+    def __init__(self, collector: Collector, suffix: str = "", named: Callable[[str], str] = str) -> None:
+        self.suffix, self.named = suffix, named
         self._collector, self._backend = collector, collector.backend
         self.works: dict[int, Work] = {}
         self._stops: dict[int, threading.Event] = {}
@@ -194,7 +195,9 @@ class Actions:
             self._change(number, state="done", message=message, ended=time.time(), until=None)
         except LabError as error:
             more = f" ({error.next_step})" if error.next_step else ""
-            self._change(number, state="failed", message=f"{error.what}{more}", ended=time.time(), until=None)
+            self._change(
+                number, state="failed", message=self.named(f"{error.what}{more}"), ended=time.time(), until=None
+            )
             self._collector.say("", "page", f"failed: {self.works[number].command}", str(error))
         except Exception as error:
             self._change(
@@ -246,7 +249,8 @@ class Actions:
         self._collector.engine.now()
         if seconds is None:
             self._lasting.add(injected.mark)
-            return f"{injected.proof}; 'lab heal {injected.mark}' reverts it, and so does the end of this page"
+            healing = self.named(f"'lab heal {injected.mark}'")
+            return f"{injected.proof}; {healing} reverts it, and so does the end of this page"
         until = injected.begun + seconds
         tell(injected.proof, until=until)
         self._collector.faults.tell(injected.mark, until=until)

@@ -22,7 +22,7 @@ from lab.page.picture import picture
 from lab.page.points import points
 from lab.page.state import Store
 from lab.page.watch import Engine, SlowFacts, planned
-from lab.services.streams import streams
+from lab.services.streams import served, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -172,7 +172,7 @@ class Collector:
             self.checks.want({})
             return
         clock = self.backend.clock
-        probe_streams = streams(self.plan, self.cluster.site)
+        probe_streams = served(self.plan, streams(self.plan, self.cluster.site))
         self.probing.want(at_pace(probe_streams, pace, clock.rate), pace)
         self.visiting.want(
             self._visits(probe_streams), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None
@@ -243,7 +243,8 @@ class Collector:
                 dict(self.doomed),
                 self.backend.clock,
             )
-            events += words.of_nodes(self._proofs, proofs, now)
+            by_hand = {node.name for node in look.existing.nodes if node.fixed.by_hand}
+            events += words.of_nodes(self._proofs, proofs, now, by_hand)
             self._proofs = proofs
         pools = view.pools(self.plan, self.probing.answers.latest, now, self.backend.clock)
         events += words.of_pools(self._pools, pools, now)

@@ -12,6 +12,7 @@ from lab.backends.base import State
 from lab.clock import REAL
 from lab.errors import LabError
 from lab.evidence import probes
+from lab.lifecycle import hand
 from lab.services import live
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ CHECK_AGE = 20.0
 
 
 class NodeState(StrEnum):
-    """What is proven of a node."""
+    """What is proven of a node; `by-hand`: it runs, and a person does what its services would do."""
 
     READY = "ready"
     NOT_READY = "not-ready"
+    BY_HAND = "by-hand"
     PAUSED = "paused"
     STOPPED = "stopped"
     DEAD = "dead"
@@ -125,7 +127,9 @@ def proven(  # noqa: PLR0913  the sources
         return Proof(NodeState.DEAD, "does not run" if node.state is State.STOPPED else "not started yet", engine_at)
     if killed is not None and row is not None and row.due >= killed and not probes.good(row):
         return Proof(NodeState.DEAD, "killed: no answer", row.due + row.seconds)
-    return _running(node, row, check, now, clock)
+    proof = _running(node, row, check, now, clock)
+    services = hand.left_services(node) if proof.state is NodeState.NOT_READY else []
+    return Proof(NodeState.BY_HAND, hand.says(services), proof.at) if services else proof
 
 
 def _running(node: Observed, row: Row | None, check: Proof | None, now: float, clock: Clock) -> Proof:

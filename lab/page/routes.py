@@ -54,10 +54,13 @@ class Panel(Protocol):
         """What is shown; called about once a second while there are viewers. All keys are optional.
 
         `title`; `text`, blocks as of `lab.learning.blocks`; `tasks`, each `id`, `says`, `state` (`open`, `done`,
-        `failed` or `unknown`), `next` (whether it is the open one), `text`, `figure` and `hints` (each blocks);
-        `after`, each `id`, `says` and `text`; `actions`, each `verb`, `label` and `command`. Empty: no panel. A
-        LabError is shown.
+        `failed` or `unknown`), `next` (whether it is the open one), `text`, `figure`, `hints` (each blocks), `wasGreen`
+        (Unix seconds, where it is not now) and `actions` of its own; `after`, each `id`, `says` and `text`; `actions`,
+        each `verb`, `label` and `command`. Empty: no panel. A LabError is shown.
         """
+
+    def again(self) -> str:
+        """The command that makes a cluster again which is gone; empty: `lab up`."""
 
     def act(self, verb: str, values: Mapping[str, str]) -> str:
         """Does one of the `actions`; returns what to say. Called in a thread; a LabError is shown."""
@@ -76,16 +79,18 @@ class Page:
         panel: Panel | None = None,
         folder: Path = Path("runs"),
         suffix: str = "",
+        named: Callable[[str], str] = str,
         visitors: bool = True,
     ) -> None:
         self.guard, self.panel = Guard(tokens, port), panel
         self.collector = Collector(backend, topology, visitors=visitors)
-        self.actions = Actions(self.collector, suffix)
+        self.actions = Actions(self.collector, suffix, named)
         self.runs = Runs(self.collector, self.actions, folder)
         self.ending = asyncio.Event()
         self._lesson: Mapping[str, Any] = {}
         self._lesson_at = 0.0
         self._watching: asyncio.Task[None] | None = None
+        self.collector.extra.append(self._again)
         if panel is not None:
             self.collector.extra.append(self._taught)
 
@@ -159,7 +164,8 @@ class Page:
                 return _refused("the request is no JSON", 400)
             except LabError as error:
                 status = 400 if isinstance(error, UserError) else 500
-                return JSONResponse({"error": error.what, "next": error.next_step}, status, HEADERS)
+                content = {"error": self.actions.named(error.what), "next": self.actions.named(error.next_step)}
+                return JSONResponse(content, status, HEADERS)
             return JSONResponse(content, headers=HEADERS)
 
         return self._guarded(answer, Right.CHANGE)
@@ -232,6 +238,7 @@ class Page:
         content: dict[str, Any] = {"mayChange": may, "suffix": self.actions.suffix, "spans": offers.SPANS}
         content |= {"cluster": self.collector.backend.cluster, "offers": [], "scenarios": []}
         if may:
+            await self._fresh_picture()  # by the nodes that there are
             offered = await run_in_threadpool(lambda: self.actions.offered)
             content["offers"] = [offers.shown(one) for one in offered.values()]
             content["scenarios"] = [runs.shown(one) for one in await run_in_threadpool(self.runs.scenarios)]
@@ -300,6 +307,11 @@ class Page:
         self.collector.visitors = bool(values.get("on"))
         self.collector.wake()
         return {"on": self.collector.visitors}
+
+    def _again(self) -> dict[str, str]:
+        """The command that makes the cluster again, should it be removed."""
+        command = self.panel.again() if self.panel else ""
+        return {"again": command or " ".join(filter(None, ("lab up", self.actions.suffix)))}
 
     def _taught(self) -> dict[str, Any]:
         look = self.collector.engine.look

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import assets, chaos
 from lab.chaos import Stage, find, load
+from lab.chaos.fitting import lacking
 from lab.chaos.record import Record, versions
 from lab.errors import SpecError
 from lab.evidence.checks import judged
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lab.chaos.scenario import Scenario
     from lab.page.actions import Actions, Work
     from lab.page.collector import Collector
 
@@ -39,11 +41,12 @@ FILES = ("report.html", "results.json", "events.jsonl", "history.jsonl", "reques
 
 @dataclass(frozen=True)
 class Listed:
-    """A shipped scenario."""
+    """A shipped scenario; `lacks`: why it can't run on this cluster, empty where it can."""
 
     name: str
     summary: str
     seconds: float
+    lacks: str = ""
 
 
 class Runs:
@@ -63,20 +66,32 @@ class Runs:
         collector.extra.append(self._values)
 
     def scenarios(self) -> list[Listed]:
-        """The shipped scenarios."""
+        """The shipped scenarios: first those that can run on this cluster."""
         loaded = [load(path) for path in assets.scenarios().values()]
-        return [Listed(one.name, one.summary, one.span) for one in loaded]
+        return sorted(
+            (Listed(one.name, one.summary, one.span, self._lacks(one)) for one in loaded),
+            key=lambda listed: bool(listed.lacks),
+        )
+
+    def _lacks(self, scenario: Scenario) -> str:
+        """Why it can't run here; empty where it can, or where the cluster is not known yet."""
+        collector = self._collector
+        if collector.cluster is None or collector.plan is None:
+            return ""
+        return lacking(scenario, collector.cluster, collector.plan, collector.backend.capabilities())
 
     def play(self, name: str) -> Work:
         """Begins a shipped scenario.
 
         Raises:
-            SpecError: there is none of that name, or a run is under way.
+            SpecError: there is none of that name, it can't run on this cluster, or a run is under way.
         """
         if name not in assets.scenarios():
             raise SpecError(f"there is no scenario '{name}'", next_step="'lab chaos list' lists them")
         self._refuse_second()
         scenario, collector = load(find(name)), self._collector
+        if why := self._lacks(scenario):
+            raise SpecError(f"'{name}' can't run on this cluster: {why}", next_step="choose another scenario")
         self._playing = name
 
         def act(tell: Callable[..., None], stop: threading.Event) -> str:

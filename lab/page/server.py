@@ -95,6 +95,7 @@ def serve(  # noqa: PLR0913  a page's options
     visitors: bool = True,
     folder: Path = Path("runs"),
     suffix: str = "",
+    named: Callable[[str], str] = str,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serves the page of a cluster until Ctrl-C; then reverts the faults that it injected.
@@ -109,6 +110,7 @@ def serve(  # noqa: PLR0913  a page's options
         visitors: whether the gentle load runs while there are viewers.
         folder: of the runs.
         suffix: options of the shown commands that say which cluster.
+        named: adds them to the commands of a text.
         say: hears the addresses.
 
     Raises:
@@ -119,17 +121,29 @@ def serve(  # noqa: PLR0913  a page's options
     number = opened.getsockname()[1]
     tokens = Tokens.of(backend.cluster, read_only=read_only)
     page = Page(
-        backend, topology, port=number, tokens=tokens, panel=panel, folder=folder, suffix=suffix, visitors=visitors
+        backend,
+        topology,
+        port=number,
+        tokens=tokens,
+        panel=panel,
+        folder=folder,
+        suffix=suffix,
+        named=named,
+        visitors=visitors,
     )
-    address = f"http://127.0.0.1:{number}/?token="
+    _tell(f"http://127.0.0.1:{number}/?token=", tokens, say, open_browser=open_browser)
+    with opened, contextlib.suppress(KeyboardInterrupt):
+        PageServer(page).run(sockets=[opened])
+
+
+def _tell(address: str, tokens: Tokens, say: Callable[[str], None], *, open_browser: bool) -> None:
+    """Says the addresses, and opens the one that may do most."""
     if tokens.change:
         say(f"{address}{tokens.change}")
     say(f"{address}{tokens.read}  (read-only)")
     say("Ctrl-C ends it, and reverts the faults that it injected")
     if open_browser:
         threading.Timer(0.5, webbrowser.open, [address + (tokens.change or tokens.read)]).start()
-    with opened, contextlib.suppress(KeyboardInterrupt):
-        PageServer(page).run(sockets=[opened])
 
 
 __all__ = ["Page", "PageServer", "Panel", "listening", "serve"]

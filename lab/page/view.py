@@ -171,7 +171,20 @@ def _existing(facts: PageFacts, *, answers: bool) -> dict[str, Any]:
             "rate": round(rates.get(node.name, 0)),
             "volumes": sorted(node.fixed.volumes),
         }
+        if node.fixed.by_hand:
+            nodes[f"node/{node.name}"]["services"] = _services(node.role, by_hand=True)
     return nodes
+
+
+def _services(role: str, *, by_hand: bool = False) -> list[str]:
+    """The services that nodes of a role run, or those of them that are by hand."""
+    try:
+        known = manifest(role)
+    except KeyError:
+        return []
+    if not by_hand:
+        return sorted(known.services)
+    return sorted((known.services.keys() - set(known.by_hand.services)) | known.by_hand.runs.keys())
 
 
 def _missing(facts: PageFacts) -> dict[str, Any]:
@@ -247,10 +260,7 @@ def _roles(facts: PageFacts) -> dict[str, Any]:
     """What may be done to the nodes of a role: the services that it runs, and how many nodes it has."""
     roles = {}
     for role in sorted({node.role for node in facts.look.existing.nodes}):
-        try:
-            services = sorted(manifest(role).services)
-        except KeyError:
-            services = []
+        services = _services(role)
         count = sum(node.role == role for node in facts.look.existing.nodes)
         roles[f"role/{role}"] = {"services": services, "count": count, "primary": role in live.SWITCHOVERS}
     return roles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from lab.page.judging import FaultSeen
     from lab.page.nodes import Proof
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SAID = {
     "ready": "is ready",
     "not-ready": "is not ready",
+    "by-hand": "runs, and is by hand",
     "paused": "is paused",
     "stopped": "is stopped",
     "dead": "is dead",
@@ -25,11 +26,18 @@ def event(at: float, node: str, kind: str, text: str, raw: str) -> dict[str, Any
     return {"at": round(at, 3), "node": node, "kind": kind, "text": text, "raw": raw}
 
 
-def of_nodes(before: Mapping[str, Proof], now: Mapping[str, Proof], at: float) -> Iterator[dict[str, Any]]:
-    """The nodes whose state changed, but for those that were and are unknown."""
+def of_nodes(
+    before: Mapping[str, Proof], now: Mapping[str, Proof], at: float, by_hand: Container[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """The nodes whose state changed, but for those that were and are unknown.
+
+    `by_hand`: nodes that may have no configuration yet; that they are not ready is no event when it is seen first.
+    """
     for name, proof in now.items():
         old = before.get(name)
         if old is None or old.state is proof.state or proof.state.value == "unknown":
+            continue
+        if old.state.value == "unknown" and proof.state.value in ("not-ready", "by-hand") and name in by_hand:
             continue
         verb = SAID[proof.state.value]
         text = f"{name} {verb}" + (f": {proof.reason}" if proof.reason and proof.state.value == "not-ready" else "")

@@ -110,7 +110,7 @@ def _queues(backend: Backend) -> dict[str, list[Badge]]:
 def _backups(backend: Backend) -> dict[str, list[Badge]]:
     by_node = {}
     for node in backend.observe().nodes:
-        if node.role == backup.ROLE and node.state is State.RUNNING:
+        if node.role == backup.ROLE and node.state is State.RUNNING and not node.fixed.by_hand:
             content = backend.run(node.name, ["cat", BACKUP_STATE], seconds=ASK_SECONDS)
             state: dict[str, Any] = json.loads(content.stdout) if content.ok else {}
             good, why = float(state.get("good") or 0), str(state.get("because") or "")

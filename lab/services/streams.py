@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from lab.evidence.load_run import LONGEST_SECONDS, Stream
 from lab.evidence.probes import MYSQL, RATE, REPLICAS, SITE, VIP, Probes
+from lab.recipes import manifest
 from lab.services.ledgers import database
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.backends.base import Backend
     from lab.plan import Host, Plan
 
@@ -46,9 +49,20 @@ def streams(plan: Plan, site: str, rate: float = RATE, host: Host | None = None)
     if plan.role("mysql"):
         write = "REPLACE INTO probes VALUES (1, {n})"
         probes.append(Stream(MYSQL, database(plan), rate, keep=False, post=write, value="body"))
-        probes.append(Stream(REPLICAS, database(plan, 3307), rate, keep=False, post="SELECT @@hostname", value="body"))
+        if plan.vip:  # a port of the TCP balancers alone: no mysql node listens there
+            read = "SELECT @@hostname"
+            probes.append(Stream(REPLICAS, database(plan, 3307), rate, keep=False, post=read, value="body"))
         probes += [_node(node.name, f"{node.address}:9104/role", rate) for node in plan.role("mysql")]
     return probes
+
+
+def served(plan: Plan, probes: Sequence[Stream]) -> list[Stream]:
+    """Those of the probes whose address can answer: on nodes by hand, what the lab runs elsewhere is not run."""
+    lacking = {node.name for node in plan.nodes if node.by_hand and manifest(node.role).by_hand.services}
+    unserved = set(lacking)
+    if lacking >= {node.name for node in plan.role("mysql")}:
+        unserved |= {MYSQL, REPLICAS}
+    return [stream for stream in probes if stream.name not in unserved]
 
 
 def page(host: Host) -> str:

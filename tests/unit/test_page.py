@@ -324,6 +324,9 @@ def test_a_panel_is_shown_and_its_actions_are_done(engine: Engine, full: Cluster
             assert look.existing.nodes
             return {"title": "Build a balancer", "tasks": [{"id": "a", "says": "two nodes", "state": "open"}]}
 
+        def again(self) -> str:
+            return "lab learn start 3"
+
         def act(self, verb: str, values: Mapping[str, str]) -> str:
             if verb != "check":
                 raise SpecError("no such action")

@@ -33,7 +33,7 @@ const values = (offer) => {
 const choices = (offer, setting) => {
   const node = state.values[`node/${chosen}`], role = state.values[`role/${node.role}`] || { services: [], count: 1 };
   const others = under("node").map(([name]) => name).filter((name) => name !== chosen);
-  const own = { services: role.services, volumes: node.volumes, nodes: others, roles: [role.count + 1, role.count - 1].filter((count) => count > 0).map(String) };
+  const own = { services: node.services || role.services, volumes: node.volumes, nodes: others, roles: [role.count + 1, role.count - 1].filter((count) => count > 0).map(String) };
   return [...setting.choices, ...(own[setting.source] || [])];
 };
 
@@ -67,6 +67,8 @@ const refusal = (offer, node) => {
   if (offer.name === "start") return down ? "" : "it runs";
   if (offer.on === "role") return node.role === "client" ? "there is one client" : "";
   if (down) return `it is ${word(node.state)}`;
+  const none = offer.settings.find((setting) => !choices(offer, setting).length);
+  if (none) return `it has no ${none.label}`;
   if (offer.on === "primary" && state.values.primary === chosen) return "it is the primary";
   return "";
 };
@@ -82,7 +84,9 @@ const shortcuts = () => Object.entries(PICKS).map(([id, [, who]]) =>
   h("button", { type: "button", "data-pick": id, onclick: () => { if (who()) choose(who()); } }));
 
 const scenarios = () => {
-  const list = h("select", { id: "scenario", "aria-label": "Scenario" }, ...told.scenarios.map((one) => h("option", { value: one.name, title: one.summary }, `${one.name} (${one.seconds} s)`)));
+  const list = h("select", { id: "scenario", "aria-label": "Scenario" },
+    told.scenarios.every((one) => one.lacks) && h("option", { value: "" }, "none for this cluster"), ...told.scenarios.map((one) => h("option",
+    { value: one.name, title: one.lacks || one.summary, disabled: Boolean(one.lacks) }, `${one.name} (${one.lacks || `${one.seconds} s`})`)));
   return h("span", { class: "offer" }, h("button", { type: "button", id: "play",
     onclick: () => post("/scenario", { name: list.value }).then((done) => show(done.command)).catch(fail),
     onfocus: () => show(`lab chaos run ${list.value} ${told.suffix}`) }), list);
@@ -97,7 +101,12 @@ const update = () => {
     write(made, `${label}: ${who() || ""}`);
   });
   const play = $("play"), playing = state.values.recording?.playing;
-  if (play) { play.disabled = Boolean(playing); write(play, playing ? "Scenario runs" : "Run scenario"); }
+  if (play) {
+    const none = told.scenarios.every((one) => one.lacks);
+    play.disabled = Boolean(playing) || none;
+    play.title = none ? "no scenario can run on this cluster" : "";
+    write(play, playing ? "Scenario runs" : "Run scenario");
+  }
   if (!node) return;
   if ($("chosenText")) write($("chosenText"), ` is ${word(node.state)}${node.reason ? `: ${node.reason}` : ""} `);
   told.offers.forEach((offer) => {
@@ -120,7 +129,7 @@ export const draw = () => {
   const node = state.values[`node/${chosen}`];
   if (chosen && !node) chosen = "";
   const role = node && state.values[`role/${node.role}`];
-  const signature = JSON.stringify([chosen, node?.volumes, role, told.mayChange, told.offers.length, under("node").map(([name]) => name)]);
+  const signature = JSON.stringify([chosen, node?.volumes, node?.services, role, told.mayChange, told.offers.length, under("node").map(([name]) => name)]);
   if (signature !== drawn) build(node, role);
   drawn = signature;
   update();

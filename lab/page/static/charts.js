@@ -82,13 +82,21 @@ const drawRates = (end) => {
   $("rates").replaceChildren(frame(`who served; ${failed} failed`, height, [...grid, ...bars], end, [...names.slice(0, 4).map((name, index) => [name, `c${index % 8}`, "bar"])]));
 };
 
+// The name of a lane: a long one is narrowed, and one that would not be legible so is cut, with a sign of it.
+const WHOLE = 9, NARROWED = 14;
+const label = (name, y) => {
+  const shown = name.length > NARROWED ? `${name.slice(0, NARROWED - 1)}…` : name;
+  const narrow = shown.length > WHOLE ? { textLength: LEFT - 6, lengthAdjust: "spacingAndGlyphs" } : {};
+  return s("text", { class: "tick", x: LEFT - 4, y, "text-anchor": "end", ...narrow }, shown, s("title", {}, name));
+};
+
 const drawLanes = (end) => {
   const names = state.values.streams || [], row = names.length > 16 ? 9.5 : 12, height = Math.max(1, names.length) * row;
   const width = (WIDTH - LEFT - RIGHT) / SECONDS + 0.3, inner = [];
   const seconds = state.points.filter((point) => x(point.at, end) >= LEFT);
   names.forEach((name, index) => {
     const y = TOP + index * row;
-    inner.push(s("text", { class: "tick", x: LEFT - 4, y: y + row - 3, "text-anchor": "end" }, name.length > 9 ? name.replace("-lb", "").slice(0, 9) : name));
+    inner.push(label(name, y + row - 3));
     let begun = null;
     const close = (to) => { if (begun !== null) inner.push(s("rect", { class: "lane-ok", x: begun, y: y + row * 0.35, width: Math.max(1, to - begun), height: row * 0.3 })); begun = null; };
     seconds.forEach((point) => {

@@ -96,18 +96,60 @@ const section = (id, open, summary, ...content) => {
   return h("details", { open: unfolded.get(own) ?? open, ontoggle: (event) => unfolded.set(own, event.target.open) }, h("summary", {}, summary), ...content);
 };
 
-const drawTask = (task) => h("li", { class: `${task.state}${task.next ? " next" : ""}`, "data-task": task.id },
-  section(task.id, Boolean(task.next), [h("span", { class: "mark-word" }, `${SIGNS[task.state] || "○"} `), h("strong", {}, task.says), h("span", { class: "of" }, ` ${STATES[task.state] || ""}`)],
-    ...(task.text || []).map(block)),
-  task.figure && h("p", { class: "said" }, task.figure),
-  (task.hints || []).length > 0 && h("ul", { class: "hints", "aria-label": "Hints" }, ...task.hints.map((hint) => h("li", {}, ...hint.map(block)))));
+const moment = (at) => (now() - at < 43200 ? clock(at) : `${new Date(at * 1000).toLocaleDateString()} ${clock(at)}`);
 
-const act = (one, event) => {
-  const button = event.target;
-  button.disabled = true;
+const drawTask = (task, mayChange) => {
+  const folded = task.state === "done" && !task.next; // the answer of a green task is not what is looked for
+  const answer = [
+    task.figure && h("p", { class: "said" }, task.figure),
+    (task.hints || []).length > 0 && h("ul", { class: "hints", "aria-label": "Hints" }, ...task.hints.map((hint) => h("li", {}, ...hint.map(block))))];
+  const own = mayChange && !task.next ? task.actions || [] : [];
+  const was = task.wasGreen ? `; was green at ${moment(task.wasGreen)}` : "";
+  return h("li", { class: `${task.state}${task.next ? " next" : ""}`, "data-task": task.id },
+    section(task.id, Boolean(task.next), [h("span", { class: "mark-word" }, `${SIGNS[task.state] || "○"} `), h("strong", {}, task.says), h("span", { class: "of" }, ` ${STATES[task.state] || ""}${was}`)],
+      ...(task.text || []).map(block),
+      own.length > 0 && h("div", { class: "row" }, ...own.map((one) => button(one, task.id))),
+      ...(folded ? answer : [])),
+    !folded && h("div", { class: "answer" }, ...answer));
+};
+
+// The newest answer is scrolled into view: at once where it is the same as before, else when it is drawn.
+const REVEALED = 5000; // milliseconds
+let awaited = null;
+const bring = (element, block) => {
+  const panel = $("lesson"), box = element.getBoundingClientRect(), view = panel.getBoundingClientRect();
+  if (getComputedStyle(panel).overflowY !== "auto") { element.scrollIntoView({ block }); return; }
+  // The panel alone: the picture beside it stays where it is.
+  const top = view.top + $("lessonBar").offsetHeight + 6;
+  if (block === "start" || box.top < top) panel.scrollTop += box.top - top;
+  else panel.scrollTop += Math.max(0, Math.min(box.bottom - view.bottom + 10, box.top - top));
+};
+const reveal = () => {
+  if (!awaited || performance.now() > awaited.until) return;
+  const item = document.querySelector(`[data-task="${awaited.task}"]`);
+  if (!item) return;
+  const hint = awaited.verb === "hint" && item.querySelector(".answer .hints > li:last-child");
+  if (item.matches(".done")) bring(item, "start");
+  else bring(hint || item.querySelector(".answer") || item, "nearest");
+};
+
+const act = (one, event, id) => {
+  const pressed = event.target, task = id || (state.values.lesson?.tasks || []).find((each) => each.next)?.id;
+  pressed.disabled = true;
   write($("lessonSaid"), `… ${one.command}`);
-  post("/lesson", { verb: one.verb }).then((told) => write($("lessonSaid"), told.said), (error) => write($("lessonSaid"), error.message))
-    .finally(() => { button.disabled = false; });
+  post("/lesson", { verb: one.verb, values: id ? { task: id } : {} }).then((told) => {
+    write($("lessonSaid"), told.said);
+    awaited = { task, verb: one.verb, until: performance.now() + REVEALED };
+    reveal();
+  }, (error) => write($("lessonSaid"), error.message)).finally(() => { pressed.disabled = false; });
+};
+
+const button = (one, id = "") => h("span", { class: "offer" },
+  h("button", { type: "button", "data-verb": one.verb, "data-of": id, onclick: (event) => act(one, event, id) }, one.label), h("code", {}, one.command));
+
+const counted = (tasks) => {
+  const green = tasks.filter((task) => task.state === "done").length, were = tasks.filter((task) => task.wasGreen).length;
+  return tasks.length ? `${green} of ${tasks.length} green${were ? `, ${were} not any more` : ""}` : "";
 };
 
 export const drawLesson = (mayChange) => {
@@ -116,17 +158,17 @@ export const drawLesson = (mayChange) => {
   document.querySelector("main").classList.toggle("taught", Boolean(lesson));
   once("lesson", JSON.stringify(lesson) + mayChange, () => {
     if (!lesson) return;
-    const tasks = lesson.tasks || [], before = document.activeElement?.dataset.verb;
+    const tasks = lesson.tasks || [], before = document.activeElement?.dataset;
     write($("lessonTitle"), lesson.title || "Lesson");
-    write($("lessonCount"), tasks.length ? `${tasks.filter((task) => task.state === "done").length} of ${tasks.length} green` : "");
+    write($("lessonCount"), counted(tasks));
     const intro = (lesson.text || []).map(block), untouched = tasks.every((task) => task.state === "open");
     $("lessonBody").replaceChildren(
       ...(tasks.length && intro.length ? [section("intro", untouched, "What this is about", ...intro)] : intro),
-      h("ol", { class: "tasks" }, ...tasks.map(drawTask)),
+      h("ol", { class: "tasks" }, ...tasks.map((task) => drawTask(task, mayChange))),
       ...(lesson.after || []).map((one) => section(one.id, true, h("strong", {}, one.says), ...(one.text || []).map(block))));
     const actions = mayChange ? lesson.actions || [] : [];
-    $("lessonActions").replaceChildren(...actions.map((one) => h("span", { class: "offer" },
-      h("button", { type: "button", "data-verb": one.verb, onclick: (event) => act(one, event) }, one.label), h("code", {}, one.command))));
-    if (before) document.querySelector(`[data-verb="${before}"]`)?.focus();
+    $("lessonActions").replaceChildren(...actions.map((one) => button(one)));
+    if (before?.verb) document.querySelector(`[data-verb="${before.verb}"][data-of="${before.of}"]`)?.focus({ preventScroll: true });
+    reveal();
   });
 };

@@ -33,7 +33,7 @@ const header = () => {
   document.body.classList.toggle("stale", isStale);
   document.body.classList.toggle("waiting", waiting && Boolean(why));
   waiting = waiting && Boolean(why);
-  const banner = gone ? `the cluster '${cluster.name}' does not exist any more; 'lab up' creates it again` : why;
+  const banner = gone ? `the cluster '${cluster.name}' does not exist any more; '${state.values.again || "lab up"}' creates it again` : why;
   $("stale").hidden = !banner || waiting;
   write($("stale"), waiting ? "" : banner);
   const verdict = $("verdict"), kind = gone ? "dead" : isStale ? "stale" : cluster?.ready ? "ready" : "not-ready";
@@ -77,6 +77,7 @@ const soon = () => {
 onChange((kind, told) => {
   if (kind === "snapshot") { drawEvents(); drawCharts(); load().catch(() => {}); }
   if (kind === "delta" && told.events) addEvents(told.events);
+  if (kind === "delta" && told.set?.picture) load().catch(() => {}); // other nodes: other scenarios can run
   soon();
 });
 // Ages, the stale sign and the charts go on without news.

@@ -5,10 +5,10 @@ import { now, state, under } from "./store.js";
 
 const GLYPHS = {
   ready: "M-4 0L-1 3.5L4.5 -3.5", "not-ready": "M0 -4.5V1M0 4V4.5", paused: "M-2.5 -4V4M2.5 -4V4",
-  stopped: "M-3 -3H3V3H-3Z", dead: "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5",
+  "by-hand": "M-4 4L-3 1L2 -4L4 -2L-1 3Z", stopped: "M-3 -3H3V3H-3Z", dead: "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5",
   unknown: "M-2.5 -2Q-2.5 -5 0 -5Q3 -5 3 -2.3Q3 -.5 0 1.3M0 4V4.5",
 };
-const WORDS = { ready: "ready", "not-ready": "not ready", paused: "paused", stopped: "stopped", dead: "dead", unknown: "unknown" };
+const WORDS = { ready: "ready", "not-ready": "not ready", "by-hand": "by hand", paused: "paused", stopped: "stopped", dead: "dead", unknown: "unknown" };
 const SIGNS = { kill: "kill", stop: "stop", pause: "pause", cut: "cut off", slow: "slow", fill: "full", freeze: "frozen" };
 let version = Number($("pictureBox").dataset.version); // that of the picture in the page; 0: none
 let loading = false;
@@ -71,6 +71,32 @@ const fit = () => {
   const { width } = picture.viewBox.baseVal;
   picture.style.maxWidth = `${Math.round(width * LARGEST)}px`;
   picture.style.minWidth = `${Math.round(Math.min(width * SMALLEST, LEGIBLE))}px`;
+};
+
+// What lies beside the part of a wide picture that is in view: named, so that nobody takes the part for the whole.
+const SIDES = [["moreLeft", (node, view) => node.left < view.left - 6, (text) => `◂ ${text}`],
+  ["moreRight", (node, view) => node.right > view.right + 6, (text) => `${text} ▸`]];
+const beside = () => {
+  const box = $("pictureBox"), wide = box.scrollWidth > box.clientWidth + 1, view = box.getBoundingClientRect();
+  const nodes = wide ? [...document.querySelectorAll(".node")].map((node) => [node.dataset.node, node.querySelector(".box").getBoundingClientRect()]) : [];
+  SIDES.forEach(([id, out, said]) => {
+    const names = nodes.filter(([, node]) => out(node, view)).sort(([, one], [, other]) => one.left - other.left).map(([name]) => name);
+    $(id).hidden = !names.length;
+    write($(id), said(names.length > 3 ? `${names.slice(0, 3).join(", ")}, ${names.length - 3} more` : names.join(", ")));
+  });
+};
+const turn = (way) => { const box = $("pictureBox"); box.scrollBy(way * box.clientWidth * 0.7, 0); };
+$("moreLeft").addEventListener("click", () => turn(-1));
+$("moreRight").addEventListener("click", () => turn(1));
+$("pictureBox").addEventListener("scroll", beside, { passive: true });
+
+// The nodes that a person works on are in view at first.
+let sought = false;
+const seek = () => {
+  const own = (state.values.cluster?.byHand || []).map((name) => $(`node-${name}`)).find(Boolean), box = $("pictureBox");
+  if (sought || !own) return;
+  sought = true;
+  box.scrollLeft += centre(own)[0] - centre(box)[0];
 };
 
 const wire = () => {
@@ -153,6 +179,8 @@ export const draw = (isStale = document.body.classList.contains("stale")) => {
   });
   drawEdges();
   drawVip();
+  seek();
+  beside();
 };
 
 const drawEdges = () => {
