@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     import typer
 
-COMMAND = re.compile(r"(?m)(?<=`)lab [^`\n]+(?=`)|(?<=')(?<!by ')lab [^'\n]+(?=')|(?<=^    )lab [^\n]+$")
-"""A command of a text: in backticks, in quotes, or a line of code; not one that something was done by."""
+COMMAND = re.compile(
+    r"(?m)(?<=`)lab [^`\n]+(?=`)|(?<=')(?<!by ')(?<!busy with ')lab [^'\n]+(?=')|(?<=^    )lab [^\n]+$"
+)
+"""A command of a text: in backticks, in quotes, or a line of code; not one that was run, or runs."""
 
 REST = re.compile(r" -- | \| | > | >> | && |; ")
 """What is no longer an argument of `lab` itself."""

@@ -52,6 +52,11 @@ def test_a_verb_without_a_file_is_given_the_name() -> None:
     assert naming.command("lab learn start 5") == "lab learn start 5 -n five"
 
 
+@pytest.mark.parametrize("text", ["made by 'lab up', not by a lesson", "is busy with 'lab chaos run own' (process 7)"])
+def test_what_ran_or_runs_is_left_as_it_is(text: str) -> None:
+    assert Naming(command.verbs(), OWN).text(text) == text
+
+
 def test_only_commands_of_a_text_are_changed() -> None:
     naming = Naming(command.verbs(), OWN)
     text = "the lab renders; 'lab heal' ends it, `lab open` opens it\n\n    lab status\n\n'export LAB_NAME=learn' too"
