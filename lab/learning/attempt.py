@@ -146,6 +146,10 @@ class Attempt:
         progress.keep(self.backend, done.changed(task.id, hints=shown))
         return self.hints(task)[:shown]
 
+    def all_hinted(self, task: Task) -> bool:
+        """Whether all steps of a task's hints were shown already."""
+        return self.progress.of(task.id).hints >= HINT_STEPS
+
     def hints(self, task: Task) -> list[str]:
         """All steps of a task's hints."""
         return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps]
@@ -209,7 +213,10 @@ class Attempt:
             )
         files = [self._compared(step.node, path) for step in task.solution for path in step.files]
         if not files:
-            raise SpecError(f"the task '{task.id}' has no file to compare: it was done by commands")
+            raise SpecError(
+                f"the lab renders no file of the task '{task.id}', so there is none to compare with: its solution is "
+                "a script"
+            )
         return files
 
     def _compared(self, node: str, path: str) -> Compared:
