@@ -335,7 +335,7 @@ def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
     _console().print(Text.assemble(heading, (outcome.colour.value, style)))
     _print(outcome.says)
     for name in ("figure", "formula"):
-        if text := getattr(outcome, name):
+        if (text := getattr(outcome, name)) and text not in outcome.says:
             _print(f"{name}: {text}")
     if not outcome.green:
         reason = attempt.reason_hint(task, outcome.reason)

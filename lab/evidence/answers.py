@@ -40,7 +40,7 @@ class AnswerInput(CheckInput):
         reason: the word for a failure that none of `causes` explains.
         causes: the first one whose `prints` is found gives the reason and the sentence of a red answer.
         good: what a green answer means; `{figure}` and the named groups of `prints` are filled in.
-        wants: what the figure is compared with, in words.
+        wants: what the lesson asks for, in words; a red answer without a cause ends with it.
     """
 
     prints: str = Field("", description="a regular expression that its output contains")
@@ -54,19 +54,24 @@ class AnswerInput(CheckInput):
     def refused(self, default: str, output: str, figure: str, reason: str = "") -> CheckOutcome:
         """The red answer to a text: of its cause, else of `reason`, else of the check's own reason."""
         for cause in self.causes:
-            if found := re.search(cause.prints, output, re.MULTILINE):
-                return red(cause.reason, told(cause.says, figure, found.groupdict()), figure, self.wants)
-        says = self.says if self.says and not reason else default
-        return red(reason or self.reason, told(says, figure), figure, self.wants)
+            if match := re.search(cause.prints, output, re.MULTILINE):
+                shown = figure if "{figure}" in cause.says else ""
+                return red(cause.reason, sentence(cause.says, figure, match.groupdict()), shown)
+        says = sentence(self.says, figure) if self.says and not reason else default
+        ending = f"; the lesson asks for {self.wants}" if self.wants and not reason else ""
+        return red(reason or self.reason, says + ending, figure)
 
     def passed(self, default: str, output: str, figure: str) -> CheckOutcome:
         """The green answer to a text."""
-        found = re.search(self.prints, output, re.MULTILINE) if self.prints else None
-        return green(told(self.good or default, figure, found.groupdict() if found else {}), figure, self.wants)
+        if not self.good:
+            return green(default, figure)
+        match = re.search(self.prints, output, re.MULTILINE) if self.prints else None
+        shown = figure if "{figure}" in self.good else ""
+        return green(sentence(self.good, figure, match.groupdict() if match else {}), shown)
 
 
-def told(sentence: str, figure: str, groups: Mapping[str, str | None] | None = None) -> str:
+def sentence(template: str, figure: str, groups: Mapping[str, str | None] | None = None) -> str:
     """A sentence with the figure and the named groups filled in."""
     for name, value in {"figure": figure, **(groups or {})}.items():
-        sentence = sentence.replace(f"{{{name}}}", (value or "").strip())
-    return sentence
+        template = template.replace(f"{{{name}}}", (value or "").strip())
+    return template

@@ -72,15 +72,15 @@ def page(scene: Scene, check: PageCheck) -> CheckOutcome:
         return red("content", f"{check.url} answers, and its text is another one", body.strip()[:60])
     if check.lacks and (bad := re.search(check.lacks, body, re.MULTILINE)):
         return red("content", f"{check.url} shows '{bad[0]}'", body.strip()[:60])
-    return green(f"{check.url} answers {_seen(check, status, headers, body)}", status)
+    return green(f"{check.url} answers {_details(check, status, headers, body)}", status)
 
 
-def _seen(check: PageCheck, status: str, headers: Mapping[str, str], body: str) -> str:
+def _details(check: PageCheck, status: str, headers: Mapping[str, str], body: str) -> str:
     """What a good answer has of what was asked for, in words."""
-    seen = [f"{name}: {headers.get(name.lower(), '')}" for name in check.headers]
-    if check.has and (found := re.search(check.has, body, re.MULTILINE)):
-        seen.append(f"`{found[0].strip()[:40]}`")
-    return f"{status}, with {' and '.join(seen)}" if seen else status
+    details = [f"{name}: {headers.get(name.lower(), '')}" for name in check.headers]
+    if check.has and (match := re.search(check.has, body, re.MULTILINE)):
+        details.append(f"`{match[0].strip()[:40]}`")
+    return f"{status}, with {' and '.join(details)}" if details else status
 
 
 def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) -> list[str]:

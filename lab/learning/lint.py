@@ -110,10 +110,10 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
 
 def _own_reasons(check: Question) -> list[str]:
     """The words that a check of an answer gives for its own causes."""
-    told = check.parameters
-    if not isinstance(told, AnswerInput):
+    parameters = check.parameters
+    if not isinstance(parameters, AnswerInput):
         return []
-    return list(dict.fromkeys([told.reason, *(cause.reason for cause in told.causes)]))
+    return list(dict.fromkeys([parameters.reason, *(cause.reason for cause in parameters.causes)]))
 
 
 def _sentences(task: Task) -> Iterator[str]:

@@ -118,12 +118,12 @@ CAUSES = [
     [
         ("command", (0, "426 rows\n"), "other-count", "426 rows instead of 213"),
         ("command", (1, "table doesn't exist\n"), "no-table", "the table is gone"),
-        ("command", (0, "first\nlast\n"), "other", "it is last"),
+        ("command", (0, "first\nlast\n"), "other", "it is last; the lesson asks for 213 rows"),
         ("command", (0, "213 rows, sum 22791\n"), "", "a new server read 213 rows, sum 22791"),
         ("row", (0, "426 rows\n"), "other-count", "426 rows instead of 213"),
         ("row", (1, "Table 'x' doesn't exist"), "no-table", "the table is gone"),
         ("row", (1, "Access denied"), "refused", "the database of web1 refuses: Access denied"),
-        ("row", (0, "a\tb\n"), "other", "it is a b"),
+        ("row", (0, "a\tb\n"), "other", "it is a b; the lesson asks for 213 rows"),
         ("row", (0, "213 rows, sum 22791\n"), "", "a new server read 213 rows, sum 22791"),
     ],
 )
@@ -139,7 +139,7 @@ def test_an_answer_has_the_sentence_of_its_cause(kind: str, answer: tuple[int, s
         **({"run": "count"} if kind == "command" else {"statement": "SELECT 1"}),
     }
     outcome = _ask(kind, told, sh=answer, mariadb=answer)
-    assert (outcome.reason, outcome.says, outcome.formula) == (reason, says, "213 rows")
+    assert (outcome.reason, outcome.says, outcome.formula) == (reason, says, "")
 
 
 def test_no_answer_shows_a_regular_expression() -> None:
