@@ -194,8 +194,11 @@ def hint(backend: Backend, task: TaskName = None) -> None:
     one = _open_task(attempt, task)
     if reason := attempt.reason_hint(one, attempt.progress.of(one.id).reason):
         _print(f"by the last check: {reason}")
+    all_shown = attempt.all_hinted(one)
     for number, text in enumerate(attempt.hint(one), 1):
         _print(f"{number}. {text}")
+    if all_shown:
+        _print("there are no more hints; 'lab learn solve' does it for you")
 
 
 def solve(backend: Backend, task: TaskName = None) -> None:
@@ -329,7 +332,7 @@ def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
     _console().print(Text.assemble(heading, (outcome.colour.value, style)))
     _print(outcome.says)
     for name in ("figure", "formula"):
-        if text := getattr(outcome, name):
+        if (text := getattr(outcome, name)) and text not in outcome.says:
             _print(f"{name}: {text}")
     if not outcome.green:
         reason = attempt.reason_hint(task, outcome.reason)

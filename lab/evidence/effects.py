@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def file(scene: Scene, check: FileCheck) -> CheckOutcome:
         return red("content", f"{check.path} does not say what it should")
     if check.lacks and (found_text := re.search(check.lacks, text, re.MULTILINE)):
         return red("content", f"{check.path} still says '{found_text[0].strip()}'")
-    return green(f"{check.path} is as it should be", f"{owner}:{group} {mode}")
+    return green(f"{check.path} belongs to {owner}:{group} and has the mode {mode}", f"{owner}:{group} {mode}")
 
 
 class ServiceCheck(CheckInput):
@@ -92,14 +93,11 @@ def port(scene: Scene, check: PortCheck) -> CheckOutcome:
     return green(f"port {check.port} of {check.node} is open", answer.stdout.split()[3])
 
 
-class CommandCheck(CheckInput):
+class CommandCheck(AnswerInput):
     """A command in a node, its exit code and what it prints."""
 
     node: str
     run: str
-    prints: str = Field("", description="a regular expression that its output contains")
-    lacks: str = Field("", description="one that its output does not contain")
-    says: str = Field("", description="what a failure means, as a sentence")
     reason: str = Field("failed", description="the word for a failure, for hints")
     seconds: float = 20
 
@@ -109,11 +107,11 @@ def command(scene: Scene, check: CommandCheck) -> CheckOutcome:
     """Runs a command."""
     done = scene.run(check.node, ["sh", "-c", check.run], check.seconds)
     output = done.stdout + done.stderr
-    figure = done.last_line[:80]
+    figure = (done.stdout.strip().splitlines() or [done.last_line])[-1][:FIGURE_LENGTH]
     if check.prints and not re.search(check.prints, output, re.MULTILINE):
-        return red(check.reason, check.says or f"the command on {check.node} does not print '{check.prints}'", figure)
+        return check.refused(f"the command on {check.node} prints something else", output, figure)
     if check.lacks and (match := re.search(check.lacks, output, re.MULTILINE)):
-        return red(check.reason, check.says or f"the command on {check.node} prints '{match[0]}'", figure)
+        return check.refused(f"the command on {check.node} prints '{match[0]}'", output, figure)
     if not done.ok and not check.prints:
-        return red(check.reason, check.says or f"the command on {check.node} fails: {done.last_line}", figure)
-    return green(f"the command on {check.node} answers as it should", figure)
+        return check.refused(f"the command on {check.node} fails: {done.last_line}", output, figure)
+    return check.passed(f"the command on {check.node} answers as it should", output, figure)

@@ -16,7 +16,7 @@ from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.written import WrittenValue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lab.evidence.load_run import Row
     from lab.evidence.outcomes import CheckOutcome, Scene
@@ -72,7 +72,15 @@ def page(scene: Scene, check: PageCheck) -> CheckOutcome:
         return red("content", f"{check.url} answers, and its text is another one", body.strip()[:60])
     if check.lacks and (bad := re.search(check.lacks, body, re.MULTILINE)):
         return red("content", f"{check.url} shows '{bad[0]}'", body.strip()[:60])
-    return green(f"{check.url} answers as it should", status)
+    return green(f"{check.url} answers {_details(check, status, headers, body)}", status)
+
+
+def _details(check: PageCheck, status: str, headers: Mapping[str, str], body: str) -> str:
+    """What a good answer has of what was asked for, in words."""
+    details = [f"{name}: {headers.get(name.lower(), '')}" for name in check.headers]
+    if check.has and (match := re.search(check.has, body, re.MULTILINE)):
+        details.append(f"`{match[0].strip()[:40]}`")
+    return f"{status}, with {' and '.join(details)}" if details else status
 
 
 def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) -> list[str]:

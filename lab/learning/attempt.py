@@ -152,6 +152,10 @@ class Attempt:
         progress.keep(self.backend, done.changed(task.id, hints=shown))
         return self.hints(task)[:shown]
 
+    def all_hinted(self, task: Task) -> bool:
+        """Whether all steps of a task's hints were shown already."""
+        return self.progress.of(task.id).hints >= HINT_STEPS
+
     def hints(self, task: Task) -> list[str]:
         """All steps of a task's hints."""
         return [str(filled(text, self.known, f"hints of {task.id}")) for text in task.hints.steps]

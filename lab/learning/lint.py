@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.evidence.answers import AnswerInput
 from lab.evidence.outcomes import question
 from lab.faults import fault
 from lab.learning.attempt import attempt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
+    from lab.evidence.outcomes import Question
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -84,13 +86,16 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
     if not any(answer.task == task.id for answer in subject.lesson.wrong):
         yield f"the task {task.id} has no wrong answer"
     reasons = {"unknown"}
+    yield from _sentences(task)
     for kind, parameters in task.checks:
         try:
             check = question(kind, filled(parameters, subject.known), f"task {task.id}")
         except SpecError as error:
             yield error.what
             continue
-        reasons |= {*check.kind.reasons, str(getattr(check.parameters, "reason", "unknown"))}
+        own = _own_reasons(check)
+        reasons |= {*check.kind.reasons, *own}
+        yield from (f"{task.id} has no hint for '{name}'" for name in own if name not in task.hints.reasons)
         for name in check.parameters.nodes:
             if name not in _nodes(subject):
                 yield f"a check of {task.id} asks {name}, which the lesson has not"
@@ -101,6 +106,23 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
+
+
+def _own_reasons(check: Question) -> list[str]:
+    """The words that a check of an answer gives for its own causes."""
+    parameters = check.parameters
+    if not isinstance(parameters, AnswerInput):
+        return []
+    return list(dict.fromkeys([parameters.reason, *(cause.reason for cause in parameters.causes)]))
+
+
+def _sentences(task: Task) -> Iterator[str]:
+    """Answers that would say nothing: red ones without a sentence, and the one that is green at last."""
+    answers = [parameters if kind in ("command", "row") else None for kind, parameters in task.checks]
+    if any(one is not None and not one.get("says") for one in answers):
+        yield f"a check of {task.id} has no 'says' for a red answer"
+    if answers[-1] is not None and not answers[-1].get("good"):
+        yield f"the last check of {task.id} has no 'good' for a green answer"
 
 
 def _sleeps(lesson: Lesson) -> Iterator[str]:

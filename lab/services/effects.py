@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lab.errors import NotReady
+from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
 from lab.evidence.ledger import Ledger, Verdict
 from lab.evidence.load_run import CLIENT
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
@@ -27,12 +28,13 @@ SEND = (
 WRITES_SECONDS = 60.0
 
 
-class RowCheck(CheckInput):
+class RowCheck(AnswerInput):
     """What a statement says that is run on a mysql node, by the node's own root."""
 
     node: str
     statement: str
     prints: str = Field(description="a regular expression that the answer contains; columns are divided by tabs")
+    reason: str = Field("other-row", description="the word for another answer, for hints")
 
 
 @kind("row", RowCheck, ("no-database", "refused", "other-row"))
@@ -40,14 +42,14 @@ def row(scene: Scene, check: RowCheck) -> CheckOutcome:
     """Asks the database of a node."""
     argv = ["mariadb", "--skip-column-names", "--batch", "--execute", check.statement]
     done = scene.run(check.node, argv, STATEMENT_SECONDS)
-    figure = done.stdout.strip()[:80]
+    figure = done.stdout.strip().replace("\t", " ")[:FIGURE_LENGTH]
     if "Can't connect" in done.stderr:
         return red("no-database", f"no database answers on {check.node}: {done.last_line}")
     if not done.ok:
-        return red("refused", f"the database of {check.node} refuses: {done.last_line}")
+        return check.refused(f"the database of {check.node} refuses: {done.last_line}", done.stderr, figure, "refused")
     if not re.search(check.prints, done.stdout, re.MULTILINE):
-        return red("other-row", f"{check.node} answers something else", figure or "no row", check.prints)
-    return green(f"{check.node} has the row", figure)
+        return check.refused(f"{check.node} answers something else", done.stdout, figure or "no row")
+    return check.passed(f"{check.node} answers {figure}", done.stdout, figure)
 
 
 class MessageCheck(CheckInput):

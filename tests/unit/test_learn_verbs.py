@@ -62,6 +62,8 @@ def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monke
     assert "by the last check: Something runs" in said
     assert "2 A state other than RUNNING" in said
     assert "supervisorctl" not in said, "the command comes last"
+    assert "no more hints" not in lab("hint")[1]
+    assert "there are no more hints" in lab("hint")[1]
     _say(monkeypatch, green("good"))
     code, said = lab("check")
     assert (code, "green" in said, "PHP answers behind it" in said) == (0, True, True)

@@ -64,6 +64,21 @@ def test_what_is_wrong_would_be_found() -> None:
     assert any("a reason that none of its checks gives" in one for one in found)
 
 
+def test_answers_that_would_say_nothing_would_be_found() -> None:
+    made = lesson(5)
+    first, *others = made.data.tasks
+    *before, (kind, last) = first.checks
+    silent = {name: value for name, value in last.items() if name not in ("says", "good")}
+    silent["causes"] = [{"prints": "x", "reason": "no-hint-for-this", "says": "y"}]
+    task = first.model_copy(update={"check": [*({name: value} for name, value in before), {kind: silent}]})
+    said = lint.problems(
+        replace(made, data=made.data.model_copy(update={"tasks": [task, *others]})), MemoryBackend("lint")
+    )
+    assert "a check of dump has no 'says' for a red answer" in said
+    assert "the last check of dump has no 'good' for a green answer" in said
+    assert "dump has no hint for 'no-hint-for-this'" in said
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"

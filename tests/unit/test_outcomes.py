@@ -107,6 +107,54 @@ def test_a_page(told: dict[str, Any], said: tuple[int, str], reason: str) -> Non
     assert _ask("page", {"url": "http://web1/", **told}, curl=said).reason == reason
 
 
+CAUSES = [
+    {"prints": r"^(?P<rows>\d+) rows$", "reason": "other-count", "says": "{rows} rows instead of 213"},
+    {"prints": "doesn't exist", "reason": "no-table", "says": "the table is gone"},
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "reason", "says"),
+    [
+        ("command", (0, "426 rows\n"), "other-count", "426 rows instead of 213"),
+        ("command", (1, "table doesn't exist\n"), "no-table", "the table is gone"),
+        ("command", (0, "first\nlast\n"), "other", "it is last; the lesson asks for 213 rows"),
+        ("command", (0, "213 rows, sum 22791\n"), "", "a new server read 213 rows, sum 22791"),
+        ("row", (0, "426 rows\n"), "other-count", "426 rows instead of 213"),
+        ("row", (1, "Table 'x' doesn't exist"), "no-table", "the table is gone"),
+        ("row", (1, "Access denied"), "refused", "the database of web1 refuses: Access denied"),
+        ("row", (0, "a\tb\n"), "other", "it is a b; the lesson asks for 213 rows"),
+        ("row", (0, "213 rows, sum 22791\n"), "", "a new server read 213 rows, sum 22791"),
+    ],
+)
+def test_an_answer_has_the_sentence_of_its_cause(kind: str, answer: tuple[int, str], reason: str, says: str) -> None:
+    told = {
+        "node": "web1",
+        "prints": r"^213 rows, sum (?P<sum>\d+)$",
+        "causes": CAUSES,
+        "reason": "other",
+        "says": "it is {figure}",
+        "good": "a new server read 213 rows, sum {sum}",
+        "wants": "213 rows",
+        **({"run": "count"} if kind == "command" else {"statement": "SELECT 1"}),
+    }
+    outcome = _ask(kind, told, sh=answer, mariadb=answer)
+    assert (outcome.reason, outcome.says, outcome.formula) == (reason, says, "")
+
+
+def test_no_answer_shows_a_regular_expression() -> None:
+    for kind, told in (("row", {"statement": "SELECT 1"}), ("command", {"run": "x"})):
+        outcome = _ask(kind, {"node": "web1", "prints": r"^\d+$", **told}, sh=(0, "b\n"), mariadb=(0, "b\n"))
+        assert (outcome.green, outcome.figure, outcome.formula) == (False, "b", "")
+        assert r"\d" not in outcome.says
+
+
+def test_a_good_page_says_what_was_seen() -> None:
+    told = {"url": "http://web1/", "headers": {"x-served-by": "^web1$"}, "has": "^hello$"}
+    outcome = _ask("page", told, curl=(0, HEAD.format("web1") + "hello\n"))
+    assert outcome.says == "http://web1/ answers 200, with x-served-by: web1 and `hello`"
+
+
 def test_steady_is_green_for_that_long() -> None:
     told = {"node": "web1", "run": "status", "prints": "^yes$"}
     ends = [(0, "yes\n"), (0, "yes\n"), (0, "no\n"), (0, "yes\n")]

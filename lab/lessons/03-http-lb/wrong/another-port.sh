@@ -1,6 +1,6 @@
 # task: answers
 # node: http-lb1
-# hint: failed
+# hint: no-server
 # The web servers listen on port 80.
 cat > /etc/lab/haproxy.cfg <<END
 defaults

@@ -1,6 +1,6 @@
 # task: restore
 # node: backup1
-# hint: differs
+# hint: owner
 # from: solved
 # The contents are back, and belong to root.
 chown root /srv/www/kept/*

@@ -1,6 +1,6 @@
 # task: files
 # node: backup1
-# hint: differs
+# hint: owner
 # from: solved
 # The contents, as root's files of this moment.
 rm -rf /var/lib/backup/files

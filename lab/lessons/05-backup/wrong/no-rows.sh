@@ -1,6 +1,6 @@
 # task: dump
 # node: backup1
-# hint: other-rows
+# hint: no-rows
 # from: solved
 # The tables without what is in them.
 mariadb-dump --defaults-extra-file=/etc/lab/backup.cnf --host={{ address['mysql1'] }} --no-data \
