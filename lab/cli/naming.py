@@ -20,6 +20,9 @@ COMMAND = re.compile(
 REST = re.compile(r" -- | \| | > | >> | && |; ")
 """What is no longer an argument of `lab` itself."""
 
+OWN = re.compile(r" (-n|--name|-f|--file)\b")
+"""An option that says which cluster already."""
+
 FLAGS = {"file": "-f", "name": "-n", "backend": "--backend", "host": "--host"}
 """The options that say which cluster, and where."""
 
@@ -47,11 +50,11 @@ class Naming:
         words = line.split(" ")
         verb, count = self._verb(words)
         flags = self._flags(verb)
-        if not flags or re.search(r" (-n|--name|-f|--file)\b", line):
+        rest = REST.search(line)
+        if not flags or OWN.search(line[: rest.start()] if rest else line):
             return line
         if not verb.context_settings.get("allow_interspersed_args", True):
             return " ".join([*words[:count], flags, *words[count:]])
-        rest = REST.search(line)
         return f"{line[: rest.start()]} {flags}{line[rest.start() :]}" if rest else f"{line} {flags}"
 
     def _verb(self, words: list[str]) -> tuple[Any, int]:

@@ -65,7 +65,7 @@ def done(begun: Attempt, say: Callable[[CheckOutcome], None]) -> Attempt:
 @pytest.fixture
 def spoilt(done: Attempt, say: Callable[[CheckOutcome], None]) -> Attempt:
     """The same, and the last task red since."""
-    say(red("other-row", "mysql1 answers something else", "0"))
+    say(red("other-count", "mysql1 answers something else", "0"))
     done.check(done.lesson.task("restore"), 0)
     return done
 
@@ -108,7 +108,7 @@ def test_the_page_has_the_colour_of_the_last_check(spoilt: Attempt, memory: Memo
     last = shown["tasks"][-1]
     assert (last["state"], last["wasGreen"], last["next"]) == ("failed", GREEN_AT, False)
     assert last["figure"] == "mysql1 answers something else (0)"
-    assert "drop it first" in json.dumps(last["hints"]), "the hint for its reason, though no task is open"
+    assert "Drop the table" in json.dumps(last["hints"]), "the hint for its reason, though no task is open"
     assert "after" in shown
     assert [one["command"] for one in last["actions"]] == [
         "lab learn check restore -n golden",

@@ -37,6 +37,7 @@ def memory() -> Engine:
         ("lab exec backup1 -- ls -l", "lab exec -n lrn5 backup1 -- ls -l"),
         ("lab logs web1 | grep error", "lab logs web1 -n lrn5 | grep error"),
         ("lab down --volumes", "lab down --volumes -n lrn5"),
+        ("lab exec backup1 -- tail -n 3 x", "lab exec -n lrn5 backup1 -- tail -n 3 x"),
         ("lab up -n other", "lab up -n other"),
         ("lab images prune", "lab images prune"),
         ("lab chaos list", "lab chaos list"),
