@@ -149,6 +149,12 @@ def test_no_answer_shows_a_regular_expression() -> None:
         assert r"\d" not in outcome.says
 
 
+def test_an_exit_code_alone_is_no_figure() -> None:
+    told = {"node": "web1", "run": "test -e /x", "prints": "^there$", "says": "there is no /x"}
+    assert (_ask("command", told, sh=(1, "")).says, _ask("command", told, sh=(1, "")).figure) == ("there is no /x", "")
+    assert _ask("command", {**told, "says": "no /x: {figure}"}, sh=(1, "")).says == "no /x: exit code 1"
+
+
 def test_a_good_page_says_what_was_seen() -> None:
     told = {"url": "http://web1/", "headers": {"x-served-by": "^web1$"}, "has": "^hello$"}
     outcome = _ask("page", told, curl=(0, HEAD.format("web1") + "hello\n"))
