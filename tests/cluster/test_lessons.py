@@ -39,8 +39,12 @@ CHOSEN = "LAB_TEST_LESSONS"
 
 
 def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
-    """The lessons of a day: each comes once in as many days as it takes."""
-    return [names[(day * count + place) % len(names)] for place in range(min(count, len(names)))]
+    """The lessons of a day: each comes once in as many days as it takes.
+
+    Far apart in the list: the middle ones have the most wrong answers.
+    """
+    days = -(-len(names) // count)
+    return names[day % days :: days]
 
 
 def _chosen() -> list[str]:
