@@ -191,5 +191,7 @@ def _checked(current: Attempt, task: Task) -> str:
 
 
 def _hinted(current: Attempt, task: Task) -> str:
+    if current.all_hinted(task):
+        return f"there are no more hints to: {task.title}"
     shown = len(current.hint(task))
     return f"hint {shown} of {len(task.hints.steps)} to: {task.title}"

@@ -172,7 +172,7 @@ def test_status_json_keeps_its_contract(person: Person) -> None:
     person.lab("up")
     found = json.loads(person.lab("status", "--json"))
     assert list(found) == ["cluster", "backend", "family", "ready", "nodes", "endpoints", "vip_holder"]
-    keys = ["name", "role", "state", "ready", "address", "image", "reason", "limits", "by_hand"]
+    keys = ["name", "role", "state", "ready", "address", "image", "reason", "limits", "by_hand", "left_services"]
     assert list(found["nodes"][0]) == keys, "keys are added, never changed or removed"
     assert {"site", "site-http"} <= {entry["name"] for entry in found["endpoints"]}
     assert found["ready"] is True

@@ -108,7 +108,7 @@ def test_the_newest_answer_is_in_view_beneath_the_buttons(
 ) -> None:
     opened = _opened(page, visit, size)
     shown = opened.page
-    answers.append(red("differs", LONG, "kept/a"))
+    answers.append(red("other-files", LONG, "kept/a"))
     for _ in range(2):  # the second answer is the same text, which is not drawn again
         shown.click('#lessonActions [data-verb="check"]')
         _seen(shown, '[data-task="restore"] .answer .said')
