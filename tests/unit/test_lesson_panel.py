@@ -102,8 +102,8 @@ def test_the_tasks_have_the_colours_of_their_checks(
     assert "Something runs, and not on port 80." in json.dumps(first["hints"])
     assert panel.act("hint", {}) == "hint 1 of 3 to: httpd answers"
     assert len(panel.lesson(_look(memory))["tasks"][0]["hints"]) == 2
-    shown = [panel.act("hint", {}) for _ in range(3)]
-    assert shown[1:] == ["hint 3 of 3 to: httpd answers", "there are no more hints to: httpd answers"]
+    answers = [panel.act("hint", {}) for _ in range(3)]
+    assert answers[1:] == ["hint 3 of 3 to: httpd answers", "there are no more hints to: httpd answers"]
 
     _say(monkeypatch, unknown("the node did not answer"))
     panel.act("check", {})
