@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -102,3 +103,15 @@ def test_a_wrong_answer_that_does_not_wait_for_its_daemon_to_be_given_up_would_b
 def test_lessons_are_found_in_the_current_folder_too(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     assert len(assets.lessons()) == len(LESSONS)
+
+
+def test_what_a_killed_check_left_is_removed_by_the_next_one() -> None:
+    """Its trap does not run when its node dies: a view that makes dumps fail would stay on another node."""
+    checks = json.dumps(lesson(5).data.tasks[3].check)
+    drop, create = (
+        "DROP VIEW IF EXISTS guestbook.made_by_the_check\\",
+        "CREATE OR REPLACE VIEW guestbook.made_by_the_check ",
+    )
+    assert checks.count(create) == 1
+    assert drop in checks[checks.index("INT TERM") : checks.index(create)]
+    assert drop in json.dumps(lesson(5).data.tasks[0].check)

@@ -135,7 +135,7 @@ class Keeper(Replica):
         replicas = [view for view in views if view.role is Role.REPLICA]
         voters = [self.me(), *(rules.counted(view, self.position) for view in replicas)]
         lost = [view for view in replicas if view.wants_copy or rules.diverged(view.position, self.history)]
-        return self.waiting and lost == replicas and rules.chosen(voters, self.memberships)
+        return self.waiting and bool(replicas) and lost == replicas and rules.chosen(voters, self.memberships)
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
         me = self.me()
