@@ -29,6 +29,6 @@ def admit(backend: Backend) -> None:
     raise SpecError(
         f"{what} was made by 'lab up', not by a lesson, which would replace it",
         where=name,
-        next_step=f"'export LAB_NAME={own}' gives lessons a cluster of their own; then the same"
-        " command again; or remove that one: 'lab down --volumes'",
+        next_step=f"'export LAB_NAME={own}' (or '-n {own}' with each command) gives lessons a cluster of"
+        " their own; or remove that one: 'lab down --volumes'",
     )

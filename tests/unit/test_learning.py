@@ -206,6 +206,7 @@ def test_the_refusal_names_another_cluster_than_the_refused_one(known: library.L
     with pytest.raises(SpecError, match="the cluster 'learn' was made by 'lab up'") as caught:
         starting.start(known, backend, Silent())
     assert "'export LAB_NAME=learn2'" in caught.value.next_step
+    assert "'-n learn2' with each command" in caught.value.next_step, "a name that is typed precedes the variable"
 
 
 @pytest.fixture
