@@ -115,13 +115,16 @@ class Collector:
         self.wake()
         self._pace()
 
-    def close(self, seconds: float = 3.0) -> bool:
-        """Waits until the probes are close, at most so many seconds; whether they are."""
+    def close(self, seconds: float = 10.0) -> bool:
+        """Waits until the probes are close, at most so many seconds; whether they are.
+
+        A generator needs a second to begin, and several on a busy machine.
+        """
         deadline = time.monotonic() + self.backend.clock.limit(seconds)
-        while self.probing.measured is not CLOSE and not self.probing.lost and time.monotonic() < deadline:
+        while self.probing.paces.now is not CLOSE and not self.probing.lost and time.monotonic() < deadline:
             if self._ended.wait(0.05):
                 break
-        return self.probing.measured is CLOSE
+        return self.probing.paces.now is CLOSE
 
     @property
     def idle(self) -> bool:
@@ -272,13 +275,12 @@ class Collector:
         if not faults or self.judge is None or time.monotonic() < self._judged + JUDGE_SECONDS:
             return []
         self._judged = time.monotonic()
-        measured = self.probing.measured or REST
         since = faults[0].begun - self.backend.clock.limit(BEFORE_SECONDS + 1)
         changed = self.judge.judge(
             faults,
             self.probing.answers.rows(since),
             self.visiting.answers.rows(since).get(VISITS, []),
-            rate=measured.rate,
+            rate=self.probing.paces.slowest(faults[0].begun).rate,
             stalls=self.probing.stalls(since),
             holders=[self._holder] if self._holder else [],
         )
@@ -315,7 +317,7 @@ class Collector:
         values["clusters"] = self.slow.clusters
         values["visitors"] = {"on": self.visitors, "rate": VISITORS, "why": self.visiting.lost if self.visitors else ""}
         values["streams"] = list(self.probing.answers.latest)
-        values["pace"] = (self.probing.measured or REST).rate
+        values["pace"] = (self.probing.paces.now or REST).rate
         for name, figures in (self.judge.shown if self.judge else {}).items():
             values[f"promise/{name}"] = figures
         for part in self.extra:

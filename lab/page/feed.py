@@ -49,6 +49,25 @@ CLOSE = Pace(20.0, 0.25, INTERVAL)
 """At rest; and while something is broken, so that times are measured to one twentieth of a second."""
 
 
+class Paces:
+    """The pace now, and the former ones with their ends: a time is as exact as the slowest of its interval."""
+
+    def __init__(self) -> None:
+        self.now: Pace | None = None
+        self._former: deque[tuple[float, Pace]] = deque(maxlen=200)
+
+    def change(self, pace: Pace | None, at: float) -> None:
+        """Notes another pace, or that there is none; `at`: Unix seconds."""
+        if self.now is not None:
+            self._former.append((at, self.now))
+        self.now = pace
+
+    def slowest(self, since: float) -> Pace:
+        """The pace with the lowest rate since then; where there was none, the one at rest."""
+        former = [pace for ended, pace in list(self._former) if ended >= since]
+        return min([*former, *([self.now] if self.now else [])], key=lambda pace: pace.rate, default=REST)
+
+
 class Answers:
     """The last answers by stream; `window`: for how many seconds."""
 
@@ -107,7 +126,8 @@ class Feed:
     Attributes:
         answers: what it read.
         lost: why there are no answers now; empty while there are.
-        wanted: the wanted pace; None stops the generator.
+        target_pace: the wanted pace; None stops the generator.
+        paces: of the running generator, and of those before it.
     """
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
@@ -117,6 +137,7 @@ class Feed:
         self._streams: tuple[Stream, ...] = ()
         self._run: LoadRun | None = None
         self._running: tuple[Pace, tuple[Stream, ...]] | None = None
+        self.paces = Paces()
         self._begun = 0.0
         self._stalls: deque[Stall] = deque(maxlen=2000)
         self._wake, self._ended = threading.Event(), threading.Event()
@@ -129,11 +150,6 @@ class Feed:
         if (ordered, pace) != (self._streams, self.target_pace):
             self._streams, self.target_pace = ordered, pace
             self._wake.set()
-
-    @property
-    def measured(self) -> Pace | None:
-        """The pace of the running generator; None while none runs."""
-        return self._running[0] if self._running else None
 
     def stalls(self, since: float) -> list[Stall]:
         """The stalls of this machine since then."""
@@ -175,6 +191,7 @@ class Feed:
                 self.answers.add(old.fresh())
             self._stop()
             self._run, self._running, self._begun = run, (pace, streams), time.monotonic()
+            self.paces.change(pace, time.time())
             self.answers.forget(stream.name for stream in streams)
         if self._run is not None:
             self.answers.add(self._run.fresh())
@@ -182,6 +199,7 @@ class Feed:
 
     def _stop(self) -> None:
         run, self._run, self._running = self._run, None, None
+        self.paces.change(None, time.time())
         if run is not None:
             self._stalls.extend(run.stalled_here())
             try:

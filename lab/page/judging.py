@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.clock import REAL
 from lab.errors import LabError
+from lab.evidence import probes
 from lab.evidence.checks import CHECKS, judged
 from lab.evidence.load import answer
 from lab.evidence.promises import promises
@@ -143,20 +144,24 @@ class Judge:
     def judge(  # noqa: PLR0913  the parts of a run
         self,
         faults: Sequence[FaultSeen],
-        probes: Mapping[str, Sequence[Row]],
+        probed: Mapping[str, Sequence[Row]],
         visits: Sequence[Row],
         *,
         rate: float,
         stalls: Sequence[Stall],
         holders: Sequence[str],
     ) -> list[str]:
-        """Judges all promises by the last faults; returns those whose result is new, or final, for the first time."""
+        """Judges all promises by the last faults; returns those whose result is new, or final, for the first time.
+
+        `rate`: the lowest number of probes a second since the first of these faults. A page at rest measures a fault
+        that is injected elsewhere less exactly than those of its buttons.
+        """
         now, changed = time.time(), []
         begun = faults[0].begun - self._clock.limit(BEFORE_SECONDS)
         data = RunData(
             plan=self._plan,
             answers=[answer(row) for row in visits if row.due >= begun],
-            rows={name: [row for row in rows if row.due >= begun] for name, rows in probes.items()},
+            rows={name: [row for row in rows if row.due >= begun] for name, rows in probed.items()},
             faults=[one.event(now) for one in faults],
             judgements={},
             clock=self._clock,
@@ -173,7 +178,7 @@ class Judge:
                 continue
             figure = {
                 "result": result.result.value,
-                "figure": result.figure,
+                "figure": result.figure + (f", seen {rate:g} times a second" if rate < probes.RATE else ""),
                 "seconds": result.seconds,
                 "of": self._cause(one, faults).text,
                 "live": active,

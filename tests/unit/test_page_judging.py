@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.backends.memory import MemoryBackend
 from lab.clock import EMULATED
-from lab.evidence.load_run import Row
 from lab.faults import fault, inject, present
 from lab.page import view
+from lab.page.feed import CLOSE, REST, Paces
 from lab.page.judging import FaultLog, FaultSeen, Judge
 from lab.page.watch import Look
 from lab.plan import plan
@@ -21,6 +22,7 @@ from tests.unit import run_data
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lab.evidence.load_run import Row
     from lab.topology import Cluster
     from tests.unit.live_page import Engine
 
@@ -50,15 +52,16 @@ def test_a_fault_of_an_emulated_node_is_judged_for_as_long_by_its_clock(engine: 
     assert log.latest(1000.0) == []
 
 
+def _since(moment: float, rows: list[Row]) -> list[Row]:
+    return [replace(row, due=row.due - run_data.BEGUN + moment) for row in rows]
+
+
 def test_the_promise_shows_what_was_just_measured(full: Cluster) -> None:
     made = plan(full, "debian")
     moment = time.time() - 10
 
     def rows(value: Callable[[float], str | None]) -> list[Row]:
-        return [
-            Row(r.number, r.due - run_data.BEGUN + moment - 5, r.seconds, r.status, r.value, r.error)
-            for r in run_data.rows(value, 15)
-        ]
+        return _since(moment - 5, run_data.rows(value, 15))
 
     probed = {
         "vip": rows(lambda at: None if 5 <= at < 5.5 else "tcp-lb1" if at < 5.5 else "tcp-lb2"),
@@ -103,3 +106,28 @@ def test_a_request_is_counted_by_the_balancer_s_own_line() -> None:
     line = '10.90.0.81:4000 site~ web/web2 0/0/1/2/3 200 84 ---- retries=0 0/0 "GET /whoami HTTP/1.1"'
     assert lines.request(line) == "web2"
     assert lines.words("http-lb1", line) is None
+
+
+@pytest.mark.parametrize(("rate", "result"), [(CLOSE.rate, "broken"), (REST.rate, "holds")])
+def test_a_time_is_judged_by_the_rate_at_which_it_was_measured(full: Cluster, rate: float, result: str) -> None:
+    """The VIP moved in 0.6 s, and the page asked twice a second: the first answer came 1.02 s after the first miss."""
+    moment = time.time() - 10
+    at_rest = list(run_data.rows(lambda at: "tcp-lb1" if at < 5 else None if at < 6 else "tcp-lb2", 15))
+    own = list(run_data.rows(lambda at: None if at >= 5 else "http-lb1=1 ", 15))
+    probed = {"vip": _since(moment - 5, at_rest[::10]), "tcp-lb1": _since(moment - 5, own[::10])}
+    judge = Judge(plan(full, "debian"), full, MemoryBackend("x").clock)
+    seen = FaultSeen("m", "cut", "cut tcp-lb1", ("tcp-lb1",), (), moment - 0.02, "", ended=moment + 8)
+    judge.judge([seen], probed, [], rate=rate, stalls=[], holders=["tcp-lb2"])
+    shown = judge.shown["vip-moves"]
+    assert (shown["result"], shown["seconds"]) == (result, pytest.approx(1.0, abs=0.06))
+    assert ("seen 2 times a second" in shown["figure"]) is (rate == REST.rate)
+
+
+def test_the_slowest_pace_since_a_fault_counts() -> None:
+    paces = Paces()
+    assert paces.slowest(0) is REST
+    paces.change(REST, 10)
+    paces.change(None, 20)
+    assert paces.slowest(25) is REST
+    paces.change(CLOSE, 21)
+    assert (paces.slowest(15), paces.slowest(20.5)) == (REST, CLOSE)
