@@ -76,6 +76,9 @@ ENTRANCES: dict[str, dict[int | range, Entrance]] = {
     "backup": {},
 }
 
+UNBALANCED: dict[str, dict[int | range, Entrance]] = {"mail": MAIL}
+"""What differs in a cluster without a TCP balancer: people reach the mail servers themselves."""
+
 OF_BACKENDS: dict[str, dict[int, Entrance]] = {
     "docker": {},
     "xen": {7022: Entrance(greeting=r"SSH-2\.0-dropbear.*", plain=None, tls=None)},
@@ -83,7 +86,7 @@ OF_BACKENDS: dict[str, dict[int, Entrance]] = {
 """Ports of every node by backend: on Xen the lab's way into a domain, for the cluster's key alone (SECURITY.md)."""
 
 
-def entrance(role: str, port: int, backend: str) -> Entrance | None:
-    """The line of a port; None where nobody wrote one."""
-    lines = ENTRANCES[role] | OF_BACKENDS[backend]
+def entrance(role: str, port: int, backend: str, *, balanced: bool = True) -> Entrance | None:
+    """The line of a port; None where nobody wrote one. `balanced`: whether the cluster has a TCP balancer."""
+    lines = ENTRANCES[role] | OF_BACKENDS[backend] | ({} if balanced else UNBALANCED.get(role, {}))
     return next((line for of, line in lines.items() if port == of or (isinstance(of, range) and port in of)), None)

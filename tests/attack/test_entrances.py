@@ -55,10 +55,11 @@ def _listening(cluster: LabCluster, node: str, kind: str = "tcp", but: str = "")
 def _doors(cluster: LabCluster) -> Doors:
     """Every door of every node, and of the VIP, with the node's name and the line of the door."""
     found: Doors = {}
+    balanced = bool(cluster.plan.role("tcp-lb"))
     for node in cluster.plan.nodes:
         of_any_address = _listening(cluster, node.name, but=node.address)
         for port in _listening(cluster, node.name):
-            line = entrance(node.role, port, cluster.backend.name)
+            line = entrance(node.role, port, cluster.backend.name, balanced=balanced)
             assert line, f"{node.name} listens on {port}, and tests/attack/entrances.py has no line for it"
             found[node.address, port] = node.name, line
             if cluster.plan.vip and node.role == "tcp-lb" and port in of_any_address:
@@ -150,6 +151,8 @@ def _subprocess(program: list[str], doors: str, patience: str) -> str:
 
 def test_a_visitor_hears_what_is_written_at_the_published_ports_alone(cluster: LabCluster) -> None:
     published = {entry.host_port: entry.port for node in cluster.plan.nodes for entry in node.publish}
+    if not published:
+        pytest.skip("this topology publishes no port")
     doors = {
         ("127.0.0.1", port): (f"published {inner}", ENTRANCES["client"][inner]) for port, inner in published.items()
     }

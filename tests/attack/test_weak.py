@@ -58,6 +58,13 @@ def _found(target: dict[str, Any]) -> dict[str, set[str]]:
     return accepted
 
 
+def _unanswered(target: dict[str, Any]) -> bool:
+    """Whether a part of the scan has no result: sslyze's patience is fixed, and by STARTTLS it calls that its bug."""
+    attempts = (target["scan_result"] or {}).values()
+    failed = any(each.get("error_reason") for each in attempts if isinstance(each, dict))
+    return failed or target["connectivity_status"] != "COMPLETED"
+
+
 @pytest.mark.parametrize("begun", ["", "smtp", "imap"])
 def test_tls_is_mozillas_intermediate(cluster: LabCluster, tmp_path: Path, begun: str) -> None:
     targets = _reach(cluster).get(begun)
@@ -69,8 +76,11 @@ def test_tls_is_mozillas_intermediate(cluster: LabCluster, tmp_path: Path, begun
     trusted.write_text(authority.trusted(secrets.folder(cluster.plan.cluster)), encoding="utf-8")
     rules = ["--mozilla_config=intermediate", "--certinfo", f"--certinfo_ca_file={trusted}"]
     scanned = [tool("sslyze"), *rules, f"--json_out={said}", *how, *targets]
-    done = subprocess.run(scanned, capture_output=True, text=True, timeout=SCAN_SECONDS, check=False)
-    results = json.loads(said.read_text(encoding="utf-8"))["server_scan_results"]
+    for slowly in ([], ["--slow_connection"]):  # a busy machine answers so many connections at once too late
+        done = subprocess.run([*scanned, *slowly], capture_output=True, text=True, timeout=SCAN_SECONDS, check=False)
+        results = json.loads(said.read_text(encoding="utf-8"))["server_scan_results"]
+        if not any(_unanswered(one) for one in results):
+            break
     assert len(results) == len(targets), done.stdout
     for one in results:
         assert one["connectivity_status"] == "COMPLETED", one["connectivity_error_trace"]
