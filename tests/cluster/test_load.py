@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import Load, Stream
+from tests.cluster.pools import told
 from tests.markers import WEB
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 LAB = str(Path(sys.executable).with_name("lab"))
 STALL_SECONDS = 2.0
 LOG_SECONDS = 30.0
-SHUTDOWN = """import socket, sys
-admin = socket.socket(socket.AF_UNIX)
-admin.connect("/run/haproxy/admin.sock")
-admin.sendall(sys.argv[1].encode() + b"\\n")
-admin.recv(1)"""
 
 
 def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str]:
@@ -100,7 +96,7 @@ def test_kept_connections_that_a_balancer_ended_fail_no_question(cluster: LabClu
             threading.Event().wait(STALL_SECONDS)  # who waits holds a connection: the others open new ones
         load.more(10)
         for name in balancers:
-            cluster.run(holder, f"python3 -c '{SHUTDOWN}' 'shutdown sessions server https/{name}'")
+            told(cluster, holder, f"shutdown sessions server https/{name}")
         load.more(40)
     assert load.failed == []
 
