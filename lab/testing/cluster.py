@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from lab import parallel
 from lab.backends.base import State
 from lab.backends.optional import logs, network_tools
 from lab.errors import BackendError, LabError
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=RoleOptions)
 A = TypeVar("A")
 HEAL_SECONDS = 60.0
+WHOLE_SECONDS = 10.0
+"""What a cluster whose nodes all run is given to become whole by itself before it is repaired."""
 
 
 class LabCluster:
@@ -104,24 +105,25 @@ class LabCluster:
         if self._whole(spec):
             return
         self.apply(spec)
-        self.until(
-            "one node to hold the VIP",
-            HEAL_SECONDS,
-            self.vip_holders,
-            lambda holders: len(holders) == 1 or not self.plan.vip,
-        )
+        self._one_holder(HEAL_SECONDS)
 
     def _whole(self, spec: Cluster) -> bool:
-        """Whether every node runs, serves, and has all that it promises: then nothing has to be made so."""
+        """Whether every node runs, serves, and has all that it promises, by and by: then nothing has to be made so."""
         states = {node.name: node.state for node in self.backend.observe().nodes}
         names = [node.name for node in self.plan.nodes]
         if states != dict.fromkeys(names, State.RUNNING) or self.applied is not spec:
             return False
         try:
-            parallel.for_each(names, lambda name: ready.node(self.backend, name, 0, ready.ALL))
+            ready.nodes(self.backend, names, WHOLE_SECONDS)
+            self._one_holder(WHOLE_SECONDS)
         except LabError:
             return False
-        return len(self.vip_holders()) == 1 or not self.plan.vip
+        return True
+
+    def _one_holder(self, seconds: float) -> None:
+        """Waits until one node holds the VIP, where there is one."""
+        if self.plan.vip:
+            self.until("one node to hold the VIP", seconds, self.vip_holders, lambda holders: len(holders) == 1)
 
     def status(self) -> Status:
         """What `lab status` says."""

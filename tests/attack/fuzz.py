@@ -1,7 +1,8 @@
 """Run in a node: sends requests that are wrong in every way, from a seed, and says what became of them.
 
 `python3 fuzz.py '{"seed": 1, "count": 100, "address": "...", "port": 443, "server": "...", "ca": "...", "own": "...",
-"paths": ["/"], "methods": ["GET"], "patience": 15}'`; `ca` and `own` (the client's certificate) may be empty.
+"paths": ["/"], "methods": ["GET"], "patience": 15, "at_once": 1}'`; `ca` and `own` (the client's certificate) may be
+empty. What is sent is the same, however many are sent at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import random
 import socket
 import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 VERSIONS = ["1.1", "1.1", "1.0", "9.9", ""]
@@ -78,8 +81,25 @@ def request(chance: random.Random, server: str, paths: list[str], methods: list[
     return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + body
 
 
+def _answer(told: dict[str, Any], secure: ssl.SSLContext | None, sent: bytes) -> str:
+    """The status; `silence`: the connection ended without one; `waiting`: nothing came."""
+    try:
+        door = socket.create_connection((told["address"], told["port"]), told["patience"])
+        door = secure.wrap_socket(door) if secure else door
+        with door:
+            door.sendall(sent)
+            if not secure:  # a body that is shorter than was said has ended: nobody waits for more
+                door.shutdown(socket.SHUT_WR)
+            head = door.recv(64).split()
+            return head[1].decode("latin-1") if len(head) > 1 and head[0].startswith(b"HTTP/") else "silence"
+    except socket.timeout:  # noqa: UP041  nodes may have Python 3.9
+        return "waiting"
+    except OSError:
+        return "silence"
+
+
 def main(told: dict[str, Any]) -> dict[str, int]:
-    """How often each status came; `silence`: the connection ended without one; `waiting`: nothing came."""
+    """How often each status came."""
     found: dict[str, int] = {}
     chance = random.Random(told["seed"])
     secure = None
@@ -88,22 +108,10 @@ def main(told: dict[str, Any]) -> dict[str, int]:
         secure.check_hostname = False
         if told["own"]:
             secure.load_cert_chain(told["own"])
-    for _ in range(told["count"]):
-        sent, said = request(chance, told["server"], told["paths"], told["methods"]), "silence"
-        try:
-            door = socket.create_connection((told["address"], told["port"]), told["patience"])
-            door = secure.wrap_socket(door) if secure else door
-            with door:
-                door.sendall(sent)
-                if not secure:  # a body that is shorter than was said has ended: nobody waits for more
-                    door.shutdown(socket.SHUT_WR)
-                head = door.recv(64).split()
-                said = head[1].decode("latin-1") if len(head) > 1 and head[0].startswith(b"HTTP/") else "silence"
-        except socket.timeout:  # noqa: UP041  nodes may have Python 3.9
-            said = "waiting"
-        except OSError:
-            pass
-        found[said] = found.get(said, 0) + 1
+    made = [request(chance, told["server"], told["paths"], told["methods"]) for _ in range(told["count"])]
+    with ThreadPoolExecutor(told["at_once"]) as pool:
+        for said in pool.map(partial(_answer, told, secure), made):
+            found[said] = found.get(said, 0) + 1
     return found
 
 

@@ -28,7 +28,11 @@ class Person:
         self.environment = {**os.environ, "LAB_NAME": name, "LAB_BACKEND": place.backend}
         if host := getattr(place.settings, "host", None):
             self.environment["LAB_HOST"] = host
-        (folder / "cluster.yaml").write_text(SMALL, encoding="utf-8")
+        self.write()
+
+    def write(self, topology: str = SMALL) -> None:
+        """Writes the topology."""
+        (self.folder / "cluster.yaml").write_text(topology, encoding="utf-8")
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Begins a command."""

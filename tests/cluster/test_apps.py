@@ -273,19 +273,21 @@ def test_an_image_that_can_not_be_an_application_changes_nothing(
 
 def test_a_folder_follows_the_user_of_the_image(apps: LabCluster, tmp_path: Path) -> None:
     """A volume outlives its node: the next image has another user, and the same files."""
-    for number in (5001, 5002):
-        folder = tmp_path / str(number)
-        shutil.copytree(FOLDERS / "shop", folder)
-        dockerfile = folder / "Dockerfile"
-        text = dockerfile.read_text(encoding="utf-8").replace("USER shop", f"USER {number}")
-        dockerfile.write_text(text, encoding="utf-8")
-        writes = _with(apps, "forgetful", build=str(folder), writable=["/var/lib/shop"])
-        with apps.changed(writes):
+    try:
+        for number in (5001, 5002):
+            folder = tmp_path / str(number)
+            shutil.copytree(FOLDERS / "shop", folder)
+            dockerfile = folder / "Dockerfile"
+            text = dockerfile.read_text(encoding="utf-8").replace("USER shop", f"USER {number}")
+            dockerfile.write_text(text, encoding="utf-8")
+            apps.apply(_with(apps, "forgetful", build=str(folder), writable=["/var/lib/shop"]))
             visitor = apps.app("forgetful")
             assert visitor.get("/").json()["user"] == number
             assert visitor.get("/kept").text == ("" if number == 5001 else "5001")
             assert visitor.post("/kept", data=str(number)).status_code == 200, apps.logs("forgetful1", tail=5)
             assert visitor.get("/kept").text == str(number)
+    finally:
+        apps.apply(apps.spec)
 
 
 @pytest.mark.read_only

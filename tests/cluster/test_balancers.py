@@ -78,13 +78,14 @@ def test_a_paused_tcp_balancer_loses_the_vip_and_wakes_to_one_holder(
     for round_ in rounds("vip-moves", "vip-has-one-holder"):
         old = _holder(cluster)
         with round_:
-            with faults.pause(old), cluster.load(RATE) as load:
-                _moved(cluster, old)
-                # One that wakes within a probe's patience would not have been seen hanging.
-                load.more(cluster.clock.requests(2 * RATE))
-            # It wakes believing that it holds the VIP: two holders, for a moment.
-            cluster.until("one holder", SEEN_SECONDS, cluster.vip_holders, lambda now: len(now) == 1)
-            cluster.until("the site to answer", SEEN_SECONDS, lambda: cluster.ask("/whoami", *_patience(cluster)))
+            with cluster.load(RATE) as load:  # what hangs with the node is answered, or ended, when it wakes
+                with faults.pause(old):
+                    _moved(cluster, old)
+                    # One that wakes within a probe's patience would not have been seen hanging.
+                    load.more(cluster.clock.requests(2 * RATE))
+                # It wakes believing that it holds the VIP: two holders, for a moment.
+                cluster.until("one holder", SEEN_SECONDS, cluster.vip_holders, lambda now: len(now) == 1)
+                cluster.until("the site to answer", SEEN_SECONDS, lambda: cluster.ask("/whoami", *_patience(cluster)))
             # No lasting split brain: it stays one holder while visitors go on asking.
             with cluster.load(RATE) as load:
                 for _ in range(5):

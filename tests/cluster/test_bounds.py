@@ -69,6 +69,7 @@ def test_no_service_has_more_than_it_keeps(cluster: LabCluster) -> None:
                         assert not (bound | effective) >> bit & 1, f"{node.name}: {service}: {command} has {name}"
 
 
+@pytest.mark.read_only
 def test_nobody_but_a_balancer_sends_what_it_likes(cluster: LabCluster) -> None:
     """And still everybody pings."""
     raw = {node.name for node in cluster.plan.nodes if "NET_RAW" in node.capabilities}

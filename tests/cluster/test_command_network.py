@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.optional import endpoints
 from tests import free
 from tests.cluster.person import SMALL
 
@@ -59,20 +57,6 @@ def test_ipvs_is_refused_by_name_where_the_kernel_has_none(person: Person) -> No
     (person.folder / "cluster.yaml").write_text(f"{SMALL}tcp-lb: {{engine: ipvs}}\n", encoding="utf-8")
     assert "has no 'ip_vs'" in person.lab("up", code=2)
     assert not person.nodes()
-
-
-def test_the_published_ports_lead_to_the_site(person: Person) -> None:
-    import requests
-
-    person.lab("up")
-    authority = person.folder / "ca.pem"
-    authority.write_text(person.lab("open", "--ca"), encoding="utf-8")
-    urls = {entry["name"]: entry["url"] for entry in json.loads(person.lab("status", "--json"))["endpoints"]}
-    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=person.backend.clock.limit(10))
-    assert answer.json()["node"] == "web1"
-    followed = requests.get(urls["site-http"], verify=str(authority), timeout=person.backend.clock.limit(10))
-    assert followed.url == urls["site"]
-    assert endpoints(person.backend).endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
 
 
 def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person) -> None:

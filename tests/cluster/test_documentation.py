@@ -60,7 +60,11 @@ ELSEWHERE = {
 """Verbs that are run by other tests, or by a person."""
 
 ROLES = {"mysql": "mysql", "volume": "storage", "mail": "mail", "backup": "backup", "load": "web"}
-NO_NODE = {(verb,) for verb in ("start", "stop", "restart", "kill", "pause")}
+POWER = ("start", "stop", "restart", "kill", "pause")
+NO_NODE = {(verb,) for verb in POWER}
+CHANGING = {("mysql", "switchover")}
+"""Of the others, what changes the cluster: it is looked at before the next command."""
+
 PLACEHOLDER = re.compile(r"[A-Z][A-Z-]*|.*…")
 NODE = re.compile(r"([a-z-]+?)[0-9]+")
 
@@ -98,13 +102,8 @@ def _lacking(words: Sequence[str], nodes: Sequence[str]) -> str:
     return ", ".join(needed)
 
 
-@pytest.mark.parametrize("words", list(_commands()), ids=" ".join)
-def test_a_command_of_the_readme_and_the_guide_works(
-    cluster: LabCluster, words: tuple[str, ...], request: pytest.FixtureRequest
-) -> None:
-    lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
-    if lacking:
-        pytest.skip(f"the topology has no {lacking}")
+def _works(cluster: LabCluster, words: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    """Runs a command of the pages on this cluster."""
     argv = [SHORTER.get(word, word).replace("www.www.test", cluster.host) for word in words]
     host = {"LAB_HOST": where} if (where := request.config.getoption("--host")) else {}
     done = subprocess.run(
@@ -117,6 +116,33 @@ def test_a_command_of_the_readme_and_the_guide_works(
         env={**os.environ, "LAB_NAME": cluster.backend.cluster, "LAB_BACKEND": cluster.backend.name, **host},
     )
     assert done.returncode == 0, f"{shlex.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+def _marked(words: tuple[str, ...]) -> object:
+    """A command as a parameter."""
+    return pytest.param(words, marks=[] if words in CHANGING else pytest.mark.read_only)
+
+
+@pytest.mark.parametrize("words", [_marked(each) for each in _commands() if each[0] not in POWER], ids=" ".join)
+def test_a_command_of_the_readme_and_the_guide_works(
+    cluster: LabCluster, words: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    lacking = _lacking(words, [node.name for node in existing(cluster.backend).nodes])
+    if lacking:
+        pytest.skip(f"the topology has no {lacking}")
+    _works(cluster, words, request)
+
+
+def test_what_the_readme_and_the_guide_break_and_start_in_their_order_works(
+    cluster: LabCluster, request: pytest.FixtureRequest
+) -> None:
+    """As a reader types it: nobody repairs anything in between."""
+    nodes = [node.name for node in existing(cluster.backend).nodes]
+    tried = [words for words in _commands() if words[0] in POWER and not _lacking(words, nodes)]
+    if not tried:
+        pytest.skip("the topology has none of their nodes")
+    for words in tried:
+        _works(cluster, words, request)
 
 
 def test_the_pages_have_commands_to_run() -> None:

@@ -61,6 +61,7 @@ def test_power(cluster: LabCluster, faults: Faults, kind: str) -> None:
     assert not present(cluster.backend)
 
 
+@pytest.mark.read_only
 def test_a_note_is_kept_changed_and_forgotten(cluster: LabCluster) -> None:
     backend = notes(cluster.backend)
     for text in ("one", "another", "another"):

@@ -90,6 +90,10 @@ def test_what_was_received_is_applied_byte_for_byte(cluster: LabCluster) -> None
     sql(cluster, whole(cluster)[0], "DROP DATABASE replayed")
 
 
+@pytest.mark.nightly(
+    "twenty seconds: at every change what a killed replica had received is applied byte for byte; that applying goes on"
+    " behind what was applied is a unit test (test_mysql_relay.py)"
+)
 def test_the_database_is_killed_while_it_applies(cluster: LabCluster) -> None:
     many = "".join(f"INSERT INTO BASE.rows VALUES ({number}, REPEAT('x', 100000));" for number in range(400))  # noqa: S608
     replica, nodes = _killed_behind(cluster, "again", f"CREATE TABLE BASE.rows (id INT PRIMARY KEY, t LONGTEXT);{many}")

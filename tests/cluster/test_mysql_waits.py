@@ -162,7 +162,12 @@ def test_temporary_files_are_on_the_volume_of_the_data(cluster: LabCluster) -> N
     assert len(set(seen)) == 1, seen
 
 
-@pytest.mark.parametrize("third", ["stays", "is lost"])
+STAYS = pytest.param(
+    "stays", marks=pytest.mark.nightly("a quarter of a minute: the easier one; at every change the third is lost, too")
+)
+
+
+@pytest.mark.parametrize("third", [STAYS, "is lost"])
 def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(
     cluster: LabCluster, faults: Faults, third: str
 ) -> None:
@@ -210,7 +215,13 @@ def _writes(cluster: LabCluster) -> bool:
     )
 
 
-@pytest.mark.parametrize("how", ["kill", "pause"])
+KILLED = pytest.param(
+    "kill",
+    marks=pytest.mark.nightly("a quarter of a minute: a paused one keeps its connection, which is the worse loss"),
+)
+
+
+@pytest.mark.parametrize("how", [KILLED, "pause"])
 def test_a_successor_that_is_lost_in_a_planned_change_leaves_one_primary(cluster: LabCluster, how: str) -> None:
     """It is lost once the old primary has said that it is none; who asked is told what became of it.
 

@@ -19,6 +19,7 @@ LIMIT = 1.0
 LATE_SECONDS = 10.0  # until a command is known to run, or not to
 
 
+@pytest.mark.read_only
 def test_words_codes_and_both_outputs_arrive(cluster: LabCluster) -> None:
     words = ["a b", "c\nd", "", "ü$'\"\\", "-n"]
     done = cluster.backend.run("web1", ["printf", "%s|", *words])
@@ -31,6 +32,7 @@ def test_words_codes_and_both_outputs_arrive(cluster: LabCluster) -> None:
     assert "no-such-command" in missing.stderr
 
 
+@pytest.mark.read_only
 def test_a_command_that_does_not_end_is_ended(cluster: LabCluster) -> None:
     begun = time.monotonic()
     done = cluster.backend.run("web1", ["sh", "-c", "echo begun; trap '' TERM; sleep 60 & wait; wait"], seconds=LIMIT)
@@ -38,6 +40,7 @@ def test_a_command_that_does_not_end_is_ended(cluster: LabCluster) -> None:
     assert time.monotonic() - begun < cluster.clock.limit(LIMIT + LATE_SECONDS)
 
 
+@pytest.mark.read_only
 def test_what_a_command_left_running_writes_into_no_other_ones_output(cluster: LabCluster) -> None:
     cluster.run("web1", "rm -f /tmp/left; (while [ ! -e /tmp/left ]; do echo left; done) & sleep 0.1")
     try:
@@ -47,6 +50,7 @@ def test_what_a_command_left_running_writes_into_no_other_ones_output(cluster: L
         cluster.run("web1", "touch /tmp/left")
 
 
+@pytest.mark.read_only
 def test_as_many_run_at_once_as_are_asked_for(cluster: LabCluster) -> None:
     """Ten that each wait for the last: none would end if one had to wait for another."""
     script = "touch /tmp/at-once.$1; for i in $(seq 200); do [ -e /tmp/at-once.10 ] && exit 0; sleep 0.1; done; exit 1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab import parallel
 from lab.evidence.ledger import Verdict
 
 if TYPE_CHECKING:
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
 def test_uploads_are_kept_while_storage_and_database_lose_a_node(
     cluster: LabCluster, faults: Faults, ledger: Callable[..., Ledger]
 ) -> None:
-    """Posted on one web node, read on all, with a picture that is whole."""
+    """Posted on one web node, read on all, with a picture that is whole. For a time both are away at once."""
     cluster.require("mysql", 3)
     cluster.require("storage", 3)
     with ledger("uploads", 8) as book:
         book.more(20)
-        with faults.kill("storage1"):
+        with faults.kill("storage1") as storage:
             book.more(20)
-        with faults.kill("primary"):
-            book.more(40)
+            with faults.kill("primary") as primary:
+                book.more(40)
+                parallel.for_each([storage, primary], lambda one: one.heal())
         book.more(20)
     cluster.heal()  # no entry waits to be healed: every brick has every picture
     (judgement,) = book.judge()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.topology import Web
+from tests.cluster.pools import alone
 from tests.markers import WEB
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def test_an_upload_may_pause(balanced: LabCluster) -> None:
 def test_uploads_that_pause_take_no_visitor_his_place(balanced: LabCluster) -> None:
     """More of them than PHP has processes, on one web node."""
     web = balanced.options(Web)
-    one = balanced.spec.model_copy(update={"web": web.model_copy(update={"count": 1})})
-    with balanced.changed(one), ThreadPoolExecutor(web.php_children + 4) as pool:
+    with alone(balanced, "web1"), ThreadPoolExecutor(web.php_children + 4) as pool:
         sent = [pool.submit(_sent, balanced, (PAUSE,)) for _ in range(web.php_children + 4)]
         looks = 0
         while not all(each.done() for each in sent):

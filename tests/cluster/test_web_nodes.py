@@ -40,6 +40,7 @@ def _back(cluster: LabCluster, node: str) -> None:
     )
 
 
+@pytest.mark.read_only
 def test_round_robin_reaches_every_web_node(cluster: LabCluster) -> None:
     cluster.require("http-lb", 1)
     with cluster.load(RATE) as load:

@@ -114,7 +114,7 @@ def _project(spec: Cluster, folder: Path) -> Iterator[Project]:
         assert began.returncode == 0, began.stderr
         yield project
     finally:
-        project.run("down", "-v", "--timeout", "2")
+        project.run("down", "-v", "--timeout", "0")
 
 
 def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,10 +41,10 @@ def engine(request: pytest.FixtureRequest, table: Family) -> Iterator[tuple[str,
             yield request.param, url
 
 
-@pytest.fixture
-def lab(engine: tuple[str, str], table: Family, tmp_path: Path) -> Iterator[engines.Lab]:
-    """The command on it; its cluster is removed afterwards."""
-    made = engines.Lab(engine[1], tmp_path, table.family)
+@pytest.fixture(scope="module")
+def lab(engine: tuple[str, str], table: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Lab]:
+    """The command on it; its cluster, once it is made, stays for the tests that follow, and is removed after them."""
+    made = engines.Lab(engine[1], tmp_path_factory.mktemp("lab"), table.family)
     yield made
     assert made("down", "--volumes").returncode == 0
 
@@ -70,19 +70,6 @@ def test_an_image_is_tried_here_as_elsewhere(
         backend.api.close()
 
 
-def test_the_smallest_cluster_comes_up_stays_and_heals(lab: engines.Lab) -> None:
-    made = lab("up", "--file", "stage1")
-    assert made.returncode == 0, made.stdout + made.stderr
-    again = lab("plan", "--file", "stage1")
-    assert "nothing to change" in again.stdout, again.stdout + again.stderr
-    assert lab("exec", "web1", "--", "cat", "/etc/hostname").stdout.strip() == "web1"
-    assert lab("kill", "web1").returncode == 0
-    healed = lab("up", "--file", "stage1")
-    assert healed.returncode == 0, healed.stdout + healed.stderr
-    assert "1 started" in healed.stdout
-    assert "on docker" in lab("status").stdout
-
-
 def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[str, str], lab: engines.Lab) -> None:
     if engine[0] != ROOTLESS:
         pytest.skip("Podman, run by root, has all roles")
@@ -99,6 +86,19 @@ def test_what_can_not_be_there_is_refused_before_anything_is_made(engine: tuple[
     low = lab("up", "--file", "stage1", "--port", f"site={PRIVILEGED}")
     assert low.returncode == 2, low.stdout + low.stderr
     assert f"cannot publish port {PRIVILEGED}" in low.stderr
+
+
+def test_the_smallest_cluster_comes_up_stays_and_heals(lab: engines.Lab) -> None:
+    made = lab("up", "--file", "stage1")
+    assert made.returncode == 0, made.stdout + made.stderr
+    again = lab("plan", "--file", "stage1")
+    assert "nothing to change" in again.stdout, again.stdout + again.stderr
+    assert lab("exec", "web1", "--", "cat", "/etc/hostname").stdout.strip() == "web1"
+    assert lab("kill", "web1").returncode == 0
+    healed = lab("up", "--file", "stage1")
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert "1 started" in healed.stdout
+    assert "on docker" in lab("status").stdout
 
 
 def test_a_fault_that_the_engine_can_not_do_is_refused(engine: tuple[str, str], lab: engines.Lab) -> None:
