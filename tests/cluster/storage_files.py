@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -10,6 +11,8 @@ from lab.services.volumes import bricks
 from lab.topology import Storage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.testing import LabCluster
 
 SHARED = "/srv/shared"
@@ -17,7 +20,7 @@ FOLDER = f"{SHARED}/uploads"
 HEAL_SECONDS = 90.0
 SOME, FEW = 20, 5  # files that each node writes before and after something happens
 # Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
-# disks; one that is refused is tried under the next number.
+# disks; one that is refused is tried under the next number. It may be told to rest for longer after each.
 WRITER = r"""
 import hashlib, os, sys, time
 folder, name = sys.argv[1:]
@@ -40,7 +43,7 @@ with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
         if time.monotonic() - begun > longest:
             longest = time.monotonic() - begun
             open(f"/var/tmp/{name}.longest", "w").write(f"{longest:.2f} {time.time() - longest:.2f}")
-        time.sleep(0.05)
+        time.sleep(0.5 if os.path.exists(f"/var/tmp/{name}.rests") else 0.05)
         kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
 """
 
@@ -60,12 +63,13 @@ def healed(cluster: LabCluster) -> None:
         return len(found) == len(cluster.plan.role("storage")) and all(r["brick"] and not r["heal"] for r in rows)
 
     cluster.until("every volume to be healed", HEAL_SECONDS, partial(bricks, cluster.backend), good)
-    volumes = " ".join(cluster.options(Storage).volumes)
+    volumes, nodes = cluster.options(Storage).volumes, cluster.plan.role("storage")
     summary = "gluster --mode=script volume heal $volume info summary | sed -n 's/Total Number of entries: //p'"
-    info = f"for volume in {volumes}; do {summary}; done"
-    ask = partial(cluster.run, cluster.plan.role("storage")[0].name, info, seconds=60)
+    info = f"for volume in {' '.join(volumes)}; do {summary} & done; wait"
+    ask = partial(cluster.run, nodes[0].name, info, seconds=60)
+    none = ["0"] * len(volumes) * len(nodes)
     cluster.until(
-        "nothing to heal in GlusterFS' own words", HEAL_SECONDS, ask, lambda said: set(said.stdout.split()) == {"0"}
+        "nothing to heal in GlusterFS' own words", HEAL_SECONDS, ask, lambda said: said.stdout.split() == none
     )
 
 
@@ -104,6 +108,19 @@ class Writers:
 
     def _ended(self, node: str) -> bool:
         return not self._cluster.run(node, "pgrep -f [w]riter.py").ok
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Fewer files for a while.
+
+        GlusterFS notes a directory for as long as a name in it is made: while two nodes make one after the other,
+        it always seems to wait to be healed.
+        """
+        for node in self._nodes:
+            self._cluster.run(node, f"touch /var/tmp/{self._name}-{node}.rests")
+        yield
+        for node in self._nodes:
+            self._cluster.run(node, f"rm /var/tmp/{self._name}-{node}.rests")
 
     def counts(self) -> list[int]:
         """How many files each node has had acknowledged."""
