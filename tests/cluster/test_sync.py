@@ -94,6 +94,7 @@ def sync(cluster: LabCluster, folder: Path) -> Iterator[Syncing]:
         running.process.wait()
 
 
+@pytest.mark.read_only
 def test_what_is_saved_here_is_served_there_in_under_two_seconds(
     cluster: LabCluster, sync: Syncing, folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -195,6 +196,7 @@ def test_what_can_not_be_synced_is_one_screen(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.read_only
 def test_a_folder_that_goes_and_a_mistake_in_it_are_told(sync: Syncing, folder: Path) -> None:
     (folder / "out").symlink_to("/etc")
     sync.until("leads out of the folder")
