@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import SpecError
-from lab.services import backup, mail, sites
+from lab.services import backup, sites
 from lab.services.packing import packed
 from lab.testing.site import LabSite
-from lab.topology.sites import Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,32 +276,6 @@ def test_a_site_sends_mail_in_its_own_name_whatever_its_program_claims(cluster: 
     asked = f"doveadm -c /etc/lab/dovecot.conf fetch -u {me} hdr.from mailbox INBOX subject {mark}"
     said = cluster.until("the message", 60, lambda: cluster.run("mail1", asked).stdout)
     assert said.split() == ["hdr.from:", me]
-
-
-def test_a_web_node_and_a_site_are_added_and_change_nothing_for_the_others(
-    cluster: LabCluster, blog: LabSite, request: pytest.FixtureRequest
-) -> None:
-    """The new node serves what the others do; a mailbox that a person has is not taken by a site of that name."""
-    ann, password = f"press@{cluster.spec.domain}", "correct horse battery"
-    mail.add(cluster.backend, ann, password)
-    request.addfinalizer(lambda: mail.remove(cluster.backend, ann))
-    login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{password}'"
-    assert cluster.run("mail1", login).ok
-    web = cluster.spec.roles()["web"]
-    more = {
-        "web": web.model_copy(update={"count": web.count + 1}),
-        "sites": {**cluster.spec.sites, "press": Site(mail=True)},
-    }
-    with blog.load(RATE) as load, cluster.changed(cluster.spec.model_copy(update=more)):
-        load.more(int(RATE))
-        new = f"web{web.count + 1}"
-        page = f"curl -sS -H 'Host: {blog.host}' http://{cluster.plan.node(new).address}/"
-        assert cluster.run("client", page).stdout == "1 1\n"
-        of_sites = cluster.run("mysql1", 'mariadb -BNe "SELECT address FROM lab.mailboxes"').stdout.split()
-        assert f"blog@{cluster.spec.domain}" in of_sites
-        assert ann not in of_sites
-        assert cluster.run("mail1", login).ok
-    assert not load.failed
 
 
 def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
