@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -11,13 +11,12 @@ from lab.services.volumes import bricks
 from lab.topology import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.testing import LabCluster
 
 SHARED = "/srv/shared"
 FOLDER = f"{SHARED}/uploads"
 HEAL_SECONDS = 90.0
+IN_PARTS = "xargs -d '\\n' -n 25 -P 4"  # most of the time that a file takes is waiting for bricks
 SOME, FEW = 20, 5  # files that each node writes before and after something happens
 # Writes numbered files until it is told to stop: each is acknowledged, in this node's own memory, when it is on the
 # disks; one that is refused is tried under the next number. It may be told to rest for longer after each.
@@ -43,7 +42,7 @@ with open(f"/var/tmp/{name}.kept", "a", buffering=1) as kept:
         if time.monotonic() - begun > longest:
             longest = time.monotonic() - begun
             open(f"/var/tmp/{name}.longest", "w").write(f"{longest:.2f} {time.time() - longest:.2f}")
-        time.sleep(0.5 if os.path.exists(f"/var/tmp/{name}.rests") else 0.05)
+        time.sleep(1 if os.path.exists(f"/var/tmp/{name}.rests") else 0.05)
         kept.write(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
 """
 
@@ -109,18 +108,21 @@ class Writers:
     def _ended(self, node: str) -> bool:
         return not self._cluster.run(node, "pgrep -f [w]riter.py").ok
 
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """Fewer files for a while.
+    def rest(self) -> None:
+        """One file a second, until `wake` or `more`: what is written while a brick is away has to be healed.
 
-        GlusterFS notes a directory for as long as a name in it is made: while two nodes make one after the other,
-        it always seems to wait to be healed.
+        GlusterFS notes a directory for as long as a name in it is made: while two nodes make one after the other, it
+        always seems to wait for that.
         """
+        self._tell("touch")
+
+    def wake(self) -> None:
+        """As many files as at the beginning."""
+        self._tell("rm -f")
+
+    def _tell(self, command: str) -> None:
         for node in self._nodes:
-            self._cluster.run(node, f"touch /var/tmp/{self._name}-{node}.rests")
-        yield
-        for node in self._nodes:
-            self._cluster.run(node, f"rm /var/tmp/{self._name}-{node}.rests")
+            self._cluster.run(node, f"{command} /var/tmp/{self._name}-{node}.rests")
 
     def counts(self) -> list[int]:
         """How many files each node has had acknowledged."""
@@ -137,6 +139,7 @@ class Writers:
 
     def more(self, *, first: bool = False) -> None:
         """Until each node has written some more; fewer where an emulated processor needs seconds for one."""
+        self.wake()
         count = FEW if first or self._cluster.clock.emulated else SOME
         before = [0] * len(self._nodes) if first else self.counts()
         self._cluster.until(
@@ -148,14 +151,20 @@ class Writers:
 
     def check(self) -> None:
         """Reads all of them back, on every node."""
-        for writer in self._nodes:
-            kept = self._cluster.backend.get(writer, f"/var/tmp/{self._name}-{writer}.kept") or b""
-            assert kept
-            for reader in self._nodes:
-                self._cluster.backend.put(reader, {"/var/tmp/check": (kept, 0o644)})
-                done = self._cluster.run(reader, "sha256sum --check --quiet /var/tmp/check", seconds=120)
-                assert done.ok, done.last_line
-        self._cluster.run(self._nodes[0], f"rm -rf {FOLDER}/{self._name}", seconds=60)
+        lists = [self._cluster.backend.get(node, f"/var/tmp/{self._name}-{node}.kept") for node in self._nodes]
+        assert all(lists)
+        kept = b"".join(filter(None, lists))
+        each = 'printf "%s\\n" "$@" | sha256sum --check --quiet'
+
+        def read(node: str) -> None:
+            self._cluster.backend.put(node, {"/var/tmp/check": (kept, 0o644)})
+            done = self._cluster.run(node, f"{IN_PARTS} sh -c '{each}' sh < /var/tmp/check", seconds=120)
+            assert done.ok, done.stdout + done.stderr
+
+        with ThreadPoolExecutor(len(self._nodes)) as pool:
+            list(pool.map(read, self._nodes))
+        folder = f"{FOLDER}/{self._name}"
+        self._cluster.run(self._nodes[0], f"find {folder} -type f | {IN_PARTS} rm -f; rm -rf {folder}", seconds=60)
 
 
 def writers_checked(cluster: LabCluster, writers: Writers) -> None:
