@@ -88,6 +88,7 @@ def ann(keys: dict[str, tuple[bytes, int]], cluster: LabCluster, tmp_path: Path)
     return owner
 
 
+@pytest.mark.read_only
 def test_what_the_owner_changes_is_served_and_what_comes_another_way_is_followed(
     cluster: LabCluster, ann: Owner
 ) -> None:
@@ -106,6 +107,7 @@ def test_what_the_owner_changes_is_served_and_what_comes_another_way_is_followed
     assert ann.ssh("cat sites/blog/sub/stamp.txt").ok
 
 
+@pytest.mark.read_only
 def test_changes_that_were_not_served_are_kept_when_another_release_comes(ann: Owner, tmp_path: Path) -> None:
     ann.ssh("ln -s /etc sites/blog/out; echo mine > sites/blog/mine.txt")
     said = ann.until("the reason", "cat sites/blog.status", "Not served")
@@ -120,6 +122,7 @@ def test_changes_that_were_not_served_are_kept_when_another_release_comes(ann: O
     ann.ssh("rm -r sites/blog.2*")
 
 
+@pytest.mark.read_only
 def test_no_link_of_the_owner_leads_anywhere(cluster: LabCluster, ann: Owner) -> None:
     before = [one.release for one in sites.releases(cluster.backend, "blog")]
     for place, target in (("sites/blog", "/etc/lab"), ("sites/blog", "/home/bob"), ("sites", "/var/lib/sites")):
@@ -137,6 +140,7 @@ def test_no_link_of_the_owner_leads_anywhere(cluster: LabCluster, ann: Owner) ->
         assert not cluster.run(web, "find /etc/lab /var/lib/sites -user ann | grep .").ok
 
 
+@pytest.mark.read_only
 def test_neither_another_user_nor_the_sites_own_program_changes_the_copy(cluster: LabCluster, ann: Owner) -> None:
     cluster.until("bob to log in", 60, lambda: ann.ssh("true", BOB), lambda done: done.ok)
     for command in (

@@ -112,7 +112,7 @@ def _subjects(http: Visitor, token: str) -> dict[str, str]:
 
 @pytest.mark.nightly(
     "takes two minutes with its installation;"
-    " at every change WordPress keeps its sessions and sends mail (test_wordpress.py)"
+    " at every change a small site keeps its sessions and sends mail (test_sites.py)"
 )
 def test_a_user_reads_and_sends_mail_and_stays_logged_in_when_the_web_node_dies(
     cluster: LabCluster, letters: LabSite, faults: Faults

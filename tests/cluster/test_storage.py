@@ -129,6 +129,7 @@ def test_a_storage_node_is_lost_and_comes_back(
             else:
                 with faults.do(fault, "storage2"):
                     writers.more()
+                    writers.rest()
             writers.more()
             round_.measured("storage-stalls", *writers.longest())
         healed(cluster)
@@ -151,6 +152,7 @@ def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: 
             cluster.until("writes to be refused", 60, lambda: _refused(cluster, webs[0], write), bool)
         cluster.until("writes again", 60, lambda: not _refused(cluster, webs[0], write), bool)
         writers.more()
+        writers.rest()
     healed(cluster)
     writers_checked(cluster, writers)
 
@@ -275,16 +277,20 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
     held = cluster.run(webs[0], hold).stdout.strip()
     before = {node: cluster.run(node, mounts).stdout for node in webs}
     with Writers(cluster, webs, "renewed") as writers:
-        for node, old in bricks_before.items():
+        for node in bricks_before:
+            healed(cluster)
+            writers.wake()
             done = cluster.run(node, reload, seconds=60)
             assert done.ok, done.last_line
-            healed(cluster)
-            assert not set(old.split()) & set(cluster.run(node, BRICKS).stdout.split())
+            writers.rest()
         for node in before:
             done = cluster.run(node, reload, seconds=60)
             assert done.ok, done.last_line
         writers.more()
         failed = {node: cluster.run(node, f"cat /var/tmp/renewed-{node}.said").stdout for node in webs}
+    healed(cluster)
+    for node, old in bricks_before.items():
+        assert not set(old.split()) & set(cluster.run(node, BRICKS).stdout.split())
     assert set(failed.values()) == {""}, failed
     assert cluster.run(webs[0], f"echo still > /proc/{held}/fd/1").ok
     assert cluster.run(webs[-1], f"cat {FOLDER}/held").stdout == "still\n"

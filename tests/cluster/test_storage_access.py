@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,13 +68,15 @@ def mounting(cluster: LabCluster, request: pytest.FixtureRequest) -> str:
 
 
 def _opened(cluster: LabCluster, node: str, *before: str) -> dict[str, str]:
-    """What the attack's program says of every volume, run behind other words of a command."""
-    return {
-        volume: cluster.backend.run(
-            node, [*before, "python3", "/var/tmp/opened.py", "storage1", volume], seconds=LIMIT
-        ).stdout.strip()
-        for volume in cluster.options(Storage).volumes
-    }
+    """What the attack's program says of every volume, run behind other words of a command; of all at once."""
+    volumes = cluster.options(Storage).volumes
+
+    def ask(volume: str) -> str:
+        argv = [*before, "python3", "/var/tmp/opened.py", "storage1", volume]
+        return cluster.backend.run(node, argv, seconds=LIMIT).stdout.strip()
+
+    with ThreadPoolExecutor(len(volumes)) as pool:
+        return dict(zip(volumes, pool.map(ask, volumes), strict=True))
 
 
 def test_a_user_of_a_node_that_mounts_a_volume_opens_none(cluster: LabCluster, mounting: str) -> None:
@@ -94,7 +97,8 @@ def test_a_node_that_mounts_nothing_opens_none(cluster: LabCluster, mounting: st
     cluster.backend.put(mounting, {"/var/tmp/other.pem": ((leaf + authority.trusted(where)).encode(), 0o600)})
     found = {}
     for used in (OWN, "/var/tmp/other.pem"):
-        over = f'cp {used} /run/used.pem && mount --bind /run/used.pem {OWN} && exec "$@"'
+        assert cluster.run(mounting, f"cp {used} /run/used.pem").ok
+        over = f'mount --bind /run/used.pem {OWN} && exec "$@"'
         found[used] = _opened(cluster, mounting, "unshare", "--mount", "sh", "-c", over, "sh")
     cluster.run(mounting, "rm /var/tmp/other.pem /run/used.pem")
     assert set(found[OWN].values()) == {"opened"}

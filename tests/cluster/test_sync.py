@@ -94,6 +94,7 @@ def sync(cluster: LabCluster, folder: Path) -> Iterator[Syncing]:
         running.process.wait()
 
 
+@pytest.mark.read_only
 def test_what_is_saved_here_is_served_there_in_under_two_seconds(
     cluster: LabCluster, sync: Syncing, folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -139,7 +140,7 @@ def test_a_sync_goes_on_when_a_web_node_dies(cluster: LabCluster, sync: Syncing,
 
 @pytest.mark.nightly(
     "takes over a minute: nodes are made anew without storage;"
-    " at every change a new web node serves what the others do (test_sites.py)"
+    " at every change a new web node serves what the others do (test_wordpress.py)"
 )
 def test_nodes_with_stores_of_their_own_get_what_they_lack_once_they_run_again(
     cluster: LabCluster, folder: Path
@@ -195,6 +196,7 @@ def test_what_can_not_be_synced_is_one_screen(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.read_only
 def test_a_folder_that_goes_and_a_mistake_in_it_are_told(sync: Syncing, folder: Path) -> None:
     (folder / "out").symlink_to("/etc")
     sync.until("leads out of the folder")

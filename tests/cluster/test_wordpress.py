@@ -1,4 +1,4 @@
-"""WordPress, as docs/wordpress.md puts it on the cluster: installed, written to, mailed from, kept when a node dies."""
+"""A site as docs/wordpress.md puts it on the cluster; WordPress is installed, written to, and kept when a node dies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.services import sites
+from lab.services import mail, sites
 from lab.testing.site import LabSite
 from lab.topology import load
 
@@ -31,6 +31,9 @@ JAR = "/var/tmp/press-jar"
 BROWSER = ("-b", JAR, "-c", JAR)
 PASSWORD = "correct-horse-battery"  # noqa: S105  of a site that lives for one test
 COMMENTS = 12
+RATE = 30.0
+GET = "sh docs/examples/wordpress/get-wordpress ./wordpress\n"
+SMALL = "mkdir -p ./wordpress/wp-content/uploads && echo small > ./wordpress/index.php\n"
 
 
 def _commands() -> str:
@@ -38,14 +41,11 @@ def _commands() -> str:
     return "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
 
 
-@pytest.fixture
-def press(cluster: LabCluster, tmp_path: Path) -> LabSite:
-    """WordPress, not yet installed, after all that the page says."""
-    if cluster.backend.name != "docker" or cluster.plan.family != "debian":
-        pytest.skip("its files come from a container of Debian's")
-    (tmp_path / "docs").symlink_to(PROJECT / "docs")
-    (tmp_path / "cluster.yaml").write_text(TOPOLOGY.read_text(encoding="utf-8"), encoding="utf-8")
-    lab = tmp_path / "bin" / "lab"
+def _followed(cluster: LabCluster, folder: Path, commands: str, topology: str) -> LabSite:
+    """The site `press`, after commands of the page, in a folder with a topology."""
+    (folder / "docs").symlink_to(PROJECT / "docs")
+    (folder / "cluster.yaml").write_text(topology, encoding="utf-8")
+    lab = folder / "bin" / "lab"
     lab.parent.mkdir()
     lab.write_text(
         f"#!/bin/sh\nexec {sys.executable} -c 'from lab.cli.main import main; main()' \"$@\"\n", encoding="utf-8"
@@ -53,23 +53,69 @@ def press(cluster: LabCluster, tmp_path: Path) -> LabSite:
     lab.chmod(0o755)
     said = os.environ | {
         "LAB_NAME": cluster.spec.name,
+        "LAB_BACKEND": cluster.backend.name,
         "PATH": f"{lab.parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
     }
+    cluster.applied = None  # the command changes the cluster beside its topology
     done = subprocess.run(
-        ["bash", "-exc", _commands()], cwd=tmp_path, env=said, capture_output=True, text=True, check=False, timeout=400
+        ["bash", "-exc", commands], cwd=folder, env=said, capture_output=True, text=True, check=False, timeout=400
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "site_press\n" in done.stdout
     assert "press: serves the release" in done.stdout
-    assert "DB_PASSWORD=" in (tmp_path / "press.env").read_text(encoding="utf-8")
+    assert "DB_PASSWORD=" in (folder / "press.env").read_text(encoding="utf-8")
     kept = sites.releases(cluster.backend, "press")
     assert [each.current for each in kept][-2:] == [True, False], "the page ends with the first of two releases"
-    cluster.applied = None  # the command changed the cluster beside its topology: what comes next finds it whole again
-    cluster.spec, before = load(tmp_path / "cluster.yaml", name=cluster.spec.name), cluster.spec
+    cluster.spec, before = load(folder / "cluster.yaml", name=cluster.spec.name), cluster.spec
     site = LabSite(cluster, "press")
     cluster.spec = before
     return site
+
+
+def test_the_page_is_followed_with_a_small_site_and_changes_nothing_for_the_others(
+    cluster: LabCluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """With a web node more, which serves what the others do; a mailbox that a person has is not taken by the site."""
+    blog, web = LabSite(cluster, "blog"), cluster.spec.roles()["web"]
+    cluster.room(len(cluster.plan.nodes) + 1)
+    (tmp_path / "blog").mkdir()
+    (tmp_path / "blog" / "index.html").write_text("the blog\n", encoding="utf-8")
+    blog.deploy(tmp_path / "blog")
+    ann = f"press@{cluster.spec.domain}"
+    mail.add(cluster.backend, ann, PASSWORD)
+    request.addfinalizer(lambda: mail.remove(cluster.backend, ann))
+    login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{PASSWORD}'"
+    assert cluster.run("mail1", login).ok
+
+    commands, written = _commands(), TOPOLOGY.read_text(encoding="utf-8")
+    small = commands.replace(GET, SMALL)
+    more = written.replace(f"web: {{count: {web.count}}}", f"web: {{count: {web.count + 1}}}")
+    assert small != commands
+    assert more != written
+    with blog.load(RATE) as load:
+        press = _followed(cluster, tmp_path, small, more)
+        assert press.ask() == "small\n"
+        assert "PHP Version" not in press.ask("/info.php"), "that release was rolled back"
+        load.more(int(RATE))
+        new = cluster.backend.observe().node(f"web{web.count + 1}")
+        assert new
+        for site, text in ((blog, "the blog\n"), (press, "small\n")):
+            assert cluster.run("client", f"curl -sS -H 'Host: {site.host}' http://{new.address}/").stdout == text
+        of_sites = cluster.run("mysql1", 'mariadb -BNe "SELECT address FROM lab.mailboxes"').stdout.split()
+        assert f"blog@{cluster.spec.domain}" in of_sites
+        assert ann not in of_sites
+        assert cluster.run("mail1", login).ok
+        cluster.apply(cluster.spec)
+    assert not load.failed
+
+
+@pytest.fixture
+def press(cluster: LabCluster, tmp_path: Path) -> LabSite:
+    """WordPress, not yet installed, after all that the page says."""
+    if cluster.backend.name != "docker" or cluster.plan.family != "debian":
+        pytest.skip("its files come from a container of Debian's")
+    return _followed(cluster, tmp_path, _commands(), TOPOLOGY.read_text(encoding="utf-8"))
 
 
 def _install(press: LabSite, mailbox: str) -> None:
@@ -100,6 +146,10 @@ def _comment(press: LabSite, text: str) -> str:
     return press.ask("/wp-comments-post.php", *asked)
 
 
+@pytest.mark.nightly(
+    "takes a minute and a half: WordPress is fetched, and three times put on every node; at every change its page is"
+    " followed with a small site, and a site's sessions, mail and database are tried (test_sites.py)"
+)
 def test_wordpress_is_installed_written_to_and_survives_a_web_node(
     cluster: LabCluster, press: LabSite, faults: Faults
 ) -> None:
