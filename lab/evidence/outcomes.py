@@ -224,6 +224,7 @@ MODULES = (
     "lab.evidence.file_writes",
     "lab.evidence.pages",
     "lab.services.effects",
+    "lab.services.origin",
     "lab.services.trials",
 )
 """Where kinds of checks are declared."""
