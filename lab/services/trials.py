@@ -38,7 +38,10 @@ class HolderCheck(CheckInput):
 @kind("holder", HolderCheck, ("no-holder", "two-holders", "other-holder"))
 def holder(scene: Scene, check: HolderCheck) -> CheckOutcome:
     """Asks every node that may hold the VIP."""
-    held = vip_holders(scene.backend, scene.backend.observe())
+    silent: list[str] = []
+    held = vip_holders(scene.backend, scene.backend.observe(), silent)
+    if silent:
+        return unknown(f"{' and '.join(sorted(silent))} did not say whether it has the VIP {scene.plan.vip}")
     if not held:
         return red("no-holder", f"no node has the VIP {scene.plan.vip}", "0 holders", "1 holder")
     if len(held) > 1:

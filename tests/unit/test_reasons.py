@@ -11,14 +11,16 @@ import pytest
 
 from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
-from lab.errors import SpecError
+from lab.errors import BackendError, SpecError
 from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question
 from lab.learning import lint
 from lab.learning.attempt import attempt
 from lab.learning.library import lesson
 from lab.learning.values import filled
+from lab.lifecycle.up import up
 from lab.plan import plan
+from lab.progress import Silent
 from lab.services import effects
 from lab.services.origin import writers
 from lab.topology import parse
@@ -297,6 +299,20 @@ def test_a_log_that_can_not_be_read_is_unknown(tmp_path: Path) -> None:
     shell = Shell(tmp_path, **{"mariadb": "echo 1", "mariadb-binlog": "echo 'ERROR: no file' >&2; exit 1"})
     told = {"node": "mysql2", "table": "evidence.amber", "column": "number", "server": 11}
     assert question("origin", told).ask(Scene(shell, cluster, plan(cluster, "debian"))).colour is Colour.UNKNOWN
+
+
+def test_a_node_that_does_not_answer_may_have_the_vip(memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = parse("name: golden\nnetwork: 10.90.0.0/24\nweb: {count: 1}\nhttp-lb: {count: 1}\ntcp-lb: {count: 2}\n")
+    up(cluster, memory, Silent())
+    scene = Scene(memory, cluster, plan(cluster, "debian"))
+    assert question("holder", {}).ask(scene).reason == "no-holder"
+
+    def silent(*_: object, **__: object) -> Result:
+        raise BackendError("no answer", where="tcp-lb1")
+
+    monkeypatch.setattr(memory, "run", silent)
+    outcome = question("holder", {}).ask(scene)
+    assert (outcome.colour, "tcp-lb1 and tcp-lb2 did not say" in outcome.says) == (Colour.UNKNOWN, True)
 
 
 def test_two_checks_of_one_kind_have_a_reason_each(tmp_path: Path) -> None:
