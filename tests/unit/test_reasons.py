@@ -346,3 +346,21 @@ def test_the_lint_finds_two_checks_with_the_reason_of_their_kind() -> None:
     row = {"node": "mysql1", "statement": "SELECT 1", "prints": "1", "says": "no", "good": "yes"}
     said = _problems(6, "first-node", check=[{"row": row}, {"row": row}])
     assert "checks of first-node have one reason for two causes: give each 'row' a 'reason' of its own" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "reason"),
+    [
+        ((8, "holder"), "    virtual_router_id {router}\n", ""),
+        ((8, "holder"), "    virtual_router_id 51 # virtual_router_id {router}\n", "content"),
+        ((3, "pool"), 'lf-string "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]"\n', ""),
+        ((3, "pool"), "# web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]\nstring web1=1 web2=1\n", "content"),
+    ],
+)
+def test_a_comment_is_no_setting(tmp_path: Path, place: tuple[int, str], text: str, reason: str) -> None:
+    made = attempt(lesson(place[0]), MemoryBackend("www"))
+    kind, parameters = made.lesson.task(place[1]).checks[1]
+    shell = Shell(tmp_path, stat="echo 'regular file|root|root|644'")
+    shell.put(parameters["node"], {parameters["path"]: (text.format(**made.known).encode(), 0o644)})
+    told = filled(parameters, made.known)
+    assert question(kind, told).ask(Scene(shell, made.scene.cluster, made.scene.plan)).reason == reason
