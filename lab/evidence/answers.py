@@ -51,6 +51,11 @@ class AnswerInput(CheckInput):
     good: str = Field("", description="what was seen where it is green, as a sentence")
     wants: str = Field("", description="what is expected, in words")
 
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """Its reason, and those of its causes."""
+        return tuple(dict.fromkeys((self.reason, *(cause.reason for cause in self.causes))))
+
     def refused(self, default: str, output: str, figure: str, reason: str = "") -> CheckOutcome:
         """The red answer to a text: of its cause, else of `reason`, else of the check's own reason."""
         for cause in self.causes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.evidence import probes
 from lab.evidence.latency import percentiles
 from lab.evidence.ledger import Verdict
-from lab.evidence.verdicts import PromiseResult, PromiseVerdict, Timed
+from lab.evidence.verdicts import BrokenBy, PromiseResult, PromiseVerdict, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +35,7 @@ class CheckResult:
     Attributes:
         ids: the operations concerned.
         excused: whether the verdict is unknown only because a machine was stalled.
+        broken_by: one of `BREAKS` of the check; empty unless the promise is broken.
     """
 
     result: PromiseVerdict | None
@@ -42,6 +43,7 @@ class CheckResult:
     ids: tuple[str, ...] = ()
     times: tuple[Timed, ...] = ()
     excused: bool = False
+    broken_by: str = ""
 
 
 def judged(promise: Promise, bound: float | None, run: RunData) -> PromiseResult:
@@ -71,6 +73,7 @@ def judged(promise: Promise, bound: float | None, run: RunData) -> PromiseResult
         event=promise.declared.event,
         ids=outcome.ids,
         excused=outcome.excused,
+        broken_by=outcome.broken_by,
     )
 
 
@@ -85,7 +88,7 @@ def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
     if any(time.seconds > run.allowed(bound, time.begun) + run.emulation for time in late):
-        return CheckResult(PromiseVerdict.BROKEN, figure)
+        return _broken(BrokenBy.NEVER if unseen else BrokenBy.ABOVE_BOUND, figure)
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
     where = " on emulated processors" if run.clock.emulated else ""
     return CheckResult(
@@ -108,6 +111,10 @@ def _hidden(outcome: CheckResult, promise: Promise, bound: float, run: RunData) 
 
 def _unknown(why: str) -> CheckResult:
     return CheckResult(PromiseVerdict.UNKNOWN, why)
+
+
+def _broken(by: BrokenBy, figure: str) -> CheckResult:
+    return CheckResult(PromiseVerdict.BROKEN, figure, broken_by=by.value)
 
 
 def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
@@ -139,7 +146,7 @@ def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckRes
         return _unknown(f"{during} requests during faults of {promise.role} nodes; {ENOUGH} are needed")
     why = f"; the first: {failed[0].error or failed[0].status}" if failed else ""
     figure = f"{len(failed)} of {len(run.answers)} requests failed{why}"
-    return CheckResult(PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS, figure)
+    return _broken(BrokenBy.FAILED_REQUESTS, figure) if failed else CheckResult(PromiseVerdict.HOLDS, figure)
 
 
 def _slowest_request(promise: Promise, bound: float, run: RunData) -> CheckResult:
@@ -214,7 +221,7 @@ def _only_in_flight(promise: Promise, bound: float, run: RunData) -> CheckResult
         return CheckResult(PromiseVerdict.HOLDS, figure)
     if all(_in_flight(answer, wide) for answer in late):
         return CheckResult(PromiseVerdict.UNKNOWN, f"{figure}, during a stall of the machine", excused=True)
-    return CheckResult(PromiseVerdict.BROKEN, figure)
+    return _broken(BrokenBy.FAILED_REQUESTS, figure)
 
 
 def _in_flight(answer: Answer, windows: Sequence[tuple[float, float]]) -> bool:
@@ -251,7 +258,8 @@ def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
         return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, too early to judge")
     last = held[-1][1]
     if list(run.holders) != [last]:
-        return CheckResult(PromiseVerdict.BROKEN, f"{len(run.holders)} holders at the end; visitors reached {last}")
+        figure = f"{len(run.holders)} holders at the end; visitors reached {last}"
+        return _broken(BrokenBy.NOT_ONE_HOLDER, figure)
     others = [due for due, holder in held if holder != last]
     return CheckResult(None, times=(Timed(others[-1] + run.interval - back if others else 0.0, back),))
 
@@ -263,13 +271,12 @@ def _site_heals(promise: Promise, bound: float, run: RunData) -> CheckResult:
     mended = max(fault.mended for fault in run.faults)
     after = [row for row in run.rows.get(probes.SITE, ()) if row.due >= mended]
     bad = [row.due for row in after if not probes.good(row)]
-    if not after or not any(probes.good(row) for row in after):
-        return CheckResult(
-            PromiseVerdict.BROKEN if after else PromiseVerdict.UNKNOWN, "no answer of the site was observed afterwards"
-        )
+    if not any(probes.good(row) for row in after):
+        nothing = "no answer of the site was observed afterwards"
+        return _broken(BrokenBy.NEVER, nothing) if after else _unknown(nothing)
     if bad and bad[-1] == after[-1].due:
-        return CheckResult(
-            PromiseVerdict.BROKEN, f"a visitor still failed at the end: {after[-1].error or after[-1].status}"
+        return _broken(
+            BrokenBy.STILL_FAILS, f"a visitor still failed at the end: {after[-1].error or after[-1].status}"
         )
     seconds = bad[-1] - mended + run.interval if bad else 0.0
     figure = f"every visitor is answered {seconds:.2f} s after the last revert"
@@ -304,7 +311,9 @@ def _acknowledged(promise: Promise, bound: float, run: RunData) -> CheckResult:
         return _unknown(f"no {promise.role} node had a fault")
     if judgement.verdict is Verdict.UNKNOWN:
         return _unknown(judgement.why)
-    return CheckResult(PromiseVerdict(judgement.verdict.value), judgement.why, ids=judgement.ids)
+    verdict = PromiseVerdict(judgement.verdict.value)
+    by = "" if verdict is PromiseVerdict.HOLDS else verdict.value
+    return CheckResult(verdict, judgement.why, ids=judgement.ids, broken_by=by)
 
 
 def own_result(judgement: Judgement) -> PromiseResult:
@@ -329,3 +338,19 @@ CHECKS: dict[str, Callable[[Promise, float, RunData], CheckResult]] = {
     "longest-write": _longest_write,
     "acknowledged": _acknowledged,
 }
+
+TIMES = (BrokenBy.NEVER, BrokenBy.ABOVE_BOUND)
+BREAKS: dict[str, tuple[BrokenBy, ...]] = {
+    "no-failed-request": (BrokenBy.FAILED_REQUESTS,),
+    "slowest-request": (BrokenBy.ABOVE_BOUND,),
+    "out-of-pool": TIMES,
+    "back-in-pool": TIMES,
+    "only-in-flight": (BrokenBy.FAILED_REQUESTS,),
+    "vip-moved": TIMES,
+    "one-holder": (BrokenBy.NOT_ONE_HOLDER, BrokenBy.ABOVE_BOUND),
+    "site-heals": (BrokenBy.NEVER, BrokenBy.STILL_FAILS),
+    "writes-again": TIMES,
+    "longest-write": (BrokenBy.ABOVE_BOUND,),
+    "acknowledged": (BrokenBy.LOST, BrokenBy.DUPLICATED, BrokenBy.STALE),
+}
+"""What may break a promise, by its check."""

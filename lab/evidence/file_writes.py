@@ -1,4 +1,4 @@
-"""A check of files on a shared filesystem: a node writes them one after the other while a fault lasts."""
+"""A check of files on a shared filesystem: a node writes them one after the other, with or without a fault."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class FileWritesCheck(CheckInput):
 
     Attributes:
         folder: where on the node, such as `/srv/shared`.
+        fault: its kind; empty for none.
         target: the nodes of the fault, as `lab fault` takes them.
         asks: the longest time that one write may take, in seconds.
-        seconds: how long the fault lasts.
+        seconds: how long the fault lasts, or without one the writes.
         copies: nodes that have each file afterwards, below `brick`.
         formula: the bound by the person's own values, an expression over the names of `reads`.
     """
@@ -60,7 +61,7 @@ class FileWritesCheck(CheckInput):
     node: str
     folder: str
     fault: str = "pause"
-    target: str
+    target: str = ""
     seconds: float = Field(15, ge=1, le=60)
     asks: float = Field(gt=0)
     copies: list[str] = Field([], description="nodes")
@@ -80,14 +81,16 @@ def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
     if problem := writer.start():
         return red("refused", f"{request.node} can't write to {request.folder}: {problem}")
     try:
-        injected = broken(scene, request.fault, request.target)
+        injected = broken(scene, request.fault, request.target) if request.fault else None
         try:
             lasting(scene.backend.clock.limit(request.seconds))
         finally:
-            injected.heal()
+            if injected:
+                injected.heal()
         figures = writer.stop()
         if figures is None:
-            return red("slow", f"a write had not ended {STOP_SECONDS:g} s after {request.target} was back")
+            since = f"after {request.target} was back" if request.fault else "later"
+            return red("slow", f"a write had not ended {STOP_SECONDS:g} s {since}")
         return judged_writes(scene, request, writer, figures)
     finally:
         writer.remove()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,14 +91,21 @@ class CheckInput(Model):
 
     Attributes:
         steady: seconds for which it has to be green without a break, such as a thread that starts, and then fails.
+        renamed: other words for reasons of the kind, where two checks of a task would give the same one.
     """
 
     steady: float = Field(0, ge=0, le=30)
+    renamed: dict[str, str] = Field({}, description="other words for its reasons")
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The nodes that it names."""
         return tuple(getattr(self, name) for name in ("node", "at") if getattr(self, name, None))
+
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """The reasons that it gives by its parameters; a lesson has a hint for each."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,20 @@ class Question:
     kind: CheckKind
     parameters: CheckInput
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The words that its red answers may carry."""
+        return tuple(dict.fromkeys(map(self._word, (*self.kind.reasons, *self.parameters.own_reasons))))
+
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """Those of them that its parameters determine."""
+        renamed = self.parameters.renamed
+        return tuple(dict.fromkeys((*map(self._word, self.parameters.own_reasons), *renamed.values())))
+
+    def _word(self, reason: str) -> str:
+        return self.parameters.renamed.get(reason, reason)
+
     def ask(self, scene: Scene) -> CheckOutcome:
         """Makes the check; an engine that fails, or a node that does not run, makes it `unknown`.
 
@@ -151,7 +172,8 @@ class Question:
         """
         try:
             ask = partial(self.kind.ask, scene, self.parameters)
-            return scene.backend.clock.through(self.parameters.steady, ask, lambda outcome: outcome.green)
+            outcome = scene.backend.clock.through(self.parameters.steady, ask, lambda outcome: outcome.green)
+            return replace(outcome, reason=self._word(outcome.reason))
         except BackendError as error:
             return unknown(error.what)
 
@@ -173,7 +195,7 @@ def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Quest
     if known[name].breaks and parameters.get("steady"):
         raise SpecError(f"'{name}.steady': '{name}' breaks something, and is made once", where=where)
     try:
-        return Question(known[name], known[name].model.model_validate(dict(parameters)))
+        made = Question(known[name], known[name].model.model_validate(dict(parameters)))
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(map(str, (name, *detail["loc"])))
@@ -181,6 +203,11 @@ def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Quest
         raise SpecError(
             f"'{key}': {reading.problem(detail)}", where=where, next_step=f"'{name}' takes: {valid}"
         ) from None
+    given = {*made.kind.reasons, *made.parameters.own_reasons}
+    for reason in made.parameters.renamed.keys() - given:
+        hint = nearest(reason, sorted(given), "its reasons")
+        raise SpecError(f"'{name}.renamed': '{name}' gives no '{reason}'; {hint}", where=where)
+    return made
 
 
 def kinds() -> Mapping[str, CheckKind]:
@@ -197,6 +224,7 @@ MODULES = (
     "lab.evidence.file_writes",
     "lab.evidence.pages",
     "lab.services.effects",
+    "lab.services.origin",
     "lab.services.trials",
 )
 """Where kinds of checks are declared."""

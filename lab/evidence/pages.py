@@ -18,12 +18,22 @@ from lab.evidence.written import WrittenValue
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lab.backends.base import Result
     from lab.evidence.load_run import Row
     from lab.evidence.outcomes import CheckOutcome, Scene
     from lab.faults import Injected
 
 CURL = {6: "no-name", 7: "refused", 28: "no-answer", 35: "no-tls", 60: "certificate", 52: "no-answer", 56: "no-answer"}
 """What an exit code of curl means; any other is `no-answer`."""
+
+CONNECTING = tuple(sorted(set(CURL.values())))
+"""The reasons why there is no answer at all."""
+
+DROPPED = {
+    7: r"(?s)\A(?!.*Connection refused).*(No route to host|unreachable|timed out)",
+    35: r"SSL_ERROR_SYSCALL|reset by peer|unexpected eof",
+}
+"""What curl says where packets or the connection were dropped, by its exit code: no refusal, and no lack of TLS."""
 
 SECONDS = 5
 RETURN_SECONDS = 30.0
@@ -50,17 +60,15 @@ class PageCheck(CheckInput):
     trusted: bool = True
 
 
-@kind("page", PageCheck, (*sorted(set(CURL.values())), "status", "content", "header"))
+@kind("page", PageCheck, (*CONNECTING, "status", "content", "header"))
 def page(scene: Scene, check: PageCheck) -> CheckOutcome:
     """Asks for a page."""
     done = scene.run(check.at, _curl(scene, check.url, trusted=check.trusted, send=check.send))
     if not done.ok:
-        error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
-        problem = error[1] if error else done.last_line
-        return red(CURL.get(done.rc, "no-answer"), f"{check.url} does not answer: {problem}", f"curl: {done.rc}")
+        return _without_answer(check.url, done)
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
-    first, *lines = head.splitlines()
-    status = first.split()[1] if len(first.split()) > 1 else "no status"
+    lines = head.splitlines()[1:]
+    status = _status(head)
     if status != str(check.status):
         return red("status", f"{check.url} answers {status}", status, str(check.status))
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -73,6 +81,21 @@ def page(scene: Scene, check: PageCheck) -> CheckOutcome:
     if check.lacks and (bad := re.search(check.lacks, body, re.MULTILINE)):
         return red("content", f"{check.url} shows '{bad[0]}'", body.strip()[:60])
     return green(f"{check.url} answers {_details(check, status, headers, body)}", status)
+
+
+def _without_answer(url: str, done: Result) -> CheckOutcome:
+    """The red answer where curl failed."""
+    error = re.search(r"(?m)^curl: \(\d+\) (.+)", done.stderr)  # more lines of advice may follow
+    problem = error[1] if error else done.last_line
+    dropped = re.search(DROPPED.get(done.rc, "(?!)"), done.stderr)
+    reason = "no-answer" if dropped else CURL.get(done.rc, "no-answer")
+    return red(reason, f"{url} does not answer: {problem}", f"curl: {done.rc}")
+
+
+def _status(answer: str) -> str:
+    """The status of an answer with its headers."""
+    words = answer.partition("\n")[0].split()
+    return words[1] if len(words) > 1 else "no status"
 
 
 def _details(check: PageCheck, status: str, headers: Mapping[str, str], body: str) -> str:
@@ -88,8 +111,7 @@ def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) ->
     sent = [word for header in send for word in ("--header", header)]
     return [
         "curl",
-        "-sS",
-        "-i",
+        "-sSiv",  # -v: why it could not connect, which some versions say nowhere else
         "--http1.1",
         "--max-time",
         str(scene.backend.clock.limit(SECONDS)),
@@ -108,14 +130,17 @@ class SpreadCheck(CheckInput):
     trusted: bool = True
 
 
-@kind("spread", SpreadCheck, ("no-answer", "one-node", "other-node"))
+@kind("spread", SpreadCheck, (*CONNECTING, "status", "one-node", "other-node"))
 def spread(scene: Scene, check: SpreadCheck) -> CheckOutcome:
     """Asks several times."""
     counts: dict[str, int] = {}
     for _ in range(check.times):
         done = scene.run(CLIENT, _curl(scene, check.url, trusted=check.trusted))
         if not done.ok:
-            return red("no-answer", f"{check.url} does not answer: {done.last_line}")
+            return _without_answer(check.url, done)
+        status = _status(done.stdout)
+        if not status.isdecimal() or int(status) not in probes.OK:
+            return red("status", f"{check.url} answers {status}", status, "200")
         served = re.search(rf"(?mi)^{SERVED}: *(\S+)", done.stdout)
         name = served[1] if served else "unnamed"
         counts[name] = counts.get(name, 0) + 1
@@ -156,7 +181,7 @@ def outage(scene: Scene, check: OutageCheck) -> CheckOutcome:
     """Sends requests, injects the fault, reverts it, and judges the answers."""
     clock = scene.backend.clock
     before = page(scene, PageCheck(url=check.url))
-    if before.reason in ("no-answer", "refused", "no-tls", "no-name", "certificate"):
+    if before.reason in CONNECTING or (before.reason == "status" and before.figure >= "4"):
         return red("no-answer", f"before anything is broken: {before.says}")
     run = LoadRun(scene.backend, [Stream("visitors", check.url, clock.rate(check.rate), keep=False)], patience=SECONDS)
     with run:

@@ -34,6 +34,22 @@ class PromiseVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class BrokenBy(StrEnum):
+    """What broke a promise: each cause is mended differently.
+
+    `NEVER`: what is promised was not observed at all. `ABOVE_BOUND`: it was, later than the formula allows.
+    """
+
+    NEVER = "never"
+    ABOVE_BOUND = "above-bound"
+    NOT_ONE_HOLDER = "not-one-holder"
+    FAILED_REQUESTS = "failed-requests"
+    STILL_FAILS = "still-fails"
+    LOST = "lost"
+    DUPLICATED = "duplicated"
+    STALE = "stale"
+
+
 @dataclass(frozen=True)
 class FaultEvent:
     """A fault of a run. Unix seconds: start of injection, verified, start of reverting, reverted and nodes ready."""
@@ -118,6 +134,7 @@ class PromiseResult:
         allowed: the bound and one probe interval; None without a bound.
         stalled: seconds of the figure's time in which a machine was stalled.
         excused: whether the verdict is unknown only because a machine was stalled; the run can be repeated.
+        broken_by: one of `BrokenBy`; empty unless the promise is broken.
     """
 
     promise: str
@@ -132,6 +149,7 @@ class PromiseResult:
     event: str = ""
     ids: tuple[str, ...] = ()
     excused: bool = False
+    broken_by: str = ""
 
     @property
     def holds(self) -> bool:

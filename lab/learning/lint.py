@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
-from lab.evidence.answers import AnswerInput
 from lab.evidence.outcomes import question
 from lab.faults import fault
 from lab.learning.attempt import attempt
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
-    from lab.evidence.outcomes import Question
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -93,9 +91,9 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         except SpecError as error:
             yield error.what
             continue
-        own = _own_reasons(check)
-        reasons |= {*check.kind.reasons, *own}
-        yield from (f"{task.id} has no hint for '{name}'" for name in own if name not in task.hints.reasons)
+        reasons |= set(check.reasons)
+        missing = [name for name in check.own_reasons if name not in task.hints.reasons]
+        yield from (f"{task.id} has no hint for '{name}'" for name in missing)
         for name in check.parameters.nodes:
             if name not in _nodes(subject):
                 yield f"a check of {task.id} asks {name}, which the lesson has not"
@@ -108,14 +106,6 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield f"the third hint of {task.id} has no command"
 
 
-def _own_reasons(check: Question) -> list[str]:
-    """The words that a check of an answer gives for its own causes."""
-    parameters = check.parameters
-    if not isinstance(parameters, AnswerInput):
-        return []
-    return list(dict.fromkeys([parameters.reason, *(cause.reason for cause in parameters.causes)]))
-
-
 def _sentences(task: Task) -> Iterator[str]:
     """Answers that would say nothing: red ones without a sentence, and the one that is green at last."""
     answers = [parameters if kind in ("command", "row") else None for kind, parameters in task.checks]
@@ -123,6 +113,9 @@ def _sentences(task: Task) -> Iterator[str]:
         yield f"a check of {task.id} has no 'says' for a red answer"
     if answers[-1] is not None and not answers[-1].get("good"):
         yield f"the last check of {task.id} has no 'good' for a green answer"
+    nameless = [kind for kind, parameters in task.checks if kind in ("command", "row") and not parameters.get("reason")]
+    for kind in sorted({kind for kind in nameless if nameless.count(kind) > 1}):
+        yield f"checks of {task.id} have one reason for two causes: give each '{kind}' a 'reason' of its own"
 
 
 def _sleeps(lesson: Lesson) -> Iterator[str]:

@@ -93,6 +93,11 @@ class LessonProgress:
             figure=outcome.figure,
         )
 
+    def begun_again(self) -> LessonProgress:
+        """The same on new nodes: nothing is broken, solved or coloured; tries and hints stay counted."""
+        undone = reduce(lambda done, task: done.changed(task, solved=False), self.tasks, self)
+        return replace(undone.opened_again(self.tasks), broken=False)
+
     def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
         """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""
         return reduce(

@@ -46,8 +46,11 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
     if before and before != lesson.name:
         report.say(f"removing the cluster of the lesson {before}; how far it is stays noted")
         _clear(backend, report)
-    if not backend.observe().nodes:
-        progress.keep(backend, replace(progress.read(backend, lesson.name), broken=False))
+    if _begins_again(lesson, backend):
+        earlier = progress.read(backend, lesson.name)
+        if any(task.last != OPEN for task in earlier.tasks.values()):
+            report.say("the lesson begins again, on new nodes: its tasks are open; tries and hints stay counted")
+        progress.keep(backend, earlier.begun_again())
     _bring_up(lesson, cluster or lesson.cluster(backend.cluster), backend, report)
     current = attempt(lesson, backend)
     if not current.progress.broken:
@@ -55,6 +58,14 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
             current.do(step, f"the fault of the lesson {lesson.name}")
         progress.keep(backend, replace(current.progress, broken=True))
     return current
+
+
+def _begins_again(lesson: Lesson, backend: Backend) -> bool:
+    """Whether nothing is left of what was done of a lesson: no node is there, or `catch_up` made those by hand."""
+    existing = backend.observe()
+    done = {node.name for node in existing.nodes if node.fixed.by_hand}
+    planned = {node.name for node in attempt(lesson, backend).scene.plan.nodes if node.by_hand}
+    return not existing.nodes or (bool(planned) and not planned & done)
 
 
 def catch_up(number: int, backend: Backend, report: Report) -> Lesson:

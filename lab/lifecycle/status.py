@@ -131,11 +131,12 @@ def endpoints(existing: Existing) -> list[dict[str, str]]:
     return [{"name": name, "url": exposure.url(name, port)} for name, port in existing.ports.items()]
 
 
-def vip_holders(backend: Backend, existing: Existing) -> list[str]:
-    """The running nodes that have the VIP on an interface; normally one."""
+def vip_holders(backend: Backend, existing: Existing, silent: list[str] | None = None) -> list[str]:
+    """The running nodes that have the VIP on an interface; normally one. `silent` gets those that do not answer."""
     if not existing.vip:
         return []
     holders: list[str] = []
+    unanswered = [] if silent is None else silent
 
     def ask(node: Observed) -> None:
         try:
@@ -143,6 +144,7 @@ def vip_holders(backend: Backend, existing: Existing) -> list[str]:
                 node.name, ["ip", "-o", "address", "show", "to", f"{existing.vip}/32"], seconds=READY_SECONDS
             )
         except LabError:
+            unanswered.append(node.name)
             return
         if result.ok and "inet" in result.stdout:
             holders.append(node.name)

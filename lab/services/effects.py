@@ -11,19 +11,23 @@ from pydantic import Field
 
 from lab.errors import NotReady
 from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
-from lab.evidence.ledger import Ledger, Verdict
+from lab.evidence.ledger import Ledger, Outcome, Verdict
 from lab.evidence.load_run import CLIENT
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken
 from lab.services.ledgers import LEDGERS, MysqlLedger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.evidence.ledger import Operation
     from lab.evidence.outcomes import CheckOutcome, Scene
 
 STATEMENT_SECONDS = 20
 SEND = (
     'printf \'From: %s\\nTo: %s\\nSubject: %s\\n\\nHello.\\n\' "$2" "$3" "$4" |'
     ' curl -sS --max-time 20 --crlf --url "$1" --mail-from "$2" --mail-rcpt "$3" --upload-file -'
+    " --write-out '%{response_code}\\n'"
 )
 WRITES_SECONDS = 60.0
 
@@ -68,13 +72,17 @@ class MessageCheck(CheckInput):
     seconds: float = Field(30, gt=0, le=120)
 
 
-@kind("message", MessageCheck, ("refused", "not-delivered"))
+@kind("message", MessageCheck, ("no-answer", "not-now", "refused", "not-delivered"))
 def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
-    """Sends a message, and waits for it."""
+    """Sends a message, and waits for it. By 4xx a server says that it could not decide now, by 5xx that it refuses."""
     subject, begun = f"check-{uuid.uuid4().hex[:8]}", time.monotonic()
     sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", check.url, check.sender, check.recipient, subject], 30)
     if not sent.ok:
-        return red("refused", f"{check.url} does not take the message: {sent.last_line}", sent.last_line[:80])
+        code = next(iter(re.findall(r"^[45]\d\d$", sent.stdout, re.MULTILINE)), "")
+        if not code:
+            return red("no-answer", f"{check.url} does not answer: {sent.last_line}", sent.last_line[:80])
+        reason = "not-now" if code.startswith("4") else "refused"
+        return red(reason, f"{check.url} does not take the message, and answers {code}: {sent.last_line}", code)
     fetch = ["doveadm", "-c", "/etc/lab/dovecot.conf", "fetch", "-u", check.recipient]
     fetch += ["hdr.subject", "subject", subject]
     try:
@@ -129,7 +137,7 @@ class LedgerCheck(CheckInput):
     settings: dict[str, str | float] = Field({}, description="of the fault")
 
 
-@kind("ledger", LedgerCheck, ("no-answer", "lost", "duplicated", "stale"), breaks=True)
+@kind("ledger", LedgerCheck, ("no-answer", "refused", "lost", "duplicated", "stale"), breaks=True)
 def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     """Writes, and compares what was acknowledged with what is stored."""
     service = LEDGERS[check.service](scene.plan, scene.cluster.site)
@@ -145,9 +153,21 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
                 book.more(check.writes, WRITES_SECONDS)
     except NotReady as error:
         return red("no-answer", f"the writes are not acknowledged: {error.what}")
+    (operations,) = book.operations.values()
+    if not any(one.outcome is Outcome.ACKNOWLEDGED for one in operations):
+        return _none_acknowledged(operations)
     (result,) = book.judge()
     if result.verdict is Verdict.UNKNOWN:
         return unknown(result.why)
     if result.verdict is Verdict.HOLDS:
         return green("every acknowledged write is there, once", result.why)
     return red(result.verdict.value, f"acknowledged writes are not as they were: {result.why}", result.why)
+
+
+def _none_acknowledged(operations: Sequence[Operation]) -> CheckOutcome:
+    """The answer where no write was acknowledged: refused, or without an answer."""
+    refused = [one for one in operations if one.outcome is Outcome.FAILED or "denied" in one.answer]
+    if refused:
+        return red("refused", f"the writes are refused: {refused[-1].answer}", f"{len(refused)} of {len(operations)}")
+    last = operations[-1].answer if operations else "none was sent"
+    return red("no-answer", f"the writes are not acknowledged: {last}", f"0 of {len(operations)}")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lab import clock
 from lab.evidence import written
-from lab.evidence.checks import judged
+from lab.evidence.checks import BREAKS, judged
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken
 from lab.evidence.promises import promise
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 VIP_HOLDER = "vip-holder"
 SETTLE_SECONDS = 2.0
 AWAKE_SECONDS = 60.0
+BROKEN_BY = tuple(dict.fromkeys(cause.value for causes in BREAKS.values() for cause in causes))
 
 
 class HolderCheck(CheckInput):
@@ -37,7 +38,10 @@ class HolderCheck(CheckInput):
 @kind("holder", HolderCheck, ("no-holder", "two-holders", "other-holder"))
 def holder(scene: Scene, check: HolderCheck) -> CheckOutcome:
     """Asks every node that may hold the VIP."""
-    held = vip_holders(scene.backend, scene.backend.observe())
+    silent: list[str] = []
+    held = vip_holders(scene.backend, scene.backend.observe(), silent)
+    if silent:
+        return unknown(f"{' and '.join(sorted(silent))} did not say whether it has the VIP {scene.plan.vip}")
     if not held:
         return red("no-holder", f"no node has the VIP {scene.plan.vip}", "0 holders", "1 holder")
     if len(held) > 1:
@@ -68,8 +72,19 @@ class PromiseCheck(CheckInput):
     reads: dict[str, WrittenValue] = Field({}, description="values by name")
     noun: str = "it took"
 
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """What may break this promise, and what its parameters ask for."""
+        asked = {
+            "no-holder": self.target == VIP_HOLDER,
+            "two-holders": self.target == VIP_HOLDER,
+            "no-value": any(place.default is None for place in self.reads.values()),
+            "late": self.asks is not None,
+        }
+        return (*(reason for reason, given in asked.items() if given), *BREAKS[promise(self.promise).declared.check])
 
-@kind("promise", PromiseCheck, ("no-holder", "two-holders", "late", "broken", "no-value"), breaks=True)
+
+@kind("promise", PromiseCheck, ("no-holder", "two-holders", "no-value", "late", *BROKEN_BY), breaks=True)
 def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     """Probes the cluster, injects the fault, reverts it, and judges the promise."""
     declared = promise(check.promise)
@@ -91,7 +106,7 @@ def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     if check.asks is not None and bound is not None and bound >= check.asks:
         return red("late", f"{summary}{yours}{limit}", result.figure, formula)
     if not result.holds:
-        return red("broken", f"{summary}{yours}{limit}", result.figure, formula)
+        return red(result.broken_by, f"{summary}{yours}{limit}", result.figure, formula)
     return green(f"{summary}{yours}{limit}", result.figure, formula)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import SpecError
-from lab.evidence.checks import CHECKS, judged
+from lab.evidence.checks import BREAKS, CHECKS, judged
 from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.load import Answer
 from lab.evidence.promises import promise, promises
@@ -27,7 +27,11 @@ WEB = "web1={} web2=1 web3=1 "
 
 
 def _judged(name: str, run: RunData) -> PromiseResult:
-    return judged(promise(name), promise(name).bound(parse(FULL)), run)
+    """The result; a broken promise has one of the causes of its check, and no other one has any."""
+    found = judged(promise(name), promise(name).bound(parse(FULL)), run)
+    good = found.result in (PromiseVerdict.HOLDS, PromiseVerdict.UNKNOWN)
+    assert found.broken_by in ({""} if good else BREAKS[promise(name).declared.check]), found
+    return found
 
 
 def _dead(begin: float, end: float) -> Callable[[float], str | None]:
@@ -67,7 +71,7 @@ def test_a_promise_of_a_role_that_is_not_there_is_explained() -> None:
 
 
 def test_every_promise_has_a_check() -> None:
-    assert {one.declared.check for one in promises().values()} == set(CHECKS)
+    assert {one.declared.check for one in promises().values()} == set(CHECKS) == set(BREAKS)
 
 
 def test_out_of_the_pool_in_time_late_and_never() -> None:
@@ -162,6 +166,23 @@ def test_the_vip_moves() -> None:
     assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb2": dead}, other)).result is PromiseVerdict.UNKNOWN
     frozen = [happened("freeze", "tcp-lb1")]
     assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, frozen)).result is PromiseVerdict.UNKNOWN
+
+
+def test_what_broke_a_promise_is_one_cause() -> None:
+    """What was not seen at all is mended differently from what came late."""
+    fault, dead = [happened("kill", "tcp-lb1")], rows(_dead(5.1, 12.4))
+    held = seen({"vip": rows(_dead(5.1, 12.4)), "tcp-lb1": dead}, fault)
+    moved = {
+        at: _judged("vip-moves", seen({"vip": _vip(at), "tcp-lb1": dead}, fault)).broken_by for at in (5.7, 11, 99)
+    }
+    assert moved == {5.7: "", 11: "above-bound", 99: "never"}
+    assert _judged("vip-moves", held).result is PromiseVerdict.UNKNOWN, "who held it is not known"
+    assert [_judged("web-node-leaves", _web(out=at)).broken_by for at in (5.5, 9.5, 99)] == ["", "above-bound", "never"]
+    back = [happened("pause", "tcp-lb1", 5, 8)]
+    late = seen({"vip": _vip(5.7, until=15)}, back, holders=("tcp-lb1",))
+    both = seen({"vip": _vip(5.7)}, back, holders=("tcp-lb1", "tcp-lb2"))
+    assert _judged("vip-has-one-holder", late).broken_by == "above-bound"
+    assert _judged("vip-has-one-holder", both).broken_by == "not-one-holder"
 
 
 def test_one_holder_and_it_stays() -> None:

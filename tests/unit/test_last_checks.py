@@ -200,6 +200,46 @@ class Heard(Silent):
         self.lines.append(f"{subject}: {text}{done}")
 
 
+def _elsewhere(memory: MemoryBackend) -> None:
+    starting.start(lesson(8), memory, Silent())
+
+
+def _caught_up(memory: MemoryBackend) -> None:
+    """The finished cluster of the lesson itself, to look at."""
+    starting.catch_up(6, memory, Silent())
+
+
+@pytest.mark.parametrize("between", [_elsewhere, _caught_up])
+def test_a_lesson_that_begins_again_has_no_colours_of_the_run_before(
+    between: Callable[[MemoryBackend], None], spoilt: Attempt, memory: MemoryBackend
+) -> None:
+    progress.keep(memory, spoilt.progress.changed("dump", solved=True, hints=2))
+    between(memory)
+    kept = progress.read(memory, spoilt.lesson.name)
+    assert (kept.of("dump").solved, kept.of("restore").last) == (True, "red"), "until then it stays noted"
+    heard = Heard()
+    now = starting.start(lesson(5), memory, heard)
+    assert "the lesson begins again, on new nodes: its tasks are open; tries and hints stay counted" in heard.lines
+    assert now.next is not None
+    assert (now.next.id, now.not_green) == ("dump", [])
+    first = now.progress.of("dump")
+    assert (first.last, first.solved, first.tries, first.hints) == ("open", False, 1, 2)
+    (row,) = rows([now.lesson], {now.lesson.name: now.progress}, now.lesson.name)
+    assert [(task["state"], task["colour"], task["was_green"]) for task in row["tasks"]] == [("open", "", "")] * 5
+    shown = LessonPanel(memory).lesson(Look(1.0, memory.observe(), notes=dict(noted(memory))))
+    assert [(task["state"], "wasGreen" in task, "figure" in task) for task in shown["tasks"]] == [
+        ("open", False, False)
+    ] * 5
+
+
+@pytest.mark.usefixtures("done")
+def test_a_lesson_that_goes_on_keeps_its_colours(memory: MemoryBackend) -> None:
+    heard = Heard()
+    now = starting.start(lesson(5), memory, heard)
+    assert [now.progress.of(name).last for name in FIVE] == ["green"] * 5
+    assert not any("begins again" in line for line in heard.lines)
+
+
 @pytest.mark.usefixtures("begun")
 def test_reset_of_a_node_says_nothing_twice(memory: MemoryBackend) -> None:
     heard = Heard()

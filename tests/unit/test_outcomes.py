@@ -94,6 +94,14 @@ def test_a_check_in_a_node(kind: str, told: dict[str, Any], said: dict[str, Any]
     ("told", "said", "reason"),
     [
         ({}, (7, "curl: (7) Connection refused"), "refused"),
+        ({}, (7, "* connect to 1.2.3.4 port 80 failed: No route to host\ncurl: (7) Couldn't connect"), "no-answer"),
+        (
+            {},
+            (7, "* ::1: Network is unreachable\n* 1.2.3.4: Connection refused\ncurl: (7) Couldn't connect"),
+            "refused",
+        ),
+        ({}, (35, "curl: (35) error:0A00010B:SSL routines::wrong version number"), "no-tls"),
+        ({}, (35, "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to web1:443"), "no-answer"),
         ({}, (28, "curl: (28) timed out"), "no-answer"),
         ({}, (60, "curl: (60) certificate"), "certificate"),
         ({"status": 404}, (0, HEAD.format("web1")), "status"),
@@ -190,7 +198,10 @@ def test_who_answers() -> None:
     assert _ask("spread", told, curl=[one, two]).green
     assert _ask("spread", told, curl=[one, one]).reason == "one-node"
     assert _ask("spread", {**told, "nodes-that-answer": ["web1"]}, curl=[one, three]).reason == "other-node"
-    assert _ask("spread", told, curl=[one, (7, "refused")]).reason == "no-answer"
+    assert _ask("spread", told, curl=[one, (7, "refused")]).reason == "refused"
+    assert _ask("spread", told, curl=[one, (28, "timed out")]).reason == "no-answer"
+    down = _ask("spread", told, curl=[one, (0, "HTTP/1.1 503 Service Unavailable\r\n\r\n")])
+    assert (down.reason, down.figure) == ("status", "503"), "an error of the balancer's own is no answer of one node"
 
 
 def test_values_are_read_as_they_were_written() -> None:
@@ -213,10 +224,12 @@ def test_values_are_read_as_they_were_written() -> None:
     assert written.allowed("inter * none", found) is None
 
 
-def _promise(monkeypatch: pytest.MonkeyPatch, advert: str, verdict: PromiseVerdict, seconds: float) -> CheckOutcome:
+def _promise(
+    monkeypatch: pytest.MonkeyPatch, advert: str, verdict: PromiseVerdict, seconds: float, broken_by: str = ""
+) -> CheckOutcome:
     scene = _scene({"ip": [(0, "inet 10.90.0.100/24"), (0, "")]})
     scene.backend.put("tcp-lb2", {KEEPALIVED: (f"    advert_int {advert}\n".encode(), 0o644)})
-    result = PromiseResult("vip-moves", verdict, f"{seconds:.2f} s", seconds=seconds)
+    result = PromiseResult("vip-moves", verdict, f"{seconds:.2f} s", seconds=seconds, broken_by=broken_by)
     monkeypatch.setattr(trials, "_measured", lambda *_: result)
     monkeypatch.setattr(trials, "vip_holders", lambda *_: ["tcp-lb1"])
     reads = {"advert_int": {"node": "tcp-lb2", "path": KEEPALIVED, "pattern": r"advert_int\s+([\d.]+)"}}
@@ -232,7 +245,8 @@ def test_a_promise_is_judged_by_the_persons_own_value(monkeypatch: pytest.Monkey
     )
     assert late.formula.endswith("= 3.22 s")
     assert _promise(monkeypatch, "0.2", PromiseVerdict.HOLDS, 0.6).green
-    assert _promise(monkeypatch, "0.2", PromiseVerdict.BROKEN, 4.2).reason == "broken"
+    for cause in ("never", "above-bound"):
+        assert _promise(monkeypatch, "0.2", PromiseVerdict.BROKEN, 4.2, cause).reason == cause
     hidden = _promise(monkeypatch, "0.2", PromiseVerdict.UNKNOWN, 0.9)
     assert (hidden.colour, hidden.green) == (Colour.UNKNOWN, False)
     assert _promise(monkeypatch, "", PromiseVerdict.HOLDS, 0.6).reason == "no-value"

@@ -1,6 +1,6 @@
 # task: who-served
 # node: web1
-# hint: header
+# hint: nameless-error
 # from: solved
 # Without "always" an error carries no name.
 sed -i "s/^Header always set X-Served-By/Header set X-Served-By/" /etc/lab/httpd.conf

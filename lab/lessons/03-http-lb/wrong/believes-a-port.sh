@@ -1,6 +1,6 @@
 # task: hangs
 # node: http-lb1
-# hint: broken
+# hint: never
 # from: solved
 # An open port is taken for a web server that works.
 sed -i '/option httpchk/d; /http-check /d' /etc/lab/haproxy.cfg

@@ -1,6 +1,6 @@
 # task: follows
 # node: mysql1
-# hint: other-row
+# hint: closed
 # from: solved
 # The primary stays as its file leaves it.
 mariadb --execute 'SET GLOBAL read_only = ON'

@@ -1,6 +1,6 @@
 # task: first-node
 # node: mysql1
-# hint: other-row
+# hint: no-log
 # from: solved
 # Nothing is logged: no replica can follow.
 sed -i '/^log-bin/d' /etc/lab/my.cnf

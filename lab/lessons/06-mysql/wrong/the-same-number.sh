@@ -1,6 +1,6 @@
 # task: second-node
 # node: mysql2
-# hint: other-row
+# hint: other-number
 # from: solved
 # The file of mysql1, as it is.
 sed -i 's/^server-id = .*/server-id = {{ first }}/' /etc/lab/my.cnf

@@ -1,6 +1,6 @@
 # task: haproxy-hangs
 # node: tcp-lb1
-# hint: broken
+# hint: never
 # from: solved
 # Nothing tells keepalived of HAProxy.
 sed -i "/^    track_file {/,/^    }/d" /etc/lab/keepalived.conf

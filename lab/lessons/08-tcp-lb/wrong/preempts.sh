@@ -1,6 +1,6 @@
 # task: stays
 # node: tcp-lb1
-# hint: broken
+# hint: above-bound
 # from: solved
 # The node with the higher priority takes the VIP whenever it can.
 sed -i "/nopreempt/d" /etc/lab/keepalived.conf

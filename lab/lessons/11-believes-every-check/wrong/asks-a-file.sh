@@ -1,6 +1,6 @@
 # task: asks
 # node: http-lb1
-# hint: broken
+# hint: never
 # from: solved
 # A file that httpd serves without PHP.
 sed -i 's#uri /healthz #uri /style.css #' /etc/lab/haproxy.cfg

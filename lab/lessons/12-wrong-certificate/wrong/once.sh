@@ -1,6 +1,6 @@
 # task: redirect
 # node: http-lb1
-# hint: status
+# hint: in-clear
 # from: solved
 # A redirect that is for now (302).
 sed -i 's/redirect scheme https code 301/redirect scheme https code 302/' /etc/lab/haproxy.cfg

@@ -1,6 +1,6 @@
 # task: closed
 # node: mysql2
-# hint: other-row
+# hint: open
 # In the file alone: the running server has not read it.
 mariadb --execute 'SET GLOBAL read_only = OFF'
 echo 'read-only = ON' >> /etc/lab/my.cnf

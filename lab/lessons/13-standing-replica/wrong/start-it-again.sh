@@ -1,5 +1,5 @@
 # task: runs
 # node: mysql2
-# hint: not-following
+# hint: not-applied
 # Once more: the same transaction fails again.
 mariadb --execute 'STOP SLAVE; START SLAVE'
