@@ -77,10 +77,15 @@ def folder(tmp_path: Path) -> Path:
     (made / "files").mkdir(parents=True)
     (made / "index.php").write_text("<?php echo 'zero';", encoding="utf-8")
     (made / "files" / "local.txt").write_text("of this machine", encoding="utf-8")
-    (made / "many").mkdir()
-    for number in range(MANY):
-        (made / "many" / f"{number}.txt").write_text(f"{number}\n" * 50, encoding="utf-8")
     return made
+
+
+@pytest.fixture
+def many(folder: Path) -> None:
+    """As much as a large program."""
+    (folder / "many").mkdir()
+    for number in range(MANY):
+        (folder / "many" / f"{number}.txt").write_text(f"{number}\n" * 50, encoding="utf-8")
 
 
 @pytest.fixture
@@ -95,6 +100,7 @@ def sync(cluster: LabCluster, folder: Path) -> Iterator[Syncing]:
 
 
 @pytest.mark.read_only
+@pytest.mark.usefixtures("many")
 def test_what_is_saved_here_is_served_there_in_under_two_seconds(
     cluster: LabCluster, sync: Syncing, folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -142,6 +148,7 @@ def test_a_sync_goes_on_when_a_web_node_dies(cluster: LabCluster, sync: Syncing,
     "takes over a minute: nodes are made anew without storage;"
     " at every change a new web node serves what the others do (test_wordpress.py)"
 )
+@pytest.mark.usefixtures("many")
 def test_nodes_with_stores_of_their_own_get_what_they_lack_once_they_run_again(
     cluster: LabCluster, folder: Path
 ) -> None:
