@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=RoleOptions)
 A = TypeVar("A")
 HEAL_SECONDS = 60.0
-WHOLE_SECONDS = 10.0
+WHOLE_SECONDS = 30.0
 """What a cluster whose nodes all run is given to become whole by itself before it is repaired."""
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TRUSTED = ssl.create_default_context(cafile="/etc/lab/ca.crt")
 SUBMISSIONS, IMAPS, SIEVE, DONE, REFUSED = 465, 993, 4190, 250, 400
+AT_ONCE = 4
 
 
 def send(host: str, port: int, **told: Any) -> dict[str, Any]:
@@ -41,6 +42,12 @@ def send(host: str, port: int, **told: Any) -> dict[str, Any]:
             return {"code": 503, "said": str(error)}
         except smtplib.SMTPResponseException as error:
             return {"code": error.smtp_code, "said": str(error.smtp_error)}
+
+
+def several(host: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several messages, each by a connection of its own, and each one's code and text."""
+    with ThreadPoolExecutor(AT_ONCE) as some:
+        return {"done": list(some.map(lambda told: send(host, **told), messages))}
 
 
 def _answers(door: smtplib.SMTP, told: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
@@ -142,6 +149,7 @@ def enter(host: str, user: str, password: str) -> dict[str, Any]:
 
 DONE_BY: dict[str, Callable[..., dict[str, Any]]] = {
     "send": send,
+    "several": several,
     "read": read,
     "sift": sift,
     "handle": handle,

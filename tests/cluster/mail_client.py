@@ -34,12 +34,20 @@ class Post:
 
     def send(self, who: str, to: str, **more: Any) -> tuple[int, str]:
         """The answer's code and text; as the sender, by submission, unless said."""
+        done = self._ask({"do": "send"} | self._message(who, to, more))
+        return done["code"], done["said"]
+
+    def send_each(self, who: str, to: str, *each: dict[str, Any]) -> list[tuple[int, str]]:
+        """The same for several messages, by one program on the client."""
+        done = self._ask({"do": "several", "messages": [self._message(who, to, more) for more in each]}, 120)
+        return [(one["code"], one["said"]) for one in done["done"]]
+
+    def _message(self, who: str, to: str, more: dict[str, Any]) -> dict[str, Any]:
         to = to if "@" in to else self.address(to)
         said = {"port": 587, "user": self.address(who), "password": PASSWORD, "sender": self.address(who)} | more
         subject = said.pop("subject", "a message")
         message = f"From: {said['sender']}\nTo: {to}\nSubject: {subject}\n\nHello.\n"
-        done = self._ask({"do": "send", "to": [to], "message": message} | said)
-        return done["code"], done["said"]
+        return {"to": [to], "message": message} | said
 
     def read(self, user: str, port: int = 993, **more: Any) -> dict[str, Any]:
         return self._ask({"do": "read", "port": port, "user": self.address(user), "password": PASSWORD} | more)
@@ -84,9 +92,9 @@ class Post:
 
         return self._cluster.until(f"{words!r} in the mailbox of {user}", 30, found)[0]
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, asked: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
         told = json.dumps({"host": self.door} | asked)
-        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=60)
+        done = self._cluster.backend.run("client", ["python3", SCRIPT, told], seconds=seconds)
         assert done.ok, done.stderr
         return dict(json.loads(done.stdout))
 

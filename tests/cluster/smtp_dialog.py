@@ -1,8 +1,9 @@
-"""A dialog with an SMTP server, byte by byte as told; on the client, with one JSON argument; prints JSON.
+"""Dialogs with an SMTP server, byte by byte as told; on the client, with one JSON argument, a list; prints JSON.
 
-{"host": HOST, "port": PORT, "proxy": "PROXY TCP4 ..." or "", "login": [user, password] or [], "steps": [TEXT, ...]}:
-each text is sent as it is, in Latin-1, once the one before is answered. Prints the last lines of all answers: a list
-for the greeting, one for the login where there is one, and one for each step; what comes unasked is with the last.
+Each is {"host": HOST, "port": PORT, "proxy": "PROXY TCP4 ..." or "", "login": [user, password] or [], "steps": [TEXT,
+...]}: each text is sent as it is, in Latin-1, once the one before is answered; all dialogs are held at once. Prints for
+each the last lines of all answers: a list for the greeting, one for the login where there is one, and one for each
+step; what comes unasked is with the last.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import socket
 import ssl
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 SECONDS = 20.0
@@ -60,4 +62,6 @@ def main(told: dict[str, Any]) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))
+    dialogs = json.loads(sys.argv[1])
+    with ThreadPoolExecutor(len(dialogs)) as pool:
+        print(json.dumps(list(pool.map(main, dialogs))))
