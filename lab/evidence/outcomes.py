@@ -195,7 +195,7 @@ def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Quest
     if known[name].breaks and parameters.get("steady"):
         raise SpecError(f"'{name}.steady': '{name}' breaks something, and is made once", where=where)
     try:
-        made = Question(known[name], known[name].model.model_validate(dict(parameters)))
+        result = Question(known[name], known[name].model.model_validate(dict(parameters)))
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(map(str, (name, *detail["loc"])))
@@ -203,11 +203,11 @@ def question(name: str, parameters: Mapping[str, Any], where: str = "") -> Quest
         raise SpecError(
             f"'{key}': {reading.problem(detail)}", where=where, next_step=f"'{name}' takes: {valid}"
         ) from None
-    given = {*made.kind.reasons, *made.parameters.own_reasons}
-    for reason in made.parameters.renamed.keys() - given:
-        hint = nearest(reason, sorted(given), "its reasons")
+    reasons = {*result.kind.reasons, *result.parameters.own_reasons}
+    for reason in result.parameters.renamed.keys() - reasons:
+        hint = nearest(reason, sorted(reasons), "its reasons")
         raise SpecError(f"'{name}.renamed': '{name}' gives no '{reason}'; {hint}", where=where)
-    return made
+    return result
 
 
 def kinds() -> Mapping[str, CheckKind]:

@@ -79,7 +79,7 @@ def writers(log: Iterable[str], table: str) -> dict[str, int]:
     `log`: lines of mariadb-binlog.
     """
     written: dict[str, int] = {}
-    made = re.compile(rf"(?i)(CREATE|DROP|TRUNCATE)\b.*\b{re.escape(table.partition('.')[2])}\b")
+    whole = re.compile(rf"(?i)(CREATE|DROP|TRUNCATE)\b.*\b{re.escape(table.partition('.')[2])}\b")
     server, change = 0, ""
     for line in log:
         if match := SERVER.match(line):
@@ -91,6 +91,6 @@ def writers(log: Iterable[str], table: str) -> dict[str, int]:
                 written.pop(match[1], None)
             else:
                 written[match[1]] = server
-        elif made.match(line):
+        elif whole.match(line):
             written.clear()
     return written

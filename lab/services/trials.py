@@ -75,13 +75,16 @@ class PromiseCheck(CheckInput):
     @property
     def own_reasons(self) -> tuple[str, ...]:
         """What may break this promise, and what its parameters ask for."""
-        asked = {
+        possible = {
             "no-holder": self.target == VIP_HOLDER,
             "two-holders": self.target == VIP_HOLDER,
             "no-value": any(place.default is None for place in self.reads.values()),
             "late": self.asks is not None,
         }
-        return (*(reason for reason, given in asked.items() if given), *BREAKS[promise(self.promise).declared.check])
+        return (
+            *(reason for reason, applies in possible.items() if applies),
+            *BREAKS[promise(self.promise).declared.check],
+        )
 
 
 @kind("promise", PromiseCheck, ("no-holder", "two-holders", "no-value", "late", *BROKEN_BY), breaks=True)
