@@ -278,11 +278,11 @@ def test_certificates_are_read_anew_and_no_file_fails(cluster: LabCluster, webs:
     before = {node: cluster.run(node, mounts).stdout for node in webs}
     with Writers(cluster, webs, "renewed") as writers:
         for node in bricks_before:
+            writers.rest()
             healed(cluster)
             writers.wake()
             done = cluster.run(node, reload, seconds=60)
             assert done.ok, done.last_line
-            writers.rest()
         for node in before:
             done = cluster.run(node, reload, seconds=60)
             assert done.ok, done.last_line

@@ -33,7 +33,8 @@ PASSWORD = "correct-horse-battery"  # noqa: S105  of a site that lives for one t
 COMMENTS = 12
 RATE = 30.0
 GET = "sh docs/examples/wordpress/get-wordpress ./wordpress\n"
-SMALL = "mkdir -p ./wordpress/wp-content/uploads && echo small > ./wordpress/index.php\n"
+SMALL = "small"  # another name than WordPress has, whose releases and database outlive it
+MAKE = "mkdir -p ./wordpress/wp-content/uploads && echo small > ./wordpress/index.php\n"
 
 
 def _commands() -> str:
@@ -41,10 +42,10 @@ def _commands() -> str:
     return "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
 
 
-def _followed(cluster: LabCluster, folder: Path, commands: str, topology: str) -> LabSite:
-    """The site `press`, after commands of the page, in a folder with a topology."""
+def _followed(cluster: LabCluster, folder: Path, commands: str, name: str) -> LabSite:
+    """A site, after commands of the page, in a folder with the topology."""
     (folder / "docs").symlink_to(PROJECT / "docs")
-    (folder / "cluster.yaml").write_text(topology, encoding="utf-8")
+    (folder / "cluster.yaml").write_text(TOPOLOGY.read_text(encoding="utf-8"), encoding="utf-8")
     lab = folder / "bin" / "lab"
     lab.parent.mkdir()
     lab.write_text(
@@ -62,13 +63,13 @@ def _followed(cluster: LabCluster, folder: Path, commands: str, topology: str) -
         ["bash", "-exc", commands], cwd=folder, env=said, capture_output=True, text=True, check=False, timeout=400
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "site_press\n" in done.stdout
-    assert "press: serves the release" in done.stdout
-    assert "DB_PASSWORD=" in (folder / "press.env").read_text(encoding="utf-8")
-    kept = sites.releases(cluster.backend, "press")
+    assert f"site_{name}\n" in done.stdout
+    assert f"{name}: serves the release" in done.stdout
+    assert "DB_PASSWORD=" in (folder / f"{name}.env").read_text(encoding="utf-8")
+    kept = sites.releases(cluster.backend, name)
     assert [each.current for each in kept][-2:] == [True, False], "the page ends with the first of two releases"
     cluster.spec, before = load(folder / "cluster.yaml", name=cluster.spec.name), cluster.spec
-    site = LabSite(cluster, "press")
+    site = LabSite(cluster, name)
     cluster.spec = before
     return site
 
@@ -82,18 +83,19 @@ def test_the_page_is_followed_with_a_small_site_and_changes_nothing_for_the_othe
     (tmp_path / "blog").mkdir()
     (tmp_path / "blog" / "index.html").write_text("the blog\n", encoding="utf-8")
     blog.deploy(tmp_path / "blog")
-    ann = f"press@{cluster.spec.domain}"
+    ann = f"{SMALL}@{cluster.spec.domain}"
     mail.add(cluster.backend, ann, PASSWORD)
     request.addfinalizer(lambda: mail.remove(cluster.backend, ann))
     login = f"doveadm -c /etc/lab/dovecot.conf auth test {ann} '{PASSWORD}'"
     assert cluster.run("mail1", login).ok
 
-    commands = _commands()
-    assert GET in commands
+    page = _commands()
+    assert GET in page
+    commands = re.sub(r"\bpress\b", SMALL, page.replace(GET, MAKE))
     with blog.load(RATE) as visitors:
-        press = _followed(cluster, tmp_path, commands.replace(GET, SMALL), TOPOLOGY.read_text(encoding="utf-8"))
-        assert press.ask() == "small\n"
-        assert "PHP Version" not in press.ask("/info.php"), "that release was rolled back"
+        small = _followed(cluster, tmp_path, commands, SMALL)
+        assert small.ask() == "small\n"
+        assert "PHP Version" not in small.ask("/info.php"), "that release was rolled back"
         of_sites = cluster.run("mysql1", 'mariadb -BNe "SELECT address FROM lab.mailboxes"').stdout.split()
         assert f"blog@{cluster.spec.domain}" in of_sites
         assert ann not in of_sites
@@ -103,7 +105,7 @@ def test_the_page_is_followed_with_a_small_site_and_changes_nothing_for_the_othe
         with cluster.changed(cluster.spec.model_copy(update=more)):
             visitors.more(int(RATE))
             new = cluster.plan.node(f"web{web.count + 1}").address
-            for site, text in ((blog, "the blog\n"), (press, "small\n")):
+            for site, text in ((blog, "the blog\n"), (small, "small\n")):
                 assert cluster.run("client", f"curl -sS -H 'Host: {site.host}' http://{new}/").stdout == text
     assert not visitors.failed
 
@@ -113,7 +115,7 @@ def press(cluster: LabCluster, tmp_path: Path) -> LabSite:
     """WordPress, not yet installed, after all that the page says."""
     if cluster.backend.name != "docker" or cluster.plan.family != "debian":
         pytest.skip("its files come from a container of Debian's")
-    return _followed(cluster, tmp_path, _commands(), TOPOLOGY.read_text(encoding="utf-8"))
+    return _followed(cluster, tmp_path, _commands(), "press")
 
 
 def _install(press: LabSite, mailbox: str) -> None:
