@@ -243,6 +243,10 @@ def test_a_post_that_is_taken_away_is_found_lost(cluster: LabCluster, ledger: Ca
     assert (judgement.verdict, judgement.ids) == (Verdict.LOST, (gone,))
 
 
+@pytest.mark.nightly(
+    "seven seconds: at every change a brick dies under a register on the shared filesystem (test_storage.py), and one"
+    " that two disks pretend to be is found out"
+)
 def test_a_register_on_one_disk_is_linearizable_though_its_node_dies(cluster: LabCluster, faults: Faults) -> None:
     with Register(cluster.backend, ["web1"], "/var/lib/guestbook", seed=3) as register:
         cluster.until("some use of it", 60, lambda: len(register.history) > 15)

@@ -213,13 +213,12 @@ def test_another_home_is_refused_and_nothing_is_changed(settled: Person, before:
 def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
     """Where somebody else removed the volumes, that is said, once."""
     warning = f"the volumes of '{person.backend.cluster}' no longer exist"
-    posts = ("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
-    post = (*posts, "--form-string", "message=kept")
+    posts, post = "http://web1/api/posts", ("--form-string", "message=kept")
     assert warning not in person.lab("up")
-    person.lab(*post)
+    person.ask(posts, *post)
     person.lab("down")
     assert warning not in person.lab("up")
-    assert "kept" in person.lab(*posts)
+    assert "kept" in person.ask(posts)
     if person.backend.name == "docker":  # on Xen a volume is no object that others prune
         person.lab("down")
         ours = ["docker", "volume", "ls", "-q", "--filter", f"label={LABEL}.cluster={person.backend.cluster}"]
@@ -228,12 +227,12 @@ def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
         subprocess.run(["docker", "volume", "rm", *volumes], check=True, capture_output=True)
         assert warning in person.lab("up")
         assert warning not in person.lab("up")
-        assert "kept" not in person.lab(*posts)
-        person.lab(*post)
-    assert "kept" in person.lab(*posts)
+        assert "kept" not in person.ask(posts)
+        person.ask(posts, *post)
+    assert "kept" in person.ask(posts)
     person.lab("down", "--volumes")
     assert warning not in person.lab("up")
-    assert "kept" not in person.lab(*posts)
+    assert "kept" not in person.ask(posts)
 
 
 def test_the_stages_of_the_series_one_after_the_other(person: Person) -> None:
@@ -241,23 +240,15 @@ def test_the_stages_of_the_series_one_after_the_other(person: Person) -> None:
     most = person.backend.capabilities().max_nodes
     if most is not None and most < STAGE8_NODES:
         pytest.skip(f"the last stage has {STAGE8_NODES} nodes, {person.backend.name} takes {most} at once")
-    whoami = (
-        "exec",
-        "client",
-        "--",
-        "sh",
-        "-c",
-        ". /etc/lab/site.env; curl -sS --cacert /etc/lab/ca.crt $SCHEME://$SITE/whoami",
-    )
+    whoami, posts = f"www.{person.backend.cluster}.test/whoami", "http://web1/api/posts"
     person.lab("up", "-f", "stage1")
-    person.lab("exec", "client", "--", "curl", "-sS", "--form-string", "message=part one", "http://web1/api/posts")
-    assert '"scheme":"http"' in person.lab(*whoami)
+    person.ask(posts, "--form-string", "message=part one")
+    assert '"scheme":"http"' in person.ask(f"http://{whoami}")
     person.lab("up", "-f", "stage3")
-    assert '"scheme":"https"' in person.lab(*whoami)
-    person.lab("up", "-f", "stage8")
-    assert "holds the VIP" in person.lab("status")
-    assert '"scheme":"https"' in person.lab(*whoami)
-    assert "part one" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+    assert '"scheme":"https"' in person.ask(f"https://{whoami}")
+    assert "holds the VIP" in person.lab("up", "-f", "stage8")
+    assert '"scheme":"https"' in person.ask(f"https://{whoami}")
+    assert "part one" in person.ask(posts)
     person.lab("up", "-f", "stage1")
     assert person.nodes() == ["client", "web1"]
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.testing import LabCluster
     from tests.cluster.person import Person
 
+POSTS = "http://web1/api/posts"
+
 
 def test_a_taken_port_is_named_and_nothing_is_made(person: Person) -> None:
     with socket.socket() as taken:
@@ -64,12 +66,12 @@ def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person)
     if person.backend.name != "docker":
         pytest.skip("on Xen a bridge is no object that others prune")
     person.lab("up")
-    person.lab("exec", "client", "--", "curl", "-sS", "--form-string", "message=kept", "http://web1/api/posts")
+    person.ask(POSTS, "--form-string", "message=kept")
     person.lab("kill", *person.nodes())
     subprocess.run(["docker", "network", "rm", f"lab-{person.backend.cluster}"], check=True, capture_output=True)
     assert "its network was removed" in person.lab("plan")
     person.lab("up")
-    assert "kept" in person.lab("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
+    assert "kept" in person.ask(POSTS)
     assert "nothing to change" in person.lab("up")
 
 
@@ -93,9 +95,8 @@ def vpn(request: pytest.FixtureRequest) -> Iterator[Callable[[IPv4Network], str]
 
 
 def test_a_subnet_that_a_vpn_took_is_left_and_data_stays(person: Person, vpn: Callable[[IPv4Network], str]) -> None:
-    post = ("exec", "client", "--", "curl", "-sS")
     person.lab("up")
-    person.lab(*post, "--form-string", "message=kept", "http://web1/api/posts")
+    person.ask(POSTS, "--form-string", "message=kept")
     before = person.backend.observe().network
     assert before
     taken = next(IPv4Network(before).subnets(prefixlen_diff=1))
@@ -104,5 +105,5 @@ def test_a_subnet_that_a_vpn_took_is_left_and_data_stays(person: Person, vpn: Ca
     assert moved in person.lab("plan")
     assert moved in person.lab("up")
     assert person.backend.observe().network != before
-    assert "kept" in person.lab(*post, "http://web1/api/posts")
+    assert "kept" in person.ask(POSTS)
     assert "nothing to change" in person.lab("up")
