@@ -1,4 +1,4 @@
-"""`lab site sync`: what is saved here is served there in under two seconds, whatever dies meanwhile."""
+"""`lab site sync`: what is saved here is served there, whatever dies meanwhile. How soon: `python -m bench sites`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller(
     "two web nodes that share a disk are all it needs", topology="tests/cluster/topologies/sites.yaml"
 )
-SERVED_SECONDS = 2.0
 SAVES = 7
 MANY = 2_800  # files, as WordPress has
 LAB = (sys.executable, "-c", "from lab.cli.main import main; main()")
@@ -101,7 +100,7 @@ def sync(cluster: LabCluster, folder: Path) -> Iterator[Syncing]:
 
 @pytest.mark.read_only
 @pytest.mark.usefixtures("many")
-def test_what_is_saved_here_is_served_there_in_under_two_seconds(
+def test_what_is_saved_here_is_served_there(
     cluster: LabCluster, sync: Syncing, folder: Path, request: pytest.FixtureRequest
 ) -> None:
     assert sync.served("/", "zero") < 30
@@ -111,7 +110,6 @@ def test_what_is_saved_here_is_served_there_in_under_two_seconds(
         took.append(sync.served("/", f"save {number}"))
     request.node.user_properties.append(("seconds", [round(each, 2) for each in took]))
     print("saved until served by all nodes:", ", ".join(f"{each:.2f} s" for each in took))
-    assert sorted(took)[SAVES // 2] < cluster.clock.limit(SERVED_SECONDS), took
 
     (folder / "many" / "7.txt").unlink()
     (folder / "files" / "local.txt").write_text("not sent", encoding="utf-8")
