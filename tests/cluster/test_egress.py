@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.read_only
 
-# Tries to open every port of every address, many at a time, and prints those reached, with errno: one that refuses, too.
+# Tries to open every port of every address, many at a time, and prints those reached, one that refuses too, with errno.
 REACHED = """
 import errno, json, resource, selectors, socket, sys, time
 todo = [(address, port) for addresses, ports in json.loads(sys.argv[1]) for address in addresses for port in ports]
