@@ -41,6 +41,13 @@ def test_the_role_starts_alone(alone: SingleRole) -> None:
     )
 
 
+def _killed(role: str) -> object:
+    """A role as a parameter. But for keepalived, what starts after a kill is tried with all nodes of a cluster."""
+    reason = "five seconds each: at every change all nodes of a cluster are killed and start again (test_scaling.py)"
+    return pytest.param(role, marks=[] if role == "tcp-lb" else pytest.mark.nightly(reason))
+
+
+@pytest.mark.parametrize("alone", [_killed(role) for role in roles()], indirect=True, scope="session")
 def test_a_killed_role_starts_again(alone: SingleRole) -> None:
     """With /run as it was, keepalived would find its own old pid file and refuse."""
     until("the services to run", START_SECONDS, lambda: _running(alone))
