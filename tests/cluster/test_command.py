@@ -61,7 +61,13 @@ def test_what_has_a_nodes_name_and_is_not_the_labs_is_found_before_anything_is_m
         person.backend.api.remove_container(made["Id"])
 
 
-@pytest.mark.parametrize("nodes", [0, 1, 3])
+_EDGES = pytest.mark.nightly(
+    "a dozen seconds each: at every change it is killed between its first node and its last, and a unit test interrupts"
+    " every call of a change"
+)
+
+
+@pytest.mark.parametrize("nodes", [pytest.param(0, marks=_EDGES), 1, pytest.param(3, marks=_EDGES)])
 def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) -> None:
     with person.start("up") as first:
         person.backend.clock.until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
@@ -214,6 +220,7 @@ def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
     """Where somebody else removed the volumes, that is said, once."""
     warning = f"the volumes of '{person.backend.cluster}' no longer exist"
     posts, post = "http://web1/api/posts", ("--form-string", "message=kept")
+    person.write("web: {count: 1}\n")
     assert warning not in person.lab("up")
     person.ask(posts, *post)
     person.lab("down")
