@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from lab.learning.lesson import Task
 
 pytestmark = pytest.mark.lesson
-BY_TURNS = 1
+BY_TURNS = 3
 ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"
-"""Numbers of lessons, such as `1,8`, or `all`; unset: one by turns, by the day."""
+"""Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day."""
 
 
 def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
@@ -57,7 +57,7 @@ def _chosen() -> list[str]:
 
 def _marked(one: Lesson) -> object:
     """A lesson as a parameter: one that is not of today's is nightly."""
-    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: one a day in 'make test'")]
+    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: three a day in 'make test'")]
     return pytest.param(one, id=one.name, marks=marks)
 
 
@@ -126,8 +126,6 @@ def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
 
 def test_each_lesson_has_its_turn() -> None:
     names = [str(number) for number in range(12)]
-    for count in (BY_TURNS, 3):
-        days = -(-len(names) // count)
-        assert {name for day in range(7, 7 + days) for name in by_turns(day, names, count)} == set(names)
-        assert max(len(by_turns(day, names, count)) for day in range(days)) == count
+    assert {name for day in range(4) for name in by_turns(day, names)} == set(names)
+    assert len(by_turns(0, names)) == BY_TURNS
     assert by_turns(3, ["one"]) == ["one"]
