@@ -16,6 +16,7 @@ from lab.backends.docker.backend import DockerBackend
 from lab.evidence import until
 from lab.export import compose
 from lab.lifecycle import resolve, secrets
+from lab.lifecycle.ready import READY_SECONDS
 from lab.lifecycle.resolve import offline
 from lab.lifecycle.trial import trial
 from lab.plan import Plan, plan
@@ -123,7 +124,7 @@ def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeyp
         check = lambda: project.inside("client", "/usr/lib/lab/ready", "check.d")  # noqa: E731
         until("the site on the VIP, without any lab command", 60, check, lambda done: done.returncode == 0)
         ready = lambda: project.inside("shell1", "/usr/lib/lab/ready")  # noqa: E731
-        until("shell1 to be ready", 60, ready, lambda done: done.returncode == 0)
+        until("shell1 to be ready", READY_SECONDS, ready, lambda done: done.returncode == 0)
         said = project.ask("https://www.www.test/whoami")
         client = next(node.address for node in project.made.nodes if node.name == "client")
         assert f'"client":"{client}"' in said.stdout, said.stderr
