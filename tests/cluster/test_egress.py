@@ -23,8 +23,15 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 most = 1600 if hard == resource.RLIM_INFINITY else min(1600, hard - 50)
 resource.setrlimit(resource.RLIMIT_NOFILE, (most + 50, hard))
 open_at = {}
+def connected(door):
+    try:
+        return bool(door.getpeername())
+    except OSError:
+        return False
 def seen(door, error):
-    if error in (0, errno.ECONNREFUSED):
+    if error == 0 and not connected(door):  # it ended, and no errno says why: asked again until one does
+        todo.append(open_at[door][0])
+    elif error in (0, errno.ECONNREFUSED):
         reached.append([*open_at[door][0], error])
     doors.unregister(door)
     del open_at[door]
