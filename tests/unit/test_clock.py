@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends.memory import MemoryBackend
+from lab.backends.xen import host
+from lab.backends.xen.dom0 import Dom0
 from lab.backends.xen.ssh import Link
 from lab.clock import EMULATED, REAL, Clock
 from lab.errors import BackendError, HostError, NotReady
@@ -17,6 +19,7 @@ from lab.evidence import Ledger
 from lab.evidence.probes import PATIENCE, RATE
 from lab.lifecycle import ready
 from lab.plan import plan
+from lab.plan.model import Publish
 from lab.services.ledgers import LEDGERS
 from lab.services.streams import cluster_probes
 from lab.topology import parse
@@ -24,7 +27,7 @@ from tests.unit.conftest import WHOLE
 from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lab.backends.base import Result
 
@@ -114,9 +117,18 @@ def test_a_wait_says_what_it_waited_for_and_what_it_saw_last() -> None:
         Clock(slowdown=10).until("a miracle", 0.001, lambda: 7, lambda seen: seen > 7)
 
 
+def _connect(link: Link) -> None:
+    link.connect()
+
+
+def _publish(link: Link) -> None:
+    host.forward(Dom0(link, "/store", "golden"), "192.0.2.2", [Publish("http", 8080, 80)])
+
+
 @pytest.mark.parametrize(("clock", "seconds"), [(REAL, "10"), (EMULATED, "100")])
+@pytest.mark.parametrize("use", [_connect, _publish])
 def test_a_slow_host_has_longer_for_the_way_in(
-    clock: Clock, seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    use: Callable[[Link], None], clock: Clock, seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real command line, as ssh itself gets it: a stand-in of that name writes it down, and refuses."""
     written = tmp_path / "argv"
@@ -124,5 +136,5 @@ def test_a_slow_host_has_longer_for_the_way_in(
     (tmp_path / "ssh").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HostError):
-        Link("a host", ("root@192.0.2.1",), clock=clock).connect()
+        use(Link("a host", ("root@192.0.2.1",), clock))
     assert f"-o ConnectTimeout={seconds} " in written.read_text(encoding="utf-8")

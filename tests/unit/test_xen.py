@@ -19,6 +19,7 @@ from lab.backends.xen.nested import qemu
 from lab.backends.xen.nested.machine import running
 from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
+from lab.clock import REAL
 from lab.errors import BackendError, HostError, SpecError
 from lab.lifecycle import resolve
 from lab.plan import Plan, plan
@@ -207,7 +208,7 @@ def test_a_host_that_is_not_there_is_said_at_once() -> None:
 
 
 def test_a_command_that_hangs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    link = Link("dom0", ("x",))
+    link = Link("dom0", ("x",), REAL)
     monkeypatch.setattr(link, "connect", lambda: None)
     monkeypatch.setattr(link, "command", lambda _: ["sleep", "60"])
     with pytest.raises(BackendError, match=r"'observe' golden: dom0 did not answer within 0 s"):

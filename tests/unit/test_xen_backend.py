@@ -34,7 +34,7 @@ class Remembering:
     cluster = "golden"
 
     def __init__(self) -> None:
-        self.link = Link("ssh://dom0", ("root@dom0",))
+        self.link = Link("ssh://dom0", ("root@dom0",), REAL)
         self.metadata: dict[str, str] = {}
         self.alive: dict[str, str] = {}
         self.asked: list[tuple[str, ...]] = []

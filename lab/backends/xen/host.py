@@ -52,7 +52,7 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
     """
     if settings.host:
         address = dom0.address(settings.host)
-        return Dom0(Link(address.shown, (*CHECKED, *address.destination)), address.store, cluster), REAL
+        return Dom0(Link(address.shown, (*CHECKED, *address.destination), REAL), address.store, cluster), REAL
     from lab.backends.xen.nested import machine
 
     running = machine.running()
@@ -61,7 +61,7 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
             "no Xen host is said, and none runs here",
             next_step="'lab xen host up' boots one on this machine; or --host ssh://root@dom0 (docs/xen.md)",
         )
-    link = Link("the nested Xen host", (*CHECKED, *running.ssh), clock=running.clock)
+    link = Link("the nested Xen host", (*CHECKED, *running.ssh), running.clock)
     return Dom0(link, running.store, cluster), running.clock
 
 
@@ -126,7 +126,7 @@ class Nodes:
         known = ("-o", f"UserKnownHostsFile={own.known_hosts}", "-o", f"HostKeyAlias={keys.ALIAS}")
         identity = ("-F", "/dev/null", "-i", str(own.identity), "-o", "IdentitiesOnly=yes")
         way = ("-o", f"ProxyCommand={jump}", "-p", str(domain.PORT), f"root@{address}")
-        return Link(node, (*identity, *CHECKED, *known, *way), clock=self.clock)
+        return Link(node, (*identity, *CHECKED, *known, *way), self.clock)
 
     def forget(self, node: str) -> None:
         """A node is down, or another one now: its way is closed."""
@@ -149,7 +149,8 @@ def forward(host: Dom0, address: str, publish: Sequence[Publish]) -> None:
     """
     ways = [f"127.0.0.1:{entry.host_port}:{address}:{entry.port}" for entry in publish]
     extra = ("-o", "ExitOnForwardFailure=yes", *(word for way in ways for word in ("-L", way)))
-    link = Link(host.link.where, host.link.arguments, extra, persist=0, label=host.cluster)
+    to = host.link
+    link = Link(to.where, to.arguments, to.clock, extra, persist=0, label=host.cluster)
     for other in ssh.sockets(host.cluster):
         if other != link.socket:
             ssh.end(other)

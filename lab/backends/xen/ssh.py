@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.backends.xen import trouble
-from lab.clock import REAL
 from lab.errors import BackendError, HostError
 
 if TYPE_CHECKING:
@@ -60,18 +59,18 @@ class Link:
     Attributes:
         where: what it leads to, for a person.
         arguments: ssh's options and the destination at their end.
+        clock: the time of the other side.
         extra: options of the master alone, such as forwarded ports.
         persist: seconds without use after which the master ends; 0 for never.
         label: what its socket is found again by, see `sockets`.
-        clock: the time of the other side.
     """
 
     where: str
     arguments: Sequence[str]
+    clock: Clock
     extra: Sequence[str] = ()
     persist: int = IDLE_SECONDS
     label: str = ""
-    clock: Clock = REAL
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _connected: bool = False
 

@@ -71,7 +71,7 @@ class Running:
     def link(self) -> Link:
         """A connection to it."""
         options = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
-        return Link("the nested Xen host", (*options, *self.ssh), clock=self.clock)
+        return Link("the nested Xen host", (*options, *self.ssh), self.clock)
 
 
 def running() -> Running | None:
