@@ -59,6 +59,22 @@ def browsing() -> Iterator[Callable[..., Opened]]:
 
 
 @contextmanager
+def windows(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
+    """Opens windows, closed at its end: one that stays open draws, and takes the processor from what follows."""
+    made: list[Opened] = []
+
+    def visit(address: str, **context: Any) -> Opened:
+        made.append(browser(address, **context))
+        return made[-1]
+
+    try:
+        yield visit
+    finally:
+        for window in made:
+            window.page.context.close()
+
+
+@contextmanager
 def opened(file: Path, **context: Any) -> Iterator[Opened]:
     """A file in a browser of its own; the test is skipped where there is none."""
     with browsing() as visit:

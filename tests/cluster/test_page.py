@@ -19,7 +19,7 @@ from lab.page.security import Tokens
 from lab.progress import Silent
 from lab.testing.parity import UNKNOWN
 from lab.topology import load
-from tests.browser import browsing
+from tests.browser import browsing, windows
 from tests.descriptors import sockets
 from tests.pages import served
 
@@ -43,9 +43,16 @@ INJECTED_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def visit() -> Iterator[Callable[..., Opened]]:
+def browser() -> Iterator[Callable[..., Opened]]:
     """One browser for all tests of this file."""
     with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
+    """Opens windows for one test."""
+    with windows(browser) as made:
         yield made
 
 
@@ -69,6 +76,12 @@ def _do(page: Page, chosen: str, action: str, cluster: LabCluster) -> None:
     page.select_option("#for", SPAN)
     page.click(f'[data-do="{action}"]')
     _wait(page, "#works li.running:has-text(' left)')", cluster, INJECTED_SECONDS)
+
+
+def _picked(page: Page, pick: str, cluster: LabCluster) -> str:
+    """The node that a button of roles names, once it is known."""
+    _wait(page, f'[data-pick="{pick}"]:visible', cluster)
+    return page.inner_text(f'[data-pick="{pick}"]').partition(": ")[2]
 
 
 def _wait(page: Page, selector: str, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> None:
@@ -117,8 +130,8 @@ def test_the_vip_moves_in_the_picture_and_its_promise_shows_the_figure(
     cluster.require("tcp-lb", 2)
     opened = visit(page.address, viewport=PROJECTOR)
     shown = _ready(opened, cluster)
-    holder = shown.get_attribute("#vip", "data-holder")
-    assert holder == cluster.vip_holders()[0]
+    holder = _picked(shown, "holder", cluster)
+    assert holder == shown.get_attribute("#vip", "data-holder") == cluster.vip_holders()[0]
     _do(shown, '[data-pick="holder"]', "cut", cluster)
     _wait(shown, f'#vip:not([data-holder="{holder}"])', cluster)
     _wait(shown, f"#edge-client-{holder}.cut", cluster)
@@ -139,8 +152,7 @@ def test_two_viewers_see_another_primary_and_agree(
     shown, other = _ready(first, cluster), _ready(second, cluster)
     assert other.locator("[data-do]").count() == 0
     assert other.locator("button.change:visible").count() == 0
-    shown.wait_for_selector('[data-pick="primary"]')
-    old = shown.inner_text('[data-pick="primary"]').partition(": ")[2]
+    old = _picked(shown, "primary", cluster)
     _do(shown, '[data-pick="primary"]', "kill", cluster)
     for each in (shown, other):
         _wait(each, f"#node-{old}.dead", cluster)
@@ -165,7 +177,6 @@ def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
     gc.collect()
     gc.disable()  # what only a search for cycles closes counts as open
     try:
-        # With tokens of its own: the windows of the tests before find its port, and may not look.
         tokens = Tokens("another-token-that-changes", "another-token-that-reads")
         with served(cluster.backend, cluster.spec, folder=tmp_path, tokens=tokens) as page:
             for _ in range(TURNS):

@@ -13,7 +13,7 @@ from lab.learning import starting
 from lab.learning.library import lesson
 from lab.learning.panel import LessonPanel
 from lab.progress import Silent
-from tests.browser import browsing
+from tests.browser import browsing, windows
 from tests.pages import served
 from tests.unit.live_page import CAN, Engine
 
@@ -41,9 +41,16 @@ class Lesson5(Engine):
 
 
 @pytest.fixture(scope="module")
-def visit() -> Iterator[Callable[..., Opened]]:
+def browser() -> Iterator[Callable[..., Opened]]:
     """One browser for all tests of this file."""
     with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
+    """Opens windows for one test."""
+    with windows(browser) as made:
         yield made
 
 

@@ -2,7 +2,7 @@
 
 import { $, span, write } from "./dom.js";
 import { connect, keepToken, now, onChange, post, stale, state } from "./store.js";
-import { draw as drawPicture, onChoose } from "./picture.js";
+import { draw as drawPicture, moveFlow, onChoose } from "./picture.js";
 import { drawCharts } from "./charts.js";
 import { addEvents, drawClusters, drawEvents, drawLesson, drawPromises, drawWorks } from "./lists.js";
 import { choose, draw as drawPanel, load, mayChange } from "./actions.js";
@@ -80,8 +80,8 @@ onChange((kind, told) => {
   if (kind === "delta" && told.set?.picture) load().catch(() => {}); // other nodes: other scenarios can run
   soon();
 });
-// Ages, the stale sign and the charts go on without news.
-setInterval(everything, 250);
+// Ages, the stale sign, the requests that flow and the charts go on without news.
+setInterval(() => { moveFlow(); everything(); }, 250);
 setInterval(() => { if (!document.body.classList.contains("stale")) drawCharts(); }, 1000);
 
 onChoose(choose);

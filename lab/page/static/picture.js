@@ -183,6 +183,13 @@ export const draw = (isStale = document.body.classList.contains("stale")) => {
   beside();
 };
 
+// In steps of the redraws: an animation by the browser took half a core of a machine without a GPU.
+let step = 0;
+export const moveFlow = () => {
+  step = (step + 4.5) % 18;
+  $("picture").style.setProperty("--step", -step);
+};
+
 const drawEdges = () => {
   document.querySelectorAll(".edge").forEach((edge) => {
     const told = state.values[`edge/${edge.dataset.from}>${edge.dataset.to}`] || {};
