@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,9 +133,13 @@ def _faults(run: RunData, promise: Promise) -> Iterator[tuple[FaultEvent, str]]:
 
 
 def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
-    """Time of a node's first missing answer; None if the client reached it all the time."""
-    moment = probes.first(run.rows.get(node, ()), fault.begun, expected=False)
-    return moment if moment is not None and moment <= fault.mended else None
+    """When the node's longest outage of this fault began; None if the client reached it all the time.
+
+    Injecting takes seconds on a busy machine, and one probe may fail in them: the node is not unreachable yet.
+    """
+    since = [row for row in run.rows.get(node, ()) if row.due >= fault.begun]
+    dark = [span for span in probes.outages(since, late=math.inf) if span.begun <= fault.mended]
+    return max(dark, key=lambda span: span.seconds).begun if dark else None
 
 
 def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckResult:

@@ -168,6 +168,23 @@ def test_the_vip_moves() -> None:
     assert _judged("vip-moves", seen({"vip": _vip(5.7), "tcp-lb1": dead}, frozen)).result is PromiseVerdict.UNKNOWN
 
 
+def _failed_once(at: float, died: float) -> Callable[[float], str | None]:
+    """One answer is missing, then the node is unreachable."""
+    return lambda now: None if at <= now < at + 0.05 or died <= now < 12.4 else "ok"
+
+
+def test_one_answer_that_is_missing_before_a_fault_takes_effect_is_no_effect() -> None:
+    """Injecting takes seconds on a busy machine, where a probe may fail as well."""
+    cut = [happened("cut", "tcp-lb1", at=1.0)]
+    moved = seen({"vip": _vip(5.7), "tcp-lb1": rows(_failed_once(2.0, died=5.1))}, cut)
+    assert _judged("vip-moves", moved).seconds == pytest.approx(0.6, abs=0.06)
+    late = seen({"vip": _vip(6.7), "tcp-lb1": rows(_failed_once(2.0, died=5.1))}, cut)
+    assert _judged("vip-moves", late).result is PromiseVerdict.BROKEN
+    probed = {"web1": rows(_failed_once(2.0, died=5.1)), "http-lb1": _pool(6.5, 13.0), "http-lb2": _pool(6.5, 13.0)}
+    gone = _judged("web-node-leaves", seen(probed, [happened("cut", "web1", at=1.0)]))
+    assert gone.seconds == pytest.approx(1.4, abs=0.06)
+
+
 def test_what_broke_a_promise_is_one_cause() -> None:
     """What was not seen at all is mended differently from what came late."""
     fault, dead = [happened("kill", "tcp-lb1")], rows(_dead(5.1, 12.4))
