@@ -1,4 +1,4 @@
-"""The live page: what it costs with 18 nodes and three viewers at rest, its weight, and how soon it shows something.
+"""The live page: what it and a browser cost with 18 nodes at rest, its weight, and how soon it shows something.
 
 How soon a dead node is red counts from its end by the engine's own note, to the moment at which the browser draws it.
 """
@@ -58,12 +58,14 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     if binary is None:
         pytest.skip("there is no Chromium here")
-    cores, memories, resident, nodes, weights, firsts, reds = [], [], [], [], [], [], []
+    cores, memories, resident, nodes, weights, firsts, reds, drawing = [], [], [], [], [], [], [], []
     for _ in range(runs):
         with _Process(cluster) as page, sync_playwright() as playwright:
             with _browser(playwright, binary) as browser:
                 weights.append(_weight(browser.new_page(), page.address))
                 firsts.append(_first(browser.new_page(), page.address))
+            with _browser(playwright, binary) as browser:
+                drawing.append(_drawing(browser, page.address))
             streams = [page.listen() for _ in range(VIEWERS)]
             time.sleep(SETTLED_SECONDS)
             before, machine, begun = page.seconds(), _machine_seconds(), time.monotonic()
@@ -82,6 +84,7 @@ def run(cluster: LabCluster, runs: int) -> list[Figure]:
         figure("memory of 'lab page', the same, without files of programs", "MiB", memories, f"{MEMORY:g} MiB", MEMORY),
         figure("the same with them (resident)", "MiB", resident),
         figure("processors of the whole machine meanwhile, all nodes and the engine included", "%", nodes),
+        figure("processor of a browser that shows it, 20 visitors a second, no GPU", "%", drawing),
         figure("weight of the page", "KiB", weights, f"{WEIGHT:g} KiB", WEIGHT),
         figure("first picture", "s", firsts, f"{FIRST:g} s", FIRST),
         figure("red, after a node was killed by its button", "s", reds, f"{RED:g} s", RED),
@@ -168,6 +171,25 @@ def _first(page: Page, address: str) -> float:
     page.goto(address)
     page.wait_for_function("() => window.drawn")
     return float(page.evaluate("window.drawn")) / 1000
+
+
+def _drawing(browser: Browser, address: str) -> float:
+    """Percent of a core that a browser takes while requests flow, all its processes together."""
+    asked = browser.new_browser_cdp_session()
+
+    def seconds() -> float:
+        return sum(float(one["cpuTime"]) for one in asked.send("SystemInfo.getProcessInfo")["processInfo"])
+
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_function(DRAWN)
+    page.click("#visitors")
+    page.wait_for_selector(".edge.flows", state="attached")
+    before, begun = seconds(), time.monotonic()
+    time.sleep(MEASURED_SECONDS)
+    taken = (seconds() - before) / (time.monotonic() - begun) * 100
+    page.click("#visitors")
+    return taken
 
 
 def _red(page: Page, address: str, cluster: LabCluster) -> float:
