@@ -187,7 +187,7 @@ export const draw = (isStale = document.body.classList.contains("stale")) => {
 let step = 0;
 export const moveFlow = () => {
   step = (step + 4.5) % 18;
-  $("picture").style.setProperty("--step", -step);
+  $("pictureBox").style.setProperty("--step", -step);
 };
 
 const drawEdges = () => {
