@@ -137,9 +137,15 @@ def _died(run: RunData, fault: FaultEvent, node: str) -> float | None:
 
     Injecting takes seconds on a busy machine, and one probe may fail in them: the node is not unreachable yet.
     """
-    since = [row for row in run.rows.get(node, ()) if row.due >= fault.begun]
+    rows = run.rows.get(node, ())
+    since = [row for row in rows if row.due >= fault.begun]
     dark = [span for span in probes.outages(since, late=math.inf) if span.begun <= fault.mended]
-    return max(dark, key=lambda span: span.seconds).begun if dark else None
+    if not dark:
+        return None
+    begun = max(dark, key=lambda span: span.seconds).begun
+    # By arrival, as what follows is: a probe that was sent before the last answer came fails as well.
+    answered = (r.due + r.seconds for r in rows if r.due < begun and probes.good(r) and r.seconds <= probes.LATE)
+    return max(begun, max(answered, default=begun))
 
 
 def _no_failed_request(promise: Promise, bound: float, run: RunData) -> CheckResult:

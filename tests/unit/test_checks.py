@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -183,6 +184,13 @@ def test_one_answer_that_is_missing_before_a_fault_takes_effect_is_no_effect() -
     probed = {"web1": rows(_failed_once(2.0, died=5.1)), "http-lb1": _pool(6.5, 13.0), "http-lb2": _pool(6.5, 13.0)}
     gone = _judged("web-node-leaves", seen(probed, [happened("cut", "web1", at=1.0)]))
     assert gone.seconds == pytest.approx(1.4, abs=0.06)
+
+
+def test_a_node_lives_until_its_last_answer_came() -> None:
+    """Answers of a tenth of a second: the probes that were sent while the last one was on its way fail as well."""
+    slow = [replace(row, seconds=0.1) if row.status == 200 else row for row in rows(_dead(5.1, 12.4))]
+    run = seen({"vip": _vip(5.7), "tcp-lb1": slow}, [happened("kill", "tcp-lb1")])
+    assert _judged("vip-moves", run).seconds == pytest.approx(0.55, abs=0.01)
 
 
 def test_what_broke_a_promise_is_one_cause() -> None:
