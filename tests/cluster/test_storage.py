@@ -40,18 +40,7 @@ for number in range(9):
         file.write(str(number) * 5000)
     os.replace(path + ".new", path)
 """
-LOOK = """
-import errno, sys
-def look():
-    while True:
-        try:
-            with open(sys.argv[1]) as file:
-                return len(set(file.read()))
-        except OSError as error:
-            if error.errno != errno.ESTALE:  # replaced again while it was opened: the kernel tries twice
-                raise
-print(max(look() for _ in range(50)))
-"""
+LOOK = "import sys; print(max(len(set(open(sys.argv[1]).read())) for _ in range(50)))"
 APPEND = """
 import os, sys
 file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
