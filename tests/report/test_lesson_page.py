@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +127,38 @@ def test_the_newest_answer_is_in_view_beneath_the_buttons(
         assert _in_view(shown, '[data-task="restore"] .answer .hints > li:last-child')
     assert shown.locator('#lessonActions [data-verb="check"]').is_visible()
     assert size is PHONE or shown.evaluate("scrollY") == 0, "the picture stays where it is"
+    assert opened.errors == []
+
+
+def test_a_press_during_a_check_waits_for_its_answer(
+    page: Served, visit: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server refuses a second action meanwhile, so none is offered; the focus stays."""
+    begun, answered = threading.Event(), threading.Event()
+
+    def held(*_: object) -> CheckOutcome:
+        begun.set()
+        assert answered.wait(60), "the check was never let end"
+        return red("other-files", LONG, "kept/a")
+
+    monkeypatch.setattr(outcomes.Question, "ask", held)
+    opened = _opened(page, visit, SCREEN)
+    shown = opened.page
+    hint = shown.locator('#lessonActions [data-verb="hint"]')
+    shown.click('#lessonActions [data-verb="check"]')
+    assert begun.wait(30), "the check did not begin"
+    try:
+        assert hint.get_attribute("aria-disabled") == "true"
+        hint.focus()
+        shown.keyboard.press("Enter")
+        assert shown.inner_text("#lessonSaid").startswith("… lab learn check")
+    finally:
+        answered.set()
+    shown.wait_for_selector('[data-task="restore"].failed')
+    hint.click()  # Playwright waits until it can be pressed
+    _seen(shown, '[data-task="restore"] .answer .hints > li:nth-child(2)')
+    assert shown.inner_text("#lessonSaid").startswith("hint 1 of ")
+    assert shown.evaluate("document.activeElement.dataset.verb") == "hint"
     assert opened.errors == []
 
 

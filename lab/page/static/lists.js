@@ -133,19 +133,26 @@ const reveal = () => {
   else bring(hint || item.querySelector(".answer") || item, "nearest");
 };
 
-const act = (one, event, id) => {
-  const pressed = event.target, task = id || (state.values.lesson?.tasks || []).find((each) => each.next)?.id;
-  pressed.disabled = true;
+// One check at a time, as the server allows: a press meanwhile would be refused, and the click lost.
+// `aria-disabled` keeps the focus where it is, which `disabled` moves to the top of the page.
+let acting = false;
+const offered = (made) => { if (acting) made.setAttribute("aria-disabled", "true"); else made.removeAttribute("aria-disabled"); return made; };
+const busy = (now) => { acting = now; document.querySelectorAll("#lesson [data-verb]").forEach(offered); };
+
+const act = (one, id) => {
+  if (acting) return;
+  const task = id || (state.values.lesson?.tasks || []).find((each) => each.next)?.id;
+  busy(true);
   write($("lessonSaid"), `… ${one.command}`);
   post("/lesson", { verb: one.verb, values: id ? { task: id } : {} }).then((told) => {
     write($("lessonSaid"), told.said);
     awaited = { task, verb: one.verb, until: performance.now() + REVEALED };
     reveal();
-  }, (error) => write($("lessonSaid"), error.message)).finally(() => { pressed.disabled = false; });
+  }, (error) => write($("lessonSaid"), error.message)).finally(() => busy(false));
 };
 
 const button = (one, id = "") => h("span", { class: "offer" },
-  h("button", { type: "button", "data-verb": one.verb, "data-of": id, onclick: (event) => act(one, event, id) }, one.label), h("code", {}, one.command));
+  offered(h("button", { type: "button", "data-verb": one.verb, "data-of": id, onclick: () => act(one, id) }, one.label)), h("code", {}, one.command));
 
 const counted = (tasks) => {
   const green = tasks.filter((task) => task.state === "done").length, were = tasks.filter((task) => task.wasGreen).length;
