@@ -24,7 +24,7 @@ from lab.topology import units
 from lab.topology.changes import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lab.page.collector import Collector
     from lab.page.offers import Offer
@@ -132,12 +132,23 @@ class Actions:
             raise SpecError(f"{span} is not possible", where="for", next_step="at most an hour, or 'none'")
         if offer.timed:
             nodes = targets(self._backend, target, random.Random())  # noqa: S311  a choice, no secret
-            return self.begin(text, lambda tell, stop: self._fault(name, nodes, parameters, seconds, tell, stop))
+            return self.begin(text, lambda tell, stop: self._fault(name, nodes, parameters, seconds, tell, stop), nodes)
         act = {"start": self._start, "switchover": self._switchover, "scale": self._scale}[name]
         return self.begin(text, lambda tell, _: act(target, parameters, tell))
 
-    def begin(self, command: str, act: Callable[[Callable[..., None], threading.Event], str]) -> Work:
-        """Begins a work in a thread of its own. `act` is given how to tell what it is at, and when to stop."""
+    def begin(
+        self,
+        command: str,
+        act: Callable[[Callable[..., None], threading.Event], str],
+        nodes: Sequence[str] | None = None,
+    ) -> Work:
+        """Begins a work in a thread of its own.
+
+        Args:
+            command: as shown.
+            act: is given how to tell what it is at, and when to stop.
+            nodes: those that it is about; None: not known beforehand.
+        """
         number = next(self._numbers)
         stop = threading.Event()
         work = Work(number, command, time.time())
@@ -146,7 +157,7 @@ class Actions:
             self._stops[number] = stop
             for old in [one.id for one in self.works.values() if one.state != "running"][:-SHOWN]:
                 del self.works[old]
-        self._collector.attend()
+        self._collector.attend(nodes)
         thread = threading.Thread(target=self._run, args=(number, act, stop), name=f"page work {number}", daemon=True)
         self._threads[number] = thread
         thread.start()
@@ -157,7 +168,7 @@ class Actions:
         for number, stop in list(self._stops.items()):
             if self.works.get(number) and self.works[number].state == "running":
                 stop.set()
-        return self.begin(" ".join(filter(None, ("lab heal", self.suffix))), lambda tell, _: self._heal(tell))
+        return self.begin(" ".join(filter(None, ("lab heal", self.suffix))), lambda tell, _: self._heal(tell), ())
 
     def end(self) -> int:
         """Ends all works, and waits until their faults are reverted, those `until healed` too.
@@ -239,7 +250,7 @@ class Actions:
         self._collector.hurried += 1
         if name == "kill":
             self._collector.doomed |= dict.fromkeys(nodes, time.time())
-        self._collector.attend()
+        self._collector.attend(nodes)
         try:
             injected = inject(self._backend, chosen)
         finally:
@@ -256,7 +267,7 @@ class Actions:
         self._collector.faults.tell(injected.mark, until=until)
         stop.wait(max(0.0, until - time.time()))
         tell("reverting", until=None)
-        self._collector.attend()
+        self._collector.attend(nodes)
         self._collector.faults.tell(injected.mark, mending=time.time())
         if any(one.mark == injected.mark for one in present(self._backend)):
             injected.heal()

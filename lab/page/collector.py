@@ -8,12 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
 from lab.evidence import probes
 from lab.evidence.load_run import Stream
 from lab.page import frugal, view, words
+from lab.page.attention import Attention, roles_read, roles_shown
 from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
 from lab.page.judging import BEFORE_SECONDS, FaultLog, Judge
 from lab.page.listening import LogFollower
@@ -25,9 +28,10 @@ from lab.page.watch import Engine, SlowFacts, planned
 from lab.services.streams import served, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lab.backends.base import Backend
+    from lab.page.judging import FaultSeen
     from lab.page.watch import Look
     from lab.plan import Plan
     from lab.topology import Cluster
@@ -36,7 +40,6 @@ TICK_SECONDS = 0.2
 BEAT_SECONDS = 0.5
 IDLE_SECONDS = 10.0
 ENGINE_SECONDS, ENGINE_CLOSE, ENGINE_HURRIED = 0.6, 0.3, 0.1
-CLOSE_SECONDS = 20.0  # that the probes stay close after the last fault or action
 JUDGE_SECONDS = 1.0
 STALE_SECONDS = 1.5
 VISITORS = 20.0  # requests a second of the gentle load
@@ -78,7 +81,7 @@ class Collector:
         self.hurried = 0
         self.doomed: dict[str, float] = {}
         self._events: deque[dict[str, Any]] = deque()
-        self._attention = 0.0
+        self.attention = Attention(backend.clock)
         self._last_view = time.monotonic()
         self._proofs: dict[str, Proof] = {}
         self._pools: dict[str, dict[str, bool]] = {}
@@ -109,9 +112,9 @@ class Collector:
         if idle:
             self._poked.set()
 
-    def attend(self) -> None:
-        """Observes closely for a while: something is about to happen."""
-        self._attention = time.monotonic() + self.backend.clock.limit(CLOSE_SECONDS)
+    def attend(self, nodes: Iterable[str] | None = None) -> None:
+        """Observes closely for a while what shows a fault of these nodes: something is about to happen. None: all."""
+        self.attention.extend(roles_read(self.plan, nodes) if nodes is not None and self.plan else None)
         self.wake()
         self._pace()
 
@@ -121,10 +124,20 @@ class Collector:
         A generator needs a second to begin, and several on a busy machine.
         """
         deadline = time.monotonic() + self.backend.clock.limit(seconds)
-        while self.probing.paces.now is not CLOSE and not self.probing.lost and time.monotonic() < deadline:
+        while not self._close and not self.probing.lost and time.monotonic() < deadline:
             if self._ended.wait(0.05):
                 break
-        return self.probing.paces.now is CLOSE
+        return self._close
+
+    @property
+    def _close(self) -> bool:
+        pace = self.probing.paces.now
+        return pace is not None and pace.rate >= CLOSE.rate and pace.includes(self._roles)
+
+    @property
+    def _roles(self) -> frozenset[str] | None:
+        """The roles to observe closely; None: all."""
+        return self.attention.roles(self._read(self.faults.active))
 
     @property
     def idle(self) -> bool:
@@ -153,14 +166,14 @@ class Collector:
     @property
     def closely(self) -> bool:
         """Whether something is broken, or was recently."""
-        return bool(self.faults.active) or time.monotonic() < self._attention
+        return bool(self.faults.active) or self.attention.on
 
     def _pace(self) -> None:
         """Tells the sources what is wanted of them."""
         if self.idle or self.plan is None or self.cluster is None:
             pace: Pace | None = None
         else:
-            pace = CLOSE if self.closely else REST
+            pace = replace(CLOSE, roles=self._roles) if self.closely else REST
         often = ENGINE_HURRIED if self.hurried else ENGINE_CLOSE if self.closely else ENGINE_SECONDS
         self.engine.want(None if self.idle else often)
         roles = [node.role for node in self.plan.nodes] if self.plan else []
@@ -176,7 +189,8 @@ class Collector:
             return
         clock = self.backend.clock
         probe_streams = served(self.plan, streams(self.plan, self.cluster.site))
-        self.probing.want(at_pace(probe_streams, pace, clock.rate), pace)
+        shows = partial(roles_shown, self.plan)
+        self.probing.want(at_pace(probe_streams, pace, clock.rate, shows), pace)
         self.visiting.want(
             self._visits(probe_streams), Pace(VISITORS, pace.read, pace.meter) if self.visitors else None
         )
@@ -235,7 +249,7 @@ class Collector:
         events = [words.event(at, node, "log", text, raw) for at, node, text, raw in self.listener.fetch()]
         for change, fault in self.faults.note(look.faults, view.running(look), now):
             events.append(words.of_fault(change, fault, now))
-            self._attention = max(self._attention, time.monotonic() + self.backend.clock.limit(CLOSE_SECONDS))
+            self.attention.extend(roles_read(self.plan, fault.nodes) if self.plan else None)
         if look.at and now - look.at < self.backend.clock.limit(STALE_SECONDS):
             proofs = view.proofs(
                 look,
@@ -280,11 +294,14 @@ class Collector:
             faults,
             self.probing.answers.rows(since),
             self.visiting.answers.rows(since).get(VISITS, []),
-            rate=self.probing.paces.slowest(faults[0].begun).rate,
+            rate=self.probing.paces.slowest(faults[0].begun, self._read(faults)),
             stalls=self.probing.stalls(since),
             holders=[self._holder] if self._holder else [],
         )
         return [words.of_promise(name, self.judge.shown[name], now) for name in changed]
+
+    def _read(self, faults: Iterable[FaultSeen]) -> frozenset[str]:
+        return roles_read(self.plan, [node for fault in faults for node in fault.nodes]) if self.plan else frozenset()
 
     def _points(self, now: float) -> list[dict[str, Any]]:
         """The seconds of the charts that are complete, or have new answers."""

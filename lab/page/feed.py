@@ -37,11 +37,21 @@ class Pace:
         rate: probes per second of each address.
         read: seconds between two readings of the answers.
         meter: seconds that the stall meters sleep.
+        roles: those whose addresses are probed at this rate, the others as at rest; None: all.
     """
 
     rate: float
     read: float
     meter: float
+    roles: frozenset[str] | None = None
+
+    def includes(self, roles: frozenset[str] | None) -> bool:
+        """Whether the addresses of these roles are probed at its rate; None: those of all."""
+        return self.roles is None or (roles is not None and roles <= self.roles)
+
+    def of(self, roles: frozenset[str]) -> float:
+        """The lowest rate of the addresses of some roles."""
+        return self.rate if self.includes(roles) else min(self.rate, REST.rate)
 
 
 REST = Pace(2.0, 0.8, 0.1)
@@ -62,10 +72,10 @@ class Paces:
             self._former.append((at, self.now))
         self.now = pace
 
-    def slowest(self, since: float) -> Pace:
-        """The pace with the lowest rate since then; where there was none, the one at rest."""
-        former = [pace for ended, pace in list(self._former) if ended >= since]
-        return min([*former, *([self.now] if self.now else [])], key=lambda pace: pace.rate, default=REST)
+    def slowest(self, since: float, roles: frozenset[str]) -> float:
+        """The lowest rate of the addresses of some roles since then; where nothing was probed, that at rest."""
+        former = [pace.of(roles) for ended, pace in list(self._former) if ended >= since]
+        return min([*former, *([self.now.of(roles)] if self.now else [])], default=REST.rate)
 
 
 class Answers:
@@ -208,9 +218,14 @@ class Feed:
                 return  # the client is gone, and the generator with it
 
 
-def at_pace(streams: Sequence[Stream], pace: Pace, rate: Callable[[float], float]) -> list[Stream]:
-    """The streams at the rate of a pace; `rate` converts to the nodes' clock."""
-    return [replace(stream, rate=rate(pace.rate)) for stream in streams]
+def at_pace(
+    streams: Sequence[Stream], pace: Pace, rate: Callable[[float], float], shows: Callable[[str], frozenset[str]]
+) -> list[Stream]:
+    """The streams at the rate of a pace.
+
+    `rate` converts to the nodes' clock; `shows`: the roles whose faults the stream of a name shows.
+    """
+    return [replace(stream, rate=rate(pace.of(shows(stream.name)))) for stream in streams]
 
 
 def latest_by_node(answers: Answers, names: Mapping[str, str]) -> dict[str, Row]:

@@ -124,10 +124,13 @@ def test_a_time_is_judged_by_the_rate_at_which_it_was_measured(full: Cluster, ra
 
 
 def test_the_slowest_pace_since_a_fault_counts() -> None:
-    paces = Paces()
-    assert paces.slowest(0) is REST
+    paces, web = Paces(), frozenset({"web"})
+    assert paces.slowest(0, web) == REST.rate
     paces.change(REST, 10)
     paces.change(None, 20)
-    assert paces.slowest(25) is REST
+    assert paces.slowest(25, web) == REST.rate
     paces.change(CLOSE, 21)
-    assert (paces.slowest(15), paces.slowest(20.5)) == (REST, CLOSE)
+    assert (paces.slowest(15, web), paces.slowest(20.5, web)) == (REST.rate, CLOSE.rate)
+    paces.change(replace(CLOSE, roles=frozenset({"mysql"})), 22)
+    assert paces.slowest(21.5, web) == REST.rate, "the web nodes were probed as at rest"
+    assert paces.slowest(21.5, frozenset({"mysql"})) == CLOSE.rate
