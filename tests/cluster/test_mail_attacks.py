@@ -83,6 +83,17 @@ def test_nobody_but_a_balancer_says_whom_it_speaks_for(cluster: LabCluster, post
 
 
 @pytest.mark.read_only
+def test_a_client_is_known_by_its_address_alone(post: Post) -> None:
+    """A question for its name would leave the cluster, and each greeting would wait where no DNS server answers."""
+    mark = _unique("by its address")
+    text = f"From: {STRANGER}\nTo: {post.address('ann')}\nSubject: {mark}\n\nHello.\n"
+    got = post.send("", "ann", port=25, user="", sender=STRANGER, message=text)
+    assert got[0] == 250, got
+    received = message_from_string(post.arrived("ann", mark)).get_all("Received") or []
+    assert any("(unknown [" in line for line in received), received
+
+
+@pytest.mark.read_only
 def test_what_a_stranger_writes_in_our_name_is_not_signed(post: Post) -> None:
     """The envelope's sender is refused; a From alone gets no signature, from whichever node it comes."""
     mark = _unique("in bob's name")
