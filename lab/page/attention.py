@@ -6,7 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from lab.evidence.probes import MYSQL, REPLICAS
 from lab.evidence.promises import promises
 
 if TYPE_CHECKING:
@@ -65,10 +64,3 @@ def roles_read(plan: Plan, nodes: Iterable[str]) -> frozenset[str]:
         for place in one.declared.of.split()
     }
     return frozenset(broken | watching)
-
-
-def roles_shown(plan: Plan, stream: str) -> frozenset[str]:
-    """The role whose faults a probe shows; none for the site and the VIP, which are always probed closely."""
-    if stream in {MYSQL, REPLICAS}:
-        return frozenset({"mysql"})
-    return frozenset(node.role for node in plan.nodes if node.name == stream)

@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.evidence import probes
 from lab.evidence.load_run import Stream
 from lab.page import frugal, view, words
-from lab.page.attention import Attention, roles_read, roles_shown
+from lab.page.attention import Attention, roles_read
 from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
 from lab.page.judging import BEFORE_SECONDS, FaultLog, Judge
 from lab.page.listening import LogFollower
@@ -25,7 +25,7 @@ from lab.page.picture import picture
 from lab.page.points import points
 from lab.page.state import Store
 from lab.page.watch import Engine, SlowFacts, planned
-from lab.services.streams import served, streams
+from lab.services.streams import roles_shown, served, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -65,6 +65,13 @@ def served(plan: Plan, probes: Sequence[Stream]) -> list[Stream]:
     return [stream for stream in probes if stream.name not in unserved]
 
 
+def roles_shown(plan: Plan, stream: str) -> frozenset[str]:
+    """The role whose faults a probe shows; none for the site and the VIP, which are always probed closely."""
+    if stream in {MYSQL, REPLICAS}:
+        return frozenset({"mysql"})
+    return frozenset(node.role for node in plan.nodes if node.name == stream)
+
+
 def page(host: Host) -> str:
     """The default path of requests to a site or application."""
     return host.pool.health or "/"

@@ -13,10 +13,10 @@ from lab import assets
 from lab.clock import REAL
 from lab.evidence import probes
 from lab.page import attention
-from lab.page.attention import CLOSE_SECONDS, Attention, roles_read, roles_shown
+from lab.page.attention import CLOSE_SECONDS, Attention, roles_read
 from lab.page.feed import CLOSE, REST, Pace, at_pace
 from lab.plan import plan
-from lab.services.streams import streams
+from lab.services.streams import roles_shown, streams
 from lab.topology import load
 
 if TYPE_CHECKING:
