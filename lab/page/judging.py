@@ -101,7 +101,8 @@ class FaultLog:
     @property
     def active(self) -> list[FaultSeen]:
         """The active ones, oldest first."""
-        return sorted((one for one in self.by_mark.values() if one.ended is None), key=lambda one: one.begun)
+        # A copy: actions ask in threads of their own, while the collector adds faults.
+        return sorted((one for one in list(self.by_mark.values()) if one.ended is None), key=lambda one: one.begun)
 
     def latest(self, now: float) -> list[FaultSeen]:
         """The faults to be judged together: the last ones, if the newest is active or ended recently."""

@@ -52,6 +52,24 @@ def test_a_fault_of_an_emulated_node_is_judged_for_as_long_by_its_clock(engine: 
     assert log.latest(1000.0) == []
 
 
+def test_a_fault_may_be_noted_while_an_action_asks_for_the_active_ones() -> None:
+    """Actions ask in threads of their own."""
+    log = FaultLog()
+    later = FaultSeen("later", "kill", "kill web2", ("web2",), (), 2.0, "")
+
+    class Noted(FaultSeen):
+        """Another fault is noted at the moment when this one is looked at."""
+
+        def __getattribute__(self, name: str) -> object:
+            if name == "ended":
+                log.by_mark["later"] = later
+            return super().__getattribute__(name)
+
+    log.by_mark["first"] = Noted("first", "kill", "kill web1", ("web1",), (), 1.0, "")
+    assert [one.mark for one in log.active] == ["first"]
+    assert [one.mark for one in log.active] == ["first", "later"]
+
+
 def _since(moment: float, rows: list[Row]) -> list[Row]:
     return [replace(row, due=row.due - run_data.BEGUN + moment) for row in rows]
 
