@@ -131,15 +131,32 @@ if not (index / of).exists():
 
 
 @contextlib.contextmanager
+def _healers_stopped(cluster: LabCluster) -> Iterator[None]:
+    """No self-heal daemon runs: one that looks after the first of several copies was changed would spread that one."""
+
+    def signal(name: str) -> None:
+        for node in NODES:
+            assert cluster.backend.run(node, ["pkill", f"-{name}", "-f", "process-name [g]lustershd"], seconds=30).ok
+
+    signal("STOP")
+    try:
+        yield
+    finally:
+        signal("CONT")
+
+
+@contextlib.contextmanager
 def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str]) -> Iterator[str]:
     """A file, by its path in the volume, of which each brick has a text of its own; equal texts are the same file."""
     _healed(cluster)
     folder = "uploads/apart"
     assert cluster.run(web, f"mkdir -p {SHARED}/{folder} && touch {SHARED}/{folder}/base").ok
-    for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
-        done = cluster.backend.run(node, ["python3", "-c", APART, BRICK, folder, "file", text, str(own)], seconds=30)
-        assert done.ok, done.last_line
     try:
+        with _healers_stopped(cluster):
+            for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
+                words = ["python3", "-c", APART, BRICK, folder, "file", text, str(own)]
+                done = cluster.backend.run(node, words, seconds=30)
+                assert done.ok, done.last_line
         yield f"/{folder}/file"
     finally:
         cluster.run(web, f"rm -rf {SHARED}/{folder}")
