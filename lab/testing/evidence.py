@@ -58,13 +58,14 @@ class Evidence:
             measured=measured or {},
         )
 
-    def keep(self, runs: Path, name: str) -> Path:
-        """Writes it down as a run, and returns its report."""
+    def keep(self, runs: Path, name: str, texts: Sequence[str]) -> Path:
+        """Writes it down as a run, with the texts of what failed as `failure.txt`, and returns its report."""
         data = self.run_data()
         seed = self.faults.seed if self.faults else 0
         backend = self._cluster.backend
         manifest = {"summary": f"a test that failed: {name}", "versions": versions(backend, data.plan)}
         record = Record.begin(runs, _as_file(name), seed, manifest, len(data.answers))
+        record.write("failure.txt", "\n\n".join(texts) + "\n")
         operations = {key: done for ledger in self.ledgers for key, done in ledger.operations.items()}
         record.keep(data, self.results, operations, backend, self._cluster.spec)
         return record.folder / "report.html"

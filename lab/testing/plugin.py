@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from lab.testing.rounds import Rounds
     from lab.topology import Placement
 
-FAILED = pytest.StashKey[bool]()
+FAILED = pytest.StashKey[list[str]]()
+"""Of a test: the text of each phase that failed."""
+
 READ_ONLY = "read_only"
 
 
@@ -89,9 +91,11 @@ def _session_cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remembers whether the test or its setup failed, for the fixtures that end after it."""
+    """Remembers why the test or its setup failed, for the fixtures that end after it."""
     report = yield
-    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    texts = item.stash.setdefault(FAILED, [])
+    if report.failed:
+        texts.append(f"{report.when}: {report.longreprtext}")
     return report
 
 
@@ -104,26 +108,26 @@ def _evidence(request: pytest.FixtureRequest, _session_cluster: LabCluster) -> I
     try:
         if not _session_cluster.left_whole or _session_cluster.applied is not _session_cluster.spec:
             _session_cluster.heal()
-    except LabError:
-        _keep(request, evidence)
+    except LabError as error:
+        _keep(request, evidence, [f"setup: {error}"])
         raise
     _session_cluster.left_whole = False
     yield evidence
-    if request.node.stash.get(FAILED, False):
-        _keep(request, evidence)
+    if texts := request.node.stash.get(FAILED, []):
+        _keep(request, evidence, texts)
     else:
         _session_cluster.left_whole = request.node.get_closest_marker(READ_ONLY) is not None
 
 
-def _keep(request: pytest.FixtureRequest, evidence: Evidence) -> None:
-    """Keeps what a failed test measured, and its nodes' logs, as a run."""
+def _keep(request: pytest.FixtureRequest, evidence: Evidence, texts: list[str]) -> None:
+    """Keeps why a test failed, what it measured, and its nodes' logs, as a run."""
     from pathlib import Path
 
     from lab.errors import LabError
     from lab.testing.failures import KEPT
 
     try:
-        report = evidence.keep(Path(request.config.getoption("--runs")), request.node.name)
+        report = evidence.keep(Path(request.config.getoption("--runs")), request.node.name, texts)
         request.node.stash[KEPT] = str(report)
         text = f"what it measured: {report}"
     except LabError as error:

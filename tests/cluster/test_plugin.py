@@ -49,5 +49,6 @@ def test_what_a_failing_test_measured_is_kept(tmp_path: Path, request: pytest.Fi
     (kept,) = (tmp_path / "runs").iterdir()
     assert kept.name.endswith("test-that-fails")
     assert f"what it measured: {kept / 'report.html'}" in done.stdout
+    assert "AssertionError: there is no other web node" in (kept / "failure.txt").read_text(encoding="utf-8")
     assert "kill web1" in (kept / "report.html").read_text(encoding="utf-8")
     assert "fault: kill web1" in (kept / "events.jsonl").read_text(encoding="utf-8")
