@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from lab.learning.lesson import Task
 
 pytestmark = pytest.mark.lesson
-BY_TURNS = 3
+BY_TURNS = 2
 ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"
-"""Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day."""
+"""Numbers of lessons, such as `1,8`, or `all`; unset: two by turns, by the day."""
 
 
 def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
@@ -57,7 +57,7 @@ def _chosen() -> list[str]:
 
 def _marked(one: Lesson) -> object:
     """A lesson as a parameter: one that is not of today's is nightly."""
-    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: three a day in 'make test'")]
+    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: two a day in 'make test'")]
     return pytest.param(one, id=one.name, marks=marks)
 
 
@@ -126,6 +126,6 @@ def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
 
 def test_each_lesson_has_its_turn() -> None:
     names = [str(number) for number in range(12)]
-    assert {name for day in range(4) for name in by_turns(day, names)} == set(names)
+    assert {name for day in range(6) for name in by_turns(day, names)} == set(names)
     assert len(by_turns(0, names)) == BY_TURNS
-    assert by_turns(3, ["one"]) == ["one"]
+    assert by_turns(5, ["one"]) == ["one"]
