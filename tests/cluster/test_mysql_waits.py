@@ -59,6 +59,59 @@ def test_a_commit_whose_acknowledgement_was_lost_ends_in_seconds(cluster: LabClu
     whole(cluster)  # and they acknowledge again by themselves
 
 
+# What a crash between two writes to the log leaves: of the next group the first event, and a part of the second.
+CRASH = r"""
+import os, pathlib, struct, subprocess, zlib
+GTID, HEAD = 162, 19
+subprocess.run(["pkill", "-STOP", "-f", "[l]ab_node.keeper"], check=True)
+try:
+    subprocess.run(["pkill", "-KILL", "-x", "mariadbd"], check=True)
+    data = pathlib.Path("/var/lib/mysql/data")
+    path = data / (data / "binlog.index").read_text().split()[-1]
+    log, place, groups = path.read_bytes(), 4, []
+    while place < len(log):
+        kind, length = log[place + 4], int.from_bytes(log[place + 9 : place + 13], "little")
+        groups += [(place, length)] * (kind == GTID)
+        place += length
+    begin, length = groups[-1]
+    number = struct.pack("<Q", int.from_bytes(log[begin + HEAD : begin + HEAD + 8], "little") + 1)
+    gtid = log[begin : begin + HEAD] + number + log[begin + HEAD + 8 : begin + length - 4]
+    with path.open("ab") as file:
+        file.write(gtid + struct.pack("<I", zlib.crc32(gtid)) + log[begin + length : begin + length + 30])
+finally:
+    subprocess.run(["pkill", "-CONT", "-f", "[l]ab_node.keeper"], check=True)
+"""
+
+
+def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster) -> None:
+    """Its node has more than the others, and is elected; no replica could read its log beyond half an event."""
+    primary, replicas = whole(cluster)
+    sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'acknowledged')")
+    for node in replicas:  # they elect nobody before the crashed node is back
+        cluster.run(node, "pkill -STOP -f '[l]ab_node.keeper'; mariadb -e 'STOP SLAVE IO_THREAD'")
+    try:
+        _begun(cluster, primary, "INSERT INTO waits.rows VALUES (2, 0)")
+        done = cluster.backend.run(primary, ["python3", "-c", CRASH], seconds=30)
+        assert done.ok, done.stderr
+        started = "mariadb -e 'SELECT 1'"
+        cluster.until("the database to run again", 20, partial(cluster.run, primary, started), lambda got: got.ok)
+    finally:
+        for node in replicas:
+            cluster.run(node, "pkill -CONT -f '[l]ab_node.keeper'")
+    cluster.until("a node to take writes", ELECTED_SECONDS, partial(_writes, cluster))
+    read = "cd /var/lib/mysql/data && mariadb-binlog $(cat binlog.index) > /dev/null"
+    assert not cluster.run(primary, read).stderr, "an event is not whole"
+    whole(cluster, MENDED_SECONDS)
+    alike(cluster, "SELECT * FROM waits.rows", [primary, *replicas])
+
+
+def _begun(cluster: LabCluster, node: str, statement: str) -> None:
+    """A statement without quotes that waits for an acknowledgement."""
+    cluster.run(node, f"timeout 60 mariadb -e '{statement}' > /dev/null 2>&1 &")
+    waits = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{statement}'"  # noqa: S608
+    cluster.until(f"{statement} to wait", 5, partial(sql, cluster, node, waits), lambda got: got.strip() == "1")
+
+
 def test_who_reads_on_a_replica_does_not_hold_up_an_election(cluster: LabCluster) -> None:
     primary, replicas = whole(cluster)
     sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'read for long')")
@@ -179,11 +232,7 @@ def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(
     with faults.cut(primary, ",".join(replicas)):
         # First what could be dropped, and behind it what can't be: both wait for an acknowledgement.
         for statement in ("INSERT INTO waits.rows VALUES (77, 0)", "CREATE TABLE waits.nobodys (id INT)"):
-            cluster.run(primary, f"timeout 60 mariadb -e '{statement}' > /dev/null 2>&1 &")
-            waits = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{statement}'"  # noqa: S608
-            cluster.until(
-                f"{statement} to wait", 5, partial(sql, cluster, primary, waits), lambda got: got.strip() == "1"
-            )
+            _begun(cluster, primary, statement)
         cluster.backend.kill(primary)
     cluster.until("another primary", ELECTED_SECONDS, lambda: _serving(cluster))
     (elected,) = _serving(cluster)

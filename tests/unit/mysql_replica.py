@@ -15,7 +15,7 @@ for library in ("pymysql", "pymysql.cursors", "pymysql.constants"):  # in the im
     sys.modules.setdefault(library, ModuleType(library))
 vars(sys.modules["pymysql.constants"]).setdefault("COMMAND", None)
 
-from lab_node.keeper import keeper, promise, rules  # noqa: E402  see above
+from lab_node.keeper import election, keeper, promise, rules  # noqa: E402  see above
 from lab_node.keeper.settings import Settings  # noqa: E402
 
 NODES = {"mysql1": "10.90.0.51", "mysql2": "10.90.0.52"}
@@ -75,6 +75,13 @@ class PlainNode(keeper.Keeper):
     def lead(self, replica: rules.View) -> None:
         """A step of a primary that has one replica."""
         self._lead([replica])
+
+    def begins(self, *replicas: rules.View) -> None:
+        """A step of a node that waits for its epoch to be taken by one of these."""
+        self.role = rules.Role.PROMOTING
+        self._promotion = election.Promotion()
+        self._promotion.done.set()
+        self._promoted(list(replicas))
 
     def gives_way(self, *others: rules.View) -> bool:
         """Whether it steps down for want of space, as these are heard."""

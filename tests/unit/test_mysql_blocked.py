@@ -53,6 +53,22 @@ def test_it_steps_down_for_a_replica_that_the_log_does_not_bring_up(node: PlainN
     assert len(node.falls) == 1
 
 
+def test_one_in_promotion_does_not_wait_for_replicas_that_need_a_copy(node: PlainNode) -> None:
+    """They had connected, and could not read the log on to the new epoch."""
+    wants = dataclasses.replace(FOLLOWS, wants_copy=True)
+    for after, falls in ((0.0, 0), (LASTS, 0), (0.1, 1)):
+        node.clock += after
+        node.begins(wants)
+        assert len(node.falls) == falls
+
+
+def test_one_in_promotion_waits_for_a_replica_that_follows(node: PlainNode) -> None:
+    for after in (0.0, LASTS + 0.1):
+        node.clock += after
+        node.begins(dataclasses.replace(FOLLOWS, wants_copy=True), FOLLOWS)
+    assert node.falls == []
+
+
 def test_it_stays_when_it_could_not_be_elected_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three, one is dead, and a new disk gives no vote that counts: the rows could be read no more."""
     node = _primary(PlainNode(tmp_path, monkeypatch, NODES | {"mysql3": "10.90.0.53"}))

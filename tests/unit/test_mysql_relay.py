@@ -1,4 +1,4 @@
-"""Relay logs, read for where what was applied ends: whole, cut off, torn, damaged."""
+"""Logs on disk: relay logs, read for where what was applied ends (whole, torn, damaged); a binary log's end."""
 
 from __future__ import annotations
 
@@ -70,3 +70,34 @@ def test_the_end_of_a_prepared_transaction_ends_its_group(tmp_path: Path) -> Non
     gtid = _event(relay.GTID, struct.pack("<QIB", 12, 0, 0) + bytes(6))
     log = _file(tmp_path, "relay.000001", _group(11), gtid, _event(relay.QUERY, b"...\x00XA COMMIT X'6f',X'',1"))
     assert relay.received([log], 11).last == 12
+
+
+ROTATE, CHECKPOINT = _event(4, bytes(8) + b"binlog.000003"), _event(161, b"\x0d\0\0\0binlog.000002")
+FIRST = len(relay.MAGIC + FORMAT)
+
+
+@pytest.mark.parametrize("before", [b"", _group(11), _statement(11), _group(11) + CHECKPOINT], ids=len)
+def test_a_log_is_ended_before_the_group_that_is_cut_off(tmp_path: Path, before: bytes) -> None:
+    """Wherever: only where less than the kind of an event is left of it the events before it stay."""
+    group, gtid = _group(12, bytes(300)), len(_group(12)) - len(_event(23, b"row") + _event(relay.XID, bytes(8)))
+    rows = len(group) - len(_event(relay.XID, bytes(8)))
+    for length in range(1, len(group)):
+        found = relay.cut_off(_file(tmp_path, "binlog.000001", before, group[:length]))
+        if length in {gtid, rows}:
+            assert found is None, "each event is whole: mariadbd takes care of that"
+        else:
+            unknown = max(begin for begin in (0, gtid, rows) if begin < length)
+            short = length - unknown <= relay.KIND_AT
+            assert found == FIRST + len(before) + (unknown if short else 0), length
+
+
+@pytest.mark.parametrize("last", [ROTATE, CHECKPOINT, _event(3, b"")], ids=["rotate", "checkpoint", "stop"])
+def test_what_is_cut_off_outside_of_a_group_takes_none_with_it(tmp_path: Path, last: bytes) -> None:
+    for length in range(1, len(last)):
+        log = _file(tmp_path, "binlog.000001", _group(11), last[:length])
+        assert relay.cut_off(log) == FIRST + len(_group(11)), length
+
+
+def test_a_log_of_whole_events_or_with_an_unreadable_head_is_left_alone(tmp_path: Path) -> None:
+    for events in ((), (_group(11),), (_statement(11), ROTATE), (_group(11), bytes(40))):
+        assert relay.cut_off(_file(tmp_path, "binlog.000001", *events)) is None

@@ -111,6 +111,12 @@ class Keeper(Replica):
         self._fall(FULL)
         return True
 
+    def _promoted(self, views: list[View]) -> None:
+        since, self._blocked_since = self._blocked_since, FOREVER
+        super()._promoted(views)
+        if self.role is Role.PROMOTING:
+            self._end_if_blocked(views, since)
+
     def _lead(self, views: list[View]) -> None:
         since, self._blocked_since = self._blocked_since, FOREVER
         if self._handing:
@@ -124,11 +130,18 @@ class Keeper(Replica):
         else:
             self.waiting = self.database.waits()
             self._say("")
-            if self._blocked(views):
-                self._blocked_since = min(since, time.monotonic())
-                if time.monotonic() - self._blocked_since > BLOCKED * self.settings.patience:
-                    # In promotion, where nothing is written, that replica is copied without waiting.
-                    self._fall("a commit waits for the only replica, that one for a copy, and the copy for the commit")
+            self._end_if_blocked(views, since)
+
+    def _end_if_blocked(self, views: list[View], since: float) -> None:
+        """Ends the database of a primary, or of one in promotion, whose commit no replica can acknowledge.
+
+        In its next promotion, where nothing is written, the replicas are copied without waiting.
+        """
+        if not self._blocked(views):
+            return
+        self._blocked_since = min(since, time.monotonic())
+        if time.monotonic() - self._blocked_since > BLOCKED * self.settings.patience:
+            self._fall("a commit waits for the only replica, that one for a copy, and the copy for the commit")
 
     def _blocked(self, views: list[View]) -> bool:
         """Whether a commit waits for replicas that can't take it before they are copied, and which can vote again."""

@@ -1,10 +1,11 @@
-"""What a replica has received, as it lies on its disk: relay logs, read for what was applied and what is whole.
+"""Logs as they lie on a node's disk: relay logs, read for what was applied and what is whole; the binary log's end.
 
 Only the frames of events are looked at, and their checksums; what they mean is the server's business.
 """
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
 import zlib
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 MAGIC = b"\xfebin"
 HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next place, flags
 QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
+KIND_AT = 4  # in an event
+# Queries, rows and what goes before them, also compressed. Other events begin a group, or are outside of one.
+IN_GROUP = frozenset({QUERY, 5, 13, 14, XID, 17, 18, 19, 23, 24, 25, XA_PREPARE, 160, *range(165, 172)})
 STANDALONE = 1  # a flag of GTID: the group is the one event that follows
 CRC32, CHECKSUM_BYTES = 1, 4
 LEAST = {FORMAT: CHECKSUM_BYTES + 1, GTID: 13}  # bytes that are read of such an event
@@ -78,6 +82,28 @@ def received(files: list[Path], applied: int) -> Received:
                     last = begun[2]
                 begun = None
     return Received(file, place, last, (begun[0], begun[1]) if begun else cut)
+
+
+def cut_off(path: Path) -> int | None:
+    """Where to end a log whose last event is cut off: before its group. None where every event is whole, or not read.
+
+    Only heads are read: a binary log may have a gigabyte.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+        place = group = len(MAGIC)
+        size = len(log)
+        while place < size:
+            kind = log[place + KIND_AT] if place + KIND_AT < size else 0
+            group = group if kind in IN_GROUP else place
+            if place + HEADER.size > size:
+                return group
+            length = HEADER.unpack_from(log, place)[3]
+            if length < HEADER.size:
+                return None
+            if place + length > size:
+                return group
+            place += length
+    return None
 
 
 def events(path: Path) -> Iterator[Event]:

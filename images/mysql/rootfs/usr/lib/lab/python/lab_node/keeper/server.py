@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .relay import cut_off
+
 if TYPE_CHECKING:
     from .settings import Settings
 
@@ -72,7 +74,25 @@ class Server:
             truncate: drop what is in the binary log and was never acknowledged. Only where another primary of a newer
                 epoch is open: until then this copy may be the one that counts.
         """
+        self._end_log()
         self.run(["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else [])
+
+    @staticmethod
+    def _end_log() -> None:
+        """Removes the group whose writing a crash cut off from the end of the binary log.
+
+        MariaDB leaves it there, counts its number as its own, and sends a replica error 1236 at its place for ever.
+        No other node has the group: one is sent when all of it is on the disk.
+        """
+        index = DATA / "binlog.index"
+        names = index.read_text().split() if index.exists() else []
+        log = DATA / names[-1] if names else index
+        if not names or not log.exists() or not log.stat().st_size:
+            return
+        end = cut_off(log)
+        if end is not None:
+            print(f"{log.name}: the last group is cut off at its end, and removed from {end} on", flush=True)
+            os.truncate(log, end)
 
     def run(self, options: list[str]) -> None:
         """Starts mariadbd with some options more."""
