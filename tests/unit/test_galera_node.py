@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
     sys.modules.setdefault(library, ModuleType(library))
 
-from lab_node.keeper import component, database, galera, promise, wsrep  # noqa: E402  see above
+from lab_node.keeper import bootstrap, component, database, galera, promise, wsrep  # noqa: E402  see above
 from lab_node.keeper.component import Seat  # noqa: E402
 from lab_node.keeper.rules import Role  # noqa: E402
 from lab_node.keeper.settings import Settings  # noqa: E402
@@ -202,8 +202,8 @@ def test_donors_take_turns(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -
         asked.append(donor)
         return SimpleNamespace(fetching=False, fresh=None, donor=donor, epoch=epoch, failed="its disk is full")
 
-    monkeypatch.setattr(galera, "Copy", copy)
-    monkeypatch.setattr(galera, "COPY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(bootstrap, "Copy", copy)
+    monkeypatch.setattr(bootstrap, "COPY_AGAIN_SECONDS", 0.0)
     node.stops()
     node.reclone()
     for _ in range(6):
@@ -215,13 +215,77 @@ def test_donors_take_turns(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_copy_is_run_once(node: PlainGalera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made = SimpleNamespace(fetching=False, fresh=tmp_path, donor="mysql2", epoch=2, failed="", origin=("uuid", 9))
-    monkeypatch.setattr(galera, "Copy", lambda *_, **__: made)
+    monkeypatch.setattr(bootstrap, "Copy", lambda *_, **__: made)
     monkeypatch.setattr(wsrep, "remember", lambda *_: None)
     node.stops()
     node.reclone()
     node.step()
     node.step()
     assert (node.runs, node.copies) == ([["--wsrep-start-position=uuid:9"]], 1)
+
+
+def test_a_writer_that_was_paused_serves_when_it_is_confirmed_again(
+    node: PlainGalera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said that it took the writes until its database noticed that the others had gone on: reads went back."""
+    said = [node.state()["serves"]]
+    monkeypatch.setattr(galera, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 2.1))
+    said.append(node.state()["serves"])
+    monkeypatch.setattr(galera, "time", time)
+    node.views = [_seat(name, begun=3, writer="mysql2", promised=3) for name in NAMES[1:]]
+    node.step()
+    said.append(node.state()["serves"])
+    assert said == [True, False, False]
+
+
+def test_a_writer_whose_database_ended_opens_in_another_epoch(node: PlainGalera) -> None:
+    """The others, in whose component it is again, may have begun one while it joined."""
+    node.stops()
+    node.step()
+    node.plain_server.running = True
+    node.step()
+    assert (node.runs, node.role, node.said.ends("INSERT")) == ([["--wsrep-start-position=uuid:7"]], Role.REPLICA, 1)
+    node.epochs.append((3, "mysql1", 7))
+    node.views = [_seat(name, begun=3, promised=3) for name in NAMES[1:]]
+    node.step()
+    assert (node.role, node.serves, node.said.ends("INSERT")) == (Role.PRIMARY, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("writer", "begins"),
+    [
+        ({"component": False, "role": Role.DOWN}, 1),
+        ({"component": False, "role": Role.PRIMARY}, 0),
+        ({"role": Role.PRIMARY}, 0),
+    ],
+    ids=["waits for a copy", "does not answer", "serves"],
+)
+def test_another_node_takes_over_from_a_writer_that_is_down(
+    node: PlainGalera, writer: dict[str, Any], begins: int
+) -> None:
+    """Galera counts one that waits for a copy: nothing took writes for as long as that took."""
+    node.epochs.append((3, "mysql2", 7))
+    node.views = [_seat(name, begun=3, writer="mysql2", promised=3) for name in NAMES[1:]]
+    node.views[0] = _seat("mysql2", **({"begun": 3, "writer": "mysql2", "promised": 3} | writer))
+    node.step()
+    assert (node.role, node.said.ends("INSERT")) == (Role.REPLICA, begins)
+
+
+def test_a_node_that_ended_amid_a_change_of_a_definition_is_copied(
+    node: PlainGalera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the keeper: Galera's own copy sleeps for ten seconds first."""
+    state = tmp_path / "grastate.dat"
+    monkeypatch.setattr(wsrep, "STATE", state)
+    monkeypatch.setattr(bootstrap, "Copy", lambda *_, **__: SimpleNamespace(fetching=True, donor="mysql2"))
+    for uuid, copied in (("863154aa-ebbf-11f1-8a0b-4b0fa26c1815", False), (wsrep.NOBODY, True)):
+        state.write_text(f"# GALERA saved state\nversion: 2.1\nuuid:    {uuid}\nseqno:   -1\n")
+        node.stops()
+        node.runs.clear()
+        for _ in range(3):
+            node.step()
+        assert (node.runs == []) is copied
+        assert ("amid a change of a definition" in node.because) is copied
 
 
 @pytest.fixture

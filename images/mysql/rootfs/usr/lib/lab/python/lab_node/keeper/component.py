@@ -94,7 +94,8 @@ def confirmed(me: Seat, seats: list[Seat], size: int) -> bool:
 def takes_over(me: Seat, members: set[str]) -> bool:
     """Whether this node is the one to take the writes of a component whose writer has left it.
 
-    `members` are those whom Galera itself counts: one that is not heard, and still counted, may be acknowledging.
+    `members` are those whom Galera itself counts, without those that say that they are down: one that is not heard, and
+    still counted, may be acknowledging.
     """
     return me.writer not in members and me.name == min(members, default="")
 

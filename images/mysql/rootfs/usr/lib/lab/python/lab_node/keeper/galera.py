@@ -9,52 +9,35 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import component, wsrep
-from .clone import Copy, donated, position
-from .component import Seat
+from .bootstrap import Bootstrap
+from .clone import donated
 from .database import Trouble
-from .node import FULL, Base
+from .node import FULL
 from .rules import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .component import Seat
     from .settings import Settings
 
 JOINING_SECONDS = 600.0  # for a copy of everything from another node
 SHARED_SECONDS = 10.0  # for the next writer to begin
 BEGINNING_SECONDS = 120.0  # for the database of the node that begins a component
-COPY_AGAIN_SECONDS = 5.0
-FAILED_STARTS = 3
 CLOSE_PATIENCES = 2  # for a former writer to be closed: a statement that runs on keeps it open
 BEGIN_PATIENCES = 2  # for a transaction that begins an epoch
 PATIENCES_TO_JOIN = 6  # Galera's own views take up to four to be settled
 
 
-class Galera(Base):
+class Galera(Bootstrap):
     """What a node does next."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, component.seat)
-        self._component = False
-        self._running_since = 0.0
+        super().__init__(settings)
         self._primary_seen = time.monotonic()
         self._left_out_at: float | None = None  # since when the others have a component, and this node is in none
-        self._beginning = 0  # the epoch of a component that this node was elected to begin
-        self._read: tuple[str, int] | None = None  # what is on the disk, while nothing runs
-        self._open = False  # to writers, or not known to be closed
-        self._closing_since = 0.0
-        self._voted_for = ""  # for whom this node voted last
-        self._copy: Copy | None = None
-        self._copy_at, self._copies_begun = 0.0, 0
+        self._confirmed_at = 0.0  # when a majority was last known to know that this node takes the writes
         self._behind_since: float | None = None  # in the component, and without all that it was sent
-
-    def me(self) -> Seat:
-        """This node as the rules see it."""
-        promise = self.promise
-        return Seat(
-            self.settings.node, self.role, self.server.running, self._component, promise.epoch, promise.begun,
-            promise.writer, self.position, promise.member, self.history, self.full,
-        )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """The same for the other nodes and for people."""
@@ -68,8 +51,12 @@ class Galera(Base):
 
     @property
     def serves(self) -> bool:
-        """Whether this is the node to write to, in touch with a majority, and its database answers."""
-        return super().serves and self._component
+        """Whether this is the node to write to, in touch with a majority, and its database answers.
+
+        One that was paused, or whose database was, says so only when it is confirmed again: others may write by now.
+        """
+        recent = time.monotonic() - self._confirmed_at < self.settings.patience
+        return super().serves and self._component and recent
 
     @property
     def fresh(self) -> bool:
@@ -113,142 +100,6 @@ class Galera(Base):
         else:
             self._out(figures, views, now)
 
-    # -- none runs here --
-
-    def _start(self, views: list[Seat]) -> None:
-        self._beginning = 0
-        if self.server.ended():
-            self._forget()
-        begun = [view for view in views if view.component]
-        if begun and self._reclone:
-            if self._fetch_copy(begun):
-                self._run([])
-            return
-        if self.server.failures >= FAILED_STARTS:
-            self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the others")
-        if self._waits_for_space() or time.monotonic() < self._start_at or not self._read_disk():
-            return
-        if not begun:
-            self._start_component(views)
-            return
-        self._reclone = self._differs(max(begun, key=lambda view: view.begun))
-        if not self._reclone:  # else the next step copies
-            self._run([])
-
-    def _start_component(self, views: list[Seat]) -> None:
-        """Begins a component where none is, unless another node has to."""
-        if (because := component.short_of(self.me(), views, self.size)) or (because := self._awaited(views)):
-            self._say(because)
-        elif self._elected(views):
-            wsrep.allow_beginning()
-            self._run(["--wsrep-new-cluster"])
-
-    def _forget(self) -> None:
-        self._read = None
-        self.role, self._open, self._handing, self._closing_since = Role.DOWN, False, False, 0.0
-        self.database.forget()
-
-    def _read_disk(self) -> bool:
-        try:
-            if self._read is None:
-                mariadbd = self.settings.binaries["mariadbd"]
-                self._read = wsrep.recovered(mariadbd) if self.promise.member else ("", 0)
-        except Trouble as error:
-            self.server.failures = FAILED_STARTS
-            self._start_at = time.monotonic() + self.settings.patience
-            self._say(f"{error}; 'lab mysql reclone' makes this node anew from the others")
-            return False
-        self.position = self._read[1]
-        return True
-
-    def _differs(self, newest: Seat) -> str:
-        """Why what is here is no beginning of the component's history; nothing where it is."""
-        if not self.promise.member:
-            return "its disk is new"
-        if component.diverged(self.promise.begun, self.position, newest.history):
-            return f"what is here goes on where epoch {newest.begun} had begun"
-        return ""
-
-    def _fetch_copy(self, donors: list[Seat]) -> bool:
-        """Whether a copy of another node's data is here; the node that takes the writes is the last to be asked.
-
-        Fetched without the lock: others are answered meanwhile.
-        """
-        copy = self._copy
-        if copy is None:
-            if time.monotonic() >= self._copy_at:
-                newest = [view for view in donors if view.begun == max(one.begun for one in donors)]
-                able = sorted(newest, key=lambda view: (view.role is Role.PRIMARY, view.name))
-                donor = able[self._copies_begun % len(able)]  # another one, if the first can't
-                self._copies_begun += 1
-                self._log(f"cloning {donor.name}: {self._reclone}")
-                self._copy = Copy(self.peers, donor.name, donor.begun, idle=True, read=position)
-            return False
-        self._say(f"cloning {copy.donor}: {self._reclone}")
-        if copy.fetching:
-            return False
-        self._copy = None
-        if copy.fresh is None or copy.epoch != max(view.begun for view in donors):
-            self._say(f"cloning {copy.donor}: {copy.failed or 'another epoch has begun'}")
-            self._copy_at = time.monotonic() + COPY_AGAIN_SECONDS
-            return False
-        self.promise.keep(member=False)
-        self.server.replace(copy.fresh)
-        wsrep.remember(*copy.origin)
-        self._read, self._reclone, self.server.failures, self._start_at = copy.origin, "", 0, 0.0
-        self.copies += 1
-        self._copies_begun = 0
-        return True
-
-    def _run(self, more: list[str]) -> None:
-        uuid, number = self._read or ("", 0)
-        where = [f"--wsrep-start-position={uuid}:{number}"] if uuid else []
-        self._voted_for = ""
-        self.server.run([*where, *more])
-        self._read, self._start_at = None, time.monotonic() + self.settings.patience
-        self._answered = self._running_since = time.monotonic()
-        self._say("starting")
-
-    def _elected(self, views: list[Seat]) -> bool:
-        me = self.me()
-        epoch = 1 + max(seat.promised for seat in (me, *views))
-        answers = self.peers.ask_all(
-            "/vote", lambda _: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
-        )
-        granted = [one["name"] for one in answers if one["granted"]]
-        voters = [seat for seat in views if seat.name in granted]
-        if because := component.short_of(me, voters, self.size):
-            refusals = "; ".join(f"{one['name']}: {one['because']}" for one in answers if not one["granted"])
-            self._say(f"epoch {epoch}: {because} ({refusals or 'nobody refused'})")
-            return False
-        self.promise.keep(epoch=epoch)
-        self._beginning = epoch
-        self._log(f"epoch {epoch}: begun with {', '.join(granted) or 'nobody else'}, at {self.position}")
-        return True
-
-    def _awaited(self, views: list[Seat]) -> str:
-        """Why no other node may begin: the one for which this node voted runs. It is ended if that lasts."""
-        runs = any(view.name == self._voted_for and view.running for view in views)
-        return f"{self._voted_for}, for which it voted, begins" if runs else ""
-
-    def _vote(self, epoch: int, reach: list[int], candidate: str) -> dict[str, Any]:
-        if not self._lock.acquire(timeout=1):
-            return {"granted": False, "name": self.settings.node, "because": "busy"}
-        try:
-            because = component.grants(epoch, (reach[0], reach[1]), self.me())
-            if not because and candidate != self._voted_for:
-                because = self._awaited(self.peers.states())
-            if not because and not self.server.running and self._read is None:
-                because = "it has not read its disk yet"
-            if not because:
-                self.promise.keep(epoch=epoch)
-                self._voted_for = candidate
-                self._start_at = time.monotonic() + self.settings.patience  # whom it voted for has its time
-                self._log(f"epoch {epoch}: its vote is for {candidate}")
-        finally:
-            self._lock.release()
-        return {"granted": not because, "name": self.settings.node, "because": because}
-
     # -- in a component --
 
     def _share(self, figures: wsrep.Figures, views: list[Seat], now: float) -> None:
@@ -262,7 +113,9 @@ class Galera(Base):
             epoch, writer, _ = max(rows)
             self.promise.keep(epoch=epoch, begun=(epoch, writer), member=True)
         me = self.me()
-        if component.confirmed(me, views, self.size):
+        # One whose database ended amid its epoch opens in another one: the others may have begun that meanwhile.
+        if me.begun > self._former and component.confirmed(me, views, self.size):
+            self._confirmed_at = now
             if self.role is not Role.PRIMARY and not self._handing:
                 self._open = True
                 self.database.open()
@@ -270,7 +123,10 @@ class Galera(Base):
             self._say("")
             return
         self._close()
-        if component.takes_over(me, {name for name, at in self.settings.nodes.items() if at in figures.members}):
+        members = {name for name, at in self.settings.nodes.items() if at in figures.members}
+        down = {view.name for view in views if view.role is Role.DOWN}  # Galera counts one that waits for a copy
+        again = me.writer == me.name and me.begun <= self._former
+        if again or component.takes_over(me, members - down):
             self._begin(1 + max(seat.promised for seat in (me, *views)), me.name, self.position)
         self._say("" if me.writer != me.name else "too few other nodes know that it takes the writes")
 

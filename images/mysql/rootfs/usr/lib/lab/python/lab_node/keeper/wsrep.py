@@ -77,6 +77,11 @@ def recovered(mariadbd: str) -> tuple[str, int]:
     return values["uuid"], max(0, int(values["seqno"]))
 
 
+def unsafe() -> bool:
+    """Whether a node ended amid a statement that can't be undone: Galera removes what it knew of the data before."""
+    return bool(re.search(rf"^uuid:\s*{NOBODY}", STATE.read_text() if STATE.exists() else "", re.MULTILINE))
+
+
 def last_error(text: str) -> str:
     """The last thing that mariadbd called an error."""
     errors = re.findall(r"\[ERROR\] (.*)", text)
