@@ -62,10 +62,12 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
     """Changes existing nodes. Nodes that are not ready first: they may wait for the change of another node.
 
+    So do nodes whose last change was interrupted: a reload that goes on there may take them out of the pools yet.
+
     Waves do not wait for those, nor for new nodes that others must learn of: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
-    unready = _not_ready(prepared, backend, changed) if seconds else set()
+    unready = _not_ready(prepared, backend, changed) | _interrupted(prepared, changed) if seconds else set()
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
     spared = unready | scaling.joining(prepared.plan, prepared.existing) | _of_new_roles(prepared)
@@ -112,6 +114,11 @@ def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[st
     there = {node.name for node in prepared.existing.nodes if node.state is State.RUNNING}
     parallel.for_each([name for name in names if name in there], ask)
     return unready
+
+
+def _interrupted(prepared: Prepared, names: list[str]) -> set[str]:
+    """The given nodes whose files were being copied or deleted when an `up` ended."""
+    return {name for name in names if UNSURE in prepared.present.get(name, {}).values()}
 
 
 def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:

@@ -11,7 +11,7 @@ from lab.errors import BackendError, NotReady
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.reconcile import Kind
 from lab.lifecycle.up import up
-from lab.plan import plan
+from lab.plan import MANIFEST, plan
 from lab.progress import Silent
 from lab.recipes import recipe
 from lab.topology import Cluster, parse
@@ -92,6 +92,17 @@ def test_reloads_come_a_few_at_a_time_and_wait_for_the_pools(full: Cluster, memo
     up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), memory, Silent())
     reloads = [memory.done.index(f"run http-lb{number} reload") for number in (1, 2)]
     assert "run tcp-lb1 await" in memory.done[reloads[0] : reloads[1]]
+
+
+def test_a_node_whose_change_was_interrupted_is_changed_first(full: Cluster, memory: MemoryBackend) -> None:
+    """What it reloads still, of the change that was ended, may make it wait for its own next change."""
+    up(full, memory, Silent())
+    memory.put("http-lb2", {MANIFEST: (b'{"/etc/lab/haproxy.cfg": ""}', 0o600)})
+    memory.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), memory, Silent())
+    first, then = (memory.done.index(f"run http-lb{number} reload") for number in (2, 1))
+    assert first < then
+    assert all("await" not in what for what in memory.done[:first]), "it waits for no other node"
 
 
 def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
