@@ -135,11 +135,16 @@ class Record:
         for node in plan.nodes:
             for file in node.files:
                 self.write(f"rendered/{node.name}{file.path}", file.masked)
+        self.keep_logs(plan, backend)
+
+    def keep_logs(self, plan: Plan, backend: Backend, folder: str = "logs") -> None:
+        """Writes the present output of each node's services into a folder of the run."""
+        for node in plan.nodes:
             try:
                 lines = list(logs(backend).logs(node.name))
             except LabError as error:
                 lines = [f"cannot read the log: {error.what}"]
-            self.write(f"logs/{node.name}.log", "\n".join(lines) + "\n")
+            self.write(f"{folder}/{node.name}.log", "\n".join(lines) + "\n")
 
     def _lines(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self.write(name, "".join(json.dumps(row) + "\n" for row in rows))

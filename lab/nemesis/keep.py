@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lab.evidence.verdicts import FaultEvent
     from lab.nemesis.figures import Played
     from lab.nemesis.play import Nemesis, RoundData
-    from lab.progress import Report
 
 NAME = "mysql-nemesis"
 ROUNDS_FILE = "rounds.jsonl"
@@ -73,18 +72,20 @@ class NemesisResult:
         return f"lab chaos run {NAME} --seed {self.options.seed} --first {one.number} --rounds 1{left_out}"
 
 
-def record_round(result: NemesisResult, data: RoundData, report: Report) -> None:
-    """Prints a round in one line, and appends it to the record."""
+def record_round(result: NemesisResult, data: RoundData, nemesis: Nemesis) -> None:
+    """Prints a round in one line, and appends it to the record; of a failed one the record has the nodes' logs, too."""
     played = data.played
     outage = "none" if played.outage is None else f"{played.outage:.1f} s"
     verdict = f"skipped: {played.skipped}" if played.skipped else "good"
     if played.failures:
         verdict = "; ".join(f"{one.check}: {one.why}" for one in played.failures)
-    report.say(f"round {played.number}: {played.did}; no writes: {outage}; {played.seconds:.1f} s; {verdict}")
+    nemesis.report.say(f"round {played.number}: {played.did}; no writes: {outage}; {played.seconds:.1f} s; {verdict}")
     line = json.dumps(asdict(played) | {"notes": list(data.notes)})
     path = result.record.folder / ROUNDS_FILE
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     result.record.write(ROUNDS_FILE, f"{before}{line}\n")
+    if played.failures:  # engines keep the last lines of a log only
+        result.record.keep_logs(nemesis.plan, nemesis.backend, f"logs/round-{played.number}")
 
 
 def record_run(result: NemesisResult, rounds: Sequence[RoundData], nemesis: Nemesis, begun: float) -> None:

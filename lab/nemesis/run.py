@@ -86,7 +86,7 @@ def _execute(result: NemesisResult, kinds: Sequence[str], nemesis: Nemesis) -> N
                 one = rounds.drawn(result.options.seed, number, kinds)
                 records.append(nemesis.round(one))
                 result.played.append(records[-1].played)
-                record_round(result, records[-1], nemesis.report)
+                record_round(result, records[-1], nemesis)
                 if records[-1].played.failures:
                     if not result.options.go_on:
                         break

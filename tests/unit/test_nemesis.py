@@ -23,9 +23,12 @@ from lab.nemesis import figures, judging, rounds, statements
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck, NodeCopy
-from lab.nemesis.keep import NemesisOptions, NemesisResult, results, verdicts
+from lab.nemesis.keep import NemesisOptions, NemesisResult, record_round, results, verdicts
+from lab.nemesis.play import Nemesis, RoundData
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
-from lab.topology import parse
+from lab.plan import plan
+from lab.progress import Silent
+from lab.topology import Placement, parse
 from tests.unit.command import lab
 from tests.unit.conftest import FULL
 from tests.unit.run_data import VERSIONS, happened, seen
@@ -260,6 +263,21 @@ def test_each_check_is_a_verdict_that_holds_only_when_it_was_tested() -> None:
     assert found["nemesis-sum"].result is PromiseVerdict.HOLDS
     assert {one.result for one in verdicts([])} == {PromiseVerdict.UNKNOWN}
     assert {one.result for one in verdicts([_played(1, "kill", None, skipped="no")])} == {PromiseVerdict.UNKNOWN}
+
+
+def test_a_failed_round_leaves_the_logs_of_its_nodes(tmp_path: Path) -> None:
+    """At the end of a run the engine may not have them any more."""
+    cluster = parse(FULL)
+    backend, made = MemoryBackend(cluster.name), plan(cluster, "debian")
+    backend.done.append("killed web1")
+    nemesis = Nemesis(cluster, backend, Placement(), made, Silent())
+    result = NemesisResult(Record.begin(tmp_path, "mysql-nemesis", 7, {}, 10), NemesisOptions(7))
+    for number, failed in ((1, ()), (2, ("kept",))):
+        record_round(result, RoundData(_played(number, "kill", 3.0, *failed), {}, [], [], [], []), nemesis)
+    logs = result.record.folder / "logs"
+    assert [folder.name for folder in logs.iterdir()] == ["round-2"]
+    assert (logs / "round-2" / "web1.log").read_text(encoding="utf-8") == "killed web1\n"
+    assert len(list((logs / "round-2").iterdir())) == len(made.nodes)
 
 
 def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
