@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNSURE = ""  # digest of a file that is being copied or deleted; matches no content
 ASK_SECONDS = 5.0  # limit of a readiness check
+LATE_SECONDS = 5.0  # until a node that waits for its change, and has stopped serving meanwhile, is changed first
 UNREADY_SECONDS = 20.0  # limit for a node that was not ready before, until the next ones are changed
 RELOAD_SECONDS = 120.0  # limit of all reloads of a node; a keeper that restarts hands over first, for up to 40 s
 ROLLING_SHARE = 3  # at most one in so many nodes of a role is replaced or reloaded at a time
@@ -74,12 +75,20 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)
-    for number, (wave, work) in enumerate(
-        [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
-    ):
+    waves = [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
+    for number, (wave, work) in enumerate(waves):
         if number and seconds and not prepared.moves:
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
-            ready.nodes(backend, names, seconds, (ready.READY,) if work is change_unready else prepared.awaited)
+            awaited = (ready.READY,) if work is change_unready else prepared.awaited
+            try:
+                ready.nodes(backend, names, min(seconds, LATE_SECONDS), awaited)
+            except NotReady:
+                rest = [action for later, _ in waves[number:] for action in later]
+                if _not_ready(prepared, backend, [action.node for action in rest]):
+                    # A balancer may lead, until its own change, to the nodes of an interrupted `up` alone.
+                    _in_waves(prepared, backend, report, [rest], seconds)
+                    return
+                ready.nodes(backend, names, seconds, awaited)
         parallel.for_each(wave, work)
 
 

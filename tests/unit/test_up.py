@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.backends.base import State
+from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, NotReady
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.reconcile import Kind
@@ -18,7 +20,9 @@ from lab.topology import Cluster, parse
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:
-    from lab.backends.memory import MemoryBackend
+    from collections.abc import Sequence
+
+    from lab.backends.base import Result
 
 
 def _kinds(cluster: Cluster, backend: MemoryBackend) -> dict[str, Kind]:
@@ -103,6 +107,30 @@ def test_a_node_whose_change_was_interrupted_is_changed_first(full: Cluster, mem
     first, then = (memory.done.index(f"run http-lb{number} reload") for number in (2, 1))
     assert first < then
     assert all("await" not in what for what in memory.done[:first]), "it waits for no other node"
+
+
+class Leading(MemoryBackend):
+    """http-lb2 serves until another node was changed, and again after its own change."""
+
+    out = False
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        result = super().run(node, argv, seconds=seconds)
+        asked = argv[0].rpartition("/")[2]
+        if asked == "reload":
+            self.out = node != "http-lb2"
+        waits = node == "http-lb2" and self.out and asked in {"ready", "await"}
+        return replace(result, rc=1, stdout="no server in the pool") if waits else result
+
+
+def test_a_node_that_waits_for_its_own_change_is_not_waited_for(full: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a balancer that leads to the nodes of an interrupted `lab up` alone."""
+    monkeypatch.setattr("lab.lifecycle.apply.LATE_SECONDS", 0.2)
+    backend = Leading(full.name)
+    up(full, backend, Silent())
+    backend.done.clear()
+    up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), backend, Silent(), seconds=5)
+    assert [what for what in backend.done if what.endswith("reload")] == ["run http-lb1 reload", "run http-lb2 reload"]
 
 
 def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
