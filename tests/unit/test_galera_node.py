@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -269,6 +270,20 @@ def test_another_node_takes_over_from_a_writer_that_is_down(
     node.views[0] = _seat("mysql2", **({"begun": 3, "writer": "mysql2", "promised": 3} | writer))
     node.step()
     assert (node.role, node.said.ends("INSERT")) == (Role.REPLICA, begins)
+
+
+def test_a_node_confirms_no_writer_that_is_not_in_its_component(
+    node: PlainGalera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer whose database hung opened again by what the others remembered, just before they replaced it."""
+    node.epochs.append((3, "mysql2", 7))
+    node.views = [_seat(name, begun=3, writer="mysql2", promised=3) for name in NAMES[1:]]
+    node.step()
+    assert node.state()["writer"] == "mysql2"
+    left = replace(FIGURES, members=(NODES["mysql1"], NODES["mysql3"]))
+    monkeypatch.setattr(wsrep, "figures", lambda *_: left)
+    node.step()
+    assert (node.state()["writer"], node.me().writer) == ("", "mysql2")
 
 
 def test_a_node_that_ended_amid_a_change_of_a_definition_is_copied(

@@ -36,15 +36,17 @@ class Galera(Bootstrap):
         super().__init__(settings)
         self._primary_seen = time.monotonic()
         self._left_out_at: float | None = None  # since when the others have a component, and this node is in none
+        self._without = False  # the writer is not in its component
         self._confirmed_at = 0.0  # when a majority was last known to know that this node takes the writes
         self._behind_since: float | None = None  # in the component, and without all that it was sent
 
     def state(self) -> dict[str, Any]:
-        """The same for the other nodes and for people."""
+        """The same for the other nodes and for people. It confirms no writer that is in another component."""
         me = self.me()
         following = me.writer if self.role is Role.REPLICA else ""
+        writer = "" if self._component and self._without else me.writer
         return vars(me) | {
-            "role": me.role.value, "epoch": me.begun if self._component else 0, "serves": self.serves,
+            "writer": writer, "role": me.role.value, "epoch": me.begun if self._component else 0, "serves": self.serves,
             "following": following, "lag": self.lagging, "semi_sync": False, "copies": self.copies,
             "because": self.because or (FULL if me.full else ""),
         }  # fmt: skip
@@ -113,6 +115,9 @@ class Galera(Bootstrap):
             epoch, writer, _ = max(rows)
             self.promise.keep(epoch=epoch, begun=(epoch, writer), member=True)
         me = self.me()
+        members = {name for name, at in self.settings.nodes.items() if at in figures.members}
+        down = {view.name for view in views if view.role is Role.DOWN}  # Galera counts one that waits for a copy
+        self._without = me.writer not in members - down
         # One whose database ended amid its epoch opens in another one: the others may have begun that meanwhile.
         if me.begun > self._former and component.confirmed(me, views, self.size):
             self._confirmed_at = now
@@ -123,8 +128,6 @@ class Galera(Bootstrap):
             self._say("")
             return
         self._close()
-        members = {name for name, at in self.settings.nodes.items() if at in figures.members}
-        down = {view.name for view in views if view.role is Role.DOWN}  # Galera counts one that waits for a copy
         again = me.writer == me.name and me.begun <= self._former
         if again or component.takes_over(me, members - down):
             self._begin(1 + max(seat.promised for seat in (me, *views)), me.name, self.position)
