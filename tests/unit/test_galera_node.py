@@ -55,6 +55,7 @@ class PlainGalera(galera.Galera):
         self.folder = folder
         self.runs: list[list[str]] = []
         self.killed = 0
+        self.asked_at = 0.0  # when the others were asked; 0: now
         self.epochs: list[tuple[int, str, int]] = [(2, "mysql1", 5)]
         self.views: list[Seat] = [_seat(name) for name in NAMES[1:]]
         self.plain_server = server = SimpleNamespace(
@@ -68,7 +69,9 @@ class PlainGalera(galera.Galera):
         )
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: server)
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: Statements())
-        monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: SimpleNamespace(states=lambda: self.views))
+        monkeypatch.setattr(
+            "lab_node.keeper.node.Peers", lambda *_: SimpleNamespace(states=lambda: self.views, last=self._last)
+        )
         monkeypatch.setattr("lab_node.keeper.node.HOME", folder)
         monkeypatch.setattr(wsrep, "epochs", lambda _: self.epochs)
         monkeypatch.setattr(wsrep, "figures", lambda *_: FIGURES)
@@ -76,6 +79,9 @@ class PlainGalera(galera.Galera):
         self.promise = promise.Promise(folder / "keeper.json", "galera")
         self.promise.keep(member=True, epoch=2, begun=(2, "mysql1"))
         self.said = cast("Statements", self.database)
+
+    def _last(self, _: str) -> tuple[float, None]:
+        return self.asked_at or time.monotonic(), None
 
     def _kills(self) -> None:
         self.killed += 1
@@ -87,11 +93,11 @@ class PlainGalera(galera.Galera):
     def handing(self) -> bool:
         return self._handing
 
-    def step(self) -> None:
-        """One, as `run` does it."""
+    def step(self, later: float = 0.0) -> None:
+        """One, as `run` does it, some seconds later."""
         self._contact = time.monotonic()
         try:
-            self._step(self.views, time.monotonic())
+            self._step(self.views, time.monotonic() + later)
         except database.Trouble as error:
             self._say(str(error))
 
@@ -237,6 +243,21 @@ def test_a_writer_that_was_paused_serves_when_it_is_confirmed_again(
     node.step()
     said.append(node.state()["serves"])
     assert said == [True, False, False]
+
+
+def test_a_writer_that_was_paused_is_not_confirmed_by_what_was_said_before(
+    node: PlainGalera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its database answered first: for a moment two nodes said that they take the writes."""
+    before = time.monotonic()
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 2.1)
+    monkeypatch.setattr(galera, "time", later)
+    node.asked_at = before
+    node.step()
+    assert (node.role, node.state()["serves"], node.said.ends("read_only = ON")) == (Role.PRIMARY, False, 0)
+    node.asked_at = later.monotonic()
+    node.step(2.1)
+    assert node.state()["serves"]
 
 
 def test_a_writer_whose_database_ended_opens_in_another_epoch(node: PlainGalera) -> None:

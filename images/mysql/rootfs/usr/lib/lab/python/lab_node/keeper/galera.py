@@ -38,6 +38,7 @@ class Galera(Bootstrap):
         self._left_out_at: float | None = None  # since when the others have a component, and this node is in none
         self._without = False  # the writer is not in its component
         self._confirmed_at = 0.0  # when a majority was last known to know that this node takes the writes
+        self._shared_at = self._late_at = 0.0  # the last step in a component; the last of these that came late
         self._behind_since: float | None = None  # in the component, and without all that it was sent
 
     def state(self) -> dict[str, Any]:
@@ -119,7 +120,8 @@ class Galera(Bootstrap):
         down = {view.name for view in views if view.role is Role.DOWN}  # Galera counts one that waits for a copy
         self._without = me.writer not in members - down
         # One whose database ended amid its epoch opens in another one: the others may have begun that meanwhile.
-        if me.begun > self._former and component.confirmed(me, views, self.size):
+        leads = me.begun > self._former
+        if leads and component.confirmed(me, self._asked_since(views), self.size):
             self._confirmed_at = now
             if self.role is not Role.PRIMARY and not self._handing:
                 self._open = True
@@ -127,11 +129,21 @@ class Galera(Bootstrap):
                 self.role, self._contact = Role.PRIMARY, now
             self._say("")
             return
+        if leads and component.confirmed(me, views, self.size):
+            return  # by what was said before it, or its database, was paused
         self._close()
         again = me.writer == me.name and me.begun <= self._former
         if again or component.takes_over(me, members - down):
             self._begin(1 + max(seat.promised for seat in (me, *views)), me.name, self.position)
         self._say("" if me.writer != me.name else "too few other nodes know that it takes the writes")
+
+    def _asked_since(self, views: list[Seat]) -> list[Seat]:
+        """The views for which others were asked after the last step that came late."""
+        now, before = time.monotonic(), self._shared_at
+        self._shared_at = now
+        if now - before > self.settings.patience / 2:
+            self._late_at = now
+        return [view for view in views if self.peers.last(view.name)[0] > self._late_at]
 
     def _begin(self, epoch: int, node: str, after: int) -> None:
         wsrep.begin(self.database, epoch, node, after, BEGIN_PATIENCES * self.settings.patience)
