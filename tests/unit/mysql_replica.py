@@ -72,6 +72,11 @@ class PlainNode(keeper.Keeper):
         self._watch(self.primary, [self.primary])
         return self.fresh
 
+    def copies_since(self, wanted: str) -> None:
+        """It began a copy, and still wants it or not; it says what it said then."""
+        self._copy, self._reclone = cast("Any", SimpleNamespace(fetching=True)), wanted
+        self.because = "cloning mysql1: asked for"
+
     def lead(self, replica: rules.View) -> None:
         """A step of a primary that has one replica."""
         self._lead([replica])

@@ -56,3 +56,11 @@ def test_one_that_has_just_connected_has_to_catch_up_first(tmp_path: Path, monke
     assert not node.look()
     node.asked_at = node.clock
     assert node.look()
+
+
+@pytest.mark.parametrize(("wanted", "said"), [("", ""), ("asked for", "cloning mysql1: asked for")])
+def test_a_copy_that_was_begun_before_it_led_is_no_reason(node: PlainNode, wanted: str, said: str) -> None:
+    """Its node was a primary meanwhile: it said for ever why no primary could be elected."""
+    node.copies_since(wanted)
+    assert node.look()
+    assert node.because == said

@@ -186,7 +186,7 @@ class Replica(Elections):
         elif self.changing:
             self._say(self._members_differ())
             self._ask_to_lead(primary)
-        elif not self._copy:
+        elif not (self._reclone and self._copy):  # without the first, the copy is left from before it was a primary
             self._silent_since = 0.0
             self._say("")
         if receiving and primary.waiting and self.promise.member and time.monotonic() > self._again_at:
