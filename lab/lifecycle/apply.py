@@ -84,7 +84,7 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
                 ready.nodes(backend, names, min(seconds, LATE_SECONDS), awaited)
             except NotReady:
                 rest = [action for later, _ in waves[number:] for action in later]
-                if _not_ready(prepared, backend, [action.node for action in rest]):
+                if _not_ready(prepared, backend, [action.node for action in rest], silent=False):
                     # A balancer may lead, until its own change, to the nodes of an interrupted `up` alone.
                     _in_waves(prepared, backend, report, [rest], seconds)
                     return
@@ -108,15 +108,15 @@ def _change_unready(prepared: Prepared, backend: Backend, report: Report, second
         _perform(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
 
 
-def _not_ready(prepared: Prepared, backend: Backend, names: list[str]) -> set[str]:
-    """The given nodes that run and are not ready."""
+def _not_ready(prepared: Prepared, backend: Backend, names: list[str], *, silent: bool = True) -> set[str]:
+    """The given nodes that run and are not ready; `silent`: those that do not answer in time, too."""
     unready = set()
 
     def ask(name: str) -> None:
         try:
             ready_now = backend.run(name, ["/usr/lib/lab/ready"], seconds=ASK_SECONDS).ok
         except BackendError:
-            ready_now = False
+            ready_now = not silent
         if not ready_now:
             unready.add(name)
 
