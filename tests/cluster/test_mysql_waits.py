@@ -59,9 +59,9 @@ def test_a_commit_whose_acknowledgement_was_lost_ends_in_seconds(cluster: LabClu
     whole(cluster)  # and they acknowledge again by themselves
 
 
-# What a crash between two writes to the log leaves: of the next group the first event, and a part of the second.
+# What a crash between two writes to the log leaves: of the next group the first event, and perhaps a part of the second.
 CRASH = r"""
-import os, pathlib, struct, subprocess, zlib
+import pathlib, struct, subprocess, sys, zlib
 GTID, HEAD = 162, 19
 subprocess.run(["pkill", "-STOP", "-f", "[l]ab_node.keeper"], check=True)
 try:
@@ -77,13 +77,16 @@ try:
     number = struct.pack("<Q", int.from_bytes(log[begin + HEAD : begin + HEAD + 8], "little") + 1)
     gtid = log[begin : begin + HEAD] + number + log[begin + HEAD + 8 : begin + length - 4]
     with path.open("ab") as file:
-        file.write(gtid + struct.pack("<I", zlib.crc32(gtid)) + log[begin + length : begin + length + 30])
+        gtid += struct.pack("<I", zlib.crc32(gtid))
+        then = {"half an event": log[begin + length :][:30], "a whole one": b"", "zeros": bytes(50)}
+        file.write(gtid + then[sys.argv[1]])
 finally:
     subprocess.run(["pkill", "-CONT", "-f", "[l]ab_node.keeper"], check=True)
 """
 
 
-def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster) -> None:
+@pytest.mark.parametrize("then", ["half an event", "a whole one", "zeros"])
+def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster, then: str) -> None:
     """Its node has more than the others, and is elected; no replica could read its log beyond half an event."""
     primary, replicas = whole(cluster)
     sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'acknowledged')")
@@ -91,7 +94,7 @@ def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluste
         cluster.run(node, "pkill -STOP -f '[l]ab_node.keeper'; mariadb -e 'STOP SLAVE IO_THREAD'")
     try:
         _begun(cluster, primary, "INSERT INTO waits.rows VALUES (2, 0)")
-        done = cluster.backend.run(primary, ["python3", "-c", CRASH], seconds=30)
+        done = cluster.backend.run(primary, ["python3", "-c", CRASH, then], seconds=30)
         assert done.ok, done.stderr
         started = "mariadb -e 'SELECT 1'"
         cluster.until("the database to run again", 20, partial(cluster.run, primary, started), lambda got: got.ok)

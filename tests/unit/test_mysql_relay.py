@@ -74,21 +74,17 @@ def test_the_end_of_a_prepared_transaction_ends_its_group(tmp_path: Path) -> Non
 
 ROTATE, CHECKPOINT = _event(4, bytes(8) + b"binlog.000003"), _event(161, b"\x0d\0\0\0binlog.000002")
 FIRST = len(relay.MAGIC + FORMAT)
+GTID_BYTES = len(_group(12)) - len(_event(23, b"row") + _event(relay.XID, bytes(8)))
+ROWS_END = len(_group(12)) - len(_event(relay.XID, bytes(8)))
 
 
 @pytest.mark.parametrize("before", [b"", _group(11), _statement(11), _group(11) + CHECKPOINT], ids=len)
 def test_a_log_is_ended_before_the_group_that_is_cut_off(tmp_path: Path, before: bytes) -> None:
-    """Wherever: only where less than the kind of an event is left of it the events before it stay."""
-    group, gtid = _group(12, bytes(300)), len(_group(12)) - len(_event(23, b"row") + _event(relay.XID, bytes(8)))
-    rows = len(group) - len(_event(relay.XID, bytes(8)))
-    for length in range(1, len(group)):
-        found = relay.cut_off(_file(tmp_path, "binlog.000001", before, group[:length]))
-        if length in {gtid, rows}:
-            assert found is None, "each event is whole: mariadbd takes care of that"
-        else:
-            unknown = max(begin for begin in (0, gtid, rows) if begin < length)
-            short = length - unknown <= relay.KIND_AT
-            assert found == FIRST + len(before) + (unknown if short else 0), length
+    for length in range(1, len(_group(12))):
+        cut = _group(12)[:length]
+        for tail in (b"", bytes(50)) if length in {GTID_BYTES, ROWS_END} else (b"",):
+            found = relay.cut_off(_file(tmp_path, "binlog.000001", before, cut + tail))
+            assert found == FIRST + len(before), (length, tail)
 
 
 @pytest.mark.parametrize("last", [ROTATE, CHECKPOINT, _event(3, b"")], ids=["rotate", "checkpoint", "stop"])
@@ -98,6 +94,14 @@ def test_what_is_cut_off_outside_of_a_group_takes_none_with_it(tmp_path: Path, l
         assert relay.cut_off(log) == FIRST + len(_group(11)), length
 
 
-def test_a_log_of_whole_events_or_with_an_unreadable_head_is_left_alone(tmp_path: Path) -> None:
-    for events in ((), (_group(11),), (_statement(11), ROTATE), (_group(11), bytes(40))):
+def test_zeros_are_removed(tmp_path: Path) -> None:
+    """A file system may leave them after a loss of power."""
+    for length in (1, 19, 40):
+        log = _file(tmp_path, "binlog.000001", _group(11), bytes(length))
+        assert relay.cut_off(log) == FIRST + len(_group(11))
+
+
+def test_a_log_of_whole_groups_or_with_an_unreadable_head_is_left_alone(tmp_path: Path) -> None:
+    short = struct.pack("<IBIIIH", 1, relay.GTID, 1, 5, 0, 0)
+    for events in ((), (_group(11),), (_statement(11), ROTATE), (_group(11), short)):
         assert relay.cut_off(_file(tmp_path, "binlog.000001", *events)) is None

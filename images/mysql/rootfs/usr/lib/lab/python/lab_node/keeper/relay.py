@@ -22,6 +22,7 @@ QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
 KIND_AT = 4  # in an event
 # Queries, rows and what goes before them, also compressed. Other events begin a group, or are outside of one.
 IN_GROUP = frozenset({QUERY, 5, 13, 14, XID, 17, 18, 19, 23, 24, 25, XA_PREPARE, 160, *range(165, 172)})
+MAY_END = frozenset({QUERY, XID, XA_PREPARE, 165})
 STANDALONE = 1  # a flag of GTID: the group is the one event that follows
 CRC32, CHECKSUM_BYTES = 1, 4
 LEAST = {FORMAT: CHECKSUM_BYTES + 1, GTID: 13}  # bytes that are read of such an event
@@ -85,25 +86,26 @@ def received(files: list[Path], applied: int) -> Received:
 
 
 def cut_off(path: Path) -> int | None:
-    """Where to end a log whose last event is cut off: before its group. None where every event is whole, or not read.
+    """Where to end a log that ends amid a group: before that. None where its last group is whole, or can't be read.
 
-    Only heads are read: a binary log may have a gigabyte.
+    Only heads are read: a binary log may have a gigabyte. After a loss of power the end of a file may be zeros.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
         place = group = len(MAGIC)
-        size = len(log)
+        size, is_open = len(log), False  # whether more of the group has to follow
         while place < size:
             kind = log[place + KIND_AT] if place + KIND_AT < size else 0
-            group = group if kind in IN_GROUP else place
+            if kind not in IN_GROUP and (kind or not is_open):
+                group = place
             if place + HEADER.size > size:
                 return group
             length = HEADER.unpack_from(log, place)[3]
             if length < HEADER.size:
-                return None
+                return None if any(log[place : place + HEADER.size]) else group
             if place + length > size:
                 return group
-            place += length
-    return None
+            place, is_open = place + length, kind == GTID or kind in IN_GROUP - MAY_END
+    return group if is_open else None
 
 
 def events(path: Path) -> Iterator[Event]:

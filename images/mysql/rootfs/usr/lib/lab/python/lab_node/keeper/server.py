@@ -91,7 +91,7 @@ class Server:
             return
         end = cut_off(log)
         if end is not None:
-            print(f"{log.name}: the last group is cut off at its end, and removed from {end} on", flush=True)
+            print(f"{log.name}: the last group is not whole, and removed from {end} on", flush=True)
             os.truncate(log, end)
 
     def run(self, options: list[str]) -> None:
