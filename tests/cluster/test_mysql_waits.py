@@ -59,7 +59,7 @@ def test_a_commit_whose_acknowledgement_was_lost_ends_in_seconds(cluster: LabClu
     whole(cluster)  # and they acknowledge again by themselves
 
 
-# What a crash between two writes to the log leaves: of the next group the first event, and perhaps a part of the second.
+# What a crash between two writes leaves in the log: the first event of a group, and perhaps a part of the second.
 CRASH = r"""
 import pathlib, struct, subprocess, sys, zlib
 GTID, HEAD = 162, 19
