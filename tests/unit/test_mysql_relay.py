@@ -87,6 +87,32 @@ def test_a_log_is_ended_before_the_group_that_is_cut_off(tmp_path: Path, before:
             assert found == FIRST + len(before), (length, tail)
 
 
+def _query(text: bytes) -> bytes:
+    return _event(relay.QUERY, b"....\x00" + text)
+
+
+BEGIN = _event(relay.GTID, struct.pack("<QIB", 12, 0, 0) + bytes(6))
+ROWS = _event(23, b"row")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (_query(b"CREATE TABLE a.b (id INT)"), ROWS, _event(relay.XID, bytes(8))),
+        (_query(b"XA START X'6f',X'',1"), ROWS, _query(b"XA END X'6f',X'',1"), _event(relay.XA_PREPARE, bytes(9))),
+        (ROWS, _query(b"SAVEPOINT `one`"), ROWS, _query(b"COMMIT")),
+        (_query(b"XA COMMIT X'6f',X'',1"),),
+    ],
+    ids=["create-select", "xa", "savepoint", "xa-commit"],
+)
+def test_a_statement_amid_a_group_does_not_end_it(tmp_path: Path, events: tuple[bytes, ...]) -> None:
+    for count in range(len(events)):
+        for tail in (b"", bytes(50), events[count][:25]):
+            log = _file(tmp_path, "binlog.000001", _group(11), BEGIN, *events[:count], tail)
+            assert relay.cut_off(log) == FIRST + len(_group(11)), (count, tail)
+    assert relay.cut_off(_file(tmp_path, "binlog.000001", _group(11), BEGIN, *events)) is None
+
+
 @pytest.mark.parametrize("last", [ROTATE, CHECKPOINT, _event(3, b"")], ids=["rotate", "checkpoint", "stop"])
 def test_what_is_cut_off_outside_of_a_group_takes_none_with_it(tmp_path: Path, last: bytes) -> None:
     for length in range(1, len(last)):
@@ -99,6 +125,13 @@ def test_zeros_are_removed(tmp_path: Path) -> None:
     for length in (1, 19, 40):
         log = _file(tmp_path, "binlog.000001", _group(11), bytes(length))
         assert relay.cut_off(log) == FIRST + len(_group(11))
+
+
+def test_a_group_of_one_compressed_statement_is_whole(tmp_path: Path) -> None:
+    gtid = _event(relay.GTID, struct.pack("<QIB", 12, 0, relay.STANDALONE) + bytes(6))
+    log = _file(tmp_path, "binlog.000001", _group(11), gtid, _event(relay.COMPRESSED_QUERY, b"..\x00..."))
+    assert relay.cut_off(log) is None
+    assert relay.received([log], 11).last == 12
 
 
 def test_a_log_of_whole_groups_or_with_an_unreadable_head_is_left_alone(tmp_path: Path) -> None:

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 MAGIC = b"\xfebin"
 HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next place, flags
-QUERY, XID, FORMAT, XA_PREPARE, GTID = 2, 16, 15, 38, 162
+QUERY, XID, FORMAT, XA_PREPARE, GTID, COMPRESSED_QUERY = 2, 16, 15, 38, 162, 165
 KIND_AT = 4  # in an event
 # Queries, rows and what goes before them, also compressed. Other events begin a group, or are outside of one.
 IN_GROUP = frozenset({QUERY, 5, 13, 14, XID, 17, 18, 19, 23, 24, 25, XA_PREPARE, 160, *range(165, 172)})
-MAY_END = frozenset({QUERY, XID, XA_PREPARE, 165})
-STANDALONE = 1  # a flag of GTID: the group is the one event that follows
+STATEMENTS = (QUERY, COMPRESSED_QUERY)
+STANDALONE, FLAGS_AT = 1, 12  # a flag of GTID, and its byte: the group is the one event that follows
 CRC32, CHECKSUM_BYTES = 1, 4
 LEAST = {FORMAT: CHECKSUM_BYTES + 1, GTID: 13}  # bytes that are read of such an event
 PIECE = 1 << 20
 TEXT_BYTES = 600  # more than the longest XA COMMIT
+CLOSED, OPEN, ONE_STATEMENT = range(3)  # of a group: whole, begun, or begun and ended by the next statement
 ENDS = re.compile(rb"\x00(COMMIT|ROLLBACK|XA (COMMIT|ROLLBACK) [^\x00]*)$")
 
 
@@ -77,7 +78,7 @@ def received(files: list[Path], applied: int) -> Received:
                 cut = (path.name, event.place)
             elif event.kind == GTID:
                 begun = (path.name, event.place, event.number, bool(event.flags & STANDALONE))
-            elif begun and (event.ends or (begun[3] and event.kind == QUERY)):
+            elif begun and (event.ends or (begun[3] and event.kind in STATEMENTS)):
                 if begun[2] > applied:
                     file, place = (file, place) if file else begun[:2]
                     last = begun[2]
@@ -92,10 +93,10 @@ def cut_off(path: Path) -> int | None:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
         place = group = len(MAGIC)
-        size, is_open = len(log), False  # whether more of the group has to follow
+        size, state, sums = len(log), CLOSED, 0
         while place < size:
             kind = log[place + KIND_AT] if place + KIND_AT < size else 0
-            if kind not in IN_GROUP and (kind or not is_open):
+            if state == CLOSED or (kind and kind not in IN_GROUP):
                 group = place
             if place + HEADER.size > size:
                 return group
@@ -104,8 +105,22 @@ def cut_off(path: Path) -> int | None:
                 return None if any(log[place : place + HEADER.size]) else group
             if place + length > size:
                 return group
-            place, is_open = place + length, kind == GTID or kind in IN_GROUP - MAY_END
-    return group if is_open else None
+            body = log[max(place + HEADER.size, place + length - TEXT_BYTES) : place + length - sums]
+            if len(body) < LEAST.get(kind, 0):
+                return None
+            if kind == FORMAT:
+                sums = CHECKSUM_BYTES if body[-CHECKSUM_BYTES - 1] == CRC32 else 0
+            place, state = place + length, _state_after(kind, body, state)
+    return None if state == CLOSED else group
+
+
+def _state_after(kind: int, body: bytes, state: int) -> int:
+    """What an event makes of the group that it lies in; `body`: the last bytes of it, without the checksum."""
+    if kind == GTID:
+        return ONE_STATEMENT if body[FLAGS_AT] & STANDALONE else OPEN
+    if kind not in IN_GROUP or _ends(kind, body) or (state == ONE_STATEMENT and kind in STATEMENTS):
+        return CLOSED
+    return state
 
 
 def events(path: Path) -> Iterator[Event]:
@@ -154,7 +169,10 @@ def _body(file: BinaryIO, kind: int, length: int, summed: int) -> tuple[bytes, i
 
 def _event(kind: int, place: int, after: int, body: bytes) -> Event:
     if kind == GTID:
-        return Event(kind, place, after, int.from_bytes(body[:8], "little"), body[12])
-    return Event(
-        kind, place, after, ends=kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(body[-TEXT_BYTES:]))
-    )
+        return Event(kind, place, after, int.from_bytes(body[:8], "little"), body[FLAGS_AT])
+    return Event(kind, place, after, ends=_ends(kind, body[-TEXT_BYTES:]))
+
+
+def _ends(kind: int, text: bytes) -> bool:
+    """Whether an event ends a group of several; `text`: the last bytes of it, without the checksum."""
+    return kind in (XID, XA_PREPARE) or bool(kind == QUERY and ENDS.search(text))
