@@ -195,7 +195,7 @@ class Capabilities:
         least_port: the lowest port that can be published.
         published: the ports that others' containers publish on the engine's machine; None where that is this one.
         own_clocks: whether each node has a clock of its own.
-        sized_volumes: whether a volume has a size of its own, so that one can be full and nothing else is.
+        sized_volumes: whether each volume of the cluster has a size of its own, so that one can be full alone.
     """
 
     engine: str

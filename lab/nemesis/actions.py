@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lab.faults import Fault
     from lab.nemesis.context import RoundContext
     from lab.nemesis.rounds import Act, NemesisRound
+    from lab.services.mysql import Member
     from lab.topology import Cluster
 
 CLONE_SECONDS = 20.0
@@ -53,7 +54,6 @@ def play(context: RoundContext, one: NemesisRound) -> None:
 def fault_of(context: RoundContext, act: Act) -> Fault:
     """The fault of an act."""
     nodes = (context.names[act.place],)
-    sized = context.backend.capabilities().sized_volumes
     faults: dict[str, Callable[[], Fault]] = {
         "kill": lambda: Kill(nodes),
         "pause": lambda: Pause(nodes),
@@ -63,7 +63,7 @@ def fault_of(context: RoundContext, act: Act) -> Fault:
         "crash": lambda: Crash(nodes, DATABASE_PROCESS),
         "hang": lambda: Hang(nodes, DATABASE_PROCESS),
         "keeper-hangs": lambda: Hang(nodes, KEEPER_PROCESS),
-        "fill": lambda: Fill(nodes, VOLUME if sized else "/tmp"),  # noqa: S108  in the node
+        "fill": lambda: Fill(nodes, VOLUME),
         "clock": lambda: SkewedClock(nodes, 60),
     }
     return faults[act.kind]()
@@ -111,15 +111,16 @@ def _kill_in_promotion(context: RoundContext, one: NemesisRound) -> None:
     first = context.names[0]
     with ExitStack() as stack:
         stack.enter_context(context.broken(Kill((first,))))
-        second = context.backend.clock.until("a promotion", PROMOTED_SECONDS, lambda: _promoted(context, first), bool)
-        stack.enter_context(context.broken(Kill((second,))))
+        promoted = lambda: _promoted(context, first)  # noqa: E731
+        second = context.backend.clock.until("a promotion", PROMOTED_SECONDS, promoted, bool)[0]
+        stack.enter_context(context.broken(Kill((second.name,))))
+        context.notes.append(f"{second.name} was killed while its role was '{second.role}'")
         context.wait(one.seconds)
 
 
-def _promoted(context: RoundContext, before: str) -> str:
-    """The node that is being promoted, or is the new primary; empty while there is none."""
-    nodes = members(context.backend)
-    return next((one.name for one in nodes if one.role in ("promoting", "primary") and one.name != before), "")
+def _promoted(context: RoundContext, before: str) -> list[Member]:
+    """The node that is being promoted, or is the new primary; none before."""
+    return [one for one in members(context.backend) if one.role in ("promoting", "primary") and one.name != before]
 
 
 def _switchovers(context: RoundContext, one: NemesisRound) -> None:

@@ -34,8 +34,13 @@ TABLES = (
 )
 COLUMNS = (
     "SELECT 'shape', CONCAT(table_schema, '.', table_name), MD5(GROUP_CONCAT(column_name, column_type, is_nullable, "  # noqa: S608
-    "COALESCE(column_default, ''), column_comment ORDER BY ordinal_position)) FROM information_schema.columns "
-    f"WHERE {OURS} GROUP BY table_schema, table_name"
+    "COALESCE(column_default, ''), column_comment, COALESCE(collation_name, '') ORDER BY ordinal_position)) "
+    f"FROM information_schema.columns WHERE {OURS} GROUP BY table_schema, table_name"
+)
+INDEXES = (
+    "SELECT 'shape', CONCAT(table_schema, '.', table_name), MD5(GROUP_CONCAT(index_name, non_unique, column_name, "  # noqa: S608
+    "index_type ORDER BY index_name, seq_in_index)) "
+    f"FROM information_schema.statistics WHERE {OURS} GROUP BY table_schema, table_name"
 )
 CHECKSUMS = (
     "SET @tables = (SELECT GROUP_CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "  # noqa: S608
@@ -120,6 +125,7 @@ def _questions(position: str, number: int) -> Iterator[str]:
     yield f"SELECT 'sum', SUM(balance) FROM {DATABASE}.accounts"  # noqa: S608
     yield TABLES
     yield COLUMNS
+    yield INDEXES
     yield CHECKSUMS
     yield f"SELECT 'position', {position}"
 

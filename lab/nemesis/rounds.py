@@ -27,7 +27,7 @@ SINGLE = {
     "crash": "mariadbd is killed",
     "hang": "mariadbd is stopped by SIGSTOP",
     "keeper-hangs": "the keeper is stopped by SIGSTOP",
-    "fill": "the disk of mariadbd's temporary files is full",
+    "fill": "the data disk of a node is full",
     "clock": "a node's clock is a minute wrong",
 }
 """Kinds that affect one node, with their descriptions."""
@@ -137,6 +137,8 @@ def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[li
     left_out = dict.fromkeys(without, "excluded by --without")
     if not can.own_clocks:
         left_out["clock"] = "all nodes share this machine's clock; Xen domains have their own"
+    if not can.sized_volumes:
+        left_out["fill"] = "the data volumes have no size of their own: filling one would fill this machine's disk"
     if "nf_tables" not in can.kernel:
         lacking = "the nodes' kernel has no nf_tables"
         left_out |= dict.fromkeys(("cut-off", "deaf", "mute", "cut-all", "cut-replicas"), lacking)

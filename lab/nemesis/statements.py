@@ -62,7 +62,7 @@ def sessions(number: int) -> list[Session]:
     large = "INSERT INTO large (round, id, content) VALUES ({0}, '{0}-large-{{n}}', REPEAT(MD5('{0} {{n}}'), {1}))"
     sizes = SIZES if number % LARGEST_EVERY else (*SIZES, LARGEST)
     writers.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
-    writers += [Session(name, 0.1, (_transfer(step),)) for name, step in (("bank1", 3), ("bank2", 7))]
+    writers += [_bank(name, number, step) for name, step in (("bank1", 3), ("bank2", 7))]
     writers.append(Session("ddl", 0.3, _changes()))
     forget = f"DELETE FROM {SHORT_LIVED} WHERE round < {number} - 1"  # noqa: S608
     beats = f"DELETE FROM beats WHERE value > 0 AND value < {(number - 1) * BASE}"  # noqa: S608
@@ -75,14 +75,17 @@ def _writer(name: str, number: int, *more: str) -> Session:
     return Session(name, 0.1, ((insert, *more),), "ledger")
 
 
-def _transfer(step: int) -> tuple[str, ...]:
+def _bank(name: str, number: int, step: int) -> Session:
+    """Transfers, each with a row of its own: an acknowledged one that is lost as a whole leaves the sum as it was."""
     change = "UPDATE accounts SET balance = balance {0} 1 WHERE id = ({{n}} * {1}) % {2}"
-    return change.format("-", step, ACCOUNTS), change.format("+", step + 1, ACCOUNTS)
+    insert = f"INSERT INTO ledger (round, id) VALUES ({number}, '{number}-{name}-{{n}}')"  # noqa: S608
+    transfer = (insert, change.format("-", step, ACCOUNTS), change.format("+", step + 1, ACCOUNTS))
+    return Session(name, 0.1, (transfer,), "ledger")
 
 
 def _changes() -> tuple[tuple[str, ...], ...]:
-    """A table that is created, filled, altered, given a comment with CR LF, and dropped."""
-    table = "shape_{turn}"
+    """A table that is created, filled, altered, given a comment with CR LF, copied, and dropped."""
+    table, copied = "shape_{turn}", "copy_{turn}"
     return (
         (
             "-- apart",
@@ -92,6 +95,8 @@ def _changes() -> tuple[tuple[str, ...], ...]:
             f"ALTER TABLE {table} ADD COLUMN more INT DEFAULT 5, ALGORITHM=COPY",
             f"ALTER TABLE {table} COMMENT = 'one\r\ntwo {{n}}'",
             f"CREATE INDEX by_more ON {table} (more)",
+            f"DROP TABLE IF EXISTS {copied}",
+            f"CREATE TABLE {copied} (PRIMARY KEY (id)) SELECT * FROM {table}",  # noqa: S608
         ),
         ("-- apart", f"TRUNCATE TABLE {table}", f"ALTER TABLE {table} MODIFY text LONGTEXT CHARACTER SET utf8mb4"),
     )

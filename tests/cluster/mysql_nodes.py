@@ -29,7 +29,7 @@ def whole(cluster: LabCluster, seconds: float = WHOLE_SECONDS) -> tuple[str, lis
 
 def sql(cluster: LabCluster, node: str, statements: str, seconds: float = 120) -> str:
     """What root at a node gets of statements; they have to succeed."""
-    done = cluster.backend.run(node, ["mariadb", "-N", "--raw", "-e", statements], seconds=seconds)
+    done = cluster.backend.run(node, ["mariadb", "-N", "--raw", "--comments", "-e", statements], seconds=seconds)
     assert done.ok, done.last_line
     return done.stdout
 

@@ -7,13 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import docker
 import pytest
 
 from lab.backends import backend
-from lab.backends.docker import labels
-from lab.backends.docker.container import volume
-from lab.faults import Fill
+from lab.faults import Fill, inject
 from lab.lifecycle.down import down
 from lab.progress import Silent
 from lab.services.mysql import Member, members
@@ -21,6 +18,7 @@ from lab.testing import LabCluster
 from lab.testing.plugin import place
 from lab.topology import find, load
 from tests.cluster.mysql_nodes import sql
+from tests.cluster.sized import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 TOPOLOGIES = Path(__file__).parent / "topologies"
 NODES = ("mysql1", "mysql2", "mysql3")
-DISK = "700m"  # tmpfs; the data of a new node with Galera takes 142 MiB
+DISK = "700M"  # the data of a new node with Galera takes 142 MiB
 WRITES_SECONDS, MENDED_SECONDS = 10.0, 120.0
 ROWS = "CREATE OR REPLACE DATABASE full; CREATE TABLE full.rows (id INT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(2000))"
 INSERT = "INSERT INTO full.rows (text) VALUES (REPEAT('x', 1900))"
@@ -38,41 +36,25 @@ pytestmark = pytest.mark.nightly("a minute each: clusters of their own; the unit
 
 
 @pytest.fixture(scope="module", params=["nemesis", "nemesis-galera"])
-def small(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCluster]:
     """Three nodes and a balancer, which are removed at the end."""
     spec = load(find(str(TOPOLOGIES / f"{request.param}.yaml")), name=f"labtest-{os.getpid()}-{request.param}")
     made = backend(place(request.config), spec.name)
     if made.capabilities().max_nodes is not None:
         pytest.skip(f"{made.name} may have no room beside the cluster of the other tests")
-    try:
-        if not made.capabilities().sized_volumes:
-            _limited(spec.name)
-        yield LabCluster(spec, made)
-    finally:
-        if not request.config.getoption("--keep-cluster"):
-            down(made, Silent(), volumes=True)
-
-
-def _limited(cluster: str) -> None:
-    """Creates the data volumes of a cluster on Docker, where the lab's own take as much as this machine's disk has."""
-    with contextlib.closing(docker.APIClient()) as api:
-        for node in NODES:
-            options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={DISK}"}
-            api.create_volume(
-                volume(cluster, node, "data"), driver="local", driver_opts=options, labels={labels.CLUSTER: cluster}
-            )
+    with sized(made, NODES, tmp_path_factory.mktemp("disks"), DISK):
+        try:
+            yield LabCluster(spec, made)
+        finally:
+            if not request.config.getoption("--keep-cluster"):
+                down(made, Silent(), volumes=True)
 
 
 @contextlib.contextmanager
 def _full(made: Backend, node: str) -> Iterator[None]:
     """The data disk of a node is full."""
-    fault = Fill((node,), "data")
-    try:
-        fault.apply(made, "full")
-        assert fault.probe(made, "full", {}).active
+    with inject(made, Fill((node,), "data")):
         yield
-    finally:
-        fault.revert(made, "full", {})
 
 
 def _whole(cluster: LabCluster) -> tuple[str, list[str]]:

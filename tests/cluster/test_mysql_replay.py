@@ -33,23 +33,39 @@ HARD = """
     DELETE FROM BASE.keyless WHERE v = 1 LIMIT 1;
     UPDATE BASE.lines SET t = CONCAT(t, '\r') WHERE id = 1;
     CREATE FUNCTION BASE.twice(v INT) RETURNS INT DETERMINISTIC RETURN -- a comment\r\n 2 * v;
+    SET NAMES latin1; CREATE TABLE BASE.named (i INT COMMENT 'ä€\r\n', KEY (i) COMMENT 'ß\r') COMMENT 'é';
+    SET NAMES utf8mb4;
+    CREATE TABLE BASE.sets (i INT);
 """
+SETS = "SELECT character_set_name FROM information_schema.character_sets ORDER BY 1"
 LARGE = """
-    CREATE TABLE BASE.large (id INT PRIMARY KEY, a LONGBLOB, b LONGBLOB, c LONGBLOB, d LONGBLOB);
-    INSERT INTO BASE.large VALUES (1, REPEAT('a', 14680064), '', '', '');
+    CREATE TABLE BASE.large (id INT PRIMARY KEY, a LONGBLOB, b LONGBLOB, c LONGBLOB, d LONGBLOB, e LONGBLOB);
+    INSERT INTO BASE.large VALUES (1, REPEAT('a', 14680064), '', '', '', '');
     INSERT INTO BASE.large VALUES (2, REPEAT('b', 15728640), REPEAT('c', 15728640), REPEAT('d', 15728640),
-        REPEAT('e', 15728640));
-    BEGIN; INSERT INTO BASE.large VALUES (3, REPEAT('\r\n', 7340032), '', '', '');
-    INSERT INTO BASE.large VALUES (4, REPEAT(X'00', 14680064), '', '', ''); COMMIT;
+        REPEAT('e', 15728640), REPEAT('f', 15728640));
+    BEGIN; INSERT INTO BASE.large VALUES (3, REPEAT('\r\n', 7340032), '', '', '', '');
+    INSERT INTO BASE.large VALUES (4, REPEAT(X'00', 14680064), '', '', '', ''); COMMIT;
 """
+LEFT = "XA START 'left'; INSERT INTO BASE.lines VALUES (9, 'prepared'); XA END 'left'; XA PREPARE 'left'"
 SEEN = """
     SELECT t.table_name, t.table_comment, c.character_set_name FROM information_schema.tables t JOIN
         information_schema.columns c USING (table_schema, table_name) WHERE table_schema = 'BASE' ORDER BY 1, 2, 3;
     SELECT id, HEX(t) FROM BASE.lines ORDER BY id; SELECT HEX(b) FROM BASE.bytes; SELECT HEX(t) FROM BASE.old;
     SELECT HEX(t) FROM BASE.sjis; SELECT id, HEX(t) FROM BASE.chosen ORDER BY id;
     SELECT v FROM BASE.keyless ORDER BY v;
-    SELECT HEX(body) FROM mysql.proc WHERE db = 'BASE'; SELECT id, MD5(a), MD5(b), MD5(c), MD5(d) FROM BASE.large;
+    SELECT HEX(body) FROM mysql.proc WHERE db = 'BASE';
+    SELECT id, MD5(a), MD5(b), MD5(c), MD5(d), MD5(e) FROM BASE.large;
+    SELECT column_comment, index_comment FROM information_schema.columns JOIN information_schema.statistics
+        USING (table_schema, table_name) WHERE table_name = 'named' AND table_schema = 'BASE';
 """
+ENDS = """
+    SELECT INSTR(HEX(table_comment), '0D0A') FROM information_schema.tables WHERE table_schema = 'BASE' AND
+        table_name = 'lines';
+    SELECT INSTR(HEX(t), '0D0A') FROM BASE.lines WHERE id = 1;
+    SELECT INSTR(HEX(body), '0D0A') FROM mysql.proc WHERE db = 'BASE';
+"""
+# A transaction lies in two files.
+SPREAD = "test $(find /var/lib/mysql/data -name 'relay.0*' -size +14000k | wc -l) = 4"
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +74,13 @@ def _three(cluster: LabCluster) -> None:
 
 
 def _killed_behind(cluster: LabCluster, base: str, statements: str, more: str = "true") -> tuple[str, list[str]]:
-    """A replica that has received statements, applied none, and is killed; and all nodes, the primary first."""
+    """A replica that has received statements, applied none, and is killed; and all nodes, the primary first.
+
+    `more`: a script that has to succeed on the replica before.
+    """
     primary, (replica, other) = whole(cluster)
     sql(cluster, primary, f"DROP DATABASE IF EXISTS {base}; CREATE DATABASE {base}")
+    sql(cluster, replica, "SET GLOBAL max_relay_log_size = 4096; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")
     alike(cluster, "SELECT 1", [primary, replica, other])
     with blocked(cluster, replica):  # until it is killed
         sql(cluster, primary, statements.replace("BASE", base).replace("ALL_BYTES", BYTES), seconds=300)
@@ -68,7 +88,7 @@ def _killed_behind(cluster: LabCluster, base: str, statements: str, more: str = 
         cluster.until(
             "the replica to have received it",
             120,
-            partial(sql, cluster, replica, "SHOW SLAVE STATUS\\G"),
+            partial(sql, cluster, replica, "SHOW SLAVE STATUS"),
             lambda said: last in said.split(),
         )
         assert position(cluster, replica) != last
@@ -82,12 +102,34 @@ def _copies(cluster: LabCluster, node: str) -> int:
 
 
 def test_what_was_received_is_applied_byte_for_byte(cluster: LabCluster) -> None:
-    replica, nodes = _killed_behind(cluster, "replayed", HARD + LARGE)
+    names = sql(cluster, whole(cluster)[0], SETS).split()
+    assert len(names) > 30
+    replica, nodes = _killed_behind(cluster, "replayed", HARD + _of_each(names) + LARGE + LEFT, SPREAD)
     cluster.backend.start(replica)
     whole(cluster, 120)
     assert _copies(cluster, replica) == 0, "it was cloned: what it had received was not applied"
-    alike(cluster, SEEN.replace("BASE", "replayed").replace("\n", " "), nodes)
+    alike(cluster, _line(SEEN), nodes)
+    alike(cluster, f"SELECT {', '.join(f'HEX({name})' for name in names)} FROM replayed.sets", nodes)  # noqa: S608
+    ends = [int(place) for place in sql(cluster, nodes[0], _line(ENDS)).split()]
+    assert [place > 0 for place in ends] == [True] * 3, "CR LF did not get as far as the primary"
+    alike(cluster, "XA RECOVER", nodes)
+    assert "left" in sql(cluster, whole(cluster)[0], "XA RECOVER")
+    sql(cluster, whole(cluster)[0], "XA COMMIT 'left'")
+    alike(cluster, "SELECT t FROM replayed.lines WHERE id = 9", nodes)
+    assert sql(cluster, nodes[1], "SELECT t FROM replayed.lines WHERE id = 9").strip() == "prepared"
     sql(cluster, whole(cluster)[0], "DROP DATABASE replayed")
+
+
+def _line(query: str) -> str:
+    return query.replace("BASE", "replayed").replace("\n", " ")
+
+
+def _of_each(names: list[str]) -> str:
+    """A column of each character set, with what it has of a text."""
+    columns = "".join(f"ALTER TABLE BASE.sets ADD COLUMN `{name}` VARCHAR(60) CHARACTER SET {name};" for name in names)
+    values = ", ".join(f"CONVERT('aäß€жあ漢\\r\\n' USING {name})" for name in names)
+    lax = "SET sql_mode = '';"  # what a set lacks becomes a question mark
+    return f"{columns} {lax} INSERT INTO BASE.sets VALUES (1, {values}); SET sql_mode = DEFAULT;"  # noqa: S608
 
 
 @pytest.mark.nightly(

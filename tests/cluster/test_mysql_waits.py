@@ -78,14 +78,17 @@ try:
     gtid = log[begin : begin + HEAD] + number + log[begin + HEAD + 8 : begin + length - 4]
     with path.open("ab") as file:
         gtid += struct.pack("<I", zlib.crc32(gtid))
+        text = bytes(8) + b"\5" + bytes(4) + b"waits\0CREATE TABLE waits.half (id INT)"
+        query = gtid[:4] + b"\2" + gtid[5:9] + struct.pack("<IIH", HEAD + len(text) + 4, 0, 0) + text
+        query += struct.pack("<I", zlib.crc32(query))
         then = {"half an event": log[begin + length :][:30], "a whole one": b"", "zeros": bytes(50)}
-        file.write(gtid + then[sys.argv[1]])
+        file.write(gtid + (then | {"a statement": query})[sys.argv[1]])
 finally:
     subprocess.run(["pkill", "-CONT", "-f", "[l]ab_node.keeper"], check=True)
 """
 
 
-@pytest.mark.parametrize("then", ["half an event", "a whole one", "zeros"])
+@pytest.mark.parametrize("then", ["half an event", "a whole one", "zeros", "a statement"])
 def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster, then: str) -> None:
     """Its node has more than the others, and is elected; no replica could read its log beyond half an event."""
     primary, replicas = whole(cluster)

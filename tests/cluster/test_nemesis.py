@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from lab.nemesis.rounds import drawn
 from lab.progress import Silent
 from lab.testing.plugin import place
 from lab.topology import find, load
+from tests.cluster.sized import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +37,8 @@ SEED = 13
 MILD = 95
 """A seed whose first rounds with a keeper that hangs are short, and leave the primary alone."""
 ROUND_SECONDS, BEGIN_SECONDS = 30, 240
+NODES = ("mysql1", "mysql2", "mysql3")
+DISK = "8G"  # of each; a round leaves some 8 MB in each binary log
 
 
 class Run:
@@ -49,14 +53,17 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def small(request: pytest.FixtureRequest) -> Iterator[Played]:
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """Plays on a cluster of its own, which is removed at the end; `--keep-cluster` leaves it."""
     option = request.config.getoption
     made: list[Backend] = []
+    disks = ExitStack()
 
     def run(topology: str, folder: Path, rounds: int, *more: str) -> Run:
         name = f"labtest-{os.getpid()}-{topology}"
-        made.append(_backend(request, name))
+        if all(one.cluster != name for one in made):
+            made.append(_backend(request, name))
+            disks.enter_context(sized(made[-1], NODES, tmp_path_factory.mktemp("disks"), DISK))
         where = ["--name", name, "--file", str(TOPOLOGIES / f"{topology}.yaml"), "--backend", option("--backend")]
         argv = [LAB, "chaos", "run", "mysql-nemesis", "--rounds", str(rounds), "--runs", str(folder), *where, *more]
         limit = made[-1].clock.limit(rounds * ROUND_SECONDS + BEGIN_SECONDS)
@@ -64,10 +71,11 @@ def small(request: pytest.FixtureRequest) -> Iterator[Played]:
         print(done.stdout, done.stderr)
         return Run(done, folder)
 
-    yield run
-    if not option("--keep-cluster"):
-        for one in made:
-            down(one, Silent(), volumes=True)
+    with disks:
+        yield run
+        if not option("--keep-cluster"):
+            for one in made:
+                down(one, Silent(), volumes=True)
 
 
 def _backend(request: pytest.FixtureRequest, name: str) -> Backend:

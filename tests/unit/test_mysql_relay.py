@@ -56,6 +56,17 @@ def test_what_was_not_received_whole_is_not_applied(tmp_path: Path) -> None:
         assert (found.last, found.torn) == (11, ("relay.000001", whole)), length
 
 
+def test_a_group_may_lie_in_several_files(tmp_path: Path) -> None:
+    gtid, rows, end = _group(12)[:GTID_BYTES], _group(12)[GTID_BYTES:ROWS_END], _group(12)[ROWS_END:]
+    files = [_file(tmp_path, "relay.000001", _group(11), gtid), _file(tmp_path, "relay.000002", rows)]
+    begin = ("relay.000001", FIRST + len(_group(11)))
+    for length in range(len(end)):
+        found = relay.received([*files, _file(tmp_path, "relay.000003", end[:length])], 10)
+        assert (found.last, found.torn) == (11, begin), length
+    found = relay.received([*files, _file(tmp_path, "relay.000003", end, _group(13))], 11)
+    assert found == relay.Received(*begin, 13)
+
+
 def test_each_changed_bit_is_found(tmp_path: Path) -> None:
     text = _file(tmp_path, "relay.000001", _group(11), _statement(12)).read_bytes()
     for place in range(len(relay.MAGIC + FORMAT) + 19, len(text) - 4, 7):

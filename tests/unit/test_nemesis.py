@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = list(KINDS)
-HERE = Capabilities("memory", frozenset({"nf_tables"}))
+HERE = Capabilities("memory", frozenset({"nf_tables"}), sized_volumes=True)
 NODES = ("mysql1", "mysql2", "mysql3")
 
 SEEDS = st.integers(0, 10**9)
@@ -80,6 +80,7 @@ def test_what_can_not_be_done_is_left_out_by_name_with_the_reason() -> None:
     assert set(kinds) | set(left_out) == set(KINDS)
     assert "share this machine's clock" in left_out["clock"]
     assert left_out["fill"] == "excluded by --without"
+    assert "no size of their own" in chosen(replace(HERE, sized_volumes=False), "replication", [])[1]["fill"]
     assert chosen(replace(HERE, own_clocks=True), "replication", [])[1] == {}
     assert set(chosen(HERE, "galera", [])[1]) == {"clock", *rounds.GALERA_EXCEPT}
     bare, _ = chosen(Capabilities("bare"), "replication", [])
@@ -282,7 +283,7 @@ def test_a_failed_round_leaves_the_logs_of_its_nodes(tmp_path: Path) -> None:
 
 def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
     made = statements.sessions(3)
-    assert len([one for one in made if one.table == "ledger"]) == 6
+    assert len([one for one in made if one.table == "ledger"]) == 8, "six writers, and two of transfers"
     assert {one.table for one in made} == {*statements.LEDGERS, ""}
     for one in made:
         texts = [text for turn in one.statements for text in turn]

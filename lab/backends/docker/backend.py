@@ -65,7 +65,15 @@ class DockerBackend:
             foreign=self._foreign(networks),
             least_port=nature.least_port(info),
             published=None if context.endpoint().local else self._published(),
+            sized_volumes=self._sized(),
         )
+
+    def _sized(self) -> bool:
+        """Whether all volumes of the nodes have a size: of a tmpfs or a block device. The lab's own have none."""
+        with engine.asking("listing the volumes"):
+            mounted = [volume.get("Options") or {} for volume in self._volumes() if labels.NOTE not in volume["Labels"]]
+        sized = ["size=" in one.get("o", "") or one.get("device", "").startswith("/dev/") for one in mounted]
+        return bool(sized) and all(sized)
 
     def _foreign(self, networks: list[dict[str, Any]]) -> dict[str, str]:
         """Networks and containers that have the cluster's names and not its label."""
