@@ -1,13 +1,15 @@
 """A model of the MySQL cluster, as a state machine and as random walks.
 
 It has logs, promises on a disk, replication one transaction at a time, and votes that arrive late or never. Nodes die,
-come back, and come back with an empty disk. The rules are those of the nodes (lab_node/keeper/rules.py).
+come back, and come back with an empty disk; each may be told of other members at any time, as by an interrupted
+'lab up'. The rules are those of the nodes (lab_node/keeper/rules.py).
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,11 +21,16 @@ from hypothesis.stateful import (
 )
 
 from lab_node.keeper import rules
+from lab_node.keeper.membership import Members
 from lab_node.keeper.rules import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 EVERYBODY = frozenset(range(SIZE))
+NAMES: tuple[str, ...] = tuple(f"mysql{index + 1}" for index in range(SIZE))
 # Whom a node hears: mostly everybody, else all but one of the three.
 HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
 
@@ -44,11 +51,22 @@ class Node:
     waiting: set[int] = field(default_factory=set)  # of a primary: written, and not acknowledged
     written: bool = False  # of a node in promotion: its epoch is in its log
     owes: int = 0  # on its disk: how long its log was when a copy took its place
+    members: Members = field(default_factory=lambda: Members(0, NAMES))  # on its disk
+    configured: tuple[str, ...] = NAMES  # the members that it is told of
     copy: tuple[int, int, list[int]] | None = None  # on its way: whose, of which epoch, and what is in it
 
     @property
     def position(self) -> int:
         return self.log[-1] if self.log else 0
+
+    @property
+    def peers(self) -> frozenset[int]:
+        """Whom it asks, itself among them."""
+        return frozenset(NAMES.index(name) for names in self.memberships for name in names)
+
+    @property
+    def memberships(self) -> list[set[str]]:
+        return self.members.memberships(self.configured)
 
 
 class Cluster(RuleBasedStateMachine):
@@ -80,15 +98,15 @@ class Cluster(RuleBasedStateMachine):
         owing = node.member and rules.owing(node.position, node.owes)
         return rules.View(
             node.name, node.role, node.promised, node.position, node.member and not owing, node.epoch, node.history,
-            owes=node.owes if owing else 0,
+            members=node.members, owes=node.owes if owing else 0,
         )  # fmt: skip
 
     def others(self, node: Node, heard: frozenset[int]) -> list[rules.View]:
-        """The views of those that are up and heard."""
+        """The views of those that are up, heard, and asked."""
         return [
             self.view(one)
             for i, one in enumerate(self.nodes)
-            if one is not node and i in heard and one.role != Role.DOWN
+            if one is not node and i in heard & node.peers and one.role != Role.DOWN
         ]
 
     # -- elections --
@@ -102,20 +120,32 @@ class Cluster(RuleBasedStateMachine):
         epoch = rules.next_epoch([self.view(me), *self.others(me, heard)])
         me.promised, me.follows = epoch, None
         voters = [self.view(me)]
-        for index in sorted(heard - {candidate}):
+        for index in sorted(heard & me.peers - {candidate}):
             voter = self.nodes[index]
             if voter.role is not Role.REPLICA or epoch <= voter.promised:
+                continue
+            if not voter.members.admits(me.members, me.configured):
                 continue
             before, voter.promised, voter.follows = voter.promised, epoch, None
             if rules.grants(epoch, me.position, before, voter.position):
                 voters.append(rules.counted(self.view(voter), me.position))
-        if rules.elected(voters, SIZE):
+                voter.members = voter.members.voted(me.members, me.configured, epoch)
+        if rules.chosen(voters, me.memberships):
             missing = self.acknowledged - set(me.log)
             assert not missing, f"{me.name} is elected for epoch {epoch} without {missing}"
+            me.members = me.members.elected(me.configured, epoch)
             me.member, me.role, me.epoch = True, Role.PROMOTING, epoch
             self.history = [*self.known(me), (epoch, me.position)]
             me.history = tuple(self.history)
             me.written = False
+
+    @rule(index=NODES, heard=HEARD)
+    def learn(self, index: int, heard: frozenset[int]) -> None:
+        """A replica hears what the others know of the members."""
+        me = self.nodes[index]
+        if me.role is Role.REPLICA:
+            for view in self.others(me, heard):
+                me.members = me.members.heard(view.members)
 
     @rule(index=NODES)
     def begin_epoch(self, index: int) -> None:
@@ -124,9 +154,15 @@ class Cluster(RuleBasedStateMachine):
         following = [one for one in self.nodes if one.follows == index and one.following_epoch == me.epoch]
         if me.role is not Role.PROMOTING or me.written:
             return
-        if any(one.member for one in following) or len(following) == SIZE - 1:
+        if any(one.member for one in following) or len(following) >= len(me.configured) - 1:
             me.log.append(me.epoch * rules.SPAN)
             me.waiting, me.written = {me.log[-1]}, True
+            self.alone(me)
+
+    def alone(self, primary: Node) -> None:
+        """A primary without replicas waits for none."""
+        if len(primary.configured) == 1:
+            self.answered(primary, primary.position)
 
     def known(self, node: Node) -> list[tuple[int, int]]:
         """The epochs in a node's log: each with what was before it."""
@@ -154,6 +190,7 @@ class Cluster(RuleBasedStateMachine):
             return
         leader = next(i for i, node in enumerate(self.nodes) if node.name == found.name)
         me.promised, me.follows = max(me.promised, found.epoch), None
+        me.members = me.members.following(self.nodes[leader].members, found.epoch)
         if rules.diverged(me.position, found.history):
             # A copy of what it leads with, and of what is committed: not while its first transaction waits.
             if not self.nodes[leader].waiting or found.role is Role.PRIMARY:
@@ -218,7 +255,8 @@ class Cluster(RuleBasedStateMachine):
         primary = self.nodes[me.follows]
         if primary.epoch != me.following_epoch or primary.role not in (Role.PRIMARY, Role.PROMOTING):
             return
-        me.member = rules.joins(self.view(me), self.view(primary), self.others(me, heard), SIZE)
+        views = [view for view in self.others(me, heard) if view.name in me.configured]
+        me.member = rules.joins(self.view(me), self.view(primary), views, len(me.configured))
 
     # -- life --
 
@@ -230,6 +268,7 @@ class Cluster(RuleBasedStateMachine):
         me = primaries[index % len(primaries)]
         me.log.append(me.position + 1)
         me.waiting.add(me.position)
+        self.alone(me)
 
     @rule(index=NODES)
     def die(self, index: int) -> None:
@@ -263,38 +302,74 @@ class Cluster(RuleBasedStateMachine):
 
         What a copy has taken the place of is such a loss, until it has come back.
         """
-        others = [node for i, node in enumerate(self.nodes) if i != index]
-        if not all(node.member and node.position >= node.owes for node in others):
+        members = max((node.members for node in self.nodes), key=lambda known: known.since).names
+        others = [node for i, node in enumerate(self.nodes) if node.name in members and i != index]
+        if any(node.members.names != members or node.members.changing(node.configured) for node in self.nodes):
+            return  # a change of the members is under way
+        if not others or not all(node.member and node.position >= node.owes for node in others):
             return
         self.die(index)
         me = self.nodes[index]
-        me.log, me.promised, me.member, me.owes = [], 0, False, 0
+        me.log, me.promised, me.member, me.owes, me.members = [], 0, False, 0, Members(0, me.configured)
 
-    def led(self) -> bool:
-        """Whether a node takes writes, in the newest epoch that anybody has promised."""
-        newest = max(node.promised for node in self.nodes)
-        return any(node.role is Role.PRIMARY and node.epoch >= newest for node in self.nodes)
+    @rule(index=NODES, members=st.sets(NODES, min_size=1).map(frozenset))
+    def configure(self, index: int, members: frozenset[int]) -> None:
+        """A node is told of other members, which it learns when its keeper starts."""
+        me = self.nodes[index]
+        if index in members:
+            names = tuple(NAMES[each] for each in sorted(members))
+            runs = me.role is not Role.DOWN
+            self.die(index)
+            me.configured = names
+            if runs:
+                self.boot(index, False)  # noqa: FBT003
+
+    def led(self, heard: frozenset[int]) -> bool:
+        """Whether a node takes writes, in the newest epoch that any of these has promised."""
+        nodes = [self.nodes[index] for index in heard]
+        newest = max(node.promised for node in nodes)
+        return any(node.role is Role.PRIMARY and node.epoch >= newest for node in nodes)
+
+    def whole(self) -> bool:
+        """Whether a node leads, and the others are members that have its log."""
+        ends = {node.position for node in self.nodes}
+        return self.led(EVERYBODY) and len(ends) == 1 and all(node.member for node in self.nodes)
 
     def settle(self) -> None:
-        """Fair delivery: everybody is up and heard, and each does what it would, in turn, until somebody leads."""
+        """Fair delivery: all are up, heard and told of the same, and each does what it would, until all is whole.
+
+        Then the primary dies, and the two others settle.
+        """
         for index in range(SIZE):
+            if self.nodes[index].configured != NAMES:
+                self.configure(index, EVERYBODY)
             self.boot(index, False)  # noqa: FBT003
+        self._until(EVERYBODY, lambda: self.led(EVERYBODY), "leads")
+        self._until(EVERYBODY, self.whole, "leads the others")
+        primary = next(i for i, node in enumerate(self.nodes) if node.role is Role.PRIMARY)
+        self.die(primary)
+        two = EVERYBODY - {primary}
+        self._until(two, lambda: self.led(two), "of two leads")
+
+    def _until(self, heard: frozenset[int], good: Callable[[], bool], what: str) -> None:
         for _ in range(STEPS_TO_LEAD):
-            if self.led():
+            if good():
                 return
-            for index in range(SIZE):
+            for index in sorted(heard):
                 me = self.nodes[index]
-                self.notice(index, EVERYBODY)
-                seen = self.others(me, EVERYBODY)
+                self.notice(index, heard)
+                self.boot(index, False)  # noqa: FBT003
+                seen = self.others(me, heard)
+                self.learn(index, heard)
                 if rules.leader(self.view(me), seen):
-                    self.follow(index, EVERYBODY)
+                    self.follow(index, heard)
                     self.receive(index, 3)
-                    self.join(index, EVERYBODY)
+                    self.join(index, heard)
                     self.acknowledge_again(index)
-                elif rules.may_stand(self.view(me), seen, [{node.name for node in self.nodes}]):
-                    self.stand(index, EVERYBODY)
+                elif rules.may_stand(self.view(me), seen, me.memberships):
+                    self.stand(index, heard)
                 self.begin_epoch(index)
-        raise AssertionError(f"nobody leads: {self.nodes}")
+        raise AssertionError(f"nobody {what}: {self.nodes}")
 
     @invariant()
     def what_was_acknowledged_is_on_a_disk(self) -> None:
@@ -302,49 +377,59 @@ class Cluster(RuleBasedStateMachine):
             assert any(number in node.log for node in self.nodes), number
 
 
-def walk(seed: int, steps: int = 60) -> Cluster:
-    """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller."""
+def walk(seed: int, steps: int = 60, changes: int = 0) -> Cluster:
+    """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller.
+
+    `changes`: the weight of a node that is told of other members.
+    """
     chance = random.Random(seed)
     model = Cluster()
     model.begin(formed=True)
     for _ in range(steps):
         index = chance.randrange(SIZE)
         heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
-        kind = chance.choices(
-            ("write", "receive", "follow", "stand", "notice", "die", "boot", "disk", "join", "begin", "again", "copy"),
-            WEIGHTS,
-        )[0]
-        if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
-            model.write(index)
-        elif kind == "receive":
-            model.receive(index, chance.randint(1, 3), lost=chance.random() < 0.1)
-        elif kind in ("begin", "again"):
-            (model.begin_epoch if kind == "begin" else model.acknowledge_again)(index)
-        elif kind == "copy":
-            (model.replace if model.nodes[index].copy else model.fetch)(index)
-        elif kind == "boot":
-            model.boot(index, chance.random() < 0.5)
-        elif kind in ("follow", "stand", "notice", "join"):
-            getattr(model, kind)(index, heard)
-        elif kind in ("die", "disk"):
-            (model.die if kind == "die" else model.lose_disk)(index)
+        _step(model, chance.choices(KINDS, (*WEIGHTS, changes))[0], index, heard, chance)
+        if changes:
+            model.learn(index, heard)
         model.what_was_acknowledged_is_on_a_disk()
     return model
 
 
-def walks(seeds: range) -> None:
+def _step(model: Cluster, kind: str, index: int, heard: frozenset[int], chance: random.Random) -> None:
+    if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
+        model.write(index)
+    elif kind == "receive":
+        model.receive(index, chance.randint(1, 3), lost=chance.random() < 0.1)
+    elif kind == "copy":
+        (model.replace if model.nodes[index].copy else model.fetch)(index)
+    elif kind == "boot":
+        model.boot(index, chance.random() < 0.5)
+    elif kind == "configure":
+        model.configure(index, frozenset({index}) | chance.choice(MEMBERS))
+    elif kind in ("follow", "stand", "notice", "join"):
+        getattr(model, kind)(index, heard)
+    elif kind != "write":
+        getattr(model, kind)(index)
+
+
+def walks(seeds: range, changes: int = 0) -> None:
     """One for each seed."""
     for seed in seeds:
-        walk(seed)
+        walk(seed, changes=changes)
 
 
+KINDS = (
+    "write", "receive", "follow", "stand", "notice", "die", "boot", "lose_disk", "join", "begin_epoch",
+    "acknowledge_again", "copy", "configure",
+)  # fmt: skip
+MEMBERS = [EVERYBODY] * 3 + [frozenset({0}), frozenset({0, 1}), frozenset({1, 2})]
 WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3, 4)
 STEPS_TO_LEAD = 20
 
 
-def settles(seeds: range) -> None:
+def settles(seeds: range, changes: int = 0) -> None:
     """Interleavings, each left to itself at its end."""
     for seed in seeds:
-        model = walk(seed)
+        model = walk(seed, changes=changes)
         model.settle()
         model.what_was_acknowledged_is_on_a_disk()

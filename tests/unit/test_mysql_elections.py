@@ -24,6 +24,7 @@ for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing h
     sys.modules.setdefault(library, ModuleType(library))
 
 from lab_node.keeper import database, election, promise, rules  # noqa: E402  see above
+from lab_node.keeper.membership import Members  # noqa: E402
 from lab_node.keeper.settings import Settings  # noqa: E402
 
 NAMES = ("mysql1", "mysql2", "mysql3")
@@ -68,7 +69,7 @@ def _candidate(name: str, folder: Path) -> Any:  # noqa: ANN401  what tests repl
             nodes = {one: f"10.90.0.5{number}" for number, one in enumerate(NAMES, 1)}
             self.settings = _settings(name, nodes)
             self.promise = promise.Promise(folder / f"{name}.json", "replication")
-            self.promise.keep(epoch=1, member=True, agreed=(1, nodes))
+            self.promise.keep(epoch=1, member=True, members=Members(1, tuple(nodes)))
             self.database = cast("Any", SimpleNamespace(stop_receiving=lambda: None))
             self.peers = cast("Any", SimpleNamespace())
             self.role, self.epoch, self.position, self.applied = rules.Role.REPLICA, 0, 0, 0

@@ -7,9 +7,10 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from lab_node.keeper import rules
+from lab_node.keeper.membership import Members
 from lab_node.keeper.rules import Role
 from tests.unit import mysql_model
-from tests.unit.mysql_model import WEIGHTS, Cluster, settles, walks
+from tests.unit.mysql_model import EVERYBODY, WEIGHTS, Cluster, settles, walks
 from tests.unit.thorough import part
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -34,6 +35,48 @@ def test_thousands_of_interleavings_lose_nothing() -> None:
 
 def test_somebody_leads_in_the_end_whatever_was_before() -> None:
     settles(range(part(4000)))
+
+
+CHANGES = 3
+"""The weight of a node that is told of other members."""
+
+
+def test_interleavings_with_changes_of_the_members_lose_nothing_and_somebody_leads_in_the_end() -> None:
+    settles(range(part(4000)), CHANGES)
+
+
+@pytest.mark.parametrize(("broken", "first"), [("admits", 0), ("voted", 6_800), ("chosen", 1_300), ("heard", 0)])
+def test_the_model_finds_a_rule_of_changes_that_is_broken(
+    broken: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was, a voter took a change as agreed on though its candidate was not elected; and without each rule."""
+
+    def voted(self: Members, candidate: Members, configured: tuple[str, ...], epoch: int) -> Members:
+        return Members(epoch, configured) if self.names != configured else self.heard(candidate)
+
+    without = {
+        "admits": (Members, lambda *_: True),
+        "voted": (Members, voted),
+        "chosen": (rules, lambda voters, memberships: rules.elected(voters, len(memberships[-1]))),
+        "heard": (Members, lambda self, other: max(self, other, key=lambda one: one.since)),
+    }
+    monkeypatch.setattr(without[broken][0], broken, without[broken][1])
+    with pytest.raises(AssertionError):
+        settles(range(first, first + 20_000), CHANGES)
+
+
+def test_a_change_that_a_later_primary_does_not_know_is_forgotten_by_who_voted_for_it() -> None:
+    """Else its voter could not be elected for ever without the node that had proposed it."""
+    model = Cluster()
+    model.begin(formed=True)
+    model.configure(0, frozenset({0}))
+    model.stand(0, frozenset({0, 1}))
+    voter = model.nodes[1]
+    assert voter.members.proposed == ((2, ("mysql1",)),)
+    model.configure(0, EVERYBODY)
+    knows = model.nodes[2].members
+    assert voter.members.following(knows, 1) == voter.members, "an older primary may not have heard of it"
+    assert voter.members.following(knows, 3) == knows
 
 
 def test_the_model_finds_a_cluster_in_which_nobody_would_ever_lead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import rules
 from .database import Trouble
+from .membership import Members
 from .node import Node
 from .rules import Role, View
 
@@ -80,7 +81,7 @@ class Elections(Node):
             return False
         self._log(f"epoch {epoch}: elected by {', '.join(one.name for one in voters)}, at {self.position}")
         # The first thing that is kept of an election that is won: who has to be asked from now on.
-        self.promise.keep(member=True, agreed=(epoch, self.settings.nodes) if self.changing else self.promise.agreed)
+        self.promise.keep(member=True, members=self.promise.members.elected(self.settings.nodes, epoch))
         self._serves_from = serves_from
         self._promote(epoch)
         return True
@@ -105,7 +106,9 @@ class Elections(Node):
             return [self.me(), *(View(one["name"], Role.REPLICA, member=one["member"]) for one in granted)]
 
         request = {"epoch": epoch, "position": self.position, "candidate": self.settings.node, "handover": handover}
-        request.update(agreed=self.promise.agreed[0], nodes=self.settings.nodes)
+        request.update(agreed=self.promise.members.since, nodes=self.settings.nodes)
+        if self.changing:  # older keepers know no more than the two above
+            request.update(names=self.promise.members.names, proposed=self.promise.members.proposed)
         with self._elsewhere():  # two candidates that ask each other would both hear "busy"
             answers = self.peers.ask_all(
                 "/vote", lambda answers: rules.chosen(voters(answers), self.memberships), trial=trial, **request
@@ -184,18 +187,37 @@ class Elections(Node):
 
     def vote(  # noqa: PLR0913  as it is asked
         self, epoch: int, position: int, candidate: str, handover: int = 0, *, agreed: int = 0,
-        nodes: dict[str, str] | None = None, trial: bool = False,
+        nodes: dict[str, str] | None = None, names: list[str] | None = None,
+        proposed: list[tuple[int, list[str]]] | None = None, trial: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
-        """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing."""
+        """A candidate asks for this node's vote; a trial asks whether it would get it, and promises nothing.
+
+        Args:
+            epoch: that of the candidate.
+            position: the length of its log.
+            candidate: its name.
+            handover: the epoch of the primary that hands over to it; 0: none does.
+            agreed: the epoch since which it knows of the members.
+            nodes: the members that it is told of, with their addresses.
+            names: those that it knows to be agreed on; without, the same.
+            proposed: the changes that it knows to be proposed since.
+            trial: whether this is one.
+        """
+        configured = sorted(nodes or self.promise.members.names)
+        changes = tuple((since, tuple(members)) for since, members in proposed or ())
+        knows = Members(agreed, tuple(names or configured), changes)
         if not self._lock.acquire(timeout=self.settings.patience / 2):
             return self._refused("busy")
         try:
-            if agreed < self.promise.agreed[0]:
-                return self._refused(f"since epoch {self.promise.agreed[0]} the members are others than it knows")
+            if not self.promise.members.admits(knows, configured):
+                latest = max([self.promise.members.since, *(since for since, _ in self.promise.members.proposed)])
+                return self._refused(f"since epoch {latest} the members are, or may be, others than it knows")
             answer = self._vote(epoch, position, candidate, handover, trial=trial)
-            if answer["granted"] and not trial and nodes and set(nodes) != self.memberships[0]:
-                self.promise.keep(agreed=(epoch, nodes))
-                self._log(f"the members are {', '.join(sorted(nodes))} from epoch {epoch} on, by its vote too")
+            if answer["granted"] and not trial:
+                self.promise.addresses.update(nodes or {})
+                self.promise.keep(members=self.promise.members.voted(knows, configured, epoch))
+                if knows.changing(configured):
+                    self._log(f"the members are {', '.join(configured)} if {candidate} is elected for epoch {epoch}")
             return answer
         except (Trouble, OSError) as error:
             return self._refused(str(error))

@@ -151,13 +151,14 @@ class Keeper(Replica):
         return self.waiting and bool(replicas) and lost == replicas and rules.chosen(voters, self.memberships)
 
     def _maybe_stand(self, views: list[View], now: float) -> None:
-        me = self.me()
         if self.following and now >= self._since + self.settings.patience / 2:
             # Early, before the first request: it takes as long as a connection to a dead host is waited for.
             self.following = ""
             self.database.stop_receiving()
         if not self.following and not self._all_applied():
             return
+        self._learn_members(views)
+        me = self.me()
         if not rules.may_stand(me, views, self.memberships):
             self._say("no primary, and no election could be won: " + self._short_of(views))
             return
@@ -167,6 +168,13 @@ class Keeper(Replica):
             self._stand(views)
         else:
             self._say("no primary is heard")
+
+    def _learn_members(self, views: list[View]) -> None:
+        """Takes what the others know of the members: who does not ask all that may be agreed on gets no vote."""
+        members = self.promise.members
+        for view in views:
+            members = members.heard(view.members)
+        self.promise.keep(members=members)
 
     def _share(self, me: View, views: list[View]) -> float:
         """How much of the patience a node has before it stands: nothing while everybody is there and agrees."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import rules
 from .database import Database, Trouble, number
+from .membership import Members
 from .promise import Promise
 from .rules import Role, View
 from .server import CA, HOME, TLS, Server, place
@@ -47,8 +48,9 @@ class Base(ABC):
         if new:
             self.promise.keep(member=False)
         self.others = {
-            name: at for name, at in (self.promise.agreed[1] | settings.nodes).items() if name != settings.node
+            name: at for name, at in (self.promise.addresses | settings.nodes).items() if name != settings.node
         }
+        self.promise.addresses.update(settings.nodes)
         self.peers = Peers(settings, self.others, view, lambda: self.tells)
         self.role, self.position = Role.DOWN, 0
         self.history: tuple[tuple[int, int], ...] = ()
@@ -178,8 +180,8 @@ class Node(Base):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, view)
-        if not self.promise.agreed[1]:
-            self.promise.keep(agreed=(0, settings.nodes))
+        if not self.promise.members.names:
+            self.promise.keep(members=Members(0, tuple(sorted(settings.nodes))))
         self.epoch = 0
         self.applied = 0  # of `position`, what is applied too
         self.slave: dict[str, Any] = {}  # what replication says
@@ -209,7 +211,7 @@ class Node(Base):
         return _view_of_itself(
             self.settings.node, self.role, promise.epoch, self.position, self.counts, self.epoch, self.history,
             self.waiting,
-            promise.agreed[0], tuple(sorted(promise.agreed[1])), promise.unlogged, promise.lineage,
+            promise.members, promise.unlogged, promise.lineage,
             promise.owes if promise.member and not self.counts else 0, self.full,
             self._reclone not in ("", ASKED),
         )  # fmt: skip
@@ -265,14 +267,13 @@ class Node(Base):
 
     @property
     def memberships(self) -> list[set[str]]:
-        """Whose majorities are asked: of the members that were agreed on, and of those of this node's configuration."""
-        return [set(self.promise.agreed[1]), set(self.settings.nodes)]
+        """Whose majorities are asked."""
+        return self.promise.members.memberships(self.settings.nodes)
 
     @property
     def changing(self) -> bool:
-        """Whether the configuration names other nodes than were agreed on."""
-        agreed, configured = self.memberships
-        return agreed != configured
+        """Whether the configuration names other nodes than were agreed on, or others may have been agreed on since."""
+        return self.promise.members.changing(self.settings.nodes)
 
     @property
     def _leaving(self) -> bool:
@@ -280,13 +281,13 @@ class Node(Base):
 
         If members are only added, each is ready once it follows; the former ones are configured next.
         """
-        agreed, configured = self.memberships
-        return not agreed <= configured
+        *known, configured = self.memberships
+        return any(not names <= configured for names in known)
 
     def _members_differ(self) -> str:
-        agreed, configured = self.memberships
-        names, members = ", ".join(sorted(configured)), ", ".join(sorted(agreed))
-        return f"it is told of the members {names}, and {members} have not agreed"
+        *known, configured = [", ".join(sorted(names)) for names in self.memberships]
+        others = " and ".join(dict.fromkeys(names for names in known if names != configured))
+        return f"it is told of the members {configured}, and {others} have not agreed"
 
     def state(self) -> dict[str, Any]:
         """The same for the other nodes and for people."""
@@ -295,7 +296,7 @@ class Node(Base):
             "name": me.name, "role": me.role.value, "promised": me.promised, "position": me.position,
             "member": me.member, "epoch": me.epoch, "history": me.history, "serves": self.serves, "lag": self.lagging,
             "following": self.following, "semi_sync": self.semi_sync, "waiting": self.waiting, "copies": self.copies,
-            "agreed": self.promise.agreed, "unlogged": me.unlogged, "lineage": me.lineage, "owes": me.owes,
+            **self.promise.located(me.members), "unlogged": me.unlogged, "lineage": me.lineage, "owes": me.owes,
             "full": me.full, "wants_copy": me.wants_copy, "because": self.because or (FULL if me.full else ""),
         }  # fmt: skip
 

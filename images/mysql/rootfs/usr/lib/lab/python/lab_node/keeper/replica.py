@@ -110,10 +110,8 @@ class Replica(Elections):
     # -- with a primary --
 
     def _follow(self, primary: View, views: list[View]) -> None:
-        self.promise.keep(epoch=primary.epoch)
-        if primary.agreed > self.promise.agreed[0]:
-            nodes = {name: self.others.get(name) or self.settings.nodes.get(name, "") for name in primary.names}
-            self.promise.keep(agreed=(primary.agreed, nodes))
+        members = self.promise.members.following(primary.members, primary.epoch)
+        self.promise.keep(epoch=primary.epoch, members=members)
         target = f"{primary.name} of epoch {primary.epoch}"
         if self.following != target:
             self.following, self.lagging = "", None

@@ -15,7 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from .membership import Members
+
 SPAN = 10**12
+NOBODY = Members(0, ())
 
 
 class Role(str, Enum):
@@ -40,7 +43,7 @@ class View:
         epoch: of a primary, or one in promotion, the epoch that it serves.
         history: of a primary, each epoch with the position after which it began.
         waiting: of a primary, whether a commit waits longer than a replica takes.
-        agreed: the epoch since which the members are those that it names.
+        members: what it knows of them.
         unlogged: whether its data may have something that its log has not.
         lineage: the last epoch that was begun on such data, which all copies are of since.
         owes: of a member whose log a copy has put back, how long it was; 0: it has all that again.
@@ -56,8 +59,7 @@ class View:
     epoch: int = 0
     history: tuple[tuple[int, int], ...] = ()
     waiting: bool = False
-    agreed: int = 0
-    names: tuple[str, ...] = ()
+    members: Members = NOBODY
     unlogged: bool = False
     lineage: int = 0
     owes: int = 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import rules
 from .http1 import SILENCE, Refused
 from .line import Line
+from .membership import Members
 from .server import CA, TLS
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def view(state: dict[str, Any]) -> rules.View:
     values.update(unlogged=state.get("unlogged", False), lineage=state.get("lineage", 0))  # an older version has none,
     values.update(owes=state.get("owes", 0), full=state.get("full", False))  # nor these,
     values.update(wants_copy=state.get("wants_copy", False))
-    values.update(agreed=state["agreed"][0], names=tuple(sorted(state["agreed"][1])))
+    proposed = tuple((epoch, tuple(sorted(nodes))) for epoch, nodes in state.get("proposed", ()))
+    values.update(members=Members(state["agreed"][0], tuple(sorted(state["agreed"][1])), proposed))
     history = tuple((epoch, after) for epoch, after in state["history"])
     return rules.View(**values, role=rules.Role(state["role"]), history=history)
 
