@@ -72,6 +72,13 @@ def run(
         list[str] | None,
         typer.Option("--without", help="For 'mysql-nemesis': a kind of fault to exclude. May be repeated."),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also",
+            help="For 'mysql-nemesis': a kind that Galera excludes, to see what is lost. May be repeated.",
+        ),
+    ] = None,
     go_on: Annotated[
         bool, typer.Option("--go-on", help="For 'mysql-nemesis': continue after failed rounds, and count them.")
     ] = False,
@@ -94,13 +101,15 @@ def run(
                 "rounds": rounds or 25,
                 "first": first or 1,
                 "without": tuple(without or ()),
+                "also": tuple(also or ()),
                 "go_on": go_on,
             },
             runs,
             choice,
         )
         return
-    _refuse_nemesis_options(scenario, {"--rounds": rounds, "--first": first, "--without": without, "--go-on": go_on})
+    options_of_nemesis = {"--rounds": rounds, "--first": first, "--without": without, "--also": also, "--go-on": go_on}
+    _refuse_nemesis_options(scenario, options_of_nemesis)
     if not _play(choice, scenario, site, seed, runs, _own(ledger, writes)):
         raise typer.Exit(1)
 

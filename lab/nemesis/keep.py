@@ -33,6 +33,7 @@ class NemesisOptions:
     Attributes:
         first: number of the first round.
         without: excluded kinds.
+        also: kinds that are excluded with Galera, and played all the same.
         go_on: whether the run continues after a failed round.
     """
 
@@ -40,6 +41,7 @@ class NemesisOptions:
     rounds: int = 25
     first: int = 1
     without: Sequence[str] = ()
+    also: Sequence[str] = ()
     go_on: bool = False
 
 
@@ -68,8 +70,9 @@ class NemesisResult:
 
     def again(self, one: Played) -> str:
         """The command that repeats a round."""
-        left_out = "".join(f" --without {kind}" for kind in self.options.without)
-        return f"lab chaos run {NAME} --seed {self.options.seed} --first {one.number} --rounds 1{left_out}"
+        kinds = "".join(f" --without {kind}" for kind in self.options.without)
+        kinds += "".join(f" --also {kind}" for kind in self.options.also)
+        return f"lab chaos run {NAME} --seed {self.options.seed} --first {one.number} --rounds 1{kinds}"
 
 
 def record_round(result: NemesisResult, data: RoundData, nemesis: Nemesis) -> None:

@@ -58,7 +58,7 @@ GALERA_EXCEPT = {
     "kill-in-clone": "a clone and a crash leave one node, whose disk may have commits of its own",
     "scale-interrupted": "two nodes that leave one after the other leave one without a majority",
 }
-"""Kinds excluded with `topology: galera`, with the reason; see docs/chaos.md."""
+"""Kinds excluded with `topology: galera`, with the reason; docs/promises.md has what they lose."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,12 @@ def refuse_unknown(kinds: Sequence[str]) -> None:
         raise SpecError(f"the nemesis has no kind '{unknown[0]}'", next_step=f"kinds: {', '.join(KINDS)}")
 
 
-def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def chosen(
+    can: Capabilities, topology: str, without: Sequence[str], also: Sequence[str] = ()
+) -> tuple[list[str], dict[str, str]]:
     """The kinds of a run, and the excluded kinds with their reasons.
+
+    `also`: kinds that are not excluded for what Galera may lose.
 
     Raises:
         SpecError: an unknown kind, or no kind is left.
@@ -144,7 +148,7 @@ def chosen(can: Capabilities, topology: str, without: Sequence[str]) -> tuple[li
         left_out |= dict.fromkeys(("cut-off", "deaf", "mute", "cut-all", "cut-replicas"), lacking)
         left_out["two"] = lacking
     if topology == "galera":
-        left_out |= GALERA_EXCEPT
+        left_out |= {kind: reason for kind, reason in GALERA_EXCEPT.items() if kind not in also}
     kinds = [kind for kind in KINDS if kind not in left_out]
     if not kinds:
         raise SpecError("no kind of round is left", next_step="exclude fewer with --without")

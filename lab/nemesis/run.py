@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913, PLR0917  a run's parts
     admit(options, cluster)
     try:
         with held(cluster.name, f"lab chaos run {NAME}", report, seconds=0):
-            kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), options.without)
+            kinds, left_out = rounds.chosen(backend.capabilities(), _topology(cluster), options.without, options.also)
             prepared = preflight(cluster, backend, report)
             manifest = {"summary": SUMMARY, "wanted": asdict(options), "kinds": kinds, "left_out": left_out}
             manifest["versions"] = versions(backend, prepared.plan)
@@ -66,7 +66,7 @@ def admit(options: NemesisOptions, cluster: Cluster) -> None:
     Raises:
         SpecError: an unknown kind, or another number of mysql nodes than three.
     """
-    rounds.refuse_unknown(options.without)
+    rounds.refuse_unknown((*options.without, *options.also))
     if cluster.mysql is None or cluster.mysql.count != NODES:
         next_step = f"use another topology, such as '-f {TOPOLOGY}'"
         raise SpecError(f"the nemesis needs {NODES} mysql nodes", next_step=next_step)

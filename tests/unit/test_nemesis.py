@@ -83,6 +83,8 @@ def test_what_can_not_be_done_is_left_out_by_name_with_the_reason() -> None:
     assert "no size of their own" in chosen(replace(HERE, sized_volumes=False), "replication", [])[1]["fill"]
     assert chosen(replace(HERE, own_clocks=True), "replication", [])[1] == {}
     assert set(chosen(HERE, "galera", [])[1]) == {"clock", *rounds.GALERA_EXCEPT}
+    assert set(chosen(HERE, "galera", [], list(rounds.GALERA_EXCEPT))[1]) == {"clock"}
+    assert "two" in chosen(HERE, "galera", ["two"], ["two"])[1], "who excludes a kind has the last word"
     bare, _ = chosen(Capabilities("bare"), "replication", [])
     assert not [kind for kind in bare if "cut" in kind]
     with pytest.raises(SpecError, match="no kind 'kil'"):
@@ -295,6 +297,7 @@ def test_every_writer_has_ids_of_its_own_and_the_sum_is_moved_only() -> None:
     ("arguments", "said"),
     [
         (["mysql-nemesis", "--without", "kil", "-f", "stage6"], "no kind 'kil'"),
+        (["mysql-nemesis", "--also", "kil", "-f", "galera"], "no kind 'kil'"),
         (["mysql-nemesis", "-f", "stage1"], "needs 3 mysql nodes"),
         (["mysql-nemesis", "--rounds", "0"], "--rounds"),
         (["web-node-dies", "--rounds", "3"], "--rounds is an option of 'mysql-nemesis'"),
@@ -312,8 +315,8 @@ def test_the_table_of_rounds_is_in_the_results_and_in_the_report(tmp_path: Path)
     told = {"summary": "rounds", "versions": VERSIONS}
     record = Record.begin(tmp_path, "mysql-nemesis", 7, told, 10)
     played = [_played(1, "kill", 3.25), _played(2, "pause", None, "kept")]
-    made = NemesisResult(record, NemesisOptions(7, 2, without=("fill",)), played, {"clock": "no clocks"})
-    again = "lab chaos run mysql-nemesis --seed 7 --first 2 --rounds 1 --without fill"
+    made = NemesisResult(record, NemesisOptions(7, 2, without=("fill",), also=("two",)), played, {"clock": "no clocks"})
+    again = "lab chaos run mysql-nemesis --seed 7 --first 2 --rounds 1 --without fill --also two"
     assert (made.again(played[1]), made.holds, made.failed) == (again, False, [played[1]])
     run = seen({}, [happened("kill", "web1")])
     record.keep(run, verdicts(played), {}, MemoryBackend("golden"), parse(FULL), results(made))
