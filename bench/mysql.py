@@ -30,7 +30,10 @@ KINDS = {
 }
 SECONDS, THREADS, ROWS = 10, 8, 10_000
 RATE = 20.0  # writes a second, while a fault is waited for
-SEMI_SYNC_SHARE, OUTAGE_SECONDS, PLANNED_SECONDS, WAIT_SECONDS = 0.6, 5.0, 1.0, 60.0
+SEMI_SYNC_SHARE, PLANNED_SECONDS, WAIT_SECONDS = 0.6, 1.0, 60.0
+OUTAGES = {"kill": (3.0, 5.0), "pause": (4.0, 4.0)}
+"""The goals after a fault: seconds at the median, and always; the promise's formula is longer."""
+
 REST_SECONDS, REST_SHARE = 20.0, 0.5
 INSERT = "INSERT INTO ledger (run, id) VALUES ('bench', '{n}')"
 
@@ -108,21 +111,22 @@ def _said(cluster: LabCluster, command: str, node: str = "client") -> str:
 
 def _outages(cluster: LabCluster, kind: str, runs: int) -> list[Figure]:
     faults: dict[str, Callable[[str], None]] = {"kill": cluster.backend.kill, "pause": cluster.backend.pause}
-    formula, longest = promised("mysql-fails-over", cluster.spec)
+    formula, _ = promised("mysql-fails-over", cluster.spec)
     rows = []
     for name, fault in faults.items():
+        median, always = OUTAGES[name]
         taken = [_outage(cluster, fault) for _ in range(runs)]
         row = figure(f"{kind}: no writes after a {name}", "s", taken)
-        held = (name != "kill" or row.median <= OUTAGE_SECONDS) and row.most <= longest
-        goal = (f"≤ {OUTAGE_SECONDS:g} s, always ≤ " if name == "kill" else "always ≤ ") + formula
+        goal = f"≤ {median:g} s, always ≤ {always:g} s; promised: {formula}"
+        held = row.median <= median and row.most <= always
         rows.append(Figure(**vars(row) | {"goal": goal, "held": held}))
     return rows
 
 
 def _switchovers(cluster: LabCluster, kind: str, runs: int) -> Figure:
     taken = [_outage(cluster, lambda _: switchover(cluster.backend, "")) for _ in range(runs)]
-    row = figure(f"{kind}: nobody writes at a planned change", "s", taken)
-    return Figure(**vars(row) | {"goal": f"≤ {PLANNED_SECONDS:g} s", "held": row.median <= PLANNED_SECONDS})
+    row = figure(f"{kind}: no writes during a planned change", "s", taken)
+    return Figure(**vars(row) | {"goal": f"always ≤ {PLANNED_SECONDS:g} s", "held": row.most <= PLANNED_SECONDS})
 
 
 def _keepers(cluster: LabCluster, kind: str) -> Figure:

@@ -21,6 +21,8 @@ PATHS = [
     "/clone",
     "/switchover",
     "/reclone",
+    "/renew",
+    "/hand-over",
     "/role",
     "/primary",
     "/replica",

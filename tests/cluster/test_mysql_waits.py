@@ -127,9 +127,7 @@ def test_who_reads_on_a_replica_does_not_hold_up_an_election(cluster: LabCluster
         cluster.until("the read", 20, partial(sql, cluster, node, READS), lambda got: got.strip() == "1")
     sql(cluster, primary, "TRUNCATE waits.rows")
     cluster.backend.kill(primary)
-    cluster.until(
-        "another primary", ELECTED_SECONDS, lambda: [m.name for m in members(cluster.backend) if m.serves], bool
-    )
+    cluster.until("a node to take writes", WRITES_SECONDS, partial(_writes, cluster))
     cluster.backend.start(primary)
     whole(cluster, MENDED_SECONDS)
 
@@ -143,6 +141,41 @@ def test_a_lock_on_a_replica_does_not_hold_up_a_stop(cluster: LabCluster) -> Non
         assert time.monotonic() - begun < cluster.clock.limit(40)
     cluster.backend.start(replica)
     whole(cluster, MENDED_SECONDS)
+
+
+def test_a_database_that_hangs_does_not_hold_up_a_stop(cluster: LabCluster) -> None:
+    replica = whole(cluster)[1][0]
+    cluster.run(replica, "pkill -STOP -x mariadbd")
+    begun = time.monotonic()
+    cluster.backend.stop(replica)
+    assert time.monotonic() - begun < cluster.clock.limit(40)
+    cluster.backend.start(replica)
+    whole(cluster, MENDED_SECONDS)
+
+
+def test_a_lock_on_the_primary_does_not_hold_up_a_planned_change(cluster: LabCluster) -> None:
+    """Who holds it is ended when the node has to follow another one, with which it votes meanwhile."""
+    primary, (successor, _) = whole(cluster)
+    with blocked(cluster, primary):
+        begun = time.monotonic()
+        assert switchover(cluster.backend, successor) == successor
+        assert time.monotonic() - begun < cluster.clock.limit(WRITES_SECONDS)
+        assert _writes(cluster)
+        whole(cluster)
+
+
+def test_a_copy_is_asked_for_without_a_primary_and_made_once_there_is_one(cluster: LabCluster) -> None:
+    primary, (replica, other) = whole(cluster)
+    before = _copies(cluster, replica)
+    for node in (primary, other):
+        cluster.backend.kill(node)
+    cluster.until("no primary", ELECTED_SECONDS, partial(_serving, cluster), lambda got: not got)
+    request_copy(cluster.backend, replica)
+    for node in (primary, other):
+        cluster.backend.start(node)
+    now, _ = cluster.until("all to be whole", MENDED_SECONDS, partial(whole, cluster, MENDED_SECONDS))
+    if now != replica:  # a primary is not copied
+        _mended(cluster, replica, before)
 
 
 def test_a_replica_with_a_write_of_its_own_is_made_anew(cluster: LabCluster) -> None:
@@ -219,6 +252,16 @@ def test_temporary_files_are_on_the_volume_of_the_data(cluster: LabCluster) -> N
     device = "stat -c %d /var/lib/mysql/data {}"
     seen = cluster.run(node, device.format(sql(cluster, node, "SELECT @@tmpdir").strip())).stdout.split()
     assert len(set(seen)) == 1, seen
+
+
+def test_a_table_that_is_larger_than_the_memory_disks_is_altered(cluster: LabCluster) -> None:
+    """An index of it is sorted in files as large; a tmpfs of 256 MiB, as /tmp is, had no room for them."""
+    primary, replicas = whole(cluster)
+    rows = "SELECT seq, REPEAT(MD5(seq), 96) FROM waits.seq_1_to_100000"  # 300 MB
+    sql(cluster, primary, f"INSERT INTO waits.rows {rows}", seconds=300)
+    alter = "ALTER TABLE waits.rows ADD COLUMN more INT DEFAULT 5, ADD INDEX by_text (t(700)), ALGORITHM=COPY"
+    sql(cluster, primary, alter, seconds=300)
+    alike(cluster, "SELECT COUNT(*), SUM(more) FROM waits.rows", [primary, *replicas])
 
 
 STAYS = pytest.param(

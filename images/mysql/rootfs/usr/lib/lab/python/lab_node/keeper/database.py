@@ -169,7 +169,13 @@ class Database:
         """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
-        self.set(gtid_slave_pos=self.value("gtid_binlog_pos"))
+        try:
+            self._behind_locks("SET GLOBAL gtid_slave_pos = %s", self.value("gtid_binlog_pos"))
+        except (pymysql.MySQLError, OSError) as error:
+            self.clear_the_way()
+            raise Trouble(
+                f"whoever locks tables here is ended, as replication could not begin: {error.args[-1]}"
+            ) from None
         self.ask(
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
             "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
@@ -221,15 +227,20 @@ class Database:
     def close_to_writers(self) -> None:
         """Refuses writes, and waits for current ones; reverted if they do not end."""
         try:
+            self._behind_locks("SET GLOBAL read_only = ON")
+        except (pymysql.MySQLError, OSError) as error:
+            raise Trouble(f"writers don't end: {error.args[-1]}") from None
+
+    def _behind_locks(self, statement: str, *values: object) -> None:
+        """A statement that waits for the locks of others, for `LOCK_SECONDS` at most; errors of the server are raised."""
+        try:
             connection = self.connect(self._settings.patience + LOCK_SECONDS)
         except (pymysql.MySQLError, OSError) as error:
             raise Trouble(f"mariadbd does not answer: {error.args[-1]}") from None
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET SESSION lock_wait_timeout = %s", (LOCK_SECONDS,))
-                cursor.execute("SET GLOBAL read_only = ON")
-        except (pymysql.MySQLError, OSError) as error:
-            raise Trouble(f"writers don't end: {error.args[-1]}") from None
+                cursor.execute(statement, values or None)
         finally:
             connection.close()
 
