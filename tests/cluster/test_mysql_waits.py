@@ -254,6 +254,7 @@ def test_temporary_files_are_on_the_volume_of_the_data(cluster: LabCluster) -> N
     assert len(set(seen)) == 1, seen
 
 
+@pytest.mark.nightly("a minute or two: at every change the folder is compared, and a long ALTER needs a large table")
 def test_a_table_that_is_larger_than_the_memory_disks_is_altered(cluster: LabCluster) -> None:
     """An index of it is sorted in files as large; a tmpfs of 256 MiB, as /tmp is, had no room for them."""
     primary, replicas = whole(cluster)

@@ -173,9 +173,7 @@ class Database:
             self._behind_locks("SET GLOBAL gtid_slave_pos = %s", self.value("gtid_binlog_pos"))
         except (pymysql.MySQLError, OSError) as error:
             self.clear_the_way()
-            raise Trouble(
-                f"whoever locks tables here is ended, as replication could not begin: {error.args[-1]}"
-            ) from None
+            raise Trouble(f"who locks tables here is ended: replication could not begin ({error.args[-1]})") from None
         self.ask(
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
             "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
@@ -232,7 +230,7 @@ class Database:
             raise Trouble(f"writers don't end: {error.args[-1]}") from None
 
     def _behind_locks(self, statement: str, *values: object) -> None:
-        """A statement that waits for the locks of others, for `LOCK_SECONDS` at most; errors of the server are raised."""
+        """A statement that waits for the locks of others, for `LOCK_SECONDS` at most; raises the server's errors."""
         try:
             connection = self.connect(self._settings.patience + LOCK_SECONDS)
         except (pymysql.MySQLError, OSError) as error:
