@@ -124,9 +124,39 @@ def test_a_file_is_edited_in_the_persons_editor(
     assert memory.files["web1"]["/etc/lab/httpd.conf"] == b"Listen 80\n"
     assert "is unchanged" in lab("edit", "web1", "/etc/lab/httpd.conf")[1]
     assert lab("edit", "web1", "httpd.conf")[0] == 2
-    monkeypatch.setenv("VISUAL", "/nowhere/editor")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "what", "variable"),
+    [
+        ({"VISUAL": "/nowhere/editor"}, "the editor '/nowhere/editor' was not found", "VISUAL"),
+        ({"EDITOR": "nowhere --wait"}, "the editor 'nowhere --wait' was not found", "EDITOR"),
+        ({"EDITOR": " "}, "EDITOR is not set, and the editor 'vi' was not found", "EDITOR"),
+        ({}, "EDITOR is not set, and the editor 'vi' was not found", "EDITOR"),
+        ({"EDITOR": "/"}, "the editor '/' can't be run: Permission denied", "EDITOR"),
+        ({"EDITOR": "'vi"}, "the editor ''vi' is not a command: No closing quotation", "EDITOR"),
+        ({"EDITOR": "/bin/sh -c 'exit 3'"}, "ended with exit code 3; the node's file is unchanged", "EDITOR"),
+        ({"EDITOR": "/bin/sh -c 'kill -9 $$'"}, "was ended by signal 9; the node's file is unchanged", "EDITOR"),
+    ],
+)
+def test_an_editor_that_fails_says_how(  # noqa: PLR0913, PLR0917
+    lab: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: dict[str, str],
+    what: str,
+    variable: str,
+) -> None:
+    lab("start", "1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
     code, shown = lab("edit", "web1", "/etc/lab/httpd.conf")
-    assert (code, "the editor '/nowhere/editor' failed" in shown) == (2, True)
+    assert (code, what in shown, "Errno" in shown) == (2, True, False), shown
+    assert f"where: {variable}" in shown
+    assert f"what to do: set {variable} to an installed editor" in shown
 
 
 @pytest.fixture
