@@ -26,9 +26,20 @@ def edited(text: str, name: str) -> str:
     with tempfile.TemporaryDirectory(prefix="lab-edit-") as folder:
         path = Path(folder) / name
         path.write_bytes(text.encode())  # bytes: the ends of lines stay as they are
-        if problem := _problem(editor, path):
-            what = problem if chosen[variable] else f"EDITOR is not set, and {problem}"
-            raise SpecError(what, where=variable, next_step=f"set {variable} to an installed editor, such as nano")
+        try:
+            done = subprocess.run([*shlex.split(editor), str(path)], check=False)  # noqa: S603  the person's own
+        except (OSError, ValueError) as error:
+            unset = "" if chosen[variable] else "EDITOR is not set, and "
+            what = f"{unset}the editor '{editor}' {_reason(error)}"
+            next_step = f"set {variable} to an installed editor, such as nano"
+            raise SpecError(what, where=variable, next_step=next_step) from None
+        if done.returncode:
+            how = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+            raise SpecError(
+                f"the editor '{editor}' ended with {how}; the node's file is unchanged",
+                where=variable,
+                next_step=f"edit the file again, or set {variable} to another editor",
+            )
         try:
             return path.read_bytes().decode()
         except UnicodeDecodeError:
@@ -39,18 +50,8 @@ def edited(text: str, name: str) -> str:
             ) from None
 
 
-def _problem(editor: str, path: Path) -> str:
-    """Opens a file in an editor until that ends; why it failed, empty where it did not."""
-    try:
-        done = subprocess.run([*shlex.split(editor), str(path)], check=False)  # noqa: S603  the person's own
-    except FileNotFoundError:
-        return f"the editor '{editor}' was not found"
-    except OSError as error:
-        return f"the editor '{editor}' can't be run: {error.strerror}"
-    except ValueError as error:
-        return f"the editor '{editor}' is not a command: {error}"
-    if done.returncode < 0:
-        return f"the editor '{editor}' was ended by signal {-done.returncode}; the node's file is unchanged"
-    if done.returncode:
-        return f"the editor '{editor}' ended with exit code {done.returncode}; the node's file is unchanged"
-    return ""
+def _reason(error: OSError | ValueError) -> str:
+    """Why an editor did not start, behind its name."""
+    if isinstance(error, FileNotFoundError):
+        return "was not found"
+    return f"can't be run: {error.strerror}" if isinstance(error, OSError) else f"is not a command: {error}"
