@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import options, screen
+from lab.cli import lesson_screen, options, screen
 from lab.cli.editor import edited
 from lab.cli.naming import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
-
     from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import Task
 
 WATCH_SECONDS = 2.0
-PAGE_WIDTH = 80
 TaskName = Annotated[str | None, typer.Argument(help="The task, by its id or number. Default: the first open one.")]
 
 
@@ -121,8 +118,8 @@ def start(
     cluster = ported(chosen.cluster(target.cluster, family=choice.family), choice.port or [])
     with screen.report() as hears, held(target.cluster, "lab learn start", hears):
         attempt = starting.start(chosen, target, hears, cluster)
-    _show(attempt, "intro")
-    _show_next(attempt)
+    lesson_screen.section(attempt, "intro")
+    lesson_screen.following(attempt)
 
 
 def read(
@@ -135,11 +132,11 @@ def read(
 
     attempt = opened(backend)
     if task in ("intro", *attempt.lesson.text.sections):
-        _show(attempt, str(task), answers=answers)
+        lesson_screen.section(attempt, str(task), answers=answers)
     elif task:
-        _show(attempt, attempt.lesson.task(task).id)
+        lesson_screen.section(attempt, attempt.lesson.task(task).id)
     else:
-        _show_next(attempt)
+        lesson_screen.following(attempt)
 
 
 def check(
@@ -151,9 +148,8 @@ def check(
     from lab.learning.attempt import PATIENCE, opened
 
     attempt = opened(backend)
-    one = _task(attempt, task)
+    one = _open_task(attempt, task)
     if one is None:
-        print(named(_all_green(attempt)))
         return
     with screen.looking():
         while not _checked(attempt, one, min(one.within, PATIENCE)):
@@ -162,7 +158,7 @@ def check(
             sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
     if task is None:
-        _show_next(attempt)
+        lesson_screen.following(attempt)
 
 
 def edit(
@@ -192,13 +188,15 @@ def hint(backend: Backend, task: TaskName = None) -> None:
 
     attempt = opened(backend)
     one = _open_task(attempt, task)
+    if one is None:
+        return
     if reason := attempt.reason_hint(one, attempt.progress.of(one.id).reason):
-        _print(f"by the last check: {reason}")
+        lesson_screen.paragraph(f"by the last check: {reason}")
     all_shown = attempt.all_hinted(one)
     for number, text in enumerate(attempt.hint(one), 1):
-        _print(f"{number}. {text}")
+        lesson_screen.paragraph(f"{number}. {text}")
     if all_shown:
-        _print("there are no more hints; 'lab learn solve' does it for you")
+        lesson_screen.paragraph("there are no more hints; 'lab learn solve' does it for you")
 
 
 def solve(backend: Backend, task: TaskName = None) -> None:
@@ -208,6 +206,8 @@ def solve(backend: Backend, task: TaskName = None) -> None:
 
     attempt = opened(backend)
     one = _open_task(attempt, task)
+    if one is None:
+        return
     with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
         attempt.solve(one)
     if not _checked(attempt, one):
@@ -296,82 +296,16 @@ def _task(attempt: Attempt, name: str | None) -> Task | None:
     return attempt.lesson.task(name) if name else attempt.next
 
 
-def _open_task(attempt: Attempt, name: str | None) -> Task:
-    """The task that is meant.
-
-    Raises:
-        SpecError: all are green, and none is named.
-    """
-    from lab.errors import SpecError
-
+def _open_task(attempt: Attempt, name: str | None) -> Task | None:
+    """The task that is meant; None where all are green and none is named, which is said."""
     one = _task(attempt, name)
     if one is None:
-        raise SpecError(f"all tasks of {attempt.lesson.name} are green", next_step="name one, by its id or number")
+        print(named(lesson_screen.all_green(attempt)))
     return one
-
-
-def _all_green(attempt: Attempt) -> str:
-    """What is said where no task is open: all are green, or some are not any more."""
-    others = [task.id for task in attempt.not_green]
-    if not others:
-        return f"all tasks of {attempt.lesson.name} are green; 'lab learn check TASK' checks one again"
-    return (
-        f"all tasks of {attempt.lesson.name} were green; by the last check not any more: {', '.join(others)};"
-        f" 'lab learn check {others[0]}' checks it again"
-    )
 
 
 def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
     """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
-    from rich.text import Text
-
     outcome = attempt.check(task, within)
-    ids = [one.id for one in attempt.lesson.data.tasks]
-    style = {"green": "green bold", "red": "red bold"}.get(outcome.colour, "yellow bold")
-    heading = f"task {ids.index(task.id) + 1} of {len(ids)}, {task.title}: "
-    _console().print(Text.assemble(heading, (outcome.colour.value, style)))
-    _print(outcome.says)
-    for name in ("figure", "formula"):
-        if (text := getattr(outcome, name)) and text not in outcome.says:
-            _print(f"{name}: {text}")
-    if not outcome.green:
-        reason = attempt.reason_hint(task, outcome.reason)
-        _print(f"hint: {reason}" if reason else "'lab learn hint' shows a hint")
+    lesson_screen.answer(attempt, task, outcome)
     return outcome.green
-
-
-def _show_next(attempt: Attempt) -> None:
-    """The text of the first open task; behind the last one what comes after them."""
-    task = attempt.next
-    if task:
-        _show(attempt, task.id)
-        _print("'lab learn check' checks it, 'lab learn hint' helps.")
-        return
-    for name in ("learnt", "real-sites", "questions"):
-        _show(attempt, name)
-    _print("'lab learn read questions --answers' shows the answers.")
-
-
-def _show(attempt: Attempt, name: str, *, answers: bool = False) -> None:
-    from rich.markdown import Markdown
-
-    from lab.learning.text import folded
-
-    _console().print(Markdown(folded(named(attempt.text(name)), answers=answers)))
-    print()
-
-
-def _print(text: str) -> None:
-    """A paragraph, indented, in the width of the page."""
-    from rich.markdown import Markdown
-    from rich.padding import Padding
-
-    _console().print(Padding(Markdown(named(text)), (0, 0, 0, 2)))
-
-
-def _console() -> Console:
-    """Standard output, at most as wide as a page."""
-    from rich.console import Console
-
-    width = Console().width if sys.stdout.isatty() else PAGE_WIDTH
-    return Console(width=min(width, PAGE_WIDTH), highlight=False)

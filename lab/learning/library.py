@@ -120,6 +120,11 @@ def lessons() -> list[Lesson]:
     return [read(folder) for _, folder in sorted(assets.lessons().items())]
 
 
+def next_number(number: int) -> int | None:
+    """The number of the lesson after a number; None behind the last one. Reads none: one may be not valid."""
+    return min((one for name in assets.lessons() if (one := int(name[:2])) > number), default=None)
+
+
 def read(folder: Path) -> Lesson:
     """The lesson of a folder.
 
