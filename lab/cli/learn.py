@@ -209,9 +209,13 @@ def solve(backend: Backend, task: TaskName = None) -> None:
     if one is None:
         return
     with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
-        attempt.solve(one)
+        copies = attempt.solve(one)
+    for file in copies:
+        print(f"{file.path} of {file.node}, as it was, is kept as {file.copy}")
     if not _checked(attempt, one):
         raise typer.Exit(1)
+    if others := ", ".join(task.id for task in attempt.also_solved(one)):
+        print(f"other tasks have a file of this solution in theirs, and will count as solved too: {others}")
     if one.has_files:
         print(named(f"'lab learn compare {one.id}' shows the files"))
 
@@ -227,6 +231,8 @@ def compare(backend: Backend, task: TaskName = None) -> None:
     files = attempt.compare(one)
     for file in files:
         print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
+        if file.mine:
+            print(f"{file.path} on {file.node}, as it was before the solution, is kept as {file.mine}")
     if not files:
         print(f"the lab renders no file for the task '{one.id}': its own solution is a script")
         for node, text in attempt.scripts(one):
