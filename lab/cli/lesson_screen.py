@@ -31,7 +31,9 @@ def answer(attempt: Attempt, task: Task, outcome: CheckOutcome) -> None:
             paragraph(f"{name}: {text}")
     if not outcome.green:
         reason = attempt.reason_hint(task, outcome.reason)
-        paragraph(f"hint: {reason}" if reason else "'lab learn hint' shows a hint")
+        again = outcome.colour == "unknown"
+        other = "'lab learn check' makes the check again" if again else "'lab learn hint' shows a hint"
+        paragraph(f"hint: {reason}" if reason else other)
 
 
 def all_green(attempt: Attempt) -> str:
