@@ -12,6 +12,7 @@ import typer
 
 from lab.cli import lesson_screen, options, screen
 from lab.cli.editor import edited
+from lab.cli.lesson_report import report
 from lab.cli.naming import named
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def register(app: typer.Typer) -> None:
     verbs.callback()(options.common(*options.WHERE)(learn))
     verbs.command("list")(options.on_cluster(listed))
     verbs.command()(options.common("name", "family", "port", "backend", "host")(start))
-    for verb in (read, edit, check, hint, solve, compare, reset, report):
+    for verb in (read, edit, check, hint, solve, compare, reset):
         verbs.command()(options.on_cluster(verb))
     verbs.command("catch-up")(options.on_cluster(catch_up))
+    verbs.command()(options.common(*options.WHERE)(report))
     app.add_typer(verbs, name="learn")
 
 
@@ -268,34 +270,6 @@ def reset(
         else:
             name = starting.reset(backend, hears)
             print(named(f"{name}: removed; 'lab learn start {int(name[:2])}' begins it again"))
-
-
-def report(
-    backend: Backend,
-    form: Annotated[
-        str, typer.Option("--format", help="One of table, json, csv, junit, or page (HTML that prints).")
-    ] = "table",
-) -> None:
-    """Prints how far all started lessons are, for a teacher."""
-    from lab.cli import tables
-    from lab.errors import SpecError
-    from lab.hints import nearest
-    from lab.learning import progress
-    from lab.learning import report as reports
-    from lab.learning.library import lessons
-
-    if form not in reports.FORMATS:
-        raise SpecError(f"there is no format '{form}'; {nearest(form, reports.FORMATS)}", where="--format")
-    done = progress.all_of(backend)
-    started = [(one, done[one.name]) for one in lessons() if one.name in done]
-    if not started:
-        raise SpecError(f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list'")
-    if form != "table":
-        print(reports.written(form, backend.cluster, started))
-        return
-    columns = ("lesson", "task", "state", "tries", "hints", "says")
-    rows = [[reports.cell(row, name) for name in columns] for row in reports.rows(backend.cluster, started)]
-    tables.rows([name.upper() for name in columns], rows)
 
 
 def _task(attempt: Attempt, name: str | None) -> Task | None:

@@ -88,7 +88,7 @@ def test_tasks_with_a_file_of_a_solved_one_count_as_solved(three: Attempt, say: 
     assert set(_states(three).values()) == {"solved"}
     assert three.also_solved(first) == []
     found = [(three.lesson, three.progress)]
-    said = {name: report.written(name, "golden", found) for name in ("json", "csv", "junit", "page")}
+    said = {name: report.written(name, report.rows("golden", found)) for name in ("json", "csv", "junit", "page")}
     assert {(row["state"], row["solved"]) for row in json.loads(said["json"])} == {("solved", True)}
     lines = list(csv.DictReader(io.StringIO(said["csv"])))
     assert {(line["state"], line["solved"]) for line in lines} == {("solved", "True")}
