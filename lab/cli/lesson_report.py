@@ -38,10 +38,10 @@ def report(
     names = _names(choice, clusters) if clusters else [choice.cluster_name]
     rows: list[dict[str, Any]] = []
     for name in names:
-        found = _rows(choice, name)
-        if not found and len(names) > 1:
+        cluster_rows = _rows(choice, name)
+        if not cluster_rows and len(names) > 1:
             print(f"{name} is left out: no lesson was started on it", file=sys.stderr)
-        rows += found
+        rows += cluster_rows
     if not rows:
         subject = f"the cluster '{names[0]}'" if len(names) == 1 else f"any of {', '.join(names)}"
         raise SpecError(f"no lesson was started on {subject}", next_step="'lab learn list'")
@@ -51,7 +51,7 @@ def report(
         print(reports.written(form, rows))
 
 
-def _names(choice: options.Choice, wanted: Sequence[str]) -> list[str]:
+def _names(choice: options.Choice, arguments: Sequence[str]) -> list[str]:
     """The clusters that are meant, each once, in the order of the arguments; those of a pattern by name.
 
     Raises:
@@ -64,7 +64,7 @@ def _names(choice: options.Choice, wanted: Sequence[str]) -> list[str]:
 
     names: dict[str, None] = {}
     existing: list[str] | None = None
-    for one in wanted:
+    for one in arguments:
         if not set(one) & set("*?["):
             names[identifiers.cluster(one, "CLUSTERS")] = None
             continue

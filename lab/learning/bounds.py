@@ -28,5 +28,5 @@ def _options(data: LessonData) -> Iterator[str]:
     for task in data.tasks:
         for kind, parameters in task.checks:
             if kind == "promise" and parameters.get("asks") is not None:
-                asked = promise(parameters["promise"])
-                yield from (f"{place}.{name}" for place in asked.declared.of.split() for name in sorted(asked.names))
+                source = promise(parameters["promise"])
+                yield from (f"{place}.{name}" for place in source.declared.of.split() for name in sorted(source.names))
