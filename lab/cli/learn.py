@@ -232,9 +232,7 @@ def compare(backend: Backend, task: TaskName = None) -> None:
     one = attempt.lesson.task(task) if task else (green or attempt.lesson.data.tasks)[-1]
     files = attempt.compare(one)
     for file in files:
-        print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
-        if file.mine:
-            print(f"{file.path} on {file.node}, as it was before the solution, is kept as {file.mine}")
+        lesson_screen.compared(file)
     if not files:
         print(f"the lab renders no file for the task '{one.id}': its own solution is a script")
         for node, text in attempt.scripts(one):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.evidence.outcomes import CheckOutcome
-    from lab.learning.attempt import Attempt
+    from lab.learning.attempt import Attempt, Compared
     from lab.learning.lesson import Task
 
 PAGE_WIDTH = 80
@@ -34,6 +34,15 @@ def answer(attempt: Attempt, task: Task, outcome: CheckOutcome) -> None:
         again = outcome.colour == "unknown"
         other = "'lab learn check' makes the check again" if again else "'lab learn hint' shows a hint"
         paragraph(f"hint: {reason}" if reason else other)
+
+
+def compared(file: Compared) -> None:
+    """Prints a file of the person's beside the lab's own."""
+    print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
+    for line in file.demanded:
+        print(f"no difference, as the lesson asks for it: {line}")
+    if file.mine:
+        print(f"{file.path} on {file.node}, as it was before the solution, is kept as {file.mine}")
 
 
 def all_green(attempt: Attempt) -> str:

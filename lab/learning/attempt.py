@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import BackendError, LabError, NotReady, SpecError
 from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question, unknown
 from lab.faults import fault, heal, inject
-from lab.learning import mine, progress
+from lab.learning import difference, mine, progress
 from lab.learning.admission import admit
 from lab.learning.library import lesson
 from lab.learning.values import filled, names
@@ -38,12 +37,14 @@ class Compared:
     Attributes:
         diff: from the lab's to the person's, in the unified format; empty where they are equal.
         mine: the copy of what the person had before a solution replaced it; empty for none.
+        demanded: the person's lines with values that the lesson asks for, which are no difference.
     """
 
     node: str
     path: str
     diff: str
     mine: str = ""
+    demanded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,8 +188,9 @@ class Attempt:
             try:
                 self.do(step, f"the solution of {task.id}")
             finally:
-                contents = {path: self.backend.get(step.node, path) or b"" for path in step.files}
-                progress.keep(self.backend, self.progress.after_writing(step.node, contents))
+                if step.files:
+                    contents = {path: self.backend.get(step.node, path) or b"" for path in step.files}
+                    progress.keep(self.backend, self.progress.after_writing(step.node, contents))
         progress.keep(self.backend, self.progress.changed(task.id, solved=True))
         return copies
 
@@ -262,10 +264,11 @@ class Attempt:
         masked = own
         for name, value in secrets.peek(self.scene.plan).items():
             masked = masked.replace(value, f"<secret {name}>") if name in file.secrets else masked
-        lines = difflib.unified_diff(
-            file.masked.splitlines(), masked.splitlines(), f"the lab's {path}", f"yours, on {node}", lineterm=""
-        )
-        return Compared(node, path, "\n".join(lines), mine.last(self.backend, node, path))
+        lines = masked.splitlines()
+        values = [self.known[name] for name in self.lesson.data.values]
+        lab, demanded = difference.expected(file.masked.splitlines(), lines, values)
+        diff = difference.unified(lab, lines, path, node)
+        return Compared(node, path, diff, mine.last(self.backend, node, path), tuple(demanded))
 
     def _revealed(self, step: LessonStep) -> dict[str, tuple[bytes, int]]:
         known = secrets.peek(self.scene.plan)
