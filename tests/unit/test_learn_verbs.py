@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.evidence import outcomes
-from lab.evidence.outcomes import CheckOutcome, green, red
+from lab.evidence.outcomes import CheckOutcome, green, red, unknown
 from lab.learning import attempt, progress
 from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
@@ -74,6 +74,18 @@ def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monke
     assert lab("report", "--format", "junit")[1].startswith("<testsuites>")
     assert lab("reset")[0] == 0
     assert lab("check")[0] == 2
+
+
+def test_an_unknown_answer_says_how_the_check_is_made_again(
+    lab: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab("start", "1")
+    monkeypatch.setattr(attempt, "PATIENCE", 0.0)
+    _say(monkeypatch, unknown("the machine was stalled for 0.72 of 1.51 s"))
+    code, said = lab("check")
+    assert (code, "unknown" in said, "'lab learn check' makes the check again" in said) == (1, True, True)
+    _say(monkeypatch, red("another", "bad"))
+    assert "'lab learn hint' shows a hint" in lab("check")[1]
 
 
 def test_a_text_has_eighty_columns_and_no_colour(lab: Callable[..., tuple[int, str]]) -> None:
