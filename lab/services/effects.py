@@ -12,7 +12,7 @@ from pydantic import Field
 from lab.errors import NotReady
 from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
 from lab.evidence.delays import Delays, judged_red
-from lab.evidence.ledger import Ledger, Outcome, Verdict
+from lab.evidence.ledger import WRITE_PATIENCE, Ledger, Outcome, Verdict
 from lab.evidence.load_run import CLIENT
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken
@@ -172,7 +172,9 @@ def _none_acknowledged(operations: Sequence[Operation], delays: Delays) -> Check
     if refused:
         return red("refused", f"the writes are refused: {refused[-1].answer}", f"{len(refused)} of {len(operations)}")
     last = operations[-1].answer if operations else "none was sent"
-    excuses = [delays.preventing(one.invoked, one.completed) for one in operations]
-    excuse = excuses[-1] if excuses and all(excuses) else ""
+    patience = delays.clock.limit(WRITE_PATIENCE)
+    timeouts = [one for one in operations if one.completed - one.invoked >= patience]
+    excuses = list(filter(None, (delays.preventing(one.invoked, one.completed) for one in timeouts)))
+    excuse = excuses[-1] if excuses and len(excuses) == len(operations) else ""
     says = f"the writes are not acknowledged: {last}"
     return judged_red("no-answer", says, f"0 of {len(operations)}", excuse=excuse)

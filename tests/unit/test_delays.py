@@ -180,18 +180,19 @@ def book(monkeypatch: pytest.MonkeyPatch) -> type[Book]:
 
 
 @pytest.mark.parametrize(
-    ("stalls", "status", "answer"),
+    ("stalls", "seconds", "status", "answer"),
     [
-        ((), 0, "no-answer"),
-        ((Stall(CLIENT, 100.0, 100.5),), 0, "no-answer"),
-        ((Stall(CLIENT, 100.0, 104.0),), 0, "unknown"),
-        ((Stall(CLIENT, 100.0, 104.0),), 403, "refused"),
+        ((), 10.01, 0, "no-answer"),
+        ((Stall(CLIENT, 100.0, 100.5),), 10.01, 0, "no-answer"),
+        ((Stall(CLIENT, 100.0, 104.0),), 10.01, 0, "unknown"),
+        ((Stall(CLIENT, 100.0, 104.0),), 1.0, 0, "no-answer"),
+        ((Stall(CLIENT, 100.0, 104.0),), 10.01, 403, "refused"),
     ],
 )
 def test_writes_without_an_answer_on_a_stalled_machine_are_unknown(
-    book: type[Book], stalls: tuple[Stall, ...], status: int, answer: str
+    book: type[Book], stalls: tuple[Stall, ...], seconds: float, status: int, answer: str
 ) -> None:
-    rows = [Row(number, 100.0 + number / 10, 10.0, status, "", "timeout") for number in range(5)]
+    rows = [Row(number, 100.0 + number / 10, seconds, status, "", "timeout") for number in range(5)]
     book.stalls, book.operations = stalls, {"mysql": [operation("run", row) for row in rows]}
     assert question("ledger", {"service": "mysql"}).ask(_scene()).reason == answer
 
