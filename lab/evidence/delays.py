@@ -33,7 +33,7 @@ class Delays:
     clock: Clock
 
     def hiding(self, begun: float, seconds: float, bound: float) -> str:
-        """Why a time above its bound says nothing; empty where it is above the bound and all delays.
+        """Why a time above its bound says nothing; empty where it is above it without these delays too.
 
         Args:
             begun: its start (Unix seconds).
@@ -41,7 +41,7 @@ class Delays:
             bound: the longest time allowed, in seconds.
         """
         emulation = self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
-        if seconds > bound + stalled(self.stalls, begun, begun + bound) + emulation:
+        if seconds - stalled(self.stalls, begun, begun + seconds) > bound + emulation:
             return ""
         return self._reason(begun, begun + seconds)
 

@@ -84,6 +84,8 @@ def test_a_stall_does_not_extend_the_bound() -> None:
     first, second = _rows(11.0, 12.5), _rows(14.0, 15.5)
     both = [min(pair, key=lambda row: row.status) for pair in zip(first, second, strict=True)]
     assert _outage(both, stall).reason == "slow"
+    assert _outage(_rows(11.0, 14.0), (Stall(CLIENT, 11.1, 14.0),)).colour is Colour.UNKNOWN, "a stall above the bound"
+    assert _outage(_rows(11.0, 14.0), (Stall(CLIENT, 12.1, 14.0),)).reason == "slow", "late before the stall began"
     within = _outage(_rows(11.0, 11.8), stall)
     assert within.green, "what holds with the stall holds"
 
