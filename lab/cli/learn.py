@@ -211,9 +211,7 @@ def solve(backend: Backend, task: TaskName = None) -> None:
     if one is None:
         return
     with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
-        copies = attempt.solve(one)
-    for file in copies:
-        print(f"{file.path} of {file.node}, as it was, is kept as {file.copy}")
+        attempt.solve(one, hears)
     if not _checked(attempt, one):
         raise typer.Exit(1)
     if others := ", ".join(task.id for task in attempt.also_solved(one)):

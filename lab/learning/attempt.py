@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lab.learning.library import Lesson, WrongAnswer
     from lab.plan import NodePlan
     from lab.plan.model import File
+    from lab.progress import Report
 
 HINT_STEPS = 3
 PATIENCE = 5.0
@@ -176,15 +177,20 @@ class Attempt:
         """The hint for a reason of a check; empty where there is none."""
         return str(filled(task.hints.reasons.get(reason, ""), self.known, f"hints of {task.id}"))
 
-    def solve(self, task: Task) -> list[KeptFile]:
+    def solve(self, task: Task, report: Report | None = None) -> list[KeptFile]:
         """Carries out a task's solution; kept as progress. Returns the person's own files of which it kept copies.
+
+        `report`: hears of each copy before the file is replaced.
 
         Raises:
             BackendError: a script of it failed, or a file can't be copied.
         """
         copies: list[KeptFile] = []
         for step in task.solution:
-            copies += self._copies(step)
+            for copy in self._copies(step):
+                copies.append(copy)
+                if report:
+                    report.say(f"{copy.path} of {copy.node}, as it was, is kept as {copy.copy}")
             try:
                 self.do(step, f"the solution of {task.id}")
             finally:

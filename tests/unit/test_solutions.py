@@ -193,15 +193,22 @@ def test_the_screen_names_the_copy_and_the_other_tasks(
     monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
     say(green("good"))
     memory.put("http-lb1", {HAPROXY: (OWN, 0o640)})
-    said = command.lab("learn", "solve").stdout
-    assert f"{HAPROXY} of http-lb1, as it was, is kept as {COPY}\n" in said
+    done = command.lab("learn", "solve")
+    said = done.stdout
+    assert f"{HAPROXY} of http-lb1, as it was, is kept as {COPY}\n" in done.stderr
     others = ", ".join(task.id for task in three.lesson.data.tasks[1:])
     assert f"other tasks have a file of this solution in theirs, and will count as solved too: {others}" in said
     assert (
         f"{HAPROXY} on http-lb1, as it was before the solution, is kept as {COPY}\n"
         in command.lab("learn", "compare").stdout
     )
-    assert "kept as" not in command.lab("learn", "solve").stdout
+    again = command.lab("learn", "solve")
+    assert "kept as" not in again.stdout + again.stderr
+    memory.put("http-lb1", {HAPROXY: (b"# another\n", 0o640)})
+    memory.answers["sh"] = (1, "haproxy: ERROR")
+    failed = command.lab("learn", "solve", "tls")
+    assert failed.returncode == 1
+    assert f"is kept as {COPY}2\n" in failed.stderr, "also where its script fails"
 
 
 @pytest.mark.usefixtures("three")
