@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lab.evidence import probes
 from lab.evidence.latency import percentiles
 from lab.evidence.ledger import Verdict
-from lab.evidence.stalls import STALL_SHARE
 from lab.evidence.verdicts import BrokenBy, PromiseResult, PromiseVerdict, Timed
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ ORDINARY = 99.0  # percentile of response times outside faults: the page's own t
 ENOUGH = 50  # minimum number of requests for a verdict
 MARGIN = 1.0  # requests in flight on a node were sent at most so many seconds before it failed
 AROUND = 2.0  # seconds around the expected effect of a fault
+STILL_SHARE = 0.1  # of that time; an idle machine is stalled for less than a hundredth
 LONGEST_WRITE = 1.0  # seconds: a slower write was held up
 DARK = ("kill", "stop", "pause", "cut", "freeze", "restart")
 
@@ -102,7 +102,7 @@ def _hidden(outcome: CheckResult, promise: Promise, bound: float, run: RunData) 
     for fault, _ in _faults(run, promise):
         begun, ended = fault.begun - AROUND, fault.begun + bound + AROUND
         still = run.stalled(begun, ended)
-        if still > STALL_SHARE * (ended - begun):
+        if still > STILL_SHARE * (ended - begun):
             figure = (
                 f"{outcome.figure}; around a fault the machine was stalled for {still:.2f} of {ended - begun:.1f} s"
             )

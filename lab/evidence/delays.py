@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.evidence.outcomes import red, unknown
-from lab.evidence.stalls import STALL_SHARE, stalled
+from lab.evidence.stalls import stalled
 from lab.evidence.verdicts import EMULATED_SECONDS
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lab.clock import Clock
     from lab.evidence.outcomes import CheckOutcome
     from lab.evidence.stalls import Stall
+
+MOST = 0.5
+"""Of a time limit, which is several times as long as what is awaited takes: the other half is enough for it."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ class Delays:
         return self._reason(begun, begun + seconds)
 
     def preventing(self, begun: float, ended: float) -> str:
-        """Why something that did not happen in a span says nothing; empty unless a machine was stalled for much of it.
+        """Why something that did not happen in a span says nothing; empty unless a machine was stalled for most of it.
 
         Args:
             begun: its start (Unix seconds).
             ended: its end.
         """
-        much = stalled(self.stalls, begun, ended) > STALL_SHARE * (ended - begun)
-        return self._reason(begun, ended) if much else ""
+        still = stalled(self.stalls, begun, ended)
+        return self._reason(begun, ended) if still > MOST * (ended - begun) else ""
 
     def _reason(self, begun: float, ended: float) -> str:
         emulated = "the nodes' processors are emulated, and " if self.clock.emulated else ""

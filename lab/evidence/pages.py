@@ -288,6 +288,6 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
 
 
 def _timeouts(failed: Sequence[Row], delays: Delays) -> list[str]:
-    """Why those failed requests say nothing that had no answer in time while a machine was stalled for much of it."""
+    """Why those failed requests say nothing that had no answer in time while a machine was stalled for most of it."""
     late = [row for row in failed if not row.status and row.seconds >= delays.clock.limit(SECONDS)]
     return list(filter(None, (delays.preventing(row.due, row.due + row.seconds) for row in late)))

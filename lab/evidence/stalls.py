@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.01  # seconds that a meter sleeps
 SHORTEST = 0.01  # seconds overslept that count as a stall; shorter delays are ordinary scheduling
-STALL_SHARE = 0.1  # of a span: an idle machine is stalled for less than a hundredth
 HERE = "this machine"
 
 

@@ -104,7 +104,9 @@ def test_requests_that_had_no_answer_in_time_in_a_stall_are_unknown() -> None:
 
 def test_a_node_that_did_not_return_on_a_stalled_machine_is_unknown() -> None:
     assert _outage(_rows(11, 11), QUIET, back=False).reason == "never-returns"
-    assert _outage(_rows(11, 11), (Stall(CLIENT, 12.0, 15.0),), back=False).colour is Colour.UNKNOWN
+    third, most = (Stall(CLIENT, 12.0, 15.0),), (Stall(CLIENT, 12.0, 18.0),)
+    assert _outage(_rows(11, 11), third, back=False).reason == "never-returns", "it had time enough"
+    assert _outage(_rows(11, 11), most, back=False).colour is Colour.UNKNOWN
 
 
 def test_an_outage_on_emulated_processors_is_unknown_up_to_their_tolerance() -> None:
@@ -140,7 +142,7 @@ def test_a_write_that_is_too_long_only_by_a_stall_is_unknown(monkeypatch: pytest
     assert _writes(WriteFigures(3.0, 0, 20, 100.0), ()).green
     monkeypatch.setattr("lab.evidence.file_writes.time", SimpleNamespace(time=iter((0.0, 60.0) * 2).__next__))
     assert _writes(WriteFigures(3.0, 0, 20, 100.0), (), copied=False).reason == "no-copy"
-    stalls = (Stall("this machine", 20.0, 30.0),)
+    stalls = (Stall("this machine", 20.0, 55.0),)
     assert _writes(WriteFigures(3.0, 0, 20, 100.0), stalls, copied=False).colour is Colour.UNKNOWN
 
 
@@ -185,10 +187,10 @@ def book(monkeypatch: pytest.MonkeyPatch) -> type[Book]:
     ("stalls", "seconds", "status", "answer"),
     [
         ((), 10.01, 0, "no-answer"),
-        ((Stall(CLIENT, 100.0, 100.5),), 10.01, 0, "no-answer"),
-        ((Stall(CLIENT, 100.0, 104.0),), 10.01, 0, "unknown"),
-        ((Stall(CLIENT, 100.0, 104.0),), 1.0, 0, "no-answer"),
-        ((Stall(CLIENT, 100.0, 104.0),), 10.01, 403, "refused"),
+        ((Stall(CLIENT, 100.0, 104.0),), 10.01, 0, "no-answer"),
+        ((Stall(CLIENT, 100.0, 106.0),), 10.01, 0, "unknown"),
+        ((Stall(CLIENT, 100.0, 106.0),), 1.0, 0, "no-answer"),
+        ((Stall(CLIENT, 100.0, 106.0),), 10.01, 403, "refused"),
     ],
 )
 def test_writes_without_an_answer_on_a_stalled_machine_are_unknown(
