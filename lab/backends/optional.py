@@ -185,5 +185,12 @@ def endpoints(backend: Backend) -> Endpoints:
     raise _lacking(backend, "publishes no ports")
 
 
+def clusters(backend: Backend) -> Clusters:
+    """What lists the clusters of a backend's engine."""
+    if not isinstance(backend, Clusters):
+        raise _lacking(backend, "lists no clusters", "name each cluster")
+    return backend
+
+
 def _lacking(backend: Backend, what: str, next_step: str = "") -> Unable:
     return Unable(f"the backend '{backend.name}' {what}", where=f"backend {backend.name}", next_step=next_step)

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import options, screen
+from lab.cli import lesson_screen, options, screen
 from lab.cli.editor import edited
+from lab.cli.lesson_report import report
 from lab.cli.naming import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rich.console import Console
 
     from lab.backends.base import Backend
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import Task
 
 WATCH_SECONDS = 2.0
-PAGE_WIDTH = 80
 TaskName = Annotated[str | None, typer.Argument(help="The task, by its id or number. Default: the first open one.")]
 
 
@@ -34,9 +32,10 @@ def register(app: typer.Typer) -> None:
     verbs.callback()(options.common(*options.WHERE)(learn))
     verbs.command("list")(options.on_cluster(listed))
     verbs.command()(options.common("name", "family", "port", "backend", "host")(start))
-    for verb in (read, edit, check, hint, solve, compare, reset, report):
+    for verb in (read, edit, check, hint, solve, compare, reset):
         verbs.command()(options.on_cluster(verb))
     verbs.command("catch-up")(options.on_cluster(catch_up))
+    verbs.command()(options.common(*options.WHERE)(report))
     app.add_typer(verbs, name="learn")
 
 
@@ -121,8 +120,8 @@ def start(
     cluster = ported(chosen.cluster(target.cluster, family=choice.family), choice.port or [])
     with screen.report() as hears, held(target.cluster, "lab learn start", hears):
         attempt = starting.start(chosen, target, hears, cluster)
-    _show(attempt, "intro")
-    _show_next(attempt)
+    lesson_screen.section(attempt, "intro")
+    lesson_screen.following(attempt)
 
 
 def read(
@@ -135,11 +134,11 @@ def read(
 
     attempt = opened(backend)
     if task in ("intro", *attempt.lesson.text.sections):
-        _show(attempt, str(task), answers=answers)
+        lesson_screen.section(attempt, str(task), answers=answers)
     elif task:
-        _show(attempt, attempt.lesson.task(task).id)
+        lesson_screen.section(attempt, attempt.lesson.task(task).id)
     else:
-        _show_next(attempt)
+        lesson_screen.following(attempt)
 
 
 def check(
@@ -151,9 +150,8 @@ def check(
     from lab.learning.attempt import PATIENCE, opened
 
     attempt = opened(backend)
-    one = _task(attempt, task)
+    one = _open_task(attempt, task)
     if one is None:
-        print(named(_all_green(attempt)))
         return
     with screen.looking():
         while not _checked(attempt, one, min(one.within, PATIENCE)):
@@ -162,7 +160,7 @@ def check(
             sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
     if task is None:
-        _show_next(attempt)
+        lesson_screen.following(attempt)
 
 
 def edit(
@@ -192,13 +190,15 @@ def hint(backend: Backend, task: TaskName = None) -> None:
 
     attempt = opened(backend)
     one = _open_task(attempt, task)
+    if one is None:
+        return
     if reason := attempt.reason_hint(one, attempt.progress.of(one.id).reason):
-        _print(f"by the last check: {reason}")
+        lesson_screen.paragraph(f"by the last check: {reason}")
     all_shown = attempt.all_hinted(one)
     for number, text in enumerate(attempt.hint(one), 1):
-        _print(f"{number}. {text}")
+        lesson_screen.paragraph(f"{number}. {text}")
     if all_shown:
-        _print("there are no more hints; 'lab learn solve' does it for you")
+        lesson_screen.paragraph("there are no more hints; 'lab learn solve' does it for you")
 
 
 def solve(backend: Backend, task: TaskName = None) -> None:
@@ -208,10 +208,14 @@ def solve(backend: Backend, task: TaskName = None) -> None:
 
     attempt = opened(backend)
     one = _open_task(attempt, task)
+    if one is None:
+        return
     with screen.report() as hears, held(backend.cluster, "lab learn solve", hears):
-        attempt.solve(one)
+        attempt.solve(one, hears)
     if not _checked(attempt, one):
         raise typer.Exit(1)
+    if others := ", ".join(task.id for task in attempt.also_solved(one)):
+        print(f"other tasks have a file of this solution in theirs, and will count as solved too: {others}")
     if one.has_files:
         print(named(f"'lab learn compare {one.id}' shows the files"))
 
@@ -226,7 +230,7 @@ def compare(backend: Backend, task: TaskName = None) -> None:
     one = attempt.lesson.task(task) if task else (green or attempt.lesson.data.tasks)[-1]
     files = attempt.compare(one)
     for file in files:
-        print(file.diff or f"{file.path} on {file.node} is the same as the lab's")
+        lesson_screen.compared(file)
     if not files:
         print(f"the lab renders no file for the task '{one.id}': its own solution is a script")
         for node, text in attempt.scripts(one):
@@ -264,114 +268,20 @@ def reset(
             print(named(f"{name}: removed; 'lab learn start {int(name[:2])}' begins it again"))
 
 
-def report(
-    backend: Backend,
-    form: Annotated[
-        str, typer.Option("--format", help="One of table, json, csv, junit, or page (HTML that prints).")
-    ] = "table",
-) -> None:
-    """Prints how far all started lessons are, for a teacher."""
-    from lab.cli import tables
-    from lab.errors import SpecError
-    from lab.hints import nearest
-    from lab.learning import progress
-    from lab.learning import report as reports
-    from lab.learning.library import lessons
-
-    if form not in reports.FORMATS:
-        raise SpecError(f"there is no format '{form}'; {nearest(form, reports.FORMATS)}", where="--format")
-    done = progress.all_of(backend)
-    started = [(one, done[one.name]) for one in lessons() if one.name in done]
-    if not started:
-        raise SpecError(f"no lesson was started on the cluster '{backend.cluster}'", next_step="'lab learn list'")
-    if form != "table":
-        print(reports.written(form, backend.cluster, started))
-        return
-    columns = ("lesson", "task", "state", "tries", "hints", "says")
-    rows = [[reports.cell(row, name) for name in columns] for row in reports.rows(backend.cluster, started)]
-    tables.rows([name.upper() for name in columns], rows)
-
-
 def _task(attempt: Attempt, name: str | None) -> Task | None:
     return attempt.lesson.task(name) if name else attempt.next
 
 
-def _open_task(attempt: Attempt, name: str | None) -> Task:
-    """The task that is meant.
-
-    Raises:
-        SpecError: all are green, and none is named.
-    """
-    from lab.errors import SpecError
-
+def _open_task(attempt: Attempt, name: str | None) -> Task | None:
+    """The task that is meant; None where all are green and none is named, which is said."""
     one = _task(attempt, name)
     if one is None:
-        raise SpecError(f"all tasks of {attempt.lesson.name} are green", next_step="name one, by its id or number")
+        print(named(lesson_screen.all_green(attempt)))
     return one
-
-
-def _all_green(attempt: Attempt) -> str:
-    """What is said where no task is open: all are green, or some are not any more."""
-    others = [task.id for task in attempt.not_green]
-    if not others:
-        return f"all tasks of {attempt.lesson.name} are green; 'lab learn check TASK' checks one again"
-    return (
-        f"all tasks of {attempt.lesson.name} were green; by the last check not any more: {', '.join(others)};"
-        f" 'lab learn check {others[0]}' checks it again"
-    )
 
 
 def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
     """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
-    from rich.text import Text
-
     outcome = attempt.check(task, within)
-    ids = [one.id for one in attempt.lesson.data.tasks]
-    style = {"green": "green bold", "red": "red bold"}.get(outcome.colour, "yellow bold")
-    heading = f"task {ids.index(task.id) + 1} of {len(ids)}, {task.title}: "
-    _console().print(Text.assemble(heading, (outcome.colour.value, style)))
-    _print(outcome.says)
-    for name in ("figure", "formula"):
-        if (text := getattr(outcome, name)) and text not in outcome.says:
-            _print(f"{name}: {text}")
-    if not outcome.green:
-        reason = attempt.reason_hint(task, outcome.reason)
-        _print(f"hint: {reason}" if reason else "'lab learn hint' shows a hint")
+    lesson_screen.answer(attempt, task, outcome)
     return outcome.green
-
-
-def _show_next(attempt: Attempt) -> None:
-    """The text of the first open task; behind the last one what comes after them."""
-    task = attempt.next
-    if task:
-        _show(attempt, task.id)
-        _print("'lab learn check' checks it, 'lab learn hint' helps.")
-        return
-    for name in ("learnt", "real-sites", "questions"):
-        _show(attempt, name)
-    _print("'lab learn read questions --answers' shows the answers.")
-
-
-def _show(attempt: Attempt, name: str, *, answers: bool = False) -> None:
-    from rich.markdown import Markdown
-
-    from lab.learning.text import folded
-
-    _console().print(Markdown(folded(named(attempt.text(name)), answers=answers)))
-    print()
-
-
-def _print(text: str) -> None:
-    """A paragraph, indented, in the width of the page."""
-    from rich.markdown import Markdown
-    from rich.padding import Padding
-
-    _console().print(Padding(Markdown(named(text)), (0, 0, 0, 2)))
-
-
-def _console() -> Console:
-    """Standard output, at most as wide as a page."""
-    from rich.console import Console
-
-    width = Console().width if sys.stdout.isatty() else PAGE_WIDTH
-    return Console(width=min(width, PAGE_WIDTH), highlight=False)

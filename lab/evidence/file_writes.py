@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,12 +13,18 @@ from pydantic import Field
 
 from lab.errors import NotReady
 from lab.evidence import written
+from lab.evidence.delays import Delays, judged_red
+from lab.evidence.load_run import skew
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken, lasting
+from lab.evidence.stalls import Meter
 from lab.evidence.written import WrittenValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.evidence.outcomes import CheckOutcome, Scene
+    from lab.evidence.stalls import Stall
 
 WRITE_SECONDS = 20
 STOP_SECONDS = 60.0
@@ -26,10 +33,10 @@ PROGRAM = r"""
 import hashlib, os, sys, time
 folder, notes = sys.argv[1:]
 os.makedirs(folder)
-number, longest, failed = 0, 0.0, 0
+number, longest, failed, at = 0, 0.0, 0, 0.0
 with open(notes, "a", buffering=1) as sums:
     while not os.path.exists(notes + ".stop"):
-        number, begun = number + 1, time.monotonic()
+        number, begun, unix = number + 1, time.monotonic(), time.time()
         data = os.urandom(5000)
         try:
             with open(f"{folder}/{number}", "xb") as file:
@@ -39,9 +46,9 @@ with open(notes, "a", buffering=1) as sums:
             sums.write(f"{hashlib.sha256(data).hexdigest()}  {number}\n")
         except OSError:
             failed += 1
-        longest = max(longest, time.monotonic() - begun)
+        longest, at = max((longest, at), (time.monotonic() - begun, unix))
         time.sleep(0.05)
-open(notes + ".end", "w").write(f"{longest:.3f} {failed}")
+open(notes + ".end", "w").write(f"{longest:.3f} {at:.3f} {failed}")
 """
 
 
@@ -75,6 +82,12 @@ class FileWritesCheck(CheckInput):
 )
 def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
     """Writes, injects the fault, reverts it, and compares what is stored with what was written."""
+    with Meter() as meter:
+        return _written(scene, request, meter.stalls)
+
+
+def _written(scene: Scene, request: FileWritesCheck, stalls: Sequence[Stall]) -> CheckOutcome:
+    """The same; `stalls` grow meanwhile."""
     writer = FileWriter(scene, request.node, request.folder)
     if not scene.run(request.node, ["mountpoint", "-q", request.folder]).ok:
         return red("not-mounted", f"nothing is mounted at {request.folder} of {request.node}")
@@ -90,10 +103,29 @@ def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
         figures = writer.stop()
         if figures is None:
             since = f"after {request.target} was back" if request.fault else "later"
-            return red("slow", f"a write had not ended {STOP_SECONDS:g} s {since}")
-        return judged_writes(scene, request, writer, figures)
+            now = time.time()
+            excuse = _delays(scene, stalls).preventing(now - scene.backend.clock.limit(STOP_SECONDS), now)
+            return judged_red("slow", f"a write had not ended {STOP_SECONDS:g} s {since}", excuse=excuse)
+        return judged_writes(scene, request, writer, figures, stalls)
     finally:
         writer.remove()
+
+
+@dataclass(frozen=True)
+class WriteFigures:
+    """What a program measured that wrote files.
+
+    Attributes:
+        longest: seconds of the longest write.
+        failed: how many failed.
+        written: how many succeeded.
+        begun: start of the longest write (Unix seconds of this machine).
+    """
+
+    longest: float
+    failed: int
+    written: int
+    begun: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,8 +167,8 @@ class FileWriter:
             return self.run(f"tail -n 1 {self.notes}.err")[1] or "a write does not end"
         return ""
 
-    def stop(self) -> tuple[float, int, int] | None:
-        """Stops it: the longest write in seconds, the failed ones, the written ones; None where it does not end."""
+    def stop(self) -> WriteFigures | None:
+        """Stops it, and returns what it measured; None where it does not end."""
         try:
             _, output = self.scene.backend.clock.until(
                 "the last write",
@@ -146,8 +178,10 @@ class FileWriter:
             )
         except NotReady:
             return None
-        longest, failed = output.split()
-        return float(longest), int(failed), int(self.run(f"wc -l < {self.notes}")[1])
+        longest, at, failed = output.split()
+        written_files = int(self.run(f"wc -l < {self.notes}")[1])
+        begun = float(at) - skew(self.scene.backend, self.node)
+        return WriteFigures(float(longest), int(failed), written_files, begun)
 
     def complete(self, node: str, place: str) -> bool:
         """Waits until a node has each file as it was written; whether it did."""
@@ -169,24 +203,34 @@ class FileWriter:
 
 
 def judged_writes(
-    scene: Scene, request: FileWritesCheck, writer: FileWriter, figures: tuple[float, int, int]
+    scene: Scene, request: FileWritesCheck, writer: FileWriter, figures: WriteFigures, stalls: Sequence[Stall] = ()
 ) -> CheckOutcome:
-    """The answer by the longest write in seconds, and how many failed and were written."""
-    longest, failed, count = figures
+    """The answer by the longest write, how many failed, and what is stored.
+
+    `stalls`: of this machine; what fails only because of them is unknown.
+    """
+    count, delays = figures.written, _delays(scene, stalls)
     values = written.read(scene.backend, request.reads)
     bound = written.allowed(request.formula, values)
     formula = f"{request.formula} = {bound:g} s, with {written.shown(values)}" if bound is not None else ""
-    figure = f"the longest write took {longest:.2f} s, {failed} of {count + failed} failed"
+    figure = f"the longest write took {figures.longest:.2f} s, {figures.failed} of {count + figures.failed} failed"
     if not count:
         return unknown("nothing was written", figure=figure)
-    if longest > request.asks:
-        return red("slow", f"{figure}; the lesson asks for at most {request.asks:g} s", f"{longest:.2f} s", formula)
-    if failed:
+    if figures.longest > request.asks:
+        excuse = delays.hiding(figures.begun, figures.longest, request.asks)
+        says = f"{figure}; the lesson asks for at most {request.asks:g} s"
+        return judged_red("slow", says, f"{figures.longest:.2f} s", formula, excuse=excuse)
+    if figures.failed:
         return red("failed-writes", f"{figure}; none may", figure, formula)
     if not writer.complete(request.node, writer.place):
         return red("lost", f"{request.node} does not have each of {count} files as it was written", figure, formula)
     for node in request.copies:
+        begun = time.time()
         if not writer.complete(node, f"{request.brick}/{writer.name}"):
             missing = f"{node} does not have all of {count} files after {COPY_SECONDS:g} s"
-            return red("no-copy", missing, figure, formula)
+            return judged_red("no-copy", missing, figure, formula, excuse=delays.preventing(begun, time.time()))
     return green(f"{figure}, and each node has all files", figure, formula)
+
+
+def _delays(scene: Scene, stalls: Sequence[Stall]) -> Delays:
+    return Delays(stalls, scene.backend.clock)

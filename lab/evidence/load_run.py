@@ -191,14 +191,14 @@ class LoadRun:
         return done.stdout
 
 
-def skew(backend: Backend) -> float:
-    """Seconds that the client's clock is ahead of this machine's, by the quickest of a few readings."""
+def skew(backend: Backend, node: str = CLIENT) -> float:
+    """Seconds that a node's clock is ahead of this machine's, by the quickest of a few readings."""
     readings = []
     for _ in range(CLOCK_QUESTIONS):
         before = time.time()
-        done = backend.run(CLIENT, ["date", "+%s.%N"])
+        done = backend.run(node, ["date", "+%s.%N"])
         after = time.time()
         if not done.ok:
-            raise BackendError(f"cannot read the client's clock: {done.last_line}", where=CLIENT)
+            raise BackendError(f"cannot read the clock of {node}: {done.last_line}", where=node)
         readings.append((after - before, float(done.stdout) - (before + after) / 2))
     return min(readings)[1]

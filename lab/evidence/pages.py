@@ -11,6 +11,7 @@ from pydantic import Field
 
 from lab import clock
 from lab.evidence import probes, written
+from lab.evidence.delays import Delays, judged_red
 from lab.evidence.load_run import CLIENT, LoadRun, Stream
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.written import WrittenValue
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Result
     from lab.evidence.load_run import Row
     from lab.evidence.outcomes import CheckOutcome, Scene
+    from lab.evidence.stalls import Stall
     from lab.faults import Injected
 
 CURL = {6: "no-name", 7: "refused", 28: "no-answer", 35: "no-tls", 60: "certificate", 52: "no-answer", 56: "no-answer"}
@@ -192,7 +194,7 @@ def outage(scene: Scene, check: OutageCheck) -> CheckOutcome:
         finally:
             injected.heal()
         back = _until_served(scene, run, check.returns)
-    return judged_outage(scene, check, run.rows["visitors"], injected, back=back)
+    return judged_outage(scene, check, run.rows["visitors"], injected, back=back, stalls=run.stalls)
 
 
 def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injected:
@@ -233,14 +235,31 @@ def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
     return True
 
 
-def judged_outage(
-    scene: Scene, check: OutageCheck, rows: Sequence[Row], injected: Injected, *, back: bool
+def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
+    scene: Scene,
+    check: OutageCheck,
+    rows: Sequence[Row],
+    injected: Injected,
+    *,
+    back: bool,
+    stalls: Sequence[Stall] = (),
 ) -> CheckOutcome:
-    """The answer by all rows: `back` says whether the node served again; rows before the fault are left out."""
+    """The answer by all rows; rows before the fault are left out.
+
+    Args:
+        scene: the cluster.
+        check: what is asked for.
+        rows: the answers to all requests.
+        injected: the fault.
+        back: whether the node served again.
+        stalls: of the client node and of this machine; what fails only because of them is unknown.
+    """
     during = [row for row in rows if row.due >= injected.begun - 1]
     if not during:
         return unknown("no request was sent during the fault")
-    worst = max((span.seconds for span in probes.outages(during, late=check.asks)), default=0.0)
+    delays = Delays(stalls, scene.backend.clock)
+    outages = probes.outages(during, late=check.asks)
+    worst = max((span.seconds for span in outages), default=0.0)
     bad = [row for row in during if not probes.good(row)]
     values = written.read(scene.backend, check.reads)
     bound = written.allowed(check.formula, values)
@@ -250,13 +269,25 @@ def judged_outage(
     summary = (
         f"visitors were without an answer for {worst:.2f} s while {', '.join(injected.fault.nodes)} was gone{yours}"
     )
-    interval = scene.backend.clock.limit(1 / check.rate)
     if not back:
-        return red("never-returns", f"{check.returns} did not answer again after it was back", figure, formula)
-    if worst > check.asks + interval:
-        return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
+        ended = max(row.due + row.seconds for row in during)
+        begun = max(injected.ended or injected.begun, ended - scene.backend.clock.limit(RETURN_SECONDS))
+        says = f"{check.returns} did not answer again after it was back"
+        return judged_red("never-returns", says, figure, formula, excuse=delays.preventing(begun, ended))
+    allowed = check.asks + scene.backend.clock.limit(1 / check.rate)
+    if slow := [span for span in outages if span.seconds > allowed]:
+        says = f"{summary}; the lesson asks for at most {check.asks:g} s"
+        excuses = [delays.hiding(span.begun, span.seconds, allowed) for span in slow]
+        return judged_red("slow", says, figure, formula, excuse=excuses[0] if all(excuses) else "")
     if check.failed is not None and len(bad) > check.failed:
-        return red(
-            "failed-requests", f"{len(bad)} of {len(during)} requests failed, {check.failed} may", figure, formula
-        )
+        says = f"{len(bad)} of {len(during)} requests failed, {check.failed} may"
+        excuses = _timeouts(bad, delays)
+        few = len(bad) - len(excuses) <= check.failed
+        return judged_red("failed-requests", says, figure, formula, excuse=excuses[0] if few else "")
     return green(summary, figure, formula)
+
+
+def _timeouts(failed: Sequence[Row], delays: Delays) -> list[str]:
+    """Why those failed requests say nothing that had no answer in time while a machine was stalled for most of it."""
+    late = [row for row in failed if not row.status and row.seconds >= delays.clock.limit(SECONDS)]
+    return list(filter(None, (delays.preventing(row.due, row.due + row.seconds) for row in late)))

@@ -47,7 +47,7 @@ class Promise:
         names: dict[str, Any] = {}
         for place in self.declared.of.split():
             options = _options(cluster, place, self.name)
-            twice = sorted(names.keys() & options.keys() & _names(self.declared))
+            twice = sorted(names.keys() & options.keys() & self.names)
             if twice:
                 raise SpecError(f"the promise '{self.name}' reads '{twice[0]}' ambiguously: {self.declared.of}")
             names |= options
@@ -55,6 +55,11 @@ class Promise:
         for part, expression in self.declared.where.items():
             names[part] = formulas.evaluated(expression, names)
         return round(float(formulas.evaluated(self.declared.formula, names)), 3)
+
+    @property
+    def names(self) -> set[str]:
+        """What the formula and its parts read: options, and the parts themselves."""
+        return set(re.findall(r"[a-z_]+", " ".join([self.declared.formula, *self.declared.where.values()])))
 
     @property
     def formula(self) -> str:
@@ -101,8 +106,3 @@ def _options(cluster: Cluster, path: str, name: str) -> Mapping[str, Any]:
         raise SpecError(f"the promise '{name}' needs the role '{role}', which the topology lacks")
     model = reduce(getattr, inner, of_role)
     return formulas.names(model)
-
-
-def _names(declared: DeclaredPromise) -> set[str]:
-    """The options that a formula and its parts read."""
-    return set(re.findall(r"[a-z_]+", " ".join([declared.formula, *declared.where.values()])))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import BackendError, LabError, NotReady, SpecError
-from lab.evidence.outcomes import CheckOutcome, Scene, question, unknown
+from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question, unknown
 from lab.faults import fault, heal, inject
-from lab.learning import progress
+from lab.learning import difference, mine, progress
 from lab.learning.admission import admit
 from lab.learning.library import lesson
 from lab.learning.values import filled, names
@@ -17,7 +16,7 @@ from lab.lifecycle import hand, resolve, secrets
 from lab.plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lab.backends.base import Backend
     from lab.evidence.outcomes import Question
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from lab.learning.library import Lesson, WrongAnswer
     from lab.plan import NodePlan
     from lab.plan.model import File
+    from lab.progress import Report
 
 HINT_STEPS = 3
 PATIENCE = 5.0
@@ -37,11 +37,24 @@ class Compared:
 
     Attributes:
         diff: from the lab's to the person's, in the unified format; empty where they are equal.
+        mine: the copy of what the person had before a solution replaced it; empty for none.
+        demanded: the person's lines with values that the lesson asks for, which are no difference.
     """
 
     node: str
     path: str
     diff: str
+    mine: str = ""
+    demanded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file of the person's that a solution replaced, and the path of its copy."""
+
+    node: str
+    path: str
+    copy: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ class Attempt:
         """
         self._admit()
         outcome = self._outcome(task, task.within if within is None else within)
-        progress.keep(self.backend, self.progress.checked(task.id, outcome))
+        progress.keep(self.backend, self.progress.checked(task.id, outcome, task.files))
         return outcome
 
     def _outcome(self, task: Task, within: float) -> CheckOutcome:
@@ -164,15 +177,42 @@ class Attempt:
         """The hint for a reason of a check; empty where there is none."""
         return str(filled(task.hints.reasons.get(reason, ""), self.known, f"hints of {task.id}"))
 
-    def solve(self, task: Task) -> None:
-        """Carries out a task's solution; kept as progress.
+    def solve(self, task: Task, report: Report | None = None) -> list[KeptFile]:
+        """Carries out a task's solution; kept as progress. Returns the person's own files of which it kept copies.
+
+        `report`: hears of each copy before the file is replaced.
 
         Raises:
-            BackendError: a script of it failed.
+            BackendError: a script of it failed, or a file can't be copied.
         """
+        copies: list[KeptFile] = []
         for step in task.solution:
-            self.do(step, f"the solution of {task.id}")
+            for copy in self._copies(step):
+                copies.append(copy)
+                if report:
+                    report.say(f"{copy.path} of {copy.node}, as it was, is kept as {copy.copy}")
+            try:
+                self.do(step, f"the solution of {task.id}")
+            finally:
+                if step.files:
+                    contents = {path: self.backend.get(step.node, path) or b"" for path in step.files}
+                    progress.keep(self.backend, self.progress.after_writing(step.node, contents))
         progress.keep(self.backend, self.progress.changed(task.id, solved=True))
+        return copies
+
+    def _copies(self, step: LessonStep) -> Iterator[KeptFile]:
+        """Copies the files that a step replaces, but those that are empty or the lab's own."""
+        own, done = self._revealed(step), self.progress
+        for path in step.files:
+            content = self.backend.get(step.node, path)
+            if content and content != own[path][0] and not done.is_written(step.node, path, content):
+                yield KeptFile(step.node, path, mine.keep(self.backend, step.node, path, content))
+
+    def also_solved(self, task: Task) -> list[Task]:
+        """Other tasks that count as solved once they are green, as their solutions have a file of this one's."""
+        done = self.progress
+        others = [one for one in self.lesson.data.tasks if one.id != task.id and set(one.files) & set(task.files)]
+        return [one for one in others if done.of(one.id).last != Colour.GREEN and not done.of(one.id).solved]
 
     def do(self, step: LessonStep, what: str) -> None:
         """Carries out one step.
@@ -217,7 +257,7 @@ class Attempt:
             raise SpecError(
                 f"the task '{task.id}' is not green yet", next_step="'lab learn check' first; 'lab learn hint' helps"
             )
-        return [self._compared(step.node, path) for step in task.solution for path in step.files]
+        return [self._compared(node, path) for node, path in task.files]
 
     def scripts(self, task: Task) -> list[tuple[str, str]]:
         """The scripts of a task's solution, each with its node."""
@@ -230,10 +270,11 @@ class Attempt:
         masked = own
         for name, value in secrets.peek(self.scene.plan).items():
             masked = masked.replace(value, f"<secret {name}>") if name in file.secrets else masked
-        lines = difflib.unified_diff(
-            file.masked.splitlines(), masked.splitlines(), f"the lab's {path}", f"yours, on {node}", lineterm=""
-        )
-        return Compared(node, path, "\n".join(lines))
+        lines = masked.splitlines()
+        values = [self.known[name] for name in self.lesson.data.values]
+        lab, demanded = difference.expected(file.masked.splitlines(), lines, values)
+        diff = difference.unified(lab, lines, path, node)
+        return Compared(node, path, diff, mine.last(self.backend, node, path), tuple(demanded))
 
     def _revealed(self, step: LessonStep) -> dict[str, tuple[bytes, int]]:
         known = secrets.peek(self.scene.plan)

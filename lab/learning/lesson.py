@@ -92,9 +92,14 @@ class Task(Model):
     solution: list[LessonStep] = Field(min_length=1)
 
     @property
+    def files(self) -> list[tuple[str, str]]:
+        """The files of its solution, each once: node and path."""
+        return list(dict.fromkeys((step.node, path) for step in self.solution for path in step.files))
+
+    @property
     def has_files(self) -> bool:
         """Whether its solution has files, which can be compared."""
-        return any(step.files for step in self.solution)
+        return bool(self.files)
 
     def concerns(self, node: str) -> bool:
         """Whether its checks name a node, or its solution changes it."""

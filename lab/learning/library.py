@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from lab import assets, reading
 from lab.errors import SpecError
 from lab.hints import nearest
+from lab.learning import bounds
 from lab.learning.lesson import LessonData
 from lab.learning.text import LessonText
 from lab.topology import load
+from lab.topology.defaults import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,12 +76,12 @@ class Lesson:
         raise SpecError(f"the lesson {self.name} has no task '{name}'; {nearest(name, ids)}")
 
     def cluster(self, cluster: str | None = None, **overrides: object) -> Cluster:
-        """Its topology, by the name of a cluster.
+        """Its topology, by the name of a cluster, with the options written that its bounds depend on.
 
         Raises:
             SpecError: the topology is not valid.
         """
-        return load(self.topology, name=cluster, **overrides)
+        return written(load(self.topology, name=cluster, **overrides), bounds.options(self.data))
 
     @property
     def topology(self) -> Path:
@@ -118,6 +120,11 @@ def lessons() -> list[Lesson]:
         SpecError: one is not valid.
     """
     return [read(folder) for _, folder in sorted(assets.lessons().items())]
+
+
+def next_number(number: int) -> int | None:
+    """The number of the lesson after a number; None behind the last one. Reads none: one may be not valid."""
+    return min((one for name in assets.lessons() if (one := int(name[:2])) > number), default=None)
 
 
 def read(folder: Path) -> Lesson:

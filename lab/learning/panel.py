@@ -11,6 +11,7 @@ from lab.evidence.outcomes import Colour
 from lab.learning import progress
 from lab.learning.attempt import PATIENCE, opened
 from lab.learning.blocks import blocks
+from lab.learning.ending import TITLE, ending
 from lab.learning.report import colour, state
 from lab.learning.text import AFTER
 
@@ -97,6 +98,7 @@ class LessonPanel:
                 }
                 for each in AFTER
             ]
+            shown["after"].append({"id": "next", "says": TITLE, "text": self._blocks(ending(current.lesson))})
         return shown
 
     def act(self, verb: str, values: Mapping[str, str]) -> str:

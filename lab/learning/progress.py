@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -32,7 +33,7 @@ class TaskProgress:
         tries: checks so far.
         hints: steps of its hints that were shown.
         green: Unix seconds of the first green check; None before.
-        solved: whether the solution was put there by the lab.
+        solved: whether the lab carried out the solution, or wrote a file of it before the task was green.
         colour: of the last check; `open` where what it saw is gone since; empty before the first one, and in notes of
             earlier versions.
         reason: of the last check, with what it said.
@@ -64,12 +65,19 @@ class TaskProgress:
 
 @dataclass(frozen=True)
 class LessonProgress:
-    """How far one lesson is; `tasks` by their ids; `broken`: what a repair lesson breaks was broken."""
+    """How far one lesson is.
+
+    Attributes:
+        broken: whether what a repair lesson breaks was broken.
+        tasks: by their ids.
+        written: the files that solutions of the lab have written, as `node:path`, each with the SHA-256 of its content.
+    """
 
     lesson: str
     begun: int = 0
     broken: bool = False
     tasks: dict[str, TaskProgress] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
     def of(self, task: str) -> TaskProgress:
         """That of one task."""
@@ -79,13 +87,17 @@ class LessonProgress:
         """The same with one task changed."""
         return replace(self, tasks={**self.tasks, task: replace(self.of(task), **values)})
 
-    def checked(self, task: str, outcome: CheckOutcome) -> LessonProgress:
-        """The same after a check."""
+    def checked(self, task: str, outcome: CheckOutcome, files: Iterable[tuple[str, str]] = ()) -> LessonProgress:
+        """The same after a check. `files`: node and path of those in the task's solution.
+
+        A task that becomes green while one of them is the lab's counts as solved.
+        """
         before = self.of(task)
         when = before.green or (int(time.time()) if outcome.green else None)
         return self.changed(
             task,
             tries=before.tries + 1,
+            solved=before.solved or (outcome.green and before.last != Colour.GREEN and self.has_written(files)),
             green=when,
             colour=outcome.colour.value,
             reason=outcome.reason,
@@ -93,16 +105,41 @@ class LessonProgress:
             figure=outcome.figure,
         )
 
+    def has_written(self, files: Iterable[tuple[str, str]]) -> bool:
+        """Whether a solution of the lab has written one of these files (node and path)."""
+        return any(_key(*file) in self.written for file in files)
+
+    def after_writing(self, node: str, contents: Mapping[str, bytes]) -> LessonProgress:
+        """The same after a solution of the lab has written files of a node; `contents` by path."""
+        sums = {_key(node, path): _sum(content) for path, content in contents.items()}
+        return replace(self, written={**self.written, **sums})
+
+    def is_written(self, node: str, path: str, content: bytes) -> bool:
+        """Whether a file is as the last solution of the lab left it."""
+        return self.written.get(_key(node, path)) == _sum(content)
+
+    def without_node(self, node: str) -> LessonProgress:
+        """The same after the files of a node are gone."""
+        return replace(self, written={key: of for key, of in self.written.items() if key.partition(":")[0] != node})
+
     def begun_again(self) -> LessonProgress:
         """The same on new nodes: nothing is broken, solved or coloured; tries and hints stay counted."""
         undone = reduce(lambda done, task: done.changed(task, solved=False), self.tasks, self)
-        return replace(undone.opened_again(self.tasks), broken=False)
+        return replace(undone.opened_again(self.tasks), broken=False, written={})
 
     def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
         """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""
         return reduce(
             lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure=""), tasks, self
         )
+
+
+def _key(node: str, path: str) -> str:
+    return f"{node}:{path}"
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def current(backend: Backend) -> str:
@@ -140,7 +177,9 @@ def all_noted(noted_texts: Mapping[str, str]) -> dict[str, LessonProgress]:
         if key.startswith(PREFIX):
             record = json.loads(text)
             tasks = {name: TaskProgress(**task) for name, task in record["tasks"].items()}
-            lessons[record["lesson"]] = LessonProgress(record["lesson"], record["begun"], record["broken"], tasks)
+            lessons[record["lesson"]] = LessonProgress(
+                record["lesson"], record["begun"], record["broken"], tasks, record.get("written", {})
+            )
     return lessons
 
 

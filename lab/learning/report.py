@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.learning.progress import LessonProgress, TaskProgress
 
 FORMATS = ("table", "json", "csv", "junit", "page")
+STATES = ("green", "solved", "red", "open")
 COLUMNS = (
     "cluster",
     "lesson",
@@ -85,9 +86,13 @@ def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[s
     return named | fields | {"green": _utc(done.green), "colour": colour(done), "was_green": was_green(done)}
 
 
-def written(kind: str, cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> str:
-    """The report in one of `FORMATS` but `table`."""
-    table = rows(cluster, lessons)
+def of_class(table: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether rows are of more than one cluster."""
+    return len({row["cluster"] for row in table}) > 1
+
+
+def written(kind: str, table: Sequence[Mapping[str, Any]]) -> str:
+    """The report in one of `FORMATS` but `table`; its rows, of one cluster or several, are those of `rows`."""
     return {"json": _json, "csv": _csv, "junit": _junit, "page": _page}[kind](table)
 
 
@@ -110,16 +115,17 @@ def _plain(value: object) -> object:
 
 def _junit(table: Sequence[Mapping[str, Any]]) -> str:
     root = ET.Element("testsuites")
-    for name in dict.fromkeys(row["lesson"] for row in table):
-        mine = [row for row in table if row["lesson"] == name]
+    for cluster, name in _parts(table):
+        mine = _part(table, cluster, name)
         counts = {
             "tests": len(mine),
             "failures": sum(row["state"] == "red" for row in mine),
             "skipped": sum(row["state"] == "open" for row in mine),
         }
-        suite = ET.SubElement(root, "testsuite", {"name": name} | {key: str(n) for key, n in counts.items()})
+        title = f"{cluster}.{name}" if of_class(table) else name
+        suite = ET.SubElement(root, "testsuite", {"name": title} | {key: str(n) for key, n in counts.items()})
         for row in mine:
-            case = ET.SubElement(suite, "testcase", classname=f"{row['cluster']}.{name}", name=row["task"])
+            case = ET.SubElement(suite, "testcase", classname=f"{cluster}.{name}", name=row["task"])
             if row["state"] == "red":
                 ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
             if row["state"] == "open":
@@ -135,16 +141,52 @@ def cell(row: Mapping[str, Any], name: str) -> str:
     return _joined(str(row[name]), row["was_green"] if name == "state" else "")
 
 
+def _parts(table: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The lessons of each cluster, in order: cluster and lesson."""
+    return list(dict.fromkeys((row["cluster"], row["lesson"]) for row in table))
+
+
+def _part(table: Sequence[Mapping[str, Any]], cluster: str, lesson: str) -> list[Mapping[str, Any]]:
+    """The rows of one lesson on one cluster."""
+    return [row for row in table if (row["cluster"], row["lesson"]) == (cluster, lesson)]
+
+
 def _page(table: Sequence[Mapping[str, Any]]) -> str:
-    cells = ("lesson", "state", "task", "tries", "hints", "green", "says")
-    head = "".join(f"<th>{name}</th>" for name in cells)
-    body = "".join(
-        f'<tr class="{row["state"]}">' + "".join(f"<td>{html.escape(cell(row, name))}</td>" for name in cells) + "</tr>"
-        for row in table
+    names = list(dict.fromkeys(row["cluster"] for row in table))
+    title = f"Lessons on {', '.join(names)}" if names else "Lessons"
+    overview = _overview(table) if of_class(table) else ""
+    details = "".join(
+        (f"<h2>{html.escape(name)}</h2>" if of_class(table) else "")
+        + _details([row for row in table if row["cluster"] == name])
+        for name in names
     )
-    title = f"Lessons on {table[0]['cluster']}" if table else "Lessons"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
-        f"<table><tr>{head}</tr>{body}</table></html>"
+        f"{overview}{details}</html>"
     )
+
+
+def _overview(table: Sequence[Mapping[str, Any]]) -> str:
+    """How many tasks of each lesson on each cluster are in each state."""
+    lines = []
+    for cluster, lesson in _parts(table):
+        mine = _part(table, cluster, lesson)
+        lines.append([cluster, lesson, *(str(sum(row["state"] == state for row in mine)) for state in STATES)])
+    return _rendered(("cluster", "lesson", *STATES), [("", line) for line in lines])
+
+
+def _details(table: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each task."""
+    columns = ("lesson", "state", "task", "tries", "hints", "green", "says")
+    return _rendered(columns, [(row["state"], [cell(row, name) for name in columns]) for row in table])
+
+
+def _rendered(columns: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table; its lines are class and cells."""
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(
+        f'<tr class="{kind}">' + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>"
+        for kind, line in lines
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"

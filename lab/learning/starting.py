@@ -134,7 +134,7 @@ def _open_again(current: Attempt, node: str) -> list[Task]:
     """Opens the tasks whose checks saw a node that is removed."""
     done = current.progress
     again = [task for task in current.lesson.data.tasks if task.concerns(node) and done.of(task.id).last != OPEN]
-    progress.keep(current.backend, done.opened_again(task.id for task in again))
+    progress.keep(current.backend, done.without_node(node).opened_again(task.id for task in again))
     return again
 
 

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from lab.errors import NotReady
 from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
-from lab.evidence.ledger import Ledger, Outcome, Verdict
+from lab.evidence.delays import Delays, judged_red
+from lab.evidence.ledger import WRITE_PATIENCE, Ledger, Outcome, Verdict
 from lab.evidence.load_run import CLIENT
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 from lab.evidence.pages import broken
@@ -143,7 +144,7 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     service = LEDGERS[check.service](scene.plan, scene.cluster.site)
     if isinstance(service, MysqlLedger) and check.at:
         service.at(scene.plan.node(check.at).address)
-    book = Ledger(scene.backend, [service], check.rate)
+    book, begun = Ledger(scene.backend, [service], check.rate), time.time()
     try:
         with book:
             book.more(check.writes, WRITES_SECONDS)
@@ -152,10 +153,11 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
                     book.more(check.writes, WRITES_SECONDS)
                 book.more(check.writes, WRITES_SECONDS)
     except NotReady as error:
-        return red("no-answer", f"the writes are not acknowledged: {error.what}")
+        excuse = Delays(book.load_run.stalls, scene.backend.clock).preventing(begun, time.time())
+        return judged_red("no-answer", f"the writes are not acknowledged: {error.what}", excuse=excuse)
     (operations,) = book.operations.values()
     if not any(one.outcome is Outcome.ACKNOWLEDGED for one in operations):
-        return _none_acknowledged(operations)
+        return _none_acknowledged(operations, Delays(book.load_run.stalls, scene.backend.clock))
     (result,) = book.judge()
     if result.verdict is Verdict.UNKNOWN:
         return unknown(result.why)
@@ -164,10 +166,15 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     return red(result.verdict.value, f"acknowledged writes are not as they were: {result.why}", result.why)
 
 
-def _none_acknowledged(operations: Sequence[Operation]) -> CheckOutcome:
-    """The answer where no write was acknowledged: refused, or without an answer."""
+def _none_acknowledged(operations: Sequence[Operation], delays: Delays) -> CheckOutcome:
+    """The answer where no write was acknowledged: refused, without an answer, or unknown by stalls."""
     refused = [one for one in operations if one.outcome is Outcome.FAILED or "denied" in one.answer]
     if refused:
         return red("refused", f"the writes are refused: {refused[-1].answer}", f"{len(refused)} of {len(operations)}")
     last = operations[-1].answer if operations else "none was sent"
-    return red("no-answer", f"the writes are not acknowledged: {last}", f"0 of {len(operations)}")
+    patience = delays.clock.limit(WRITE_PATIENCE)
+    timeouts = [one for one in operations if one.completed - one.invoked >= patience]
+    excuses = list(filter(None, (delays.preventing(one.invoked, one.completed) for one in timeouts)))
+    excuse = excuses[-1] if excuses and len(excuses) == len(operations) else ""
+    says = f"the writes are not acknowledged: {last}"
+    return judged_red("no-answer", says, f"0 of {len(operations)}", excuse=excuse)

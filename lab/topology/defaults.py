@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lab.models import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lab.topology.cluster import Cluster
 
@@ -27,13 +27,32 @@ def filled(cluster: Cluster, defaults: Mapping[str, Mapping[str, float]]) -> Clu
         if role in cluster.roles():
             values = {**options, **values}
     for place, value in values.items():
-        path = [key.replace("-", "_") for key in place.split(".")]
+        path = _path(place)
         if getattr(cluster, path[0]) is not None:
             cluster = _with(cluster, path, value)
     return cluster
 
 
-def _with(model: M, path: Sequence[str], value: float) -> M:
+def written(cluster: Cluster, places: Iterable[str]) -> Cluster:
+    """The cluster with its values of these options as if the topology wrote them: no other default replaces them.
+
+    `places`: as of `filled`; those that the cluster lacks are ignored.
+    """
+    for place in places:
+        path = _path(place)
+        model: object = cluster
+        for key in path:
+            model = getattr(model, key, None)
+        if model is not None:
+            cluster = _with(cluster, path, model)
+    return cluster
+
+
+def _path(place: str) -> list[str]:
+    return [key.replace("-", "_") for key in place.split(".")]
+
+
+def _with(model: M, path: Sequence[str], value: object) -> M:
     """A copy with the value at a path, unless the topology writes one there."""
     name, *inner = path
     if inner:

@@ -83,7 +83,7 @@ def test_reports_have_the_last_check_and_when_it_was_green(spoilt: Attempt) -> N
     row = report.rows("golden", found)[-1]
     when = "2023-11-14T22:13:20+00:00"
     assert (row["state"], row["colour"], row["green"], row["was_green"]) == ("red", "red", when, when)
-    said = {name: report.written(name, "golden", found) for name in ("json", "csv", "junit", "page")}
+    said = {name: report.written(name, report.rows("golden", found)) for name in ("json", "csv", "junit", "page")}
     assert json.loads(said["json"])[-1]["says"] == "mysql1 answers something else"
     line = list(csv.DictReader(io.StringIO(said["csv"])))[-1]
     assert (line["state"], line["was_green"]) == ("red", when)

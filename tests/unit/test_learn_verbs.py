@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.evidence import outcomes
-from lab.evidence.outcomes import CheckOutcome, green, red
+from lab.evidence.outcomes import CheckOutcome, green, red, unknown
 from lab.learning import attempt, progress
 from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
@@ -76,6 +76,18 @@ def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monke
     assert lab("check")[0] == 2
 
 
+def test_an_unknown_answer_says_how_the_check_is_made_again(
+    lab: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab("start", "1")
+    monkeypatch.setattr(attempt, "PATIENCE", 0.0)
+    _say(monkeypatch, unknown("the machine was stalled for 0.72 of 1.51 s"))
+    code, said = lab("check")
+    assert (code, "unknown" in said, "'lab learn check' makes the check again" in said) == (1, True, True)
+    _say(monkeypatch, red("another", "bad"))
+    assert "'lab learn hint' shows a hint" in lab("check")[1]
+
+
 def test_a_text_has_eighty_columns_and_no_colour(lab: Callable[..., tuple[int, str]]) -> None:
     for said in (lab("start", "8")[1], lab("read", "questions", "--answers")[1], lab("read", "moves")[1]):
         assert "\x1b" not in said
@@ -124,9 +136,39 @@ def test_a_file_is_edited_in_the_persons_editor(
     assert memory.files["web1"]["/etc/lab/httpd.conf"] == b"Listen 80\n"
     assert "is unchanged" in lab("edit", "web1", "/etc/lab/httpd.conf")[1]
     assert lab("edit", "web1", "httpd.conf")[0] == 2
-    monkeypatch.setenv("VISUAL", "/nowhere/editor")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "what", "variable"),
+    [
+        ({"VISUAL": "/nowhere/editor"}, "the editor '/nowhere/editor' was not found", "VISUAL"),
+        ({"EDITOR": "nowhere --wait"}, "the editor 'nowhere --wait' was not found", "EDITOR"),
+        ({"EDITOR": " "}, "EDITOR is not set, and the editor 'vi' was not found", "EDITOR"),
+        ({}, "EDITOR is not set, and the editor 'vi' was not found", "EDITOR"),
+        ({"EDITOR": "/"}, "the editor '/' can't be run: Permission denied", "EDITOR"),
+        ({"EDITOR": "'vi"}, "the editor ''vi' is not a command: No closing quotation", "EDITOR"),
+        ({"EDITOR": "/bin/sh -c 'exit 3'"}, "ended with exit code 3; the node's file is unchanged", "EDITOR"),
+        ({"EDITOR": "/bin/sh -c 'kill -9 $$'"}, "ended with signal 9; the node's file is unchanged", "EDITOR"),
+    ],
+)
+def test_an_editor_that_fails_says_how(  # noqa: PLR0913, PLR0917
+    lab: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: dict[str, str],
+    what: str,
+    variable: str,
+) -> None:
+    lab("start", "1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
     code, shown = lab("edit", "web1", "/etc/lab/httpd.conf")
-    assert (code, "the editor '/nowhere/editor' failed" in shown) == (2, True)
+    assert (code, what in shown, "Errno" in shown) == (2, True, False), shown
+    assert f"where: {variable}" in shown
+    assert f"set {variable} to {'another' if 'ended' in what else 'an installed'} editor" in shown
 
 
 @pytest.fixture

@@ -299,7 +299,7 @@ def test_reports_have_each_task(begun: Attempt) -> None:
     found = [(begun.lesson, begun.progress)]
     table = report.rows("golden", found)
     assert [(row["task"], row["state"], row["tries"]) for row in table] == [("one", "red", 1), ("two", "open", 0)]
-    said = {name: report.written(name, "golden", found) for name in ("json", "csv", "junit", "page")}
+    said = {name: report.written(name, report.rows("golden", found)) for name in ("json", "csv", "junit", "page")}
     assert json.loads(said["json"]) == table
     assert [row["reason"] for row in csv.DictReader(io.StringIO(said["csv"]))] == ["bad", ""]
     suite = ET.fromstring(said["junit"])[0]  # noqa: S314  own

@@ -11,6 +11,7 @@ from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError
 from lab.evidence import file_writes, written
+from lab.evidence.file_writes import WriteFigures
 from lab.evidence.load_run import Row
 from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question
 from lab.evidence.pages import OutageCheck, judged_outage
@@ -284,15 +285,15 @@ def test_an_outage_has_its_figure_and_its_formula() -> None:
 @pytest.mark.parametrize(
     ("figures", "sums", "reason"),
     [
-        ((15.0, 0, 20), 0, "slow"),
-        ((3.0, 1, 20), 0, "failed-writes"),
-        ((3.0, 0, 0), 0, "unknown"),
-        ((3.0, 0, 20), 1, "lost"),
-        ((3.0, 0, 20), 0, ""),
+        (WriteFigures(15.0, 0, 20), 0, "slow"),
+        (WriteFigures(3.0, 1, 20), 0, "failed-writes"),
+        (WriteFigures(3.0, 0, 0), 0, "unknown"),
+        (WriteFigures(3.0, 0, 20), 1, "lost"),
+        (WriteFigures(3.0, 0, 20), 0, ""),
     ],
 )
 def test_files_that_were_written_while_a_node_hung(
-    monkeypatch: pytest.MonkeyPatch, figures: tuple[float, int, int], sums: int, reason: str
+    monkeypatch: pytest.MonkeyPatch, figures: WriteFigures, sums: int, reason: str
 ) -> None:
     monkeypatch.setattr(file_writes, "COPY_SECONDS", 0)
     scene = _scene({"sh": (sums, "")})

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lab.evidence.stalls import Stall
+
 TOPOLOGY = "name: golden\nnetwork: 10.90.0.0/24\nclient: {count: 1}\nmysql: {count: 2}\n"
 
 
@@ -145,9 +147,12 @@ def test_a_message_is_refused_only_by_an_answer(tmp_path: Path) -> None:
 
 
 class Written:
-    """A ledger whose writes ended as a test says."""
+    """A ledger whose writes ended as a test says, on a machine that was not stalled."""
+
+    stalls: tuple[Stall, ...] = ()
 
     def __init__(self, *operations: Operation) -> None:
+        self.load_run = self
         self.operations = {"mysql": list(operations)}
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ the other; of two files with one name, the later wins.
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ HEAD = 110  # bytes before the name
 
 
 def archive(files: Mapping[str, tuple[bytes, int]], folder_mode: int = 0o755) -> bytes:
-    """Files (content and mode, by path) and the folders that they lie in, all root's."""
+    """Files (content and mode, by path) and the folders that they lie in, all root's, with the present time."""
     folders = {str(parent) for path in files for parent in PurePosixPath(path.lstrip("/")).parents} - {"."}
     content = b"".join(_entry(name, b"", stat.S_IFDIR | folder_mode) for name in sorted(folders))
     content += b"".join(_entry(path.lstrip("/"), data, stat.S_IFREG | mode) for path, (data, mode) in files.items())
@@ -44,7 +45,7 @@ def files(data: bytes) -> dict[str, bytes]:
 def _entry(name: str, content: bytes, mode: int) -> bytes:
     encoded = name.encode() + b"\0"
     # inode, mode, uid, gid, links, mtime, size, the device's and its own major and minor number, name's length, check
-    numbers = (0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(encoded), 0)
+    numbers = (0, mode, 0, 0, 1, int(time.time()), len(content), 0, 0, 0, 0, len(encoded), 0)
     head = MAGIC + "".join(f"{number:08X}" for number in numbers).encode() + encoded
     return _padded(head) + _padded(content)
 
