@@ -38,6 +38,12 @@ SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
 """Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
 
+FILE_ALONE = {
+    "my_print_defaults ": ("--mysqld", "reads some groups of the file alone; '--mysqld' names all that mariadbd reads"),
+    "sshd -T": ("-cnewer", "reads the file, which sshd may not have read; see with 'find FILE -cnewer' of its PidFile"),
+}
+"""What prints a daemon's file in a check: the option with which it says what the daemon goes by, and why."""
+
 
 def problems(lesson: Lesson, backend: Backend) -> list[str]:
     """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
@@ -50,7 +56,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += _sleeps(lesson)
+    sentences += [*_sleeps(lesson), *_files_alone(lesson)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -128,6 +134,15 @@ def _sleeps(lesson: Lesson) -> Iterator[str]:
     for where, script in scripts:
         if SLEEP.search(LOOP.sub("", script)):
             yield f"{where}: 'sleep' outside a loop; wait for a condition, or give a check 'steady'"
+
+
+def _files_alone(lesson: Lesson) -> Iterator[str]:
+    """The checks that read a file otherwise than its daemon does."""
+    for task in lesson.data.tasks:
+        scripts = [str(parameters.get("run", "")) for _, parameters in task.checks]
+        for words, (option, why) in FILE_ALONE.items():
+            if any(words in script and option not in script for script in scripts):
+                yield f"a check of {task.id}: '{words.strip()}' {why}"
 
 
 def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:
