@@ -40,8 +40,8 @@ def read(backend: Backend, where: Mapping[str, WrittenValue]) -> dict[str, float
     """The values by name; those that are written nowhere and have no default are missing."""
     values = {}
     for name, place in where.items():
-        found = [_value(backend, node, place) for node in (place.node, *place.also)]
-        if known := [value for value in found if value is not None]:
+        of_nodes = [_value(backend, node, place) for node in (place.node, *place.also)]
+        if known := [value for value in of_nodes if value is not None]:
             values[name] = max(known)
     return values
 
