@@ -91,6 +91,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield f"the task {task.id} has no wrong answer"
     reasons = {"unknown"}
     yield from _sentences(task)
+    yield from _reads(subject, task)
     for kind, parameters in task.checks:
         try:
             check = question(kind, filled(parameters, subject.known), f"task {task.id}")
@@ -110,6 +111,17 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
+
+
+def _reads(subject: Attempt, task: Task) -> Iterator[str]:
+    """The values of formulas that are read on some alone of the nodes whose file a person writes."""
+    writable = {(node.name, file.path) for node in subject.scene.plan.nodes for file in node.withheld}
+    for value, place in (pair for _, parameters in task.checks for pair in parameters.get("reads", {}).items()):
+        read, what = {place["node"], *place.get("also", ())}, f"'{value}' of {task.id}"
+        for name in sorted(read - {*_nodes(subject)}):
+            yield f"{what} is read on {name}, which the lesson has not"
+        for name in sorted(name for name, path in writable if path == place["path"] and name not in read):
+            yield f"{what} is not read on {name}, which has a {place['path']} too; name it in 'also'"
 
 
 def _sentences(task: Task) -> Iterator[str]:
