@@ -144,6 +144,28 @@ def test_what_keepalived_runs_with_counts(tmp_path: Path, place: tuple[int, str,
     assert asked(*place, Shell(tmp_path, sh=f"cat {tmp_path}/said")).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("place", "text", "reason"),
+    [
+        ((7, "key", 3), "ada@10.90.0.71: Permission denied (publickey).", ""),
+        ((7, "key", 3), "no home yet", ""),
+        ((7, "key", 3), "ada", "own-keys"),
+        ((7, "key", 3), "Connection closed by 10.90.0.71 port 22", "no-answer"),
+        ((7, "key", 4), "authorizedkeysfile none\npermitrootlogin no", ""),
+        ((7, "key", 4), "authorizedkeysfile .ssh/authorized_keys\npermitrootlogin no", "own-keys"),
+        ((7, "key", 4), "authorizedkeysfile none\npermitrootlogin without-password", "root-too"),
+        ((7, "key", 4), "not read", "not-read"),
+        ((7, "key", 4), "no number", "no-number"),
+        ((7, "forwarding", 2), "none", ""),
+        ((7, "forwarding", 2), "not read", "not-read"),
+    ],
+)
+def test_what_sshd_runs_with_counts(tmp_path: Path, place: tuple[int, str, int], text: str, reason: str) -> None:
+    (tmp_path / "said").write_text(text, encoding="utf-8")
+    outcome = asked(*place, Shell(tmp_path, sh=f"cat {tmp_path}/said"))
+    assert (outcome.reason, outcome.green) == (reason, not reason), outcome
+
+
 def test_a_table_that_is_left_out_of_replication_is_no_mended_one(tmp_path: Path) -> None:
     for ignored, reason in (("", ""), ("evidence.amber", "filtered")):
         (tmp_path / "said").write_text(STATUS.format(**RUNS | {"ignored": ignored}), encoding="utf-8")
