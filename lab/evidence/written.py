@@ -25,6 +25,7 @@ class WrittenValue(Model):
         pattern: a regular expression whose first group is the number, and whose second, if there is one, its unit.
         unit: of a number without one: `s` or `ms`; empty for a count.
         default: the value where the file says none; without it the formula has no value.
+        also: other nodes with such a file: the largest value counts.
     """
 
     node: str
@@ -32,20 +33,27 @@ class WrittenValue(Model):
     pattern: str
     unit: str = Field("s", pattern="^(|us|ms|s|m|h)$")
     default: float | None = None
+    also: tuple[str, ...] = ()
 
 
 def read(backend: Backend, where: Mapping[str, WrittenValue]) -> dict[str, float]:
     """The values by name; those that are written nowhere and have no default are missing."""
     values = {}
     for name, place in where.items():
-        text = (backend.get(place.node, place.path) or b"").decode(errors="replace")
-        match = re.search(place.pattern, re.sub(r"(?m)^\s*[#!].*$", "", text))
-        if match:
-            unit = match[2] if match.re.groups > 1 and match[2] else place.unit
-            values[name] = round(float(match[1]) * UNITS.get(unit, 1.0), 6)
-        elif place.default is not None:
-            values[name] = place.default
+        of_nodes = [_value(backend, node, place) for node in (place.node, *place.also)]
+        if known := [value for value in of_nodes if value is not None]:
+            values[name] = max(known)
     return values
+
+
+def _value(backend: Backend, node: str, place: WrittenValue) -> float | None:
+    """The value in the file of one node."""
+    text = (backend.get(node, place.path) or b"").decode(errors="replace")
+    match = re.search(place.pattern, re.sub(r"(?m)^\s*[#!].*$", "", text))
+    if not match:
+        return place.default
+    unit = match[2] if match.re.groups > 1 and match[2] else place.unit
+    return round(float(match[1]) * UNITS.get(unit, 1.0), 6)
 
 
 def allowed(formula: str, values: Mapping[str, object]) -> float | None:

@@ -38,6 +38,12 @@ SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
 """Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
 
+FILE_ALONE = {
+    "my_print_defaults ": ("--mysqld", "reads some groups of the file alone; '--mysqld' names all that mariadbd reads"),
+    "sshd -T": ("-cnewer", "reads the file, which sshd may not have read; see with 'find FILE -cnewer' of its PidFile"),
+}
+"""What prints a daemon's file in a check: the option with which it says what the daemon goes by, and why."""
+
 
 def problems(lesson: Lesson, backend: Backend) -> list[str]:
     """All that is wrong with it, as sentences; empty where nothing is. The backend makes nothing: it only plans."""
@@ -50,7 +56,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += _sleeps(lesson)
+    sentences += [*_sleeps(lesson), *_files_alone(lesson)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -85,6 +91,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield f"the task {task.id} has no wrong answer"
     reasons = {"unknown"}
     yield from _sentences(task)
+    yield from _reads(subject, task)
     for kind, parameters in task.checks:
         try:
             check = question(kind, filled(parameters, subject.known), f"task {task.id}")
@@ -104,6 +111,17 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
+
+
+def _reads(subject: Attempt, task: Task) -> Iterator[str]:
+    """The values of formulas that are read on some alone of the nodes whose file a person writes."""
+    writable = {(node.name, file.path) for node in subject.scene.plan.nodes for file in node.withheld}
+    for value, place in (pair for _, parameters in task.checks for pair in parameters.get("reads", {}).items()):
+        read, what = {place["node"], *place.get("also", ())}, f"'{value}' of {task.id}"
+        for name in sorted(read - {*_nodes(subject)}):
+            yield f"{what} is read on {name}, which the lesson has not"
+        for name in sorted(name for name, path in writable if path == place["path"] and name not in read):
+            yield f"{what} is not read on {name}, which has a {place['path']} too; name it in 'also'"
 
 
 def _sentences(task: Task) -> Iterator[str]:
@@ -128,6 +146,15 @@ def _sleeps(lesson: Lesson) -> Iterator[str]:
     for where, script in scripts:
         if SLEEP.search(LOOP.sub("", script)):
             yield f"{where}: 'sleep' outside a loop; wait for a condition, or give a check 'steady'"
+
+
+def _files_alone(lesson: Lesson) -> Iterator[str]:
+    """The checks that read a file otherwise than its daemon does."""
+    for task in lesson.data.tasks:
+        scripts = [str(parameters.get("run", "")) for _, parameters in task.checks]
+        for words, (option, why) in FILE_ALONE.items():
+            if any(words in script and option not in script for script in scripts):
+                yield f"a check of {task.id}: '{words.strip()}' {why}"
 
 
 def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:

@@ -100,6 +100,41 @@ def test_a_wrong_answer_that_does_not_wait_for_its_daemon_to_be_given_up_would_b
         assert any("wait for FATAL" in one for one in said) is problem
 
 
+def test_a_check_that_reads_a_file_otherwise_than_its_daemon_would_be_found() -> None:
+    made = lesson(6)
+    first, *others = made.data.tasks
+    *before, last = first.check if isinstance(first.check, list) else [first.check]
+    for run, found in (
+        ("my_print_defaults --defaults-file=/etc/lab/my.cnf mariadbd", True),
+        ("my_print_defaults --defaults-file=/etc/lab/my.cnf --mysqld", False),
+        ("sshd -T -f /etc/lab/sshd_config", True),
+        ("find /etc/lab/sshd_config -cnewer /run/sshd.pid; sshd -T -f /etc/lab/sshd_config", False),
+    ):
+        added = {"command": {"node": "mysql1", "run": run, "says": "x", "reason": "not-safe"}}
+        task = first.model_copy(update={"check": [*before, added, last]})
+        one = replace(made, data=made.data.model_copy(update={"tasks": [task, *others]}))
+        said = lint.problems(one, MemoryBackend("lint"))
+        assert any("the file" in problem for problem in said) is found, run
+
+
+def test_a_value_that_is_read_on_one_of_two_nodes_would_be_found() -> None:
+    made = lesson(8)
+    place = next(number for number, task in enumerate(made.data.tasks) if task.id == "moves")
+    task = made.data.tasks[place]
+    kind, told = task.checks[-1]
+    for node, also, problem in (
+        ("tcp-lb2", ["tcp-lb1"], ""),
+        ("tcp-lb2", [], "'advert_int' of moves is not read on tcp-lb1"),
+        ("tcp-lb1", ["tcp-lb2", "tcp-lb3"], "'advert_int' of moves is read on tcp-lb3, which the lesson has not"),
+    ):
+        reads = {"advert_int": {**told["reads"]["advert_int"], "node": node, "also": also}}
+        checks = [*({name: each} for name, each in task.checks[:-1]), {kind: {**told, "reads": reads}}]
+        tasks = [*made.data.tasks[:place], task.model_copy(update={"check": checks}), *made.data.tasks[place + 1 :]]
+        one = replace(made, data=made.data.model_copy(update={"tasks": tasks}))
+        said = lint.problems(one, MemoryBackend("lint"))
+        assert said == [] if not problem else any(one.startswith(problem) for one in said), said
+
+
 def test_lessons_are_found_in_the_current_folder_too(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     assert len(assets.lessons()) == len(LESSONS)

@@ -225,6 +225,19 @@ def test_values_are_read_as_they_were_written() -> None:
     assert written.allowed("inter * none", found) is None
 
 
+def test_the_largest_of_several_nodes_values_counts() -> None:
+    backend = MemoryBackend("golden")
+    backend.put("tcp-lb1", {KEEPALIVED: (b"advert_int 0.25\n", 0o644)})
+    place = {"path": KEEPALIVED, "pattern": r"advert_int\s+([\d.]+)", "default": 1}
+    for node, also, seconds in (("tcp-lb1", [], 0.25), ("tcp-lb1", ["tcp-lb2"], 1), ("tcp-lb2", ["tcp-lb1"], 1)):
+        assert written.read(backend, {"advert_int": WrittenValue(node=node, also=also, **place)}) == {
+            "advert_int": seconds
+        }
+    backend.put("tcp-lb2", {KEEPALIVED: (b"advert_int 0.5\n", 0o644)})
+    both = WrittenValue(node="tcp-lb1", also=("tcp-lb2",), **place)
+    assert written.read(backend, {"advert_int": both}) == {"advert_int": 0.5}
+
+
 def _promise(
     monkeypatch: pytest.MonkeyPatch, advert: str, verdict: PromiseVerdict, seconds: float, broken_by: str = ""
 ) -> CheckOutcome:

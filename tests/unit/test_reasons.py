@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from lab.backends.base import Result
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, SpecError
 from lab.evidence.ledger import Operation, Outcome
@@ -24,38 +21,15 @@ from lab.progress import Silent
 from lab.services import effects
 from lab.services.origin import writers
 from lab.topology import parse
+from tests.unit.shells import Shell, asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from lab.evidence.stalls import Stall
+    from lab.backends.base import Result
 
 TOPOLOGY = "name: golden\nnetwork: 10.90.0.0/24\nclient: {count: 1}\nmysql: {count: 2}\n"
-
-
-class Shell(MemoryBackend):
-    """Runs the scripts of checks on this machine; `programs` are those that they call, as shell scripts."""
-
-    def __init__(self, folder: Path, **programs: str) -> None:
-        super().__init__("golden")
-        self.folder = folder
-        for name, text in programs.items():
-            (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-            (folder / name).chmod(0o755)
-
-    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        where = os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
-        done = subprocess.run(argv, env=where, capture_output=True, text=True, check=False, timeout=seconds)
-        return Result(node, tuple(argv), done.returncode, done.stdout, done.stderr)
-
-
-def _asked(number: int, task: str, index: int, backend: Shell) -> CheckOutcome:
-    """The answer of one check of a task, made by the programs of a backend."""
-    made = attempt(lesson(number), MemoryBackend("www"))
-    kind, parameters = made.lesson.task(task).checks[index]
-    told = {**filled(parameters, made.known), "steady": 0}
-    return question(kind, told).ask(Scene(backend, made.scene.cluster, made.scene.plan))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +43,7 @@ def _asked(number: int, task: str, index: int, backend: Shell) -> CheckOutcome:
     ],
 )
 def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: str) -> None:
-    outcome = _asked(4, "read", 1, Shell(tmp_path, curl=curl))
+    outcome = asked(4, "read", 1, Shell(tmp_path, curl=curl))
     assert (outcome.reason, outcome.green) == (reason, not reason), outcome
     assert reason in {"", *lesson(4).task("read").hints.reasons}
 
@@ -88,7 +62,7 @@ def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: 
     ],
 )
 def test_a_login_that_fails_has_the_reason_of_its_cause(tmp_path: Path, curl: str, reason: str) -> None:
-    assert _asked(4, "read", 0, Shell(tmp_path, curl=curl)).reason == reason
+    assert asked(4, "read", 0, Shell(tmp_path, curl=curl)).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -107,7 +81,7 @@ def test_a_stranger_is_refused_only_by_an_answer(
     tmp_path: Path, curl: str, unknown_address: str, other_domain: str
 ) -> None:
     shell = Shell(tmp_path, curl=curl)
-    assert [_asked(4, "refuses", index, shell).reason for index in (0, 1)] == [unknown_address, other_domain]
+    assert [asked(4, "refuses", index, shell).reason for index in (0, 1)] == [unknown_address, other_domain]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +101,7 @@ def test_a_stranger_is_refused_only_by_an_answer(
 def test_a_greeting_is_one_that_answers(tmp_path: Path, dialog: str, reason: str) -> None:
     word = attempt(lesson(4), MemoryBackend("www")).known["word"]
     (tmp_path / "said").write_text(dialog.format(word=word), encoding="utf-8", newline="")
-    assert _asked(4, "greets", 1, Shell(tmp_path, curl=f"cat {tmp_path}/said")).reason == reason
+    assert asked(4, "greets", 1, Shell(tmp_path, curl=f"cat {tmp_path}/said")).reason == reason
 
 
 def _message(tmp_path: Path, curl: str) -> CheckOutcome:
@@ -184,52 +158,6 @@ def test_writes_that_nobody_acknowledged(
     found = question("ledger", {"service": "mysql"}).ask(scene)
     assert (found.colour, found.reason) == (Colour.RED, reason)
     assert answer in found.says
-
-
-STATUS = """
-                Slave_IO_State: {state}
-              Slave_IO_Running: {io}
-             Slave_SQL_Running: {sql}
-        Replicate_Ignore_Table: {ignored}
-                 Last_IO_Error: {io_error}
-                Last_SQL_Error: {sql_error}
-                    Using_Gtid: Slave_Pos
-"""
-RUNS = {"state": "", "io": "Yes", "sql": "Yes", "ignored": "", "io_error": "", "sql_error": ""}
-
-
-@pytest.mark.parametrize(("number", "task", "index"), [(6, "follows", 2), (6, "returns", 0), (13, "runs", 0)])
-def test_a_replica_that_stands_still_has_the_reason_of_its_cause(
-    tmp_path: Path, number: int, task: str, index: int
-) -> None:
-    said = tmp_path / "said"
-    shell = Shell(tmp_path, mariadb=f"cat {said}")
-    for values, reason in (
-        ({}, ""),
-        ({"io": "No", "sql": "No"}, "not-started"),
-        ({"io": "No"}, "not-started"),
-        ({"sql": "No"}, "not-started"),
-        ({"io": "Connecting"}, "not-fetched"),
-        ({"io": "Connecting", "io_error": "Access denied"}, "not-fetched"),
-        ({"io": "No", "io_error": "error reconnecting: Can't connect to server"}, "not-fetched"),
-        ({"sql": "No", "sql_error": "Duplicate entry '214'"}, "not-applied"),
-    ):
-        said.write_text(STATUS.format(**{**RUNS, **values}), encoding="utf-8")
-        outcome = _asked(number, task, index, shell)
-        assert outcome.reason == reason, (values, outcome)
-        assert not reason or "{error}" not in outcome.says
-        assert reason in {"", *lesson(number).task(task).hints.reasons}
-    for text, reason in (("", "follows-nobody"), ("ERROR 2002 (HY000): Can't connect to local server", "no-database")):
-        said.write_text(text, encoding="utf-8")
-        assert _asked(number, task, index, shell).reason == reason
-
-
-def test_a_table_that_is_left_out_of_replication_is_no_mended_one(tmp_path: Path) -> None:
-    for ignored, reason in (("", ""), ("evidence.amber", "filtered")):
-        (tmp_path / "said").write_text(STATUS.format(**RUNS | {"ignored": ignored}), encoding="utf-8")
-        outcome = _asked(13, "runs", 2, Shell(tmp_path, mariadb=f"cat {tmp_path}/said"))
-        assert outcome.reason == reason
-        assert not reason or outcome.says.endswith("Replicate_Ignore_Table: evidence.amber")
 
 
 GROUP = "#261128 18:00:0{n} server id {server}  end_log_pos 9 CRC32 0xab  \t{event}\n"
@@ -356,8 +284,6 @@ def test_the_lint_finds_two_checks_with_the_reason_of_their_kind() -> None:
 @pytest.mark.parametrize(
     ("place", "text", "reason"),
     [
-        ((8, "holder"), "    virtual_router_id {router}\n", ""),
-        ((8, "holder"), "    virtual_router_id 51 # virtual_router_id {router}\n", "content"),
         ((3, "pool"), 'lf-string "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]"\n', ""),
         ((3, "pool"), "# web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]\nstring web1=1 web2=1\n", "content"),
     ],

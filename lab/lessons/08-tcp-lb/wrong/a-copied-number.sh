@@ -1,6 +1,6 @@
 # task: holder
 # node: tcp-lb1
-# hint: content
+# hint: other-router
 # from: solved
 # The number of the documentation, not the own one.
 sed -i "s/virtual_router_id .*/virtual_router_id 51/" /etc/lab/keepalived.conf

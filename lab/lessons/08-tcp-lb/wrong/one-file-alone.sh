@@ -1,6 +1,6 @@
 # task: moves
 # node: tcp-lb1
-# hint: above-bound
+# hint: late
 # from: solved
 # The holder sends an advert a second, and the file of the other one says less: it waits for the adverts that it gets.
 sed -i 's/advert_int .*/advert_int 1/; /nopreempt/d' /etc/lab/keepalived.conf
