@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
 from lab.evidence.outcomes import question
+from lab.evidence.promises import promise
 from lab.faults import fault
 from lab.learning.attempt import attempt
 from lab.learning.lesson import FULL_TIME
@@ -33,6 +34,9 @@ MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
 ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
 
+POOLS = ("out-of-pool", "back-in-pool")
+"""The checks of promises about each node of a pool."""
+
 LOOP = re.compile(r"\b(?:until|while|for)\b.*?\bdo\b.*?\bdone\b", re.DOTALL)
 SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
@@ -50,7 +54,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += _sleeps(lesson)
+    sentences += [*_spared(subject), *_sleeps(lesson)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -116,6 +120,20 @@ def _sentences(task: Task) -> Iterator[str]:
     nameless = [kind for kind, parameters in task.checks if kind in ("command", "row") and not parameters.get("reason")]
     for kind in sorted({kind for kind in nameless if nameless.count(kind) > 1}):
         yield f"checks of {task.id} have one reason for two causes: give each '{kind}' a 'reason' of its own"
+
+
+def _spared(subject: Attempt) -> Iterator[str]:
+    """Promises of a pool that are only ever tried with one of its nodes: what is set for that node alone would pass."""
+    targets: dict[str, set[str]] = {}
+    for task in subject.lesson.data.tasks:
+        for kind, parameters in task.checks:
+            if kind == "promise":
+                targets.setdefault(parameters["promise"], set()).add(parameters["target"])
+    for name, tried in targets.items():
+        declared = promise(name)
+        nodes = [node.name for node in subject.scene.plan.role(declared.role) if declared.declared.check in POOLS]
+        if len(nodes) > 1 and len(tried) == 1 and tried <= set(nodes):
+            yield f"the promise {name} is tried with {min(tried)} alone: have a check break another node"
 
 
 def _sleeps(lesson: Lesson) -> Iterator[str]:

@@ -80,6 +80,15 @@ def test_answers_that_would_say_nothing_would_be_found() -> None:
     assert "dump has no hint for 'no-hint-for-this'" in said
 
 
+def test_a_promise_that_spares_all_nodes_but_one_would_be_found() -> None:
+    made = lesson(3)
+    tasks = json.loads(made.data.model_dump_json(by_alias=True))["tasks"]
+    tasks = json.loads(json.dumps(tasks).replace('"target": "web2"', '"target": "web1"'))
+    data = type(made.data).model_validate({**made.data.model_dump(by_alias=True), "tasks": tasks})
+    said = lint.problems(replace(made, data=data), MemoryBackend("lint"))
+    assert [one for one in said if "is tried with web1 alone" in one] == said != []
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"
