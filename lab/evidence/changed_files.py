@@ -36,9 +36,9 @@ while waiting:
     own.append(pid)
     waiting += children.get(pid, [])
 read = [since for name, since in (processes[pid] for pid in own if pid in processes) if not names or name in names]
-if not read:
+if root not in processes:
     sys.exit("it has ended")
-for path in filter(os.path.exists, paths):
+for path in filter(os.path.exists, paths if read else ()):
     seconds = os.stat(path).st_ctime - max(read)
     if seconds > 2 / ticks:
         print(f"{seconds:.2f} {path}")
@@ -59,6 +59,8 @@ class ChangedFile:
 
 def changed(scene: Scene, node: str, pid: int, paths: Sequence[str], readers: Sequence[str] = ()) -> ChangedFile | None:
     """The first file that a service has not read since it was changed; None where there is none.
+
+    A service whose readers have not begun yet reads the file as it is now.
 
     Args:
         scene: the cluster.

@@ -123,6 +123,7 @@ def test_only_the_processes_that_read_it_count(daemon: subprocess.Popen[str], tm
     _reload(daemon)
     assert _ask(daemon.pid, path, readers=("sleep",)).green
     assert _ask(daemon.pid, path, readers=(main,)).reason == "not-restarted"
+    assert _ask(daemon.pid, path, readers=("not-begun-yet",)).green
 
 
 def test_a_service_that_has_ended_is_unknown(daemon: subprocess.Popen[str], tmp_path: Path) -> None:
