@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.evidence.effects import CommandCheck
 from lab.evidence.outcomes import question
 from lab.evidence.promises import promise
 from lab.faults import fault
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
+    from lab.evidence.outcomes import CheckInput
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -33,6 +35,10 @@ MADE = ("/run/", "/var/lib/", "/tmp/")  # noqa: S108  in a node, where daemons m
 MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
 ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
+
+FILES = re.compile(r"(?<![\w.])/[\w./@+-]+")
+MISSING = "cat: {path}: No such file or directory"
+QUIET = "2> /dev/null"
 
 POOLS = ("out-of-pool", "back-in-pool")
 """The checks of promises about each node of a pool."""
@@ -95,6 +101,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         except SpecError as error:
             yield error.what
             continue
+        yield from _named(task, check.parameters)
         reasons |= set(check.reasons)
         missing = [name for name in check.own_reasons if name not in task.hints.reasons]
         yield from (f"{task.id} has no hint for '{name}'" for name in missing)
@@ -108,6 +115,15 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         yield from _step(subject, step, task.id)
     if not re.search(r"`lab |`curl |`ss |`supervisorctl ", task.hints.command):
         yield f"the third hint of {task.id} has no command"
+
+
+def _named(task: Task, check: CheckInput) -> Iterator[str]:
+    """Answers that a missing file would give too: the error names the file."""
+    if not isinstance(check, CommandCheck):
+        return
+    for path in FILES.findall(check.run):
+        if check.prints and re.search(check.prints, MISSING.format(path=path), re.MULTILINE) and QUIET not in check.run:
+            yield f"a check of {task.id} is green where {path} is missing, since the error names it: add '{QUIET}'"
 
 
 def _sentences(task: Task) -> Iterator[str]:

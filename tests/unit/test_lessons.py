@@ -89,6 +89,16 @@ def test_a_promise_that_spares_all_nodes_but_one_would_be_found() -> None:
     assert [one for one in said if "is tried with web1 alone" in one] == said != []
 
 
+def test_a_check_that_takes_an_error_for_the_file_would_be_found() -> None:
+    made = lesson(2)
+    tasks = json.loads(made.data.model_dump_json(by_alias=True))["tasks"]
+    tasks = json.loads(json.dumps(tasks).replace(" 2> /dev/null", ""))
+    data = type(made.data).model_validate({**made.data.model_dump(by_alias=True), "tasks": tasks})
+    said = lint.problems(replace(made, data=data), MemoryBackend("lint"))
+    assert any("a check of mounted is green where /srv/shared/" in one for one in said)
+    assert any("a check of mounted is green where /bricks/www/" in one for one in said)
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"
