@@ -67,7 +67,7 @@ def _asked(number: int, task: str, index: int, backend: Shell) -> CheckOutcome:
     ],
 )
 def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: str) -> None:
-    outcome = _asked(4, "read", 1, Shell(tmp_path, curl=curl))
+    outcome = _asked(4, "read", 2, Shell(tmp_path, curl=curl))
     assert (outcome.reason, outcome.green) == (reason, not reason), outcome
     assert reason in {"", *lesson(4).task("read").hints.reasons}
 
@@ -86,26 +86,39 @@ def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: 
     ],
 )
 def test_a_login_that_fails_has_the_reason_of_its_cause(tmp_path: Path, curl: str, reason: str) -> None:
-    assert _asked(4, "read", 0, Shell(tmp_path, curl=curl)).reason == reason
+    assert _asked(4, "read", 1, Shell(tmp_path, curl=curl)).reason == reason
 
 
 @pytest.mark.parametrize(
-    ("curl", "unknown_address", "other_domain"),
+    ("curl", "reason"),
     [
-        ("printf 550; exit 55", "", ""),
-        ("printf 454; exit 55", "not-now", ""),
-        ("printf 451; exit 55", "not-now", "not-now"),
-        ("printf 530; exit 55", "other-refusal", "other-refusal"),
-        ("printf 250", "takes-anybody", "open-relay"),
-        ("printf 250; exit 56", "no-answer", "no-answer"),
-        ("printf 000; exit 28", "no-answer", "no-answer"),
+        ("echo 'curl: (67) Login denied' >&2; exit 67", ""),
+        ("echo '* STATUS INBOX (MESSAGES 3)'", "any-password"),
+        ("echo 'curl: (28) timed out' >&2; exit 28", "no-verdict"),
+    ],
+)
+def test_a_wrong_password_is_refused_only_by_an_answer(tmp_path: Path, curl: str, reason: str) -> None:
+    assert _asked(4, "read", 4, Shell(tmp_path, curl=curl)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("curl", "unknown_address", "other_domain", "user"),
+    [
+        ("printf 550; exit 55", "", "", ""),
+        ("printf 454; exit 55", "not-now", "", ""),
+        ("printf 451; exit 55", "not-now", "not-now", "takes-local"),
+        ("printf 530; exit 55", "other-refusal", "other-refusal", "other-refusal"),
+        ("printf 250", "takes-anybody", "open-relay", "takes-local"),
+        ("printf 250; exit 56", "no-answer", "no-answer", "no-answer"),
+        ("printf 000; exit 28", "no-answer", "no-answer", "no-answer"),
     ],
 )
 def test_a_stranger_is_refused_only_by_an_answer(
-    tmp_path: Path, curl: str, unknown_address: str, other_domain: str
+    tmp_path: Path, curl: str, unknown_address: str, other_domain: str, user: str
 ) -> None:
     shell = Shell(tmp_path, curl=curl)
-    assert [_asked(4, "refuses", index, shell).reason for index in (0, 1)] == [unknown_address, other_domain]
+    reasons = [_asked(4, "refuses", index, shell).reason for index in (1, 2, 3)]
+    assert reasons == [unknown_address, other_domain, user]
 
 
 @pytest.mark.parametrize(
@@ -353,8 +366,6 @@ def test_the_lint_finds_two_checks_with_the_reason_of_their_kind() -> None:
     [
         ((8, "holder"), "    virtual_router_id {router}\n", ""),
         ((8, "holder"), "    virtual_router_id 51 # virtual_router_id {router}\n", "content"),
-        ((3, "pool"), 'lf-string "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]"\n', ""),
-        ((3, "pool"), "# web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]\nstring web1=1 web2=1\n", "content"),
     ],
 )
 def test_a_comment_is_no_setting(tmp_path: Path, place: tuple[int, str], text: str, reason: str) -> None:
@@ -363,4 +374,30 @@ def test_a_comment_is_no_setting(tmp_path: Path, place: tuple[int, str], text: s
     shell = Shell(tmp_path, stat="echo 'regular file|root|root|644'")
     shell.put(parameters["node"], {parameters["path"]: (text.format(**made.known).encode(), 0o644)})
     told = filled(parameters, made.known)
+    assert question(kind, told).ask(Scene(shell, made.scene.cluster, made.scene.plan)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "reason"),
+    [
+        ('lf-string "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]"', "", ""),
+        ("# web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]\nstring web1=1 web2=1", "", "typed"),
+        (
+            "lf-file {}/servers.txt if {{ path /servers }}",
+            "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]",
+            "",
+        ),
+        ('lf-file "{}/servers.txt"', "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]", ""),
+        ("lf-file {}/servers.txt", "web1=1 web2=1", "typed"),
+        ("lf-file {}/none", "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]", "typed"),
+    ],
+)
+def test_a_page_of_the_pool_has_values_that_are_filled_in(tmp_path: Path, line: str, file: str, reason: str) -> None:
+    text = f"    http-request return status 200 {line.format(tmp_path) if 'lf-file' in line else line}\n"
+    (tmp_path / "haproxy.cfg").write_text(text, encoding="utf-8")
+    (tmp_path / "servers.txt").write_text(file, encoding="utf-8")
+    made = attempt(lesson(3), MemoryBackend("www"))
+    kind, parameters = made.lesson.task("pool").checks[2]
+    told = {**parameters, "run": parameters["run"].replace("/etc/lab", str(tmp_path))}
+    shell = Shell(tmp_path)
     assert question(kind, told).ask(Scene(shell, made.scene.cluster, made.scene.plan)).reason == reason
