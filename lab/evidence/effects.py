@@ -70,8 +70,8 @@ class ServiceCheck(CheckInput):
 
     @property
     def own_reasons(self) -> tuple[str, ...]:
-        """What its files ask for."""
-        return (NOT_RESTARTED,) if self.reads else ()
+        """All that it gives: each is mended differently."""
+        return ("not-running", "restarting", *((NOT_RESTARTED,) if self.reads else ()))
 
 
 @kind("service", ServiceCheck, ("not-running", "restarting", NOT_RESTARTED))

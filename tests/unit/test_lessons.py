@@ -99,6 +99,17 @@ def test_a_check_that_takes_an_error_for_the_file_would_be_found() -> None:
     assert any("a check of mounted is green where /bricks/www/" in one for one in said)
 
 
+def test_a_daemon_that_was_not_restarted_has_a_hint() -> None:
+    made = lesson(3)
+    first, *others = made.data.tasks
+    reasons = {name: hint for name, hint in first.hints.reasons.items() if name not in ("restarting", "not-restarted")}
+    task = first.model_copy(update={"hints": first.hints.model_copy(update={"reasons": reasons})})
+    said = lint.problems(
+        replace(made, data=made.data.model_copy(update={"tasks": [task, *others]})), MemoryBackend("lint")
+    )
+    assert said == ["answers has no hint for 'restarting'", "answers has no hint for 'not-restarted'"]
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"
