@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from lab.evidence.answers import FIGURE_LENGTH, AnswerInput
+from lab.evidence.changed_files import changed
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 STAT = "stat -c '%F|%U|%G|%a' -- {path}"
 SUPERVISORCTL = ["supervisorctl", "-c", "/etc/lab/supervisord.conf"]
+NOT_RESTARTED = "not-restarted"
 
 
 class FileCheck(CheckInput):
@@ -53,14 +55,26 @@ def file(scene: Scene, check: FileCheck) -> CheckOutcome:
 
 
 class ServiceCheck(CheckInput):
-    """A service under the node's supervisor that runs."""
+    """A service under the node's supervisor that runs, with its files as they are now.
+
+    Attributes:
+        reads: the files that it reads when it starts or is reloaded, and only then.
+        readers: names of those of its processes that start when it reads them; empty: any of them.
+    """
 
     node: str
     service: str
     seconds: float = Field(1, description="for how long it has run, at least")
+    reads: list[str] = Field([], description="files that it reads when it starts or is reloaded")
+    readers: list[str] = Field([], description="names of the processes that read them")
+
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """All that it gives: each is mended differently."""
+        return ("not-running", "restarting", *((NOT_RESTARTED,) if self.reads else ()))
 
 
-@kind("service", ServiceCheck, ("not-running", "restarting"))
+@kind("service", ServiceCheck, ("not-running", "restarting", NOT_RESTARTED))
 def service(scene: Scene, check: ServiceCheck) -> CheckOutcome:
     """Asks the supervisor for the state of a service."""
     answer = scene.run(check.node, [*SUPERVISORCTL, "status", check.service])
@@ -72,6 +86,10 @@ def service(scene: Scene, check: ServiceCheck) -> CheckOutcome:
         return red("restarting", f"{check.service} on {check.node} ends each time that it is started", state)
     if state != "RUNNING":
         return red("not-running", f"{check.service} on {check.node} does not run", state)
+    pid = re.search(r"\bpid (\d+)", answer.stdout)
+    if check.reads and pid and (late := changed(scene, check.node, int(pid[1]), check.reads, check.readers)):
+        says = f"{late.path} of {check.node} was changed after {check.service} had read it"
+        return red(NOT_RESTARTED, says, f"{late.seconds:.1f} s after")
     return green(f"{check.service} runs on {check.node}", state)
 
 

@@ -48,6 +48,7 @@ class PageCheck(CheckInput):
 
     Attributes:
         at: the node that asks.
+        statuses: other words for `status`, by the status: causes that are mended differently.
         headers: regular expressions by the header's name, in lower case.
         trusted: whether the certificate must be of the cluster's CA.
     """
@@ -55,11 +56,17 @@ class PageCheck(CheckInput):
     url: str
     at: str = CLIENT
     status: int = 200
+    statuses: dict[int, str] = Field({}, description="reasons by status, such as {403: forbidden}")
     has: str = ""
     lacks: str = ""
     headers: dict[str, str] = Field({}, description="regular expressions by name")
     send: list[str] = Field([], description="headers of the request, such as 'Host: www'")
     trusted: bool = True
+
+    @property
+    def own_reasons(self) -> tuple[str, ...]:
+        """Those of its statuses."""
+        return tuple(dict.fromkeys(self.statuses.values()))
 
 
 @kind("page", PageCheck, (*CONNECTING, "status", "content", "header"))
@@ -72,7 +79,8 @@ def page(scene: Scene, check: PageCheck) -> CheckOutcome:
     lines = head.splitlines()[1:]
     status = _status(head)
     if status != str(check.status):
-        return red("status", f"{check.url} answers {status}", status, str(check.status))
+        reason = next((word for code, word in check.statuses.items() if str(code) == status), "status")
+        return red(reason, f"{check.url} answers {status}", status, str(check.status))
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     for name, pattern in check.headers.items():
         if not re.search(pattern, headers.get(name.lower(), "")):

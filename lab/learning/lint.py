@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from lab.errors import SpecError
+from lab.evidence.effects import CommandCheck
 from lab.evidence.outcomes import question
+from lab.evidence.promises import promise
 from lab.faults import fault
 from lab.learning.attempt import attempt
 from lab.learning.lesson import FULL_TIME
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.backends.base import Backend
+    from lab.evidence.outcomes import CheckInput
     from lab.learning.attempt import Attempt
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson
@@ -32,6 +35,13 @@ MADE = ("/run/", "/var/lib/", "/tmp/")  # noqa: S108  in a node, where daemons m
 MOUNTS = "/etc/lab/mounts"  # a line a volume: its name, and where it is mounted
 ELSEWHERE = ("/usr/lib/apache2/modules/", "/usr/lib64/httpd/modules/", "/usr/bin/", "/usr/sbin/")
 """What the families' packages bring."""
+
+FILES = re.compile(r"(?<![\w.])/[\w./@+-]+")
+MISSING = "cat: {path}: No such file or directory"
+QUIET = "2> /dev/null"
+
+POOLS = ("out-of-pool", "back-in-pool")
+"""The checks of promises about each node of a pool."""
 
 LOOP = re.compile(r"\b(?:until|while|for)\b.*?\bdo\b.*?\bdone\b", re.DOTALL)
 SLEEP = re.compile(r"\bsleep [\d.]+")
@@ -56,7 +66,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += [*_sleeps(lesson), *_files_alone(lesson)]
+    sentences += [*_spared(subject), *_sleeps(lesson), *_files_alone(lesson)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -98,6 +108,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
         except SpecError as error:
             yield error.what
             continue
+        yield from _named(task, check.parameters)
         reasons |= set(check.reasons)
         missing = [name for name in check.own_reasons if name not in task.hints.reasons]
         yield from (f"{task.id} has no hint for '{name}'" for name in missing)
@@ -124,6 +135,15 @@ def _reads(subject: Attempt, task: Task) -> Iterator[str]:
             yield f"{what} is not read on {name}, which has a {place['path']} too; name it in 'also'"
 
 
+def _named(task: Task, check: CheckInput) -> Iterator[str]:
+    """Answers that a missing file would give too: the error names the file."""
+    if not isinstance(check, CommandCheck):
+        return
+    for path in FILES.findall(check.run):
+        if check.prints and re.search(check.prints, MISSING.format(path=path), re.MULTILINE) and QUIET not in check.run:
+            yield f"a check of {task.id} is green where {path} is missing, since the error names it: add '{QUIET}'"
+
+
 def _sentences(task: Task) -> Iterator[str]:
     """Answers that would say nothing: red ones without a sentence, and the one that is green at last."""
     answers = [parameters if kind in ("command", "row") else None for kind, parameters in task.checks]
@@ -134,6 +154,20 @@ def _sentences(task: Task) -> Iterator[str]:
     nameless = [kind for kind, parameters in task.checks if kind in ("command", "row") and not parameters.get("reason")]
     for kind in sorted({kind for kind in nameless if nameless.count(kind) > 1}):
         yield f"checks of {task.id} have one reason for two causes: give each '{kind}' a 'reason' of its own"
+
+
+def _spared(subject: Attempt) -> Iterator[str]:
+    """Promises of a pool that are only ever tried with one of its nodes: what is set for that node alone would pass."""
+    targets: dict[str, set[str]] = {}
+    for task in subject.lesson.data.tasks:
+        for kind, parameters in task.checks:
+            if kind == "promise":
+                targets.setdefault(parameters["promise"], set()).add(parameters["target"])
+    for name, tried in targets.items():
+        declared = promise(name)
+        nodes = [node.name for node in subject.scene.plan.role(declared.role) if declared.declared.check in POOLS]
+        if len(nodes) > 1 and len(tried) == 1 and tried <= set(nodes):
+            yield f"the promise {name} is tried with {min(tried)} alone: have a check break another node"
 
 
 def _sleeps(lesson: Lesson) -> Iterator[str]:

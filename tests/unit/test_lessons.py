@@ -80,6 +80,36 @@ def test_answers_that_would_say_nothing_would_be_found() -> None:
     assert "dump has no hint for 'no-hint-for-this'" in said
 
 
+def test_a_promise_that_spares_all_nodes_but_one_would_be_found() -> None:
+    made = lesson(3)
+    tasks = json.loads(made.data.model_dump_json(by_alias=True))["tasks"]
+    tasks = json.loads(json.dumps(tasks).replace('"target": "web2"', '"target": "web1"'))
+    data = type(made.data).model_validate({**made.data.model_dump(by_alias=True), "tasks": tasks})
+    said = lint.problems(replace(made, data=data), MemoryBackend("lint"))
+    assert [one for one in said if "is tried with web1 alone" in one] == said != []
+
+
+def test_a_check_that_takes_an_error_for_the_file_would_be_found() -> None:
+    made = lesson(2)
+    tasks = json.loads(made.data.model_dump_json(by_alias=True))["tasks"]
+    tasks = json.loads(json.dumps(tasks).replace(" 2> /dev/null", ""))
+    data = type(made.data).model_validate({**made.data.model_dump(by_alias=True), "tasks": tasks})
+    said = lint.problems(replace(made, data=data), MemoryBackend("lint"))
+    assert any("a check of mounted is green where /srv/shared/" in one for one in said)
+    assert any("a check of mounted is green where /bricks/www/" in one for one in said)
+
+
+def test_a_daemon_that_was_not_restarted_has_a_hint() -> None:
+    made = lesson(3)
+    first, *others = made.data.tasks
+    reasons = {name: hint for name, hint in first.hints.reasons.items() if name not in ("restarting", "not-restarted")}
+    task = first.model_copy(update={"hints": first.hints.model_copy(update={"reasons": reasons})})
+    said = lint.problems(
+        replace(made, data=made.data.model_copy(update={"tasks": [task, *others]})), MemoryBackend("lint")
+    )
+    assert said == ["answers has no hint for 'restarting'", "answers has no hint for 'not-restarted'"]
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"

@@ -106,6 +106,8 @@ def test_a_check_in_a_node(kind: str, told: dict[str, Any], said: dict[str, Any]
         ({}, (28, "curl: (28) timed out"), "no-answer"),
         ({}, (60, "curl: (60) certificate"), "certificate"),
         ({"status": 404}, (0, HEAD.format("web1")), "status"),
+        ({"status": 404, "statuses": {200: "found", 403: "forbidden"}}, (0, HEAD.format("web1")), "found"),
+        ({"status": 404, "statuses": {403: "forbidden"}}, (0, HEAD.format("web1")), "status"),
         ({"has": "hello"}, (0, HEAD.format("web1") + "bye"), "content"),
         ({"lacks": "bye"}, (0, HEAD.format("web1") + "bye"), "content"),
         ({"headers": {"x-served-by": "^web2$"}}, (0, HEAD.format("web1")), "header"),

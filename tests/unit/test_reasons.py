@@ -14,7 +14,6 @@ from lab.evidence.outcomes import CheckOutcome, Colour, Scene, question
 from lab.learning import lint
 from lab.learning.attempt import attempt
 from lab.learning.library import lesson
-from lab.learning.values import filled
 from lab.lifecycle.up import up
 from lab.plan import plan
 from lab.progress import Silent
@@ -26,8 +25,8 @@ from tests.unit.shells import Shell, asked
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.evidence.stalls import Stall
     from lab.backends.base import Result
+    from lab.evidence.stalls import Stall
 
 TOPOLOGY = "name: golden\nnetwork: 10.90.0.0/24\nclient: {count: 1}\nmysql: {count: 2}\n"
 
@@ -43,7 +42,7 @@ TOPOLOGY = "name: golden\nnetwork: 10.90.0.0/24\nclient: {count: 1}\nmysql: {cou
     ],
 )
 def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: str) -> None:
-    outcome = asked(4, "read", 1, Shell(tmp_path, curl=curl))
+    outcome = asked(4, "read", 2, Shell(tmp_path, curl=curl))
     assert (outcome.reason, outcome.green) == (reason, not reason), outcome
     assert reason in {"", *lesson(4).task("read").hints.reasons}
 
@@ -62,26 +61,39 @@ def test_no_answer_on_port_143_is_no_refusal(tmp_path: Path, curl: str, reason: 
     ],
 )
 def test_a_login_that_fails_has_the_reason_of_its_cause(tmp_path: Path, curl: str, reason: str) -> None:
-    assert asked(4, "read", 0, Shell(tmp_path, curl=curl)).reason == reason
+    assert asked(4, "read", 1, Shell(tmp_path, curl=curl)).reason == reason
 
 
 @pytest.mark.parametrize(
-    ("curl", "unknown_address", "other_domain"),
+    ("curl", "reason"),
     [
-        ("printf 550; exit 55", "", ""),
-        ("printf 454; exit 55", "not-now", ""),
-        ("printf 451; exit 55", "not-now", "not-now"),
-        ("printf 530; exit 55", "other-refusal", "other-refusal"),
-        ("printf 250", "takes-anybody", "open-relay"),
-        ("printf 250; exit 56", "no-answer", "no-answer"),
-        ("printf 000; exit 28", "no-answer", "no-answer"),
+        ("echo 'curl: (67) Login denied' >&2; exit 67", ""),
+        ("echo '* STATUS INBOX (MESSAGES 3)'", "any-password"),
+        ("echo 'curl: (28) timed out' >&2; exit 28", "no-verdict"),
+    ],
+)
+def test_a_wrong_password_is_refused_only_by_an_answer(tmp_path: Path, curl: str, reason: str) -> None:
+    assert asked(4, "read", 4, Shell(tmp_path, curl=curl)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("curl", "unknown_address", "other_domain", "user"),
+    [
+        ("printf 550; exit 55", "", "", ""),
+        ("printf 454; exit 55", "not-now", "", ""),
+        ("printf 451; exit 55", "not-now", "not-now", "takes-local"),
+        ("printf 530; exit 55", "other-refusal", "other-refusal", "other-refusal"),
+        ("printf 250", "takes-anybody", "open-relay", "takes-local"),
+        ("printf 250; exit 56", "no-answer", "no-answer", "no-answer"),
+        ("printf 000; exit 28", "no-answer", "no-answer", "no-answer"),
     ],
 )
 def test_a_stranger_is_refused_only_by_an_answer(
-    tmp_path: Path, curl: str, unknown_address: str, other_domain: str
+    tmp_path: Path, curl: str, unknown_address: str, other_domain: str, user: str
 ) -> None:
     shell = Shell(tmp_path, curl=curl)
-    assert [asked(4, "refuses", index, shell).reason for index in (0, 1)] == [unknown_address, other_domain]
+    reasons = [asked(4, "refuses", index, shell).reason for index in (1, 2, 3)]
+    assert reasons == [unknown_address, other_domain, user]
 
 
 @pytest.mark.parametrize(
@@ -279,19 +291,3 @@ def test_the_lint_finds_two_checks_with_the_reason_of_their_kind() -> None:
     row = {"node": "mysql1", "statement": "SELECT 1", "prints": "1", "says": "no", "good": "yes"}
     said = _problems(6, "first-node", check=[{"row": row}, {"row": row}])
     assert "checks of first-node have one reason for two causes: give each 'row' a 'reason' of its own" in said
-
-
-@pytest.mark.parametrize(
-    ("place", "text", "reason"),
-    [
-        ((3, "pool"), 'lf-string "web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]"\n', ""),
-        ((3, "pool"), "# web1=%[srv_is_up(web/web1)] web2=%[srv_is_up(web/web2)]\nstring web1=1 web2=1\n", "content"),
-    ],
-)
-def test_a_comment_is_no_setting(tmp_path: Path, place: tuple[int, str], text: str, reason: str) -> None:
-    made = attempt(lesson(place[0]), MemoryBackend("www"))
-    kind, parameters = made.lesson.task(place[1]).checks[1]
-    shell = Shell(tmp_path, stat="echo 'regular file|root|root|644'")
-    shell.put(parameters["node"], {parameters["path"]: (text.format(**made.known).encode(), 0o644)})
-    told = filled(parameters, made.known)
-    assert question(kind, told).ask(Scene(shell, made.scene.cluster, made.scene.plan)).reason == reason

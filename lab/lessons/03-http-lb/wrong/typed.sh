@@ -1,6 +1,6 @@
 # task: pool
 # node: http-lb1
-# hint: content
+# hint: typed
 # from: solved
 # A text that says 1 whatever happens.
 sed -i 's/%\[srv_is_up(web\/web[12])\]/1/g' /etc/lab/haproxy.cfg
