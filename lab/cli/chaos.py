@@ -52,6 +52,18 @@ def listed() -> None:
     )
 
 
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="For 'mysql-nemesis': a kind of fault to exclude. May be repeated."),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also", help="For 'mysql-nemesis': a kind that Galera excludes, to see losses. May be repeated."
+    ),
+]
+
+
 @chaos.command()
 @options.common(*options.WHERE)
 def run(
@@ -68,17 +80,8 @@ def run(
         int | None, typer.Option(min=1, help="For 'mysql-nemesis': number of rounds. Default: 25.")
     ] = None,
     first: Annotated[int | None, typer.Option(min=1, help="For 'mysql-nemesis': number of the first round.")] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help="For 'mysql-nemesis': a kind of fault to exclude. May be repeated."),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--also",
-            help="For 'mysql-nemesis': a kind that Galera excludes, to see what is lost. May be repeated.",
-        ),
-    ] = None,
+    without: Without = None,
+    also: Also = None,
     go_on: Annotated[
         bool, typer.Option("--go-on", help="For 'mysql-nemesis': continue after failed rounds, and count them.")
     ] = False,

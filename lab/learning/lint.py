@@ -127,7 +127,8 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
 def _reads(subject: Attempt, task: Task) -> Iterator[str]:
     """The values of formulas that are read on some alone of the nodes whose file a person writes."""
     writable = {(node.name, file.path) for node in subject.scene.plan.nodes for file in node.withheld}
-    for value, place in (pair for _, parameters in task.checks for pair in parameters.get("reads", {}).items()):
+    values = [parameters.get("reads", {}) for kind, parameters in task.checks if kind == "promise"]
+    for value, place in (pair for reads in values for pair in reads.items()):
         read, what = {place["node"], *place.get("also", ())}, f"'{value}' of {task.id}"
         for name in sorted(read - {*_nodes(subject)}):
             yield f"{what} is read on {name}, which the lesson has not"

@@ -1,4 +1,4 @@
-"""A model of the MySQL cluster, as a state machine and as random walks.
+"""A model of the MySQL cluster, as a state machine; `mysql_walks` has random walks of it.
 
 It has logs, promises on a disk, replication one transaction at a time, and votes that arrive late or never. Nodes die,
 come back, and come back with an empty disk; each may be told of other members at any time, as by an interrupted
@@ -7,7 +7,6 @@ come back, and come back with an empty disk; each may be told of other members a
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 EVERYBODY = frozenset(range(SIZE))
+STEPS_TO_LEAD = 20
 NAMES: tuple[str, ...] = tuple(f"mysql{index + 1}" for index in range(SIZE))
 # Whom a node hears: mostly everybody, else all but one of the three.
 HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
@@ -375,61 +375,3 @@ class Cluster(RuleBasedStateMachine):
     def what_was_acknowledged_is_on_a_disk(self) -> None:
         for number in self.acknowledged:
             assert any(number in node.log for node in self.nodes), number
-
-
-def walk(seed: int, steps: int = 60, changes: int = 0) -> Cluster:
-    """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller.
-
-    `changes`: the weight of a node that is told of other members.
-    """
-    chance = random.Random(seed)
-    model = Cluster()
-    model.begin(formed=True)
-    for _ in range(steps):
-        index = chance.randrange(SIZE)
-        heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
-        _step(model, chance.choices(KINDS, (*WEIGHTS, changes))[0], index, heard, chance)
-        if changes:
-            model.learn(index, heard)
-        model.what_was_acknowledged_is_on_a_disk()
-    return model
-
-
-def _step(model: Cluster, kind: str, index: int, heard: frozenset[int], chance: random.Random) -> None:
-    if kind == "write" and any(node.role is Role.PRIMARY for node in model.nodes):
-        model.write(index)
-    elif kind == "receive":
-        model.receive(index, chance.randint(1, 3), lost=chance.random() < 0.1)
-    elif kind == "copy":
-        (model.replace if model.nodes[index].copy else model.fetch)(index)
-    elif kind == "boot":
-        model.boot(index, chance.random() < 0.5)
-    elif kind == "configure":
-        model.configure(index, frozenset({index}) | chance.choice(MEMBERS))
-    elif kind in ("follow", "stand", "notice", "join"):
-        getattr(model, kind)(index, heard)
-    elif kind != "write":
-        getattr(model, kind)(index)
-
-
-def walks(seeds: range, changes: int = 0) -> None:
-    """One for each seed."""
-    for seed in seeds:
-        walk(seed, changes=changes)
-
-
-KINDS = (
-    "write", "receive", "follow", "stand", "notice", "die", "boot", "lose_disk", "join", "begin_epoch",
-    "acknowledge_again", "copy", "configure",
-)  # fmt: skip
-MEMBERS = [EVERYBODY] * 3 + [frozenset({0}), frozenset({0, 1}), frozenset({1, 2})]
-WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3, 4)
-STEPS_TO_LEAD = 20
-
-
-def settles(seeds: range, changes: int = 0) -> None:
-    """Interleavings, each left to itself at its end."""
-    for seed in seeds:
-        model = walk(seed, changes=changes)
-        model.settle()
-        model.what_was_acknowledged_is_on_a_disk()

@@ -9,8 +9,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from lab_node.keeper import rules
 from lab_node.keeper.membership import Members
 from lab_node.keeper.rules import Role
-from tests.unit import mysql_model
-from tests.unit.mysql_model import EVERYBODY, WEIGHTS, Cluster, settles, walks
+from tests.unit import mysql_walks
+from tests.unit.mysql_model import EVERYBODY, Cluster
+from tests.unit.mysql_walks import WEIGHTS, settles, walks
 from tests.unit.thorough import part
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -116,6 +117,6 @@ def test_the_model_finds_a_rule_that_is_broken(broken: str, first: int, monkeypa
     }
     monkeypatch.setattr(rules, broken, without[broken])
     if broken == "joins":  # of what breaks without it, copies leave little
-        monkeypatch.setattr(mysql_model, "WEIGHTS", (*WEIGHTS[:-1], 0))
+        monkeypatch.setattr(mysql_walks, "WEIGHTS", (*WEIGHTS[:-1], 0))
     with pytest.raises(AssertionError):
         walks(range(first, first + 20_000))
