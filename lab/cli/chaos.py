@@ -58,9 +58,7 @@ Without = Annotated[
 ]
 Also = Annotated[
     list[str] | None,
-    typer.Option(
-        "--also", help="For 'mysql-nemesis': a kind that Galera excludes, to see losses. May be repeated."
-    ),
+    typer.Option("--also", help="For 'mysql-nemesis': a kind that Galera excludes, to see losses. May be repeated."),
 ]
 
 
