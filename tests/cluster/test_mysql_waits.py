@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from functools import partial
@@ -14,6 +15,9 @@ from lab.services.mysql import members, reclone, request_copy, switchover
 from tests.cluster.mysql_nodes import alike, blocked, sql, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
     from lab.testing import Faults, LabCluster
 
 pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
@@ -132,23 +136,23 @@ def test_who_reads_on_a_replica_does_not_hold_up_an_election(cluster: LabCluster
     whole(cluster, MENDED_SECONDS)
 
 
-def test_a_lock_on_a_replica_does_not_hold_up_a_stop(cluster: LabCluster) -> None:
+@contextlib.contextmanager
+def _hung(cluster: LabCluster, node: str) -> Iterator[None]:
+    """A node whose database is stopped by SIGSTOP."""
+    cluster.run(node, "pkill -STOP -x mariadbd")
+    yield
+
+
+@pytest.mark.parametrize("held", [blocked, _hung], ids=["a lock", "a database that hangs"])
+def test_what_is_held_up_on_a_replica_does_not_hold_up_its_stop(
+    cluster: LabCluster, held: Callable[[LabCluster, str], AbstractContextManager[None]]
+) -> None:
     primary, (replica, _) = whole(cluster)
-    with blocked(cluster, replica):
+    with held(cluster, replica):
         sql(cluster, primary, "INSERT INTO waits.rows VALUES (1, 'not applied there')")
         begun = time.monotonic()
         cluster.backend.stop(replica)
         assert time.monotonic() - begun < cluster.clock.limit(40)
-    cluster.backend.start(replica)
-    whole(cluster, MENDED_SECONDS)
-
-
-def test_a_database_that_hangs_does_not_hold_up_a_stop(cluster: LabCluster) -> None:
-    replica = whole(cluster)[1][0]
-    cluster.run(replica, "pkill -STOP -x mariadbd")
-    begun = time.monotonic()
-    cluster.backend.stop(replica)
-    assert time.monotonic() - begun < cluster.clock.limit(40)
     cluster.backend.start(replica)
     whole(cluster, MENDED_SECONDS)
 
