@@ -58,7 +58,7 @@ GALERA_EXCEPT = {
     "kill-in-clone": "a clone and a crash leave one node, whose disk may have commits of its own",
     "scale-interrupted": "two nodes that leave one after the other leave one without a majority",
 }
-"""Kinds excluded with `topology: galera`, with the reason; docs/promises.md has what they lose."""
+"""Kinds excluded with `topology: galera`, with the reason; docs/promises.md has rounds of them."""
 
 
 @dataclass(frozen=True)
