@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.storage_files import python_on
+
 if TYPE_CHECKING:
     from lab.testing import Faults, LabCluster
 
@@ -99,3 +101,44 @@ def test_mounts_and_storage_begin_in_any_order(cluster: LabCluster, mounting: li
         cluster.backend.start(node)
     _all_answer(cluster, mounting, 60)
     cluster.heal()
+
+
+# Prints each owner and mode that a directory is seen with, until it has its own.
+SEEN = """
+import os, pwd, sys, time
+path, owner = sys.argv[1:]
+seen, end = [], time.monotonic() + 30
+while (owner, "750") not in seen and time.monotonic() < end:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        continue
+    said = pwd.getpwuid(found.st_uid).pw_name, f"{found.st_mode & 0o7777:o}"
+    if said not in seen:
+        seen.append(said)
+print(*(" ".join(one) for one in seen), sep=", ")
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["true", "mkdir -m 0000 /srv/shared/trial"], ids=["nothing", "left by a killed node"]
+)
+def test_a_node_is_ready_once_its_directory_is_complete(cluster: LabCluster, before: str) -> None:
+    """The directory of a volume is never seen with another owner or mode than its own, but for none at all."""
+    web = cluster.plan.role("web")[0].name
+    owner = cluster.run(web, "awk '$3 == \"uploads\" { print $4 }' /etc/lab/mounts").stdout.strip()
+    lines = cluster.run(web, "cat /etc/lab/mounts").stdout
+    more = f"www /srv/shared trial {owner} 0750\n"  # where the volume is mounted already: only the directory is missing
+    try:
+        cluster.run(web, f"{before}; printf %s '{lines}{more}' > /etc/lab/mounts")
+        assert "has no directory trial yet" in _silent(cluster, [web])[web]
+        cluster.run(web, f"printf %s '{lines}{more.replace('/srv/shared', '/mnt/trial')}' > /etc/lab/mounts")
+        with ThreadPoolExecutor(1) as pool:
+            seen = pool.submit(python_on, cluster, web, SEEN, "/srv/shared/trial", owner.partition(":")[0])
+            cluster.run(web, f"{SUPERVISOR} signal HUP mounts")
+            assert seen.result().split(", ")[-1] == f"{owner.partition(':')[0]} 750"
+        assert {one.split()[1] for one in seen.result().split(", ")} <= {"0", "750"}, seen.result()
+        _all_answer(cluster, [web], MOUNT_SECONDS)
+    finally:
+        cluster.run(web, f"printf %s '{lines}' > /etc/lab/mounts; {SUPERVISOR} signal HUP mounts")
+        cluster.run(web, "rmdir /srv/shared/trial")
