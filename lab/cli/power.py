@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def _start(backend: Backend, node: str) -> None:
-    from lab.lifecycle import ready
+    from lab.lifecycle.endings import Endings
+    from lab.lifecycle.ready import READY_SECONDS
 
+    existing = backend.observe()
     backend.start(node)
-    existing = backend.observe().node(node)
-    if existing is None or not existing.fixed.by_hand:  # one that is by hand may have no configuration yet
-        ready.node(backend, node, ready.READY_SECONDS)
+    observed = existing.node(node)
+    if observed is None or not observed.fixed.by_hand:  # one that is by hand may have no configuration yet
+        Endings(existing, backend).nodes([node], READY_SECONDS)
 
 
 def _restart(backend: Backend, node: str) -> None:

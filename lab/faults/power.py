@@ -11,6 +11,7 @@ from lab.errors import BackendError
 from lab.faults import network
 from lab.faults.fault import Fault, ProbeResult
 from lab.lifecycle import hand, ready
+from lab.lifecycle.endings import Endings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,13 +30,15 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
     """Starts or resumes nodes that do not run, and waits until all are ready; those by hand, until they boot."""
-    down = [name for name, state in _states(backend, nodes).items() if state is not State.RUNNING]
-    parallel.for_each(down, backend.start)
-    by_hand = [node.name for node in backend.observe().nodes if node.fixed.by_hand]
+    existing = backend.observe()
+    observed = [node for node in existing.nodes if node.name in nodes]
+    parallel.for_each([node.name for node in observed if node.state is not State.RUNNING], backend.start)
+    by_hand = [node.name for node in observed if node.fixed.by_hand]
+    endings = Endings(existing, backend)
 
     def wait(name: str) -> None:
         if name not in by_hand:
-            ready.node(backend, name, ready.READY_SECONDS)
+            endings.nodes([name], ready.READY_SECONDS)
         elif not hand.boots(backend, name):
             raise BackendError(hand.does_not_boot(backend, name), where=name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
 from lab.lifecycle import hand, ready, scaling
+from lab.lifecycle.endings import Endings
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
@@ -75,20 +77,21 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)
+    await_nodes = Endings(prepared.existing, backend, report).nodes
     waves = [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
     for number, (wave, work) in enumerate(waves):
         if number and seconds and not prepared.moves:
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
             awaited = (ready.READY,) if work is change_unready else prepared.awaited
             try:
-                ready.nodes(backend, names, min(seconds, LATE_SECONDS), awaited)
+                await_nodes(names, min(seconds, LATE_SECONDS), awaited)
             except NotReady:
                 rest = [action for later, _ in waves[number:] for action in later]
                 if _not_ready(prepared, backend, [action.node for action in rest], silent=False):
                     # A balancer may lead, until its own change, to the nodes of an interrupted `up` alone.
                     _in_waves(prepared, backend, report, [rest], seconds)
                     return
-                ready.nodes(backend, names, seconds, awaited)
+                await_nodes(names, seconds, awaited)
         parallel.for_each(wave, work)
 
 
@@ -145,7 +148,16 @@ def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
 
 
 def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
-    """Executes one action, until the node is ready or removed."""
+    """Executes one action, until the node is ready or removed; a running node that ends meanwhile is started."""
+    execute = partial(_execute, prepared, backend, report, seconds)
+    if action.kind is Kind.UPDATE:
+        endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
+        endings.work(action.node, partial(execute, action), partial(execute, started))
+    else:
+        execute(action)
+
+
+def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
     name = action.node
     if action.kind is Kind.REMOVE:
         report.step(name, "stopping")

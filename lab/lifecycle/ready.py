@@ -53,7 +53,7 @@ def nodes(backend: Backend, names: Sequence[str], seconds: float, checks: Sequen
 
 
 def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotReady:
-    reason = ENDED if _ended(backend, name) else reason
+    reason = ENDED if ended(backend, name) else reason
     try:
         tail = list(logs(backend).logs(name, tail=LAST_LINES))
     except LabError:
@@ -68,7 +68,7 @@ def _not_ready(backend: Backend, name: str, seconds: float, reason: str) -> NotR
     )
 
 
-def _ended(backend: Backend, name: str) -> bool:
+def ended(backend: Backend, name: str) -> bool:
     """Whether a node that was started is not running any more."""
     try:
         node = backend.observe().node(name)

@@ -13,6 +13,7 @@ from lab.errors import BuildError, LabError, NotReady, Taken
 from lab.lifecycle import expected, families, kept, origin, ownership, ready, resolve, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
+from lab.lifecycle.endings import Endings
 from lab.lifecycle.kept import Note
 from lab.lifecycle.prepare import Prepared, prepare
 from lab.lifecycle.reconcile import Kind
@@ -150,7 +151,7 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         names = [node.name for node in plan.nodes if node.name not in held and not node.by_hand]
-        ready.nodes(backend, names, seconds, prepared.awaited)
+        Endings(prepared.existing, backend, report).nodes(names, seconds, prepared.awaited)
         if isinstance(backend, Endpoints):
             for entry in (entry for node in plan.nodes for entry in node.publish):
                 backend.endpoint(entry.port)

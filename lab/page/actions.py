@@ -15,6 +15,7 @@ from lab.backends.base import State
 from lab.errors import LabError, SpecError
 from lab.faults import fault, heal, inject, present, targets
 from lab.lifecycle import ready
+from lab.lifecycle.endings import Endings
 from lab.lifecycle.lock import held
 from lab.page import offers
 from lab.progress import Silent
@@ -275,12 +276,13 @@ class Actions:
 
     def _start(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:
         tell("starting")
+        existing = self._backend.observe()
         self._backend.start(target)
         self._collector.engine.now()
-        existing = self._backend.observe().node(target)
-        if existing is not None and existing.fixed.by_hand:  # it may have no configuration yet
+        observed = existing.node(target)
+        if observed is not None and observed.fixed.by_hand:  # it may have no configuration yet
             return f"{target} is started; it is by hand, and not awaited"
-        ready.node(self._backend, target, ready.READY_SECONDS)
+        Endings(existing, self._backend).nodes([target], ready.READY_SECONDS)
         return f"{target} is ready"
 
     def _switchover(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:

@@ -79,6 +79,24 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     assert len(person.nodes()) == 3
 
 
+def test_a_node_whose_stop_was_killed_is_started_by_the_next_up(settled: Person) -> None:
+    """The engine goes on with the stop, and the node runs yet when `up` looks: its httpd ends when it is killed."""
+    backend, services = settled.backend, ["supervisorctl", "-c", "/etc/lab/supervisord.conf"]
+    settled.lab("up")
+    backend.run("web1", ["sh", "-c", f"kill -STOP $({' '.join(services)} pid httpd)"])
+    with settled.start("stop", "web1") as stopping:
+
+        def said() -> str:
+            return backend.run("web1", [*services, "status"]).stdout
+
+        backend.clock.until("web1 to be stopped", 30, said, lambda status: "SHUTDOWN" in status)
+        stopping.send_signal(signal.SIGKILL)
+        stopping.communicate()
+    assert "web1" in settled.lab("up")
+    settled.lab("status")
+    assert "nothing to change" in settled.lab("up")
+
+
 CHANGES = {
     "an option": (["up"], "web: {count: 1, php-children: 20}\nhttp-lb: {count: 1, answer-timeout: 7}\n"),
     "more nodes": (["up"], "web: {count: 2}\nhttp-lb: {count: 1}\n"),

@@ -133,6 +133,46 @@ def test_a_node_that_waits_for_its_own_change_is_not_waited_for(full: Cluster, m
     assert [what for what in backend.done if what.endswith("reload")] == ["run http-lb1 reload", "run http-lb2 reload"]
 
 
+class Stopping(MemoryBackend):
+    """An interrupted command began to stop a node: it ends at the first command of the given name that it is asked."""
+
+    node, at = "", ""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        if (node, argv[0].rpartition("/")[2]) == (self.node, self.at):
+            self.node = ""
+            self.stop(node)
+        result = super().run(node, argv, seconds=seconds)
+        gone = self.observe().node(node)
+        return result if gone and gone.state is State.RUNNING else replace(result, rc=137)
+
+
+@pytest.mark.parametrize(
+    ("asked", "change"), [("await", ""), ("reload", ", sticky: true"), ("await", ", sticky: true")]
+)
+def test_a_node_that_is_being_stopped_is_started(full: Cluster, asked: str, change: str) -> None:
+    """Whether it is to be changed or not: the engine goes on with what an interrupted command began."""
+    backend = Stopping(full.name)
+    up(full, backend, Silent())
+    backend.done.clear()
+    backend.node, backend.at = "http-lb2", asked
+    changed = parse(FULL.replace("web: {count: 3}", f"web: {{count: 3{change}}}"))
+    up(changed, backend, Silent())
+    assert [entry for entry in backend.done if entry.startswith(("stop", "start"))] == [
+        "stop http-lb2",
+        "start http-lb2",
+    ]
+    assert _kinds(changed, backend) == {}
+
+
+def test_a_node_that_was_started_and_ends_is_not_started_again(full: Cluster) -> None:
+    backend = Stopping(full.name)
+    backend.node, backend.at = "http-lb2", "await"
+    with pytest.raises(NotReady, match="http-lb2 is not ready"):
+        up(full, backend, Silent())
+    assert backend.done.count("start http-lb2") == 1
+
+
 def test_another_network_takes_everything_down_first(full: Cluster, memory: MemoryBackend) -> None:
     up(full, memory, Silent())
     memory.done.clear()

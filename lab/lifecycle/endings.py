@@ -1,0 +1,74 @@
+"""Nodes that end while they are awaited: a stop that an interrupted command began goes on in the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lab import parallel
+from lab.backends.base import State
+from lab.errors import BackendError, NotReady
+from lab.lifecycle import ready
+from lab.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lab.backends.base import Backend, Existing
+    from lab.progress import Report
+
+ENDING_SECONDS = 2.0  # between the end of a node's processes and the engine's own word for it
+
+
+@dataclass(frozen=True)
+class Endings:
+    """The nodes that ran when a command began; each that ends meanwhile is started once.
+
+    Attributes:
+        existing: what was observed then.
+        backend: the cluster's.
+        report: is told of each node that is started.
+    """
+
+    existing: Existing
+    backend: Backend
+    report: Report = field(default_factory=Silent)
+
+    def work(self, name: str, first: Callable[[], object], again: Callable[[], object]) -> None:
+        """Calls `first`; where that fails since the node has ended, calls `again`, which starts it.
+
+        Raises:
+            LabError: of `first`, where the node has not ended, or did not run before; else of `again`.
+        """
+        try:
+            first()
+        except (BackendError, NotReady):
+            observed = self.existing.node(name)
+            if not (observed and observed.state is State.RUNNING and self._ended(name)):
+                raise
+            self.report.step(name, "starting: it ended meanwhile")
+            again()
+
+    def nodes(self, names: Sequence[str], seconds: float, checks: Sequence[str] = (ready.READY,)) -> None:
+        """Waits until these nodes serve, as `ready.nodes`.
+
+        Raises:
+            NotReady: names the node and its last reason.
+        """
+
+        def await_node(name: str) -> None:
+            ready.node(self.backend, name, seconds, checks)
+
+        def start(name: str) -> None:
+            self.backend.start(name)
+            await_node(name)
+
+        parallel.for_each(names, lambda name: self.work(name, partial(await_node, name), partial(start, name)))
+
+    def _ended(self, name: str) -> bool:
+        ended = partial(ready.ended, self.backend, name)
+        try:
+            return self.backend.clock.until(f"{name} to have ended", ENDING_SECONDS, ended)
+        except NotReady:
+            return False
