@@ -92,6 +92,29 @@ class PlainNode(keeper.Keeper):
         """Whether it steps down for want of space, as these are heard."""
         return self._gives_way(list(others))
 
+    def dead(self, *, starts: int = 1, served: bool = False) -> str:
+        """Its database ends after each of some starts; why it wants a copy after that."""
+        self.server = cast(
+            "Any", SimpleNamespace(running=False, served=served, failures=0, ended=self._ends, start=lambda **_: None)
+        )
+        self.database.forget = lambda: None  # type: ignore[method-assign]
+        for _ in range(starts):
+            self.clock += keeper.RESTART_SECONDS
+            self._start([self.primary])
+        return self._reclone
+
+    def _ends(self) -> bool:
+        self.server.failures += 1
+        return True
+
+    def comes_back(self) -> None:
+        """Its database serves."""
+        self._started()
+
+    def gets_copy(self) -> None:
+        """A copy is in the place of its data."""
+        self._copied()
+
     def starts(self) -> list[str]:
         """What a step of a node without a database starts."""
         started: list[str] = []

@@ -9,14 +9,13 @@ from . import component, wsrep
 from .clone import Copy, position
 from .component import Seat
 from .database import Trouble
-from .node import Base
+from .node import FAILED_STARTS, Base
 from .rules import Role
 
 if TYPE_CHECKING:
     from .settings import Settings
 
 COPY_AGAIN_SECONDS = 5.0
-FAILED_STARTS = 3
 UNSAFE = "mariadbd ended amid a change of a definition"
 
 
@@ -48,13 +47,13 @@ class Bootstrap(Base):
         self._beginning = 0
         if self.server.ended():
             self._forget()
+        if self.server.failures >= FAILED_STARTS:
+            self._does_not_start()
         begun = [view for view in views if view.component]
         if begun and self._reclone:
             if self._fetch_copy(begun):
                 self._run([])
             return
-        if self.server.failures >= FAILED_STARTS:
-            self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the others")
         if self._waits_for_space() or time.monotonic() < self._start_at or not self._read_disk():
             return
         if not begun:
@@ -85,7 +84,7 @@ class Bootstrap(Base):
         except Trouble as error:
             self.server.failures = FAILED_STARTS
             self._start_at = time.monotonic() + self.settings.patience
-            self._say(f"{error}; 'lab mysql reclone' makes this node anew from the others")
+            self._log(str(error))
             return False
         self.position = self._read[1]
         return True
@@ -124,8 +123,8 @@ class Bootstrap(Base):
         self.promise.keep(member=False)
         self.server.replace(copy.fresh)
         wsrep.remember(*copy.origin)
-        self._read, self._reclone, self.server.failures, self._start_at = copy.origin, "", 0, 0.0
-        self.copies += 1
+        self._copied()
+        self._read, self._start_at = copy.origin, 0.0
         self._copies_begun = 0
         return True
 

@@ -99,6 +99,7 @@ class Galera(Bootstrap):
             self._fall(FULL)  # its statements would fail
         elif figures.primary and figures.synced:
             self._primary_seen, self._left_out_at, self._behind_since = now, None, None
+            self._started()
             self._share(figures, views, now)
         else:
             self._out(figures, views, now)

@@ -10,7 +10,7 @@ from . import rules
 from .clone import donated
 from .database import Trouble
 from .election import FOREVER
-from .node import FULL
+from .node import FAILED_STARTS, FULL
 from .replica import Replica
 from .rules import Role, View
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 HUNG, STARTING = 2, 60  # times the patience with a replica's database that lives and does not answer
 BLOCKED = 3  # times the patience that a commit waits for a replica which can't acknowledge before it was copied
-FAILED_STARTS = 3
 REFUSED_STARTS = 2  # with the log's end to be dropped; then without
 RESTART_SECONDS = 2.0  # between two tries to start what did not start
 
@@ -48,6 +47,7 @@ class Keeper(Replica):
                 return
             self.history = self.database.history()
             self.role = Role.REPLICA
+            self._started()
             if self._copy:
                 self._copy.idle = False  # begun while the database was down: from now on it may acknowledge more
             self._read_position()
@@ -74,7 +74,7 @@ class Keeper(Replica):
         self.database.forget()
         self._received = None
         if ended and self.server.failures >= FAILED_STARTS:
-            self._say("mariadbd does not start; 'lab mysql reclone' makes this node anew from the primary")
+            self._does_not_start()
         if self._waits_for_space() or time.monotonic() < self._start_at:
             return
         self._start_at = time.monotonic() + (RESTART_SECONDS if self.server.failures >= FAILED_STARTS else 0)
@@ -92,6 +92,7 @@ class Keeper(Replica):
             starting = self.role is Role.DOWN and self._answered <= now
             times = STARTING if starting else 1 if self.role in (Role.PRIMARY, Role.PROMOTING) else HUNG
             if time.monotonic() - self._answered > times * self.settings.patience:
+                self.server.failures += starting
                 self._fall(f"mariadbd does not answer ({error})")
             elif starting:
                 self._say("mariadbd is starting")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
+FAILED_STARTS = 3  # in a row; then a copy of another node's data
+DEAD = "mariadbd does not start"
 ASKED = "asked for"  # a copy that a person wants, of a node whose log may be as good as any
 LONGEST_SECONDS = 86400.0  # that a node says it may be read from by an answer
 RENEW_SECONDS = 25.0  # for the database to answer and take new certificates
@@ -62,6 +64,7 @@ class Base(ABC):
         self._answered = now  # this node's own database
         self._start_at = now
         self._reclone = ""
+        self._remedy = True  # whether a copy may help a database that does not start: none did since it last served
         self._renewed = threading.Event()  # unset while the database has not taken the certificates that are there
         self._renewed.set()
         self._handing = False
@@ -118,6 +121,29 @@ class Base(ABC):
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
             return {"done": True, "because": "", "copies": self.copies}
+
+    def _does_not_start(self) -> None:
+        """Has the data copied. Where the database does not start on a copy either, its data is not the cause."""
+        if not self.others:
+            self._say(f"{DEAD}; its log has the reason")
+        elif self._remedy:
+            self._reclone = self._reclone or DEAD
+            self._say(f"{DEAD}; it waits for a copy of another node's data")
+        else:
+            self._say(f"{DEAD}, nor does it on a copy of another node's data; 'lab mysql reclone' makes another one")
+
+    def _copied(self) -> None:
+        """A copy is in the place of this node's data."""
+        self._remedy = self._reclone != DEAD
+        self._reclone = ""
+        self.server.failures = 0
+        self.copies += 1
+
+    def _started(self) -> None:
+        """The database serves."""
+        self.server.served, self._remedy = True, True
+        if self._reclone == DEAD:
+            self._reclone = ""
 
     def renew(self) -> dict[str, Any]:
         """Takes new certificates into use, when the database answers; connections that are open stay."""

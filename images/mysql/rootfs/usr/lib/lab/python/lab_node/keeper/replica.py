@@ -250,10 +250,9 @@ class Replica(Elections):
         self.database.forget()
         self.server.replace(copy.fresh)
         self.promise.keep(unlogged=False, lineage=donor.lineage)
-        self.server.failures = 0
-        self.role, self.following, self.lagging, self._reclone = Role.DOWN, "", None, ""
+        self._copied()
+        self.role, self.following, self.lagging = Role.DOWN, "", None
         self._received, self._tries = None, 0
-        self.copies += 1
         self.server.start(truncate=False)
         self._answered = time.monotonic()
         return True

@@ -22,6 +22,7 @@ CA = Path("/run/lab/ca.crt")
 TLS = Path("/run/lab/mysql.pem")
 ACCOUNTS = Path("/run/lab/accounts.sql")
 STOP_SECONDS = 20.0
+SOON_SECONDS = 10.0  # after its start
 
 
 def place(path: Path) -> None:
@@ -40,7 +41,8 @@ class Server:
         self._binaries = settings.binaries
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
-        self.failures = 0  # starts that ended soon
+        self.served = False  # since its start
+        self.failures = 0  # starts in a row that ended soon, or without it
 
     @property
     def running(self) -> bool:
@@ -96,7 +98,7 @@ class Server:
 
     def run(self, options: list[str]) -> None:
         """Starts mariadbd with some options more."""
-        self._began = time.monotonic()
+        self._began, self.served = time.monotonic(), False
         # It dies with this process: no unwatched server acknowledges.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
         self._process = subprocess.Popen(
@@ -104,10 +106,11 @@ class Server:
         )
 
     def ended(self) -> bool:
-        """Whether it ended by itself; counts those that did so soon."""
+        """Whether it ended by itself; counts those that did so soon, or never served."""
         if self._process is None or self._process.poll() is None:
             return False
-        self.failures = self.failures + 1 if time.monotonic() - self._began < 10 else 1
+        soon = time.monotonic() - self._began < SOON_SECONDS
+        self.failures = 1 if self.served and not soon else self.failures + 1
         self._process = None
         return True
 
