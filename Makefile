@@ -138,7 +138,7 @@ part-storage:
 part-sites:
 	$(PART) run sites $(PYTEST) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-galera:
-	$(PART) run galera $(PYTEST) tests/cluster --topology galera -m "galera and not nightly" --durations 10
+	$(PART) run galera $(PYTEST) tests/cluster tests/attack --topology galera -m "galera and not nightly" --durations 10
 part-apps:
 	$(PART) run apps $(PYTEST) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY) --durations 10
 

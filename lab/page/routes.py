@@ -152,16 +152,11 @@ class Page:
 
     def _change(self, act: Callable[[Mapping[str, Any]], Any]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            body = await request.body()
-            if len(body) > BODY_BYTES:
+            body = await _body(request)
+            if body is None:
                 return _refused("the request is too long", 413)
             try:
-                values = json.loads(body or b"{}")
-                if not isinstance(values, dict):
-                    raise SpecError("the request is no object")
-                content = await run_in_threadpool(act, values)
-            except json.JSONDecodeError:
-                return _refused("the request is no JSON", 400)
+                content = await run_in_threadpool(act, _values(body))
             except LabError as error:
                 status = 400 if isinstance(error, UserError) else 500
                 content = {"error": self.actions.named(error.what), "next": self.actions.named(error.next_step)}
@@ -339,6 +334,31 @@ class Page:
 
 def _file(path: Path, headers: Mapping[str, str]) -> Response:
     return Response(path.read_bytes(), media_type=TYPES.get(path.suffix), headers=dict(headers))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body of a request; None as soon as it is too long."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES:
+            return None
+    return body
+
+
+def _values(body: bytes) -> Mapping[str, Any]:
+    """The object in a request.
+
+    Raises:
+        SpecError: it is none.
+    """
+    try:
+        values = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:  # no JSON, no text, or more brackets than can be read
+        raise SpecError("the request is no JSON") from error
+    if not isinstance(values, dict):
+        raise SpecError("the request is no object")
+    return values
 
 
 def _refused(why: str, status: int) -> Response:

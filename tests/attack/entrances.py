@@ -6,7 +6,10 @@ Compared with `role.yaml`, with the plan and with the kernel of every node: a ro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from lab.topology import Cluster
 BRICKS = range(49152, 65536)
 """The ports of GlusterFS' bricks: chosen when a brick starts."""
 
@@ -76,8 +79,12 @@ ENTRANCES: dict[str, dict[int | range, Entrance]] = {
     "backup": {},
 }
 
-UNBALANCED: dict[str, dict[int | range, Entrance]] = {"mail": MAIL}
-"""What differs in a cluster without a TCP balancer: people reach the mail servers themselves."""
+BY_TRAIT: dict[str, dict[str, dict[int | range, Entrance]]] = {
+    "unbalanced": {"mail": MAIL},
+    "galera": {"mysql": {4567: Entrance(), 4568: Entrance(), 4444: Entrance()}},
+}
+"""What differs in some clusters: without a TCP balancer people reach the mail servers themselves; Galera has a port of
+the group, and two more while a node is copied."""
 
 OF_BACKENDS: dict[str, dict[int, Entrance]] = {
     "docker": {},
@@ -85,8 +92,23 @@ OF_BACKENDS: dict[str, dict[int, Entrance]] = {
 }
 """Ports of every node by backend: on Xen the lab's way into a domain, for the cluster's key alone (SECURITY.md)."""
 
+APPLICATION = Entrance(plain=r"HTTP/1\.[01] \d{3} .*", tls=None)
+"""The port of a user's own image."""
 
-def entrance(role: str, port: int, backend: str, *, balanced: bool = True) -> Entrance | None:
-    """The line of a port; None where nobody wrote one. `balanced`: whether the cluster has a TCP balancer."""
-    lines = ENTRANCES[role] | OF_BACKENDS[backend] | ({} if balanced else UNBALANCED.get(role, {}))
+
+def _traits(spec: Cluster | None) -> list[str]:
+    """What of a cluster changes its entrances."""
+    if spec is None:
+        return []
+    galera = spec.mysql is not None and spec.mysql.topology == "galera"
+    return [name for name, has in (("unbalanced", not spec.tcp_lb), ("galera", galera)) if has]
+
+
+def entrance(role: str, port: int, backend: str, spec: Cluster | None = None) -> Entrance | None:
+    """The line of a port; None where there is none. Without `spec`: in a cluster of all roles, without applications."""
+    if spec and role in spec.apps and port == spec.apps[role].port:
+        return APPLICATION
+    lines = ENTRANCES.get(role, {}) | OF_BACKENDS[backend]
+    for trait in _traits(spec):
+        lines = lines | BY_TRAIT[trait].get(role, {})
     return next((line for of, line in lines.items() if port == of or (isinstance(of, range) and port in of)), None)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.attack import h2
 from tests.markers import WEB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lab.testing import LabCluster
 
 PROGRAM = "/var/tmp/speak.py"
 SECONDS = 120.0
 SILENT_SECONDS = 3.0  # after which no more of an answer comes
+PLAIN = "a request as it should be"
 
 END = "0\r\n\r\n"
 
@@ -87,21 +92,23 @@ def _seen(cluster: LabCluster, role: str, word: str) -> bool:
     return any(word in line for line in _lines(cluster, role))
 
 
-@pytest.mark.smaller("the web tier is all it needs", topology=WEB)
-@pytest.mark.read_only
-def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
-    cluster.require("http-lb", 1)
-    cluster.require("web", 1)
-    site, texts, words = cluster.host, {}, {}
-    for name, framed in FRAMED.items():
-        words[name] = f"hidden-{uuid.uuid4().hex[:12]}"
-        hidden = f"GET /whoami?{words[name]} HTTP/1.1\r\nHost: {site}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
-        texts[name] = framed.format(host=site, hidden=hidden, all=len(hidden))
-    cluster.backend.put("client", {PROGRAM: (SPEAK.encode(), 0o644)})
-    question = [site, 443, cluster.clock.limit(SILENT_SECONDS), texts]
+def _words(names: Iterable[str]) -> dict[str, str]:
+    """A word by name, which is in what is hidden, and in no other request."""
+    return {name: f"hidden-{uuid.uuid4().hex[:12]}" for name in names}
+
+
+def _spoken(cluster: LabCluster, program: str, asked: dict[str, Any]) -> dict[str, str]:
+    """What each was answered; the client runs the program."""
+    cluster.backend.put("client", {PROGRAM: (program.encode(), 0o644)})
+    question = [cluster.host, 443, cluster.clock.limit(SILENT_SECONDS), asked]
     done = cluster.backend.run("client", ["python3", PROGRAM, json.dumps(question)], seconds=SECONDS)
     assert done.ok, done.last_line
-    answers = json.loads(done.stdout)
+    answers: dict[str, str] = json.loads(done.stdout)
+    return answers
+
+
+def _none_smuggled(cluster: LabCluster, words: dict[str, str], answers: dict[str, str]) -> None:
+    """What a web node served of the hidden requests, the balancer has seen."""
     last = f"last-{uuid.uuid4().hex[:12]}"
     cluster.ask(f"/whoami?{last}")
     for role in ("http-lb", "web"):
@@ -112,5 +119,66 @@ def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
         told, served = (sum(word in line for line in logs[role]) for role in ("http-lb", "web"))
         assert served <= told, f"{name}: a web node was asked {served} times for what the balancer saw {told} times"
         assert "203.0.113.9" not in answers[name], f"{name}: an address that a client claims was believed"
+
+
+def _hidden(cluster: LabCluster, word: str) -> str:
+    return f"GET /whoami?{word} HTTP/1.1\r\nHost: {cluster.host}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
+
+
+@pytest.mark.smaller("the web tier is all it needs", topology=WEB)
+@pytest.mark.read_only
+def test_no_request_is_smuggled_in_another(cluster: LabCluster) -> None:
+    cluster.require("http-lb", 1)
+    cluster.require("web", 1)
+    texts, words = {}, _words(FRAMED)
+    for name, framed in FRAMED.items():
+        hidden = _hidden(cluster, words[name])
+        texts[name] = framed.format(host=cluster.host, hidden=hidden, all=len(hidden))
+    answers = _spoken(cluster, SPEAK, texts)
+    _none_smuggled(cluster, words, answers)
     refused = [name for name, said in answers.items() if said.startswith("HTTP/1.1 400")]
     assert len(refused) >= len(FRAMED) // 3, f"only {refused} were refused as what they are"
+
+
+# By name, for HTTP/2: headers beside those of every request, and the data; {hidden} and {all} as above.
+OVER_H2: dict[str, tuple[list[tuple[str, str]], str]] = {
+    "chunks": ([("transfer-encoding", "chunked")], f"{END}{{hidden}}"),
+    "a length of nothing": ([("content-length", "0")], "{hidden}"),
+    "a length that is too small": ([("content-length", "4")], "a=b&{hidden}"),
+    "a length that is too large": ([("content-length", "9999")], "{hidden}"),
+    "two lengths": ([("content-length", "0"), ("content-length", "{all}")], "{hidden}"),
+    "a value of several lines": ([("x", "y\r\nTransfer-Encoding: chunked")], f"{END}{{hidden}}"),
+    "a value that ends the head": ([("x", "y\r\n\r\n{hidden}")], ""),
+    "a value with a line feed": ([("x", "y\nContent-Length: 0")], "{hidden}"),
+    "a name of several lines": ([("x: y\r\ncontent-length", "0")], "{hidden}"),
+    "a name with a colon": ([("transfer-encoding: chunked\r\nx", "y")], f"{END}{{hidden}}"),
+    "a name in capitals": ([("Transfer-Encoding", "chunked")], f"{END}{{hidden}}"),
+    "an upgrade": ([("connection", "Upgrade"), ("upgrade", "websocket")], "{hidden}"),
+    "a path of several lines": ([(":path", "/whoami HTTP/1.1\r\nHost: {host}\r\n\r\n{hidden}")], ""),
+    "a path with a space": ([(":path", "/whoami HTTP/1.1 x")], "{hidden}"),
+    "a method of several lines": ([(":method", "GET /whoami?x HTTP/1.1\r\nHost: {host}\r\n\r\nGET")], "{hidden}"),
+    "two paths": ([(":path", "/whoami"), (":path", "/healthz")], "{hidden}"),
+    "another host": ([("host", "127.0.0.1")], "{hidden}"),
+}
+
+
+@pytest.mark.smaller("the web tier is all it needs", topology=WEB)
+@pytest.mark.read_only
+def test_no_request_is_smuggled_by_http_2(cluster: LabCluster) -> None:
+    """Between HTTP/2 and a web node's HTTP/1.1 all framing is the balancer's own."""
+    cluster.require("http-lb", 1)
+    cluster.require("web", 1)
+    asked, words = {}, _words([*OVER_H2, PLAIN])
+    for name, word in words.items():
+        more, data = OVER_H2.get(name, ([], ""))
+        hidden = _hidden(cluster, word)
+        own = {":method": "POST", ":scheme": "https", ":authority": cluster.host, ":path": "/whoami"}
+        headers = [[key, own[key]] for key in own if key not in dict(more)]
+        filled = {"host": cluster.host, "hidden": hidden, "all": len(hidden)}
+        headers += [[key.format(**filled), value.format(**filled)] for key, value in more]
+        asked[name] = {"headers": headers, "data": data.format(**filled)}
+    answers = _spoken(cluster, Path(h2.__file__).read_text(encoding="utf-8"), asked)
+    assert "web" in answers[PLAIN], answers[PLAIN]
+    _none_smuggled(cluster, words, answers)
+    refused = [name for name in OVER_H2 if any(frame in answers[name] for frame in h2.NAMES.values())]
+    assert len(refused) >= len(OVER_H2) - 2, f"only {refused} were refused as what they are: {answers}"
