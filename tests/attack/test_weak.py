@@ -25,8 +25,17 @@ BALANCED = (143, 443, 993)
 DIRECT = (25, 465, 587)
 """The ports that speak TLS. MariaDB's and ManageSieve's own ways of beginning it are no scanner's."""
 
-BETWEEN_NODES = {"mysql": 9105, "storage": 24007}
-"""Ports that want a certificate of who calls: a scanner has none, and hears nothing."""
+BRICK = "ss -Hlnt | awk '{print $4}' | sed 's/.*://' | sort -n | awk '$1 >= 49152' | head -n 1"
+UNSCANNED = {
+    "mysql, of the database": ("mysql", "echo 3306", "-starttls mysql"),
+    "mysql, of the keepers": ("mysql", "echo 9105", ""),
+    "storage, of glusterd": ("storage", "echo 24007", ""),
+    "storage, of a brick": ("storage", BRICK, ""),
+}
+"""By name: the role, a command that prints the port, and how TLS begins there. Some want a certificate of who calls,
+which a scanner has not; sslyze has no words for the others."""
+
+WEAK = "aNULL:eNULL:EXPORT:DES:RC4:3DES:MD5:PSK:SEED:IDEA"
 
 
 def _reach(cluster: LabCluster) -> dict[str, list[str]]:
@@ -105,10 +114,18 @@ def test_ssh_audit_fails_nothing(cluster: LabCluster) -> None:
     assert failed == []
 
 
-@pytest.mark.parametrize("role", BETWEEN_NODES)
-def test_nodes_speak_no_old_tls_with_each_other(cluster: LabCluster, role: str) -> None:
-    node, port = cluster.require(role, 1)[0], BETWEEN_NODES[role]
-    for version, served in (("tls1", False), ("tls1_1", False), ("tls1_3", True)):
-        asked = f"echo | openssl s_client -{version} -cipher 'ALL:@SECLEVEL=0' -connect {node}:{port} 2>&1"
+@pytest.mark.parametrize("name", UNSCANNED)
+def test_no_old_tls_and_no_weak_cipher_is_spoken(cluster: LabCluster, name: str) -> None:
+    role, which, begun = UNSCANNED[name]
+    node = cluster.require(role, 1)[0]
+    port = cluster.run(node, which).stdout.strip()
+
+    def spoken(*how: str) -> bool:
+        asked = f"echo | openssl s_client {begun} {' '.join(how)} -connect {node}:{port} 2>&1"
         said = cluster.run("client", asked).stdout
-        assert ("Cipher is (NONE)" not in said and "BEGIN CERTIFICATE" in said) is served, said
+        return "BEGIN CERTIFICATE" in said and "Cipher is (NONE)" not in said
+
+    anything = "-cipher 'ALL:@SECLEVEL=0'"
+    assert spoken("-tls1_3")
+    assert not [version for version in ("-tls1", "-tls1_1") if spoken(version, anything)]
+    assert not spoken("-tls1_2", f"-cipher '{WEAK}:@SECLEVEL=0'")
