@@ -14,6 +14,7 @@ FOLDER = "tests/cluster/topologies"
 LVS = f"{FOLDER}/lvs.yaml"
 PEOPLE = f"{FOLDER}/people.yaml"
 WEB = f"{FOLDER}/web.yaml"
+SITES = f"{FOLDER}/sites.yaml"
 RUNS = {
     "xen_smoke": (LVS,),
     "smaller": (
@@ -22,7 +23,7 @@ RUNS = {
         PEOPLE,
         f"{FOLDER}/storage.yaml",
         f"{FOLDER}/apps.yaml",
-        f"{FOLDER}/sites.yaml",
+        SITES,
     ),
 }
 """The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""

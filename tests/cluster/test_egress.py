@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.faults import network
+from tests.markers import SITES
 
 if TYPE_CHECKING:
+    from lab.plan import NodePlan
     from lab.testing import LabCluster
 
 pytestmark = pytest.mark.read_only
@@ -59,22 +61,42 @@ NOBODY = "65534"  # processes of people who have no login are ended on a shell n
 SECONDS = 120.0
 
 
-def _allowed(cluster: LabCluster, role: str, own: str) -> dict[str, set[int]]:
+def _allowed(cluster: LabCluster, own: str, *, database: bool) -> dict[str, set[int]]:
     """By address: the explicit list; `own`: the address of the node, which reaches itself."""
     has = {name for name in cluster.plan.images if cluster.plan.role(name)}
     if not cluster.plan.vip:
         return {cluster.plan.entry: WEB} if cluster.plan.entry != own else {}
     ports = (WEB if "http-lb" in has else set()) | (SSH if "shell" in has else set())
     ports |= DNS | MAIL if "mail" in has else set()
-    ports |= MYSQL if role == "web" and "mysql" in has else set()
+    ports |= MYSQL if database and "mysql" in has else set()
     return {cluster.plan.vip: ports}
 
 
 @pytest.mark.parametrize(("role", "user"), [("shell", NOBODY), ("web", "www-data"), ("web", STUDENT)])
 def test_a_user_reaches_what_is_published_and_no_port_else(cluster: LabCluster, role: str, user: str) -> None:
     node = cluster.plan.node(cluster.require(role, 1)[0])
+    database = user == "www-data"
     if user == "www-data" and not cluster.run(node.name, f"id {user}").ok:
         user = "apache"
+    _reaches(cluster, node, user, database=database)
+    root = json.dumps([[[cluster.plan.node("client").address], [1]]])
+    done = cluster.backend.run(node.name, ["python3", "-c", REACHED, root])
+    assert json.loads(done.stdout), "root of the node is not meant"
+
+
+@pytest.mark.smaller("its sites are all it needs", topology=SITES)
+def test_a_sites_php_reaches_what_is_published_and_its_database(cluster: LabCluster) -> None:
+    """Each site has a user of its own; a database is for those that asked for one."""
+    node = cluster.plan.node(cluster.require("web", 1)[0])
+    sites = cluster.spec.sites
+    if {site.database for site in sites.values()} != {True, False}:
+        pytest.skip("the topology has no two sites with and without a database")
+    for name, site in sites.items():
+        _reaches(cluster, node, str(cluster.spec.site_number(name)), database=site.database)
+
+
+def _reaches(cluster: LabCluster, node: NodePlan, user: str, *, database: bool) -> None:
+    """Tries all ports of all addresses as a user of a node; those reached are the explicit list, and the node's own."""
     said = [cluster.run(other.name, LISTENING).stdout.split() for other in cluster.plan.nodes]
     ports = {int(port) for of in said for port in of}
     nodes = {other.address for other in cluster.plan.nodes}
@@ -86,10 +108,7 @@ def test_a_user_reaches_what_is_published_and_no_port_else(cluster: LabCluster, 
     done = cluster.backend.run(node.name, [*become, "python3", "-c", REACHED, asked], seconds=SECONDS)
     assert done.ok, done.last_line
     reached = {(address, port) for address, port, _ in json.loads(done.stdout)}
-    allowed = _allowed(cluster, "shell" if user == STUDENT else role, node.address)
+    allowed = _allowed(cluster, node.address, database=database)
     assert reached == {(address, port) for address, wanted in allowed.items() for port in wanted}, done.stdout
     own = cluster.backend.run(node.name, [*become, "python3", "-c", REACHED, json.dumps([[["127.0.0.1"], [1, 80]]])])
     assert json.loads(own.stdout), "the node's own loopback"
-    root = json.dumps([[[cluster.plan.node("client").address], [1]]])
-    done = cluster.backend.run(node.name, ["python3", "-c", REACHED, root])
-    assert json.loads(done.stdout), "root of the node is not meant"
