@@ -154,7 +154,7 @@ part-host: .venv/ready engine
 # The tests that run on Xen at every change, marked with their reason: five domains at a time. Those of one role come
 # first: what breaks the whole cluster last need not be repaired.
 test-xen: .venv/dev xen
-	$(PART) run xen $(PYTEST) tests/cluster tests/xen --backend xen --topology tests/cluster/topologies/lvs.yaml -m 'xen_smoke(topology="tests/cluster/topologies/lvs.yaml") and not nightly' --parity $(PARITY) --durations 15
+	$(PART) run xen $(PYTEST) tests/cluster tests/attack tests/xen --backend xen --topology tests/cluster/topologies/lvs.yaml -m 'xen_smoke(topology="tests/cluster/topologies/lvs.yaml") and not nightly' --parity $(PARITY) --durations 15
 
 # Everything, stage by stage, and what became of it on both backends.
 nightly: .venv/dev engine xen

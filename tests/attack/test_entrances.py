@@ -17,6 +17,7 @@ import pytest
 from lab.lifecycle import secrets
 from tests.attack import knock
 from tests.attack.entrances import ENTRANCES, OF_BACKENDS, UDP, Entrance, entrance
+from tests.markers import LVS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,7 @@ def _key(door: tuple[str, int]) -> str:
 
 
 @GALERA
+@pytest.mark.xen_smoke("a domain has a port of its own, of the lab", topology=LVS)
 def test_every_port_has_a_line_and_every_line_a_port(cluster: LabCluster) -> None:
     _doors(cluster)
     for node in cluster.plan.nodes:
