@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 WITH_FORMULA = {name: one for name, one in promises().items() if one.declared.formula}
+GALERA = WHOLE.replace("mysql: {count: 3", "mysql: {topology: galera, count: 3")
 TIMERS = {"inter", "fastinter", "fall", "rise", "advert_int", "patience", "ping_timeout", "answer_timeout"}
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 
@@ -97,8 +98,9 @@ def test_the_table_of_promises_has_each_formula_and_its_value() -> None:
 def test_a_formula_in_a_document_has_its_value(path: Path) -> None:
     """Wherever a document gives a promise's value, it says `name`: N s; and it gives none in another form."""
     text = path.read_text(encoding="utf-8")
-    for name, value in re.findall(r"`([a-z-]+)`: ([\d.]+) s", text):
+    for name, value, galera in re.findall(r"`([a-z-]+)`: ([\d.]+) s(?:, with Galera ([\d.]+) s)?", text):
         assert f"{_bound(promise(name)):.2f}" == value, f"{path.name}: {name}"
+        assert galera in {"", f"{_bound(promise(name), GALERA):.2f}"}, f"{path.name}: {name} with Galera"
     assert not re.findall(r"formula:? [\d.]+ s", text)
 
 
