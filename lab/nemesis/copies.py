@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 READ_SECONDS = 60.0
+APPLIED = "IF(@@read_only, @@gtid_slave_pos, @@gtid_binlog_pos)"
+"""Up to where a node shows what was written: a replica's log has a transaction a moment before its tables have it."""
+
 POSITIONS = {
-    "replication": "@@gtid_binlog_pos",
+    "replication": APPLIED,
     "galera": "(SELECT variable_value FROM information_schema.global_status "
     "WHERE variable_name = 'WSREP_LAST_COMMITTED')",
 }

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
+from lab.nemesis.copies import APPLIED
 from lab.services.mysql import Member, members
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def sql(cluster: LabCluster, node: str, statements: str, seconds: float = 120) -
 
 
 def position(cluster: LabCluster, node: str) -> str:
-    """Where a node's log ends."""
-    return sql(cluster, node, "SELECT @@gtid_binlog_pos").strip()
+    """Up to where a node has what was written, and shows it."""
+    return sql(cluster, node, f"SELECT {APPLIED}").strip()
 
 
 def alike(cluster: LabCluster, query: str, nodes: list[str]) -> str:
