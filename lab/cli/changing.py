@@ -81,5 +81,5 @@ def _admitted(edit: Edit, backend: Backend, existing: Existing, changing: Mappin
     if not existing.nodes:
         return cluster
     cluster = as_many(cluster, expected(backend, existing))
-    losses.admit(cluster, edit.target, backend, existing, changing)
+    losses.admit(cluster, backend, existing, changing)
     return cluster

@@ -10,7 +10,6 @@ from lab.services import sites, users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from lab.backends.base import Backend, Existing
     from lab.topology import Cluster
@@ -31,12 +30,11 @@ def losses(cluster: Cluster, backend: Backend, existing: Existing) -> dict[str, 
     }
 
 
-def admit(cluster: Cluster, file: Path, backend: Backend, existing: Existing, but: Mapping[str, str]) -> None:
+def admit(cluster: Cluster, backend: Backend, existing: Existing, but: Mapping[str, str]) -> None:
     """Refuses a topology that would remove more than was asked for. Changes nothing.
 
     Args:
         cluster: the topology; see `losses`.
-        file: where it is.
         backend: where the cluster runs.
         existing: its nodes.
         but: the name that is changed, by its section.
@@ -47,10 +45,11 @@ def admit(cluster: Cluster, file: Path, backend: Backend, existing: Existing, bu
     missing = {what: sorted(names - {but.get(what)}) for what, names in losses(cluster, backend, existing).items()}
     listed = [f"the {what} {', '.join(names)}" for what, names in missing.items() if names]
     if listed:
+        file = cluster.source or "the topology"
         made_from = kept.read(backend.cluster, kept.Note.TOPOLOGY)
         own = f"the cluster's own topology, {made_from}," if made_from else "the cluster's own topology"
         raise SpecError(
             f"{file} lacks parts of the cluster '{backend.cluster}', which would be removed: {'; '.join(listed)}",
-            where=str(file.resolve()),
-            next_step=f"name {own} with --file; 'lab up -f {file}' removes those parts, if that is meant",
+            where=cluster.source,
+            next_step=f"name {own} with --file; 'lab up' with this one removes those parts, if that is meant",
         )
