@@ -19,6 +19,7 @@ from lab.lifecycle.up import up
 from lab.plan import MANIFEST, plan
 from lab.progress import Silent
 from lab.topology import parse
+from tests.unit.command import lab
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
@@ -162,3 +163,33 @@ def test_a_role_that_comes_back_has_its_secrets_still(memory: MemoryBackend) -> 
 def test_a_cluster_without_data_and_nodes_begins_again(memory: MemoryBackend) -> None:
     down(memory, Silent(), volumes=True)
     assert up(parse(EVERY), memory, Silent()).changes
+
+
+@pytest.mark.parametrize("way", ["removed", "emptied"])
+@pytest.mark.parametrize("name", ["backup-repository", "mysql-replication", "ssh-host-key"])
+def test_compose_keeps_what_it_has_written(name: str, way: str, tmp_path: Path) -> None:
+    """Its volumes are not the lab's to see: what was written for them before is all that is known."""
+    file = tmp_path / "cluster.yaml"
+    file.write_text(EVERY)
+    argv = ("compose", "-f", str(file), "--secrets", "--dir", str(tmp_path / "compose"))
+    assert lab(*argv).returncode == 0
+    value = secrets.known("golden", name)
+    _lose(name, way)
+    assert lab(*argv).returncode == 0
+    assert secrets.known("golden", name) == value
+
+
+def test_compose_makes_no_secret_that_a_cluster_has(
+    memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next `lab up` would put it over the cluster's own."""
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+    file = tmp_path / "cluster.yaml"
+    file.write_text(EVERY)
+    path = _lose("backup-repository", "removed")
+    done = lab("compose", "-f", str(file), "--secrets", "--dir", str(tmp_path / "compose"))
+    assert done.returncode == 2
+    assert "missing or empty" in done.stderr
+    assert "from /etc/lab/repository of backup1" in done.stderr
+    assert not path.exists()
+    assert not (tmp_path / "compose").exists()
