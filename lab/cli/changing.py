@@ -33,13 +33,15 @@ def changed(
         then: what else is done to the running cluster.
     """
     from lab.cli import naming, screen
+    from lab.cli.locked import admit
     from lab.errors import BackendError, HostError, LabError
     from lab.lifecycle.lock import held
     from lab.lifecycle.up import up
     from lab.topology.editing import edited_section
 
-    name = choice.cluster_name
+    name, place = choice.cluster_name, choice.place()
     with screen.report() as report, held(name, verb, report):
+        admit((name, place), (choice.cluster_name, choice.place()), verb)
         edit = edited_section(choice.file, section, work, choice.last)
         try:
             backend = choice.open()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.cli import options
     from lab.progress import Report
-    from lab.topology import Cluster
+    from lab.topology import Cluster, Placement
 
 
 @contextmanager
@@ -26,19 +26,33 @@ def locked(choice: options.Choice, verb: str, report: Report) -> Iterator[tuple[
     Raises:
         SpecError: the topology is not valid, or is that of another cluster by then.
     """
-    from lab.errors import SpecError
     from lab.lifecycle.lock import held
 
-    before = choice.cluster(), choice.place()  # a topology that is not valid is refused before anything is awaited
-    name = before[0].name
+    name, place = choice.cluster().name, choice.place()  # one that is not valid is refused before anything is awaited
     backend = choice.open(name)
     with held(name, verb, report):
-        cluster, place = choice.cluster(), choice.place()
-        if (cluster.name, place) != (name, before[1]):
-            raise SpecError(
-                f"the topology no longer describes the cluster '{name}' on {before[1].backend}: name, backend or host"
-                f" changed while '{verb}' waited",
-                where=cluster.source,
-                next_step="run the same command again, if that is meant",
-            )
+        cluster = choice.cluster()
+        admit((name, place), (cluster.name, choice.place()), verb)
         yield cluster, backend
+
+
+def admit(before: tuple[str, Placement], now: tuple[str, Placement], verb: str) -> None:
+    """Refuses a topology that became that of another cluster.
+
+    Args:
+        before: name and place of the cluster whose lock is held.
+        now: those that the topology has since.
+        verb: what waited for the lock.
+
+    Raises:
+        SpecError: they differ.
+    """
+    from lab.errors import SpecError
+
+    if now != before:
+        name, place = before
+        raise SpecError(
+            f"the topology no longer describes the cluster '{name}' on {place.backend}: name, backend or host changed"
+            f" while '{verb}' waited",
+            next_step="run the same command again, if that is meant",
+        )

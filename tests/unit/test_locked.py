@@ -93,29 +93,37 @@ def test_a_command_that_waited_applies_what_was_written_meanwhile(verb: str, fil
     assert users.present(memory, memory.observe()) == {"ann", "bob"}
 
 
-@pytest.mark.parametrize("change", ["name: golden\n", "name: other\n", "backend: xen\nname: golden\n"])
+VERBS = {
+    "up": ("up",),
+    "renew": ("renew",),
+    "user": ("user", "add", "zoe", "--key", KEY),
+    "site": ("site", "add", "shelf"),
+}
+
+
+@pytest.mark.parametrize("change", ["name: other\n", "backend: xen\nname: golden\n"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_topology_that_is_of_another_cluster_by_then_is_refused(
-    change: str, file: Path, memory: MemoryBackend, waiting: threading.Event
+    verb: str, change: str, file: Path, memory: MemoryBackend, waiting: threading.Event
 ) -> None:
     begun = threading.Event()
+    changed = ANN.replace("name: golden\n", change)
 
     def rewrite() -> None:
         with held("golden", "lab user", Silent()):
             begun.set()
             assert waiting.wait(WAIT_SECONDS)
-            file.write_text(ANN.replace("name: golden\n", change))
+            file.write_text(changed)
 
     thread = threading.Thread(target=rewrite)
     thread.start()
     assert begun.wait(WAIT_SECONDS)
-    done = lab("up", "-f", str(file))
+    done = lab(*VERBS[verb], "-f", str(file))
     thread.join(WAIT_SECONDS)
-    if change == "name: golden\n":
-        assert done.returncode == 0, done.stderr
-        return
     assert done.returncode == 2
     assert "no longer describes the cluster 'golden' on docker: name, backend or host changed while" in done.stderr
     assert not memory.done
+    assert file.read_text() == changed
 
 
 def _scaled(applied: Path, written: str, file: Path) -> tuple[Work, Engine]:
