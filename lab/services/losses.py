@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 def losses(cluster: Cluster, backend: Backend, existing: Existing) -> dict[str, set[str]]:
     """The names of the nodes, users and sites that the topology would remove, by those words; applications are nodes.
 
+    A node that a person configures loses what they made of it where the topology does not say so.
+
     Args:
         cluster: the topology, with as many nodes of each role as the cluster has.
         backend: where the cluster runs.
         existing: its nodes.
     """
+    removed = {node.name for node in existing.nodes} - cluster.node_roles.keys()
     return {
-        "nodes": {node.name for node in existing.nodes} - cluster.node_roles.keys(),
+        "nodes": removed,
+        "nodes by hand": {node.name for node in existing.nodes if node.fixed.by_hand}
+        - cluster.by_hand.keys()
+        - removed,
         "users": users.present(backend, existing) - cluster.users.keys(),
         "sites": sites.present(backend, existing) - cluster.sites.keys(),
     }

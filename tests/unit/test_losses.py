@@ -106,3 +106,16 @@ def test_a_server_that_runs_tells_the_users(tmp_path: Path, running: MemoryBacke
     assert users.present(running, running.observe()) == {"ann", "bob"}
     running.kill("shell2")
     assert users.present(running, running.observe()) == {"carl"}
+
+
+def test_what_a_person_made_of_a_node_is_a_part_of_the_cluster(tmp_path: Path, running: MemoryBackend) -> None:
+    """Without its key the node would be made again."""
+    own = tmp_path / "own.yaml"
+    own.write_text(f"{_whole()}by-hand: [web1]\n")
+    up(load(own), running, Silent())
+    other = tmp_path / "other.yaml"
+    other.write_text(_whole())
+    done = lab("site", "add", "shelf", "-f", str(other))
+    assert done.returncode == 2
+    assert "which would be removed: the nodes by hand web1\n" in done.stderr
+    assert lab("site", "add", "shelf", "-f", str(own)).returncode == 0
