@@ -153,6 +153,8 @@ class Lack(StrEnum):
     LIMITS = "limits of nodes"
     PAUSE = "pause"
     LAYERS = "layers that images share"
+    PROFILES = "AppArmor or SELinux"
+    USER_NUMBERS = "user namespaces"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from lab import engine
 from lab.backends.archive import archive
 from lab.names import LABEL
 from lab.plan import TMPFS
+from lab.plan.confinement import security
 
 if TYPE_CHECKING:
     import docker
@@ -34,7 +35,7 @@ def tried(api: docker.APIClient, image: str, trial: Trial) -> str:
         network_mode="bridge",  # keepalived looks for its interface
         cap_drop=["ALL"],
         cap_add=list(trial.node.capabilities),
-        security_opt=["no-new-privileges"],
+        security_opt=security(trial.node),
         sysctls=dict(trial.node.sysctls),
         tmpfs=TMPFS,
     )

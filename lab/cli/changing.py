@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lab.backends.base import Backend, Existing
     from lab.cli import options
     from lab.progress import Report
+    from lab.topology import Cluster
     from lab.topology.editing import Edit
 
 
@@ -18,7 +19,7 @@ def changed(
     section: str,
     work: Callable[[dict[str, Any]], None],
     choice: options.Choice,
-    admit: Callable[[Edit, Backend, Existing], None],
+    changing: str,
     then: Callable[[Edit, Backend, Report], None] = lambda *_: None,
 ) -> None:
     """Changes the topology under the cluster's lock; the file is written once the running cluster has the change.
@@ -28,16 +29,19 @@ def changed(
         section: a key of the topology's top level.
         work: changes what the file has in it.
         choice: the cluster.
-        admit: refuses what the running cluster must not be given.
+        changing: the name in that section, which alone may be missing in the file.
         then: what else is done to the running cluster.
     """
     from lab.cli import naming, screen
+    from lab.cli.locked import admit
     from lab.errors import BackendError, HostError, LabError
     from lab.lifecycle.lock import held
+    from lab.lifecycle.up import up
     from lab.topology.editing import edited_section
 
-    cluster = choice.cluster_name
-    with screen.report() as report, held(cluster, verb, report):
+    name, place = choice.cluster_name, choice.place()
+    with screen.report() as report, held(name, verb, report):
+        admit((name, place), (choice.cluster_name, choice.place()), verb)
         edit = edited_section(choice.file, section, work, choice.last)
         try:
             backend = choice.open()
@@ -46,12 +50,11 @@ def changed(
             with edit.drafted():
                 print(naming.named(f"{error.what}; changed {edit.target}, which the next 'lab up' applies"))
             return
-        if existing.nodes:
-            admit(edit, backend, existing)
+        cluster = _admitted(edit, backend, existing, {section: changing})
         with edit.drafted():
             if existing.nodes:
                 try:
-                    _applied(edit, cluster, backend, existing, report)
+                    up(cluster, backend, report)
                     then(edit, backend, report)
                 except (LabError, KeyboardInterrupt):
                     report.say(
@@ -60,14 +63,25 @@ def changed(
                     raise
     print(f"changed {edit.target}")
     if not existing.nodes:
-        print(naming.named(f"the cluster '{cluster}' does not exist; 'lab up' creates it with this change"))
+        print(naming.named(f"the cluster '{name}' does not exist; 'lab up' creates it with this change"))
 
 
-def _applied(edit: Edit, name: str, backend: Backend, existing: Existing, report: Report) -> None:
-    """Takes the change into use where the cluster runs, with as many nodes as it has."""
+def _admitted(edit: Edit, backend: Backend, existing: Existing, changing: Mapping[str, str]) -> Cluster:
+    """The changed topology, with as many nodes as the running cluster has, which loses nothing but what is changed.
+
+    Args:
+        edit: the change.
+        backend: where the cluster runs.
+        existing: its nodes.
+        changing: the name that is changed, by its section.
+    """
     from lab.lifecycle.expected import expected
     from lab.lifecycle.resolve import as_many
-    from lab.lifecycle.up import up
+    from lab.services import losses
 
-    cluster = edit.cluster.model_copy(update={"name": name}).read_from(edit.target)
-    up(as_many(cluster, expected(backend, existing)), backend, report)
+    cluster = edit.cluster.model_copy(update={"name": backend.cluster}).read_from(edit.target)
+    if not existing.nodes:
+        return cluster
+    cluster = as_many(cluster, expected(backend, existing))
+    losses.admit(cluster, backend, existing, changing)
+    return cluster

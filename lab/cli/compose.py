@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +31,6 @@ def compose(
     """Writes the topology for Docker Compose: the document to standard output, the nodes' files to a folder."""
     from lab import private
     from lab.export import compose as writer
-    from lab.lifecycle import secrets as store
     from lab.lifecycle.resolve import offline
     from lab.plan import plan
     from lab.topology import AUTO
@@ -35,7 +39,7 @@ def compose(
     if cluster.network == AUTO:
         cluster = cluster.model_copy(update={"network": writer.NETWORK})
     planned = plan(*offline(cluster))
-    chosen = writer.secret_files(planned, store.ensure(planned)) if secrets else writer.files(planned)
+    chosen = writer.secret_files(planned, _secrets(choice, planned, folder)) if secrets else writer.files(planned)
     for place, text in chosen.items():
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,3 +51,27 @@ def compose(
             path.chmod(writer.mode(planned, place))
     if not secrets:
         print(writer.document(planned), end="")
+
+
+def _secrets(choice: options.Choice, plan: Plan, folder: Path) -> Mapping[str, str]:
+    """The secrets of the plan; a missing one is read from the files that were written before, where they have it.
+
+    Raises:
+        HostError: the cluster runs on an engine too, and has one that is missing.
+    """
+    from lab.errors import BackendError, HostError
+    from lab.export.compose import place
+    from lab.lifecycle import lost, secrets
+
+    if not secrets.missing(plan):
+        return secrets.ensure(plan)
+    files = [(file, folder / place(node, file)) for node in plan.nodes for file in node.files if file.secrets]
+    restored = lost.written(plan, ((file, path.read_text("utf-8")) for file, path in files if path.is_file()))
+    try:
+        backend = choice.open(plan.cluster)
+        backend.observe()
+    except (HostError, BackendError):
+        pass  # Compose may run where no engine can be asked
+    else:
+        lost.admit(plan, backend, restored)
+    return secrets.ensure(plan, restored=restored)

@@ -28,11 +28,9 @@ def renew(
     'up' renews certificates by itself a month before they end.
     """
     from lab.cli import screen
-    from lab.lifecycle.lock import held
+    from lab.cli.locked import locked
     from lab.lifecycle.renew import renew as issue_again
 
-    cluster = choice.cluster()
-    target = choice.open(cluster.name)
-    with screen.report() as report, held(cluster.name, "lab renew", report):
+    with screen.report() as report, locked(choice, "lab renew", report) as (cluster, target):
         issue_again(cluster, target, report, ca=ca, seconds=timeout)
     print(naming.named("the certificates are new" + ("; 'lab open --ca' prints the CA to trust" if ca else "")))

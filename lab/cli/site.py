@@ -94,14 +94,7 @@ def add(
             report.say(f"deploying {code}")
             print(_summary(site, sites.deploy(backend, site, code)))
 
-    changed(
-        "lab site",
-        "sites",
-        sites.added(site, settings),
-        choice,
-        lambda edit, backend, existing: sites.admit(edit, backend, existing, site),
-        deploy_code,
-    )
+    changed("lab site", "sites", sites.added(site, settings), choice, site, deploy_code)
 
 
 @options.common(*options.WHERE)
@@ -113,13 +106,7 @@ def remove(
     from lab.cli.changing import changed
     from lab.services import sites
 
-    changed(
-        "lab site",
-        "sites",
-        sites.removed(site),
-        choice,
-        lambda edit, backend, existing: sites.admit(edit, backend, existing, site),
-    )
+    changed("lab site", "sites", sites.removed(site), choice, site)
 
 
 def deploy(

@@ -22,17 +22,15 @@ def up(
 ) -> None:
     """Creates the cluster, or changes it to match the topology. Nodes that did not change are kept."""
     from lab.cli import screen, tables
-    from lab.lifecycle.lock import held
+    from lab.cli.locked import locked
     from lab.lifecycle.status import status
     from lab.lifecycle.up import up as bring_up
     from lab.services import sites
     from lab.topology import DEFAULT_FILE
 
-    cluster = choice.cluster()
     again = choice.topology() if choice.last else None
-    folders = sites.folders(cluster)
-    target = choice.open(cluster.name)
-    with screen.report() as report, held(cluster.name, "lab up", report):
+    with screen.report() as report, locked(choice, "lab up", report) as (cluster, target):
+        folders = sites.folders(cluster)
         if again and again != DEFAULT_FILE:
             report.say(f"topology: {cluster.source} (the cluster was made from it; -f chooses another)")
         prepared = bring_up(cluster, target, report, wait=wait, seconds=timeout)

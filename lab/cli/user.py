@@ -102,6 +102,5 @@ def _changed(
     choice: options.Choice,
 ) -> None:
     from lab.cli.changing import changed
-    from lab.services import users
 
-    changed("lab user", "users", work, choice, lambda edit, target, there: users.admit(edit, target, there, user))
+    changed("lab user", "users", work, choice, user)

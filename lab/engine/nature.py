@@ -54,9 +54,17 @@ def unlimited(info: Mapping[str, Any]) -> frozenset[str]:
 def lacks(info: Mapping[str, Any]) -> dict[Lack, str]:
     """What an engine that told `info` does not do: each seen with Docker 20.10 and Podman 4.3 on Debian 12."""
     reasons = {}
-    if _is_rootless(info):
-        reasons[Lack.BRICKS] = (
-            "a rootless engine gives no node the extended attributes 'trusted.*' that GlusterFS writes"
+    if _is_rootless(info) or _has(info, "userns"):
+        kind = "a rootless engine" if _is_rootless(info) else "an engine with user namespaces"
+        reasons[Lack.BRICKS] = f"{kind} gives no node the extended attributes 'trusted.*' that GlusterFS writes"
+    else:
+        reasons[Lack.USER_NUMBERS] = (
+            "root of a node is root on the engine's machine once it breaks out of its container"
+        )
+    if not (_has(info, "apparmor") or _has(info, "selinux")):
+        reasons[Lack.PROFILES] = (
+            "root of any node, also of one that mounts (SYS_ADMIN), is confined by capabilities, namespaces and the"
+            " system call filter alone"
         )
     if _no_groups(info):
         why = "a rootless engine has no control groups where the machine has version 1 of them"
@@ -75,4 +83,9 @@ def _no_groups(info: Mapping[str, Any]) -> bool:
 
 
 def _is_rootless(info: Mapping[str, Any]) -> bool:
-    return bool(info.get("Rootless")) or "name=rootless" in (info.get("SecurityOptions") or [])
+    return bool(info.get("Rootless")) or _has(info, "rootless")
+
+
+def _has(info: Mapping[str, Any], option: str) -> bool:
+    """Whether an engine tells a security option, such as `name=seccomp,profile=default`."""
+    return any(f"name={option}" in each.split(",") for each in info.get("SecurityOptions") or [])

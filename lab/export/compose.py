@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lab.names import NAMESPACE
+from lab.plan.confinement import security
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _service(plan: Plan, node: NodePlan) -> dict[str, Any]:
         "networks": {"cluster": {"ipv4_address": node.address}},
         "cap_drop": ["ALL"],
         "cap_add": list(node.capabilities),
-        "security_opt": ["no-new-privileges"],
+        "security_opt": security(node),
         "mem_limit": f"{node.limits.memory}m",
         "memswap_limit": f"{node.limits.memory}m",
         "pids_limit": node.limits.processes,

@@ -34,6 +34,7 @@ ROLLING_SHARE = 3  # at most one in so many nodes of a role is replaced or reloa
 
 def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
     """New nodes first, then replacements and reloads in waves, removals last."""
+    prepared = _resumed(prepared, backend, report)
     by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
     work = partial(_perform, prepared, backend, report, seconds)
     if prepared.existing.network not in (None, str(prepared.plan.network.cidr)):
@@ -60,6 +61,22 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     parallel.for_each(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, first)
     _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
     parallel.for_each(by_kind[Kind.REMOVE], work)
+
+
+def _resumed(prepared: Prepared, backend: Backend, report: Report) -> Prepared:
+    """The same with all paused nodes that are to be updated resumed: from then on they are updated as running ones."""
+
+    def resume(action: Action) -> None:
+        report.step(action.node, "resuming")
+        backend.start(action.node)
+
+    there = prepared.existing
+    paused = {node.name for node in there.nodes if node.state is State.PAUSED}
+    resumed = [action for action in prepared.actions if action.kind is Kind.UPDATE and action.node in paused]
+    parallel.for_each(resumed, resume)
+    names = {action.node for action in resumed}
+    nodes = tuple(replace(node, state=State.RUNNING) if node.name in names else node for node in there.nodes)
+    return replace(prepared, existing=replace(there, nodes=nodes))
 
 
 def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
@@ -175,6 +192,9 @@ def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: floa
     if action.kind is not Kind.UPDATE or action.start:
         report.step(name, "starting")
         backend.start(name)
+    if action.kind is Kind.UPDATE and action.start and action.stale:
+        _delete(backend, action)
+        backend.put(name, {MANIFEST: files[MANIFEST]})
     if node.by_hand:
         if not hand.boots(backend, name):
             report.warn(f"{hand.does_not_boot(backend, name)}\n  'lab learn reset {name}' creates it again")
@@ -208,9 +228,10 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
     unsure = {**prepared.present.get(name, {}), **dict.fromkeys((*action.files, *action.stale), UNSURE)}
     backend.put(name, {MANIFEST: (json.dumps(unsure, indent=1, sort_keys=True).encode(), 0o600)})
     backend.put(name, {path: files[path] for path in action.files})
+    if action.start and action.stale:
+        return  # they are deleted once it runs, and remain in the manifest until then
     if not action.start:
-        if action.stale:
-            backend.run(name, ["rm", "-f", *action.stale])
+        _delete(backend, action)
         changed = [path.rpartition("/")[2] for path in action.files]
         done = backend.run(name, ["/usr/lib/lab/reload", *changed], seconds=RELOAD_SECONDS)
         if not done.ok:
@@ -220,3 +241,8 @@ def _update(prepared: Prepared, backend: Backend, report: Report, action: Action
                 next_step=f"correct the topology; 'lab logs {name}' has details",
             )
     backend.put(name, {MANIFEST: files[MANIFEST]})
+
+
+def _delete(backend: Backend, action: Action) -> None:
+    if action.stale:
+        backend.run(action.node, ["rm", "-f", *action.stale])

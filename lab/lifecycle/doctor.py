@@ -30,10 +30,13 @@ WANTED_FOR = {
     "overlay": ("Docker's own storage", "load the module overlay"),
 }
 INSTEAD = {
-    Lack.BRICKS: "use a topology without 'storage', such as 'rootless', or an engine that runs as root",
+    Lack.BRICKS: "use a topology without 'storage', such as 'rootless', or an engine as root without 'userns-remap'",
     Lack.LIMITS: "any node may take all of the machine: boot it with control groups of version 2, or use root's engine",
     Lack.PAUSE: "use 'lab stop', 'lab kill' and 'lab fault cut'",
     Lack.LAYERS: "choose the driver overlay, in storage.conf or daemon.json (fuse-overlayfs before Linux 5.13)",
+    Lack.PROFILES: "boot the engine's machine with AppArmor or SELinux, or use Xen, where a node has its own kernel",
+    Lack.USER_NUMBERS: "for a topology without 'storage' use an engine without root, or with 'userns-remap' in"
+    " daemon.json; or use Xen",
 }
 
 

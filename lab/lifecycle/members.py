@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.backends.base import State
 from lab.errors import SpecError
 
 if TYPE_CHECKING:
@@ -37,3 +38,10 @@ def of_role(backend: Backend, role: str) -> list[Observed]:
             next_step=f"add '{role}:' to its topology and run 'lab up', or select another cluster with --name",
         )
     return nodes
+
+
+def informed(existing: Existing, role: str) -> str | None:
+    """The node of a role whose files are the latest: one that runs, where one does; None where the role has no node."""
+    nodes = {node.name: node.state for node in existing.nodes if node.role == role}
+    running = [name for name, state in nodes.items() if state is State.RUNNING]
+    return next(iter([*running, *nodes]), None)

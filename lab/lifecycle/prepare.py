@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.backends.optional import noted
-from lab.lifecycle import ownership, resolve, scaling, secrets, sizes
+from lab.lifecycle import lost, ownership, resolve, scaling, secrets, sizes
 from lab.lifecycle.ready import ALL, READY
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
@@ -110,19 +110,21 @@ def prepare(
     backend: Backend,
     report: Report,
     family: str | None = None,
-    known: Callable[[Plan], Mapping[str, str]] = secrets.peek,
+    known: Callable[[Plan, Mapping[str, str]], Mapping[str, str]] = secrets.peek,
 ) -> Prepared:
-    """Plans the cluster and compares it with what exists. Changes nothing, unless `known` does, which gives secrets.
+    """Plans the cluster and compares it with what exists. Changes nothing, unless `known` does.
+
+    `known` gives the secrets of a plan; it is given those that are missing and were read from nodes.
 
     Raises:
         UserError: it can't be as asked.
     """
     chosen = choose(cluster, backend, report, family)
     new_plan, existing = chosen.plan, chosen.existing
-    revealed = known(new_plan)
+    present = _present(backend, new_plan, existing)
+    revealed = known(new_plan, lost.restored(new_plan, backend, existing, present))
     files = {node.name: node.reveal(revealed) for node in new_plan.nodes}
     manifests = {name: json.loads(content[MANIFEST][0]) for name, content in files.items()}
-    present = _present(backend, new_plan, existing)
     return Prepared(new_plan, existing, files, present, actions(new_plan, existing, manifests, present))
 
 

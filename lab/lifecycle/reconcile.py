@@ -33,8 +33,8 @@ class Kind(StrEnum):
 class Action:
     """One action on one node, with its reason.
 
-    `files`: the paths to copy; `stale`: those to delete. An UPDATE of a node that is not running is a copy before its
-    start.
+    `files`: the paths to copy; `stale`: those to delete. An UPDATE of a node that has stopped is a copy before its
+    start; one of a paused node is that of a running one, once it is resumed: its daemons read nothing by themselves.
     """
 
     kind: Kind
@@ -72,11 +72,12 @@ def _one(node: NodePlan, existing: Existing, manifest: Mapping[str, str], presen
         return Action(Kind.RECREATE, node.name, why)
     changed = tuple(path for path, digest in manifest.items() if present.get(path) != digest)
     stale = tuple(path for path in present if path not in manifest)
-    asleep = observed.state is not State.RUNNING
     if changed or stale:
-        why = ", ".join([*changed, *(f"no more {path}" for path in stale)])
-        return Action(Kind.UPDATE, node.name, f"changed: {why}", changed, stale, start=asleep)
-    if asleep:
+        why = "changed: " + ", ".join([*changed, *(f"no more {path}" for path in stale)])
+        paused = observed.state is State.PAUSED
+        start = observed.state is State.STOPPED
+        return Action(Kind.UPDATE, node.name, f"is paused, {why}" if paused else why, changed, stale, start)
+    if observed.state is not State.RUNNING:
         return Action(Kind.START, node.name, f"is {observed.state.value}", start=True)
     return Action(Kind.KEEP, node.name)
 

@@ -146,7 +146,7 @@ def admit(plan: Plan, capabilities: Capabilities) -> None:
         raise HostError(
             f"{capabilities.engine} does not support the role 'storage': {capabilities.lacks[Lack.BRICKS]}",
             where="storage",
-            next_step="use an engine that runs as root (DOCKER_HOST, 'docker context use'),"
+            next_step="use an engine that runs as root, without 'userns-remap' (DOCKER_HOST, 'docker context use'),"
             " or a topology without 'storage', such as '--file rootless'",
         )
     if capabilities.max_nodes is not None and len(plan.nodes) > capabilities.max_nodes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, kept, origin, ownership, ready, resolve, scaling, secrets
+from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.endings import Endings
@@ -22,7 +22,7 @@ from lab.recipes import recipe
 from lab.topology import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lab.backends.base import Backend, Existing
@@ -88,7 +88,10 @@ def _since(before: Existing, prepared: Prepared) -> Prepared:
 
 def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None, *, fresh: bool) -> Prepared:
     """`limit`: seconds until nodes have to be ready, None for no wait; `fresh`: whether no data is there."""
-    known = partial(secrets.ensure, warn=report.warn)
+
+    def known(plan: Plan, restored: Mapping[str, str]) -> Mapping[str, str]:
+        return secrets.ensure(plan, report.warn, restored)
+
     prepared = prepare(cluster, backend, report, known=known)
     _announce(cluster, report, fresh=fresh)
     if prepared.plan.by_hand:
@@ -176,7 +179,7 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
     origin.forget_other(backend, cluster.source)
     there, plan = backend.notes(), prepared.plan
     counted = scaling.note(plan, cluster, prepared.existing, there, done=done)
-    notes = ownership.note(plan.cluster) | expected.note(plan) | counted
+    notes = ownership.note(plan.cluster) | lost.note(plan, there) | expected.note(plan) | counted
     for key, text in notes.items():
         if there.get(key) != text:
             backend.note(key, text)

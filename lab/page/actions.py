@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from lab import parallel
 from lab.backends.base import State
+from lab.backends.optional import noted
 from lab.errors import LabError, SpecError
 from lab.faults import fault, heal, inject, present, targets
-from lab.lifecycle import ready
+from lab.lifecycle import origin, ready
 from lab.lifecycle.endings import Endings
+from lab.lifecycle.expected import expected
 from lab.lifecycle.lock import held
+from lab.lifecycle.resolve import as_many
 from lab.page import offers
 from lab.progress import Silent
-from lab.services import sites
+from lab.services import losses, sites
 from lab.services.live import SWITCHOVERS
-from lab.topology import units
+from lab.topology import anew, units
 from lab.topology.changes import scaled
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from lab.page.collector import Collector
     from lab.page.offers import Offer
+    from lab.topology import Cluster
 
 SHOWN = 8  # finished works that stay in the list
 LONGEST_SECONDS = 3600.0
@@ -294,14 +298,28 @@ class Actions:
     def _scale(self, role: str, parameters: Mapping[str, str], tell: Callable[..., None]) -> str:
         from lab.lifecycle.up import up
 
-        cluster = self._collector.cluster or self._collector.topology
-        topology = scaled(cluster, [f"{role}={parameters.get('count', '')}"])
-        folders = sites.folders(topology)
-        report = WorkReport(tell)
-        with held(cluster.name, f"lab up --scale {role}={parameters['count']}", report):
+        change, report = f"{role}={parameters.get('count', '')}", WorkReport(tell)
+        scaled(self._collector.topology, [change])  # what is not valid is refused before anything is awaited
+        with held(self._backend.cluster, f"lab up --scale {change}", report):
+            topology = scaled(self._current(), [change])
+            folders = sites.folders(topology)
             up(topology, self._backend, report)
             sites.ensure(self._backend, topology, folders)
         return f"{role} has {parameters['count']} nodes"
+
+    def _current(self) -> Cluster:
+        """The topology as its file is now, with as many nodes as the cluster has.
+
+        Raises:
+            SpecError: it lacks parts of the cluster.
+        """
+        topology = self._collector.topology
+        if not origin.lesson(noted(self._backend)):  # a lesson sets options that its file has not
+            topology = anew(topology)
+        existing = self._backend.observe()
+        cluster = as_many(topology, expected(self._backend, existing))
+        losses.admit(cluster, self._backend, existing, {})
+        return cluster
 
     def _heal(self, tell: Callable[..., None]) -> str:
         tell("reverting all faults")

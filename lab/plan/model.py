@@ -42,6 +42,22 @@ class File:
         """The text with its secrets in it."""
         return _SECRET.sub(lambda match: secrets[match[1]], self.text)
 
+    def hidden(self, content: str, known: Mapping[str, str]) -> dict[str, str]:
+        """The secrets that are not `known`, as a content has them; none where it differs from the file otherwise."""
+        pattern, groups = "", dict[str, str]()
+        for number, part in enumerate(_SECRET.split(self.text)):  # text, name of a secret, text, ...
+            if not number % 2:
+                pattern += re.escape(part)
+            elif part in known:
+                pattern += re.escape(known[part])
+            elif part in groups:
+                pattern += f"(?P={groups[part]})"
+            else:
+                groups[part] = f"group{number}"
+                pattern += f"(?P<{groups[part]}>.+?)"
+        match = re.fullmatch(pattern, content, re.DOTALL)
+        return {name: match[group] for name, group in groups.items()} if match else {}
+
     @property
     def masked(self) -> str:
         """The text for a person's eyes."""

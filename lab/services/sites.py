@@ -12,7 +12,7 @@ from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, SpecError
 from lab.hints import nearest
-from lab.lifecycle.members import of_role
+from lab.lifecycle.members import informed, of_role
 from lab.services.archive import Archive
 from lab.services.packing import Packed, packed, stamp
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from lab.backends.base import Backend, Existing, Result
     from lab.topology import Cluster
-    from lab.topology.editing import Edit
 
 ROLE = "web"
 PROGRAM = "/usr/lib/lab/sites"
@@ -79,21 +78,11 @@ def removed(name: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
-    """Refuses a topology that lacks sites of the running cluster; `name`: the site that may be removed.
-
-    Raises:
-        SpecError: it lacks some; names them.
-    """
-    node = next((node.name for node in existing.nodes if node.role == ROLE), None)
+def present(backend: Backend, existing: Existing) -> set[str]:
+    """The sites of the running cluster, by a web node's file."""
+    node = informed(existing, ROLE)
     settings = json.loads((backend.get(node, SETTINGS) if node else None) or b'{"sites": {}}')
-    lacking = sorted(set(settings["sites"]) - {name} - set(edit.cluster.sites))
-    if lacking:
-        raise SpecError(
-            f"the cluster '{backend.cluster}' has sites that {edit.target} lacks: {', '.join(lacking)}",
-            where=str(edit.target.resolve()),
-            next_step="name the topology that it was made from with --file; 'lab up' with this one would remove them",
-        )
+    return set(settings["sites"])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.errors import SpecError
 from lab.hints import nearest
+from lab.lifecycle.members import informed
 from lab.topology.editing import edited_section
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Existing
     from lab.topology.editing import Edit
 
+ROLE = "shell"
 PEOPLE = "/etc/lab/people"
 
 
@@ -66,28 +68,11 @@ def change(file: str | None, work: Callable[[dict[str, Any]], None], last: str =
     return edited_section(file, "users", work, last)
 
 
-def admit(edit: Edit, backend: Backend, existing: Existing, name: str) -> None:
-    """Refuses a topology that lacks users of the running cluster.
-
-    Args:
-        edit: the change.
-        backend: where the cluster runs.
-        existing: its nodes.
-        name: the user to change, who may be removed.
-
-    Raises:
-        SpecError: names the missing users.
-    """
-    shell = next((node.name for node in existing.nodes if node.role == "shell"), None)
+def present(backend: Backend, existing: Existing) -> set[str]:
+    """The users of the running cluster, by a shell server's file."""
+    shell = informed(existing, ROLE)
     lines = (backend.get(shell, PEOPLE) or b"").decode().splitlines() if shell else []
-    there = {words[1] for words in map(str.split, lines) if words[:1] == ["user"]}
-    lost = sorted(there - {name} - set(edit.cluster.people))
-    if lost:
-        raise SpecError(
-            f"{edit.target} lacks users of the cluster '{backend.cluster}': {', '.join(lost)}",
-            where=str(edit.target.resolve()),
-            next_step="name the topology that the cluster was created from with --file; this one would remove them",
-        )
+    return {words[1] for words in map(str.split, lines) if words[:1] == ["user"]}
 
 
 def added(name: str, keys: list[str], groups: list[str], *, forwarding: bool) -> Callable[[dict[str, Any]], None]:

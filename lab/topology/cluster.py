@@ -166,7 +166,7 @@ class Cluster(Model):
 
     def _not_by_hand(self) -> Iterator[str]:
         """What is wrong with the nodes that are to be by hand."""
-        names = {name: role for role, options in self.roles().items() for name in _nodes_of(role, options)}
+        names = self.node_roles
         for name, files in self.by_hand.items():
             if name not in names:
                 yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
@@ -181,11 +181,10 @@ class Cluster(Model):
 
     def _taken_names(self) -> set[str]:
         """The names below the domain that nodes and roles have."""
-        nodes = {name for role, options in self.roles().items() for name in _nodes_of(role, options)}
         known = {
             name.removesuffix(".{domain}") for role in self.roles() for name in manifest(role).own.certificate or []
         }
-        return nodes | known | {self.site.partition(".")[0]}
+        return self.node_roles.keys() | known | {self.site.partition(".")[0]}
 
     def _owners(self) -> dict[str, str]:
         """The host names that are taken already, and by what."""
@@ -198,6 +197,11 @@ class Cluster(Model):
         """The options of the roles that are in the cluster, by the role's name."""
         by_key = {key: getattr(self, key.replace("-", "_")) for key in self.role_keys()} | self.apps
         return {key: options for key, options in by_key.items() if options is not None}
+
+    @property
+    def node_roles(self) -> dict[str, str]:
+        """The role of each node, by the node's name."""
+        return {name: role for role, options in self.roles().items() for name in _nodes_of(role, options)}
 
     @property
     def people(self) -> dict[str, User]:

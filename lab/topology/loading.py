@@ -62,6 +62,15 @@ def load(path: Path, **overrides: Any) -> Cluster:
     return parse(reading.text(path, TOPOLOGY), str(path), **overrides).read_from(path)
 
 
+def anew(cluster: Cluster) -> Cluster:
+    """The topology as its file is now, under the same name; the same one where it was read from no file.
+
+    Raises:
+        SpecError: the file was removed, or is not valid any more.
+    """
+    return load(find(cluster.source), name=cluster.name) if cluster.source else cluster
+
+
 def parse(text: str, source: str = "<text>", **overrides: Any) -> Cluster:
     """The cluster that a YAML text describes; see `load`."""
     return reading.model(cluster_model(), text, TOPOLOGY, source, overrides)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 RATE = 60  # requests a second
+RELOAD_SECONDS = 10.0  # the old workers finish what they are at
 POOL_SECONDS = 30.0  # until a look at all pools shows a change; how long it took is judged by the probes
 
 
@@ -72,6 +73,24 @@ def test_a_dead_web_node_costs_no_request_and_comes_back(
             load.more(3 * RATE)
         assert load.served(out, returning) == _webs(cluster) - {"web1"}
         assert load.served(since=back) == _webs(cluster)
+
+
+def test_a_node_that_was_paused_serves_with_what_was_changed_meanwhile(cluster: LabCluster) -> None:
+    """Its daemons stood still, and read no file by themselves: PHP is asked what it runs with."""
+    cluster.require("web", 2)
+    limit = cluster.options(Web).upload + 1
+    page = "/srv/guestbook/public/limit.php"
+    cluster.backend.put("web1", {page: (b"<?php echo ini_get('upload_max_filesize');", 0o644)})
+    cluster.backend.pause("web1")
+    changed = cluster.options(Web).model_copy(update={"upload": limit})
+    with cluster.changed(cluster.spec.model_copy(update={"web": changed})):
+        cluster.until(
+            "PHP to have the new limit",
+            RELOAD_SECONDS,
+            lambda: cluster.run("client", "curl -sS --max-time 5 http://web1/limit.php").stdout,
+            lambda answer: answer == f"{limit}M",
+        )
+    cluster.run("web1", f"rm {page}")
 
 
 def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) -> None:

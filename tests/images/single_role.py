@@ -10,6 +10,7 @@ from testcontainers.core.container import DockerContainer
 from lab.lifecycle import secrets
 from lab.lifecycle.trial import smallest
 from lab.plan import TMPFS
+from lab.plan.confinement import security
 
 if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
@@ -33,7 +34,7 @@ class SingleRole:
             cap_drop=["ALL"],
             cap_add=list(self.node.capabilities),
             devices=[f"{device}:{device}:rwm" for device in self.node.devices],
-            security_opt=["no-new-privileges"],
+            security_opt=security(self.node),
             sysctls=dict(self.node.sysctls),
         )
         self.container.tmpfs.update(TMPFS)

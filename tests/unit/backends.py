@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.backends.memory import MemoryBackend
 from lab.errors import BuildError
@@ -53,3 +53,19 @@ class Heard(Silent):
 
     def say(self, line: str) -> None:
         self.lines.append(line)
+
+
+class Created:
+    """A Docker engine that keeps what it is asked to create."""
+
+    api_version = "1.41"
+
+    def __init__(self) -> None:
+        self.host: dict[str, Any] = {}
+
+    def create_host_config(self, **options: Any) -> dict[str, Any]:
+        self.host = options
+        return options
+
+    def create_container(self, *_: Any, **__: Any) -> dict[str, str]:
+        return {"Id": "x"}

@@ -6,19 +6,22 @@ import platform
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+import yaml
 from docker.errors import APIError
 
 from lab import engine
 from lab.backends.base import Capabilities, Existing, Lack, Observed, State
-from lab.backends.docker import labels
+from lab.backends.docker import container, labels
 from lab.backends.docker.backend import DockerBackend
 from lab.engine import nature
 from lab.errors import BackendError, HostError
+from lab.export import compose
 from lab.faults import Pause
 from lab.host.kernel import known
 from lab.lifecycle import doctor, resolve
 from lab.plan import plan
 from lab.topology import parse
+from tests.unit.backends import Created
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 LIMITED = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CgroupVersion": "1", "Driver": "overlay2"}
 UNLIMITED = dict.fromkeys(nature.LIMITS, False)
 ROOT = {**LIMITED, "CgroupDriver": "cgroupfs", "SecurityOptions": ["name=seccomp,profile=default"], "Warnings": None}
+PROFILED = {**ROOT, "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default"]}
+REMAPPED = {**ROOT, "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default", "name=userns"]}
 ROOTLESS_DOCKER = {**ROOT, **UNLIMITED, "CgroupDriver": "none", "SecurityOptions": ["name=seccomp", "name=rootless"]}
 ROOTLESS_PODMAN = {**ROOT, "Rootless": True, "Driver": "vfs"}
 EVERYTHING = frozenset(known())
@@ -35,12 +40,15 @@ EVERYTHING = frozenset(known())
 @pytest.mark.parametrize(
     ("info", "lacking"),
     [
-        (ROOT, set()),
-        ({**ROOT, "Rootless": False, "Driver": "overlay"}, set()),
-        (ROOTLESS_DOCKER, {Lack.BRICKS, Lack.LIMITS, Lack.PAUSE}),
-        (ROOTLESS_PODMAN, {Lack.BRICKS, Lack.LIMITS, Lack.PAUSE, Lack.LAYERS}),
-        ({**ROOTLESS_DOCKER, **LIMITED, "CgroupDriver": "systemd", "CgroupVersion": "2"}, {Lack.BRICKS}),
-        ({**ROOT, "CpuCfsQuota": False}, {Lack.LIMITS}),
+        (ROOT, {Lack.PROFILES, Lack.USER_NUMBERS}),
+        ({**ROOT, "Rootless": False, "Driver": "overlay"}, {Lack.PROFILES, Lack.USER_NUMBERS}),
+        (PROFILED, {Lack.USER_NUMBERS}),
+        ({**ROOT, "SecurityOptions": ["name=selinux"]}, {Lack.USER_NUMBERS}),
+        (REMAPPED, {Lack.BRICKS}),
+        (ROOTLESS_DOCKER, {Lack.BRICKS, Lack.LIMITS, Lack.PAUSE, Lack.PROFILES}),
+        (ROOTLESS_PODMAN, {Lack.BRICKS, Lack.LIMITS, Lack.PAUSE, Lack.LAYERS, Lack.PROFILES}),
+        ({**ROOTLESS_DOCKER, **LIMITED, "CgroupDriver": "systemd", "CgroupVersion": "2"}, {Lack.BRICKS, Lack.PROFILES}),
+        ({**PROFILED, "CpuCfsQuota": False}, {Lack.LIMITS, Lack.USER_NUMBERS}),
     ],
 )
 def test_what_an_engine_lacks_is_known_from_what_it_tells(info: dict[str, Any], lacking: set[Lack]) -> None:
@@ -62,13 +70,27 @@ def test_every_lack_is_a_finding_with_the_way_round() -> None:
         assert found[lack].way_round
 
 
-def test_bricks_are_refused_where_they_can_not_be_and_nothing_else() -> None:
-    rootless = Capabilities("Docker", EVERYTHING, lacks=nature.lacks(ROOTLESS_DOCKER))
+@pytest.mark.parametrize("info", [ROOTLESS_DOCKER, ROOTLESS_PODMAN, REMAPPED], ids=["docker", "podman", "userns"])
+def test_bricks_are_refused_where_they_can_not_be_and_nothing_else(info: dict[str, Any]) -> None:
+    rootless = Capabilities("Docker", EVERYTHING, lacks=nature.lacks(info))
     with pytest.raises(HostError, match=r"does not support the role 'storage': .*trusted") as caught:
         resolve.admit(plan(parse(WHOLE), "debian"), rootless)
     assert (caught.value.where, caught.value.exit_code) == ("storage", 2)
     resolve.admit(plan(parse(FULL), "debian"), rootless)
     resolve.admit(plan(parse(WHOLE), "debian"), Capabilities("Docker", EVERYTHING))
+
+
+def test_nodes_that_mount_are_without_apparmor_and_no_others() -> None:
+    """Docker's profile denies what they are for. An engine without AppArmor takes the option, and ignores it."""
+    made = plan(parse(WHOLE), "debian")
+    services = yaml.safe_load(compose.document(made))["services"]
+    mounting = {node.name for node in made.nodes if "SYS_ADMIN" in node.capabilities}
+    assert {name.rstrip("0123456789") for name in mounting} == {"web", "storage", "mail", "backup"}
+    for node in made.nodes:
+        created = Created()
+        container.create(created, made, node, "net")  # type: ignore[arg-type]
+        options = ["no-new-privileges", *(["apparmor=unconfined"] if node.name in mounting else [])]
+        assert created.host["security_opt"] == services[node.name]["security_opt"] == options
 
 
 def test_a_pause_needs_control_groups() -> None:

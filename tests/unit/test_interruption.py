@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.backends.base import Capabilities
+from lab.backends.base import Capabilities, State
 from lab.backends.memory import MemoryBackend
 from lab.errors import BackendError, LabError
 from lab.lifecycle.prepare import prepare
 from lab.lifecycle.up import up
-from lab.plan import plan
+from lab.plan import MANIFEST, plan
 from lab.progress import Silent
 from lab.topology import parse
 from tests.unit.conftest import FEW
@@ -31,6 +31,8 @@ class Interrupted(MemoryBackend):
     def __init__(self, changes: int) -> None:
         super().__init__("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
         self.left = changes
+        self.loaded: dict[str, dict[str, bytes]] = {}
+        """The files that each node's daemons run with: read at a boot, and by a reload that names them."""
 
     def put(self, node: str, files: Mapping[str, tuple[bytes, int]]) -> None:
         try:
@@ -42,10 +44,14 @@ class Interrupted(MemoryBackend):
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         self._count()
+        done = super().run(node, argv, seconds=seconds)
         if argv[0] == "rm":
             for path in argv[2:]:
                 self.files[node].pop(path, None)
-        return super().run(node, argv, seconds=seconds)
+        if argv[0].endswith("/reload"):
+            files = self.files[node].items()
+            self.loaded[node] |= {path: content for path, content in files if path.rpartition("/")[2] in argv}
+        return done
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         self._count()
@@ -57,6 +63,8 @@ class Interrupted(MemoryBackend):
 
     def start(self, node: str) -> None:
         self._count()
+        if self._nodes[node].state in (State.CREATED, State.STOPPED):  # one that is paused reads nothing again
+            self.loaded[node] = dict(self.files[node])
         super().start(node)
 
     def stop(self, node: str) -> None:
@@ -65,7 +73,17 @@ class Interrupted(MemoryBackend):
 
     def remove(self, node: str) -> None:
         self._count()
+        self.loaded.pop(node, None)
         super().remove(node)
+
+    def outdated(self) -> set[tuple[str, str]]:
+        """The files that daemons run with in a former state, with their nodes."""
+        return {
+            (node, path)
+            for node, files in self.files.items()
+            for path in files
+            if path != MANIFEST and self.loaded[node].get(path) != files[path]
+        }
 
     def _count(self) -> None:
         self.left -= 1
@@ -102,12 +120,16 @@ def _planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return plans[key]
 
     monkeypatch.setattr("lab.lifecycle.prepare.plan", planned)
+    monkeypatch.setattr(
+        "lab.lifecycle.endings.ENDING_SECONDS", 0.0
+    )  # this engine knows at once whether a node has ended
 
 
 @pytest.mark.usefixtures("_planned_once")
+@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED, State.PAUSED])
 @pytest.mark.parametrize("change", OTHER)
-def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -> None:
-    """And whichever topology is asked for next: no node keeps a file of the other one.
+def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str, state: State) -> None:
+    """And whichever topology is asked for next: no node keeps a file of the other one, nor runs with it.
 
     Each interruption meets the cluster that the revert of the last one left.
     """
@@ -115,6 +137,7 @@ def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -
     backend = Interrupted(0)
     up(few, backend, Silent())
     for step in range(1, 1000):
+        _become(state, backend)
         backend.left = step
         try:
             up(other, backend, Silent())
@@ -123,11 +146,22 @@ def test_a_change_that_was_interrupted_anywhere_is_reverted_whole(change: str) -
         else:
             done = backend.left > 0
         backend.left = 0
+        if done:
+            assert backend.outdated() == set()
+        _become(state, backend)
         up(few, backend, Silent())
         assert backend.files == _files(prepare(few, backend, Silent())), f"interrupted before change {step}"
+        assert backend.outdated() == set(), f"interrupted before change {step}"
         if done:
             return
     pytest.fail("the change never came to its end")
+
+
+def _become(state: State, backend: Interrupted) -> None:
+    """All nodes, but mysql's, whose number changes only where all of them run."""
+    for node in backend.observe().nodes:
+        if node.role != "mysql" and state is not State.RUNNING and node.state is not State.CREATED:
+            (backend.kill if state is State.STOPPED else backend.pause)(node.name)
 
 
 def _files(prepared: Prepared) -> dict[str, dict[str, bytes]]:

@@ -19,6 +19,7 @@ from lab.plan.model import Limits
 from lab.progress import Silent
 from lab.recipes import manifest, roles
 from lab.topology import parse
+from tests.unit.backends import Created
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
@@ -65,26 +66,10 @@ def test_limits_under_which_nothing_runs_are_refused(wrong: str) -> None:
         parse(FULL.replace("web: {count: 3}", f"web: {{count: 3, {wrong}}}"))
 
 
-class Engine:
-    """Keeps what it is asked to create."""
-
-    api_version = "1.41"
-
-    def __init__(self) -> None:
-        self.host: dict[str, Any] = {}
-
-    def create_host_config(self, **options: Any) -> dict[str, Any]:
-        self.host = options
-        return options
-
-    def create_container(self, *_: Any, **__: Any) -> dict[str, str]:
-        return {"Id": "x"}
-
-
 def test_docker_and_compose_are_asked_for_them(made: Plan) -> None:
     services = yaml.safe_load(compose.document(made))["services"]
     for node in made.nodes:
-        engine = Engine()
+        engine = Created()
         container.create(engine, made, node, "net")  # type: ignore[arg-type]
         limits = node.limits
         assert engine.host["mem_limit"] == engine.host["memswap_limit"] == f"{limits.memory}m"

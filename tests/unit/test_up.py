@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,33 @@ def test_dead_and_paused_nodes_are_started(full: Cluster, memory: MemoryBackend)
     memory.pause("tcp-lb1")
     assert _kinds(full, memory) == {"web1": Kind.START, "tcp-lb1": Kind.START}
     up(full, memory, Silent())
+    assert _kinds(full, memory) == {}
+
+
+def test_a_paused_node_is_resumed_and_then_reloads(full: Cluster, memory: MemoryBackend) -> None:
+    """In its turn: it serves again, and its daemons read no file by themselves."""
+    up(full, memory, Silent())
+    memory.pause("http-lb1")
+    sticky = parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}"))
+    first, _ = prepare(sticky, memory, Silent()).changes
+    assert (first.kind, first.why) == (Kind.UPDATE, "is paused, changed: /etc/lab/haproxy.cfg")
+    memory.done.clear()
+    up(sticky, memory, Silent())
+    steps = ["start http-lb1", "put http-lb1", "run http-lb1 reload", "run http-lb2 reload"]
+    assert sorted(steps, key=memory.done.index) == steps
+    assert "run tcp-lb1 await" in memory.done[memory.done.index(steps[2]) : memory.done.index(steps[3])]
+    assert _kinds(sticky, memory) == {}
+
+
+def test_a_stopped_node_loses_the_files_that_it_has_no_more(full: Cluster, memory: MemoryBackend) -> None:
+    """As those of an earlier version; only a running node deletes files."""
+    up(full, memory, Silent())
+    manifest = json.loads(memory.files["web1"][MANIFEST]) | {"/etc/lab/former": "0"}
+    memory.put("web1", {MANIFEST: (json.dumps(manifest).encode(), 0o600)})
+    memory.kill("web1")
+    memory.done.clear()
+    up(full, memory, Silent())
+    assert memory.done.index("start web1") < memory.done.index("run web1 rm")
     assert _kinds(full, memory) == {}
 
 

@@ -14,11 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.backends.base import Existing, Observed, State
-from lab.backends.memory import MemoryBackend
 from lab.errors import HostError, NotReady, SpecError
-from lab.plan.model import Fixed
-from lab.services.users import added, admit, change, fingerprint, public_keys, rekeyed, removed
+from lab.services.users import added, change, fingerprint, public_keys, rekeyed, removed
 from lab.topology import load, parse
 from lab.topology.editing import Edit
 from lab.topology.users import FIRST, LAST, number
@@ -134,18 +131,6 @@ def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
     assert done.returncode == 2
     assert "the Docker context 'gone' can't be used" in done.stderr
     assert file.read_text() == TOPOLOGY
-
-
-def test_a_file_that_lacks_the_running_clusters_users_is_refused(file: Path) -> None:
-    backend = MemoryBackend("www")
-    backend.files["shell1"] = {"/etc/lab/people": b"group people 19999\nuser ann 27104 people\nuser bob 30000 people\n"}
-    shell = Observed(Fixed("shell1", "shell", "image", "10.90.0.61"), State.RUNNING)
-    edit = change(str(file), added("zoe", [KEY], [], forwarding=False))
-    with pytest.raises(SpecError, match=r"lacks users of the cluster .*: ann, bob"):
-        admit(edit, backend, Existing((shell,)), "zoe")
-    with pytest.raises(SpecError, match="'www': bob"):
-        admit(edit, backend, Existing((shell,)), "ann")
-    admit(edit, backend, Existing(()), "zoe")
 
 
 def test_five_changes_at_once_are_all_made(file: Path) -> None:

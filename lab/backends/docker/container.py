@@ -10,6 +10,7 @@ from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
 from lab.backends.docker.owned import FILES
+from lab.plan.confinement import security
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def create(
         cap_drop=["ALL"],
         cap_add=list(node.capabilities),
         devices=[f"{device}:{device}:rwm" for device in node.devices],
-        security_opt=["no-new-privileges"],
+        security_opt=security(node),
         sysctls=dict(node.sysctls),
         mem_limit=f"{node.limits.memory}m",
         memswap_limit=f"{node.limits.memory}m",  # nothing of it is swapped: what is over the limit ends

@@ -1,0 +1,118 @@
+"""Secrets that a cluster has and the folder lacks: read from the cluster's nodes, or refused, and never made again.
+
+Another one would be put over the first: backups could not be read, members of a database would refuse each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from lab.backends.base import LASTING
+from lab.backends.optional import noted
+from lab.errors import HostError
+from lab.lifecycle import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+
+    from lab.backends.base import Backend, Existing
+    from lab.plan import Plan
+    from lab.plan.model import File
+
+NOTE = f"{LASTING}secret-names"
+
+
+def note(plan: Plan, notes: Mapping[str, str]) -> dict[str, str]:
+    """The note of the names of all secrets that the cluster ever had; with a role that was removed its data stays."""
+    return {NOTE: " ".join(sorted({*notes.get(NOTE, "").split(), *secrets.lasting(plan)}))}
+
+
+def restored(
+    plan: Plan, backend: Backend, existing: Existing, present: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """The missing secrets that nodes have. Those of a role that is new to the cluster are left to be made.
+
+    Args:
+        plan: the planned cluster.
+        backend: of the cluster; where an earlier version left no note of names, what is on no node counts as new.
+        existing: its nodes.
+        present: the digests in each node's manifest, by path: a file that is another one by now is no source.
+
+    Raises:
+        HostError: one that the cluster had is on no node; names it.
+    """
+    missing = secrets.missing(plan) if existing.nodes or existing.data else []
+    if not missing:
+        return {}
+    sources = []
+    for node, file in _holders(plan, existing, missing):
+        content = backend.get(node, file.path) or b""
+        if hashlib.sha256(content).hexdigest() == present.get(node, {}).get(file.path):
+            sources.append((file, content.decode()))
+    values = _values(plan, missing, sources)
+    differing = {name for name, several in values.items() if len(several) > 1}
+    _admit(plan, existing, [name for name in missing if name in differing | (_had(backend) - values.keys())])
+    return {name: min(only) for name, only in values.items()}
+
+
+def written(plan: Plan, sources: Iterable[tuple[File, str]]) -> dict[str, str]:
+    """The missing secrets that files have which were written before, such as those for Compose.
+
+    Args:
+        plan: the cluster.
+        sources: files of the plan, each with what it contains now.
+    """
+    values = _values(plan, secrets.missing(plan), sources)
+    return {name: min(several) for name, several in values.items() if len(several) == 1}
+
+
+def admit(plan: Plan, backend: Backend, restored: Container[str]) -> None:
+    """Refuses to make a secret that the cluster has, where it runs on an engine; `restored`: those that are not made.
+
+    Raises:
+        HostError: names those that are missing.
+    """
+    existing = backend.observe()
+    if existing.nodes or existing.data:
+        _admit(
+            plan, existing, [name for name in secrets.missing(plan) if name in _had(backend) and name not in restored]
+        )
+
+
+def _had(backend: Backend) -> set[str]:
+    """The names of the secrets that the cluster ever had."""
+    return set(noted(backend).get(NOTE, "").split())
+
+
+def _values(plan: Plan, names: Sequence[str], sources: Iterable[tuple[File, str]]) -> dict[str, set[str]]:
+    """The values of secrets that files have, by name; only of those that one has at least."""
+    known = {name: value for name in secrets.lasting(plan) if (value := secrets.known(plan.cluster, name))}
+    values: dict[str, set[str]] = {}
+    for file, content in sources:
+        for name, value in file.hidden(content, known).items():
+            if name in names:
+                values.setdefault(name, set()).add(value)
+    return values
+
+
+def _holders(plan: Plan, existing: Existing, names: Sequence[str]) -> Iterator[tuple[str, File]]:
+    """The files that have one of these secrets, on nodes that exist."""
+    there = {node.name for node in existing.nodes}
+    for node in plan.nodes:
+        if node.name in there:
+            yield from ((node.name, file) for file in node.files if set(names) & set(file.secrets))
+
+
+def _admit(plan: Plan, existing: Existing, lost: Sequence[str]) -> None:
+    """Refuses to go on without these secrets."""
+    if not lost:
+        return
+    folder = secrets.folder(plan.cluster)
+    places = [f"{file.path} of {node}" for node, file in _holders(plan, existing, lost)]
+    copy = f"a copy, or from {places[0]}" if places else "a copy"
+    raise HostError(
+        f"the cluster '{plan.cluster}' has secrets that are missing or empty in {folder}: {', '.join(lost)}",
+        where=str(folder / lost[0]),
+        next_step=f"restore them from {copy}; 'lab down --volumes' removes the cluster with its data",
+    )

@@ -1,0 +1,195 @@
+"""A secret that a cluster has is never made a second time: it is read from a node, or its loss is named."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import paths
+from lab.backends.base import Capabilities
+from lab.backends.memory import MemoryBackend
+from lab.errors import HostError
+from lab.lifecycle import lost, secrets
+from lab.lifecycle.down import down
+from lab.lifecycle.prepare import prepare
+from lab.lifecycle.up import up
+from lab.plan import MANIFEST, plan
+from lab.progress import Silent
+from lab.topology import parse
+from tests.unit.command import lab
+from tests.unit.conftest import FULL, WHOLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBcWwD1sSUBbMpGK1SYCjNEIvOu7ntZ8WvR1Pf8mqXVh ann@home"
+EVERY = f"""{WHOLE}shell: {{}}
+users: {{ann: {{keys: [{KEY}]}}}}
+sites: {{blog: {{database: true, mail: true, owner: ann}}}}
+"""
+SECRETS = secrets.lasting(plan(parse(EVERY), "debian"))
+HALVES = set(secrets.PUBLIC.values())
+ONLY = {
+    "backup-repository": ("backup1", "/etc/lab/repository"),
+    "ssh-host-key": ("shell1", "/etc/lab/ssh_host_ed25519_key"),
+}
+"""Secrets that one node has, with its file."""
+
+
+@pytest.fixture
+def memory() -> MemoryBackend:
+    """A cluster of every role."""
+    backend = MemoryBackend("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
+    up(parse(EVERY), backend, Silent())
+    return backend
+
+
+class Warned(Silent):
+    """Remembers the warnings."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warn(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def _lose(name: str, way: str) -> Path:
+    path = paths.secrets("golden") / name
+    if way == "removed":
+        path.unlink()
+    else:
+        path.write_text("")
+    return path
+
+
+def _stored() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths.secrets("golden").iterdir()}
+
+
+def test_every_role_has_its_secrets_here() -> None:
+    assert {name.partition("-")[0] for name in SECRETS} == {"backup", "dkim", "mail", "mysql", "site", "ssh", "stats"}
+
+
+@pytest.mark.parametrize("way", ["removed", "emptied"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_lost_secret_is_read_from_a_node(name: str, way: str, memory: MemoryBackend) -> None:
+    before, value = {node: dict(files) for node, files in memory.files.items()}, secrets.known("golden", name)
+    _lose(name, way)
+    there = _stored()
+    assert prepare(parse(EVERY), memory, Silent()).changes == []
+    assert _stored() == there, "a plan stores nothing"
+    report = Warned()
+    assert up(parse(EVERY), memory, report).changes == []
+    assert secrets.known("golden", name) == value
+    assert memory.files == before
+    assert any(f"the secret '{name}' was missing in" in line for line in report.lines) == (name not in HALVES)
+
+
+@pytest.mark.parametrize("way", ["removed", "emptied"])
+@pytest.mark.parametrize("name", sorted(set(SECRETS) - HALVES))
+def test_one_that_no_node_has_is_named_and_nothing_is_made(name: str, way: str, memory: MemoryBackend) -> None:
+    """As where the data alone is left: its backups, its databases."""
+    down(memory, Silent())
+    path = _lose(name, way)
+    there = _stored()
+    memory.done.clear()
+    for act in (prepare, up):
+        with pytest.raises(HostError, match=rf"secrets that are missing or empty in .*: {name}\n") as caught:
+            act(parse(EVERY), memory, Silent())
+        assert (caught.value.exit_code, caught.value.where) == (2, str(path))
+        assert "restore them from a copy; 'lab down --volumes'" in caught.value.next_step
+    assert _stored() == there
+    assert memory.done == []
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_a_node_whose_file_is_another_one_is_no_source(name: str, memory: MemoryBackend) -> None:
+    """Such as one that was changed by hand; a person may still read it there."""
+    node, path = ONLY[name]
+    memory.files[node][path] = b"# by hand\n" + memory.files[node][path]
+    _lose(name, "removed")
+    with pytest.raises(HostError, match=name) as caught:
+        up(parse(EVERY), memory, Silent())
+    assert f"from a copy, or from {path} of {node};" in caught.value.next_step
+
+
+def test_nodes_that_differ_are_no_source(memory: MemoryBackend) -> None:
+    value = secrets.known("golden", "stats-password")
+    assert value
+    path, files = "/etc/lab/users.cfg", memory.files["http-lb2"]
+    files[path] = files[path].replace(value.encode(), b"another")
+    files[MANIFEST] = json.dumps(json.loads(files[MANIFEST]) | {path: sha256(files[path]).hexdigest()}).encode()
+    _lose("stats-password", "removed")
+    with pytest.raises(HostError, match="stats-password"):
+        up(parse(EVERY), memory, Silent())
+
+
+def test_a_lost_private_half_and_its_public_one_come_back_together(memory: MemoryBackend) -> None:
+    for name in ("ssh-host-key", "ssh-host-public", "dkim-key", "dkim-record"):
+        _lose(name, "removed")
+    assert up(parse(EVERY), memory, Silent()).changes == []
+
+
+@pytest.mark.parametrize("key", secrets.PUBLIC)
+def test_a_private_key_that_is_cut_off_is_named(key: str, memory: MemoryBackend) -> None:
+    path = paths.secrets("golden") / key
+    path.write_text(path.read_text()[:60])
+    with pytest.raises(HostError, match=f"the secret '{key}' is damaged"):
+        up(parse(EVERY), memory, Silent())
+
+
+def test_a_role_that_is_new_to_the_cluster_gets_its_secrets() -> None:
+    backend = MemoryBackend("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
+    up(parse(FULL), backend, Silent())
+    up(parse(WHOLE), backend, Silent())
+    assert secrets.known("golden", "backup-repository")
+
+
+def test_a_role_that_comes_back_has_its_secrets_still(memory: MemoryBackend) -> None:
+    """Its volumes were kept, and their passwords are those of then."""
+    less = EVERY.replace("backup: {every: 1h}\n", "")
+    up(parse(less), memory, Silent())
+    assert "backup-repository" in memory.notes()[lost.NOTE].split()
+    _lose("backup-repository", "removed")
+    up(parse(less), memory, Silent())
+    with pytest.raises(HostError, match="backup-repository"):
+        up(parse(EVERY), memory, Silent())
+
+
+def test_a_cluster_without_data_and_nodes_begins_again(memory: MemoryBackend) -> None:
+    down(memory, Silent(), volumes=True)
+    assert up(parse(EVERY), memory, Silent()).changes
+
+
+@pytest.mark.parametrize("way", ["removed", "emptied"])
+@pytest.mark.parametrize("name", ["backup-repository", "mysql-replication", "ssh-host-key"])
+def test_compose_keeps_what_it_has_written(name: str, way: str, tmp_path: Path) -> None:
+    """Its volumes are not the lab's to see: what was written for them before is all that is known."""
+    file = tmp_path / "cluster.yaml"
+    file.write_text(EVERY)
+    argv = ("compose", "-f", str(file), "--secrets", "--dir", str(tmp_path / "compose"))
+    assert lab(*argv).returncode == 0
+    value = secrets.known("golden", name)
+    _lose(name, way)
+    assert lab(*argv).returncode == 0
+    assert secrets.known("golden", name) == value
+
+
+def test_compose_makes_no_secret_that_a_cluster_has(
+    memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next `lab up` would put it over the cluster's own."""
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+    file = tmp_path / "cluster.yaml"
+    file.write_text(EVERY)
+    path = _lose("backup-repository", "removed")
+    done = lab("compose", "-f", str(file), "--secrets", "--dir", str(tmp_path / "compose"))
+    assert done.returncode == 2
+    assert "missing or empty" in done.stderr
+    assert "from /etc/lab/repository of backup1" in done.stderr
+    assert not path.exists()
+    assert not (tmp_path / "compose").exists()
