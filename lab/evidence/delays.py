@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.evidence.outcomes import red, unknown
-from lab.evidence.stalls import stalled
+from lab.evidence.stalls import stalled, window
 from lab.evidence.verdicts import EMULATED_SECONDS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Delays:
             bound: the longest time allowed, in seconds.
         """
         emulation = self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
-        if seconds - stalled(self.stalls, begun, begun + seconds) > bound + emulation:
+        if seconds > window(self.stalls, begun, bound + emulation):
             return ""
         return self._reason(begun, begun + seconds)
 
