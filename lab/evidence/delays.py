@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 MOST = 0.5
 """Of a time limit, which is several times as long as what is awaited takes: the other half is enough for it."""
 
+ROUNDS = 3
+
+
+def rounds_at_most(clock: Clock) -> int:
+    """How often a round is run whose result stalls hide. An emulated processor stalls in each: there is one round."""
+    return 1 if clock.emulated else ROUNDS
+
 
 @dataclass(frozen=True)
 class Delays:

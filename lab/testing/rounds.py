@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import pytest
 
 from lab.evidence.checks import judged
+from lab.evidence.delays import rounds_at_most
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import FaultEvent, Timed
 from lab.services.streams import cluster_probes
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from lab.testing.evidence import Evidence
 
 A = TypeVar("A")
-ROUNDS = 3
 WATCH_SECONDS = 30.0
 
 
@@ -115,7 +115,7 @@ class Rounds:
         as unknown. An emulated processor stalls in each: there is one round.
         """
         unknown: list[PromiseResult] = []
-        for number in range(1 if self._cluster.clock.emulated else ROUNDS):
+        for number in range(rounds_at_most(self._cluster.clock)):
             if number:
                 self._cluster.heal(self._cluster.applied)
             current = Round(self._cluster, self._evidence)

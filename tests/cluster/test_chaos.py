@@ -16,10 +16,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.evidence import Register, Verdict
+from lab.evidence.delays import ROUNDS
 from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.faults import present, targets
 from lab.testing.parity import UNKNOWN
-from lab.testing.rounds import ROUNDS
 from tests.browser import NAMES, bands, opened
 from tests.markers import WEB
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.backends import backend
+from lab.evidence.delays import ROUNDS
 from lab.evidence.outcomes import Colour
 from lab.learning import starting
 from lab.learning.library import Lesson, lessons
@@ -20,7 +21,6 @@ from lab.lifecycle.down import down
 from lab.progress import Silent
 from lab.testing.parity import UNKNOWN
 from lab.testing.plugin import place
-from lab.testing.rounds import ROUNDS
 from lab.topology.changes import ported
 from lab.topology.ports import OFF
 
