@@ -5,7 +5,7 @@ They never extend a bound: a time that is above its bound, and may be so only be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab.evidence.outcomes import red, unknown
@@ -74,5 +74,6 @@ class Delays:
 def judged_red(reason: str, says: str, figure: str = "", formula: str = "", *, excuse: str = "") -> CheckOutcome:
     """The answer of a check that is not passed; unknown with an excuse, which it names."""
     if excuse:
-        return unknown(f"it could not be judged: {says}; {excuse}", figure=figure, formula=formula)
+        outcome = unknown(f"it could not be judged: {says}; {excuse}", figure=figure, formula=formula)
+        return replace(outcome, excused=True)
     return red(reason, says, figure, formula)

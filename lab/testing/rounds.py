@@ -21,6 +21,7 @@ from lab.testing.parity import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.clock import Clock
     from lab.evidence.load_run import Row
     from lab.evidence.verdicts import PromiseResult
     from lab.testing.cluster import LabCluster
@@ -28,6 +29,28 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 WATCH_SECONDS = 30.0
+
+
+def repeated(
+    clock: Clock, judge: Callable[[], A], excuse: Callable[[A], str], again: Callable[[], object] = lambda: None
+) -> A:
+    """What `judge` returns, from its first call without an excuse; skips the test as unknown if each call has one.
+
+    Args:
+        clock: of the nodes; it says how often at most.
+        judge: runs a round of a test, and returns its results.
+        excuse: why the results are unknown only by a stall of a machine; empty for all others.
+        again: called before each further round.
+    """
+    reason = ""
+    for number in range(rounds_at_most(clock)):
+        if number:
+            again()
+        results = judge()
+        reason = excuse(results)
+        if not reason:
+            return results
+    pytest.skip(UNKNOWN + reason)
 
 
 class Round:
