@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from functools import partial
 from pathlib import Path
@@ -260,7 +261,8 @@ def test_a_cluster_that_is_removed_under_the_page_is_gone(
     from lab.backends import backend
     from lab.testing.plugin import place
 
-    spec = load(Path("tests/cluster/topologies/page.yaml"), family=request.config.getoption("--family"))
+    family, name = request.config.getoption("--family"), f"labtest-{os.getpid()}-page"
+    spec = load(Path("tests/cluster/topologies/page.yaml"), family=family, name=name)
     made = backend(place(request.config), spec.name)
     try:
         up(spec, made, Silent())
