@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab.backends.memory import MemoryBackend
-from lab.backends.xen import host
-from lab.backends.xen.dom0 import Dom0
+from lab.backends.xen import domain, host
+from lab.backends.xen.backend import BOOT_SECONDS, RUN_MARGIN, XenBackend
+from lab.backends.xen.dom0 import MARGIN, Dom0
+from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
 from lab.clock import EMULATED, REAL, Clock
 from lab.errors import BackendError, HostError, NotReady
@@ -137,4 +141,67 @@ def test_a_slow_host_has_longer_for_the_way_in(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HostError):
         use(Link("a host", ("root@192.0.2.1",), clock))
-    assert f"-o ConnectTimeout={seconds} " in written.read_text(encoding="utf-8")
+    line = written.read_text(encoding="utf-8")
+    assert f"-o ConnectTimeout={seconds} " in line
+    assert f"-o ServerAliveInterval={int(seconds) // 2} -o ServerAliveCountMax=6 " in line
+
+
+STAND_IN = """#!/bin/sh
+echo "$@" >> {0}
+"""
+
+
+@pytest.fixture
+def commanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock], tuple[XenBackend, list[float]]]:
+    """Makes a backend of a host that a stand-in for ssh reaches, and the list of the limits of its commands here."""
+    (tmp_path / "ssh").write_text(STAND_IN.format(tmp_path / "argv"), encoding="utf-8")
+    (tmp_path / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    limits: list[float] = []
+    real = subprocess.run
+
+    def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        if "-T" in argv:
+            limits.append(options["timeout"])
+        return real(argv, **options)
+
+    monkeypatch.setattr("lab.backends.xen.ssh.subprocess.run", run)
+
+    def make(clock: Clock) -> tuple[XenBackend, list[float]]:
+        dom0 = Dom0(Link("a host", ("root@192.0.2.1",), clock), "/store", "golden")
+        monkeypatch.setattr(host, "find", lambda *_: (dom0, clock))
+        backend = XenBackend("golden", Xen())
+        node = plan(parse(WHOLE), "debian").node("web1")
+        backend._metadata["web1"] = domain.Metadata(node.fixed, "debian", "10.90.0.0/24", None, "x.ext4", "br", stop=12)  # noqa: SLF001
+        backend._starts = threading.Semaphore()  # noqa: SLF001  of a host that no one asks for its processors
+        return backend, limits
+
+    return make
+
+
+@pytest.mark.parametrize("clock", [REAL, EMULATED])
+@pytest.mark.parametrize(
+    ("use", "there", "seconds"),
+    [
+        (lambda backend: backend.run("web1", ["true"], seconds=4), "timeout -k 2 {0} true", (4.0, 4 + RUN_MARGIN)),
+        (lambda backend: backend.run_in_network("web1", ["true"], seconds=4), "timeout -k 2 {0} true", (4.0, 9)),
+        (lambda backend: backend.kill("web1"), "timeout -k 2 {0:g} bash", (60, 60 + MARGIN)),
+        (lambda backend: backend.stop("web1"), " stop {0:g}\n", (12, 12 + 60 + MARGIN)),
+        (lambda backend: backend.start("web1"), f"{domain.PORT} {{0:g}} ", (BOOT_SECONDS, 2 * BOOT_SECONDS + MARGIN)),
+    ],
+    ids=["run", "run in network", "kill", "stop", "start"],
+)
+def test_each_limit_of_the_way_to_a_slow_host_is_stretched_once(  # noqa: PLR0913, PLR0917
+    use: Callable[[XenBackend], object],
+    there: str,
+    seconds: tuple[float, float],
+    clock: Clock,
+    commanded: Callable[[Clock], tuple[XenBackend, list[float]]],
+    tmp_path: Path,
+) -> None:
+    """`there`: the limit that the host or the node gets with the command; the second is that of ssh on this machine."""
+    backend, limits = commanded(clock)
+    use(backend)
+    lines = (tmp_path / "argv").read_text(encoding="utf-8")
+    assert there.format(clock.limit(seconds[0])) in lines
+    assert limits[-1] == clock.limit(seconds[1])
