@@ -53,8 +53,9 @@ def _made(cluster: LabCluster) -> int:
 
 @pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 def test_slow_questions_leave_the_site_and_the_health_check_served(cluster: LabCluster) -> None:
+    limit = cluster.clock.option(SLOW_SECONDS)
     slow = (
-        f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time {SLOW_SECONDS} "
+        f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time {limit} "
         f"--cacert /etc/lab/ca.crt 'https://{cluster.host}/slow?ms=10000' & done; wait"
     )
     balancers = [node.name for node in cluster.plan.role("http-lb")]
@@ -67,10 +68,10 @@ def test_slow_questions_leave_the_site_and_the_health_check_served(cluster: LabC
             lambda: cluster.run("web1", "pgrep -fc 'php-fpm: pool slow'").stdout,
             lambda found: int(found or 0) >= 2,
         )
-        looks = 0
+        looks, curl = 0, f"curl -fsS --max-time {cluster.clock.option(1)}"
         while not asked.done():
-            assert json.loads(cluster.ask("/whoami", "--max-time", "3"))["node"] == "web1"
-            assert cluster.run("web1", "curl -fsS --max-time 1 http://127.0.0.1/healthz").stdout == "ok\n"
+            assert json.loads(cluster.ask("/whoami", "--max-time", cluster.clock.option(3)))["node"] == "web1"
+            assert cluster.run("web1", f"{curl} http://127.0.0.1/healthz").stdout == "ok\n"
             looks += 1
         codes = asked.result().stdout.split()
     assert looks > 5
@@ -106,14 +107,13 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
         while not held.done():
             looks += 1
             for balancer in balancers:
-                own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
+                own = cluster.run(balancer, f"curl -fsS --max-time {cluster.clock.option(1)} http://127.0.0.1:8405/")
                 assert own.ok, f"{balancer}: {own.last_line}"
             # From another address, by the same door.
             scheme, door = ("https", 443) if port == 443 else ("http", port)
             path = "/node" if port == 8404 else "/"
-            asked = cluster.run(
-                other, f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time 3 {scheme}://{target}:{door}{path}"
-            )
+            curl = f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time {cluster.clock.option(3)}"
+            asked = cluster.run(other, f"{curl} {scheme}://{target}:{door}{path}")
             assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.last_line)
             assert cluster.vip_holders() == holders
         assert held.result().ok

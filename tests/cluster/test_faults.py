@@ -34,7 +34,7 @@ LAB = [str(Path(sys.executable).with_name("lab"))]
 
 def _answers(cluster: LabCluster, node: str, path: str = "/healthz") -> bool:
     address = cluster.plan.node(node).address
-    patience = cluster.clock.limit(1)
+    patience = cluster.clock.option(1)
     return cluster.run("client", f"curl -fsS --max-time {patience} -o /dev/null http://{address}{path}").ok
 
 
@@ -153,7 +153,8 @@ def test_memory_that_is_full_is_emptied_again(cluster: LabCluster, faults: Fault
 @pytest.mark.xen_smoke("volumes are block devices of the domain", topology=LVS)
 def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: LabCluster, faults: Faults) -> None:
     url = f"http://{cluster.plan.node('web1').address}/api/posts"
-    post = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 60 -d author=full -d message=x {url}"
+    curl = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time {cluster.clock.option(60)}"
+    post = f"{curl} -d author=full -d message=x {url}"
     with faults.fill("web1", "guestbook"):
         assert cluster.run("client", post, seconds=60).stdout.startswith("5")
     assert cluster.run("client", post, seconds=60).stdout == "201"

@@ -179,9 +179,8 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
 ) -> None:
     webs = cluster.require("web", 2)
     many = 12 * CHILDREN
-    asked = (
-        f"curl -s -o /dev/null --max-time {HELD_SECONDS} --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
-    )
+    limit = cluster.clock.option(HELD_SECONDS)
+    asked = f"curl -s -o /dev/null --max-time {limit} --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
     slow = f"for i in $(seq {many}); do {asked} & done; wait"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", slow, seconds=90)
@@ -201,7 +200,8 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
             assert "web" in cluster.ask("/whoami")
         took = (time.monotonic() - began) / 15
         for web in webs:
-            assert cluster.run(web, "curl -sS --max-time 2 http://127.0.0.1/healthz").stdout == "ok\n"
+            healthy = f"curl -sS --max-time {cluster.clock.option(2)} http://127.0.0.1/healthz"
+            assert cluster.run(web, healthy).stdout == "ok\n"
         assert not held.done(), "the slow ones had ended: nothing was tried"
         held.result()
     assert took < QUICK_SECONDS
@@ -236,7 +236,7 @@ def test_a_site_has_a_database_of_its_own(cluster: LabCluster, blog: LabSite, ot
     )
     assert blog.run(["php", "-r", code]).stdout == "1 denied"
     address = cluster.plan.vip or ""
-    reach = f"timeout 3 bash -c ': < /dev/tcp/{address}/3306'"
+    reach = f"timeout {cluster.clock.option(3)} bash -c ': < /dev/tcp/{address}/3306'"
     assert blog.run(["sh", "-c", reach]).ok
     assert not other.run(["sh", "-c", reach]).ok, "a site without a database reaches it"
 

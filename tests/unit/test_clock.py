@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -97,6 +99,74 @@ def test_nothing_is_stretched_twice() -> None:
         and _name(inner.func.value) == "clock"
     ]
     assert twice == []
+
+
+LIMITS = ("--max-time", "--connect-timeout", "timeout", "/usr/lib/lab/await")
+LITERAL = re.compile(r"(--max-time|--connect-timeout|\btimeout(?: -k [\d.]+)?|lab/await) \d")
+HERE = {
+    "lab/recipes/facts.py": "a container that is made of an image, on this machine's processor",
+    "lab/building/trial_container.py": "the same",
+}
+
+
+def _text(node: ast.expr) -> str:
+    """A string's text: a name in capitals, which is a number, as 9."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_text, node.values))
+    if isinstance(node, ast.FormattedValue):
+        return "9" if _name(node.value).isupper() else "{}"
+    return ""
+
+
+def _is_number(node: ast.expr) -> bool:
+    """Whether a word of a command line is a number as it stands, or `str` of one."""
+    if isinstance(node, ast.Call) and _name(node.func) == "str":
+        return isinstance(node.args[0], ast.Constant) or _name(node.args[0]).isupper()
+    return _text(node).replace(".", "").isdecimal()
+
+
+def _literals(node: ast.AST) -> Iterator[int]:
+    """Lines with a limit in a command line that is the same on each processor."""
+    if isinstance(node, ast.Constant | ast.JoinedStr) and LITERAL.search(_text(node)):
+        yield node.lineno
+    words = node.args if isinstance(node, ast.Call) else getattr(node, "elts", ())
+    for word, after in itertools.pairwise(words):
+        if _text(word) in LIMITS and _is_number(after):
+            yield word.lineno
+
+
+def test_a_limit_in_a_command_line_is_that_of_the_clock() -> None:
+    """What a node runs with a limit of its own ends in time on an ordinary processor alone: `clock.option` has it."""
+    folders = ("lab", "bench", "tests/cluster", "tests/attack", "tests/xen")
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    fixed = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in files
+        if path.relative_to(ROOT).as_posix() not in HERE
+        for node in nodes(path)
+        for line in _literals(node)
+    }
+    assert sorted(fixed) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ('run("curl --max-time 3 http://web1/")', 1),
+        ('run(f"curl --max-time {LIMIT} {url}")', 1),
+        ('run(f"timeout -k 2 5 {command}")', 1),
+        ('["curl", "--max-time", "3", url]', 1),
+        ('ask("/whoami", "--max-time", str(LIMIT))', 1),
+        ('["/usr/lib/lab/await", "30"]', 1),
+        ('run(f"curl --max-time {clock.option(3)} {url}")', 0),
+        ('["timeout", "-k", "2", clock.option(3)]', 0),
+        ('dict(timeout=3, what="the timeout of 3 requests")', 0),
+    ],
+)
+def test_a_limit_that_is_written_into_a_command_line_is_found(line: str, count: int) -> None:
+    assert len({number for node in ast.walk(ast.parse(line)) for number in _literals(node)}) == count
 
 
 def test_a_limit_and_a_rate_are_stretched_once() -> None:
