@@ -21,6 +21,7 @@ from lab.evidence.linear import RegisterAnswer, linearizable
 from lab.faults import present, targets
 from lab.testing.rounds import repeated
 from tests.browser import NAMES, bands, opened
+from tests.cluster.commands import completed
 from tests.markers import WEB
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 LAB = str(Path(sys.executable).with_name("lab"))
+RUN_SECONDS = 300.0
 BROKEN = """
 summary: All web nodes die at once, which nothing can answer.
 load: {rate: 30}
@@ -53,7 +55,7 @@ class Player:
     """Plays scenarios on the tests' cluster, in a folder of its own."""
 
     def __init__(self, cluster: LabCluster, folder: Path, topology: str) -> None:
-        self.folder = folder
+        self.folder, self._clock = folder, cluster.clock
         self._which = ["--name", cluster.spec.name, "--backend", cluster.backend.name, "--file", topology]
 
     def argv(self, scenario: str, *more: str) -> list[str]:
@@ -67,7 +69,7 @@ class Player:
 
     def __call__(self, scenario: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Plays it to its end."""
-        return subprocess.run(self.argv(scenario, *more), capture_output=True, text=True, check=False, timeout=300)
+        return completed(self._clock, self.argv(scenario, *more), RUN_SECONDS)
 
     def kept(self) -> Path:
         """The newest run's folder."""

@@ -19,6 +19,7 @@ from lab.evidence.probes import LATE
 from lab.evidence.stalls import stalled
 from lab.faults import Crash, Hang, heal, inject, present
 from lab.faults.cut import Cut
+from tests.cluster.commands import completed
 from tests.markers import LVS, WEB
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 ANSWER_SECONDS = 30.0
+LAB_SECONDS = 300.0
 LAB = [str(Path(sys.executable).with_name("lab"))]
 
 
@@ -266,9 +268,7 @@ def _which(cluster: LabCluster) -> list[str]:
 
 
 def _lab(cluster: LabCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*LAB, *arguments, *_which(cluster)], capture_output=True, text=True, check=False, timeout=300
-    )
+    return completed(cluster.clock, [*LAB, *arguments, *_which(cluster)], LAB_SECONDS)
 
 
 def _breaking(cluster: LabCluster, *arguments: str) -> subprocess.Popen[str]:

@@ -268,13 +268,14 @@ def test_a_cluster_that_is_removed_under_the_page_is_gone(
         up(spec, made, Silent())
         with served(made, spec, folder=tmp_path) as page:
             opened = visit(page.address)
-            opened.page.wait_for_selector("#verdict.ready", timeout=20_000)
+            opened.page.wait_for_selector("#verdict.ready", timeout=made.clock.limit(READY_SECONDS) * 1000)
             down(made, Silent(), volumes=True)
-            opened.page.wait_for_selector("#verdict:text-is('gone')", timeout=10_000)
+            opened.page.wait_for_selector("#verdict:text-is('gone')", timeout=made.clock.limit(SEEN_SECONDS) * 1000)
             assert "does not exist any more" in opened.page.inner_text("#stale")
             assert opened.page.locator(".node.ready").count() == 0
             up(spec, made, Silent())
-            opened.page.wait_for_selector("body:not(.stale) #verdict.ready", timeout=20_000)
+            again = "body:not(.stale) #verdict.ready"
+            opened.page.wait_for_selector(again, timeout=made.clock.limit(READY_SECONDS) * 1000)
             assert all(node.state is State.RUNNING for node in made.observe().nodes)
     finally:
         down(made, Silent(), volumes=True)

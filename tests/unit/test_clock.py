@@ -151,6 +151,56 @@ def test_a_limit_in_a_command_line_is_that_of_the_clock() -> None:
     assert sorted(fixed) == []
 
 
+WAITS = {"run", "wait", "communicate", "wait_for_selector"}
+"""Calls with a `timeout` that wait for what nodes do: commands of this machine, and a page."""
+
+DOCKER_ALONE = {"test_own_documents.py", "test_plugin.py"}
+"""Tests that skip on another backend: they make a cluster beside that of the others."""
+
+
+def _fixed_waits(node: ast.AST) -> Iterator[int]:
+    """Lines with a limit of a wait that is a number as it stands."""
+    if not isinstance(node, ast.Call) or _name(node.func) not in WAITS:
+        return
+    limits = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
+    of = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if _name(node.func) == "wait" and isinstance(of, ast.Name) and of.id != "clock":  # of a process
+        limits += node.args
+    for limit in limits:
+        if _name(limit).isupper() or (isinstance(limit, ast.Constant) and isinstance(limit.value, int | float)):
+            yield node.lineno
+
+
+def test_a_test_that_waits_for_nodes_has_the_limit_of_their_clock() -> None:
+    """A command of this machine takes as long as the nodes that it works on."""
+    files = [path for folder in ("cluster", "xen") for path in sorted((ROOT / "tests" / folder).rglob("*.py"))]
+    fixed = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in files
+        if path.name not in DOCKER_ALONE
+        for node in nodes(path)
+        for line in _fixed_waits(node)
+    }
+    assert sorted(fixed) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("subprocess.run(argv, timeout=60)", 1),
+        ("process.wait(30)", 1),
+        ("process.communicate(timeout=UP_SECONDS)", 1),
+        ("page.wait_for_selector('#x', timeout=20_000)", 1),
+        ("process.wait(timeout=clock.limit(30))", 0),
+        ("process.communicate()", 0),
+        ("clock.wait(SECONDS)", 0),
+        ("threading.Event().wait(SECONDS)", 0),
+    ],
+)
+def test_a_wait_that_no_clock_stretches_is_found(line: str, count: int) -> None:
+    assert len({number for node in ast.walk(ast.parse(line)) for number in _fixed_waits(node)}) == count
+
+
 @pytest.mark.parametrize(
     ("line", "count"),
     [
