@@ -67,13 +67,11 @@ class Served:
         given = {name: value for name, value in given.items() if value}
         return requests.post(f"{self.base}{path}", json=body, headers=given, timeout=self._limit)
 
-    def end(self) -> float:
-        """Ends the server as Ctrl-C does; returns how long that took."""
-        begun = time.monotonic()
+    def end(self) -> None:
+        """Ends the server as Ctrl-C does."""
         self.server.end()
         self.thread.join(self.page.collector.backend.clock.limit(END_SECONDS))
         assert not self.thread.is_alive()
-        return time.monotonic() - begun
 
 
 @contextmanager

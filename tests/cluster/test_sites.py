@@ -19,7 +19,7 @@ from lab.testing.site import LabSite
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.testing import LabCluster
+    from lab.testing import LabCluster, Rounds
     from lab.testing.faults import Faults
 
 pytestmark = pytest.mark.smaller(
@@ -208,21 +208,22 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
     cluster.until("the other site to answer again", 30, lambda: other.ask() == "1 1\n")
 
 
-def test_who_is_logged_in_stays_so_when_the_web_node_dies(cluster: LabCluster, blog: LabSite, faults: Faults) -> None:
+def test_who_is_logged_in_stays_so_when_the_web_node_dies(
+    cluster: LabCluster, blog: LabSite, faults: Faults, rounds: Rounds
+) -> None:
+    """The first page after the node's death takes no longer than a request in flight on it."""
     jar = ("-b", JAR, "-c", JAR)
     cluster.run("client", f"rm -f {JAR}")
     blog.ask("/?login=ann", *jar)
-    before = json.loads(blog.ask("/?who", *jar))
-    assert before["who"] == "ann"
-    with faults.kill(before["node"]):
-        began = time.monotonic()
-        after = json.loads(blog.ask("/?who", *jar))
-        took = time.monotonic() - began
-    assert after["who"] == "ann"
-    assert after["node"] != before["node"]
-    bound = cluster.bound("web-node-hangs")
-    assert bound is not None
-    assert took < bound, f"the first page after the node's death took {took:.2f} s"
+    for round_ in rounds("web-node-hangs"):
+        before = json.loads(blog.ask("/?who", *jar))
+        assert before["who"] == "ann"
+        with round_, faults.kill(before["node"]):
+            begun = time.time()
+            after = json.loads(blog.ask("/?who", *jar))
+            round_.measured("web-node-hangs", time.time() - begun, begun)
+        assert after["who"] == "ann"
+        assert after["node"] != before["node"]
 
 
 @pytest.mark.read_only
