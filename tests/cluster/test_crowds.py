@@ -134,14 +134,15 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
     cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
     cluster.backend.put(other, {"/root/greeted.py": (GREETED.encode(), 0o644)})
     greeted: dict[str, set[str]] = {}
+    held_seconds, patience = cluster.clock.option(CROWD_SECONDS), cluster.clock.option(PATIENCE)
     for name, port in ports.items():
-        crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {cluster.plan.vip} {port} {SILENT} {CROWD_SECONDS}"
+        crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {cluster.plan.vip} {port} {SILENT} {held_seconds}"
         with ThreadPoolExecutor(1) as pool:
             held = pool.submit(cluster.run, "client", crowd, seconds=2 * CROWD_SECONDS)
             try:
                 cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
                 for _ in range(LOOKS):
-                    command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)} {PATIENCE}"
+                    command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)} {patience}"
                     answer = cluster.run(other, command, seconds=3 * PATIENCE)
                     greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.last_line)
                 assert not held.done(), "the crowd had gone"
@@ -160,7 +161,8 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
 
     user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])
     door = cluster.plan.vip or cluster.plan.node("shell1").address
-    options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes -o ConnectTimeout=20"
+    limit = f"-o ConnectTimeout={cluster.clock.option(20)}"
+    options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes {limit}"
     # By the gateway, as by the published port: all have the client node's address.
     login = f"ssh {options} -o HostKeyAlias={door} kim@127.0.0.1"
     cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})

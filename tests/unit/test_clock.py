@@ -102,7 +102,7 @@ def test_nothing_is_stretched_twice() -> None:
 
 
 LIMITS = ("--max-time", "--connect-timeout", "timeout", "/usr/lib/lab/await")
-LITERAL = re.compile(r"(--max-time|--connect-timeout|\btimeout(?: -k [\d.]+)?|lab/await) \d")
+LITERAL = re.compile(r"(--max-time|--connect-timeout|\btimeout(?: -k [\d.]+)?|lab/await) \d|ConnectTimeout=\d")
 HERE = {
     "lab/recipes/facts.py": "a container that is made of an image, on this machine's processor",
     "lab/building/trial_container.py": "the same",
@@ -210,6 +210,7 @@ def test_a_wait_that_no_clock_stretches_is_found(line: str, count: int) -> None:
         ('["curl", "--max-time", "3", url]', 1),
         ('ask("/whoami", "--max-time", str(LIMIT))', 1),
         ('["/usr/lib/lab/await", "30"]', 1),
+        ('["ssh", "-o", f"ConnectTimeout={LIMIT}"]', 1),
         ('run(f"curl --max-time {clock.option(3)} {url}")', 0),
         ('["timeout", "-k", "2", clock.option(3)]', 0),
         ('dict(timeout=3, what="the timeout of 3 requests")', 0),
