@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure, figure, promised
+from lab.lifecycle import ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.02  # between two looks inside a node
 LONGEST_SECONDS = 60
+READY_SECONDS = 30
 
 
 def run(cluster: LabCluster, runs: int) -> list[Figure]:
@@ -61,7 +63,7 @@ def _web(cluster: LabCluster, fault: str) -> tuple[float, float]:
 
     def start() -> None:
         cluster.backend.start("web1")
-        cluster.backend.run("web1", ["/usr/lib/lab/await", "30"])
+        ready.node(cluster.backend, "web1", READY_SECONDS)
 
     back = _moment(cluster, "http-lb1", f"{metric} '^{row} 1'")(start, from_end=True)
     return out, max(0.0, back)

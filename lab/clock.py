@@ -58,6 +58,10 @@ class Clock:
         """Seconds of this machine that a node may take for what an ordinary processor does in `seconds`."""
         return seconds * self.slowdown
 
+    def option(self, seconds: float) -> str:
+        """The same as a word of a command line that runs in a node, such as that of `--max-time`."""
+        return f"{self.limit(seconds):g}"
+
     def rate(self, per_second: float) -> float:
         """The request rate for these nodes, where an ordinary processor would get `per_second`."""
         return per_second / self.slowdown

@@ -7,11 +7,15 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import paths
 from tests import markers, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _HOME = "LAB_TEST_HOME"
 
@@ -34,6 +38,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """When everything is over."""
     del config
     shutil.rmtree(os.environ.pop(_HOME), ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that is skipped in each part of `make test` fails."""
+    report = yield
+    markers.refuse_skipped(item, report)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

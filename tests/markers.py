@@ -28,6 +28,12 @@ RUNS = {
 }
 """The topologies of the runs that `make test` makes of a marker; 'make nightly' runs whole suites."""
 
+WHOLE, DOCKER = "full", "docker"
+"""Topology and backend of the run of all tests without a marker."""
+
+LACKING = "the topology has"
+"""In the reason of a test that is skipped for its topology (`LabCluster.require`, `options`)."""
+
 SHARED = "_session_cluster"
 """The fixture of the cluster that tests share."""
 
@@ -53,6 +59,24 @@ def set_apart(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if SHARED not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.apart)
+
+
+def refuse_skipped(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Fails a test that is skipped for its topology in the one run that `make test` makes of it: it would never run."""
+    if not (report.skipped and isinstance(report.longrepr, tuple) and LACKING in report.longrepr[2]):
+        return
+    if _is_own_run(item):
+        report.outcome = "failed"
+        report.longrepr = f"{report.longrepr[2]}, and no other part of 'make test' runs this test: mark it for another"
+
+
+def _is_own_run(item: pytest.Item) -> bool:
+    """Whether this run is that of the test at every change; tests of Galera, and of the night, have several."""
+    smaller = item.get_closest_marker("smaller")
+    topology = smaller.kwargs["topology"] if smaller else WHOLE
+    several = item.get_closest_marker("nightly") or item.get_closest_marker("galera")
+    options = [item.config.getoption(name, None) for name in ("--backend", "--topology")]
+    return not several and options == [DOCKER, topology]
 
 
 def _problem(mark: pytest.Mark) -> str:

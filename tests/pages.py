@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lab.page.server import Panel
     from lab.topology import Cluster
 
-BEGIN_SECONDS = 10.0
+BEGIN_SECONDS = ANSWER_SECONDS = 10.0
 END_SECONDS = 60.0  # what it has injected is reverted first
 TOKENS = Tokens("the-token-that-changes", "the-token-that-reads")
 
@@ -51,24 +51,27 @@ class Served:
         """The read-only address."""
         return f"{self.base}/?token={TOKENS.read}"
 
+    @property
+    def _limit(self) -> float:
+        """Of a request, which may ask the engine."""
+        return self.page.collector.backend.clock.limit(ANSWER_SECONDS)
+
     def get(self, path: str, token: str = TOKENS.change, **headers: str) -> requests.Response:
         """A request with a token in its header."""
         given = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.get(f"{self.base}{path}", headers=given | headers, timeout=10)
+        return requests.get(f"{self.base}{path}", headers=given | headers, timeout=self._limit)
 
     def post(self, path: str, body: Mapping[str, Any], token: str = TOKENS.change, **headers: str) -> requests.Response:
         """A change."""
         given = {"X-Lab-Page": "1"} | ({"Authorization": f"Bearer {token}"} if token else {}) | headers
         given = {name: value for name, value in given.items() if value}
-        return requests.post(f"{self.base}{path}", json=body, headers=given, timeout=10)
+        return requests.post(f"{self.base}{path}", json=body, headers=given, timeout=self._limit)
 
-    def end(self) -> float:
-        """Ends the server as Ctrl-C does; returns how long that took."""
-        begun = time.monotonic()
+    def end(self) -> None:
+        """Ends the server as Ctrl-C does."""
         self.server.end()
         self.thread.join(self.page.collector.backend.clock.limit(END_SECONDS))
         assert not self.thread.is_alive()
-        return time.monotonic() - begun
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table` prints the notes.
+"""How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table NAME…` prints all.
 
 A part is a line of the Makefile. Its tests are counted by the pytest that runs in it (`Counted`).
 """
@@ -83,14 +83,23 @@ def noted(notes: Path = NOTES) -> list[Part]:
     return sorted((Part(**json.loads(line)) for line in lines), key=lambda part: part.began)
 
 
-def table(parts: Sequence[Part]) -> str:
-    """A row for each part, and the time from the first one's beginning to the last one's end."""
+def missing(parts: Sequence[Part], names: Sequence[str]) -> list[str]:
+    """Of these names, those of parts that were not noted: what they need failed before, or they were interrupted."""
+    return [name for name in names if name not in {part.name for part in parts}]
+
+
+def table(parts: Sequence[Part], names: Sequence[str] = ()) -> str:
+    """A row for each part, and the time from the first one's beginning to the last one's end.
+
+    `names`: the parts of a whole run; each that is not among them has a row that says so.
+    """
     if not parts:
         return "no part was noted\n"
     rows = [("part", "minutes", "tests", "")]
     for part in parts:
         tests = "" if part.tests is None else str(part.tests)
         rows.append((part.name, f"{part.seconds / 60:.1f}", tests, f"exit code {part.code}" if part.code else ""))
+    rows += [(name, "", "", "did not run") for name in missing(parts, names)]
     whole = max(part.began + part.seconds for part in parts) - parts[0].began
     rows.append(("all, some side by side", f"{whole / 60:.1f}", str(sum(part.tests or 0 for part in parts)), ""))
     width = max(len(row[0]) for row in rows)
@@ -98,15 +107,18 @@ def table(parts: Sequence[Part]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command: `begin`, `run NAME COMMAND…`, or `table`, which fails if a part failed or none was noted."""
+    """The command: `begin`, `run NAME COMMAND…`, or `table NAME…`.
+
+    The table fails if a part failed, or one of these names was not noted.
+    """
     if argv[0] == "run":
         return run(argv[1], argv[2:])
     if argv[0] == "begin":
         NOTES.unlink(missing_ok=True)
         return 0
     parts = noted()
-    sys.stdout.write(table(parts))
-    return int(not parts or any(part.code for part in parts))
+    sys.stdout.write(table(parts, argv[1:]))
+    return int(not parts or bool(missing(parts, argv[1:])) or any(part.code for part in parts))
 
 
 if __name__ == "__main__":

@@ -262,10 +262,10 @@ def _rounds(result: NemesisResult) -> None:
     from lab.nemesis.figures import by_kind
 
     seconds = lambda value: "" if value is None else f"{value:.1f} s"  # noqa: E731  a cell
-    titles = ("KIND", "N", "BAD", "SKIP", "OUT", "MIN", "MEDIAN", "MAX", "ROUND")
+    titles = ("KIND", "N", "BAD", "SKIP", "UNKNOWN", "OUT", "MIN", "MEDIAN", "MAX", "ROUND")
     rows = []
     for one in by_kind(result.played):
-        counts = (str(count) for count in (one.rounds, one.failed, one.skipped, one.outages))
+        counts = (str(count) for count in (one.rounds, one.failed, one.skipped, one.unknown, one.outages))
         rows.append((one.kind, *counts, *map(seconds, (one.least, one.median, one.most, one.seconds))))
     tables.rows(titles, rows)
     for kind, why in result.left_out.items():
@@ -275,4 +275,8 @@ def _rounds(result: NemesisResult) -> None:
         for failure in failed.failures:
             print(f"  {failure.check}: {failure.why}")
         print(f"  seed {result.options.seed}; repeat: {result.again(failed)}")
+    for hidden in result.undecided:
+        print(f"round {hidden.number}, {hidden.did}")
+        print(f"  unknown: {hidden.unknown}")
+        print(f"  seed {result.options.seed}; repeat: {result.again(hidden)}")
     print(f"{result.record.folder / 'report.html'}: open it in a browser")

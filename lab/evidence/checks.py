@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.evidence import probes
+from lab.evidence.delays import Delays
 from lab.evidence.latency import percentiles
 from lab.evidence.ledger import Verdict
 from lab.evidence.verdicts import BrokenBy, PromiseResult, PromiseVerdict, Timed
@@ -88,7 +89,8 @@ def _compared(times: Sequence[Timed], bound: float, run: RunData) -> CheckResult
     late = [time for time in times if time.seconds > bound + run.interval or not time.observed]
     if not late:
         return CheckResult(PromiseVerdict.HOLDS, figure)
-    if any(time.seconds > run.allowed(bound, time.begun) + run.emulation for time in late):
+    delays = Delays(run.stalls, run.clock)
+    if not all(delays.hiding(time.begun, time.seconds, bound + run.interval) for time in late):
         return _broken(BrokenBy.NEVER if unseen else BrokenBy.ABOVE_BOUND, figure)
     still = run.stalled(worst.begun, worst.begun + worst.seconds)
     where = " on emulated processors" if run.clock.emulated else ""
@@ -120,7 +122,7 @@ def _broken(by: BrokenBy, figure: str) -> CheckResult:
 
 def _slowest(times: Sequence[Timed], what: str, bound: float, run: RunData) -> CheckResult:
     """The times to compare, without those cut off before the bound: they prove nothing."""
-    comparable = tuple(time for time in times if time.observed or time.seconds > run.allowed(bound, time.begun))
+    comparable = tuple(time for time in times if time.observed or time.seconds > bound + run.interval)
     return CheckResult(None, times=comparable) if comparable else _unknown(f"no fault of this run showed {what}")
 
 
@@ -266,7 +268,9 @@ def _one_holder(promise: Promise, bound: float, run: RunData) -> CheckResult:
         (row.due, row.value.strip()) for row in run.rows.get(probes.VIP, ()) if row.due >= back and probes.good(row)
     ]
     if not held or held[-1][0] < back + run.allowed(bound, back):
-        return _unknown(f"the run ended {run.ended - back:.1f} s after the last return, too early to judge")
+        early = f"the run ended {run.ended - back:.1f} s after the last return, too early to judge"
+        stalls_only = bool(held) and held[-1][0] >= back + bound + run.interval
+        return CheckResult(PromiseVerdict.UNKNOWN, early, excused=stalls_only)
     last = held[-1][1]
     if list(run.holders) != [last]:
         figure = f"{len(run.holders)} holders at the end; visitors reached {last}"

@@ -5,11 +5,11 @@ They never extend a bound: a time that is above its bound, and may be so only be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab.evidence.outcomes import red, unknown
-from lab.evidence.stalls import stalled
+from lab.evidence.stalls import stalled, window
 from lab.evidence.verdicts import EMULATED_SECONDS
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 MOST = 0.5
 """Of a time limit, which is several times as long as what is awaited takes: the other half is enough for it."""
+
+ROUNDS = 3
+
+
+def rounds_at_most(clock: Clock) -> int:
+    """How often a round is run whose result stalls hide. An emulated processor stalls in each: there is one round."""
+    return 1 if clock.emulated else ROUNDS
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Delays:
             bound: the longest time allowed, in seconds.
         """
         emulation = self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
-        if seconds - stalled(self.stalls, begun, begun + seconds) > bound + emulation:
+        if seconds > window(self.stalls, begun, bound + emulation):
             return ""
         return self._reason(begun, begun + seconds)
 
@@ -67,5 +74,6 @@ class Delays:
 def judged_red(reason: str, says: str, figure: str = "", formula: str = "", *, excuse: str = "") -> CheckOutcome:
     """The answer of a check that is not passed; unknown with an excuse, which it names."""
     if excuse:
-        return unknown(f"it could not be judged: {says}; {excuse}", figure=figure, formula=formula)
+        outcome = unknown(f"it could not be judged: {says}; {excuse}", figure=figure, formula=formula)
+        return replace(outcome, excused=True)
     return red(reason, says, figure, formula)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WRITE_SECONDS = 20
 STOP_SECONDS = 60.0
+REMOVE_SECONDS = 10.0
 COPY_SECONDS = 60.0
 PROGRAM = r"""
 import hashlib, os, sys, time
@@ -199,7 +200,8 @@ class FileWriter:
     def remove(self) -> None:
         """Ends it, and removes what it has written."""
         place, notes = shlex.quote(self.place), self.notes
-        self.run(f"touch {notes}.stop; timeout 10 rm -rf {place}; [ ! -e {notes}.end ] || rm -f {notes} {notes}.*")
+        limit = self.scene.backend.clock.option(REMOVE_SECONDS)
+        self.run(f"touch {notes}.stop; timeout {limit} rm -rf {place}; [ ! -e {notes}.end ] || rm -f {notes} {notes}.*")
 
 
 def judged_writes(

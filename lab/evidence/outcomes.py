@@ -39,6 +39,7 @@ class CheckOutcome:
         says: one sentence for a person: what was observed.
         figure: the observed value, such as `3.62 s`.
         formula: what the figure is compared with, such as `3 * advert_int + ... = 3.60 s`.
+        excused: whether it is unknown only because a machine was stalled; the check can be made again.
     """
 
     colour: Colour
@@ -46,6 +47,7 @@ class CheckOutcome:
     reason: str = ""
     figure: str = ""
     formula: str = ""
+    excused: bool = False
 
     @property
     def green(self) -> bool:

@@ -124,7 +124,7 @@ def _curl(scene: Scene, url: str, *, trusted: bool, send: Sequence[str] = ()) ->
         "-sSiv",  # -v: why it could not connect, which some versions say nowhere else
         "--http1.1",
         "--max-time",
-        str(scene.backend.clock.limit(SECONDS)),
+        scene.backend.clock.option(SECONDS),
         *options,
         *sent,
         url,

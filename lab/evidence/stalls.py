@@ -74,6 +74,23 @@ def stalled(stalls: Iterable[Stall], begun: float, ended: float) -> float:
     return total
 
 
+def window(stalls: Iterable[Stall], begun: float, seconds: float) -> float:
+    """The longest span from `begun` (Unix seconds) with at most so many seconds in which no machine was stalled.
+
+    It includes stalls that begin within it, to their end.
+    """
+    left, reached, total = seconds, begun, 0.0
+    for stall in sorted(stalls, key=lambda stall: stall.begun):
+        if stall.begun - reached > left:
+            break
+        if stall.ended > reached:
+            first = max(stall.begun, reached)
+            left -= first - reached
+            total += stall.ended - first
+            reached = stall.ended
+    return seconds + total
+
+
 def longest(stalls: Sequence[Stall]) -> float:
     """Seconds of the longest stall; 0 for none."""
     return max((stall.seconds for stall in stalls), default=0.0)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lab.evidence.probes import RATE
-from lab.evidence.stalls import stalled
+from lab.evidence.stalls import stalled, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 EMULATED_SECONDS = 2.5
+"""Tolerance on emulated processors: a node may stall while the client and this machine, which have meters, do not."""
 
 
 class PromiseVerdict(StrEnum):
@@ -112,17 +113,8 @@ class RunData:
         return stalled(self.stalls, begun, ended)
 
     def allowed(self, bound: float, begun: float) -> float:
-        """The longest time allowed from `begun`: the bound, one probe interval, and the stalls in that window."""
-        seconds = bound + self.interval
-        return seconds + self.stalled(begun, begun + seconds)
-
-    @property
-    def emulation(self) -> float:
-        """Seconds of tolerance where the nodes' processors are emulated.
-
-        A node there may stall while the client and this machine, which have meters, do not.
-        """
-        return self.clock.limit(EMULATED_SECONDS) if self.clock.emulated else 0.0
+        """The longest time from `begun` that stalls explain: the bound, one probe interval, and the stalls in it."""
+        return window(self.stalls, begun, bound + self.interval)
 
 
 @dataclass(frozen=True)

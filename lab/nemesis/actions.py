@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.faults import Crash, Cut, Fill, Hang, Kill, Pause, SkewedClock
+from lab.nemesis.bounds import PRIMARY_SECONDS, with_longer_patience
 from lab.nemesis.interrupted import interrupted
 from lab.services.mysql import members, request_copy, switchover
 from lab.topology import Mysql
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 CLONE_SECONDS = 20.0
 PROMOTED_SECONDS = 30.0
-PRIMARY_SECONDS = 10.0
 VOLUME = "data"
 DATABASE_PROCESS, KEEPER_PROCESS = "mariadbd", "lab_node.keeper"
 
@@ -135,9 +135,7 @@ def _switchovers(context: RoundContext, one: NemesisRound) -> None:
 
 
 def _up_interrupted(context: RoundContext, one: NemesisRound) -> None:
-    options = context.cluster.mysql or Mysql()
-    other = options.model_copy(update={"patience": options.patience + 1})
-    _interrupted(context, one, context.cluster.model_copy(update={"mysql": other}), "with a longer patience")
+    _interrupted(context, one, with_longer_patience(context.cluster), "with a longer patience")
 
 
 def _scale_interrupted(context: RoundContext, one: NemesisRound) -> None:

@@ -23,6 +23,7 @@ class Played:
         outage: seconds of the longest time without a successful write; None without an outage.
         acknowledged: number of acknowledged writes.
         skipped: why the round was skipped; empty if it was not.
+        unknown: the outage that is too long only by a stall; empty without one, and if a check failed.
     """
 
     number: int
@@ -33,16 +34,22 @@ class Played:
     acknowledged: int
     failures: tuple[FailedCheck, ...] = ()
     skipped: str = ""
+    unknown: str = ""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Statistics of a kind: outages in seconds, of the rounds that had one."""
+    """Statistics of a kind: outages in seconds, of the rounds that had one; of unknown rounds they say nothing.
+
+    Attributes:
+        rounds: all that were played; one that is played again counts again.
+    """
 
     kind: str
     rounds: int
     failed: int
     skipped: int
+    unknown: int
     outages: int
     least: float | None
     median: float | None
@@ -58,12 +65,13 @@ def by_kind(played: Sequence[Played]) -> list[Figure]:
 
 
 def _figure(kind: str, played: Sequence[Played]) -> Figure:
-    outages = [one.outage for one in played if one.outage is not None]
+    outages = [one.outage for one in played if one.outage is not None and not one.unknown]
     return Figure(
         kind,
         len(played),
         sum(bool(one.failures) for one in played),
         sum(bool(one.skipped) for one in played),
+        sum(bool(one.unknown) for one in played),
         len(outages),
         min(outages, default=None),
         median(outages) if outages else None,

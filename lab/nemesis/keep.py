@@ -64,9 +64,15 @@ class NemesisResult:
         return [one for one in self.played if one.failures]
 
     @property
+    def undecided(self) -> list[Played]:
+        """Rounds that are unknown, also when they were played for the last time."""
+        return undecided(self.played)
+
+    @property
     def holds(self) -> bool:
-        """Whether all rounds ran, and no check failed."""
-        return len(self.played) == self.options.rounds and not self.failed
+        """Whether all rounds ran, no check failed, and none is unknown."""
+        ran = len({one.number for one in self.played})
+        return ran == self.options.rounds and not self.failed and not self.undecided
 
     def again(self, one: Played) -> str:
         """The command that repeats a round."""
@@ -75,11 +81,18 @@ class NemesisResult:
         return f"lab chaos run {NAME} --seed {self.options.seed} --first {one.number} --rounds 1{kinds}"
 
 
+def undecided(played: Sequence[Played]) -> list[Played]:
+    """The last play of each round, where that is unknown."""
+    return [one for one in {one.number: one for one in played}.values() if one.unknown]
+
+
 def record_round(result: NemesisResult, data: RoundData, nemesis: Nemesis) -> None:
     """Prints a round in one line, and appends it to the record; of a failed one the record has the nodes' logs, too."""
     played = data.played
     outage = "none" if played.outage is None else f"{played.outage:.1f} s"
     verdict = f"skipped: {played.skipped}" if played.skipped else "good"
+    if played.unknown:
+        verdict = f"unknown: {played.unknown}"
     if played.failures:
         verdict = "; ".join(f"{one.check}: {one.why}" for one in played.failures)
     nemesis.report.say(f"round {played.number}: {played.did}; no writes: {outage}; {played.seconds:.1f} s; {verdict}")
@@ -110,19 +123,24 @@ def results(result: NemesisResult) -> dict[str, Any]:
         "rounds": [asdict(one) for one in figures.by_kind(result.played)],
         "left_out": result.left_out,
         "failed": [asdict(one) | {"again": result.again(one)} for one in result.failed],
+        "unknown": [asdict(one) | {"again": result.again(one)} for one in result.undecided],
     }
 
 
 def verdicts(played: Sequence[Played]) -> list[PromiseResult]:
-    """Each check as a promise: it holds if a round tested it, and none failed it."""
-    tested = [one for one in played if not one.skipped]
+    """Each check as a promise: it holds if a round tested it, and none failed it or left it unknown."""
     outcomes = []
     for check, says in CHECKS.items():
+        hidden = undecided(played) if check == "writes" else []
+        tested = [one for one in played if not one.skipped and not (check == "writes" and one.unknown)]
         failed = [(one, failure) for one in played for failure in one.failures if failure.check == check]
-        result = PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS if tested else PromiseVerdict.UNKNOWN
+        holds = tested and not hidden
+        result = PromiseVerdict.BROKEN if failed else PromiseVerdict.HOLDS if holds else PromiseVerdict.UNKNOWN
         figure = f"{len(tested)} rounds, {len({one.number for one, _ in failed})} failed"
         if failed:
             figure += f"; the first, {failed[0][0].number}: {failed[0][1].why}"
+        if hidden:
+            figure += f"; {len(hidden)} unknown; the first, {hidden[0].number}: {hidden[0].unknown}"
         ids = tuple(one for _, failure in failed for one in failure.ids)
         outcomes.append(PromiseResult(f"nemesis-{check}", result, figure, says=says, event="after each round", ids=ids))
     return outcomes

@@ -61,14 +61,14 @@ class NemesisLoad:
         stalls: of the client node and of this machine.
     """
 
-    def __init__(self, backend: Backend, plan: Plan, number: int, skew: float) -> None:
+    def __init__(self, backend: Backend, plan: Plan, number: int, skew: float, *, largest: bool) -> None:
         self.operations: dict[str, list[Operation]] = {table: [] for table in (*statements.LEDGERS, "")}
         self.rows: dict[str, list[Row]] = {name: [] for name in STREAMS}
         self.stalls: list[Stall] = []
         self._backend, self._plan, self._number, self._skew = backend, plan, number, skew
         self._base = number * statements.BASE
         self._file = f"/var/tmp/nemesis-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
-        self._sessions = statements.sessions(number)
+        self._sessions = statements.sessions(number, largest=largest)
         self._began, self._read, self._meter = 0.0, 0, Meter()
 
     def __enter__(self) -> Self:

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import BackendError, LabError, NotReady
+from lab.evidence.delays import Delays
 from lab.evidence.ledger import Outcome
 from lab.evidence.load_run import CLIENT, skew
 from lab.evidence.probes import LATE, Span, good, outages
-from lab.evidence.stalls import stalled
 from lab.faults import heal
 from lab.nemesis import judging, rounds, statements
 from lab.nemesis.actions import play
+from lab.nemesis.bounds import writes_bound
 from lab.nemesis.context import RoundContext
 from lab.nemesis.copies import read
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck
-from lab.nemesis.load import BEAT, READ, SHOWN, SUM, NemesisLoad
+from lab.nemesis.load import BEAT, RATE, READ, SHOWN, SUM, NemesisLoad
 from lab.nemesis.recovery import WHOLE_SECONDS, primary, repaired, whole
 from lab.services.mysql import members
 
@@ -75,6 +76,7 @@ class Nemesis:
     primary: str = ""
     spoiled: bool = False
     _skew: float = 0.0
+    _writers: int = 0  # number of the last writers: that of the round, or one more than the last ones had
 
     def __enter__(self) -> Self:
         self._skew = skew(self.backend)
@@ -95,18 +97,21 @@ class Nemesis:
         self.floor, self.digests = 0, {}
 
     def round(self, one: NemesisRound) -> RoundData:
-        """Runs a round and its checks."""
+        """Runs a round and its checks. One that is played again writes under another number: rows of both stay."""
         begun = time.monotonic()
         others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
         at = RoundContext(self.cluster, self.backend, self.place, [self.primary, *others])
-        load = NemesisLoad(self.backend, self.plan, one.number, self._skew)
+        self._writers = max(one.number, self._writers + 1)
+        largest = one.number % statements.LARGEST_EVERY == 0
+        load = NemesisLoad(self.backend, self.plan, self._writers, self._skew, largest=largest)
         with load:
             failures, skipped = self._done(at, one, load)
             reverted = time.time()
             failures += self._recovered(load, reverted)
-        failures += self._judged(one, at.happened, load, reverted)
-        self.spoiled = bool(failures)
         silences = outages(load.rows[BEAT], self.backend.clock.limit(LATE))
+        late, unknown = self.judged_outages(one, silences, _helpless(one, at.happened, reverted), load)
+        failures += late + self._judged(load)
+        self.spoiled = bool(failures)
         done = [operation for table in load.operations.values() for operation in table]
         played = Played(
             one.number,
@@ -117,6 +122,7 @@ class Nemesis:
             sum(operation.outcome is Outcome.ACKNOWLEDGED for operation in done),
             tuple(failures),
             skipped,
+            "" if failures else unknown,
         )
         return RoundData(played, load.rows, done, at.happened, load.stalls, at.notes)
 
@@ -155,18 +161,20 @@ class Nemesis:
             failures.append(FailedCheck("whole", error.what))
         return failures
 
-    def _judged(
-        self, one: NemesisRound, happened: Sequence[FaultEvent], load: NemesisLoad, reverted: float
-    ) -> list[FailedCheck]:
-        """The checks after the writers have stopped."""
-        rows, clock = load.rows, self.backend.clock
+    def judged_outages(
+        self, one: NemesisRound, silences: Sequence[Span], helpless: Sequence[Span], load: NemesisLoad
+    ) -> tuple[list[FailedCheck], str]:
+        """Compares the outages of writes with the bound and one interval of the probes; see `judging.written`."""
+        clock = self.backend.clock
+        allowed = writes_bound(one.kind, self.cluster) + clock.limit(1 / RATE)
+        return judging.written(silences, helpless, allowed, Delays(load.stalls, clock))
+
+    def _judged(self, load: NemesisLoad) -> list[FailedCheck]:
+        """The comparison of all copies, after the writers have stopped."""
+        rows = load.rows
         failures = judging.forward(self.floor, load.written(), rows[READ])
         self.floor = max([self.floor, *(value for value, row in load.written() if good(row))])
-        silences = outages(rows[BEAT], clock.limit(LATE))
-        stalls = {span: stalled(load.stalls, span.begun, span.ended) for span in silences}
-        helpless = _helpless(one, happened, reverted)
-        failures += judging.written(silences, helpless, clock.limit(judging.WRITES_SECONDS), stalls)
-        copies, failed = self._read(one.number)
+        copies, failed = self._read(self._writers)
         failures += failed
         failures += judging.summed(statements.TOTAL, copies, rows[SUM])
         failures += judging.shown(rows[SHOWN], copies)

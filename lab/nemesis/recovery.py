@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab import parallel
+from lab.nemesis.bounds import PRIMARY_SECONDS
 from lab.services.mysql import members, reclone, request_copy
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.services.mysql import Member
 
-PRIMARY_SECONDS = 10.0
 WHOLE_SECONDS = 60.0
 MENDED_SECONDS = 120.0
 

@@ -51,6 +51,13 @@ TOGETHER = ("kill", "pause", "cut-off", "crash", "hang", "keeper-hangs")
 MINORITY = ("cut-all", "power-loss", "two", "kill-in-promotion", "scale-interrupted")
 """Kinds that may leave no connected majority: writes may fail while they last."""
 
+LONGER_PATIENCE = "up-interrupted"
+FAILS_OVER = (
+    *("kill", "pause", "cut-off", "deaf", "mute", "cut-replicas", "crash", "hang", "keeper-hangs"),
+    LONGER_PATIENCE,
+)
+"""Kinds that the promise `mysql-fails-over` covers: one node at a time is killed, hangs, is cut off or hands over."""
+
 GALERA_EXCEPT = {
     "power-loss": "a commit may be on the disk of one node alone",
     "two": "crashes in quick succession lose commits that are on the disk of one node alone",

@@ -53,14 +53,17 @@ class Session:
     table: str = ""
 
 
-def sessions(number: int) -> list[Session]:
-    """All writers of a round. Ids are `round-session-n`."""
+def sessions(number: int, *, largest: bool = False) -> list[Session]:
+    """All writers of a round. Ids are `number-session-n`.
+
+    `largest`: whether rows as large as fit are among them.
+    """
     writers = [_writer(f"w{index}", number) for index in range(1, 5)]
     writers += [_writer(f"w{index}", number, "UPDATE accounts SET balance = balance WHERE id = 1") for index in (5, 6)]
     keyless = f"INSERT INTO keyless VALUES ({number}, '{number}-keyless-{{n}}')"  # noqa: S608
     writers.append(Session("keyless", 0.2, ((keyless,),), "keyless"))
     large = "INSERT INTO large (round, id, content) VALUES ({0}, '{0}-large-{{n}}', REPEAT(MD5('{0} {{n}}'), {1}))"
-    sizes = SIZES if number % LARGEST_EVERY else (*SIZES, LARGEST)
+    sizes = (*SIZES, LARGEST) if largest else SIZES
     writers.append(Session("large", 1.0, tuple((large.format(number, size // 32),) for size in sizes), "large"))
     writers += [_bank(name, number, step) for name, step in (("bank1", 3), ("bank2", 7))]
     writers.append(Session("ddl", 0.3, _changes()))

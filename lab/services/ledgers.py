@@ -42,7 +42,8 @@ class GuestBook:
     def posts(self, backend: Backend, replica: str, run: str) -> list[dict[str, str]]:
         """The posts of a run that a web node shows."""
         url = f"http://{self._nodes[replica]}/api/posts?author={run}"
-        done = backend.run("client", ["curl", "-fsS", "--max-time", str(READ_SECONDS), url], seconds=READ_SECONDS)
+        argv = ["curl", "-fsS", "--max-time", backend.clock.option(READ_SECONDS), url]
+        done = backend.run("client", argv, seconds=READ_SECONDS)
         if not done.ok:
             raise BackendError(f"{replica} can't be read: {done.last_line}", where=replica)
         return list(json.loads(done.stdout)["posts"])

@@ -11,11 +11,13 @@ from lab.backends.base import State
 from lab.errors import BackendError, LabError, SpecError
 
 if TYPE_CHECKING:
-    from lab.backends.base import Backend
+    from lab.backends.base import Backend, Result
 
 ROLE, GONE = "mysql", "gone"
-STATE = ["curl", "-sS", "--max-time", "3", "http://127.0.0.1:9104/state"]
-CONTROL = ["curl", "-sS", "--max-time", "60", "--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
+STATE = "http://127.0.0.1:9104/state"
+CONTROL = ["--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
+STATE_SECONDS, CONTROL_SECONDS = 3.0, 60.0
+MARGIN_SECONDS = 2.0  # of the command, above the limit of its request
 RECLONE_SECONDS = 600.0
 EPOCH = 10**12
 """Each epoch's transactions are numbered from its own multiple of this (docs/decisions/024)."""
@@ -69,7 +71,7 @@ def members(backend: Backend) -> list[Member]:
 
 def _member(backend: Backend, name: str) -> Member:
     try:
-        result = backend.run(name, STATE, seconds=5)
+        result = _response(backend, name, STATE_SECONDS, STATE)
         state: dict[str, Any] = json.loads(result.stdout)
     except (LabError, ValueError):
         return Member(name, GONE, reason="its keeper does not answer")
@@ -85,6 +87,12 @@ def _member(backend: Backend, name: str) -> Member:
         state["because"],
         state.get("copies", 0),
     )
+
+
+def _response(backend: Backend, name: str, seconds: float, *words: str) -> Result:
+    """A request to a node's keeper, within `seconds` of an ordinary processor."""
+    argv = ["curl", "-sS", "--max-time", backend.clock.option(seconds), *words]
+    return backend.run(name, argv, seconds=seconds + MARGIN_SECONDS)
 
 
 def primary(backend: Backend) -> str:
@@ -173,7 +181,7 @@ def _serving(backend: Backend) -> list[str]:
 
 
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
-    result = backend.run(name, [*CONTROL, f"http://keeper{path}"], seconds=60)
+    result = _response(backend, name, CONTROL_SECONDS, *CONTROL, f"http://keeper{path}")
     if not result.ok:
         raise BackendError(f"the keeper of {name} does not answer: {result.last_line}", where=name)
     return dict(json.loads(result.stdout))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -103,7 +104,8 @@ def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     verb = "allows" if len(values) == 1 else "allow"
     yours = f"; your {_yours(check, values)} {verb} {bound:.2f} s" if values and bound is not None else ""
     if result.result is PromiseVerdict.UNKNOWN:
-        return unknown(f"it could not be judged: {result.figure}", figure=result.figure, formula=formula)
+        outcome = unknown(f"it could not be judged: {result.figure}", figure=result.figure, formula=formula)
+        return replace(outcome, excused=result.excused)
     summary = f"{check.noun} in {result.figure}" if result.seconds is not None else result.figure
     limit = "" if check.asks is None else f", the lesson asks for under {check.asks:g} s"
     if check.asks is not None and bound is not None and bound >= check.asks:

@@ -152,7 +152,7 @@ class LabCluster:
             BackendError: curl failed.
         """
         url = f"{scheme or self.scheme}://{self.host}{path}"
-        argv = ["curl", "-sS", "--max-time", str(self.clock.limit(10)), "--cacert", "/etc/lab/ca.crt", *options, url]
+        argv = ["curl", "-sS", "--max-time", self.clock.option(10), "--cacert", "/etc/lab/ca.crt", *options, url]
         done = self.backend.run("client", argv)
         if not done.ok:
             raise BackendError(f"{shlex.join(argv)}: {done.last_line}", where="client")
@@ -173,7 +173,9 @@ class LabCluster:
 
     def pool(self, balancer: str, proxy: str = "web") -> set[str]:
         """The servers that a balancer sends to now."""
-        metrics = self.run(balancer, f"curl -fsS --max-time {self.clock.limit(1)} http://127.0.0.1:8404/metrics").stdout
+        metrics = self.run(
+            balancer, f"curl -fsS --max-time {self.clock.option(1)} http://127.0.0.1:8404/metrics"
+        ).stdout
         up_line = f'haproxy_server_status{{proxy="{proxy}",server="'
         rows = (line for line in metrics.splitlines() if line.startswith(up_line) and 'state="UP"} 1' in line)
         return {row.split('server="')[1].split('"')[0] for row in rows}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import pytest
 
 from lab.evidence.checks import judged
+from lab.evidence.delays import rounds_at_most
 from lab.evidence.promises import promise
 from lab.evidence.verdicts import FaultEvent, Timed
 from lab.services.streams import cluster_probes
@@ -20,14 +21,36 @@ from lab.testing.parity import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lab.clock import Clock
     from lab.evidence.load_run import Row
     from lab.evidence.verdicts import PromiseResult
     from lab.testing.cluster import LabCluster
     from lab.testing.evidence import Evidence
 
 A = TypeVar("A")
-ROUNDS = 3
 WATCH_SECONDS = 30.0
+
+
+def repeated(
+    clock: Clock, judge: Callable[[], A], excuse: Callable[[A], str], again: Callable[[], object] = lambda: None
+) -> A:
+    """What `judge` returns, from its first call without an excuse; skips the test as unknown if each call has one.
+
+    Args:
+        clock: of the nodes; it says how often at most.
+        judge: runs a round of a test, and returns its results.
+        excuse: why the results are unknown only by a stall of a machine; empty for all others.
+        again: called before each further round.
+    """
+    reason = ""
+    for number in range(rounds_at_most(clock)):
+        if number:
+            again()
+        results = judge()
+        reason = excuse(results)
+        if not reason:
+            return results
+    pytest.skip(UNKNOWN + reason)
 
 
 class Round:
@@ -115,7 +138,7 @@ class Rounds:
         as unknown. An emulated processor stalls in each: there is one round.
         """
         unknown: list[PromiseResult] = []
-        for number in range(1 if self._cluster.clock.emulated else ROUNDS):
+        for number in range(rounds_at_most(self._cluster.clock)):
             if number:
                 self._cluster.heal(self._cluster.applied)
             current = Round(self._cluster, self._evidence)

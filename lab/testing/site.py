@@ -40,7 +40,7 @@ class LabSite:
         Raises:
             BackendError: curl failed.
         """
-        limit = str(self._cluster.clock.limit(60))
+        limit = self._cluster.clock.option(60)
         argv = ["curl", "-sS", "--max-time", limit, "--cacert", "/etc/lab/ca.crt", *options, self.url + path]
         done = self._cluster.backend.run("client", argv, seconds=90)
         if not done.ok:

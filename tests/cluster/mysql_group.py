@@ -75,7 +75,7 @@ def written(cluster: LabCluster, node: str) -> Result:
     password = cluster.run("client", "cat /etc/lab/passwords/evidence").stdout.strip()
     login = f"--host=127.0.0.1 --ssl-ca=/run/lab/ca.crt --user=evidence --password={password}"
     insert = "INSERT INTO evidence.ledger (run, id) VALUES ('straight', 'one')"
-    return cluster.run(node, f'timeout 5 mariadb {login} -e "{insert}"')
+    return cluster.run(node, f'timeout {cluster.clock.option(5)} mariadb {login} -e "{insert}"')
 
 
 def rows(cluster: LabCluster, node: str) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lab.topology import Placement
 
 UP_SECONDS = 120
+PIPED_SECONDS = 60
 LAB = [str(Path(sys.executable).with_name("lab"))]
 SMALL = "web: {count: 1}\nhttp-lb: {count: 1}\n"
 
@@ -61,7 +62,7 @@ class Person:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=self.backend.clock.limit(PIPED_SECONDS),
         )
         return done.returncode, done.stdout
 

@@ -21,6 +21,7 @@ from lab.lifecycle.prepare import choose
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import HttpLb
+from tests.cluster.commands import completed
 from tests.cluster.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ FOLDERS = Path(__file__).parent / "topologies/apps"
 LAB = str(Path(sys.executable).with_name("lab"))
 SHORT_SECONDS = 6.0
 SERVE_SECONDS = 30
+RUN_SECONDS = 200
 OWN = """class Posts:
     def write(self, http, id):
         return http.post("/api/posts", data={"author": "me", "message": id})
@@ -177,14 +179,14 @@ def test_the_guest_book_by_a_ledger_of_ones_own_while_a_web_node_is_killed(apps:
     )
     argv = [LAB, "chaos", "run", str(scenario), "--ledger", f"{tmp_path / 'posts.py'}:Posts", "--writes", "10"]
     which = ["--name", apps.spec.name, "--file", TOPOLOGY, "--runs", str(tmp_path / "runs")]
-    done = subprocess.run([*argv, *which], capture_output=True, text=True, check=False, timeout=200)
+    done = completed(apps.clock, [*argv, *which], RUN_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     (kept,) = (tmp_path / "runs").iterdir()
     told = json.loads((kept / "results.json").read_text(encoding="utf-8"))
     assert {one["promise"]: one["result"] for one in told["promises"]}["Posts"] == "holds"
     assert told["ledgers"][0]["counts"]["acknowledged"] >= ENOUGH
     (tmp_path / "posts.py").write_text(OWN.replace("message", "masage"), encoding="utf-8")
-    done = subprocess.run([*argv, *which], capture_output=True, text=True, check=False, timeout=200)
+    done = completed(apps.clock, [*argv, *which], RUN_SECONDS)
     assert done.returncode == 2, "its mistake is told before anything is broken"
     assert "was not acknowledged: 4" in done.stderr
     assert list((tmp_path / "runs").iterdir()) == [kept]

@@ -37,7 +37,7 @@ def _moved(cluster: LabCluster, old: str) -> str:
 
 def _patience(cluster: LabCluster) -> tuple[str, str]:
     """For curl: how long one question may take."""
-    return "--max-time", str(cluster.clock.limit(1))
+    return "--max-time", cluster.clock.option(1)
 
 
 def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster, faults: Faults, rounds: Rounds) -> None:
@@ -120,7 +120,8 @@ def test_stopping_an_http_balancer_costs_no_request(cluster: LabCluster) -> None
     cluster.require("http-lb", 2)
     answer_ms = 3000  # longer than the TCP balancers need to see that it's gone
     asking = f"ss -Htn state established '( dport = :80 and dst {cluster.plan.node('web1').address} )'"
-    slow = f"curl -sS --max-time 60 --cacert /etc/lab/ca.crt '{cluster.scheme}://{cluster.host}/slow?ms={answer_ms}'"
+    url = f"{cluster.scheme}://{cluster.host}/slow?ms={answer_ms}"
+    slow = f"curl -sS --max-time {cluster.clock.option(60)} --cacert /etc/lab/ca.crt '{url}'"
     with ThreadPoolExecutor(8) as pool, cluster.load(RATE), cluster.load(RATE, keep=False) as visitors:
         answers = [pool.submit(cluster.run, "client", slow, seconds=60) for _ in range(4)]
         cluster.until("http-lb2 to be asking", 5, lambda: cluster.run("http-lb2", asking).stdout)

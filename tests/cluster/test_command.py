@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.cluster.person import Person
 
 STAGE8_NODES = 7
+END_SECONDS = 30  # until a command that was killed, or whose reader has gone, has ended
 STEPS = 40  # lines that the longest of the changes prints, at most
 TLS = {"/etc/lab/site.pem", "/etc/lab/ca.crt", MANIFEST}
 
@@ -36,7 +37,7 @@ def test_a_status_that_is_watched_by_a_pipe_ends_with_its_reader(settled: Person
         assert watching.stdout
         assert watching.stdout.readline().startswith("cluster ")
         watching.stdout.close()
-        assert watching.wait(30) == 0
+        assert watching.wait(timeout=settled.backend.clock.limit(END_SECONDS)) == 0
 
 
 def _family(person: Person) -> str:
@@ -72,7 +73,7 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     with person.start("up") as first:
         person.backend.clock.until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
         first.send_signal(signal.SIGKILL)
-        first.communicate()
+        first.communicate(timeout=person.backend.clock.limit(END_SECONDS))
     person.lab("up")
     person.lab("status")
     assert "nothing to change" in person.lab("up")
@@ -91,7 +92,7 @@ def test_a_node_whose_stop_was_killed_is_started_by_the_next_up(settled: Person)
 
         backend.clock.until("web1 to be stopped", 30, said, lambda status: "SHUTDOWN" in status)
         stopping.send_signal(signal.SIGKILL)
-        stopping.communicate()
+        stopping.communicate(timeout=backend.clock.limit(END_SECONDS))
     assert "web1" in settled.lab("up")
     settled.lab("status")
     assert "nothing to change" in settled.lab("up")
@@ -123,7 +124,7 @@ def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(per
             assert running.stderr
             lines = list(itertools.islice(running.stderr, step))
             running.send_signal(signal.SIGKILL)
-            running.communicate()
+            running.communicate(timeout=person.backend.clock.limit(END_SECONDS))
         ended = len(lines) < step
         file.write_text(SMALL, encoding="utf-8")
         person.lab("up")

@@ -53,8 +53,9 @@ def _made(cluster: LabCluster) -> int:
 
 @pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 def test_slow_questions_leave_the_site_and_the_health_check_served(cluster: LabCluster) -> None:
+    limit = cluster.clock.option(SLOW_SECONDS)
     slow = (
-        f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time {SLOW_SECONDS} "
+        f"for i in $(seq {SLOW}); do curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time {limit} "
         f"--cacert /etc/lab/ca.crt 'https://{cluster.host}/slow?ms=10000' & done; wait"
     )
     balancers = [node.name for node in cluster.plan.role("http-lb")]
@@ -67,10 +68,10 @@ def test_slow_questions_leave_the_site_and_the_health_check_served(cluster: LabC
             lambda: cluster.run("web1", "pgrep -fc 'php-fpm: pool slow'").stdout,
             lambda found: int(found or 0) >= 2,
         )
-        looks = 0
+        looks, curl = 0, f"curl -fsS --max-time {cluster.clock.option(1)}"
         while not asked.done():
-            assert json.loads(cluster.ask("/whoami", "--max-time", "3"))["node"] == "web1"
-            assert cluster.run("web1", "curl -fsS --max-time 1 http://127.0.0.1/healthz").stdout == "ok\n"
+            assert json.loads(cluster.ask("/whoami", "--max-time", cluster.clock.option(3)))["node"] == "web1"
+            assert cluster.run("web1", f"{curl} http://127.0.0.1/healthz").stdout == "ok\n"
             looks += 1
         codes = asked.result().stdout.split()
     assert looks > 5
@@ -106,14 +107,13 @@ def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int
         while not held.done():
             looks += 1
             for balancer in balancers:
-                own = cluster.run(balancer, "curl -fsS --max-time 1 http://127.0.0.1:8405/")
+                own = cluster.run(balancer, f"curl -fsS --max-time {cluster.clock.option(1)} http://127.0.0.1:8405/")
                 assert own.ok, f"{balancer}: {own.last_line}"
             # From another address, by the same door.
             scheme, door = ("https", 443) if port == 443 else ("http", port)
             path = "/node" if port == 8404 else "/"
-            asked = cluster.run(
-                other, f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time 3 {scheme}://{target}:{door}{path}"
-            )
+            curl = f"curl -sk -o /dev/null -w '%{{http_code}}' --max-time {cluster.clock.option(3)}"
+            asked = cluster.run(other, f"{curl} {scheme}://{target}:{door}{path}")
             assert asked.stdout in ("200", "301", "421"), (asked.stdout, asked.last_line)
             assert cluster.vip_holders() == holders
         assert held.result().ok
@@ -134,14 +134,15 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
     cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})
     cluster.backend.put(other, {"/root/greeted.py": (GREETED.encode(), 0o644)})
     greeted: dict[str, set[str]] = {}
+    held_seconds, patience = cluster.clock.option(CROWD_SECONDS), cluster.clock.option(PATIENCE)
     for name, port in ports.items():
-        crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {cluster.plan.vip} {port} {SILENT} {CROWD_SECONDS}"
+        crowd = f"ulimit -n 10000; exec python3 /root/crowd.py {cluster.plan.vip} {port} {SILENT} {held_seconds}"
         with ThreadPoolExecutor(1) as pool:
             held = pool.submit(cluster.run, "client", crowd, seconds=2 * CROWD_SECONDS)
             try:
                 cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
                 for _ in range(LOOKS):
-                    command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)} {PATIENCE}"
+                    command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)} {patience}"
                     answer = cluster.run(other, command, seconds=3 * PATIENCE)
                     greeted.setdefault(name, set()).add(answer.stdout if answer.ok else answer.last_line)
                 assert not held.done(), "the crowd had gone"
@@ -160,7 +161,8 @@ def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster:
 
     user = User(keys=[cluster.run("client", f"cat {KEYS}/kim.pub").stdout])
     door = cluster.plan.vip or cluster.plan.node("shell1").address
-    options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes -o ConnectTimeout=20"
+    limit = f"-o ConnectTimeout={cluster.clock.option(20)}"
+    options = f"-p 22 -i {KEYS}/kim -o UserKnownHostsFile=/etc/lab/known_hosts -o BatchMode=yes {limit}"
     # By the gateway, as by the published port: all have the client node's address.
     login = f"ssh {options} -o HostKeyAlias={door} kim@127.0.0.1"
     cluster.backend.put("client", {"/root/crowd.py": (CROWD.encode(), 0o644)})

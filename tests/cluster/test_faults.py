@@ -19,6 +19,7 @@ from lab.evidence.probes import LATE
 from lab.evidence.stalls import stalled
 from lab.faults import Crash, Hang, heal, inject, present
 from lab.faults.cut import Cut
+from tests.cluster.commands import completed
 from tests.markers import LVS, WEB
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 ANSWER_SECONDS = 30.0
+LAB_SECONDS = 300.0
 LAB = [str(Path(sys.executable).with_name("lab"))]
 
 
 def _answers(cluster: LabCluster, node: str, path: str = "/healthz") -> bool:
     address = cluster.plan.node(node).address
-    patience = cluster.clock.limit(1)
+    patience = cluster.clock.option(1)
     return cluster.run("client", f"curl -fsS --max-time {patience} -o /dev/null http://{address}{path}").ok
 
 
@@ -153,7 +155,8 @@ def test_memory_that_is_full_is_emptied_again(cluster: LabCluster, faults: Fault
 @pytest.mark.xen_smoke("volumes are block devices of the domain", topology=LVS)
 def test_a_volume_that_is_full_refuses_a_post_and_takes_it_afterwards(cluster: LabCluster, faults: Faults) -> None:
     url = f"http://{cluster.plan.node('web1').address}/api/posts"
-    post = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 60 -d author=full -d message=x {url}"
+    curl = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time {cluster.clock.option(60)}"
+    post = f"{curl} -d author=full -d message=x {url}"
     with faults.fill("web1", "guestbook"):
         assert cluster.run("client", post, seconds=60).stdout.startswith("5")
     assert cluster.run("client", post, seconds=60).stdout == "201"
@@ -265,9 +268,7 @@ def _which(cluster: LabCluster) -> list[str]:
 
 
 def _lab(cluster: LabCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*LAB, *arguments, *_which(cluster)], capture_output=True, text=True, check=False, timeout=300
-    )
+    return completed(cluster.clock, [*LAB, *arguments, *_which(cluster)], LAB_SECONDS)
 
 
 def _breaking(cluster: LabCluster, *arguments: str) -> subprocess.Popen[str]:

@@ -18,9 +18,8 @@ from lab.learning import starting
 from lab.learning.library import Lesson, lessons
 from lab.lifecycle.down import down
 from lab.progress import Silent
-from lab.testing.parity import UNKNOWN
 from lab.testing.plugin import place
-from lab.testing.rounds import ROUNDS
+from lab.testing.rounds import repeated
 from lab.topology.changes import ported
 from lab.topology.ports import OFF
 
@@ -78,11 +77,8 @@ def begun(request: pytest.FixtureRequest) -> Iterator[Attempt]:
 
 def _judged(attempt: Attempt, task: Task) -> CheckOutcome:
     """The outcome of a check, which stalls of the machine may hide: it is made again then. Skips if they always did."""
-    for _ in range(ROUNDS):
-        outcome = attempt.check(task)
-        if outcome.colour is not Colour.UNKNOWN:
-            return outcome
-    pytest.skip(f"{UNKNOWN}{task.id}: {outcome}")
+    check = partial(attempt.check, task)
+    return repeated(attempt.backend.clock, check, lambda one: f"{task.id}: {one}" if one.excused else "")
 
 
 def _mistaken(attempt: Attempt, task: Task, hint: str, *, thorough: bool) -> CheckOutcome:

@@ -47,7 +47,7 @@ def test_what_runs_wild_in_one_node_leaves_the_others_served(cluster: LabCluster
     before = {node.name: node.state for node in cluster.backend.observe().nodes}
     with cluster.load(10) as load:
         done = cluster.backend.run(first, ["python3", "-c", BOMB if wild == "bomb" else HOG], seconds=60)
-        asked = cluster.run("client", f"curl -fsS --max-time 5 http://{second}/whoami")
+        asked = cluster.run("client", f"curl -fsS --max-time {cluster.clock.option(5)} http://{second}/whoami")
     if wild == "bomb":
         assert 20 < int(done.stdout) < limits.processes + 200, "the kernel stopped it at the node's limit"
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,21 +11,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.evidence import Load, Stream
+from tests.cluster.commands import completed
 from tests.cluster.pools import told
 from tests.markers import WEB
 
 if TYPE_CHECKING:
+    import subprocess
+
     from lab.testing import Faults, LabCluster
 pytestmark = pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 
 LAB = str(Path(sys.executable).with_name("lab"))
 STALL_SECONDS = 2.0
 LOG_SECONDS = 30.0
+LOAD_SECONDS, REFUSED_SECONDS = 120.0, 60.0
 
 
 def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str]:
     which = ["--name", cluster.spec.name, "--backend", cluster.backend.name]
-    return subprocess.run([LAB, "load", *options, *which], capture_output=True, text=True, check=False, timeout=120)
+    return completed(cluster.clock, [LAB, "load", *options, *which], LOAD_SECONDS)
 
 
 WAYS = {"kept": ((), "HTTP/1.1"), "HTTP/2": (("--http", "2"), "HTTP/2.0"), "not-kept": (("--no-keep",), "HTTP/1.1")}
@@ -125,7 +128,7 @@ def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluste
 @pytest.mark.read_only
 def test_what_can_not_be_asked_is_refused(cluster: LabCluster, options: tuple[str, ...], said: str) -> None:
     base = [LAB, "load", "--backend", cluster.backend.name, "--name", cluster.spec.name, *options]
-    done = subprocess.run(base, capture_output=True, text=True, check=False, timeout=60)
+    done = completed(cluster.clock, base, REFUSED_SECONDS)
     assert done.returncode == 2
     assert said in done.stderr
 

@@ -280,9 +280,10 @@ WEAK = ("aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0", "RC4:3DES:DES:EXP:LOW:@SECLEVE
 def test_weak_ciphers_are_refused(cluster: LabCluster, post: Post, port: int, more: str) -> None:
     """Without a certificate nobody knows whom he speaks to."""
     where = f"openssl s_client -connect {post.door}:{port} {more} -CAfile /etc/lab/ca.crt"
-    good = cluster.run("client", f"echo | timeout 20 {where} 2>&1")
+    limit = cluster.clock.option(20)
+    good = cluster.run("client", f"echo | timeout {limit} {where} 2>&1")
     assert "Verify return code: 0" in good.stdout, good.stdout
-    weak = f"echo | timeout 20 {where} -no_tls1_3 -cipher '{{}}' 2>&1 || true"
+    weak = f"echo | timeout {limit} {where} -no_tls1_3 -cipher '{{}}' 2>&1 || true"
     with ThreadPoolExecutor(len(WEAK)) as pool:
         for said in pool.map(lambda ciphers: cluster.run("client", weak.format(ciphers)).stdout, WEAK):
             assert "Cipher is (NONE)" in said or "no cipher match" in said.lower(), said

@@ -34,7 +34,7 @@ PUBLIC["/replica"] = PUBLIC["/primary"]
 
 ASK = """
 for method in {methods}; do for path in {paths}; do
-    got=$(curl -sk --path-as-is --max-time 10 -X $method -w ' %{{http_code}}' {url}$path 2> /dev/null | tr -d '\\n')
+    got=$({curl} -X $method -w ' %{{http_code}}' {url}$path 2> /dev/null | tr -d '\\n')
     echo "$method $path ${{got:-none}}"
 done; done
 """
@@ -64,7 +64,8 @@ def _three(cluster: LabCluster) -> None:
 
 
 def _answers(cluster: LabCluster, url: str) -> dict[tuple[str, str], str]:
-    command = ASK.format(methods=" ".join(METHODS), paths=" ".join(PATHS), url=url)
+    curl = f"curl -sk --path-as-is --max-time {cluster.clock.option(10)}"
+    command = ASK.format(methods=" ".join(METHODS), paths=" ".join(PATHS), url=url, curl=curl)
     said = cluster.run("client", command, seconds=300).stdout
     return {(line.split()[0], line.split()[1]): " ".join(line.split()[2:]) for line in said.splitlines() if line}
 
@@ -78,7 +79,8 @@ def test_without_a_certificate_the_nodes_port_answers_nothing(cluster: LabCluste
 @pytest.mark.read_only
 def test_only_another_mysql_node_of_the_same_ca_is_listened_to(cluster: LabCluster) -> None:
     port = f"https://{cluster.plan.node('mysql1').address}:{NODES}/state"
-    curl = "curl -s -o /dev/null -w '%{http_code}' --max-time 5 --cacert /etc/lab/ca.crt -X POST"
+    limit = cluster.clock.option(5)
+    curl = f"curl -s -o /dev/null -w '%{{http_code}}' --max-time {limit} --cacert /etc/lab/ca.crt -X POST"
     assert cluster.run("mysql2", f"{curl} --cert /etc/lab/mysql.pem {port}").stdout == "200"
     made = cluster.run(
         "mysql2",
@@ -130,6 +132,7 @@ def test_a_question_that_comes_a_byte_at_a_time_is_not_waited_for(cluster: LabCl
 def test_an_endless_body_costs_no_memory(cluster: LabCluster) -> None:
     size = "awk '/VmRSS/ {print $2}' /proc/$(pgrep -f lab_node.keeper | head -1)/status"
     before = int(cluster.run("mysql1", size).stdout)
-    curl = "curl -sk --max-time 10 -H 'Content-Length: -1' -H 'Expect:' -T - -X POST"
+    limit = cluster.clock.option(10)
+    curl = f"curl -sk --max-time {limit} -H 'Content-Length: -1' -H 'Expect:' -T - -X POST"
     cluster.run("client", f"head -c 200M /dev/zero | {curl} http://mysql1:{STATUS}/x; true", seconds=30)
     assert int(cluster.run("mysql1", size).stdout) < before + 20_000

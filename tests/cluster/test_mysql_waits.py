@@ -117,7 +117,7 @@ def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluste
 
 def _begun(cluster: LabCluster, node: str, statement: str) -> None:
     """A statement without quotes that waits for an acknowledgement."""
-    cluster.run(node, f"timeout 60 mariadb -e '{statement}' > /dev/null 2>&1 &")
+    cluster.run(node, f"timeout {cluster.clock.option(60)} mariadb -e '{statement}' > /dev/null 2>&1 &")
     waits = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{statement}'"  # noqa: S608
     cluster.until(f"{statement} to wait", 5, partial(sql, cluster, node, waits), lambda got: got.strip() == "1")
 
@@ -293,7 +293,8 @@ def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(
     lost = [name for name in replicas if name != elected] if third == "is lost" else []
     for name in lost:
         cluster.backend.kill(name)
-        cluster.run(elected, "timeout 60 mariadb -e 'INSERT INTO waits.rows VALUES (78, 0)' > /dev/null 2>&1 &")
+        insert = "mariadb -e 'INSERT INTO waits.rows VALUES (78, 0)'"
+        cluster.run(elected, f"timeout {cluster.clock.option(60)} {insert} > /dev/null 2>&1 &")
     cluster.backend.start(primary)
     if lost:
         cluster.until("two of three to take writes", MENDED_SECONDS, partial(_writes, cluster))
@@ -312,10 +313,9 @@ def _serving(cluster: LabCluster) -> list[str]:
 
 def _writes(cluster: LabCluster) -> bool:
     """Whether one node takes a write, and acknowledges it."""
-    return any(
-        cluster.run(name, "timeout 5 mariadb -e 'REPLACE INTO waits.rows VALUES (79, 0)'").ok
-        for name in _serving(cluster)
-    )
+    write = "mariadb -e 'REPLACE INTO waits.rows VALUES (79, 0)'"
+    bounded = f"timeout {cluster.clock.option(5)} {write}"
+    return any(cluster.run(name, bounded).ok for name in _serving(cluster))
 
 
 KILLED = pytest.param(

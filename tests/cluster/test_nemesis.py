@@ -19,6 +19,7 @@ from lab.lifecycle.up import up
 from lab.nemesis.play import Nemesis
 from lab.nemesis.rounds import drawn
 from lab.progress import Silent
+from lab.testing.parity import UNKNOWN
 from lab.testing.plugin import place
 from lab.topology import find, load
 from tests.cluster.sized import sized
@@ -88,11 +89,14 @@ def _backend(request: pytest.FixtureRequest, name: str) -> Backend:
 
 
 def _holds(run: Run, rounds: int) -> None:
+    if run.results["unknown"] and not run.results["failed"]:
+        pytest.skip(UNKNOWN + run.results["unknown"][0]["unknown"])
     assert run.code == 0, run.said
-    assert len(run.rounds) == rounds
+    assert len({one["number"] for one in run.rounds}) == rounds
     assert {one["result"] for one in run.results["promises"]} == {"holds"}, run.results["promises"]
     everything = run.results["rounds"][-1]
-    assert (everything["kind"], everything["rounds"], everything["failed"]) == ("all", rounds, 0)
+    tested = everything["rounds"] - everything["unknown"]
+    assert (everything["kind"], tested, everything["failed"]) == ("all", rounds, 0), "one that was unknown was repeated"
     assert everything["skipped"] < rounds / 10, "a run of skipped rounds shows nothing"
     assert all(one["acknowledged"] > 0 for one in run.rounds)
 
@@ -102,7 +106,8 @@ def test_twenty_five_rounds_lose_nothing(small: Played, tmp_path: Path) -> None:
     run = small("nemesis", tmp_path, 25, "--seed", str(SEED))
     _holds(run, 25)
     kinds = json.loads((run.kept / "run.json").read_text(encoding="utf-8"))["kinds"]
-    assert [one["kind"] for one in run.rounds] == [drawn(SEED, number, kinds).kind for number in range(1, 26)]
+    tested = [one["kind"] for one in run.rounds if not one["unknown"]]
+    assert tested == [drawn(SEED, number, kinds).kind for number in range(1, 26)]
     assert {one["kind"] for one in run.rounds if not one["skipped"]} == set(kinds), "all kinds were played"
     assert (run.kept / "report.html").read_text(encoding="utf-8").count('id="rounds"') == 1
 

@@ -29,6 +29,7 @@ LOGIN_SECONDS = 30.0
 LOGGED_SECONDS = 15.0
 HELD_SECONDS = 10  # segments, unless all that is to be seen is seen before
 GUESSERS, GUESS_SECONDS = 5, 5
+LOGIN_SECONDS = 10
 # A shell that may start no more waits and tries again for a quarter of a minute; this one ends at once, with its own.
 MANY = f"""
 import subprocess
@@ -58,17 +59,10 @@ class School:
         return self._cluster.run("client", asked)
 
     def _login(self, user: str, key: str, options: Sequence[str]) -> list[str]:
-        argv = [
-            "ssh",
-            "-i",
-            f"{KEYS}/{key or user}",
-            "-o",
-            "UserKnownHostsFile=/etc/lab/known_hosts",
-            "-o",
-            "BatchMode=yes",
-        ]
-        argv += ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=10", *options]
-        return [*argv, f"{user}@{self.door}"]
+        known, limit = "/etc/lab/known_hosts", self._cluster.clock.option(LOGIN_SECONDS)
+        own = ("BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"ConnectTimeout={limit}")
+        words = [word for option in (f"UserKnownHostsFile={known}", *own) for word in ("-o", option)]
+        return ["ssh", "-i", f"{KEYS}/{key or user}", *words, *options, f"{user}@{self.door}"]
 
     @property
     def door(self) -> str:
@@ -332,7 +326,9 @@ def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) 
     two = cluster.spec.model_copy(update={"shell": shell.model_copy(update={"count": max(2, shell.count)})})
     with cluster.changed(two):
         guesser, guessed = (node.name for node in cluster.plan.role("shell")[:2])
-        ssh = f"ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout={GUESS_SECONDS}"
+        ssh = (
+            f"ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout={cluster.clock.option(GUESS_SECONDS)}"
+        )
         guess = partial(cluster.run, guesser, f"{ssh} nobody@{cluster.plan.node(guessed).address}", seconds=30)
         address = cluster.plan.node(guesser).address
 

@@ -19,7 +19,7 @@ from lab.testing.site import LabSite
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lab.testing import LabCluster
+    from lab.testing import LabCluster, Rounds
     from lab.testing.faults import Faults
 
 pytestmark = pytest.mark.smaller(
@@ -179,9 +179,8 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
 ) -> None:
     webs = cluster.require("web", 2)
     many = 12 * CHILDREN
-    asked = (
-        f"curl -s -o /dev/null --max-time {HELD_SECONDS} --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
-    )
+    limit = cluster.clock.option(HELD_SECONDS)
+    asked = f"curl -s -o /dev/null --max-time {limit} --cacert /etc/lab/ca.crt '{other.url}/?slow={SLOW_SECONDS}'"
     slow = f"for i in $(seq {many}); do {asked} & done; wait"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(cluster.run, "client", slow, seconds=90)
@@ -201,28 +200,30 @@ def test_a_site_that_uses_all_its_processes_leaves_the_others_working(
             assert "web" in cluster.ask("/whoami")
         took = (time.monotonic() - began) / 15
         for web in webs:
-            assert cluster.run(web, "curl -sS --max-time 2 http://127.0.0.1/healthz").stdout == "ok\n"
+            healthy = f"curl -sS --max-time {cluster.clock.option(2)} http://127.0.0.1/healthz"
+            assert cluster.run(web, healthy).stdout == "ok\n"
         assert not held.done(), "the slow ones had ended: nothing was tried"
         held.result()
     assert took < QUICK_SECONDS
     cluster.until("the other site to answer again", 30, lambda: other.ask() == "1 1\n")
 
 
-def test_who_is_logged_in_stays_so_when_the_web_node_dies(cluster: LabCluster, blog: LabSite, faults: Faults) -> None:
+def test_who_is_logged_in_stays_so_when_the_web_node_dies(
+    cluster: LabCluster, blog: LabSite, faults: Faults, rounds: Rounds
+) -> None:
+    """The first page after the node's death takes no longer than a request in flight on it."""
     jar = ("-b", JAR, "-c", JAR)
     cluster.run("client", f"rm -f {JAR}")
     blog.ask("/?login=ann", *jar)
-    before = json.loads(blog.ask("/?who", *jar))
-    assert before["who"] == "ann"
-    with faults.kill(before["node"]):
-        began = time.monotonic()
-        after = json.loads(blog.ask("/?who", *jar))
-        took = time.monotonic() - began
-    assert after["who"] == "ann"
-    assert after["node"] != before["node"]
-    bound = cluster.bound("web-node-hangs")
-    assert bound is not None
-    assert took < bound, f"the first page after the node's death took {took:.2f} s"
+    for round_ in rounds("web-node-hangs"):
+        before = json.loads(blog.ask("/?who", *jar))
+        assert before["who"] == "ann"
+        with round_, faults.kill(before["node"]):
+            begun = time.time()
+            after = json.loads(blog.ask("/?who", *jar))
+            round_.measured("web-node-hangs", time.time() - begun, begun)
+        assert after["who"] == "ann"
+        assert after["node"] != before["node"]
 
 
 @pytest.mark.read_only
@@ -236,7 +237,7 @@ def test_a_site_has_a_database_of_its_own(cluster: LabCluster, blog: LabSite, ot
     )
     assert blog.run(["php", "-r", code]).stdout == "1 denied"
     address = cluster.plan.vip or ""
-    reach = f"timeout 3 bash -c ': < /dev/tcp/{address}/3306'"
+    reach = f"timeout {cluster.clock.option(3)} bash -c ': < /dev/tcp/{address}/3306'"
     assert blog.run(["sh", "-c", reach]).ok
     assert not other.run(["sh", "-c", reach]).ok, "a site without a database reaches it"
 

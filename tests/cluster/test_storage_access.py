@@ -9,14 +9,13 @@ import pytest
 
 from lab.lifecycle import authority, secrets
 from lab.topology import Storage
+from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
 
 pytestmark = [
-    pytest.mark.smaller(
-        "a storage node and one that mounts are all it needs", topology="tests/cluster/topologies/storage.yaml"
-    ),
+    pytest.mark.smaller("a storage node and one of each role that mounts are all it needs", topology=PEOPLE),
     pytest.mark.read_only,
 ]
 

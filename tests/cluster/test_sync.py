@@ -15,6 +15,7 @@ import pytest
 
 from lab.services import sites
 from lab.testing.site import LabSite
+from tests.cluster.commands import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ SAVES = 7
 MANY = 2_800  # files, as WordPress has
 LAB = (sys.executable, "-c", "from lab.cli.main import main; main()")
 END_SECONDS = 20
+REFUSED_SECONDS = 60
 
 
 class Syncing:
@@ -195,7 +197,7 @@ def test_what_can_not_be_synced_is_one_screen(
     (folder.parent / "leading" / "out").symlink_to("/etc")
     told = os.environ | {"LAB_NAME": cluster.spec.name, "LAB_BACKEND": cluster.backend.name, "COLUMNS": "200"}
     argv = [*LAB, "site", "sync", site, str(folder.parent / path)]
-    done = subprocess.run(argv, capture_output=True, text=True, env=told, check=False, timeout=60)
+    done = completed(cluster.clock, argv, REFUSED_SECONDS, env=told)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -75,7 +75,8 @@ def _sent(cluster: LabCluster, pauses: Sequence[float], *options: str) -> str:
     """The status of an upload that pauses so often and so long, in seconds."""
     said = " ".join(map(shlex.quote, options))
     made = (
-        f"python3 /var/tmp/sender.py /var/tmp/form {','.join(map(str, pauses))} | curl -sS --max-time 120 -T - -X POST "
+        f"python3 /var/tmp/sender.py /var/tmp/form {','.join(map(str, pauses))} | "
+        f"curl -sS --max-time {cluster.clock.option(120)} -T - -X POST "
         f"-H 'Content-Type: multipart/form-data; boundary=b' -H 'Expect:' --cacert /etc/lab/ca.crt "
         f"-w '\\n%{{http_version}} %{{http_code}}' {said} https://{cluster.host}/api/posts"
     )
@@ -113,7 +114,7 @@ def test_uploads_that_pause_take_no_visitor_his_place(balanced: LabCluster) -> N
         sent = [pool.submit(_sent, balanced, (PAUSE,)) for _ in range(web.php_children + 4)]
         looks = 0
         while not all(each.done() for each in sent):
-            assert json.loads(balanced.ask("/whoami", "--max-time", "4"))["node"] == "web1"
+            assert json.loads(balanced.ask("/whoami", "--max-time", balanced.clock.option(4)))["node"] == "web1"
             looks += 1
         assert looks > 5
         assert {each.result() for each in sent} == {"2 201"}
@@ -126,7 +127,8 @@ def test_uploads_that_pause_take_no_visitor_his_place(balanced: LabCluster) -> N
 def test_too_large_is_refused_early_and_named(balanced: LabCluster, mebi: int, version: str, *, told: bool) -> None:
     most = balanced.options(Web).upload
     how = "-T /var/tmp/large -H 'Transfer-Encoding:'" if told else "-T - < /var/tmp/large"
-    asked = f"curl -sS {version} --max-time 60 -X POST -H 'Content-Type: multipart/form-data; boundary=b' {how}"
+    limit = balanced.clock.option(60)
+    asked = f"curl -sS {version} --max-time {limit} -X POST -H 'Content-Type: multipart/form-data; boundary=b' {how}"
     url = f"--cacert /etc/lab/ca.crt https://{balanced.host}/api/posts"
     answer = "-o /var/tmp/answer -w '%{http_code} %{size_upload} %{content_type}'"
     command = f"truncate -s {mebi * MEBI + 4096} /var/tmp/large; {asked} {answer} {url}; echo; cat /var/tmp/answer"

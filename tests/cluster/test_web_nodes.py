@@ -97,7 +97,8 @@ def test_stopping_a_web_node_finishes_what_it_is_answering(cluster: LabCluster) 
     cluster.require("web", 2)
     with ThreadPoolExecutor(1) as pool, cluster.load(RATE) as load:
         # Asked of the node itself, so that it is certain which one is answering.
-        slow = pool.submit(cluster.run, "client", "curl -sS --max-time 60 'http://web2/slow?ms=2500'")
+        request = f"curl -sS --max-time {cluster.clock.option(60)} 'http://web2/slow?ms=2500'"
+        slow = pool.submit(cluster.run, "client", request)
         client = cluster.plan.node("client").address
         asking = f"ss -Htn state established '( sport = :80 and dst {client} )'"
         cluster.until("web2 to be answering", 5, lambda: cluster.run("web2", asking).stdout)

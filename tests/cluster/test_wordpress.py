@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from lab.services import mail, sites
 from lab.testing.site import LabSite
 from lab.topology import load
+from tests.cluster.commands import completed
 
 if TYPE_CHECKING:
     from lab.testing import LabCluster
@@ -28,6 +28,7 @@ PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "wordpress.md"
 TOPOLOGY = PROJECT / "tests" / "cluster" / "topologies" / "sites.yaml"
 JAR = "/var/tmp/press-jar"
+COMMANDS_SECONDS = 400
 BROWSER = ("-b", JAR, "-c", JAR)
 PASSWORD = "correct-horse-battery"  # noqa: S105  of a site that lives for one test
 COMMENTS = 12
@@ -59,9 +60,7 @@ def _followed(cluster: LabCluster, folder: Path, commands: str, name: str) -> La
         "PYTHONPATH": str(PROJECT),
     }
     cluster.applied = None  # the command changes the cluster beside its topology
-    done = subprocess.run(
-        ["bash", "-exc", commands], cwd=folder, env=said, capture_output=True, text=True, check=False, timeout=400
-    )
+    done = completed(cluster.clock, ["bash", "-exc", commands], COMMANDS_SECONDS, cwd=folder, env=said)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"site_{name}\n" in done.stdout
     assert f"{name}: serves the release" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -27,6 +28,26 @@ def test_no_suite_names_what_there_is_once(suite: str) -> None:
     files = sorted((Path(__file__).parents[1] / suite).rglob("*.py"))
     assert files
     assert {file.name: found for file in files if (found := _found(file.read_text(encoding="utf-8")))} == {}
+
+
+def test_no_topology_of_the_tests_has_a_name() -> None:
+    """Who loads one names it, by the process."""
+    files = sorted(path for suite in SUITES for path in (Path(__file__).parents[1] / suite).rglob("*.yaml"))
+    assert files
+    assert [path.name for path in files if re.search(r"^name:", path.read_text(encoding="utf-8"), re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("suite", ["cluster", "images", "xen"])
+def test_who_loads_a_topology_names_the_cluster(suite: str) -> None:
+    """The name of one that has none is `www`, the user's own. Compose's projects are named by its command."""
+    nameless = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((Path(__file__).parents[1] / suite).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
+        if not {"name", None} & {keyword.arg for keyword in node.keywords}
+    ]
+    assert nameless == []
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def test_an_outage_that_is_too_long_only_by_a_stall_is_unknown() -> None:
     late = _rows(11.0, 12.5)
     assert _outage(late, QUIET).reason == "slow"
     stalled = _outage(late, (*QUIET, Stall(CLIENT, 11.2, 11.9)))
-    assert stalled.colour is Colour.UNKNOWN
+    assert (stalled.colour, stalled.excused) == (Colour.UNKNOWN, True)
+    untested = _outage([], ())
+    assert (untested.colour, untested.excused) == (Colour.UNKNOWN, False)
     assert stalled.figure.startswith("1.51 s, 30 of")
     assert stalled.says.startswith("it could not be judged: visitors were without an answer for 1.51 s while web1")
     assert stalled.says.endswith("; the machine was stalled for 0.72 of 1.51 s")

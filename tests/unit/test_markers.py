@@ -47,6 +47,52 @@ def test_a_marker_of_xen_without_a_run_is_refused(pytester: pytest.Pytester, mar
     done.stderr.fnmatch_lines([f"*test_it: xen_smoke needs the topology of its run, one of {markers.LVS}*"])
 
 
+RUN = """
+import pytest
+from tests import markers
+
+def pytest_addoption(parser):
+    parser.addoption("--topology", default="full")
+    parser.addoption("--backend", default="docker")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    markers.refuse_skipped(item, report)
+    return report
+"""
+SMALLER, NIGHTLY = f"smaller('why', topology='{markers.WEB}')", "nightly('why')"
+
+
+@pytest.mark.usefixtures("bare_pytest")
+@pytest.mark.parametrize(
+    ("mark", "options", "reason", "outcome"),
+    [
+        (SMALLER, ["--topology", markers.WEB], "needs 1 shell nodes, the topology has 0", "failed"),
+        ("skipif(False, reason='')", [], "the topology has no Shell", "failed"),
+        (SMALLER, [], "needs 1 shell nodes, the topology has 0", "skipped"),
+        (SMALLER, ["--topology", markers.WEB, "--backend", "xen"], "the topology has no Shell", "skipped"),
+        (NIGHTLY, [], "the topology has no Shell", "skipped"),
+        ("galera('why')", [], "the topology has no Shell", "skipped"),
+        ("skipif(False, reason='')", [], "unknown: 'vip-moves'", "skipped"),
+    ],
+)
+def test_a_test_that_would_never_run_fails(
+    pytester: pytest.Pytester, mark: str, options: list[str], reason: str, outcome: str
+) -> None:
+    """It is skipped for its topology in the one part that runs it at every change."""
+    pytester.makeconftest(RUN)
+    skip = f'pytest.skip("{reason}")'
+    text = f"@pytest.fixture\ndef node(): {skip}\n@pytest.mark.{mark}\ndef test_it(node): pass\n"
+    pytester.makepyfile(f"import pytest\n{text}\n@pytest.mark.{mark}\ndef test_this(): {skip}\n")
+    done = pytester.runpytest("-q", "-p", "no:cacheprovider", *options)
+    counts = done.parseoutcomes()
+    assert counts.get("skipped", 0) + counts.get("failed", 0) + counts.get("errors", 0) == 2
+    assert counts.get("skipped", 0) == (2 if outcome == "skipped" else 0)
+    if outcome == "failed":
+        done.stdout.fnmatch_lines([f"*{reason}, and no other part*"])
+
+
 @pytest.mark.parametrize(
     ("topology", "ended"), [(markers.LVS, pytest.ExitCode.OK), ("stage3", pytest.ExitCode.NO_TESTS_COLLECTED)]
 )
@@ -91,6 +137,6 @@ def test_every_part_of_the_makefile_is_run() -> None:
     called = re.findall(r"^\t-?@\$\((?:BESIDE|MAKE)\)(.*)$", text, re.MULTILINE)
     assert len(parts) > len(markers.RUNS["smaller"])
     assert {part for line in called for part in re.findall(r"part-[a-z]+", line)} == set(parts)
-    phony = re.search(r"^PARTS := \$\(patsubst %,part-%,(.*)\)$", text, re.MULTILINE)
+    phony = re.search(r"^LANED := (.*)$", text, re.MULTILINE)
     assert phony
     assert {f"part-{name}" for name in phony[1].split()} == set(parts)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests import parts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytest_plugins = ["pytester"]
 
@@ -68,6 +66,28 @@ def test_a_run_without_parts_has_no_table(tmp_path: Path, monkeypatch: pytest.Mo
     assert parts.table(none) == "no part was noted\n"
     assert parts.main(["table"]) == 1
     assert parts.COUNT not in os.environ, "a test's own pytest would count itself"
+
+
+def test_a_part_that_did_not_run_is_missed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Make goes on where what a part needs fails: then nothing of the part is noted."""
+    rows = [parts.Part("lint", 1000.0, 1.0, None, 0), parts.Part("unit", 1000.0, 60.0, 7, 0)]
+    monkeypatch.setattr(parts, "noted", lambda: rows)
+    assert parts.main(["table", "lint", "unit"]) == 0
+    assert parts.main(["table", "lint", "shared", "unit", "xen"]) == 1
+    lines = capsys.readouterr().out.splitlines()[-6:]
+    assert [" ".join(line.split()) for line in lines[3:5]] == ["shared did not run", "xen did not run"]
+
+
+def test_the_table_of_make_test_has_all_its_parts() -> None:
+    """Each part that a rule notes is one that the table expects, and is made by `make test`."""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    (laned,) = re.findall(r"^LANED := (.*)$", makefile, re.MULTILINE)
+    (expected,) = re.findall(r"\$\(PART\) table (.*?) \|\|", makefile)
+    names = expected.replace("$(LANED)", laned).split()
+    assert sorted(names) == sorted(re.findall(r"\$\(PART\) run ([a-z]+)", makefile))
+    made = "".join(re.findall(r"^\t-?@\$\((?:BESIDE|MAKE)\).*$", makefile, re.MULTILINE))
+    for name in names:
+        assert re.search(rf"(part|test)-{name}\b", made), f"'make test' makes no part '{name}'"
 
 
 @pytest.mark.parametrize(("codes", "expected"), [((0, 0), 0), ((2, 0), 1), ((0, 1), 1)])

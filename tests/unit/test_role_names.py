@@ -26,6 +26,7 @@ KNOWN = {
     "lifecycle/resolve.py": "bricks, which a rootless engine can't have",
     "lifecycle/scaling.py": "how many nodes data was made for: copies of storage, members of mysql",
     "nemesis/actions.py": "the nemesis is one of mysql",
+    "nemesis/bounds.py": "the nemesis is one of mysql",
     "nemesis/load.py": "the nemesis is one of mysql",
     "nemesis/play.py": "the nemesis is one of mysql",
     "nemesis/run.py": "the nemesis is one of mysql",

@@ -13,11 +13,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lab.clock import EMULATED
+from lab.clock import EMULATED, REAL
 from lab.evidence.checks import judged
+from lab.evidence.delays import Delays
 from lab.evidence.promises import promise
-from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled
+from lab.evidence.stalls import HERE, Meter, Stall, longest, stalled, window
 from lab.evidence.verdicts import PromiseVerdict, Timed
 from lab.topology import parse
 from tests.unit.conftest import FULL
@@ -69,6 +72,16 @@ def test_what_two_meters_saw_at_once_counts_once() -> None:
     assert stalled([], 0.0, 30.0) == 0.0
 
 
+def test_a_window_grows_by_the_stalls_in_it_and_by_those_in_what_it_grew_by() -> None:
+    first, second, third = Stall(HERE, 11.5, 12.5), Stall("client", 12.0, 13.5), Stall(HERE, 14.0, 15.0)
+    assert window([], 10.0, 2.0) == 2.0
+    assert window([third, second, first], 10.0, 2.0) == pytest.approx(5.0)
+    assert window([third, second, first], 10.0, 1.9) == pytest.approx(3.9), "the third begins after its end"
+    assert window([first], 12.0, 2.0) == pytest.approx(2.5), "of a stall that began before, the rest"
+    assert window([Stall(HERE, 8.0, 10.0)], 10.0, 2.0) == 2.0
+    assert window([Stall(HERE, 11.0, 11.5)] * 2, 10.0, 2.0) == pytest.approx(2.5)
+
+
 def _moved(late: float, stalls: Sequence[Stall] = ()) -> PromiseResult:
     """The VIP moves `late` seconds after the formula's time, counted from the last moment at which it was there."""
     declared, cluster = promise("vip-moves"), parse(FULL)
@@ -97,6 +110,44 @@ def test_a_stall_elsewhere_or_too_short_excuses_nothing() -> None:
     assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 2.0, BEGUN + 4.0)]).result is PromiseVerdict.BROKEN
     assert _moved(late=0.3, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.3)]).result is PromiseVerdict.BROKEN
     assert _moved(late=0.0, stalls=[Stall(HERE, BEGUN + 5.2, BEGUN + 5.6)]).result is PromiseVerdict.HOLDS
+
+
+@pytest.mark.parametrize(("late", "ended"), [(2.0, 7.5), (2.5, 8.5)])
+def test_a_stall_longer_than_the_rest_of_the_bound_excuses_its_whole_length(late: float, ended: float) -> None:
+    result = _moved(late, stalls=[Stall(HERE, BEGUN + 5.5, BEGUN + ended)])
+    assert (result.result, result.excused) == (PromiseVerdict.UNKNOWN, True), result.figure
+    assert _moved(late + 0.3, stalls=[Stall(HERE, BEGUN + 5.5, BEGUN + ended - 0.3)]).result is PromiseVerdict.BROKEN
+
+
+@given(st.floats(0, 6), st.lists(st.tuples(st.floats(0, 9), st.floats(0, 3)), max_size=4))
+def test_promises_and_lessons_excuse_by_one_rule(late: float, spans: list[tuple[float, float]]) -> None:
+    stalls = [Stall(HERE, BEGUN + at, BEGUN + at + seconds) for at, seconds in spans]
+    declared, cluster = promise("vip-moves"), parse(FULL)
+    bound = declared.bound(cluster)
+    assert bound
+    time_ = Timed(bound + STEP + late, BEGUN + 1)
+    result = judged(declared, bound, seen({}, measured={"vip-moves": [time_]}, stalls=stalls)).result
+    hidden = Delays(stalls, REAL).hiding(time_.begun, time_.seconds, bound + STEP)
+    within = time_.seconds <= bound + STEP
+    assert result is (PromiseVerdict.HOLDS if within else PromiseVerdict.UNKNOWN if hidden else PromiseVerdict.BROKEN)
+
+
+def test_a_vip_that_was_away_beyond_its_bound_when_a_stalled_run_ended_is_unknown() -> None:
+    """Without an observed end, and later than the bound only by the stall: the round can be repeated."""
+    declared = promise("vip-moves")
+    bound = declared.bound(parse(FULL))
+    assert bound
+    seconds = 5.0 + bound + 0.5
+    vip = rows(lambda at: "tcp-lb1" if at < 5.0 else None, seconds)
+    probed = {"vip": vip, "tcp-lb1": rows(lambda at: None if at >= 5.0 else "ok", seconds)}
+    for stalls, result in (
+        ([Stall(HERE, BEGUN + 5.2, BEGUN + 5.9)], PromiseVerdict.UNKNOWN),
+        ([], PromiseVerdict.BROKEN),
+    ):
+        run = seen(probed, [happened("kill", "tcp-lb1")], stalls=stalls, seconds=seconds)
+        outcome = judged(declared, bound, run)
+        assert (outcome.result, outcome.excused) == (result, bool(stalls)), outcome.figure
+        assert "had no observed end" in outcome.figure
 
 
 def test_only_one_interval_of_the_probes_is_added_to_a_formula() -> None:

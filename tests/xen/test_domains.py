@@ -27,6 +27,7 @@ SUMMED = (
 """Some hundred files of different sizes that every image has, some of them megabytes."""
 
 
+@pytest.mark.read_only
 def test_it_is_xen_and_the_domains_are_paravirtualized(cluster: LabCluster, xen: XenBackend) -> None:
     info = xen.dom0.link.run("xl info", seconds=30).out
     print(info)
@@ -39,6 +40,7 @@ def test_it_is_xen_and_the_domains_are_paravirtualized(cluster: LabCluster, xen:
         assert re.search(r"Booting (paravirtualized )?kernel on Xen", said)
 
 
+@pytest.mark.read_only
 def test_every_file_is_what_the_image_has_and_no_kernel_complains(cluster: LabCluster, xen: XenBackend) -> None:
     """A wrong model of processor corrupts memory in silence (docs/xen.md): that would show here first."""
     assert xen.dom0.link.run("dmesg", seconds=30).out.count("segfault") == 0
@@ -64,6 +66,7 @@ def _in_a_container(image: str, command: str) -> str:
             api.remove_container(made, force=True)
 
 
+@pytest.mark.read_only
 def test_files_on_the_host_are_roots_alone(xen: XenBackend) -> None:
     home = f"{xen.dom0.store}/clusters/{xen.cluster}"
     listed = xen.dom0.link.run(f"find {home} -exec stat -c '%a %U %n' {{}} +", seconds=30).out.splitlines()
@@ -76,6 +79,7 @@ def test_files_on_the_host_are_roots_alone(xen: XenBackend) -> None:
         assert int(mode, 8) & 0o077 == 0, line
 
 
+@pytest.mark.read_only
 def test_secrets_are_in_the_node_with_their_mode_and_not_in_its_image(cluster: LabCluster) -> None:
     balancer = cluster.require("http-lb", 1)[0]
     assert cluster.run(balancer, "stat -c %a /etc/lab/site.pem").stdout.strip() in ("600", "640")
@@ -83,6 +87,7 @@ def test_secrets_are_in_the_node_with_their_mode_and_not_in_its_image(cluster: L
     assert (cluster.backend.get(balancer, "/etc/lab/site.pem") or b"").decode().strip() == key
 
 
+@pytest.mark.read_only
 def test_the_console_tells_what_the_services_do_not(xen: XenBackend) -> None:
     shown = list(xen.logs("web1"))
     assert any(line.startswith("httpd | ") for line in shown)
@@ -147,6 +152,7 @@ def test_a_domain_that_does_not_boot_shows_its_console(cluster: LabCluster, xen:
         bad.clear(volumes=True)
 
 
+@pytest.mark.read_only
 def test_the_store_may_lie_elsewhere_and_images_are_copied_there(xen: XenBackend) -> None:
     """As on a host that does not see this machine's disk: what a domain boots goes there by ssh, and is the same."""
     far = replace(xen.dom0, store=f"{xen.dom0.store}/elsewhere")

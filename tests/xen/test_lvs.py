@@ -59,7 +59,7 @@ def test_lvs_leads_to_the_site_and_its_failover_is_like_the_others(lvs: LabClust
     assert "haproxy" not in lvs.run(old, "ss -Hltnp 'sport = :443'").stdout, "nothing but the kernel serves the site"
     client = lvs.plan.node("client").address
     assert f'"{client}"' in lvs.ask("/whoami"), "the client's address arrives with no PROXY protocol"
-    patience = str(lvs.clock.limit(1))
+    patience = lvs.clock.option(1)
     for round_ in rounds("vip-moves"):
         (old,) = lvs.vip_holders()
         with round_, lvs.load(RATE) as load:

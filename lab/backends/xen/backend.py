@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 BASH = "/bin/bash"  # what is asked for as a shell
-BOOT_SECONDS = 120
-RUN_MARGIN = 15  # seconds for the way to a domain and back, above what the command itself may take
+BOOT_SECONDS = 60
+RUN_MARGIN = 5  # seconds for the way to a domain and back, above what the command itself may take
 CONSOLE_LINES = 25  # of a domain that did not boot
 SERVICE_LINE, ANY_LINE = re.compile(r"^[a-z][\w.-]* \| "), re.compile("")
 GONE, SILENT, NOTHING = 3, 4, 5  # exit codes of the verbs (xen/verbs)
@@ -163,8 +164,8 @@ class XenBackend:
         address = known.fixed.address
         # More at once than the host has processors take longer in all (measured, docs/figures.md).
         with self._at_once():
-            initrd = guest.name(guest.INITRD)
-            self._ask("start", node, initrd, address, domain.PORT, BOOT_SECONDS, known.line, seconds=BOOT_SECONDS * 2)
+            initrd, limit = guest.name(guest.INITRD), self._limit(BOOT_SECONDS)
+            self._ask("start", node, initrd, address, domain.PORT, limit, known.line, seconds=BOOT_SECONDS * 2)
         if known.fixed.publish:
             host.forward(self.dom0, address, known.fixed.publish)
 
@@ -177,8 +178,12 @@ class XenBackend:
 
     def stop(self, node: str) -> None:
         seconds = self._known(node).stop
-        self._ask("stop", node, seconds, seconds=seconds + host.VERB_SECONDS)
+        self._ask("stop", node, self._limit(seconds), seconds=seconds + host.VERB_SECONDS)
         self.nodes.forget(node)
+
+    def _limit(self, seconds: float) -> int:
+        """A limit that a verb itself counts, in whole seconds."""
+        return math.ceil(self.clock.limit(seconds))
 
     def kill(self, node: str) -> None:
         self._ask("kill", node)
@@ -202,14 +207,13 @@ class XenBackend:
         return ()
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
-        limit = self.clock.limit(seconds)
-        done = self._inside(node, self._node_command(node, ["timeout", "-k", "2", str(limit), *argv]), limit)
+        command = ["timeout", "-k", "2", str(self.clock.limit(seconds)), *argv]
+        done = self._inside(node, self._node_command(node, command), seconds)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def run_in_network(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         # A domain's root may do everything in it. Beside an application the lab's own programs are.
-        limit = self.clock.limit(seconds)
-        done = self._inside(node, shlex.join(["timeout", "-k", "2", str(limit), *argv]), limit)
+        done = self._inside(node, shlex.join(["timeout", "-k", "2", str(self.clock.limit(seconds)), *argv]), seconds)
         return Result(node, tuple(argv), done.rc, done.out, done.stderr.decode(errors="replace"))
 
     def _node_command(self, node: str, argv: Sequence[str]) -> str:
@@ -303,7 +307,8 @@ class XenBackend:
         if done.rc in good:
             return done
         if done.rc in (GONE, SILENT):
-            what = "ended while it booted" if done.rc == GONE else f"did not let the lab in within {BOOT_SECONDS} s"
+            silent = f"did not let the lab in within {self._limit(BOOT_SECONDS)} s"
+            what = "ended while it booted" if done.rc == GONE else silent
             console = self.dom0.ask("console", CONSOLE_LINES, "no", node=node, uuid=self._uuid(node)).stdout
             shown = "".join(f"\n    | {line}" for line in _lines(console)[-CONSOLE_LINES:])
             raise BackendError(

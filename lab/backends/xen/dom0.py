@@ -67,7 +67,7 @@ class Dom0:
         stdin: bytes = b"",
         seconds: float = VERB_SECONDS,
     ) -> Completed:
-        """Runs a verb; a failure is the caller's to judge.
+        """Runs a verb; a failure is the caller's to judge. `seconds`: the limit on an ordinary processor.
 
         Raises:
             BackendError: the host (its xl, as a rule) did not answer in time.
@@ -97,10 +97,14 @@ class Dom0:
     def line(
         self, verb: str, *arguments: str | int, node: str = "", uuid: str = "", seconds: float | None = VERB_SECONDS
     ) -> str:
-        """The shell command that runs a verb there; bounded there too, unless `seconds` is None."""
+        """The shell command that runs a verb there; bounded there too, unless `seconds` is None.
+
+        `seconds`: the limit on an ordinary processor.
+        """
         if node:
             identifiers.component(node)
         set_up = {"STORE": self.store, "CLUSTER": self.cluster, "NODE": node, "UUID": uuid}
-        bounded = ["timeout", "-k", "2", str(seconds)] if seconds is not None else []
+        limit = None if seconds is None else f"{self.link.clock.limit(seconds):g}"
+        bounded = [] if limit is None else ["timeout", "-k", "2", limit]
         words = ["env", *(f"{key}={value}" for key, value in set_up.items()), *bounded]
         return shlex.join([*words, "bash", "-c", _script(verb), verb, *map(str, arguments)])

@@ -29,7 +29,7 @@ CONNECT_SECONDS = 10  # for the way in and the banner of the other side
 CONTROL_SECONDS = 15  # for a question to a master on this machine
 MARGIN_SECONDS = 5  # in which ssh itself says that it had no answer, before it is ended
 IDLE_SECONDS = 300  # an unused master ends by itself
-ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6")
+ALIVE_SECONDS, ALIVE_COUNT = 5, 6  # a connection is lost when the other side owes so many answers, asked so often
 LOST = 255  # ssh's own exit code
 
 
@@ -83,18 +83,24 @@ class Link:
     def run(self, command: str, *, seconds: float, stdin: bytes = b"") -> Completed:
         """Runs a shell command there.
 
+        Args:
+            command: for the shell there.
+            seconds: the limit on an ordinary processor.
+            stdin: its input.
+
         Raises:
             HostError: there is no way in; says why.
-            BackendError: it did not end within `seconds`, or the connection was lost.
+            BackendError: it did not end within the limit, or the connection was lost.
         """
         self.connect()
+        limit = self.clock.limit(seconds)
         try:
             done = subprocess.run(  # noqa: S603
-                self.command(command), input=stdin, capture_output=True, timeout=seconds, check=False
+                self.command(command), input=stdin, capture_output=True, timeout=limit, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise BackendError(
-                f"{self.where} did not answer within {seconds:.0f} s: {command[:80]}", where=self.where
+                f"{self.where} did not answer within {limit:.0f} s: {command[:80]}", where=self.where
             ) from error
         if done.returncode == LOST and not self.answers():
             self._connected = False
@@ -128,7 +134,9 @@ class Link:
         self.socket.unlink(missing_ok=True)
         persist = f"ControlPersist={self.persist or 'yes'}"
         limit = math.ceil(self.clock.limit(CONNECT_SECONDS))
-        options = ("-o", persist, "-o", f"ConnectTimeout={limit}", *ALIVE, *self.extra)
+        alive = math.ceil(self.clock.limit(ALIVE_SECONDS))
+        lost = ("-o", f"ServerAliveInterval={alive}", "-o", f"ServerAliveCountMax={ALIVE_COUNT}")
+        options = ("-o", persist, "-o", f"ConnectTimeout={limit}", *lost, *self.extra)
         argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), *options, *self.arguments]
         with tempfile.TemporaryFile() as errors:
             try:
