@@ -82,12 +82,13 @@ def test_a_node_that_was_paused_serves_with_what_was_changed_meanwhile(cluster: 
     page = "/srv/guestbook/public/limit.php"
     cluster.backend.put("web1", {page: (b"<?php echo ini_get('upload_max_filesize');", 0o644)})
     cluster.backend.pause("web1")
+    asked = f"curl -sS --max-time {cluster.clock.option(5)} http://web1/limit.php"
     changed = cluster.options(Web).model_copy(update={"upload": limit})
     with cluster.changed(cluster.spec.model_copy(update={"web": changed})):
         cluster.until(
             "PHP to have the new limit",
             RELOAD_SECONDS,
-            lambda: cluster.run("client", "curl -sS --max-time 5 http://web1/limit.php").stdout,
+            lambda: cluster.run("client", asked).stdout,
             lambda answer: answer == f"{limit}M",
         )
     cluster.run("web1", f"rm {page}")
