@@ -53,7 +53,7 @@ class Agent:
             self._settle(known[name], connected)
         for name in self._config.volumes:
             self._keep_brick(known[name], connected, now)
-        self._ask_for_split(connected, now)
+        self._ask_for_split(now)
 
     def to_heal(self, name: str, now: float) -> list[str]:
         """The entries that this node's brick has noted for others, and that have been waiting for a while."""
@@ -131,11 +131,14 @@ class Agent:
             self._suspected.discard(name)
             self._tops.pop(name, None)
 
-    def _ask_for_split(self, connected: set[str], now: float) -> None:
-        """The first node asks GlusterFS what is in split-brain, once a minute while something waits for longer."""
+    def _ask_for_split(self, now: float) -> None:
+        """Asks GlusterFS what is in split-brain, once a minute while something waits here for longer.
+
+        Each node asks for its own: the copies that blame each other may be on any two.
+        """
         stuck = rules.stuck(self.waiting, now)
         self.split = {name: paths for name, paths in self.split.items() if name in stuck}
-        if self._node != rules.first(connected) or now - self._last_look < rules.STUCK_SECONDS:
+        if now - self._last_look < rules.STUCK_SECONDS:
             return
         for name in stuck:
             self.split[name] = self._glusterd.split(name)
