@@ -86,8 +86,7 @@ def test_a_brick_that_is_emptied_is_noticed_and_healed(cluster: LabCluster, webs
     make = f"mkdir -p {folder} && cd {folder} && for i in $(seq {MANY}); do echo $i > $i; done"
     assert cluster.run(webs[0], make, seconds=120).ok
     count = f"find {BRICK}/uploads/emptied -type f | wc -l"
-    old = f"test $(($(date +%s) - $(stat -c %Y /run/gluster/vols/{VOLUME}/*.pid))) -gt {SETTLED_SECONDS:.0f}"
-    cluster.until("the brick to have run for a while", 2 * SETTLED_SECONDS, partial(cluster.run, emptied, old), _ok)
+    _settled(cluster, emptied)
     cluster.run(emptied, how.format(BRICK))
     cluster.until(
         "the files to be there again",
@@ -100,8 +99,30 @@ def test_a_brick_that_is_emptied_is_noticed_and_healed(cluster: LabCluster, webs
     cluster.run(webs[0], f"rm -r {folder}", seconds=60)
 
 
+def _settled(cluster: LabCluster, node: str) -> None:
+    old = f"test $(($(date +%s) - $(stat -c %Y /run/gluster/vols/{VOLUME}/*.pid))) -gt {SETTLED_SECONDS:.0f}"
+    cluster.until("the brick to have run for a while", 2 * SETTLED_SECONDS, partial(cluster.run, node, old), _ok)
+
+
 def _ok(said: Result) -> bool:
     return said.ok
+
+
+# --- a self-heal daemon that dies
+
+HEALERS = "for file in /run/gluster/shd/*/*.pid; do grep -qa glustershd /proc/$(cat $file)/cmdline || exit 1; done"
+
+
+def test_a_self_heal_daemon_that_is_killed_heals_again(cluster: LabCluster, webs: list[str]) -> None:
+    """Of all volumes: what its brick notes for another, that node alone tells its daemon."""
+    _healed(cluster)
+    node = NODES[1]
+    _settled(cluster, node)
+    assert cluster.run(node, "pkill -KILL -f 'process-name [g]lustershd'").ok
+    assert not cluster.run(node, HEALERS).ok
+    cluster.until("the self-heal daemon to run", NOTICED_SECONDS, partial(cluster.run, node, HEALERS), _ok)
+    assert cluster.run(webs[0], f"touch {SHARED}/uploads/after && rm {SHARED}/uploads/after").ok
+    _healed(cluster)
 
 
 # --- copies that contradict each other

@@ -14,7 +14,8 @@ from lab_node.volumes.errors import Hung, Missing
 from lab_node.volumes.glusterd import Glusterd
 from lab_node.volumes.report import Figures
 from lab_node.volumes.settings import Settings
-from tests.unit.gluster_model import NAME, Cluster, ModelGlusterd
+from tests.unit.gluster_model import Cluster
+from tests.unit.gluster_node import NAME, ModelGlusterd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,4 +125,14 @@ def test_each_node_asks_for_the_split_brain_that_waits_in_its_own_brick(
         for index in range(3):
             formed.look(index)
     split = {index: node.agent.split for index, node in enumerate(formed.nodes) if node.agent.split}
-    assert split == dict.fromkeys(stuck, {NAME: {"/file"}})
+    assert split == {index: {NAME: {"/file"}} for index in stuck}
+
+
+def test_a_self_heal_daemon_that_died_is_started_and_that_is_said(formed: Cluster) -> None:
+    node = formed.nodes[1]
+    node.heals = False
+    formed.look(1)
+    assert "self-heal daemon of www was started" in node.said
+    assert node.heals
+    formed.look(1)
+    assert node.said == ""

@@ -14,7 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from lab_node.volumes import rules
 from lab_node.volumes.glusterd import parsed
 from lab_node.volumes.rules import Brick, Loss, Volume
-from tests.unit.gluster_model import NAME, OPTIONS, SIZE, Cluster
+from tests.unit.gluster_model import OPTIONS, Cluster
+from tests.unit.gluster_node import NAME, SIZE
 from tests.unit.thorough import part
 
 if TYPE_CHECKING:
@@ -55,8 +56,21 @@ def _never_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "forgets", lambda *_: False)
 
 
+def _leaves_the_healer_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A self-heal daemon that died is not started."""
+    monkeypatch.setattr(rules, "needs_healer", lambda *_, **__: False)
+
+
 @pytest.mark.parametrize(
-    "broken", [_makes_over, _takes_what_is_there, _marks_what_has_run, _sets_aside_what_others_lack, _never_forgets]
+    "broken",
+    [
+        _makes_over,
+        _takes_what_is_there,
+        _marks_what_has_run,
+        _sets_aside_what_others_lack,
+        _never_forgets,
+        _leaves_the_healer_off,
+    ],
 )
 def test_the_model_finds_a_rule_that_is_broken(
     broken: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Keeps this node's part of the shared volumes: that they exist and are as the plan says, that its bricks run."""
+"""Keeps this node's part of the shared volumes: that they exist as the plan says, that bricks and healers run."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Agent:
             self._glusterd.index_whole_entries(volume.name)
 
     def _keep_brick(self, volume: Volume, connected: set[str], now: float) -> None:
-        """Starts this node's own brick; an empty one is readmitted first."""
+        """Starts this node's own brick, and its self-heal daemon; an empty brick is readmitted first."""
         if why := rules.too_few(connected, self._peers):
             raise Missing(why)
         if len(self._peers) > 1:
@@ -107,6 +107,10 @@ class Agent:
         if not self._disk.running(volume.name):
             self._glusterd.start(volume.name, force=True)
             raise Missing(f"the brick of {volume.name} was started just now")
+        age = self._disk.runs_for(volume.name)
+        if rules.needs_healer(len(self._peers), age, healer=self._disk.heals(volume.name)):
+            self._glusterd.start(volume.name, force=True)
+            raise Missing(f"the self-heal daemon of {volume.name} was started just now")
 
     def _look_into(self, name: str, now: float) -> None:
         """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .rules import Volume
 
 MOUNT = Path("/run/lab/taking-back")
+HEALER = b"glustershd"
 FULL_SHARE = 0.015  # of the disk; GlusterFS itself writes nothing more into the last hundredth
 
 
@@ -105,6 +106,14 @@ class Disk:
     def runs_for(self, name: str) -> float:
         """Seconds since the brick process of a volume began; 0 where there is none."""
         return time.time() - self._process_file(name).stat().st_mtime if self.running(name) else 0.0
+
+    def heals(self, name: str) -> bool:
+        """Whether the self-heal daemon runs, and heals a volume: one process for all; each volume notes which."""
+        try:
+            process = int(Path(f"/run/gluster/shd/{name}/{name}-shd.pid").read_text())
+            return HEALER in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return False
 
     def end(self, name: str) -> None:
         """Ends the brick process of a volume."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 10.0  # a question to glusterd costs a second of an emulated processor; bricks and heals are files
 HEAL_SECONDS = 4.0  # an entry that waits as long is one to heal, and not a write that is going on
 STUCK_SECONDS = 60.0  # an entry that waits as long may be in split-brain: GlusterFS is asked as often
-SETTLED_SECONDS = 30.0  # a brick process that is older has made what each brick has
+SETTLED_SECONDS = 30.0  # a brick process that is older has made what each brick has; its self-heal daemon runs
 ATTEMPT_SECONDS = 10.0  # by then a node that marked its brick knows whether the volume was created
 AT_WORK_SECONDS = 1.0  # of the processor: who has not used as much for that long waits for something that never comes
 TIMES_AS_LONG = 60  # as its quickest answer: a fifth of a second on a real processor, a second on an emulated one
@@ -169,6 +169,17 @@ def loss(*, lost: bool, suspected: bool, owing: bool) -> Loss:
     if not suspected:
         return Loss.SUSPECTED
     return Loss.NEEDED if owing else Loss.EMPTIED
+
+
+def needs_healer(copies: int, age: float, *, healer: bool) -> bool:
+    """Whether the self-heal daemon of a volume is started: glusterd starts it once, and again only with a brick.
+
+    Args:
+        copies: how many the volume has; one alone heals from nothing.
+        age: for how many seconds this node's brick has run.
+        healer: whether a daemon runs here that heals the volume.
+    """
+    return copies > 1 and age >= SETTLED_SECONDS and not healer
 
 
 # -- what waits --
