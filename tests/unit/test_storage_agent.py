@@ -15,7 +15,7 @@ from lab_node.volumes.glusterd import Glusterd
 from lab_node.volumes.report import Figures
 from lab_node.volumes.settings import Settings
 from tests.unit.gluster_model import Cluster
-from tests.unit.gluster_node import NAME, ModelGlusterd
+from tests.unit.gluster_node import NAME, ModelDisk, ModelGlusterd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,4 +135,19 @@ def test_a_self_heal_daemon_that_died_is_started_and_that_is_said(formed: Cluste
     assert "self-heal daemon of www was started" in node.said
     assert node.heals
     formed.look(1)
+    assert node.said == ""
+
+
+def test_a_brick_without_another_copy_that_lost_files_is_named_and_left_alone(formed: Cluster) -> None:
+    node, name = formed.nodes[0], formed.names[0]
+    alone = Settings(name, {name: "one"}, [NAME], {})
+    node.agent = Agent(alone, ModelGlusterd(formed, 0), ModelDisk(formed, 0))
+    node.lost, left = True, set(node.files)
+    for _ in range(3):
+        formed.look(0)
+    assert node.said == "/bricks/www has lost files, and no other node has them: restore www from a backup"
+    assert node.running
+    assert node.files == left
+    node.lost = False
+    formed.look(0)
     assert node.said == ""

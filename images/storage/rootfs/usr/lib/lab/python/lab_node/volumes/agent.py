@@ -97,8 +97,7 @@ class Agent:
         """Starts this node's own brick, and its self-heal daemon; an empty brick is readmitted first."""
         if why := rules.too_few(connected, self._peers):
             raise Missing(why)
-        if len(self._peers) > 1:
-            self._look_into(volume.name, now)
+        self._look_into(volume.name, now)
         brick = self._disk.brick(volume.name)
         if brick.mark != volume.id:
             if why := rules.foreign(volume, brick):
@@ -113,20 +112,23 @@ class Agent:
             raise Missing(f"the self-heal daemon of {volume.name} was started just now")
 
     def _look_into(self, name: str, now: float) -> None:
-        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk.
+        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk, if others have it.
 
         Its process would serve the rest, and count as complete.
         """
         if self._disk.runs_for(name) < rules.SETTLED_SECONDS:
             return
         lost, suspected = self._disk.lost(name, self._tops.get(name, {})), name in self._suspected
-        loss = rules.loss(lost=lost, suspected=suspected, owing=lost and suspected and bool(self.to_heal(name, now)))
+        owing = lost and suspected and bool(self.to_heal(name, now))
+        loss = rules.loss(len(self._peers), lost=lost, suspected=suspected, owing=owing)
         if loss is Loss.NONE:
             self._suspected.discard(name)
             self._tops[name] = self._disk.top(name)
         elif loss is Loss.SUSPECTED:
             self._suspected.add(name)
             raise Missing(f"/bricks/{name} has lost its files")
+        elif loss is Loss.ALONE:
+            raise Missing(f"/bricks/{name} has lost files, and no other node has them: restore {name} from a backup")
         elif loss is Loss.NEEDED:
             raise Missing(f"/bricks/{name} has lost files, and has what other nodes lack: it is left alone")
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import uuid
 from collections.abc import Mapping
@@ -13,7 +15,11 @@ ROOT = "00000000-0000-0000-0000-000000000001"
 GFID = "trusted.gfid"
 OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
 Top = Mapping[str, "tuple[str, int]"]
-"""What a brick has in its root: by name, gfid and inode."""
+"""What a brick has in its root, and some of what is below: by path, gfid and inode."""
+FOLDERS, OF_EACH = (
+    200,
+    8,
+)  # directories of the root that are looked into, and names of each: who empties one removes all
 INDEX = ".glusterfs/indices/xattrop"  # an entry of each file or directory that other bricks lack, by its gfid
 
 
@@ -72,20 +78,29 @@ def handle(brick: Path, gfid: str) -> Path:
 
 
 def top(brick: Path) -> Top:
-    """What a brick has in its root: by name, gfid and inode."""
-    entries: dict[str, tuple[str, int]] = {}
-    for entry in os.scandir(brick) if brick.is_dir() else ():
-        if not entry.name.startswith(OWN):
-            try:
-                gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
-            except (OSError, ValueError):  # it is being made or removed
-                continue
-            entries[entry.name] = str(gfid), entry.inode()
-    return entries
+    """What a brick has in its root, and a few names of each of its directories."""
+    entries = {name: of for name, of in _identified(brick).items() if not name.startswith(OWN)}
+    folders = (name for name in entries if not (brick / name).is_symlink() and (brick / name).is_dir())
+    below = {folder: _identified(brick / folder, OF_EACH) for folder in itertools.islice(folders, FOLDERS)}
+    return {**entries, **{f"{folder}/{name}": of for folder, inside in below.items() for name, of in inside.items()}}
+
+
+def _identified(folder: Path, most: int | None = None) -> dict[str, tuple[str, int]]:
+    """A directory's names, with gfid and inode of each; at most so many."""
+    identities: dict[str, tuple[str, int]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in itertools.islice(entries, most):
+                with contextlib.suppress(OSError, ValueError):  # it is being made or removed
+                    gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
+                    identities[entry.name] = str(gfid), entry.inode()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return identities
 
 
 def lost(brick: Path, before: Top) -> list[str]:
-    """The names of a brick's root that were removed without GlusterFS; `before`: an earlier result of `top`.
+    """The paths that were removed without GlusterFS; `before`: an earlier result of `top`.
 
     GlusterFS removes its link by gfid together with a name. A name that it recreates at a client's lookup has the same
     gfid and another inode: the rest is not healed by that.

@@ -84,7 +84,7 @@ class Disk:
         return bricks.emptied(path) or bool(bricks.lost(path, before))
 
     def top(self, name: str) -> Top:
-        """What a brick has in its root."""
+        """What a brick has in its root, and some of what is below."""
         return bricks.top(BRICKS / name)
 
     def index(self, name: str) -> list[str]:

@@ -62,6 +62,7 @@ class Loss(Enum):
     NONE = "it has what it had"
     SUSPECTED = "seen once: GlusterFS may be in the middle of something"
     NEEDED = "it has what other nodes lack"
+    ALONE = "no other node has what it had"
     EMPTIED = "it is ended, and taken back as one on an empty disk is"
 
 
@@ -156,10 +157,11 @@ def foreign(volume: Volume, brick: Brick) -> str:
     return f"/bricks/{volume.name} has data and is not marked as the volume's: it is left alone" if brick.data else ""
 
 
-def loss(*, lost: bool, suspected: bool, owing: bool) -> Loss:
+def loss(copies: int, *, lost: bool, suspected: bool, owing: bool) -> Loss:
     """What a brick is that ran for long enough.
 
     Args:
+        copies: how many the volume has.
         lost: whether it lacks what it had.
         suspected: whether that was so at the look before.
         owing: whether it has noted entries that other nodes lack.
@@ -168,6 +170,8 @@ def loss(*, lost: bool, suspected: bool, owing: bool) -> Loss:
         return Loss.NONE
     if not suspected:
         return Loss.SUSPECTED
+    if copies == 1:
+        return Loss.ALONE
     return Loss.NEEDED if owing else Loss.EMPTIED
 
 
