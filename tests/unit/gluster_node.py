@@ -148,6 +148,10 @@ class ModelDisk(Disk):
         assert name == NAME
         return sorted(map(str, self._node.notes))
 
+    def path(self, name: str, text: str) -> str:
+        assert name == NAME
+        return text
+
     def set_aside(self, name: str) -> None:
         assert name == NAME
         assert not self._node.agent.to_heal(NAME, self._model.now), f"{self._node.name} sets aside what others lack"

@@ -186,6 +186,18 @@ def test_the_names_that_can_not_be_healed_are_read_from_the_log(full: Path, tmp_
     assert log.names("www", full, [str(ROOT)]) == ["/top"], "the other directory is healed"
 
 
+def test_what_gluster_tells_by_its_gfid_is_called_by_its_path(below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "NAME", "user.gfid2path.")
+    before = bricks.top(below)
+    folder, file = (before[path][0] for path in ("uploads", "uploads/picture"))
+    os.setxattr(below / "uploads/picture", f"{bricks.NAME}0123456789abcdef", f"{folder}/picture".encode())
+    assert bricks.path_told(below, f"<gfid:{file}>") == "/uploads/picture"
+    assert bricks.path_told(below, f"<gfid:{folder}>") == "/uploads"
+    assert bricks.path_told(below, "/uploads") == "/uploads"
+    unknown = f"<gfid:{uuid4()}>"
+    assert bricks.path_told(below, unknown) == unknown
+
+
 def test_a_directory_that_is_not_in_the_brick_is_called_by_its_gfid(full: Path) -> None:
     lost = uuid4()
     assert bricks.path_of(full, str(lost)) == f"/<gfid:{lost}>"

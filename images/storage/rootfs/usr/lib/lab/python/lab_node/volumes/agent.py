@@ -144,8 +144,8 @@ class Agent:
         """
         stuck = rules.stuck(self.waiting, now)
         self.split = {name: paths for name, paths in self.split.items() if name in stuck}
-        if now - self._last_look < rules.STUCK_SECONDS:
+        if not stuck or now - self._last_look < rules.STUCK_SECONDS:
             return
         for name in stuck:
-            self.split[name] = self._glusterd.split(name)
+            self.split[name] = {self._disk.path(name, text) for text in self._glusterd.split(name)}
         self._last_look = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ BRICKS = Path("/bricks")
 VOLUME_ID = "trusted.glusterfs.volume-id"
 ROOT = "00000000-0000-0000-0000-000000000001"
 GFID = "trusted.gfid"
+NAME = "trusted.gfid2path."
+TOLD = re.compile(r"<gfid:([0-9a-f-]{36})>")
 OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
 Top = Mapping[str, "tuple[str, int]"]
 """What a brick has in its root, and some of what is below: by path, gfid and inode."""
@@ -70,6 +73,26 @@ def path_of(brick: Path, gfid: str) -> str:
         above.append(link.name)
         gfid = link.parent.name
     return "".join(f"/{name}" for name in reversed(above))
+
+
+def path_told(brick: Path, text: str) -> str:
+    """The path of what GlusterFS tells by its path, or by `<gfid:...>` where no client has looked it up lately.
+
+    A file has the gfid of its directory, and its name there, in an attribute of its own for each name.
+    """
+    match = TOLD.fullmatch(text)
+    if not match:
+        return text
+    link = handle(brick, match[1])
+    try:
+        names = sorted(name for name in os.listxattr(link, follow_symlinks=False) if name.startswith(NAME))
+        if not names:
+            return path_of(brick, match[1]) if link.is_dir() else text
+        value = os.getxattr(link, names[0], follow_symlinks=False).decode(errors="surrogateescape")
+    except OSError:
+        return text
+    parent, _, name = value.partition("/")
+    return f"{path_of(brick, parent)}/{name}"
 
 
 def handle(brick: Path, gfid: str) -> Path:

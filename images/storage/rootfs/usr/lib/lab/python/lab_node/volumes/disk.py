@@ -91,6 +91,10 @@ class Disk:
         """The entries that a brick has noted for others."""
         return bricks.index(BRICKS / name)
 
+    def path(self, name: str, text: str) -> str:
+        """The path in a volume of what GlusterFS tells, maybe by its gfid."""
+        return bricks.path_told(BRICKS / name, text)
+
     def set_aside(self, name: str) -> None:
         """Makes room for an empty brick; files that are left, named or not, are kept in /bricks/.NAME.emptied."""
         set_aside(BRICKS / name)
