@@ -233,9 +233,15 @@ def keep(config: Settings, target: Path, afterwards: Path) -> Kept:
         ):
             holder.rows(statement)
         gtid = _gtid(holder) if config.archive else ""
+        if functions := definitions.loadable(reader):
+            raise command.Failed(
+                f"functions of loaded libraries are in no backup: {', '.join(functions)}",
+                next_step="drop them, and create them again where their libraries are installed",
+            )
         entries = definitions.lasting(definitions.read(reader, states), time.time())
         afterwards.write_text(
-            definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states)
+            definitions.script(definitions.accounts(reader, own=True), definitions.servers(reader))
+            + definitions.stated(reader, states)
         )
         reader.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with server.dumping(names, target):
