@@ -193,8 +193,13 @@ def readable(config: Settings) -> Server:
 
 def writable(config: Settings) -> Server:
     """The node that takes writes. It is found through the VIP: all that is done has to be done on one."""
-    name = _remote("restore", config.database, 3306).ask("SELECT @@hostname")[0][0]
-    return _remote("restore", config.nodes.get(name, config.database), 3306)
+    name = writer(config.database).ask("SELECT @@hostname")[0][0]
+    return writer(config.nodes.get(name, config.database))
+
+
+def writer(address: str) -> Server:
+    """The server at an address, as the account that writes to it."""
+    return _remote("restore", address, 3306)
 
 
 def node(config: Settings, name: str) -> Server:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import archive, databases, definitions, files, mark, repository, scratch
+from . import archive, databases, definitions, files, mark, packets, repository, scratch
 from .command import Failed
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def restore(config: Settings, request: Request) -> dict[str, object]:
             if wants_databases and content.tables:
                 with scratch.server(config, where) as server:
                     played = _whole(chosen, server, where, content, request.at)
+                    packets.lower(config)
                     missed, changed = _put_back(databases.writable(config), server, where, site.get("database", ""))
             for volume in volumes:
                 source = where / mark.FILES / volume
@@ -107,14 +108,10 @@ def _put_back(
         session.rows("START TRANSACTION")
         sums = server.checksums(session)
     with cluster.session() as session:
-        before = session.rows("SELECT @@GLOBAL.max_allowed_packet")[0][0]
-        session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
-        try:
+        with packets.raised(cluster.place["host"], session):
             cluster.load(where / "restored.sql")
             if not only:
                 cluster.load(where / "people.sql")
-        finally:
-            session.rows(f"SET GLOBAL max_allowed_packet = {before}")
         loaded = session.rows("SELECT UNIX_TIMESTAMP()")[0][0]
         present = definitions.read(session)
         if only:
