@@ -60,7 +60,7 @@ def mend(
     ] = "",
 ) -> None:
     """Lists the files of which no copy is known to be right; with --copy, takes that copy on all storage nodes."""
-    from lab.errors import SpecError
+    from lab.errors import LabError, NotReady, SpecError
     from lab.services import unlike
 
     copies = unlike.split_brains(backend, volume)
@@ -69,9 +69,18 @@ def mend(
             raise SpecError("no copy is chosen", next_step="add --copy NODE or --copy latest")
         _list(copies, volume)
         raise typer.Exit(1 if copies else 0)
+    failed: list[LabError] = []
     for path in paths or copies:
-        chosen = unlike.mend(backend, volume, path, copy)
+        try:
+            chosen = unlike.mend(backend, volume, path, copy)
+        except LabError as error:
+            failed.append(error)
+            continue
         print(f"{path}: took the copy of {chosen.node}, {chosen}; the others are kept in {unlike.KEPT} of their nodes")
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise NotReady("\n".join(str(error) for error in failed))
 
 
 def _list(copies: dict[str, list[Copy]], volume: str) -> None:
@@ -80,7 +89,9 @@ def _list(copies: dict[str, list[Copy]], volume: str) -> None:
     if not copies:
         print(f"{volume}: no files with contradicting copies")
         return
-    tables.rows(("FILE", "NODE", "COPY"), [(path, one.node, str(one)) for path, of in copies.items() for one in of])
+    rows = [(path, one.node, str(one)) for path, of in copies.items() for one in of]
+    rows += [(path, "none", "no node has a copy by that path") for path, of in copies.items() if not of]
+    tables.rows(("FILE", "NODE", "COPY"), sorted(rows))
     text = f"'lab volume mend {volume} FILE --copy NODE' takes that node's copy, '--copy latest' the one written last"
     print(naming.named(text))
 

@@ -177,6 +177,22 @@ class Weak(Declaration):
     says: str
 
 
+class Unkept(Declaration):
+    """What a volume has that no backup has.
+
+    Attributes:
+        volume: its name.
+        what: it, for a person: the subject of a sentence in the plural.
+        unless: the role that keeps it instead, where that is there; empty: none does.
+        asks: the section of `cluster.yaml` without which there is none, such as `sites`; empty: there always is.
+    """
+
+    volume: str
+    what: str
+    unless: str = ""
+    asks: str = ""
+
+
 class Feature(Declaration):
     """A module of the kernel that a role needs.
 
@@ -256,6 +272,7 @@ class Fragment(Declaration):
     by_hand: ByHand = ByHand()
     volumes: dict[str, str] = {}
     backups: bool = False
+    unkept: list[Unkept] = []
     directories: list[Directory] = []
     capabilities: dict[str, str] = {}
     keeps: dict[str, list[str]] = {}

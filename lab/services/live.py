@@ -90,7 +90,7 @@ def _heals(backend: Backend) -> dict[str, list[Badge]]:
     by_node = {}
     for node, of in volumes.bricks(backend).items():
         heal = sum(int(one.get("heal") or 0) for one in of.values())
-        unlike = sum(int(one.get("unlike") or 0) for one in of.values())
+        unlike = sum(len(one.get("unlike") or ()) for one in of.values())
         badges = [Badge("heal", f"{heal} to heal", heal, warn=True)] if heal else []
         badges += [Badge("heal", f"{unlike} split-brain", unlike, warn=True)] if unlike else []
         by_node[node] = badges

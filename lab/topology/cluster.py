@@ -235,12 +235,26 @@ class Cluster(Model):
     def warnings(self) -> list[str]:
         """Warnings about options with weaker promises than expected."""
         there = self.roles()
-        return [
+        weak = [
             weak.says
             for role, options in there.items()
             for weak in manifest(role).own.weak
             if weak.count == options.count
         ]
+        return weak + ([*self._unkept()] if any(manifest(role).own.backups for role in there) else [])
+
+    def _unkept(self) -> Iterator[str]:
+        """What backups do not have, and another topology would let them have."""
+        there = self.roles()
+        for role in there:
+            for each in manifest(role).own.unkept:
+                if each.unless and each.unless not in there and (not each.asks or self._asks(each.asks)):
+                    yield (
+                        f"{each.what} are on the {role} nodes' own disks, and in no backup: write '{each.unless}:' too"
+                    )
+        for name, app in self.apps.items():
+            if app.writable:
+                yield f"what '{name}' writes to {', '.join(app.writable)} is on its nodes' own disks, and in no backup"
 
     @property
     def placement(self) -> Placement:

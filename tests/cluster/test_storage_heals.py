@@ -75,6 +75,7 @@ EMPTYING = [
     "rm -rf {0}",
     pytest.param("rm -rf {0}/*", marks=AT_NIGHT),
     pytest.param("find {0} -mindepth 1 -delete", marks=AT_NIGHT),
+    "rm -rf {0}/uploads/*",
 ]
 
 
@@ -86,8 +87,7 @@ def test_a_brick_that_is_emptied_is_noticed_and_healed(cluster: LabCluster, webs
     make = f"mkdir -p {folder} && cd {folder} && for i in $(seq {MANY}); do echo $i > $i; done"
     assert cluster.run(webs[0], make, seconds=120).ok
     count = f"find {BRICK}/uploads/emptied -type f | wc -l"
-    old = f"test $(($(date +%s) - $(stat -c %Y /run/gluster/vols/{VOLUME}/*.pid))) -gt {SETTLED_SECONDS:.0f}"
-    cluster.until("the brick to have run for a while", 2 * SETTLED_SECONDS, partial(cluster.run, emptied, old), _ok)
+    _settled(cluster, emptied)
     cluster.run(emptied, how.format(BRICK))
     cluster.until(
         "the files to be there again",
@@ -100,31 +100,64 @@ def test_a_brick_that_is_emptied_is_noticed_and_healed(cluster: LabCluster, webs
     cluster.run(webs[0], f"rm -r {folder}", seconds=60)
 
 
+def _settled(cluster: LabCluster, node: str) -> None:
+    old = f"test $(($(date +%s) - $(stat -c %Y /run/gluster/vols/{VOLUME}/*.pid))) -gt {SETTLED_SECONDS:.0f}"
+    cluster.until("the brick to have run for a while", 2 * SETTLED_SECONDS, partial(cluster.run, node, old), _ok)
+
+
 def _ok(said: Result) -> bool:
     return said.ok
 
 
+# --- a self-heal daemon that dies
+
+HEALERS = "for file in /run/gluster/shd/*/*.pid; do grep -qa glustershd /proc/$(cat $file)/cmdline || exit 1; done"
+
+
+def test_a_self_heal_daemon_that_is_killed_heals_again(cluster: LabCluster, webs: list[str]) -> None:
+    """Of all volumes: what its brick notes for another, that node alone tells its daemon."""
+    _healed(cluster)
+    node = NODES[1]
+    _settled(cluster, node)
+    assert cluster.run(node, "pkill -KILL -f 'process-name [g]lustershd'").ok
+    assert not cluster.run(node, HEALERS).ok
+    cluster.until("the self-heal daemon to run", NOTICED_SECONDS, partial(cluster.run, node, HEALERS), _ok)
+    assert cluster.run(webs[0], f"touch {SHARED}/uploads/after && rm {SHARED}/uploads/after").ok
+    _healed(cluster)
+
+
 # --- copies that contradict each other
 
-# What some kills leave: the directory's copies blame each other, and a name in it is another file on each.
+# What some kills leave: copies that blame each other. Of the name's directory, where the name is another file on each
+# brick, or even a directory on some; of the file itself, where its data or its attributes differ.
 APART = """
 import os, sys, uuid
 from pathlib import Path
-brick, folder, name, text, own = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
-directory = brick / folder
-path, gfid = directory / name, uuid.uuid5(uuid.NAMESPACE_URL, text)
-path.write_text(text)
-os.utime(path, (1700000000 + own, 1700000000 + own))
-os.setxattr(path, "trusted.gfid", gfid.bytes)
-link = brick / ".glusterfs" / str(gfid)[:2] / str(gfid)[2:4] / str(gfid)
+brick, folder, name, text, how, own = Path(sys.argv[1]), *sys.argv[2:6], int(sys.argv[6])
+directory, path = brick / folder, brick / folder / name
+same = how in ("data", "mode")
+gfid = str(uuid.uuid5(uuid.NAMESPACE_URL, folder if same else text))
+above = str(uuid.UUID(bytes=os.getxattr(directory, "trusted.gfid")))
+link = brick / ".glusterfs" / gfid[:2] / gfid[2:4] / gfid
 link.parent.mkdir(parents=True, exist_ok=True)
-os.link(path, link)
+if how == "mode" or text == "directory":
+    path.mkdir()
+    link.symlink_to(f"../../{above[:2]}/{above[2:4]}/{above}/{name}")
+    path.chmod(0o700 + own)
+else:
+    path.write_text(text)
+    os.link(path, link)
+os.setxattr(path, "trusted.gfid", uuid.UUID(gfid).bytes)
+os.setxattr(path, "trusted.gfid2path.0123456789abcdef", f"{above}/{name}".encode())
+os.utime(path, (1700000000 + own, 1700000000 + own))
+place = {"data": 3, "mode": 7}.get(how, 11)  # of three numbers: changes of the data, of attributes, of names
 for other in {0, 1, 2} - {own}:
-    os.setxattr(directory, f"trusted.afr.{brick.name}-client-{other}", bytes(11) + b"\\1")
+    pending = bytes(place) + b"\\1" + bytes(11 - place)
+    os.setxattr(path if same else directory, f"trusted.afr.{brick.name}-client-{other}", pending)
 index = brick / ".glusterfs/indices/xattrop"
 base = next(index.glob("xattrop-*"), index / f"xattrop-{uuid.uuid4()}")
 base.touch()  # a brick that has just begun anew has none yet
-of = str(uuid.UUID(bytes=os.getxattr(directory, "trusted.gfid")))
+of = gfid if same else above
 if not (index / of).exists():
     os.link(base, index / of)
 """
@@ -146,15 +179,23 @@ def _healers_stopped(cluster: LabCluster) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str]) -> Iterator[str]:
-    """A file, by its path in the volume, of which each brick has a text of its own; equal texts are the same file."""
+def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str], how: str = "gfid") -> Iterator[str]:
+    """A file, by its path in the volume, of which each brick has a text of its own; equal texts are the same file.
+
+    The text "directory" makes one. `how`: what differs, `gfid`, `data`, `mode` (of a directory) or `kind`.
+    """
     _healed(cluster)
-    folder = "uploads/apart"
+    folder = f"uploads/apart-{how}"
     assert cluster.run(web, f"mkdir -p {SHARED}/{folder} && touch {SHARED}/{folder}/base").ok
+    for node in NODES:  # a mount that was just made may not have reached each
+        cluster.until(
+            "the folder on each brick", HEAL_SECONDS, partial(cluster.run, node, f"ls {BRICK}/{folder}/base"), _ok
+        )
+    _healed(cluster)
     try:
         with _healers_stopped(cluster):
             for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
-                words = ["python3", "-c", APART, BRICK, folder, "file", text, str(own)]
+                words = ["python3", "-c", APART, BRICK, folder, "file", text, how, str(own)]
                 done = cluster.backend.run(node, words, seconds=30)
                 assert done.ok, done.last_line
         yield f"/{folder}/file"
@@ -173,27 +214,53 @@ def test_what_most_copies_have_is_taken(cluster: LabCluster, webs: list[str]) ->
         _healed(cluster)
 
 
-def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(cluster: LabCluster, webs: list[str]) -> None:
-    with _apart(cluster, webs[0], ("first", "second", "third")) as path:
+TEXTS, KINDS = ("first", "second", "third"), ("first", "directory", "third")
+AS_WELL = partial(pytest.param, marks=pytest.mark.nightly("another difference of the same copies, 30 s each"))
+
+
+@pytest.mark.parametrize(
+    ("how", "chosen", "shown"),
+    [
+        ("gfid", "storage2", "second"),
+        AS_WELL("data", "storage2", "second"),
+        AS_WELL("mode", "storage2", "701"),
+        ("kind", "storage1", "first"),
+        AS_WELL("kind", "storage2", "701"),
+    ],
+)
+def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(
+    cluster: LabCluster, webs: list[str], how: str, chosen: str, shown: str
+) -> None:
+    others, texts = [node for node in NODES if node != chosen], KINDS if how == "kind" else TEXTS
+    with _apart(cluster, webs[0], texts, how) as path:
         cluster.until(
             "the file to be named",
             HEAL_SECONDS,
             lambda: unlike.split_brains(cluster.backend, VOLUME),
             lambda found: path in found,
         )
-        assert not cluster.run(webs[0], f"cat {SHARED}{path}").ok
+        assert how == "mode" or not cluster.run(webs[0], f"cat {SHARED}{path}").ok
         named = {node.name: node.reason for node in cluster.status().nodes if path in node.reason}
         assert set(named) <= set(NODES), named
         assert named, "no storage node says so"
         assert all("lab volume mend" in reason for reason in named.values()), named
-        copies = {copy.node: copy.size for copy in unlike.split_brains(cluster.backend, VOLUME)[path]}
-        assert copies == {"storage1": 5, "storage2": 6, "storage3": 5}
-        assert unlike.mend(cluster.backend, VOLUME, path, "storage2").node == "storage2"
-        cluster.until("the file to be read", HEAL_SECONDS, partial(_read, cluster, webs[1], path), "second".__eq__)
+        copies = unlike.split_brains(cluster.backend, VOLUME)[path]
+        assert [copy.node for copy in copies] == [*NODES]
+        assert unlike.mend(cluster.backend, VOLUME, path, chosen).node == chosen
+        show = partial(_shown, cluster, f"{SHARED}{path}")
+        cluster.until("the file to be read", HEAL_SECONDS, partial(show, webs[1]), shown.__eq__)
         _healed(cluster)
         assert unlike.split_brains(cluster.backend, VOLUME) == {}
-        kept = f"cat {unlike.KEPT}/{VOLUME}{path}; rm -r {unlike.KEPT}"
-        assert [cluster.run(node, kept).stdout for node in ("storage1", "storage3")] == ["first", "third"]
+        kept = {node: _shown(cluster, f"{unlike.KEPT}/{VOLUME}{path}", node) for node in others}
+        before = dict(zip(NODES, ("700", "701", "702") if how == "mode" else texts, strict=True))
+        assert kept == {node: "701" if before[node] == "directory" else before[node] for node in others}
+        for node in others:
+            cluster.run(node, f"rm -r {unlike.KEPT}")
+
+
+def _shown(cluster: LabCluster, path: str, node: str) -> str:
+    """A file's text, or a directory's mode."""
+    return cluster.run(node, f"if [ -d {path} ]; then stat -c %a {path}; else cat {path}; fi").stdout.strip()
 
 
 # --- faults under writers that replace files

@@ -106,16 +106,21 @@ SET DEFAULT ROLE readers FOR reader@'%';
 GRANT SELECT (v), INSERT ON treasure.history TO 'o''hara'@'10.%' WITH GRANT OPTION;
 GRANT EXECUTE ON PROCEDURE treasure.does TO reader@'%';
 GRANT SELECT ON treasure.seen TO PUBLIC;
+CREATE OR REPLACE SERVER `else``where` FOREIGN DATA WRAPPER mysql
+    OPTIONS (HOST '10.0.0.1', DATABASE 'd', USER 'o''hara', PASSWORD 'back\\\\slash', PORT 3307, OWNER 'ann');
+CREATE OR REPLACE SERVER plain FOREIGN DATA WRAPPER mysql OPTIONS (SOCKET '/run/other');
 CREATE TABLE dropped (id INT); GRANT SELECT, UPDATE (id) ON treasure.dropped TO gone@'%' IDENTIFIED BY 'p';
 DROP TABLE dropped;
 """
 CLEAR = """
 DROP DATABASE treasure; DROP USER 'o''hara'@'10.%', reader@'%', gone@'%'; DROP ROLE readers;
-REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC;
+DROP SERVER `else``where`; DROP SERVER plain; REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC;
 """
 RUIN = """
 DROP DATABASE treasure; DROP USER 'o''hara'@'10.%'; DROP ROLE readers; GRANT ALL ON *.* TO reader@'%';
-ALTER USER reader@'%' IDENTIFIED BY 'stolen'; DROP USER gone@'%'; GRANT INSERT ON *.* TO PUBLIC;
+ALTER USER reader@'%' IDENTIFIED BY 'stolen'; DROP USER gone@'%'; DROP SERVER plain;
+CREATE OR REPLACE SERVER `else``where` FOREIGN DATA WRAPPER mysql OPTIONS (HOST '10.0.0.2');
+GRANT INSERT ON *.* TO PUBLIC;
 """
 ASK = """
 CHECKSUM TABLE big, history, `odd ``name`, numbers; SELECT * FROM parts;
@@ -136,6 +141,7 @@ SHOW GRANTS FOR reader@'%';
 SHOW GRANTS FOR readers;
 SHOW GRANTS FOR PUBLIC;
 SELECT user, host, is_role FROM mysql.user ORDER BY 1, 2;
+SELECT * FROM mysql.servers ORDER BY 1;
 """
 
 

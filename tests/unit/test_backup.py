@@ -13,7 +13,7 @@ from lab.backends.memory import MemoryBackend
 from lab.errors import SpecError
 from lab.services import backup
 from lab.topology import parse, units
-from lab_node.backup import archive, command, databases, definitions, dumps, files, mark, repository, schedule
+from lab_node.backup import command, databases, definitions, dumps, files, mark, repository, schedule
 from lab_node.backup.backup import State
 
 if TYPE_CHECKING:
@@ -139,14 +139,6 @@ def test_a_backup_of_a_moment_that_has_not_been_is_in_nobodys_place(monkeypatch:
     assert [word for word in told if word.startswith("--keep")] == ["--keep-last=4", "--keep-daily=8"]
 
 
-def test_the_log_is_in_its_own_order_whatever_the_clock_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "ARCHIVE", tmp_path)
-    for name, position in (("20261226T120000-mysql2", 5), ("20261127T120000-mysql2", 9)):
-        (tmp_path / "life" / name).mkdir(parents=True)
-        (tmp_path / "life" / name / "heard").write_text(f"1000.5 {position}")
-    assert [part.position for part in archive.parts("life")] == [5, 9]
-
-
 @pytest.fixture
 def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in a volume's place."""
@@ -251,46 +243,6 @@ def test_a_mark_of_version_1_is_read(tmp_path: Path) -> None:
     )
     assert old.missed_by(found) == []
     assert old.missed_by(mark.Mark()) == ["a.t", "f"]
-
-
-LOG = """\
-# at 4
-#260301 12:00:00 server id 2  end_log_pos 256 CRC32 0x1 \tStart: binlog v 4
-#260301 12:00:00 server id 2  end_log_pos 300 CRC32 0x1 \tGtid list [0-1-1000000000009,
-# 0-2-2000000000004]
-# at 300
-#260301 12:00:01 server id 2  end_log_pos 342 CRC32 0x1 \tGTID 0-2-2000000000005 trans
-BEGIN
-# at 342
-#260301 12:00:02 server id 2  end_log_pos 384 CRC32 0x1 \tGTID 0-2-2000000000006 ddl
-CREATE TABLE t (id INT)
-"""
-
-
-def test_a_log_tells_its_transactions_and_what_was_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "mariadb-binlog"
-    program.write_text(f"#!/bin/sh\ncat <<'EOF'\n{LOG}EOF\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    before, first, second = archive.transactions([])
-    assert before[:2] == (2_000_000_000_004, b"")
-    assert first[:2] == (2_000_000_000_005, b"260301 12:00:01")
-    assert second[:2] == (2_000_000_000_006, b"260301 12:00:02")
-    assert b"".join(line for _, _, lines in (before, first, second) for line in lines).decode() == LOG
-
-
-def test_a_log_that_ends_before_it_was_heard_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    test_a_log_tells_its_transactions_and_what_was_before(tmp_path, monkeypatch)
-    monkeypatch.setattr(archive, "ARCHIVE", tmp_path / "archive")
-    part = tmp_path / "archive" / "life" / "20260301T120000-mysql2"
-    part.mkdir(parents=True)
-    (part / "binlog.000001").write_text("whatever the program reads")
-    (part / "heard").write_text("1000.5 2000000000006")
-    assert archive.reach("life") == 1000.5
-    archive.refuse_missing("life")
-    (part / "heard").write_text("1001.5 2000000000007")
-    with pytest.raises(command.Failed, match="ends at the transaction 2000000000006"):
-        archive.refuse_missing("life")
 
 
 def test_times_of_restic_are_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,10 +26,16 @@ def _by_gfid(brick: Path, gfid: UUID) -> Path:
     return path
 
 
+def _identify(path: Path, gfid: UUID) -> None:
+    if bricks.GFID.startswith("user."):
+        os.setxattr(path, bricks.GFID, gfid.bytes)
+
+
 def _directory(brick: Path, parent: UUID, name: str) -> UUID:
     """A directory as GlusterFS makes it: the link by gfid leads to its name below the link of its parent."""
     (_by_gfid(brick, parent).resolve() / name).mkdir()
     gfid, up = uuid4(), str(parent)
+    _identify(_by_gfid(brick, parent).resolve() / name, gfid)
     _by_gfid(brick, gfid).symlink_to(f"../../{up[:2]}/{up[2:4]}/{up}/{name}")
     return gfid
 
@@ -36,7 +43,9 @@ def _directory(brick: Path, parent: UUID, name: str) -> UUID:
 def _file(brick: Path, parent: UUID, name: str) -> None:
     path = _by_gfid(brick, parent).resolve() / name
     path.write_text("x")
-    _by_gfid(brick, uuid4()).hardlink_to(path)
+    gfid = uuid4()
+    _identify(path, gfid)
+    _by_gfid(brick, gfid).hardlink_to(path)
 
 
 @pytest.fixture
@@ -80,25 +89,55 @@ def test_a_brick_of_files_alone_that_was_emptied_is_seen(empty: Path) -> None:
     assert bricks.emptied(empty)
 
 
-def _marked(brick: Path, name: str, gfid: UUID) -> dict[str, tuple[str, int]]:
-    """What `top` says, without the extended attributes that only root may set."""
-    return {name: (str(gfid), (brick / name).stat().st_ino)}
+@pytest.fixture
+def below(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A brick with a file in a directory of the root, and with an attribute that not only root may set for the gfid."""
+    monkeypatch.setattr(bricks, "GFID", "user.gfid")
+    _file(empty, _directory(empty, ROOT, "uploads"), "picture")
+    return empty
 
 
-def test_a_name_that_was_removed_behind_gluster_is_seen(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gfid = _directory(empty, ROOT, "uploads")
-    before = _marked(empty, "uploads", gfid)
-    monkeypatch.setattr(
-        bricks, "top", lambda _: _marked(empty, "uploads", gfid) if (empty / "uploads").exists() else {}
-    )
-    assert bricks.lost(empty, before) == []
-    (empty / "uploads").rename(empty / "aside")  # so that its inode is not taken again
-    assert bricks.lost(empty, before) == ["uploads"]
-    (empty / "uploads").mkdir()
-    assert bricks.lost(empty, before) == ["uploads"], "made again by a lookup: what was in it is not"
-    (empty / "uploads").rmdir()
-    bricks.handle(empty, str(gfid)).unlink()
-    assert bricks.lost(empty, before) == [], "removed by GlusterFS"
+def test_a_name_that_was_removed_behind_gluster_is_seen(below: Path) -> None:
+    before = bricks.top(below)
+    assert list(before) == ["uploads", "uploads/picture"]
+    gfid, _ = before["uploads"]
+    assert bricks.lost(below, before) == []
+    (below / "uploads").rename(below.with_name("aside"))  # so that its inode is not taken again
+    assert "uploads" in bricks.lost(below, before)
+    (below / "uploads").mkdir()
+    os.setxattr(below / "uploads", bricks.GFID, UUID(gfid).bytes)
+    assert bricks.lost(below, before) == ["uploads"], "made again by a lookup: what was in it is not"
+    (below / "uploads").rmdir()
+    bricks.handle(below, gfid).unlink()
+    assert bricks.lost(below, before) == [], "removed by GlusterFS"
+
+
+def test_what_was_removed_below_a_name_of_the_root_is_seen(below: Path) -> None:
+    before = bricks.top(below)
+    (below / "uploads/picture").unlink()
+    assert not bricks.emptied(below)
+    assert bricks.lost(below, before) == ["uploads/picture"]
+    bricks.handle(below, before["uploads/picture"][0]).unlink()
+    assert bricks.lost(below, before) == [], "removed by GlusterFS"
+
+
+def test_a_move_through_gluster_is_no_loss(below: Path) -> None:
+    before = bricks.top(below)
+    (below / "uploads/picture").rename(below / "picture")
+    assert bricks.lost(below, before) == []
+
+
+def test_few_names_of_a_directory_are_looked_at(below: Path) -> None:
+    gfid = UUID(bricks.top(below)["uploads"][0])
+    for number in range(2 * bricks.OF_EACH):
+        _file(below, gfid, str(number))
+    before = bricks.top(below)
+    assert len(before) == 1 + bricks.OF_EACH
+    (below / "uploads/added").write_text("moves the window, maybe")
+    assert bricks.lost(below, before) == []
+    for path in (below / "uploads").iterdir():
+        path.unlink()
+    assert len(bricks.lost(below, before)) == bricks.OF_EACH
 
 
 def test_a_volume_that_is_empty_was_not_emptied(empty: Path) -> None:
@@ -145,6 +184,18 @@ def test_the_names_that_can_not_be_healed_are_read_from_the_log(full: Path, tmp_
     path.write_text("")  # rotated
     log.read()
     assert log.names("www", full, [str(ROOT)]) == ["/top"], "the other directory is healed"
+
+
+def test_what_gluster_tells_by_its_gfid_is_called_by_its_path(below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "NAME", "user.gfid2path.")
+    before = bricks.top(below)
+    folder, file = (before[path][0] for path in ("uploads", "uploads/picture"))
+    os.setxattr(below / "uploads/picture", f"{bricks.NAME}0123456789abcdef", f"{folder}/picture".encode())
+    assert bricks.path_told(below, f"<gfid:{file}>") == "/uploads/picture"
+    assert bricks.path_told(below, f"<gfid:{folder}>") == "/uploads"
+    assert bricks.path_told(below, "/uploads") == "/uploads"
+    unknown = f"<gfid:{uuid4()}>"
+    assert bricks.path_told(below, unknown) == unknown
 
 
 def test_a_directory_that_is_not_in_the_brick_is_called_by_its_gfid(full: Path) -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab_node.volumes import identity, report
+from lab_node.volumes import identity, report, rules
 from lab_node.volumes.__main__ import Watcher
 from lab_node.volumes.agent import Agent
 from lab_node.volumes.errors import Hung, Missing
 from lab_node.volumes.glusterd import Glusterd
 from lab_node.volumes.report import Figures
 from lab_node.volumes.settings import Settings
+from tests.unit.gluster_model import Cluster
+from tests.unit.gluster_node import NAME, ModelDisk, ModelGlusterd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +103,51 @@ def test_a_glusterd_that_hangs_is_ended_where_a_brick_is_off_and_nowhere_else(
     monkeypatch.setattr(Glusterd, "kill", lambda _: ended.append(True))
     assert Watcher(WANTED)._look(down=down) == said  # noqa: SLF001  what stays asks once a second
     assert bool(ended) is killed
+
+
+@pytest.fixture
+def formed() -> Cluster:
+    """Three nodes whose volume is formed and has run for a while."""
+    cluster = Cluster()
+    cluster.form(formed=True)
+    return cluster
+
+
+@pytest.mark.parametrize("stuck", [(1, 2), (0,), (2,)])
+def test_each_node_asks_for_the_split_brain_that_waits_in_its_own_brick(
+    formed: Cluster, stuck: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelGlusterd, "split", lambda *_: {"/file"})
+    for index in stuck:
+        formed.nodes[index].notes = {((index + 1) % 3, 0)}
+    for seconds in (0.0, 1.0 + rules.STUCK_SECONDS):
+        formed.tick(seconds)
+        for index in range(3):
+            formed.look(index)
+    split = {index: node.agent.split for index, node in enumerate(formed.nodes) if node.agent.split}
+    assert split == {index: {NAME: {"/file"}} for index in stuck}
+
+
+def test_a_self_heal_daemon_that_died_is_started_and_that_is_said(formed: Cluster) -> None:
+    node = formed.nodes[1]
+    node.heals = False
+    formed.look(1)
+    assert "self-heal daemon of www was started" in node.said
+    assert node.heals
+    formed.look(1)
+    assert node.said == ""
+
+
+def test_a_brick_without_another_copy_that_lost_files_is_named_and_left_alone(formed: Cluster) -> None:
+    node, name = formed.nodes[0], formed.names[0]
+    alone = Settings(name, {name: "one"}, [NAME], {})
+    node.agent = Agent(alone, ModelGlusterd(formed, 0), ModelDisk(formed, 0))
+    node.lost, left = True, set(node.files)
+    for _ in range(3):
+        formed.look(0)
+    assert node.said == "/bricks/www has lost files, and no other node has them: restore www from a backup"
+    assert node.running
+    assert node.files == left
+    node.lost = False
+    formed.look(0)
+    assert node.said == ""

@@ -14,7 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from lab_node.volumes import rules
 from lab_node.volumes.glusterd import parsed
 from lab_node.volumes.rules import Brick, Loss, Volume
-from tests.unit.gluster_model import NAME, OPTIONS, SIZE, Cluster
+from tests.unit.gluster_model import OPTIONS, Cluster
+from tests.unit.gluster_node import NAME, SIZE
 from tests.unit.thorough import part
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _marks_what_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _sets_aside_what_others_lack(monkeypatch: pytest.MonkeyPatch) -> None:
     """A brick that lost files is emptied though it is the only one that has others."""
-    monkeypatch.setattr(rules, "loss", lambda *, lost, **_: Loss.EMPTIED if lost else Loss.NONE)
+    monkeypatch.setattr(rules, "loss", lambda _, *, lost, **__: Loss.EMPTIED if lost else Loss.NONE)
 
 
 def _never_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,8 +56,21 @@ def _never_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "forgets", lambda *_: False)
 
 
+def _leaves_the_healer_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A self-heal daemon that died is not started."""
+    monkeypatch.setattr(rules, "needs_healer", lambda *_, **__: False)
+
+
 @pytest.mark.parametrize(
-    "broken", [_makes_over, _takes_what_is_there, _marks_what_has_run, _sets_aside_what_others_lack, _never_forgets]
+    "broken",
+    [
+        _makes_over,
+        _takes_what_is_there,
+        _marks_what_has_run,
+        _sets_aside_what_others_lack,
+        _never_forgets,
+        _leaves_the_healer_off,
+    ],
 )
 def test_the_model_finds_a_rule_that_is_broken(
     broken: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
@@ -67,21 +81,25 @@ def test_the_model_finds_a_rule_that_is_broken(
 
 
 @pytest.mark.parametrize(
-    ("lost", "suspected", "owing", "found"),
+    ("copies", "lost", "suspected", "owing", "found"),
     [
-        (False, True, True, Loss.NONE),
-        (True, False, False, Loss.SUSPECTED),
-        (True, True, True, Loss.NEEDED),
-        (True, True, False, Loss.EMPTIED),
+        (3, False, True, True, Loss.NONE),
+        (3, True, False, False, Loss.SUSPECTED),
+        (3, True, True, True, Loss.NEEDED),
+        (3, True, True, False, Loss.EMPTIED),
+        (1, False, True, False, Loss.NONE),
+        (1, True, False, False, Loss.SUSPECTED),
+        (1, True, True, False, Loss.ALONE),
     ],
 )
 def test_a_brick_that_lost_files_is_ended_at_the_second_look_unless_it_is_needed(
+    copies: int,
     lost: bool,  # noqa: FBT001
     suspected: bool,  # noqa: FBT001
     owing: bool,  # noqa: FBT001
     found: Loss,
 ) -> None:
-    assert rules.loss(lost=lost, suspected=suspected, owing=owing) is found
+    assert rules.loss(copies, lost=lost, suspected=suspected, owing=owing) is found
 
 
 def test_an_older_volume_is_stopped_for_a_transport_that_bricks_take_at_their_start_only() -> None:

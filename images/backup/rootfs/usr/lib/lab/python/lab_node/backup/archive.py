@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from . import databases, settings
+from . import databases, repository, settings
 from .command import Failed
 from .settings import ARCHIVE, RUN, write
 
@@ -34,7 +34,7 @@ STATE_PORT = 9104
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # without a copy being made until this node says so
 SERVER_ID = 61  # of the copying connection; the nodes have the first numbers
-OLDEST_SECONDS = 86400.0  # what is older than the oldest backup by a day is not kept
+OLDEST_SECONDS = 86400.0  # by which the log of a life without a backup is kept longer than the oldest backup
 GTID = re.compile(rb"^#(\d{6} {1,2}[\d:]+) server id \d+ .*\tGTID \d+-\d+-(\d+)")
 LIST = re.compile(rb"^#.*\tGtid list \[")
 LISTED = re.compile(rb"\d+-\d+-(\d+)(?=[,\]])")
@@ -58,6 +58,11 @@ class Part:
         """Those that have something in them."""
         return sorted(path for path in self.folder.glob("*.[0-9]*") if path.stat().st_size)
 
+    @property
+    def grows(self) -> bool:
+        """Whether a connection is copying to it: `heard` is rewritten each second, also while the clock is wrong."""
+        return abs(time.time() - (self.folder / HEARD).stat().st_mtime) < PATIENCE_SECONDS
+
 
 def parts(history: str) -> list[Part]:
     """The parts of one life of the database, in its order: a folder's name is of a clock that may have been wrong."""
@@ -66,12 +71,18 @@ def parts(history: str) -> list[Part]:
         with contextlib.suppress(OSError, ValueError):
             heard, position = (folder / HEARD).read_text().split()
             all_parts.append(Part(folder, float(heard), int(position)))
-    return sorted(all_parts, key=lambda part: part.position)
+    return sorted(all_parts, key=lambda part: (part.position, part.heard))
 
 
 def reach(history: str) -> float:
-    """The moment (Unix seconds) up to which a life of the database can be restored; 0 for not at all."""
-    return max((part.heard for part in parts(history)), default=0.0)
+    """The moment (Unix seconds) up to which a life of the database can be restored; 0 for not at all.
+
+    That of the last part by position. A part of a moment that has not been was heard by a clock that was ahead: it ends
+    no earlier than the part before it, and how much later is not known.
+    """
+    now = time.time()
+    known = [part for part in parts(history) if part.heard <= now + repository.AHEAD_SECONDS]
+    return min(now, known[-1].heard) if known else 0.0
 
 
 def refuse_missing(history: str) -> None:
@@ -111,15 +122,27 @@ def transactions(logs: list[Path], *options: str) -> Iterator[tuple[int, bytes, 
 
 
 def trim(backups: list[Snapshot]) -> None:
-    """Removes the folders that no backup can be carried on with: those that ended before the oldest one."""
-    if not backups:
-        return
-    for life in ARCHIVE.glob("*/"):
-        for part in parts(life.name):
-            if part.heard < backups[0].time - OLDEST_SECONDS:
-                for path in part.folder.iterdir():
-                    path.unlink()
-                part.folder.rmdir()
+    """Removes the folders that no backup can be carried on with.
+
+    Those of a life are judged by transactions: the oldest backup has all of theirs. A life without a backup goes by
+    time, a day before the oldest one.
+    """
+    for life in ARCHIVE.glob("*/") if backups else ():
+        positions = [databases.number(one.position) for one in backups if one.history == life.name]
+        all_parts = parts(life.name)
+        for part in all_parts:
+            needed = (
+                part.position == all_parts[-1].position or _goes_beyond(part, min(positions))
+                if positions
+                else part.heard >= backups[0].time - OLDEST_SECONDS
+            )
+            if not needed and not part.grows:
+                _remove(part.folder)
+
+
+def _goes_beyond(part: Part, position: int) -> bool:
+    """Whether a part has transactions after a position."""
+    return part.position > position or _end(part) > position
 
 
 def stay(ending: threading.Event) -> None:
@@ -174,10 +197,14 @@ def _copy(config: Settings, ending: threading.Event) -> bool:
         finally:
             copier.kill()
     if not begun:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        _remove(folder)
     return begun
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
 
 
 def _began() -> bool:
@@ -224,8 +251,14 @@ def _last(life: str) -> int:
     """The number of the last transaction that is copied; 0 for none."""
     for part in reversed(parts(life)):
         if part.logs:
-            return max((number for number, _, _ in transactions(part.logs[-1:])), default=0)
+            return _end(part)
     return 0
+
+
+def _end(part: Part) -> int:
+    """The number of the last transaction in a part's files, which may be later than its `position`; 0 for none."""
+    logs = part.logs[-1:]
+    return max((number for number, _, _ in transactions(logs)), default=0) if logs else 0
 
 
 def _first(server: databases.Server, last: int) -> str:

@@ -193,8 +193,13 @@ def readable(config: Settings) -> Server:
 
 def writable(config: Settings) -> Server:
     """The node that takes writes. It is found through the VIP: all that is done has to be done on one."""
-    name = _remote("restore", config.database, 3306).ask("SELECT @@hostname")[0][0]
-    return _remote("restore", config.nodes.get(name, config.database), 3306)
+    name = writer(config.database).ask("SELECT @@hostname")[0][0]
+    return writer(config.nodes.get(name, config.database))
+
+
+def writer(address: str) -> Server:
+    """The server at an address, as the account that writes to it."""
+    return _remote("restore", address, 3306)
 
 
 def node(config: Settings, name: str) -> Server:
@@ -233,9 +238,15 @@ def keep(config: Settings, target: Path, afterwards: Path) -> Kept:
         ):
             holder.rows(statement)
         gtid = _gtid(holder) if config.archive else ""
+        if functions := definitions.loadable(reader):
+            raise command.Failed(
+                f"functions of loaded libraries are in no backup: {', '.join(functions)}",
+                next_step="drop them, and create them again where their libraries are installed",
+            )
         entries = definitions.lasting(definitions.read(reader, states), time.time())
         afterwards.write_text(
-            definitions.script(definitions.accounts(reader, own=True)) + definitions.stated(reader, states)
+            definitions.script(definitions.accounts(reader, own=True), definitions.servers(reader))
+            + definitions.stated(reader, states)
         )
         reader.rows("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with server.dumping(names, target):

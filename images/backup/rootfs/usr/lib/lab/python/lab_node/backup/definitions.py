@@ -1,4 +1,4 @@
-"""What databases have besides tables: events, routines, triggers, views, people's accounts with what each may do."""
+"""What databases have besides tables: events, routines, triggers, views, other servers, accounts and their grants."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ON_TABLE = re.compile(r" ON `((?:[^`]|``)*)`\.`((?:[^`]|``)*)` TO ")
 OWN_ACCOUNTS = "lab.accounts"
 """The accounts that every node makes for itself (images/mysql: accounts.sql); no backup brings them back."""
 ROLE = "CREATE OR REPLACE ROLE"
+SERVER_OPTIONS = ("HOST", "DATABASE", "USER", "PASSWORD", "SOCKET", "OWNER")
 
 ELSEWHERE = "SLAVESIDE_DISABLED"
 """What a replica says of every event, also as the primary: whether it is to run, only its author's node knows."""
@@ -63,7 +64,25 @@ def read(session: Session, known: dict[str, str] | None = None) -> dict[str, Ent
             entries[f"event {name}"]["state"] = state
     for name, statements in accounts(session, own=False).items():
         entries[f"account {name}"] = {"digest": hashlib.sha256("\n".join(statements).encode()).hexdigest()}
+    for name, statement in servers(session).items():
+        entries[f"server {name}"] = {"digest": hashlib.sha256(statement.encode()).hexdigest()}
     return entries
+
+
+def servers(session: Session) -> dict[str, str]:
+    """The statements that make each of the servers that FEDERATED and Spider tables refer to (`CREATE SERVER`)."""
+    columns = "server_name, wrapper, port, host, db, username, password, socket, owner"
+    return {
+        name: f"CREATE OR REPLACE SERVER {_quoted(name)} FOREIGN DATA WRAPPER {_quoted(wrapper)} OPTIONS (PORT {port}, "
+        + ", ".join(f"{option} {_text(value)}" for option, value in zip(SERVER_OPTIONS, values))
+        + ")"
+        for name, wrapper, port, *values in session.rows(f"SELECT {columns} FROM mysql.servers ORDER BY 1")
+    }
+
+
+def loadable(session: Session) -> list[str]:
+    """The functions of a server that are in a library of its own (`CREATE FUNCTION ... SONAME`), with that."""
+    return [f"{name} ({library})" for name, library in session.rows("SELECT name, dl FROM mysql.func ORDER BY 1")]
 
 
 def states(session: Session) -> dict[str, str]:
@@ -158,13 +177,14 @@ def _grants(session: Session, name: str, there: set[tuple[str, ...]]) -> list[st
     ]
 
 
-def script(statements: dict[str, list[str]], leaving: str = "") -> str:
-    """The statements as a file: roles before the accounts that they are granted to.
+def script(statements: dict[str, list[str]], servers: dict[str, str], leaving: str = "") -> str:
+    """The statements as a file: other servers, then roles before the accounts that they are granted to.
 
     Only a role's administrator may grant it; its creator is the first one. Afterwards root is, on every node.
 
     Args:
         statements: see `accounts`.
+        servers: see `servers`.
         leaving: the account that is removed as the roles' administrator by the last line.
     """
     makers, grants = [one[0] for one in statements.values()], [line for one in statements.values() for line in one[1:]]
@@ -173,7 +193,7 @@ def script(statements: dict[str, list[str]], leaving: str = "") -> str:
     ordered = [*makers, *(line for line in grants if line not in defaults), *defaults]
     ordered += [f"GRANT {role} TO `root`@`localhost` WITH ADMIN OPTION" for role in roles]
     ordered += [f"REVOKE {role} FROM {leaving}" for role in roles if leaving]
-    return "".join(f"{line};\n" for line in ordered)
+    return "".join(f"{line};\n" for line in [*servers.values(), *ordered])
 
 
 def _registered(session: Session) -> bool:

@@ -51,20 +51,18 @@ class Added:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """The repository for one command alone; those that come meanwhile wait."""
+def held(seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """The repository for one command alone; those that come meanwhile wait, for so long."""
     RUN.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise command.Failed(
-                        f"another backup command has run for {LOCK_SECONDS:.0f} s; it goes on"
-                    ) from None
+                    raise command.Failed(f"another backup command has run for {seconds:.0f} s; it goes on") from None
                 time.sleep(0.1)
         yield
 

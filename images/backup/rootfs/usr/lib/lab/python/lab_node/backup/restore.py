@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import archive, databases, definitions, files, mark, repository, scratch
+from . import archive, databases, definitions, files, mark, packets, repository, scratch
 from .command import Failed
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .repository import Snapshot
     from .scratch import Played
+    from .session import Session
     from .settings import Settings
 
 MYSQL = "mysql"
@@ -57,6 +58,7 @@ def restore(config: Settings, request: Request) -> dict[str, object]:
             if wants_databases and content.tables:
                 with scratch.server(config, where) as server:
                     played = _whole(chosen, server, where, content, request.at)
+                    packets.lower(config)
                     missed, changed = _put_back(databases.writable(config), server, where, site.get("database", ""))
             for volume in volumes:
                 source = where / mark.FILES / volume
@@ -90,7 +92,7 @@ def _put_back(
         only: one database, without accounts; "" for all.
 
     Returns:
-        The definitions and tables that are missing, and the tables that were written to since.
+        The definitions and tables that are missing or not what they were, and the tables that were written to since.
     """
     names = [name for name in server.names() if name != databases.OWN and only in ("", name)]
     if only and not names:
@@ -98,30 +100,55 @@ def _put_back(
     server.dump(names, where / "restored.sql", "--add-drop-database")
     with server.session() as session:
         (where / "people.sql").write_text(
-            definitions.script(definitions.accounts(session, own=False), databases.RESTORER)
+            definitions.script(
+                definitions.accounts(session, own=False), definitions.servers(session), databases.RESTORER
+            )
         )
         expected = definitions.read(session)
         session.rows("START TRANSACTION")
         sums = server.checksums(session)
     with cluster.session() as session:
-        before = session.rows("SELECT @@GLOBAL.max_allowed_packet")[0][0]
-        session.rows(f"SET GLOBAL max_allowed_packet = {databases.PACKET_BYTES}")
-        try:
+        with packets.raised(cluster.place["host"], session):
             cluster.load(where / "restored.sql")
             if not only:
                 cluster.load(where / "people.sql")
-        finally:
-            session.rows(f"SET GLOBAL max_allowed_packet = {before}")
+        loaded = session.rows("SELECT UNIX_TIMESTAMP()")[0][0]
         present = definitions.read(session)
-        session.rows("START TRANSACTION")
-        after = cluster.checksums(session)
-    if only:
-        expected = {name: of for name, of in expected.items() if name.partition(" ")[2].startswith(f"{only}.")}
-        sums = {name: of for name, of in sums.items() if name.startswith(f"{only}.")}
-    missed = _missed(expected, present) + [name for name in sums if name not in after]
-    return missed, [
+        if only:
+            expected = {name: of for name, of in expected.items() if name.partition(" ")[2].startswith(f"{only}.")}
+            sums = {name: of for name, of in sums.items() if name.startswith(f"{only}.")}
+        missed, changed = compared(cluster, session, sums, loaded)
+    return _missed(expected, present) + missed, changed
+
+
+def compared(
+    cluster: databases.Server, session: Session, sums: dict[str, str], loaded: str
+) -> tuple[list[str], list[str]]:
+    """The tables that are missing or not what they were, and those that were written to since.
+
+    A table that differs is asked for again: it was written to if it is another one by then, or if the server says so.
+
+    Args:
+        cluster: the server that was written to.
+        session: of that.
+        sums: what each table has to have.
+        loaded: when it had been loaded, in Unix seconds of the server.
+    """
+    session.rows("START TRANSACTION")
+    after = cluster.checksums(session)
+    missing = [name for name in sums if name not in after]
+    differing = [
         name for name, of in sums.items() if not name.startswith(f"{databases.OWN}.") and after.get(name, of) != of
     ]
+    if not differing:
+        return missing, []
+    session.rows("START TRANSACTION")
+    again = cluster.checksums(session)
+    query = f"""SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables
+        WHERE UNIX_TIMESTAMP(update_time) > {loaded} OR UNIX_TIMESTAMP(create_time) > {loaded}"""  # noqa: S608  a number of the server
+    written = {row[0] for row in session.rows(query)}
+    wrong = [name for name in differing if again.get(name) == after[name] and name not in written]
+    return missing + wrong, [name for name in differing if name not in wrong]
 
 
 def _missed(expected: dict[str, mark.Entry], present: dict[str, mark.Entry]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from . import backup, repository, settings
+from . import backup, packets, repository, settings
 from .command import Failed
 from .settings import RUN, write
 
@@ -39,6 +40,12 @@ def look(config: Settings) -> str:
         if not repository.REPOSITORY.is_dir():
             with repository.held():
                 repository.ensure()
+        if packets.RAISED.is_file():
+            with (
+                contextlib.suppress(Failed),
+                repository.held(seconds=0.0),
+            ):  # else a restore runs, or its server does not
+                packets.lower(config)
         known, now = backup.state(), time.time()
         if due(known, config.every, now) and backup.reachable(config):
             if ahead(known, now):

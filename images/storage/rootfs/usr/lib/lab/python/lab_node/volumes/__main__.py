@@ -1,7 +1,8 @@
-"""lab_node.volumes [identity]: maintains this node's part of the shared volumes.
+"""lab_node.volumes [identity | aside VOLUME PATH]: maintains this node's part of the shared volumes.
 
-`identity` writes the identity of this node, before glusterd starts. Without an argument it checks repeatedly; the
-reason of a problem is one line in /run/lab/volumes (empty: none), with the figures beside it as JSON.
+`identity` writes the identity of this node, before glusterd starts. `aside` moves a path out of this node's brick.
+Without an argument it checks repeatedly; the reason of a problem is one line in /run/lab/volumes (empty: none), with
+the figures beside it as JSON.
 
 Nothing is created over existing data: the first node creates a volume once, when every peer is present and no brick of
 that name has content; only an empty brick of a volume that the others know is readmitted.
@@ -15,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import identity, report, settings
+from . import aside, identity, report, settings
 from .agent import Agent
 from .bricks import BRICKS
 from .disk import Disk
@@ -91,6 +92,9 @@ def main() -> None:
     config = settings.read()
     if sys.argv[1:] == ["identity"]:
         identity.write(config)
+        return
+    if sys.argv[1:2] == ["aside"]:
+        aside.set_aside(*sys.argv[2:])
         return
     signal.signal(signal.SIGTERM, end)
     Watcher(config).stay()

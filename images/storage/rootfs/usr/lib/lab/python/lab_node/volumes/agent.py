@@ -1,4 +1,4 @@
-"""Keeps this node's part of the shared volumes: that they exist and are as the plan says, that its bricks run."""
+"""Keeps this node's part of the shared volumes: that they exist as the plan says, that bricks and healers run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Agent:
             self._settle(known[name], connected)
         for name in self._config.volumes:
             self._keep_brick(known[name], connected, now)
-        self._ask_for_split(connected, now)
+        self._ask_for_split(now)
 
     def to_heal(self, name: str, now: float) -> list[str]:
         """The entries that this node's brick has noted for others, and that have been waiting for a while."""
@@ -94,11 +94,10 @@ class Agent:
             self._glusterd.index_whole_entries(volume.name)
 
     def _keep_brick(self, volume: Volume, connected: set[str], now: float) -> None:
-        """Starts this node's own brick; an empty one is readmitted first."""
+        """Starts this node's own brick, and its self-heal daemon; an empty brick is readmitted first."""
         if why := rules.too_few(connected, self._peers):
             raise Missing(why)
-        if len(self._peers) > 1:
-            self._look_into(volume.name, now)
+        self._look_into(volume.name, now)
         brick = self._disk.brick(volume.name)
         if brick.mark != volume.id:
             if why := rules.foreign(volume, brick):
@@ -107,22 +106,29 @@ class Agent:
         if not self._disk.running(volume.name):
             self._glusterd.start(volume.name, force=True)
             raise Missing(f"the brick of {volume.name} was started just now")
+        age = self._disk.runs_for(volume.name)
+        if rules.needs_healer(len(self._peers), age, healer=self._disk.heals(volume.name)):
+            self._glusterd.start(volume.name, force=True)
+            raise Missing(f"the self-heal daemon of {volume.name} was started just now")
 
     def _look_into(self, name: str, now: float) -> None:
-        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk.
+        """Ends a brick that was emptied while it ran; it is then readmitted as one on an empty disk, if others have it.
 
         Its process would serve the rest, and count as complete.
         """
         if self._disk.runs_for(name) < rules.SETTLED_SECONDS:
             return
         lost, suspected = self._disk.lost(name, self._tops.get(name, {})), name in self._suspected
-        loss = rules.loss(lost=lost, suspected=suspected, owing=lost and suspected and bool(self.to_heal(name, now)))
+        owing = lost and suspected and bool(self.to_heal(name, now))
+        loss = rules.loss(len(self._peers), lost=lost, suspected=suspected, owing=owing)
         if loss is Loss.NONE:
             self._suspected.discard(name)
             self._tops[name] = self._disk.top(name)
         elif loss is Loss.SUSPECTED:
             self._suspected.add(name)
             raise Missing(f"/bricks/{name} has lost its files")
+        elif loss is Loss.ALONE:
+            raise Missing(f"/bricks/{name} has lost files, and no other node has them: restore {name} from a backup")
         elif loss is Loss.NEEDED:
             raise Missing(f"/bricks/{name} has lost files, and has what other nodes lack: it is left alone")
         else:
@@ -131,12 +137,15 @@ class Agent:
             self._suspected.discard(name)
             self._tops.pop(name, None)
 
-    def _ask_for_split(self, connected: set[str], now: float) -> None:
-        """The first node asks GlusterFS what is in split-brain, once a minute while something waits for longer."""
+    def _ask_for_split(self, now: float) -> None:
+        """Asks GlusterFS what is in split-brain, once a minute while something waits here for longer.
+
+        Each node asks for its own: the copies that blame each other may be on any two.
+        """
         stuck = rules.stuck(self.waiting, now)
         self.split = {name: paths for name, paths in self.split.items() if name in stuck}
-        if self._node != rules.first(connected) or now - self._last_look < rules.STUCK_SECONDS:
+        if not stuck or now - self._last_look < rules.STUCK_SECONDS:
             return
         for name in stuck:
-            self.split[name] = self._glusterd.split(name)
+            self.split[name] = {self._disk.path(name, text) for text in self._glusterd.split(name)}
         self._last_look = now

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +14,15 @@ BRICKS = Path("/bricks")
 VOLUME_ID = "trusted.glusterfs.volume-id"
 ROOT = "00000000-0000-0000-0000-000000000001"
 GFID = "trusted.gfid"
+NAME = "trusted.gfid2path."
+TOLD = re.compile(r"<gfid:([0-9a-f-]{36})>")
 OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
 Top = Mapping[str, "tuple[str, int]"]
-"""What a brick has in its root: by name, gfid and inode."""
+"""What a brick has in its root, and some of what is below: by path, gfid and inode."""
+FOLDERS, OF_EACH = (
+    200,
+    8,
+)  # directories of the root that are looked into, and names of each: who empties one removes all
 INDEX = ".glusterfs/indices/xattrop"  # an entry of each file or directory that other bricks lack, by its gfid
 
 
@@ -66,26 +75,55 @@ def path_of(brick: Path, gfid: str) -> str:
     return "".join(f"/{name}" for name in reversed(above))
 
 
+def path_told(brick: Path, text: str) -> str:
+    """The path of what GlusterFS tells by its path, or by `<gfid:...>` where no client has looked it up lately.
+
+    A file has the gfid of its directory, and its name there, in an attribute of its own for each name.
+    """
+    match = TOLD.fullmatch(text)
+    if not match:
+        return text
+    link = handle(brick, match[1])
+    try:
+        names = sorted(name for name in os.listxattr(link, follow_symlinks=False) if name.startswith(NAME))
+        if not names:
+            return path_of(brick, match[1]) if link.is_dir() else text
+        value = os.getxattr(link, names[0], follow_symlinks=False).decode(errors="surrogateescape")
+    except OSError:
+        return text
+    parent, _, name = value.partition("/")
+    return f"{path_of(brick, parent)}/{name}"
+
+
 def handle(brick: Path, gfid: str) -> Path:
     """The second link to each file, and the one to each directory, that GlusterFS keeps by gfid."""
     return brick / ".glusterfs" / gfid[:2] / gfid[2:4] / gfid
 
 
 def top(brick: Path) -> Top:
-    """What a brick has in its root: by name, gfid and inode."""
-    entries: dict[str, tuple[str, int]] = {}
-    for entry in os.scandir(brick) if brick.is_dir() else ():
-        if not entry.name.startswith(OWN):
-            try:
-                gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
-            except (OSError, ValueError):  # it is being made or removed
-                continue
-            entries[entry.name] = str(gfid), entry.inode()
-    return entries
+    """What a brick has in its root, and a few names of each of its directories."""
+    entries = {name: of for name, of in _identified(brick).items() if not name.startswith(OWN)}
+    folders = (name for name in entries if not (brick / name).is_symlink() and (brick / name).is_dir())
+    below = {folder: _identified(brick / folder, OF_EACH) for folder in itertools.islice(folders, FOLDERS)}
+    return {**entries, **{f"{folder}/{name}": of for folder, inside in below.items() for name, of in inside.items()}}
+
+
+def _identified(folder: Path, most: int | None = None) -> dict[str, tuple[str, int]]:
+    """A directory's names, with gfid and inode of each; at most so many."""
+    identities: dict[str, tuple[str, int]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in itertools.islice(entries, most):
+                with contextlib.suppress(OSError, ValueError):  # it is being made or removed
+                    gfid = uuid.UUID(bytes=os.getxattr(entry.path, GFID, follow_symlinks=False))
+                    identities[entry.name] = str(gfid), entry.inode()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return identities
 
 
 def lost(brick: Path, before: Top) -> list[str]:
-    """The names of a brick's root that were removed without GlusterFS; `before`: an earlier result of `top`.
+    """The paths that were removed without GlusterFS; `before`: an earlier result of `top`.
 
     GlusterFS removes its link by gfid together with a name. A name that it recreates at a client's lookup has the same
     gfid and another inode: the rest is not healed by that.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .rules import Volume
 
 MOUNT = Path("/run/lab/taking-back")
+HEALER = b"glustershd"
 FULL_SHARE = 0.015  # of the disk; GlusterFS itself writes nothing more into the last hundredth
 
 
@@ -83,12 +84,16 @@ class Disk:
         return bricks.emptied(path) or bool(bricks.lost(path, before))
 
     def top(self, name: str) -> Top:
-        """What a brick has in its root."""
+        """What a brick has in its root, and some of what is below."""
         return bricks.top(BRICKS / name)
 
     def index(self, name: str) -> list[str]:
         """The entries that a brick has noted for others."""
         return bricks.index(BRICKS / name)
+
+    def path(self, name: str, text: str) -> str:
+        """The path in a volume of what GlusterFS tells, maybe by its gfid."""
+        return bricks.path_told(BRICKS / name, text)
 
     def set_aside(self, name: str) -> None:
         """Makes room for an empty brick; files that are left, named or not, are kept in /bricks/.NAME.emptied."""
@@ -105,6 +110,14 @@ class Disk:
     def runs_for(self, name: str) -> float:
         """Seconds since the brick process of a volume began; 0 where there is none."""
         return time.time() - self._process_file(name).stat().st_mtime if self.running(name) else 0.0
+
+    def heals(self, name: str) -> bool:
+        """Whether the self-heal daemon runs, and heals a volume: one process for all; each volume notes which."""
+        try:
+            process = int(Path(f"/run/gluster/shd/{name}/{name}-shd.pid").read_text())
+            return HEALER in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return False
 
     def end(self, name: str) -> None:
         """Ends the brick process of a volume."""

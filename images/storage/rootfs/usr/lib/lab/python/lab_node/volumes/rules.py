@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 10.0  # a question to glusterd costs a second of an emulated processor; bricks and heals are files
 HEAL_SECONDS = 4.0  # an entry that waits as long is one to heal, and not a write that is going on
 STUCK_SECONDS = 60.0  # an entry that waits as long may be in split-brain: GlusterFS is asked as often
-SETTLED_SECONDS = 30.0  # a brick process that is older has made what each brick has
+SETTLED_SECONDS = 30.0  # a brick process that is older has made what each brick has; its self-heal daemon runs
 ATTEMPT_SECONDS = 10.0  # by then a node that marked its brick knows whether the volume was created
 AT_WORK_SECONDS = 1.0  # of the processor: who has not used as much for that long waits for something that never comes
 TIMES_AS_LONG = 60  # as its quickest answer: a fifth of a second on a real processor, a second on an emulated one
@@ -62,6 +62,7 @@ class Loss(Enum):
     NONE = "it has what it had"
     SUSPECTED = "seen once: GlusterFS may be in the middle of something"
     NEEDED = "it has what other nodes lack"
+    ALONE = "no other node has what it had"
     EMPTIED = "it is ended, and taken back as one on an empty disk is"
 
 
@@ -156,10 +157,11 @@ def foreign(volume: Volume, brick: Brick) -> str:
     return f"/bricks/{volume.name} has data and is not marked as the volume's: it is left alone" if brick.data else ""
 
 
-def loss(*, lost: bool, suspected: bool, owing: bool) -> Loss:
+def loss(copies: int, *, lost: bool, suspected: bool, owing: bool) -> Loss:
     """What a brick is that ran for long enough.
 
     Args:
+        copies: how many the volume has.
         lost: whether it lacks what it had.
         suspected: whether that was so at the look before.
         owing: whether it has noted entries that other nodes lack.
@@ -168,7 +170,20 @@ def loss(*, lost: bool, suspected: bool, owing: bool) -> Loss:
         return Loss.NONE
     if not suspected:
         return Loss.SUSPECTED
+    if copies == 1:
+        return Loss.ALONE
     return Loss.NEEDED if owing else Loss.EMPTIED
+
+
+def needs_healer(copies: int, age: float, *, healer: bool) -> bool:
+    """Whether the self-heal daemon of a volume is started: glusterd starts it once, and again only with a brick.
+
+    Args:
+        copies: how many the volume has; one alone heals from nothing.
+        age: for how many seconds this node's brick has run.
+        healer: whether a daemon runs here that heals the volume.
+    """
+    return copies > 1 and age >= SETTLED_SECONDS and not healer
 
 
 # -- what waits --
