@@ -18,7 +18,7 @@ from lab.topology.outside import outside_options
 from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, Ports, ports_model
 from lab.topology.roles import Backup, Client, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
-from lab.topology.sites import Site, SiteName, host_names, number, problems
+from lab.topology.sites import BESIDE, Site, SiteName, host_names, number, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
@@ -219,12 +219,18 @@ class Cluster(Model):
 
     @property
     def hosted(self) -> dict[str, int]:
-        """What all sites may take of each of their nodes, for formulas: `sites_memory` (MiB), `sites_children`."""
+        """What each web node serves, for formulas.
+
+        `sites_memory` (MiB), `sites_children` and `sites_upload` (MiB) of the sites, and requests at once: of all sites
+        by up to four balancers (`sites_requests`), and of the guest book (`requests`).
+        """
         pools = [site.php for site in self.sites.values()]
         return {
             "sites_memory": sum(php.children * php.memory for php in pools),
             "sites_children": sum(php.children for php in pools),
             "sites_upload": max((php.upload for php in pools), default=0),
+            "sites_requests": sum(4 * (php.children + BESIDE) for php in pools),
+            "requests": self.http_lb.web_connections if self.http_lb else 100,
         }
 
     @property
