@@ -226,9 +226,10 @@ def test_a_form_of_another_site_is_refused(
 
 
 FOREIGN = ["evil.example", "{site}.evil.example", "evil.example:8080", "localhost.evil", "[::1]"]
+COPIED = ["{site}:x@evil.example", "evil.example,{site}", "{site}:80/@evil.example"]  # a known name is a part of it
 
 
-@pytest.mark.parametrize("host", FOREIGN)
+@pytest.mark.parametrize("host", [*FOREIGN, *COPIED])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.read_only
 def test_a_foreign_name_is_no_name_of_this_site(balanced: LabCluster, scheme: str, host: str) -> None:
