@@ -206,7 +206,7 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
 
 def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster: LabCluster) -> None:
     cluster.require("shell", 1)
-    from tests.cluster.test_shell import KEYS
+    from tests.cluster.school import KEYS
 
     made = cluster.run("client", f"rm -rf {KEYS}; mkdir -m 700 {KEYS}; ssh-keygen -q -t ed25519 -N '' -f {KEYS}/kim")
     assert made.ok, made.last_line
