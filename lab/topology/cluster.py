@@ -133,7 +133,7 @@ class Cluster(Model):
         people = {*self.users, *self.groups}
         for problem in problems(self.sites, self.domain, self._taken_names(), people, self.users):
             raise ValueError(problem)
-        for problem in self._not_by_hand():
+        for problem in (*self._not_by_hand(), *self._more_than_volumes()):
             raise ValueError(problem)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
@@ -172,6 +172,12 @@ class Cluster(Model):
                 yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
             elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.any):
                 yield f"{name} can't be by hand: the role '{names[name]}' leaves nothing to a person"
+
+    def _more_than_volumes(self) -> Iterator[str]:
+        """What can't be in a volume, where the backend knows its size; as `lab mail account add --quota`."""
+        size = (self.placement.settings or kinds.defaults(self.backend)).volume_size if self.mail else None
+        if self.mail and size and self.mail.quota > size:
+            yield f"'mail.quota' is {self.mail.quota} MiB, more than a volume of '{self.backend}' holds, {size} MiB"
 
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""

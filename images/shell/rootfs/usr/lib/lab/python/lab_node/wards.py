@@ -96,7 +96,8 @@ def within(limit: int, own: MutableMapping[int, int], loose: MutableMapping[int 
     while sum(own.values()) + sum(loose.values()) > limit:
         if loose:
             largest = max(loose, key=lambda one: loose[one])
-            had, what = loose.pop(largest), f"shared memory {largest}" if isinstance(largest, int) else f"file {largest!a}"
+            what = f"shared memory {largest}" if isinstance(largest, int) else f"file {largest!a}"
+            had = loose.pop(largest)
             remove(owner, largest)
         else:
             number = max(own, key=lambda one: own[one])
