@@ -38,6 +38,11 @@ class Settings(Model):
     Where it has a field `host`, `--host` gives that one.
     """
 
+    @property
+    def volume_size(self) -> int | None:
+        """MiB that a volume can hold; None where that is not known before there is one."""
+        return None
+
 
 class BackendKind:
     """A backend before there is a cluster on it; a package's own is a subclass, made without arguments.

@@ -8,15 +8,12 @@ from lab.plan.addresses import nodes_of
 from lab.plan.model import Host, Pool, Server
 from lab.recipes import manifest
 from lab.topology import apps
-from lab.topology.sites import host_names
+from lab.topology.sites import BESIDE, host_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lab.topology import Cluster
-
-BESIDE = 4
-"""Requests for files, which no PHP answers."""
 
 
 def hosts(cluster: Cluster, addresses: Mapping[str, str]) -> tuple[Host, ...]:
@@ -39,8 +36,9 @@ def _sites(cluster: Cluster, addresses: Mapping[str, str]) -> Iterator[Host]:
     for name, site in cluster.sites.items():
         # By one balancer, since the others may be dead; what all send together is more than PHP-FPM takes.
         room = site.php.children + BESIDE
-        pool = Pool(f"site-{name}", servers, 80, track=role, connections=room, patience=site.php.seconds)
-        yield Host(name, host_names(name, site, cluster.domain), pool, upload=site.php.upload)
+        most, seconds = site.php.upload, site.php.seconds
+        pool = Pool(f"site-{name}", servers, 80, track=role, connections=room, patience=seconds, upload=most)
+        yield Host(name, host_names(name, site, cluster.domain), pool, upload=most)
 
 
 def _apps(cluster: Cluster, addresses: Mapping[str, str]) -> Iterator[Host]:

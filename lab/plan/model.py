@@ -136,6 +136,7 @@ class Pool:
         connections: requests at once to one server from one balancer; more are queued.
         patience: seconds for the answer to what is not repeated (POST, PATCH); 0: as long as for anything else.
         sticky: whether a visitor stays with one server, by a cookie.
+        upload: MiB of a body that httpd takes in whole before PHP has it; 0 where the servers are not httpd.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Pool:
     connections: int = 100
     patience: int = 0
     sticky: bool = False
+    upload: int = 0
 
 
 @dataclass(frozen=True)

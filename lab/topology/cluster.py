@@ -18,7 +18,7 @@ from lab.topology.outside import outside_options
 from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, Ports, ports_model
 from lab.topology.roles import Backup, Client, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
-from lab.topology.sites import Site, SiteName, host_names, number, problems
+from lab.topology.sites import BESIDE, Site, SiteName, host_names, number, problems
 from lab.topology.users import User, UserName, groups_of, numbered
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Cluster(Model):
         people = {*self.users, *self.groups}
         for problem in problems(self.sites, self.domain, self._taken_names(), people, self.users):
             raise ValueError(problem)
-        for problem in self._not_by_hand():
+        for problem in (*self._not_by_hand(), *self._more_than_volumes()):
             raise ValueError(problem)
         for role, options in self.roles().items():
             volume = getattr(options, "volume", None)
@@ -172,6 +172,12 @@ class Cluster(Model):
                 yield f"'by-hand' names '{name}', which the topology has not: {nearest(name, names)}"
             elif names[name] in self.apps or not (files or manifest(names[name]).by_hand.any):
                 yield f"{name} can't be by hand: the role '{names[name]}' leaves nothing to a person"
+
+    def _more_than_volumes(self) -> Iterator[str]:
+        """What can't be in a volume, where the backend knows its size; as `lab mail account add --quota`."""
+        size = (self.placement.settings or kinds.defaults(self.backend)).volume_size if self.mail else None
+        if self.mail and size and self.mail.quota > size:
+            yield f"'mail.quota' is {self.mail.quota} MiB, more than a volume of '{self.backend}' holds, {size} MiB"
 
     def _asks(self, section: str) -> bool:
         """Whether a section is there, such as `users`; or `sites.database`: whether one of it asks for that."""
@@ -223,12 +229,18 @@ class Cluster(Model):
 
     @property
     def hosted(self) -> dict[str, int]:
-        """What all sites may take of each of their nodes, for formulas: `sites_memory` (MiB), `sites_children`."""
+        """What each web node serves, for formulas.
+
+        `sites_memory` (MiB), `sites_children` and `sites_upload` (MiB) of the sites, and requests at once: of all sites
+        by up to four balancers (`sites_requests`), and of the guest book (`requests`).
+        """
         pools = [site.php for site in self.sites.values()]
         return {
             "sites_memory": sum(php.children * php.memory for php in pools),
             "sites_children": sum(php.children for php in pools),
             "sites_upload": max((php.upload for php in pools), default=0),
+            "sites_requests": sum(4 * (php.children + BESIDE) for php in pools),
+            "requests": self.http_lb.web_connections if self.http_lb else 100,
         }
 
     @property

@@ -22,6 +22,9 @@ FIRST, LAST = 60000, 64999
 
 LONGEST = 24  # a system user's name has at most 32 characters, with what stands before
 FOLDER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+BESIDE = 4
+"""Requests for files, which no PHP answers."""
+
 MAILBOXES = frozenset({"abuse", "evidence", "guestbook", "postmaster"})
 """Addresses that the cluster itself has."""
 

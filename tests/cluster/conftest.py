@@ -13,6 +13,7 @@ from lab.progress import Silent
 from lab.testing.plugin import place
 from lab.topology import Storage, load
 from tests.cluster.person import Person
+from tests.cluster.school import _people, school  # noqa: F401  fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

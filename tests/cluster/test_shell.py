@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.topology import Shell
-from lab.topology.users import User
+from tests.cluster.school import ANN, BOB, GUEST, KEYS, LOGGED_SECONDS, MEGABYTES, PROCESSES, TRIES, logged
 from tests.markers import PEOPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from lab.backends.base import Result
     from lab.testing import LabCluster
     from lab.topology import Cluster
+    from tests.cluster.school import School
 pytestmark = pytest.mark.smaller("one node of each role that people use is all it needs", topology=PEOPLE)
 
-KEYS = "/root/keys"
-ANN, BOB, GUEST = "student1", "student2", "student3"
-TRIES, PROCESSES, MEGABYTES = 20, 40, 128  # more tries than the refusals that these tests make on the way
 FAILED_LOGIN = 255  # of ssh itself, not of what it ran
 LOGIN_SECONDS = 30.0
-LOGGED_SECONDS = 15.0
-HELD_SECONDS = 10  # segments, unless all that is to be seen is seen before
 GUESSERS, GUESS_SECONDS = 5, 5
-LOGIN_SECONDS = 10
 # A shell that may start no more waits and tries again for a quarter of a minute; this one ends at once, with its own.
 MANY = f"""
 import subprocess
@@ -41,66 +33,6 @@ finally:
     for one in held:
         one.kill()
 """
-
-
-class School:
-    """Three people with a login, whose keys are on the client."""
-
-    def __init__(self, cluster: LabCluster) -> None:
-        self._cluster = cluster
-
-    def ssh(self, user: str, command: str = "true", *options: str, key: str = "", seconds: float = 30) -> Result:
-        """Runs a command at the other end of a login from the client, which knows the cluster's host key."""
-        return self._cluster.backend.run("client", [*self._login(user, key, options), command], seconds=seconds)
-
-    def through(self, user: str, target: str) -> Result:
-        """What a target says by HTTP to whom a login forwards there."""
-        asked = f"printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' | {shlex.join(self._login(user, '', ('-W', target)))}"
-        return self._cluster.run("client", asked)
-
-    def _login(self, user: str, key: str, options: Sequence[str]) -> list[str]:
-        known, limit = "/etc/lab/known_hosts", self._cluster.clock.option(LOGIN_SECONDS)
-        own = ("BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"ConnectTimeout={limit}")
-        words = [word for option in (f"UserKnownHostsFile={known}", *own) for word in ("-o", option)]
-        return ["ssh", "-i", f"{KEYS}/{key or user}", *words, *options, f"{user}@{self.door}"]
-
-    @property
-    def door(self) -> str:
-        """Where people knock."""
-        return self._cluster.plan.vip or self._cluster.plan.node("shell1").address
-
-    def logs_in(self, user: str) -> None:
-        """Waits until a user can."""
-        self._cluster.until(f"{user} to log in", 30, lambda: self.ssh(user), lambda done: done.ok)
-
-
-@pytest.fixture(scope="module")
-def _people(_session_cluster: LabCluster) -> Iterator[None]:
-    """For these tests the topology has people; the one of the others comes back after them."""
-    cluster = _session_cluster
-    before = cluster.spec
-    shell = cluster.options(Shell)
-    names = (ANN, BOB, GUEST)
-    making = " && ".join(f"ssh-keygen -q -t ed25519 -N '' -f {KEYS}/{name}" for name in (*names, "stranger"))
-    cluster.run("client", f"rm -rf {KEYS} && mkdir -m 700 {KEYS} && {making}")
-    users = {
-        name: User(
-            keys=[cluster.run("client", f"cat {KEYS}/{name}.pub").stdout],
-            groups=["class-a"] if name != GUEST else [],
-            forwarding=name == BOB,
-        )
-        for name in names
-    }
-    limits = shell.limits.model_copy(update={"processes": PROCESSES, "memory": MEGABYTES})
-    own = shell.model_copy(update={"limits": limits, "tries": TRIES})
-    cluster.spec = before.model_copy(update={"users": users, "shell": own})
-    yield
-    cluster.spec = before
-
-
-@pytest.fixture
-def school(_people: None, cluster: LabCluster) -> School:
-    return School(cluster)
 
 
 def _host_keys(cluster: LabCluster) -> set[str]:
@@ -191,47 +123,8 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     eaten = school.ssh(ANN, greedy, seconds=60)
     assert not eaten.ok
     assert school.ssh(BOB, "echo here").stdout == "here\n"
-    said = partial(_logged, cluster, f"more than {MEGABYTES}")
+    said = partial(logged, cluster, f"more than {MEGABYTES}")
     cluster.until("the reason in the log", LOGGED_SECONDS, said)
-
-
-def _logged(cluster: LabCluster, *parts: str) -> list[str]:
-    """The lines of the shell nodes' logs with these parts; a process is ended first, and its line written then."""
-    said = [line for node in cluster.plan.role("shell") for line in cluster.logs(node.name)]
-    return [line for line in said if all(part in line for part in parts)]
-
-
-def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) -> None:
-    """By a mapping that no file has, by System V segments, and when nobody has those attached any more."""
-    school.logs_in(ANN)
-    mapped = (
-        "import mmap, time\nheld = []\nfor _ in range(15):\n"
-        "    held.append(mmap.mmap(-1, 20 << 20)); held[-1].write(b'x' * (20 << 20))\ntime.sleep(20)"
-    )
-    segments = (
-        "import ctypes, os, time\nc = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p\nfor _ in range(15):\n"
-        "    at = c.shmat(c.shmget(0, 20 << 20, 0o1600), None, 0); ctypes.memset(at, 1, 20 << 20)\n"
-        "    c.shmdt(ctypes.c_void_p(at))\n"
-        f"for _ in range({HELD_SECONDS * 10}):\n    os.path.exists('go') or time.sleep(0.1)"
-    )
-    shell = cluster.plan.role("shell")[0].name
-    assert not school.ssh(ANN, f"python3 -c {shlex.quote(mapped)}", seconds=60).ok
-    with ThreadPoolExecutor(1) as pool:
-        attached = pool.submit(school.ssh, ANN, f"python3 -c {shlex.quote(segments)}", seconds=60)
-        said = partial(_logged, cluster, "shared memory", f"more than {MEGABYTES}")
-        limit = HELD_SECONDS + LOGGED_SECONDS
-        try:
-            cluster.until("five segments in the log", limit, said, lambda lines: len(lines) >= 5)
-        finally:
-            cluster.run(shell, f"touch /home/{ANN}/go")
-        attached.result()
-    cluster.run(shell, f"rm /home/{ANN}/go")
-    cluster.until(
-        "no segment to be left",
-        10,
-        lambda: cluster.run(shell, "wc -l < /proc/sysvipc/shm").stdout,
-        lambda lines: lines.strip() == "1",
-    )
 
 
 def test_logins_are_counted(cluster: LabCluster, school: School) -> None:

@@ -120,6 +120,39 @@ def test_uploads_that_pause_take_no_visitor_his_place(balanced: LabCluster) -> N
         assert {each.result() for each in sent} == {"2 201"}
 
 
+STOPPED, STOPPED_BYTES = 30, 8_900_000  # 255 MiB, of which a node has 256 in /tmp
+STOPS = """
+import socket, ssl, sys
+host, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+context = ssl.create_default_context(cafile="/etc/lab/ca.crt")
+head = f"POST /api/posts HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: multipart/form-data; boundary=b\\r\\n"
+held = []
+for _ in range(count):
+    made = context.wrap_socket(socket.create_connection((host, 443), 20), server_hostname=host)
+    made.sendall(f"{head}Content-Length: {size + 1}\\r\\n\\r\\n".encode() + bytes(size))
+    held.append(made)
+print("here", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_uploads_that_stop_before_their_end_leave_the_others_room(balanced: LabCluster) -> None:
+    """On one web node, more than its memory for temporary files takes."""
+    balanced.backend.put("client", {"/root/stops.py": (STOPS.encode(), 0o644)})
+    stops = f"rm -f /run/go; mkfifo /run/go; exec python3 /root/stops.py {balanced.host} {STOPPED} {STOPPED_BYTES}"
+    with alone(balanced, "web1"), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(balanced.run, "client", f"{stops} > /run/stops <> /run/go", seconds=90)
+        try:
+            balanced.until("all but their last bytes", 60, lambda: balanced.run("client", "test -s /run/stops").ok)
+            chunked = ("-H", "Transfer-Encoding: chunked", "-F", "message=y", "-F", "upload=@/var/tmp/good.png")
+            balanced.backend.put("client", {"/var/tmp/good.png": (png(3, 1, 7 << 20), 0o644)})
+            for options in (chunked, chunked[2:]):
+                assert balanced.ask("/api/posts", *options, "--http1.1", *STATUS) == "201"
+            assert not sent.done(), sent.result()
+        finally:
+            balanced.run("client", "pkill -xf 'python3 /root/stops.py .*'")
+
+
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 @pytest.mark.parametrize("told", [True, False], ids=["length", "chunked"])
 @pytest.mark.parametrize("mebi", [9, 30, 300])
@@ -194,9 +227,11 @@ def test_a_form_of_another_site_is_refused(
     assert balanced.ask(path, *said, "--form-string", "message=x", *STATUS) == str(wanted)
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "{site}.evil.example", "evil.example:8080", "localhost.evil", "[::1]"]
-)
+FOREIGN = ["evil.example", "{site}.evil.example", "evil.example:8080", "localhost.evil", "[::1]"]
+COPIED = ["{site}:x@evil.example", "evil.example,{site}", "{site}:80/@evil.example"]  # a known name is a part of it
+
+
+@pytest.mark.parametrize("host", [*FOREIGN, *COPIED])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.read_only
 def test_a_foreign_name_is_no_name_of_this_site(balanced: LabCluster, scheme: str, host: str) -> None:

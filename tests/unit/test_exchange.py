@@ -35,13 +35,13 @@ cat <&3
 
 
 @pytest.fixture
-def exchanged(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+def exchanged(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     if subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "x", "/mnt"], check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount in a namespace")
     library = Path(exchange.__file__).parents[1]
 
-    def run(how: str) -> subprocess.CompletedProcess[str]:
-        script = SCRIPT.format(folder=tmp_path, python=sys.executable, library=library, how=how)
+    def run(how: str, text: str = SCRIPT) -> subprocess.CompletedProcess[str]:
+        script = text.format(folder=tmp_path, python=sys.executable, library=library, how=how)
         return subprocess.run([*NAMESPACE, "sh", "-c", script], check=False, capture_output=True, text=True)
 
     return run
@@ -49,14 +49,67 @@ def exchanged(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str
 
 @pytest.mark.parametrize("how", ["", "exchange.BENEATH = 1 << 20"], ids=["beneath", "an-earlier-kernel"])
 def test_one_takes_the_others_place_and_what_is_open_stays_so(
-    exchanged: Callable[[str], subprocess.CompletedProcess[str]], how: str
+    exchanged: Callable[..., subprocess.CompletedProcess[str]], how: str
 ) -> None:
     done = exchanged(how)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["new:", "old:", "newer"]
 
 
-def test_what_is_not_mounted_is_an_error(exchanged: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+def test_what_is_not_mounted_is_an_error(exchanged: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     done = exchanged('exchange.main(b"nothing", b"old")')
     assert done.returncode
     assert "FileNotFoundError" in done.stderr
+
+
+LINKS = """
+set -e
+cd {folder} && mkdir new old folder && echo text > folder/file
+mount -t tmpfs new new && echo own > new/file && ln -s file new/link && ln -s {folder}/folder new/folder
+cat > program << 'END'
+import sys
+sys.path.insert(0, "{library}")
+from lab_node import exchange
+{how}
+exchange.main(b"new", b"old", b"nosymfollow")
+END
+{python} program
+cat old/file
+cat old/link old/folder/file 2>&1 || true
+"""
+
+
+FOLLOWED = (
+    "followed, where the program that reads them does so: mount_setattr: Function not implemented; it takes Linux 5.14"
+)
+
+
+@pytest.mark.parametrize(
+    ("how", "lines"),
+    [
+        (
+            "",
+            [
+                "own",
+                "cat: old/link: Too many levels of symbolic links",
+                "cat: old/folder/file: Too many levels of symbolic links",
+            ],
+        ),
+        (
+            "exchange.MOUNT_SETATTR = 100000",
+            [
+                f"symbolic links in old are {FOLLOWED}",
+                "own",
+                "own",
+                "text",
+            ],
+        ),
+    ],
+    ids=["sealed", "an-earlier-kernel"],
+)
+def test_no_link_of_a_mount_is_followed_where_nothing_was_mounted_before(
+    exchanged: Callable[..., subprocess.CompletedProcess[str]], how: str, lines: list[str]
+) -> None:
+    done = exchanged(how, LINKS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == lines

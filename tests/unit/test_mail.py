@@ -126,6 +126,19 @@ def test_mail_without_what_it_needs_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("sections", "quota", "size"),
+    [("backend: xen\n", 4097, 4096), ("backend: xen\nxen: {volume: 600}\n", 601, 600), ("", 4097, 0)],
+)
+def test_a_quota_that_no_volume_holds_is_refused(sections: str, quota: int, size: int) -> None:
+    text = f"{sections}mysql:\nstorage:\nmail: {{quota: QUOTA}}\n"
+    if size:
+        with pytest.raises(SpecError, match=f"{quota} MiB, more than a volume of 'xen' holds, {size} MiB"):
+            parse(text.replace("QUOTA", str(quota)))
+        quota = size
+    assert parse(text.replace("QUOTA", str(quota))).mail
+
+
 def test_nothing_leaves_the_lab_unless_it_is_said() -> None:
     def settings(text: str) -> str:
         files = plan(parse(text), "debian").node("mail1").files

@@ -42,3 +42,8 @@ class Xen(Settings):
     )
     memory: Annotated[int, Field(ge=128, le=65536, strict=True)] = Field(256, description="MiB a domain")
     volume: Annotated[int, Field(ge=64, strict=True)] = Field(4096, description="MiB a disk may grow to")
+
+    @property
+    def volume_size(self) -> int:
+        """MiB of a disk."""
+        return self.volume

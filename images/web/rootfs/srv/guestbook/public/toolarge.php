@@ -7,4 +7,7 @@ $settings = parse_ini_file('/etc/lab/guestbook.ini', false, INI_SCANNER_TYPED);
 if (($_SERVER['REDIRECT_REQUEST_METHOD'] ?? 'GET') === 'GET') {
     answer(500, ['error' => 'this page can not be served just now']);
 }
+if (disk_free_space('/var/tmp') < ($settings['largest'] + 1) * 1048576) {
+    answer(503, ['error' => 'this node has no room for an upload just now: try again later']);
+}
 answer(413, ['error' => "an upload is a PNG, JPEG, GIF or WebP of at most {$settings['largest']} MiB"]);

@@ -1,8 +1,9 @@
 """Watches what people run: ends what is more than a user may have, and all that is left of one who has logged out.
 
 Memory is counted over all processes of a user, shared memory included, which a process may have without being the one
-that made it, or (System V) without any process: /etc/lab/memory says how many MiB. A limit of the kernel's holds for
-one process, and a control group would need more rights than a container has.
+that made it, or (System V) without any process, with what lies in memory as a file (lab_node.memory_files):
+/etc/lab/memory says how many MiB. A limit of the kernel's holds for one process, and a control group would need more
+rights than a container has.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import memory_files
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 PROC = Path("/proc")
 FIRST, LAST = 20000, 59999  # the numbers that the plan gives to people
@@ -48,9 +51,9 @@ def processes() -> dict[int, Process]:
     return by_number
 
 
-def segments() -> dict[int, dict[int, int]]:
+def segments() -> dict[int, dict[int | str, int]]:
     """System V shared memory that no process has attached, by owner: identifiers with their resident bytes."""
-    by_owner: dict[int, dict[int, int]] = defaultdict(dict)
+    by_owner: dict[int, dict[int | str, int]] = defaultdict(dict)
     head, *rows = (line.split() for line in (PROC / "sysvipc/shm").read_text().splitlines())
     for row in rows:
         values = dict(zip(head, map(int, row)))
@@ -76,23 +79,48 @@ def end(number: int, how: signal.Signals = signal.SIGKILL) -> None:
         os.kill(number, how)
 
 
-def remove(owner: int, segment: int) -> None:
-    """Removes shared memory. By the owner's own right: root's would be CAP_SYS_ADMIN."""
-    subprocess.run(["ipcrm", "-m", str(segment)], user=owner, group=owner, extra_groups=[], check=False)
+def remove(owner: int, loose: int | str) -> None:
+    """Removes shared memory by its identifier, or a file by its path.
+
+    By the owner's own right: root's would be CAP_SYS_ADMIN, and a path may lead to others' files by now.
+    """
+    argv = ["ipcrm", "-m", str(loose)] if isinstance(loose, int) else ["rm", "-f", "--", loose]
+    subprocess.run(argv, user=owner, group=owner, extra_groups=[], check=False)
 
 
-def within(limit: int, own: dict[int, int], loose: dict[int, int], owner: int) -> None:
-    """Ends the largest of a user's processes until the others have at most `limit` bytes, unattached memory first."""
+def within(limit: int, own: MutableMapping[int, int], loose: MutableMapping[int | str, int], owner: int) -> None:
+    """Ends the largest of a user's processes until the others have at most `limit` bytes.
+
+    Memory of no process first: `loose`, System V segments by their identifiers and files by their paths.
+    """
     while sum(own.values()) + sum(loose.values()) > limit:
         if loose:
-            segment = max(loose, key=lambda one: loose[one])
-            had, what = loose.pop(segment), f"shared memory {segment}"
-            remove(owner, segment)
+            largest = max(loose, key=lambda one: loose[one])
+            what = f"shared memory {largest}" if isinstance(largest, int) else f"file {largest!a}"
+            had = loose.pop(largest)
+            remove(owner, largest)
         else:
             number = max(own, key=lambda one: own[one])
             had, what = own.pop(number), f"process {number}"
             end(number)
         print(f"user {owner}: {what} with {had >> 20} MiB is ended: more than {limit >> 20} in all", flush=True)
+
+
+def written(
+    limit: int, own: Mapping[int, Mapping[int, int]], loose: Mapping[int, Mapping[int | str, int]]
+) -> dict[int, dict[int | str, int]]:
+    """Files in memory by owner. Looked for only where all that the file systems hold could exceed one user's limit."""
+    most = max(
+        (sum(own.get(owner, {}).values()) + sum(loose.get(owner, {}).values()) for owner in {*own, *loose}), default=0
+    )
+    places = memory_files.places(PROC)
+    if most + sum(map(memory_files.used, places)) <= limit:
+        return {}
+    by_owner: dict[int, dict[int | str, int]] = defaultdict(dict)
+    for path, owner, size in memory_files.files(places):
+        if FIRST <= owner <= LAST:
+            by_owner[owner][path] = size
+    return by_owner
 
 
 def main() -> None:
@@ -105,12 +133,17 @@ def main() -> None:
         for number, process in running.items():
             if FIRST <= process.owner <= LAST:
                 own[process.owner][number] = process.size
+        for sizes in own.values():
+            for number, size in memory_files.held(PROC, sizes).items():
+                sizes[number] += size
+        files = written(limit, own, loose)
         present = logged_in(running)
-        for owner in own.keys() | loose.keys():
+        for owner in own.keys() | loose.keys() | files.keys():
             if owner in present:
                 ending.pop(owner, None)
-                within(limit, own[owner], loose[owner], owner)
+                within(limit, own[owner], {**loose[owner], **files.get(owner, {})}, owner)
                 continue
+            within(limit, {}, {**files.get(owner, {})}, owner)
             since = ending.setdefault(owner, now)
             for number in own[owner]:
                 end(number, signal.SIGKILL if now > since + GRACE_SECONDS else signal.SIGTERM)
