@@ -30,7 +30,7 @@ def test_the_variables_of_a_script_are_seen() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda path: path.name)
 def test_a_check_sets_no_variable_of_who_asks(check: Path) -> None:
-    """`await` would go on with another directory, and take what it finds there for content."""
+    """`await` would go on with what the check left there."""
     own = {name for path in ASKERS for name in variables(path.read_text())}
-    assert {"directory", "deadline", "check", "said"} <= own
+    assert {"deadline", "check", "said"} <= own
     assert variables(check.read_text()) & own - TOLD == set()
