@@ -115,17 +115,19 @@ def test_slow_bodies_leave_the_site_and_its_uploads_served(cluster: LabCluster) 
     cluster.backend.put("client", {"/root/trickle.py": (TRICKLE.encode(), 0o644)})
     before = {name: sum(1 for _ in cluster.logs(name)) for name in balancers}
     trickle = f"rm -f /run/trickle; exec python3 /root/trickle.py {cluster.host} {cluster.host} {BODIES} {BODY_SECONDS}"
+    limit = cluster.clock.option(4)
     post = (
-        f"head -c 20000 /dev/zero | tr '\\0' x | curl -sk -o /dev/null -w '%{{http_code}}' --max-time 4 --http1.1 "
+        f"head -c 20000 /dev/zero | tr '\\0' x | curl -sk -o /dev/null -w '%{{http_code}}' --max-time {limit} --http1.1 "
         f"-H 'Host: {cluster.host}' -F message=other -F 'note=<-' https://{cluster.plan.vip}/api/posts"
     )
+    health = f"curl -fsS --max-time {cluster.clock.option(2)} http://127.0.0.1/healthz"
     with alone(cluster, "web1"), ThreadPoolExecutor(1) as pool:
         sent = pool.submit(cluster.run, "client", trickle, seconds=4 * BODY_SECONDS)
         cluster.until("all bodies to be begun", 30, lambda: cluster.run("client", "test -s /run/trickle").ok)
         looks = 0
         while not sent.done():
-            assert json.loads(cluster.ask("/whoami", "--max-time", "4"))["node"] == "web1"
-            assert cluster.run("web1", "curl -fsS --max-time 2 http://127.0.0.1/healthz").stdout == "ok\n"
+            assert json.loads(cluster.ask("/whoami", "--max-time", limit))["node"] == "web1"
+            assert cluster.run("web1", health).stdout == "ok\n"
             assert cluster.run(others[1], post).stdout == "201"
             looks += 1
     assert looks > 5
