@@ -117,8 +117,8 @@ def test_slow_bodies_leave_the_site_and_its_uploads_served(cluster: LabCluster) 
     trickle = f"rm -f /run/trickle; exec python3 /root/trickle.py {cluster.host} {cluster.host} {BODIES} {BODY_SECONDS}"
     limit = cluster.clock.option(4)
     post = (
-        f"head -c 20000 /dev/zero | tr '\\0' x | curl -sk -o /dev/null -w '%{{http_code}}' --max-time {limit} --http1.1 "
-        f"-H 'Host: {cluster.host}' -F message=other -F 'note=<-' https://{cluster.plan.vip}/api/posts"
+        f"head -c 20000 /dev/zero | tr '\\0' x | curl -sk -o /dev/null -w '%{{http_code}}' --max-time {limit} "
+        f"--http1.1 -H 'Host: {cluster.host}' -F message=other -F 'note=<-' https://{cluster.plan.vip}/api/posts"
     )
     health = f"curl -fsS --max-time {cluster.clock.option(2)} http://127.0.0.1/healthz"
     with alone(cluster, "web1"), ThreadPoolExecutor(1) as pool:
