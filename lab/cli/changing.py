@@ -39,9 +39,10 @@ def changed(
     from lab.lifecycle.up import up
     from lab.topology.editing import edited_section
 
-    name, place = choice.cluster_name, choice.place()
+    name = choice.cluster_name
+    before = (name, choice.place(), choice.topology())
     with screen.report() as report, held(name, verb, report):
-        admit((name, place), (choice.cluster_name, choice.place()), verb)
+        admit(before, (choice.cluster_name, choice.place(), choice.topology()), verb)
         edit = edited_section(choice.file, section, work, choice.last)
         try:
             backend = choice.open()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab.backends.base import Backend
     from lab.cli import options
@@ -28,20 +29,21 @@ def locked(choice: options.Choice, verb: str, report: Report) -> Iterator[tuple[
     """
     from lab.lifecycle.lock import held
 
-    name, place = choice.cluster().name, choice.place()  # one that is not valid is refused before anything is awaited
+    name = choice.cluster().name  # one that is not valid is refused before anything is awaited
+    before = (name, choice.place(), choice.topology())
     backend = choice.open(name)
     with held(name, verb, report):
         cluster = choice.cluster()
-        admit((name, place), (cluster.name, choice.place()), verb)
+        admit(before, (cluster.name, choice.place(), choice.topology()), verb)
         yield cluster, backend
 
 
-def admit(before: tuple[str, Placement], now: tuple[str, Placement], verb: str) -> None:
-    """Refuses a topology that became that of another cluster.
+def admit(before: tuple[str, Placement, Path], now: tuple[str, Placement, Path], verb: str) -> None:
+    """Refuses a topology that became that of another cluster, or another file.
 
     Args:
-        before: name and place of the cluster whose lock is held.
-        now: those that the topology has since.
+        before: name and place of the cluster whose lock is held, and the topology's file.
+        now: those that are meant since.
         verb: what waited for the lock.
 
     Raises:
@@ -50,7 +52,12 @@ def admit(before: tuple[str, Placement], now: tuple[str, Placement], verb: str) 
     from lab.errors import SpecError
 
     if now != before:
-        name, place = before
+        name, place, file = before
+        if now[2] != file:
+            raise SpecError(
+                f"{file} was moved or removed while '{verb}' waited; the topology would be {now[2]}",
+                next_step="put it back, or name the topology with -f",
+            )
         raise SpecError(
             f"the topology no longer describes the cluster '{name}' on {place.backend}: name, backend or host changed"
             f" while '{verb}' waited",

@@ -126,6 +126,35 @@ def test_a_topology_that_is_of_another_cluster_by_then_is_refused(
     assert file.read_text() == changed
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_file_that_was_moved_meanwhile_is_not_replaced_by_another_topology(
+    verb: str, file: Path, memory: MemoryBackend, waiting: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the one that the cluster was made from, which `lab user` would change."""
+    other = file.parent / "other.yaml"
+    other.write_text(ANN)
+    assert lab("up", "-f", str(other)).returncode == 0
+    memory.done.clear()
+    begun = threading.Event()
+
+    def move() -> None:
+        with held("golden", "lab user", Silent()):
+            begun.set()
+            assert waiting.wait(WAIT_SECONDS)
+            file.rename(file.with_name("moved.yaml"))
+
+    monkeypatch.chdir(file.parent)
+    thread = threading.Thread(target=move)
+    thread.start()
+    assert begun.wait(WAIT_SECONDS)
+    done = lab(*VERBS[verb], "-n", "golden")
+    thread.join(WAIT_SECONDS)
+    assert done.returncode == 2, done.stderr
+    assert "was moved or removed while" in " ".join(done.stderr.split())
+    assert not [entry for entry in memory.done if not entry.startswith("run")]
+    assert other.read_text() == ANN
+
+
 def _scaled(applied: Path, written: str, file: Path) -> tuple[Work, Engine]:
     """The page scales once another command has applied a topology; `file`: what the page began with."""
     file.write_text(BLOG)
