@@ -60,7 +60,7 @@ def mend(
     ] = "",
 ) -> None:
     """Lists the files of which no copy is known to be right; with --copy, takes that copy on all storage nodes."""
-    from lab.errors import LabError, NotReady, SpecError
+    from lab.errors import BackendError, LabError, SpecError
     from lab.services import unlike
 
     copies = unlike.split_brains(backend, volume)
@@ -80,7 +80,7 @@ def mend(
     if len(failed) == 1:
         raise failed[0]
     if failed:
-        raise NotReady("\n".join(str(error) for error in failed))
+        raise BackendError("\n".join(str(error) for error in failed), where=volume)
 
 
 def _list(copies: dict[str, list[Copy]], volume: str) -> None:

@@ -52,12 +52,13 @@ def restored(
             sources.append((file, content.decode()))
     values = _values(plan, missing, sources)
     differing = {name for name, several in values.items() if len(several) > 1}
-    _admit(plan, existing, [name for name in missing if name in differing | (_had(backend) - values.keys())])
+    unknown = differing | (_had(backend) - values.keys())
+    _admit(plan, existing, [name for name in missing if name in unknown])
     return {name: min(only) for name, only in values.items()}
 
 
 def written(plan: Plan, sources: Iterable[tuple[File, str]]) -> dict[str, str]:
-    """The missing secrets that files have which were written before, such as those for Compose.
+    """The missing secrets that are in files written earlier, such as those for Compose.
 
     Args:
         plan: the cluster.
@@ -75,9 +76,8 @@ def admit(plan: Plan, backend: Backend, restored: Container[str]) -> None:
     """
     existing = backend.observe()
     if existing.nodes or existing.data:
-        _admit(
-            plan, existing, [name for name in secrets.missing(plan) if name in _had(backend) and name not in restored]
-        )
+        had = _had(backend)
+        _admit(plan, existing, [name for name in secrets.missing(plan) if name in had and name not in restored])
 
 
 def _had(backend: Backend) -> set[str]:

@@ -25,8 +25,8 @@ def with_longer_patience(cluster: Cluster) -> Cluster:
 def writes_bound(kind: str, cluster: Cluster) -> float:
     """Seconds, without the interval of the probes.
 
-    Of a kind that the promise covers it is the promise's formula, with the longest patience of the round. After more
-    faults than one it is `PRIMARY_SECONDS`, and never less than after one.
+    For a kind that the promise covers it is the promise's formula, with the longest patience of the round. For all
+    others it is `PRIMARY_SECONDS`, or the formula if that is longer.
 
     Raises:
         SpecError: the topology lacks a role that the formula reads.

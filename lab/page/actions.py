@@ -24,7 +24,7 @@ from lab.page import offers
 from lab.progress import Silent
 from lab.services import losses, sites
 from lab.services.live import SWITCHOVERS
-from lab.topology import anew, units
+from lab.topology import reloaded, units
 from lab.topology.changes import scaled
 
 if TYPE_CHECKING:
@@ -311,11 +311,11 @@ class Actions:
         """The topology as its file is now, with as many nodes as the cluster has.
 
         Raises:
-            SpecError: it lacks parts of the cluster.
+            SpecError: the file was removed or is not valid, or it lacks parts of the cluster.
         """
         topology = self._collector.topology
         if not origin.lesson(noted(self._backend)):  # a lesson sets options that its file has not
-            topology = anew(topology)
+            topology = reloaded(topology)
         existing = self._backend.observe()
         cluster = as_many(topology, expected(self._backend, existing))
         losses.admit(cluster, self._backend, existing, {})

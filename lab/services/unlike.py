@@ -99,7 +99,7 @@ def mend(backend: Backend, volume: str, path: str, source: str) -> Copy:
         The chosen copy.
 
     Raises:
-        SpecError: the file is not in split-brain, or the node, or any node, has no copy of it.
+        SpecError: the file is not in split-brain, or the chosen node or every node lacks a copy of it.
         BackendError: a storage node is not running, or GlusterFS refused.
         NotReady: the name was set aside on the other nodes, and is not healed yet.
     """

@@ -1,7 +1,7 @@
 """What a person writes: `cluster.yaml` as typed models, with errors that say what to write instead."""
 
 from lab.topology.cluster import Cluster, NodeOverride
-from lab.topology.loading import DEFAULT_FILE, ROLES, anew, find, load, name_in, parse, placement, schema
+from lab.topology.loading import DEFAULT_FILE, ROLES, find, load, name_in, parse, placement, reloaded, schema
 from lab.topology.placement import Placement
 from lab.topology.ports import AUTO, OFF, Ports
 from lab.topology.roles import Backup, Client, HealthCheck, HttpLb, Mail, Mysql, RoleOptions, Shell, Storage, TcpLb, Web
@@ -26,11 +26,11 @@ __all__ = [
     "Storage",
     "TcpLb",
     "Web",
-    "anew",
     "find",
     "load",
     "name_in",
     "parse",
     "placement",
+    "reloaded",
     "schema",
 ]

@@ -62,7 +62,7 @@ def load(path: Path, **overrides: Any) -> Cluster:
     return parse(reading.text(path, TOPOLOGY), str(path), **overrides).read_from(path)
 
 
-def anew(cluster: Cluster) -> Cluster:
+def reloaded(cluster: Cluster) -> Cluster:
     """The topology as its file is now, under the same name; the same one where it was read from no file.
 
     Raises:

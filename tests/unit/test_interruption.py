@@ -120,9 +120,8 @@ def _planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return plans[key]
 
     monkeypatch.setattr("lab.lifecycle.prepare.plan", planned)
-    monkeypatch.setattr(
-        "lab.lifecycle.endings.ENDING_SECONDS", 0.0
-    )  # this engine knows at once whether a node has ended
+    # This engine knows at once whether a node has ended.
+    monkeypatch.setattr("lab.lifecycle.endings.ENDING_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("_planned_once")

@@ -16,7 +16,7 @@ import typer
 from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
 from lab.cli import volume
-from lab.errors import LabError, NotReady, SpecError
+from lab.errors import BackendError, LabError, SpecError
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.services import live, unlike
@@ -124,7 +124,7 @@ def test_a_path_that_no_node_has_is_refused_and_the_others_are_mended(
 
 def test_all_that_is_not_mended_is_told(backend: Apart) -> None:
     backend.copies = {"/<gfid:1>/a": {}, "/<gfid:2>/b": {}}
-    with pytest.raises(NotReady) as failed:
+    with pytest.raises(BackendError) as failed:
         volume.mend(backend, "www", copy="latest")
     assert all(path in str(failed.value) for path in backend.copies)
 

@@ -41,10 +41,8 @@ def look(config: Settings) -> str:
             with repository.held():
                 repository.ensure()
         if packets.RAISED.is_file():
-            with (
-                contextlib.suppress(Failed),
-                repository.held(seconds=0.0),
-            ):  # else a restore runs, or its server does not
+            # Not now, if a restore runs or its server does not answer.
+            with contextlib.suppress(Failed), repository.held(seconds=0.0):
                 packets.lower(config)
         known, now = backup.state(), time.time()
         if due(known, config.every, now) and backup.reachable(config):

@@ -19,10 +19,8 @@ TOLD = re.compile(r"<gfid:([0-9a-f-]{36})>")
 OWN = (".glusterfs", ".trashcan")  # GlusterFS' own in a brick's root
 Top = Mapping[str, "tuple[str, int]"]
 """What a brick has in its root, and some of what is below: by path, gfid and inode."""
-FOLDERS, OF_EACH = (
-    200,
-    8,
-)  # directories of the root that are looked into, and names of each: who empties one removes all
+FOLDERS = 200  # directories of the root that are looked into
+OF_EACH = 8  # names of each that are remembered: who empties a directory removes all
 INDEX = ".glusterfs/indices/xattrop"  # an entry of each file or directory that other bricks lack, by its gfid
 
 
