@@ -39,8 +39,7 @@ def changed(
     from lab.lifecycle.up import up
     from lab.topology.editing import edited_section
 
-    name = choice.cluster_name
-    before = (name, choice.place(), choice.topology())
+    before = name, *_ = choice.cluster_name, choice.place(), choice.topology()
     with screen.report() as report, held(name, verb, report):
         admit(before, (choice.cluster_name, choice.place(), choice.topology()), verb)
         edit = edited_section(choice.file, section, work, choice.last)

@@ -105,7 +105,7 @@ def tried(scene: Scene, check: PromiseCheck) -> CheckOutcome:
     yours = f"; your {_yours(check, values)} {verb} {bound:.2f} s" if values and bound is not None else ""
     summary = f"{check.noun} in {result.figure}" if result.seconds is not None else result.figure
     limit = "" if check.asks is None else f", the lesson asks for under {check.asks:g} s"
-    if check.asks is not None and bound is not None and bound >= check.asks:  # whatever a stall hides
+    if check.asks is not None and bound is not None and bound >= check.asks:  # a stall hides nothing of that
         return red("late", f"{summary}{yours}{limit}", result.figure, formula)
     if result.result is PromiseVerdict.UNKNOWN:
         outcome = unknown(f"it could not be judged: {result.figure}", figure=result.figure, formula=formula)

@@ -174,7 +174,7 @@ class Cluster(Model):
                 yield f"{name} can't be by hand: the role '{names[name]}' leaves nothing to a person"
 
     def _more_than_volumes(self) -> Iterator[str]:
-        """What exceeds a volume, where the backend knows its size; 'lab mail account add' checks accounts' own quotas."""
+        """What exceeds a volume, where the backend knows its size."""
         size = (self.placement.settings or kinds.defaults(self.backend)).volume_size if self.mail else None
         if self.mail and size and self.mail.quota > size:
             yield f"'mail.quota' is {self.mail.quota} MiB, more than a volume of '{self.backend}' holds, {size} MiB"
