@@ -18,11 +18,12 @@ WHOLE_SECONDS = 60.0
 
 
 def whole(cluster: LabCluster, seconds: float = WHOLE_SECONDS) -> tuple[str, list[str]]:
-    """The primary and its replicas, once there is nothing to be said of any."""
+    """The primary, once it serves, and its replicas, once there is nothing to be said of any."""
 
     def good(found: list[Member]) -> bool:
         roles = sorted(member.role for member in found)
-        return roles == ["primary", "replica", "replica"] and all(m.semi_sync and not m.reason for m in found)
+        ready = all(m.semi_sync and not m.reason for m in found)
+        return ready and roles == ["primary", "replica", "replica"] and any(m.serves for m in found)
 
     found = cluster.until("the mysql nodes to be whole", seconds, lambda: members(cluster.backend), good)
     return next(m.name for m in found if m.serves), [m.name for m in found if not m.serves]

@@ -58,12 +58,12 @@ def _full(made: Backend, node: str) -> Iterator[None]:
 
 
 def _whole(cluster: LabCluster) -> tuple[str, list[str]]:
-    """The primary and its replicas, once there is nothing to be said of any, and all have the same rows."""
+    """The primary, once it serves, and its replicas, once there is nothing to be said of any."""
 
     def good(three: list[Member]) -> bool:
-        return sorted(one.role for one in three) == ["primary", "replica", "replica"] and not any(
-            one.reason for one in three
-        )
+        roles = sorted(one.role for one in three)
+        serves = any(one.serves for one in three)
+        return serves and roles == ["primary", "replica", "replica"] and not any(one.reason for one in three)
 
     three = cluster.until("the mysql nodes to be whole", MENDED_SECONDS, lambda: members(cluster.backend), good)
     return next(one.name for one in three if one.serves), [one.name for one in three if not one.serves]
