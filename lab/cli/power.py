@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 
 def _start(backend: Backend, node: str) -> None:
     from lab.lifecycle.endings import Endings
-    from lab.lifecycle.ready import READY_SECONDS
 
-    existing = backend.observe()
-    backend.start(node)
-    observed = existing.node(node)
-    if observed is None or not observed.fixed.by_hand:  # one that is by hand may have no configuration yet
-        Endings(existing, backend).nodes([node], READY_SECONDS)
+    Endings(backend.observe(), backend).start(node)
 
 
 def _restart(backend: Backend, node: str) -> None:

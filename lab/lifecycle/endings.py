@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend, Existing
     from lab.progress import Report
 
+STOPPING = "/run/stopping"  # exists in a node from the signal on that stops it (lab_node.supervisord)
+ASK_SECONDS = 5.0
 ENDING_SECONDS = 2.0  # between the end of a node's processes and the engine's own word for it
 
 
@@ -34,6 +36,20 @@ class Endings:
     existing: Existing
     backend: Backend
     report: Report = field(default_factory=Silent)
+
+    def start(self, name: str) -> bool:
+        """Starts or resumes a node, and waits until it is ready; False for one by hand, which is not awaited.
+
+        Raises:
+            NotReady: it does not become ready.
+        """
+        self.backend.start(name)
+        observed = self.existing.node(name)
+        if observed and observed.fixed.by_hand:  # it may have no configuration yet
+            self.resume([name])
+            return False
+        self.nodes([name], ready.READY_SECONDS)
+        return True
 
     def work(self, name: str, first: Callable[[], object], again: Callable[[], object]) -> None:
         """Calls `first`; where that fails since the node has ended, calls `again`, which starts it.
@@ -65,6 +81,30 @@ class Endings:
             await_node(name)
 
         parallel.for_each(names, lambda name: self.work(name, partial(await_node, name), partial(start, name)))
+
+    def resume(self, names: Sequence[str]) -> None:
+        """Starts those of these nodes, which are not awaited, that are being stopped, once they have ended.
+
+        Raises:
+            NotReady: one is being stopped for longer than a stop takes.
+        """
+
+        def resumed(name: str) -> None:
+            observed = self.existing.node(name)
+            if observed and observed.state is State.RUNNING and self._stopping(name):
+                ended = partial(ready.ended, self.backend, name)
+                self.backend.clock.until(f"{name} to have ended", ready.READY_SECONDS, ended)
+                self.report.step(name, "starting: it ended meanwhile")
+                self.backend.start(name)
+
+        parallel.for_each(names, resumed)
+
+    def _stopping(self, name: str) -> bool:
+        """Whether a running node was told to end, or has ended since."""
+        try:
+            return not self.backend.run(name, ["test", "!", "-e", STOPPING], seconds=ASK_SECONDS).ok
+        except BackendError:
+            return ready.ended(self.backend, name)
 
     def _ended(self, name: str) -> bool:
         ended = partial(ready.ended, self.backend, name)

@@ -150,11 +150,14 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
     apply(prepared, backend, report, seconds or 0)
     if any(node.volumes for node in plan.nodes):
         kept.keep(plan.cluster, Note.VOLUMES, "made")
+    endings = Endings(prepared.existing, backend, report)
+    changed = {action.node for action in prepared.changes}
+    endings.resume([node.name for node in plan.nodes if (node.by_hand or seconds is None) and node.name not in changed])
     if seconds is not None:
         report.say("waiting until the cluster's promises hold")
         held = {action.node for action in prepared.changes} if prepared.at_once else set()
         names = [node.name for node in plan.nodes if node.name not in held and not node.by_hand]
-        Endings(prepared.existing, backend, report).nodes(names, seconds, prepared.awaited)
+        endings.nodes(names, seconds, prepared.awaited)
         if isinstance(backend, Endpoints):
             for entry in (entry for node in plan.nodes for entry in node.publish):
                 backend.endpoint(entry.port)

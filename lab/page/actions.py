@@ -15,7 +15,7 @@ from lab.backends.base import State
 from lab.backends.optional import noted
 from lab.errors import LabError, SpecError
 from lab.faults import fault, heal, inject, present, targets
-from lab.lifecycle import origin, ready
+from lab.lifecycle import origin
 from lab.lifecycle.endings import Endings
 from lab.lifecycle.expected import expected
 from lab.lifecycle.lock import held
@@ -280,13 +280,9 @@ class Actions:
 
     def _start(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:
         tell("starting")
-        existing = self._backend.observe()
-        self._backend.start(target)
         self._collector.engine.now()
-        observed = existing.node(target)
-        if observed is not None and observed.fixed.by_hand:  # it may have no configuration yet
+        if not Endings(self._backend.observe(), self._backend).start(target):
             return f"{target} is started; it is by hand, and not awaited"
-        Endings(existing, self._backend).nodes([target], ready.READY_SECONDS)
         return f"{target} is ready"
 
     def _switchover(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:

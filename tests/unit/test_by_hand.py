@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from lab.lifecycle.up import up
 from lab.plan import MANIFEST
 from lab.progress import Silent
 from lab.topology import Cluster, parse
+from tests.unit.backends import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +28,6 @@ if TYPE_CHECKING:
 TEXT = "name: golden\nnetwork: 10.90.0.0/24\nweb: {count: 2}\nhttp-lb: {count: 1}\n"
 BY_HAND = f"{TEXT}by-hand: [http-lb1]\n"
 FILE = "/etc/lab/haproxy.cfg"
-
-
-class Heard(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 class Unready(MemoryBackend):
@@ -136,3 +128,28 @@ def test_a_node_that_cannot_be_by_hand_is_refused(said: str, named: str) -> None
 def test_a_file_that_is_not_rendered_is_refused() -> None:
     with pytest.raises(SpecError, match=r"web1 has no file /etc/lab/httpd.con; did you mean"):
         up(_cluster(f"{TEXT}by-hand: {{web1: [/etc/lab/httpd.con]}}\n"), MemoryBackend("golden"), Silent())
+
+
+class Stopping(MemoryBackend):
+    """A stop that an interrupted command began goes on: nodes end once they are asked whether they do."""
+
+    ending: tuple[str, ...] = ()
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        result = super().run(node, argv, seconds=seconds)
+        if node not in self.ending or argv[0] != "test":
+            return result
+        self.ending = tuple(name for name in self.ending if name != node)
+        self.stop(node)
+        return replace(result, rc=1)
+
+
+@pytest.mark.parametrize(("text", "wait"), [(BY_HAND, True), (TEXT, False)], ids=["by hand", "no wait"])
+def test_a_node_that_is_not_awaited_and_is_being_stopped_is_started(text: str, *, wait: bool) -> None:
+    backend = Stopping("golden")
+    up(parse(text), backend, Silent())
+    backend.ending = ("http-lb1",)
+    up(parse(text), backend, Silent(), wait=wait)
+    node = backend.observe().node("http-lb1")
+    assert node
+    assert (node.state, backend.done.count("stop http-lb1")) == (State.RUNNING, 1)

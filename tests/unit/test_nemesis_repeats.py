@@ -20,9 +20,9 @@ from lab.nemesis.play import Nemesis, RoundData
 from lab.nemesis.rounds import drawn
 from lab.nemesis.run import _execute, admit
 from lab.plan import plan
-from lab.progress import Silent
 from lab.topology import Placement, parse
 from lab.topology.loading import find, load
+from tests.unit.backends import Heard
 from tests.unit.run_data import VERSIONS
 
 if TYPE_CHECKING:
@@ -33,16 +33,6 @@ if TYPE_CHECKING:
 
 HIDDEN = "no write succeeded for 12.0 s with a connected majority; the machine was stalled for 2.50 of 12.00 s"
 GOOD, UNKNOWN, FAILED = "", HIDDEN, "no write succeeded for 12.0 s"
-
-
-class Spoken(Silent):
-    """A report that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 class Scripted(Nemesis):
@@ -76,7 +66,7 @@ def nemesis(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     for node in planned.nodes:
         backend.create(planned, node, {})
         backend.start(node.name)
-    return Scripted(cluster, backend, Placement(), planned, Spoken(), primary="mysql1")
+    return Scripted(cluster, backend, Placement(), planned, Heard(), primary="mysql1")
 
 
 def _ran(nemesis: Scripted, folder: Path, ends: Sequence[str], rounds: int = 2) -> NemesisResult:
@@ -104,7 +94,7 @@ def test_an_unknown_round_is_played_again_with_the_same_faults(nemesis: Scripted
     assert nemesis.drawn == [first, first, first, second]
     assert (result.holds, result.failed, result.undecided) == (True, [], [])
     assert set(_verdicts(result).values()) == {PromiseVerdict.HOLDS}
-    lines = nemesis.report.lines  # type: ignore[attr-defined]  # of `Spoken`
+    lines = nemesis.report.lines  # type: ignore[attr-defined]  # of `Heard`
     assert sum(f"unknown: {HIDDEN}" in line for line in lines) == 2
     assert lines.count("round 1 is played again: it is unknown") == 2
     assert sum(line.endswith("; good") for line in lines) == 2
