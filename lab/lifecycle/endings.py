@@ -104,7 +104,7 @@ class Endings:
         try:
             return not self.backend.run(name, ["test", "!", "-e", STOPPING], seconds=ASK_SECONDS).ok
         except BackendError:
-            return ready.ended(self.backend, name)
+            return self._ended(name)
 
     def _ended(self, name: str) -> bool:
         ended = partial(ready.ended, self.backend, name)
