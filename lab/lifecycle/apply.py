@@ -84,13 +84,15 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
 
     So do nodes whose last change was interrupted: a reload that goes on there may take them out of the pools yet.
 
-    Waves do not wait for those, nor for new nodes that others must learn of: the caller waits for all at the end.
+    Waves do not wait for those, nor for new nodes that others must learn of, nor for the client, which serves no visitor
+    and whose checks of the site and the VIP may need all changes: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
     unready = _not_ready(prepared, backend, changed) | _interrupted(prepared, changed) if seconds else set()
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
     spared = unready | scaling.joining(prepared.plan, prepared.existing) | _of_new_roles(prepared)
+    spared |= {node.name for node in prepared.plan.role("client")}
     names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
     change_unready = partial(_change_unready, prepared, backend, report, seconds)
     change = partial(_perform, prepared, backend, report, seconds)

@@ -142,6 +142,26 @@ def test_a_role_that_is_added_is_not_awaited_before_the_others_know_of_it(change
     assert started < reloaded < len(backend.done) - 1 - backend.done[::-1].index("run backup1 await")
 
 
+class AsksForTheSite(MemoryBackend):
+    """A client that finds the site on the VIP once the TCP balancer leads to the HTTP balancers."""
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        if node == "client" and "check.d" in argv and "run tcp-lb1 reload" not in self.done:
+            return Result(node, tuple(argv), 1, "https://10.90.0.100/health: no answer", "")
+        return super().run(node, argv, seconds=seconds)
+
+
+def test_the_client_of_a_site_that_is_added_is_not_awaited_before_the_balancers_know_of_it() -> None:
+    text = "name: golden\nmysql: {count: 1}\ntcp-lb: {count: 1}\n"
+    backend = AsksForTheSite("golden")
+    backend.done.append("run tcp-lb1 reload")
+    up(parse(text), backend, Silent())
+    backend.done.clear()
+    up(parse(f"{text}http-lb: {{count: 1}}\nweb: {{count: 1}}\n"), backend, Silent(), seconds=1)
+    last = len(backend.done) - 1 - backend.done[::-1].index("run client await")
+    assert backend.done.index("run tcp-lb1 reload") < last
+
+
 class EndsAtOnce(MemoryBackend):
     """Its web nodes end as soon as they are started, as a program does that has a mistake."""
 
