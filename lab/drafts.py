@@ -28,6 +28,10 @@ def drafted(target: Path, mode: int = 0o666) -> Iterator[Path]:
         draft.touch(mode=mode)
         yield draft
         draft.replace(target)
+    except OSError as error:
+        if error.filename == str(draft):
+            error.filename = str(target)  # a person knows the file, not its draft
+        raise
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

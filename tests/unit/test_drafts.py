@@ -52,3 +52,14 @@ def test_two_threads_have_a_draft_each(tmp_path: Path) -> None:
         list(pool.map(lambda text: write(tmp_path / "a", text), texts))
     assert (tmp_path / "a").read_text() in texts
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_error_names_the_file_and_not_its_draft(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        write(tmp_path / "secret", "content")
+    assert error.value.filename == str(tmp_path / "secret")
+    with pytest.raises(FileNotFoundError) as missing:
+        write(tmp_path / "missing" / "secret", "content")
+    assert missing.value.filename == str(tmp_path / "missing" / "secret")
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
