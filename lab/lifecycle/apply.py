@@ -84,8 +84,8 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
 
     So do nodes whose last change was interrupted: a reload that goes on there may take them out of the pools yet.
 
-    Waves do not wait for those, nor for new nodes that others must learn of, nor for the client, which serves no visitor
-    and whose checks of the site and the VIP may need all changes: the caller waits for all at the end.
+    Waves do not wait for those, nor for new nodes that others must learn of, nor for the client, which serves no
+    visitor and whose checks of the site and the VIP may need all changes: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
     unready = _not_ready(prepared, backend, changed) | _interrupted(prepared, changed) if seconds else set()

@@ -82,9 +82,9 @@ def test_the_table_of_make_test_has_all_its_parts() -> None:
     """Each part that a rule notes is one that the table expects, and is made by `make test`."""
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
     (laned,) = re.findall(r"^LANED := (.*)$", makefile, re.MULTILINE)
-    (expected,) = re.findall(r"\$\(PART\) table (.*?) \|\|", makefile)
+    (expected,) = re.findall(r"\$\(NOTE\) table (.*?) \|\|", makefile)
     names = expected.replace("$(LANED)", laned).split()
-    assert sorted(names) == sorted(re.findall(r"\$\(PART\) run ([a-z]+)", makefile))
+    assert sorted(names) == sorted(re.findall(r"\$\(NOTE\) run ([a-z]+)", makefile))
     made = "".join(re.findall(r"^\t-?@\$\((?:BESIDE|MAKE)\).*$", makefile, re.MULTILINE))
     for name in names:
         assert re.search(rf"(part|test)-{name}\b", made), f"'make test' makes no part '{name}'"
