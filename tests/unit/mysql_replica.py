@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -11,12 +10,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-for library in ("pymysql", "pymysql.cursors", "pymysql.constants"):  # in the images alone; nothing here connects
-    sys.modules.setdefault(library, ModuleType(library))
-vars(sys.modules["pymysql.constants"]).setdefault("COMMAND", None)
-
-from lab_node.keeper import election, keeper, promise, rules  # noqa: E402  see above
-from lab_node.keeper.settings import Settings  # noqa: E402
+from lab_node.keeper import election, keeper, promise, rules
+from lab_node.keeper.settings import Settings
 
 NODES = {"mysql1": "10.90.0.51", "mysql2": "10.90.0.52"}
 CHECKS = {"inter": 0.5, "fastinter": 0.1, "timeout": 0.5, "fall": 2}
@@ -42,7 +37,7 @@ class PlainNode(keeper.Keeper):
         self.primary: rules.View = primary(10)
         self.falls: list[str] = []
         peers = SimpleNamespace(states=lambda: [self.primary], last=lambda _: (self.asked_at, self.primary))
-        for module in ("node", "replica", "keeper", "election"):
+        for module in ("node", "replay", "replica", "keeper", "election"):
             monkeypatch.setattr(f"lab_node.keeper.{module}.time", SimpleNamespace(monotonic=lambda: self.clock))
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: False))
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
@@ -87,6 +82,21 @@ class PlainNode(keeper.Keeper):
         self._promotion = election.Promotion()
         self._promotion.done.set()
         self._promoted(list(replicas))
+
+    def applies(self, seconds: float = 0.0) -> bool:
+        """A look, some seconds later, at what was received before a start; whether all of it is applied."""
+        self.clock += seconds
+        return self._adopted()
+
+    def elects(self, seconds: float = 0.0) -> bool:
+        """The same of what it received while it followed, before an election."""
+        self.clock += seconds
+        return self._all_applied()
+
+    @property
+    def wanted_copy(self) -> str:
+        """Why it wants a copy."""
+        return self._reclone
 
     def gives_way(self, *others: rules.View) -> bool:
         """Whether it steps down for want of space, as these are heard."""

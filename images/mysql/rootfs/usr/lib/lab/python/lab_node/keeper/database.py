@@ -128,7 +128,8 @@ class Database:
         if file.exists():
             gtid = file.read_text().strip()
             self.ask("RESET MASTER")
-            self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
+            self.set(gtid_binlog_state=gtid)
+            self._continue_after(gtid)
             file.unlink()
 
     def apply_received(self, received: relay.Received) -> None:
@@ -142,7 +143,12 @@ class Database:
             received.file,
             received.place,
         )
-        until = f" UNTIL RELAY_LOG_FILE='{received.torn[0]}', RELAY_LOG_POS={received.torn[1]}" if received.torn else ""
+        self.start_applying(received)
+
+    def start_applying(self, received: relay.Received | None) -> None:
+        """Starts to apply what was received; before a restart: not the part of a group that was never acknowledged."""
+        torn = received.torn if received else None
+        until = f" UNTIL RELAY_LOG_FILE='{torn[0]}', RELAY_LOG_POS={torn[1]}" if torn else ""
         self.ask(f"START SLAVE SQL_THREAD{until}")
 
     def end_applying(self) -> None:
@@ -169,11 +175,7 @@ class Database:
         """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
-        try:
-            self._behind_locks("SET GLOBAL gtid_slave_pos = %s", self.value("gtid_binlog_pos"))
-        except (pymysql.MySQLError, OSError) as error:
-            self.clear_the_way()
-            raise Trouble(f"who locks tables here is ended: replication could not begin ({error.args[-1]})") from None
+        self._continue_after(self.value("gtid_binlog_pos"))
         self.ask(
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
             "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
@@ -181,6 +183,14 @@ class Database:
             address, self._settings.replication_password, str(CA), str(TLS), str(TLS),
         )  # fmt: skip
         self.ask("START SLAVE")
+
+    def _continue_after(self, gtid: str) -> None:
+        """Sets where replication continues, in a table; a session that locks it is ended."""
+        try:
+            self._behind_locks("SET GLOBAL gtid_slave_pos = %s", gtid)
+        except (pymysql.MySQLError, OSError) as error:
+            self.clear_the_way()
+            raise Trouble(f"who locks tables here is ended: replication could not begin ({error.args[-1]})") from None
 
     def expect_replicas(self, *, alone: bool) -> None:
         """From a replica to one that replicas may follow, and whose commits wait for them."""
