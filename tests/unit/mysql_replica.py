@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-from lab_node.keeper import election, keeper, promise, rules
+from lab_node.keeper import keeper, promise, promotion, rules
 from lab_node.keeper.settings import Settings
 
 NODES = {"mysql1": "10.90.0.51", "mysql2": "10.90.0.52"}
@@ -37,7 +38,7 @@ class PlainNode(keeper.Keeper):
         self.primary: rules.View = primary(10)
         self.falls: list[str] = []
         peers = SimpleNamespace(states=lambda: [self.primary], last=lambda _: (self.asked_at, self.primary))
-        for module in ("node", "replay", "replica", "keeper", "election"):
+        for module in ("node", "promotion", "election", "replay", "replica", "keeper"):
             monkeypatch.setattr(f"lab_node.keeper.{module}.time", SimpleNamespace(monotonic=lambda: self.clock))
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: False))
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
@@ -78,10 +79,31 @@ class PlainNode(keeper.Keeper):
 
     def begins(self, *replicas: rules.View) -> None:
         """A step of a node that waits for its epoch to be taken by one of these."""
-        self.role = rules.Role.PROMOTING
-        self._promotion = election.Promotion()
+        self.promotes()
         self._promotion.done.set()
         self._promoted(list(replicas))
+
+    def promotes(self, epoch: int = 0) -> promotion.Promotion:
+        """It was elected, and waits for a replica; its database takes what it is told."""
+        self.role, self.epoch = rules.Role.PROMOTING, epoch or self.epoch
+        self._promotion = begun = promotion.Promotion()
+        return begun
+
+    def begins_epoch(self, epoch: int) -> threading.Thread:
+        """The same, and what it does meanwhile."""
+        thread = threading.Thread(target=self._begin, args=(self.promotes(epoch), epoch, self.position), daemon=True)
+        thread.start()
+        return thread
+
+    def promoted(self, *replicas: rules.View) -> rules.Role:
+        """What it is after a step of its promotion."""
+        self._promoted(list(replicas))
+        return self.role
+
+    @property
+    def stands_from(self) -> float:
+        """The seconds before which it is no candidate."""
+        return self._waits_until
 
     def applies(self, seconds: float = 0.0) -> bool:
         """A look, some seconds later, at what was received before a start; whether all of it is applied."""

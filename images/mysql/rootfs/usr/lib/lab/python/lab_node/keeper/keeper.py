@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from . import rules
 from .clone import donated
 from .database import Trouble
-from .election import FOREVER
 from .node import FAILED_STARTS, FULL
+from .promotion import FOREVER
 from .replica import Replica
 from .rules import Role, View
 

@@ -239,7 +239,7 @@ class Node(Base):
             self.waiting,
             promise.members, promise.unlogged, promise.lineage,
             promise.owes if promise.member and not self.counts else 0, self.full,
-            self._reclone not in ("", ASKED),
+            self._reclone not in ("", ASKED), self.following,
         )  # fmt: skip
 
     @property

@@ -39,7 +39,7 @@ class Replica(Replay):
     def _follow(self, primary: View, views: list[View]) -> None:
         members = self.promise.members.following(primary.members, primary.epoch)
         self.promise.keep(epoch=primary.epoch, members=members)
-        target = f"{primary.name} of epoch {primary.epoch}"
+        target = rules.target(primary)
         if self.following != target:
             self.following, self.lagging = "", None
             self.database.stop_receiving()

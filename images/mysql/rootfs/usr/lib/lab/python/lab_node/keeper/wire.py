@@ -33,7 +33,7 @@ def view(state: dict[str, Any]) -> rules.View:
     values = {key: state[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
     values.update(unlogged=state.get("unlogged", False), lineage=state.get("lineage", 0))  # an older version has none,
     values.update(owes=state.get("owes", 0), full=state.get("full", False))  # nor these,
-    values.update(wants_copy=state.get("wants_copy", False))
+    values.update(wants_copy=state.get("wants_copy", False), follows=state.get("following", ""))
     proposed = tuple((epoch, tuple(sorted(nodes))) for epoch, nodes in state.get("proposed", ()))
     values.update(members=Members(state["agreed"][0], tuple(sorted(state["agreed"][1])), proposed))
     history = tuple((epoch, after) for epoch, after in state["history"])
