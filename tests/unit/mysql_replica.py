@@ -89,6 +89,18 @@ class PlainNode(keeper.Keeper):
         self._promotion = begun = promotion.Promotion()
         return begun
 
+    def is_elected(self, epoch: int) -> None:
+        """Its promotion begins."""
+        self._promote(epoch)
+
+    def looks(self) -> None:
+        """A step, and what is said of its errors."""
+        self._look()
+
+    def acknowledges(self) -> None:
+        """It tells the primary once more what it has."""
+        self._acknowledge("10.90.0.51", self.slave)
+
     def begins_epoch(self, epoch: int) -> threading.Thread:
         """The same, and what it does meanwhile."""
         thread = threading.Thread(target=self._begin, args=(self.promotes(epoch), epoch, self.position), daemon=True)

@@ -44,6 +44,7 @@ class Database:
         self._connections: dict[float, Any] = {}  # by how long an answer may take
         self._known: dict[float, Known] = {}
         self._lock = threading.RLock()
+        self._changing = threading.Lock()  # the connections: also while an answer is waited for
         self._waiting_since: float | None = None
         self.wrote_last = False  # whether the last transaction in the log was written here first
 
@@ -65,17 +66,29 @@ class Database:
         self, rows: Callable[[Any], list[dict[str, Any]]], statement: str, seconds: float
     ) -> list[dict[str, Any]]:
         with self._lock:
+            connection = None
             try:
-                if seconds not in self._connections:
-                    self._connections[seconds] = self.connect(seconds)
-                    self._known[seconds] = Known()
-                return rows(self._connections[seconds])
+                connection = self._connected(seconds)
+                return rows(connection)
             except (pymysql.MySQLError, OSError) as error:
                 if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
                     self.forget()
                 raise Trouble(
                     f"{statement.split(' TO ', maxsplit=1)[0]}: {error.args[-1] if error.args else error}"
                 ) from None
+            except Exception:
+                if connection is self._connections.get(seconds):
+                    raise
+                # Another thread has closed it, since the database was ended; PyMySQL has no error of its own for that.
+                raise Trouble("the database was ended") from None
+
+    def _connected(self, seconds: float) -> Any:  # noqa: ANN401  PyMySQL has no types
+        connection = self._connections.get(seconds)
+        if connection is None:
+            connection, self._known[seconds] = self.connect(seconds), Known()
+            with self._changing:
+                self._connections[seconds] = connection
+        return connection
 
     def connect(self, seconds: float | None) -> Any:  # noqa: ANN401  PyMySQL has no types
         """A new connection of its own; `seconds`: for an answer, None for as long as it takes."""
@@ -85,11 +98,12 @@ class Database:
         )  # fmt: skip
 
     def forget(self) -> None:
-        """The connections are of no more use."""
-        for connection in self._connections.values():
+        """The connections are of no more use; also of one that waits for an answer in another thread."""
+        with self._changing:
+            connections, self._connections = self._connections, {}
+        for connection in connections.values():
             with contextlib.suppress(pymysql.MySQLError, OSError):
                 connection.close()
-        self._connections = {}
 
     def value(self, name: str) -> str:
         """A global variable."""
@@ -207,8 +221,9 @@ class Database:
 
     def begin_epoch(self, epoch: int, after: int) -> None:
         """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
-        connection = self.connect(None)
+        connection = None
         try:
+            connection = self.connect(None)
             with connection.cursor() as cursor:
                 cursor.execute("SET SESSION gtid_seq_no = %s", (epoch * rules.SPAN,))
                 cursor.execute(
@@ -218,7 +233,8 @@ class Database:
         except (pymysql.MySQLError, OSError) as error:
             raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def waits(self) -> bool:
         """Whether a commit has waited longer than a replica takes, although one is connected."""

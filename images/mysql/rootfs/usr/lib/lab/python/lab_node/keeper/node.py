@@ -90,7 +90,7 @@ class Base(ABC):
                     self._step(views, now)
                 else:
                     self._say(FOREIGN.format(self.promise.made_by))
-            except (Trouble, OSError, subprocess.SubprocessError) as error:
+            except (Trouble, OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: no thread
                 self._say(str(error))
             self._take_certificates(now)
 

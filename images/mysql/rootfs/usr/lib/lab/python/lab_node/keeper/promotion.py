@@ -34,9 +34,12 @@ class Promotions(Node):
         self.history = (*self.database.history(), (epoch, after))
         self.role, self.epoch = Role.PROMOTING, epoch
         self.following, self.lagging = "", None
-        self._promotion = Promotion()
+        self._promotion = promotion = Promotion()
         self._say("waiting for a replica that follows it")
-        threading.Thread(target=self._begin, args=(self._promotion, epoch, after), daemon=True).start()
+        try:
+            threading.Thread(target=self._begin, args=(promotion, epoch, after), daemon=True).start()
+        except RuntimeError as error:
+            promotion.ended = str(error)
 
     def _begin(self, promotion: Promotion, epoch: int, after: int) -> None:
         try:

@@ -62,10 +62,10 @@ class Replay(Elections):
     def _read(self, applied: int) -> relay.Received | None:
         """What the relay logs hold; None where they are damaged, so that only a copy helps."""
         index = DATA / "relay.index"
-        files = [DATA / name for name in index.read_text().split()] if index.exists() else []
         try:
+            files = [DATA / name for name in index.read_text().split()] if index.exists() else []
             return relay.received([file for file in files if file.exists()], applied)
-        except relay.Damaged as error:
+        except (relay.Damaged, UnicodeDecodeError) as error:
             self._damaged = self._reclone = f"what it had received is damaged: {error}"
             self._say(f"{self._damaged}; it waits for a primary to clone")
             return None

@@ -112,7 +112,7 @@ class Peers:
         try:
             status, body = line.ask("/state", json.dumps(claim).encode(), self._headers)
             return self._view(body) if status == http.client.OK else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, Refused):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, Refused):
             line.close()  # the next question connects again
             return None
 
@@ -138,7 +138,7 @@ class Peers:
         try:
             response = self._question(name, path, values)
             return dict(json.loads(response.read())) if response.status == http.client.OK else None
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, TypeError, http.client.HTTPException):
             return None
 
     def stream(self, name: str, path: str) -> Iterator[bytes]:
