@@ -168,6 +168,16 @@ def test_a_lock_on_the_primary_does_not_hold_up_a_planned_change(cluster: LabClu
         whole(cluster)
 
 
+def test_a_lock_on_each_replica_does_not_hold_up_an_election(cluster: LabCluster) -> None:
+    """The one that is elected writes its epoch, and the other one where it goes on, into a table."""
+    primary, replicas = whole(cluster)
+    with blocked(cluster, replicas[0]), blocked(cluster, replicas[1]):
+        cluster.backend.kill(primary)
+        cluster.until("a node to take writes", ELECTED_SECONDS, partial(_writes, cluster))
+    cluster.backend.start(primary)
+    whole(cluster, MENDED_SECONDS)
+
+
 def test_a_copy_is_asked_for_without_a_primary_and_made_once_there_is_one(cluster: LabCluster) -> None:
     primary, (replica, other) = whole(cluster)
     before = _copies(cluster, replica)

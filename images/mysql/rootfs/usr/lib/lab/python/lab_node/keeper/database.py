@@ -24,6 +24,7 @@ ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
 STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host that is gone
 LOCK_SECONDS = 2  # for current writes to end
+LOCKED = 1205  # the server's error when they did not
 WAITING_SECONDS = 0.5
 
 
@@ -176,9 +177,10 @@ class Database:
             self.ask("STOP SLAVE IO_THREAD", seconds=self._settings.patience + STOP_SECONDS)
 
     def clear_the_way(self) -> None:
-        """Ends sessions that read or lock here: acknowledged transactions precede them."""
+        """Ends sessions that read or lock here: acknowledged transactions precede them. Who is sent the log stays."""
         mine = {connection.thread_id() for connection in list(self._connections.values())}
-        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user <> 'system user'"):
+        sessions = "SELECT id FROM information_schema.processlist WHERE user <> 'system user'"
+        for row in self.ask(f"{sessions} AND command <> 'Binlog Dump'"):
             if row["id"] not in mine:
                 self._kill(row["id"])
 
@@ -221,20 +223,28 @@ class Database:
 
     def begin_epoch(self, epoch: int, after: int) -> None:
         """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
-        connection = None
+        for again in (True, False):
+            try:
+                self._begin_epoch(epoch, after)
+                return
+            except (pymysql.MySQLError, OSError) as error:
+                if not again or error.args[:1] != (LOCKED,):
+                    raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
+                self.clear_the_way()
+
+    def _begin_epoch(self, epoch: int, after: int) -> None:
+        connection = self.connect(None)
         try:
-            connection = self.connect(None)
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION gtid_seq_no = %s", (epoch * rules.SPAN,))
+                cursor.execute(
+                    "SET SESSION lock_wait_timeout = %s, gtid_seq_no = %s", (LOCK_SECONDS, epoch * rules.SPAN)
+                )
                 cursor.execute(
                     "INSERT INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)",
                     (epoch, self._settings.node, after),
                 )
-        except (pymysql.MySQLError, OSError) as error:
-            raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
         finally:
-            if connection is not None:
-                connection.close()
+            connection.close()
 
     def waits(self) -> bool:
         """Whether a commit has waited longer than a replica takes, although one is connected."""
