@@ -127,6 +127,12 @@ class PlainNode(keeper.Keeper):
         self.clock += seconds
         return self._all_applied()
 
+    def joins(self, seconds: float) -> str:
+        """A step of a replica that hears a primary, some seconds later; what it follows then."""
+        self.clock += seconds
+        self._follow(self.primary, [self.primary])
+        return self.following
+
     @property
     def wanted_copy(self) -> str:
         """Why it wants a copy."""

@@ -46,6 +46,10 @@ class Database:
     def end_applying(self) -> None:
         self.ended = True
 
+    def stop_receiving(self) -> None: ...
+
+    def follow(self, address: str, *, acknowledging: bool) -> None: ...
+
     def clear_the_way(self) -> None:
         self.cleared += 1
 
@@ -111,6 +115,18 @@ def test_a_copy_helps_where_nothing_is_applied_for_long(
     database.at = node.applied = LAST
     assert look(node, LOOK)
     assert node.wanted_copy == "", "it is not needed any more"
+
+
+def test_a_copy_that_is_not_made_does_not_keep_a_replica_that_has_applied_all(
+    node: PlainNode, database: Database
+) -> None:
+    """The primary may have no space for it; sessions that block are ended meanwhile."""
+    for seconds in (0, replay.STILL_SECONDS + 1, replay.BLOCKED_SECONDS + 0.1):
+        assert node.joins(seconds) == ""
+    assert (node.wanted_copy, database.cleared) == (replay.STILL, 2)
+    node.applied = LAST
+    assert node.joins(LOOK) == "mysql1 of epoch 1"
+    assert node.wanted_copy == ""
 
 
 @BOTH

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import acknowledging, rules
 from .clone import Copy, adopted
 from .node import ASKED
-from .replay import Replay
+from .replay import STILL, Replay
 from .rules import Role, View
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class Replica(Replay):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
                 self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
-            # A requested copy can wait: perhaps only this node can receive the primary's epoch.
-            if self._reclone not in ("", ASKED) or not self._all_applied():
+            # A requested copy can wait: perhaps only this node can receive the primary's epoch. What stands still may
+            # be applied after all.
+            if self._reclone not in ("", ASKED, STILL) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
             self.following, self.history, self._receives = target, primary.history, False
