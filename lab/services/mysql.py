@@ -13,7 +13,7 @@ from lab.errors import BackendError, LabError, SpecError
 if TYPE_CHECKING:
     from lab.backends.base import Backend, Result
 
-ROLE, GONE = "mysql", "gone"
+ROLE, PRIMARY, GONE = "mysql", "primary", "gone"
 STATE = "http://127.0.0.1:9104/state"
 CONTROL = ["--unix-socket", "/run/lab/keeper.sock", "--request", "POST"]
 STATE_SECONDS, CONTROL_SECONDS = 3.0, 60.0
@@ -134,7 +134,7 @@ def reclone(backend: Backend, name: str) -> None:
     """Replaces a replica's data by a copy of the primary's; returns when the node replicates.
 
     Raises:
-        BackendError: the node refused; carries its reason.
+        BackendError: the node refused, or was elected the primary; carries the reason.
         NotReady: the node did not replicate in time.
         SpecError: the node is the primary.
     """
@@ -150,12 +150,14 @@ def reclone(backend: Backend, name: str) -> None:
             last = now.copies
         return now
 
-    backend.clock.until(
+    now = backend.clock.until(
         f"{name} to follow with a new copy ('lab mysql status' says how far it is)",
         RECLONE_SECONDS,
         copied,
-        lambda now: now.follows and now.copies > before,
+        lambda now: now.role == PRIMARY or (now.follows and now.copies > before),
     )
+    if now.role == PRIMARY:  # it has forgotten the request
+        raise BackendError(f"{name} is not cloned: it was elected the primary", where=name, next_step=_first(name))
 
 
 def request_copy(backend: Backend, name: str) -> int:
@@ -168,12 +170,16 @@ def request_copy(backend: Backend, name: str) -> int:
     if name in _serving(backend):
         raise SpecError(
             f"{name} is the primary, which is the source of copies",
-            next_step=f"run 'lab mysql switchover', then 'lab mysql reclone {name}'",
+            next_step=_first(name),
         )
     answer = _control(backend, name, "/reclone")
     if not answer["done"]:
         raise BackendError(f"{name} is not cloned: {answer['because']}", where=name)
     return int(answer["copies"])
+
+
+def _first(name: str) -> str:
+    return f"run 'lab mysql switchover', then 'lab mysql reclone {name}'"
 
 
 def _serving(backend: Backend) -> list[str]:

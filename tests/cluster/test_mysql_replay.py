@@ -73,13 +73,15 @@ def _three(cluster: LabCluster) -> None:
     cluster.require("mysql", 3)
 
 
-def _killed_behind(cluster: LabCluster, base: str, statements: str, more: str = "true") -> tuple[str, list[str]]:
+def _killed_behind(
+    cluster: LabCluster, base: str, statements: str, more: str = "true", applied: str = ""
+) -> tuple[str, list[str]]:
     """A replica that has received statements, applied none, and is killed; and all nodes, the primary first.
 
-    `more`: a script that has to succeed on the replica before.
+    `more`: a script that has to succeed on the replica before; `applied`: statements that it has applied.
     """
     primary, (replica, other) = whole(cluster)
-    sql(cluster, primary, f"DROP DATABASE IF EXISTS {base}; CREATE DATABASE {base}")
+    sql(cluster, primary, f"DROP DATABASE IF EXISTS {base}; CREATE DATABASE {base};{applied.replace('BASE', base)}")
     sql(cluster, replica, "SET GLOBAL max_relay_log_size = 4096; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")
     alike(cluster, "SELECT 1", [primary, replica, other])
     with blocked(cluster, replica):  # until it is killed
@@ -146,6 +148,30 @@ def test_the_database_is_killed_while_it_applies(cluster: LabCluster) -> None:
     whole(cluster, 120)
     alike(cluster, "SELECT COUNT(*), SUM(id), SUM(LENGTH(t)) FROM again.rows", nodes)
     sql(cluster, whole(cluster)[0], "DROP DATABASE again")
+
+
+READ = "SELECT SLEEP(300), id FROM held.rows"
+ENDED = "whoever reads here is ended"
+
+
+def test_a_session_that_reads_a_table_does_not_hold_up_a_replay_that_truncates_it(cluster: LabCluster) -> None:
+    """It begins as soon as the database answers, and once more when it is ended, until the table is empty."""
+    row = "INSERT INTO BASE.rows VALUES (1, REPEAT('x', 100000));"
+    replica, nodes = _killed_behind(
+        cluster, "held", f"{row * 300}TRUNCATE BASE.rows;", applied=f"CREATE TABLE BASE.rows (id INT, t LONGTEXT);{row}"
+    )
+    cluster.backend.start(replica)
+    before = len(cluster.logs(replica))
+    cluster.run(replica, f"(until mariadb -e '{READ}'; do sleep 0.02; done) > /dev/null 2>&1 &")
+    cluster.until("a session to be ended", 60, lambda: cluster.logs(replica), lambda lines: _ended(lines[before:]))
+    whole(cluster, 60)
+    assert _copies(cluster, replica) == 0, "it was cloned: what it had received was not applied"
+    alike(cluster, "SELECT COUNT(*) FROM held.rows", nodes)
+    sql(cluster, whole(cluster)[0], "DROP DATABASE held")
+
+
+def _ended(lines: list[str]) -> bool:
+    return any(ENDED in line for line in lines)
 
 
 def test_a_damaged_event_is_not_applied_and_the_node_is_cloned(cluster: LabCluster) -> None:

@@ -168,6 +168,16 @@ def test_a_lock_on_the_primary_does_not_hold_up_a_planned_change(cluster: LabClu
         whole(cluster)
 
 
+def test_a_lock_on_each_replica_does_not_hold_up_an_election(cluster: LabCluster) -> None:
+    """The one that is elected writes its epoch, and the other one where it goes on, into a table."""
+    primary, replicas = whole(cluster)
+    with blocked(cluster, replicas[0]), blocked(cluster, replicas[1]):
+        cluster.backend.kill(primary)
+        cluster.until("a node to take writes", ELECTED_SECONDS, partial(_writes, cluster))
+    cluster.backend.start(primary)
+    whole(cluster, MENDED_SECONDS)
+
+
 def test_a_copy_is_asked_for_without_a_primary_and_made_once_there_is_one(cluster: LabCluster) -> None:
     primary, (replica, other) = whole(cluster)
     before = _copies(cluster, replica)
@@ -180,6 +190,28 @@ def test_a_copy_is_asked_for_without_a_primary_and_made_once_there_is_one(cluste
     now, _ = cluster.until("all to be whole", MENDED_SECONDS, partial(whole, cluster, MENDED_SECONDS))
     if now != replica:  # a primary is not copied
         _mended(cluster, replica, before)
+
+
+CLOSED = "add table inet closed\nadd chain inet closed in {{ type filter hook input priority -200 ; }}\nadd rule {}"
+UNREACHED_SECONDS = 30.0  # two elections, and three times the patience between them
+
+
+def test_a_node_whose_database_no_replica_reaches_gives_up_its_promotion(cluster: LabCluster) -> None:
+    """Its keeper is heard, so it is elected and followed; then the other node, whose database is reached, is."""
+    primary, replicas = whole(cluster)
+    elected, other = sorted(replicas)  # of equal logs
+    rule = f"inet closed in ip saddr {cluster.plan.node(other).address} tcp dport 3306 drop"
+    assert cluster.run_in_network(elected, ["nft", CLOSED.format(rule)]).ok
+    try:
+        cluster.backend.kill(primary)
+        cluster.until("a node to take writes", UNREACHED_SECONDS, partial(_writes, cluster))
+        assert _serving(cluster) == [other]
+        assert any("do not reach this node's database" in line for line in cluster.logs(elected))
+    finally:
+        cluster.run_in_network(elected, ["nft", "delete", "table", "inet", "closed"])
+    cluster.backend.start(primary)
+    whole(cluster, MENDED_SECONDS)
+    alike(cluster, "SELECT * FROM waits.rows", [primary, *replicas])
 
 
 def test_a_replica_with_a_write_of_its_own_is_made_anew(cluster: LabCluster) -> None:

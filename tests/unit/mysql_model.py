@@ -177,6 +177,13 @@ class Cluster(RuleBasedStateMachine):
             self.die(index)
             me.role = Role.REPLICA
 
+    @rule(index=NODES)
+    def give_up(self, index: int) -> None:
+        """One in promotion that nobody has taken goes on as a replica, whenever it does."""
+        me = self.nodes[index]
+        if me.role is Role.PROMOTING and not me.written:
+            me.role, me.epoch, me.history = Role.REPLICA, 0, ()
+
     # -- replication --
 
     @rule(index=NODES, heard=HEARD)

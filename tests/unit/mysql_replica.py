@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType, SimpleNamespace
+import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -11,12 +11,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-for library in ("pymysql", "pymysql.cursors", "pymysql.constants"):  # in the images alone; nothing here connects
-    sys.modules.setdefault(library, ModuleType(library))
-vars(sys.modules["pymysql.constants"]).setdefault("COMMAND", None)
-
-from lab_node.keeper import election, keeper, promise, rules  # noqa: E402  see above
-from lab_node.keeper.settings import Settings  # noqa: E402
+from lab_node.keeper import keeper, promise, promotion, rules
+from lab_node.keeper.settings import Settings
 
 NODES = {"mysql1": "10.90.0.51", "mysql2": "10.90.0.52"}
 CHECKS = {"inter": 0.5, "fastinter": 0.1, "timeout": 0.5, "fall": 2}
@@ -42,7 +38,7 @@ class PlainNode(keeper.Keeper):
         self.primary: rules.View = primary(10)
         self.falls: list[str] = []
         peers = SimpleNamespace(states=lambda: [self.primary], last=lambda _: (self.asked_at, self.primary))
-        for module in ("node", "replica", "keeper", "election"):
+        for module in ("node", "promotion", "election", "replay", "replica", "keeper"):
             monkeypatch.setattr(f"lab_node.keeper.{module}.time", SimpleNamespace(monotonic=lambda: self.clock))
         monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: False))
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
@@ -83,10 +79,64 @@ class PlainNode(keeper.Keeper):
 
     def begins(self, *replicas: rules.View) -> None:
         """A step of a node that waits for its epoch to be taken by one of these."""
-        self.role = rules.Role.PROMOTING
-        self._promotion = election.Promotion()
+        self.promotes()
         self._promotion.done.set()
         self._promoted(list(replicas))
+
+    def promotes(self, epoch: int = 0) -> promotion.Promotion:
+        """It was elected, and waits for a replica; its database takes what it is told."""
+        self.role, self.epoch = rules.Role.PROMOTING, epoch or self.epoch
+        self._promotion = begun = promotion.Promotion()
+        return begun
+
+    def is_elected(self, epoch: int) -> None:
+        """Its promotion begins."""
+        self._promote(epoch)
+
+    def looks(self) -> None:
+        """A step, and what is said of its errors."""
+        self._look()
+
+    def acknowledges(self) -> None:
+        """It tells the primary once more what it has."""
+        self._acknowledge("10.90.0.51", self.slave)
+
+    def begins_epoch(self, epoch: int) -> threading.Thread:
+        """The same, and what it does meanwhile."""
+        thread = threading.Thread(target=self._begin, args=(self.promotes(epoch), epoch, self.position), daemon=True)
+        thread.start()
+        return thread
+
+    def promoted(self, *replicas: rules.View) -> rules.Role:
+        """What it is after a step of its promotion."""
+        self._promoted(list(replicas))
+        return self.role
+
+    @property
+    def stands_from(self) -> float:
+        """The seconds before which it is no candidate."""
+        return self._waits_until
+
+    def applies(self, seconds: float = 0.0) -> bool:
+        """A look, some seconds later, at what was received before a start; whether all of it is applied."""
+        self.clock += seconds
+        return self._adopted()
+
+    def elects(self, seconds: float = 0.0) -> bool:
+        """The same of what it received while it followed, before an election."""
+        self.clock += seconds
+        return self._all_applied()
+
+    def joins(self, seconds: float) -> str:
+        """A step of a replica that hears a primary, some seconds later; what it follows then."""
+        self.clock += seconds
+        self._follow(self.primary, [self.primary])
+        return self.following
+
+    @property
+    def wanted_copy(self) -> str:
+        """Why it wants a copy."""
+        return self._reclone
 
     def gives_way(self, *others: rules.View) -> bool:
         """Whether it steps down for want of space, as these are heard."""

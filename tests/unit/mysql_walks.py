@@ -9,16 +9,16 @@ from tests.unit.mysql_model import EVERYBODY, SIZE, Cluster
 
 KINDS = (
     "write", "receive", "follow", "stand", "notice", "die", "boot", "lose_disk", "join", "begin_epoch",
-    "acknowledge_again", "copy", "configure",
+    "acknowledge_again", "copy", "configure", "give_up",
 )  # fmt: skip
 MEMBERS = [EVERYBODY] * 3 + [frozenset({0}), frozenset({0, 1}), frozenset({1, 2})]
 WEIGHTS = (20, 30, 20, 6, 3, 4, 12, 1, 6, 15, 3, 4)
 
 
-def walk(seed: int, steps: int = 60, changes: int = 0) -> Cluster:
+def walk(seed: int, steps: int = 60, changes: int = 0, given_up: int = 0) -> Cluster:
     """One interleaving by chance, of what a cluster mostly does: far quicker than a search that can be made smaller.
 
-    `changes`: the weight of a node that is told of other members.
+    `changes`: the weight of a node that is told of other members; `given_up`: that of a promotion which is given up.
     """
     chance = random.Random(seed)
     model = Cluster()
@@ -26,7 +26,7 @@ def walk(seed: int, steps: int = 60, changes: int = 0) -> Cluster:
     for _ in range(steps):
         index = chance.randrange(SIZE)
         heard = EVERYBODY if chance.random() < 0.6 else EVERYBODY - {chance.randrange(SIZE)}
-        _step(model, chance.choices(KINDS, (*WEIGHTS, changes))[0], index, heard, chance)
+        _step(model, chance.choices(KINDS, (*WEIGHTS, changes, given_up))[0], index, heard, chance)
         if changes:
             model.learn(index, heard)
         model.what_was_acknowledged_is_on_a_disk()
@@ -56,9 +56,9 @@ def walks(seeds: range, changes: int = 0) -> None:
         walk(seed, changes=changes)
 
 
-def settles(seeds: range, changes: int = 0) -> None:
+def settles(seeds: range, changes: int = 0, given_up: int = 0) -> None:
     """Interleavings, each left to itself at its end."""
     for seed in seeds:
-        model = walk(seed, changes=changes)
+        model = walk(seed, changes=changes, given_up=given_up)
         model.settle()
         model.what_was_acknowledged_is_on_a_disk()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -13,13 +12,10 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
-    sys.modules.setdefault(library, ModuleType(library))
-
-from lab_node.keeper import bootstrap, component, database, galera, promise, wsrep  # noqa: E402  see above
-from lab_node.keeper.component import Seat  # noqa: E402
-from lab_node.keeper.rules import Role  # noqa: E402
-from lab_node.keeper.settings import Settings  # noqa: E402
+from lab_node.keeper import bootstrap, component, database, galera, promise, wsrep
+from lab_node.keeper.component import Seat
+from lab_node.keeper.rules import Role
+from lab_node.keeper.settings import Settings
 
 NAMES = ("mysql1", "mysql2", "mysql3")
 NODES = {name: f"10.90.0.5{number}" for number, name in enumerate(NAMES, 1)}

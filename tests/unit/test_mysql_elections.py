@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from concurrent.futures import Future
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -20,12 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-for library in ("pymysql", "pymysql.cursors"):  # in the images alone; nothing here connects to a database
-    sys.modules.setdefault(library, ModuleType(library))
-
-from lab_node.keeper import database, election, promise, rules  # noqa: E402  see above
-from lab_node.keeper.membership import Members  # noqa: E402
-from lab_node.keeper.settings import Settings  # noqa: E402
+from lab_node.keeper import database, election, promise, rules
+from lab_node.keeper.membership import Members
+from lab_node.keeper.settings import Settings
 
 NAMES = ("mysql1", "mysql2", "mysql3")
 

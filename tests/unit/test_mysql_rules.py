@@ -38,6 +38,10 @@ def test_somebody_leads_in_the_end_whatever_was_before() -> None:
     settles(range(part(4000)))
 
 
+def test_promotions_that_are_given_up_lose_nothing_and_somebody_leads_in_the_end() -> None:
+    settles(range(part(4000)), given_up=6)
+
+
 CHANGES = 3
 """The weight of a node that is told of other members."""
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import threading
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-if "pymysql" not in sys.modules:  # in the images alone; nothing here connects to a database
-    sys.modules["pymysql"] = ModuleType("pymysql")
 
 from lab_node import write
 from lab_node.database_url import READ_ONLY

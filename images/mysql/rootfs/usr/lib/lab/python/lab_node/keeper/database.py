@@ -24,6 +24,7 @@ ADOPT = "adopt-position"
 WORK_SECONDS = 30.0
 STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host that is gone
 LOCK_SECONDS = 2  # for current writes to end
+LOCKED = 1205  # the server's error when they did not
 WAITING_SECONDS = 0.5
 
 
@@ -44,6 +45,7 @@ class Database:
         self._connections: dict[float, Any] = {}  # by how long an answer may take
         self._known: dict[float, Known] = {}
         self._lock = threading.RLock()
+        self._changing = threading.Lock()  # the connections: also while an answer is waited for
         self._waiting_since: float | None = None
         self.wrote_last = False  # whether the last transaction in the log was written here first
 
@@ -65,17 +67,29 @@ class Database:
         self, rows: Callable[[Any], list[dict[str, Any]]], statement: str, seconds: float
     ) -> list[dict[str, Any]]:
         with self._lock:
+            connection = None
             try:
-                if seconds not in self._connections:
-                    self._connections[seconds] = self.connect(seconds)
-                    self._known[seconds] = Known()
-                return rows(self._connections[seconds])
+                connection = self._connected(seconds)
+                return rows(connection)
             except (pymysql.MySQLError, OSError) as error:
                 if not isinstance(error, (pymysql.ProgrammingError, pymysql.DataError)):
                     self.forget()
                 raise Trouble(
                     f"{statement.split(' TO ', maxsplit=1)[0]}: {error.args[-1] if error.args else error}"
                 ) from None
+            except Exception:
+                if connection is self._connections.get(seconds):
+                    raise
+                # Another thread has closed it, since the database was ended; PyMySQL has no error of its own for that.
+                raise Trouble("the database was ended") from None
+
+    def _connected(self, seconds: float) -> Any:  # noqa: ANN401  PyMySQL has no types
+        connection = self._connections.get(seconds)
+        if connection is None:
+            connection, self._known[seconds] = self.connect(seconds), Known()
+            with self._changing:
+                self._connections[seconds] = connection
+        return connection
 
     def connect(self, seconds: float | None) -> Any:  # noqa: ANN401  PyMySQL has no types
         """A new connection of its own; `seconds`: for an answer, None for as long as it takes."""
@@ -85,11 +99,12 @@ class Database:
         )  # fmt: skip
 
     def forget(self) -> None:
-        """The connections are of no more use."""
-        for connection in self._connections.values():
+        """The connections are of no more use; also of one that waits for an answer in another thread."""
+        with self._changing:
+            connections, self._connections = self._connections, {}
+        for connection in connections.values():
             with contextlib.suppress(pymysql.MySQLError, OSError):
                 connection.close()
-        self._connections = {}
 
     def value(self, name: str) -> str:
         """A global variable."""
@@ -128,7 +143,8 @@ class Database:
         if file.exists():
             gtid = file.read_text().strip()
             self.ask("RESET MASTER")
-            self.set(gtid_binlog_state=gtid, gtid_slave_pos=gtid)
+            self.set(gtid_binlog_state=gtid)
+            self._continue_after(gtid)
             file.unlink()
 
     def apply_received(self, received: relay.Received) -> None:
@@ -142,7 +158,12 @@ class Database:
             received.file,
             received.place,
         )
-        until = f" UNTIL RELAY_LOG_FILE='{received.torn[0]}', RELAY_LOG_POS={received.torn[1]}" if received.torn else ""
+        self.start_applying(received)
+
+    def start_applying(self, received: relay.Received | None) -> None:
+        """Starts to apply what was received; before a restart: not the part of a group that was never acknowledged."""
+        torn = received.torn if received else None
+        until = f" UNTIL RELAY_LOG_FILE='{torn[0]}', RELAY_LOG_POS={torn[1]}" if torn else ""
         self.ask(f"START SLAVE SQL_THREAD{until}")
 
     def end_applying(self) -> None:
@@ -156,9 +177,10 @@ class Database:
             self.ask("STOP SLAVE IO_THREAD", seconds=self._settings.patience + STOP_SECONDS)
 
     def clear_the_way(self) -> None:
-        """Ends sessions that read or lock here: acknowledged transactions precede them."""
+        """Ends sessions that read or lock here: acknowledged transactions precede them. Who is sent the log stays."""
         mine = {connection.thread_id() for connection in list(self._connections.values())}
-        for row in self.ask("SELECT id FROM information_schema.processlist WHERE user <> 'system user'"):
+        sessions = "SELECT id FROM information_schema.processlist WHERE user <> 'system user'"
+        for row in self.ask(f"{sessions} AND command <> 'Binlog Dump'"):
             if row["id"] not in mine:
                 self._kill(row["id"])
 
@@ -169,11 +191,7 @@ class Database:
         """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
-        try:
-            self._behind_locks("SET GLOBAL gtid_slave_pos = %s", self.value("gtid_binlog_pos"))
-        except (pymysql.MySQLError, OSError) as error:
-            self.clear_the_way()
-            raise Trouble(f"who locks tables here is ended: replication could not begin ({error.args[-1]})") from None
+        self._continue_after(self.value("gtid_binlog_pos"))
         self.ask(
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
             "MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1, MASTER_SSL=1, "
@@ -181,6 +199,14 @@ class Database:
             address, self._settings.replication_password, str(CA), str(TLS), str(TLS),
         )  # fmt: skip
         self.ask("START SLAVE")
+
+    def _continue_after(self, gtid: str) -> None:
+        """Sets where replication continues, in a table; a session that locks it is ended."""
+        try:
+            self._behind_locks("SET GLOBAL gtid_slave_pos = %s", gtid)
+        except (pymysql.MySQLError, OSError) as error:
+            self.clear_the_way()
+            raise Trouble(f"who locks tables here is ended: replication could not begin ({error.args[-1]})") from None
 
     def expect_replicas(self, *, alone: bool) -> None:
         """From a replica to one that replicas may follow, and whose commits wait for them."""
@@ -197,16 +223,26 @@ class Database:
 
     def begin_epoch(self, epoch: int, after: int) -> None:
         """Writes the epoch into the log, as its first transaction; returns when a replica has it too."""
+        for again in (True, False):
+            try:
+                self._begin_epoch(epoch, after)
+                return
+            except (pymysql.MySQLError, OSError) as error:
+                if not again or error.args[:1] != (LOCKED,):
+                    raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
+                self.clear_the_way()
+
+    def _begin_epoch(self, epoch: int, after: int) -> None:
         connection = self.connect(None)
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION gtid_seq_no = %s", (epoch * rules.SPAN,))
+                cursor.execute(
+                    "SET SESSION lock_wait_timeout = %s, gtid_seq_no = %s", (LOCK_SECONDS, epoch * rules.SPAN)
+                )
                 cursor.execute(
                     "INSERT INTO lab.epochs (epoch, node, began_after) VALUES (%s, %s, %s)",
                     (epoch, self._settings.node, after),
                 )
-        except (pymysql.MySQLError, OSError) as error:
-            raise Trouble(f"epoch {epoch} could not be begun: {error.args[-1]}") from None
         finally:
             connection.close()
 

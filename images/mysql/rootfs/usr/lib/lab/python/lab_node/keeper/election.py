@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from . import rules
 from .database import Trouble
 from .membership import Members
-from .node import Node
+from .promotion import FOREVER, Promotions
 from .rules import Role, View
 
 if TYPE_CHECKING:
@@ -18,22 +17,11 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
 STANDING_SECONDS = 5.0  # until a successor has all that the primary has
 HANDED_SECONDS = 6.0  # until it is elected, or never by this handover: the primary goes on then
-FOREVER = float("inf")
 
 
-class Promotion:
-    """How far one is: `ended` is "" when the epoch has begun, else why it did not."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.ended: str | None = None
-        self.deadline = FOREVER
-
-
-class Elections(Node):
+class Elections(Promotions):
     """A node that can stand, vote and hand over."""
 
     def __init__(self, settings: Settings) -> None:
@@ -130,60 +118,6 @@ class Elections(Node):
         finally:
             self._lock.acquire()
             self._standing = False
-
-    def _promote(self, epoch: int) -> None:
-        """Begins to become the primary of an epoch; `_promoted` says when that is done."""
-        after = self.position
-        self.history = (*self.database.history(), (epoch, after))
-        self.role, self.epoch = Role.PROMOTING, epoch
-        self.following, self.lagging = "", None
-        self._promotion = Promotion()
-        self._say("waiting for a replica that follows it")
-        threading.Thread(target=self._begin, args=(self._promotion, epoch, after), daemon=True).start()
-
-    def _begin(self, promotion: Promotion, epoch: int, after: int) -> None:
-        try:
-            with self._lock:
-                if self._promotion is not promotion:
-                    return
-                self.database.expect_replicas(alone=self.size == 1)
-            # Not before a replica can receive it: otherwise logs differ in their first transaction, and a copy, which a
-            # differing replica waits for, can't be made while a commit waits.
-            while not self.database.can_be_taken(self.size - 1):
-                if self._promotion is not promotion:
-                    return
-                time.sleep(0.05)
-            with self._lock:
-                if self._promotion is not promotion:
-                    return
-                promotion.deadline = time.monotonic() + PROMOTION_SECONDS
-            self.database.begin_epoch(epoch, after)
-            promotion.ended = ""
-        except Trouble as error:
-            promotion.ended = str(error)
-        promotion.done.set()
-
-    def _promoted(self, views: list[View]) -> None:
-        """A step of a node in promotion."""
-        promotion: Promotion = self._promotion
-        promotion.done.wait(0.05)
-        self.waiting = self.database.waits()
-        if promotion.ended == "":
-            # From now on until it is closed in good order.
-            self.promise.keep(unlogged=True, lineage=rules.lineage(self.me(), self.epoch))
-            self.database.open()
-            self.role, self._promotion, self._reclone = Role.PRIMARY, None, ""
-            self._say("")
-        elif promotion.ended is not None:
-            self._fall(promotion.ended)
-        elif rules.outdated(self.me(), views) or time.monotonic() > promotion.deadline:
-            if promotion.deadline < FOREVER:
-                self._fall(f"epoch {self.epoch} was not begun: no replica took it, or a newer one was promised")
-                return
-            self._say("a newer epoch was promised")  # nothing was written: it goes on as a replica
-            self.role, self.epoch, self._promotion = Role.REPLICA, 0, None
-            self._since = time.monotonic()
-            self.database.set(rpl_semi_sync_master_enabled=False)
 
     def vote(  # noqa: PLR0913  as it is asked
         self, epoch: int, position: int, candidate: str, handover: int = 0, *, agreed: int = 0,

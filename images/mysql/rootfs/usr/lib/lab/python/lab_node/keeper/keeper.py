@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from . import rules
 from .clone import donated
 from .database import Trouble
-from .election import FOREVER
 from .node import FAILED_STARTS, FULL
+from .promotion import FOREVER
 from .replica import Replica
 from .rules import Role, View
 
@@ -72,7 +72,7 @@ class Keeper(Replica):
         self._ended()
         self.following, self.lagging = "", None
         self.database.forget()
-        self._received = None
+        self._unread()
         if ended and self.server.failures >= FAILED_STARTS:
             self._does_not_start()
         if self._waits_for_space() or time.monotonic() < self._start_at:

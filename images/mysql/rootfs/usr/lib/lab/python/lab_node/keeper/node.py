@@ -90,7 +90,7 @@ class Base(ABC):
                     self._step(views, now)
                 else:
                     self._say(FOREIGN.format(self.promise.made_by))
-            except (Trouble, OSError, subprocess.SubprocessError) as error:
+            except (Trouble, OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: no thread
                 self._say(str(error))
             self._take_certificates(now)
 
@@ -115,12 +115,22 @@ class Base(ABC):
     def reclone(self) -> dict[str, Any]:
         """A person asks for a new copy of the data here."""
         with self._lock:
-            if self.role is Role.PRIMARY:
-                return {"done": False, "because": "this is the primary: 'lab mysql switchover' first"}
+            if because := self._uncopied():
+                return {"done": False, "because": because, "copies": self.copies}
             self._reclone = ASKED
             if self.server.running and self.role is Role.DOWN:
                 self.server.kill()
             return {"done": True, "because": "", "copies": self.copies}
+
+    def _uncopied(self) -> str:
+        """Why the data here is not replaced by a copy, also if that is asked for; "" where it is."""
+        if self.promise.made_by != self.settings.topology:
+            return FOREIGN.format(self.promise.made_by)
+        if not self.others:
+            return "there is no other node whose data could be copied"
+        if self.role is Role.PROMOTING:
+            return "this node is about to be the primary"
+        return "this is the primary: 'lab mysql switchover' first" if self.role is Role.PRIMARY else ""
 
     def _does_not_start(self) -> None:
         """Has the data copied. Where the database does not start on a copy either, its data is not the cause."""
@@ -239,7 +249,7 @@ class Node(Base):
             self.waiting,
             promise.members, promise.unlogged, promise.lineage,
             promise.owes if promise.member and not self.counts else 0, self.full,
-            self._reclone not in ("", ASKED),
+            self._reclone not in ("", ASKED), self.following,
         )  # fmt: skip
 
     @property

@@ -6,14 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import pymysql
-
-from . import acknowledging, relay, rules
+from . import acknowledging, rules
 from .clone import Copy, adopted
-from .election import Elections
 from .node import ASKED
+from .replay import STILL, Replay
 from .rules import Role, View
-from .server import DATA
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -23,96 +20,24 @@ NEW_DISK = "its disk is new"
 UNLOGGED = "its data may not be the primary's: a database was ended while others wrote"
 WENT_ON = "its log goes on where the primary's had ended"
 LOG_LOST = (1236, 1595, 1597)  # errors of a primary that can't go on from where this log ends
-TRIES = (0.0, 1.0, 2.0, 4.0)  # seconds before each new start of what an error has stopped; then a copy
-BLOCKED_SECONDS = 1.0  # how long a reader may block what is to be applied before a primary is elected or followed
-STILL_SECONDS = 300.0  # without one more transaction applied, of what was received before a restart
 COPY_AGAIN_SECONDS = 5.0
 AGAIN_SECONDS = 1.0  # between two acknowledgements that are said again
 
 
-class Replica(Elections):
+class Replica(Replay):
     """What a replica does."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._copy: Copy | None = None
-        self._received: relay.Received | None = None  # before this start of the database, and not applied yet
-        self._tries, self._copy_at, self._again_at = 0, 0.0, 0.0
-        self._try_at, self._progress = 0.0, (0, 0.0)
-        self._silent_since = 0.0
-
-    # -- after a start --
-
-    def _adopted(self) -> bool:
-        """Whether what was on this disk is in the database: also what was acknowledged and not yet applied."""
-        self.database.adopt()
-        applied = self.database.position()
-        if self._received is None:
-            index = DATA / "relay.index"
-            files = [DATA / name for name in index.read_text().split()] if index.exists() else []
-            try:
-                self._received = relay.received([file for file in files if file.exists()], applied)
-            except relay.Damaged as error:
-                self._reclone = f"what it had received is damaged: {error}"
-                self._say(f"{self._reclone}; it waits for a primary to clone")
-                return False
-            if self._received.file:
-                self._log(f"applying what was received, from {self._received.file} {self._received.place} on")
-                self.database.apply_received(self._received)
-            self._progress = (applied, time.monotonic())
-        if self._received.file and applied < self._received.last:
-            return self._applying(applied, self._received.last)
-        if self._received.file:
-            self.database.end_applying()
-        self._received = None
-        return True
-
-    def _applying(self, applied: int, last: int) -> bool:
-        status, now = self.database.slave(), time.monotonic()
-        self._say(f"applying what was received: {applied} of {last}")
-        if applied != self._progress[0]:
-            self._progress = (applied, now)
-        if status.get("Last_SQL_Errno") and status.get("Slave_SQL_Running") != "Yes":
-            self._try_again(f"what it had received can't be applied: {status['Last_SQL_Error']}")
-        elif now > self._progress[1] + STILL_SECONDS:
-            self._reclone = f"what it had received is not applied: nothing in {STILL_SECONDS:.0f} s"
-        return False
-
-    def _try_again(self, because: str) -> None:
-        """Starts what an error has stopped; after some tries a copy of the primary's data is what helps."""
-        self._say(because)
-        if time.monotonic() < self._try_at:
-            return
-        if self._tries >= len(TRIES):
-            self._reclone = self._reclone or because
-            self._tries = 1  # a copy may have to be waited for: meanwhile it is tried once in a while
-        self._try_at = time.monotonic() + TRIES[min(self._tries + 1, len(TRIES) - 1)]
-        self._tries += 1
-        self.database.ask("START SLAVE SQL_THREAD")
-
-    def _all_applied(self) -> bool:
-        """Whether all that was received is applied; where a primary is to be elected or followed nothing may wait."""
-        now = time.monotonic()
-        if self.position <= self.applied:
-            self._progress = (self.applied, now)
-            return True
-        self._say("applying what was received")
-        if self.applied != self._progress[0]:
-            self._progress = (self.applied, now)
-        if self.slave.get("Slave_SQL_Running") != "Yes":
-            self._try_again(f"replication stands still: {self.slave.get('Last_SQL_Error') or 'stopped'}")
-        elif now > self._progress[1] + BLOCKED_SECONDS:
-            self._log("whoever reads here is ended: what was received comes first")
-            self.database.clear_the_way()
-            self._progress = (self.applied, now)
-        return False
+        self._copy_at = self._again_at = self._silent_since = 0.0
 
     # -- with a primary --
 
     def _follow(self, primary: View, views: list[View]) -> None:
         members = self.promise.members.following(primary.members, primary.epoch)
         self.promise.keep(epoch=primary.epoch, members=members)
-        target = f"{primary.name} of epoch {primary.epoch}"
+        target = rules.target(primary)
         if self.following != target:
             self.following, self.lagging = "", None
             self.database.stop_receiving()
@@ -125,8 +50,9 @@ class Replica(Elections):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
                 self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
-            # A requested copy can wait: perhaps only this node can receive the primary's epoch.
-            if self._reclone not in ("", ASKED) or not self._all_applied():
+            # A requested copy can wait: perhaps only this node can receive the primary's epoch. What stands still may
+            # be applied after all.
+            if self._reclone not in ("", ASKED, STILL) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
             self.following, self.history, self._receives = target, primary.history, False
@@ -211,7 +137,7 @@ class Replica(Elections):
     def _acknowledge(self, host: str, slave: dict[str, object]) -> None:
         try:
             acknowledging.again(self.settings, host, slave)
-        except (OSError, pymysql.MySQLError) as error:
+        except Exception as error:  # noqa: BLE001  what replication says may not be what was expected
             self._log(f"{host} waits for an acknowledgement, and could not be told again: {error}")
 
     # -- copies --
@@ -252,7 +178,8 @@ class Replica(Elections):
         self.promise.keep(unlogged=False, lineage=donor.lineage)
         self._copied()
         self.role, self.following, self.lagging = Role.DOWN, "", None
-        self._received, self._tries = None, 0
+        self._unread()
+        self._tries = 0
         self.server.start(truncate=False)
         self._answered = time.monotonic()
         return True

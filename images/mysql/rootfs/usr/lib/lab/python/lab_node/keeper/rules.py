@@ -49,6 +49,7 @@ class View:
         owes: of a member whose log a copy has put back, how long it was; 0: it has all that again.
         full: whether its data disk is full.
         wants_copy: whether only a copy of the primary's data makes it a replica again.
+        follows: of a replica, the `target` from which its database receives, or tries to.
     """
 
     name: str
@@ -65,6 +66,7 @@ class View:
     owes: int = 0
     full: bool = False
     wants_copy: bool = False
+    follows: str = ""
 
 
 def epoch_of(position: int) -> int:
@@ -100,6 +102,19 @@ def leader(me: View, views: list[View]) -> View | None:
     """The primary to follow: that of the highest epoch, unless something newer was promised already."""
     serving = [view for view in views if view.role in (Role.PRIMARY, Role.PROMOTING) and view.epoch >= me.promised]
     return max(serving, key=lambda view: view.epoch, default=None)
+
+
+def target(primary: View) -> str:
+    """What a replica follows."""
+    return f"{primary.name} of epoch {primary.epoch}"
+
+
+def expected(me: View, views: list[View]) -> bool:
+    """Whether a replica whose log counts is to be connected to this node, which is in promotion.
+
+    Not one that has to apply something before, or to be copied: that may take long, and another primary needs it too.
+    """
+    return any(view.role is Role.REPLICA and view.member and view.follows == target(me) for view in views)
 
 
 def outdated(me: View, views: list[View]) -> bool:

@@ -33,7 +33,7 @@ def view(state: dict[str, Any]) -> rules.View:
     values = {key: state[key] for key in ("name", "promised", "position", "member", "epoch", "waiting")}
     values.update(unlogged=state.get("unlogged", False), lineage=state.get("lineage", 0))  # an older version has none,
     values.update(owes=state.get("owes", 0), full=state.get("full", False))  # nor these,
-    values.update(wants_copy=state.get("wants_copy", False))
+    values.update(wants_copy=state.get("wants_copy", False), follows=state.get("following", ""))
     proposed = tuple((epoch, tuple(sorted(nodes))) for epoch, nodes in state.get("proposed", ()))
     values.update(members=Members(state["agreed"][0], tuple(sorted(state["agreed"][1])), proposed))
     history = tuple((epoch, after) for epoch, after in state["history"])
@@ -112,7 +112,7 @@ class Peers:
         try:
             status, body = line.ask("/state", json.dumps(claim).encode(), self._headers)
             return self._view(body) if status == http.client.OK else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, Refused):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, Refused):
             line.close()  # the next question connects again
             return None
 
@@ -138,7 +138,7 @@ class Peers:
         try:
             response = self._question(name, path, values)
             return dict(json.loads(response.read())) if response.status == http.client.OK else None
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, TypeError, http.client.HTTPException):
             return None
 
     def stream(self, name: str, path: str) -> Iterator[bytes]:
