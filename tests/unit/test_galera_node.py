@@ -97,7 +97,8 @@ class PlainGalera(galera.Galera):
         """One, as `run` does it, some seconds later."""
         self._contact = time.monotonic()
         try:
-            self._step(self.views, time.monotonic() + later)
+            with self._lock:
+                self._step(self.views, time.monotonic() + later)
         except database.Trouble as error:
             self._say(str(error))
 
@@ -116,6 +117,10 @@ class PlainGalera(galera.Galera):
         self.role = Role.DOWN
         self._start_at = 0.0
         self._read = ("uuid", 7)
+
+    def forgets(self) -> None:
+        """What is on its disk."""
+        self._read = None
 
 
 def _seat(name: str, **values: Any) -> Seat:
