@@ -109,21 +109,39 @@ def test_a_copy_that_nothing_hinders_is_whole(donor: Donor) -> None:
     donor.until(1, 0)
 
 
+def _takes_little(connection: http.client.HTTPSConnection) -> float:
+    """Seconds until an answer ends of which little is read at a time, and that steadily."""
+    begun = time.monotonic()
+    with contextlib.closing(connection), contextlib.suppress(http.client.IncompleteRead):
+        response = connection.getresponse()
+        while response.read(1 << 16):
+            assert time.monotonic() < begun + AWAITED_SECONDS, "it has no end"
+            time.sleep(0.02)
+    return time.monotonic() - begun
+
+
 @pytest.mark.parametrize(("path", "stage"), [("/clone", "BLOCK_COMMIT"), ("/galera", "BLOCK_DDL")])
-def test_commits_wait_for_a_copy_for_a_bounded_time(
+def test_commits_wait_for_a_slow_node_for_a_bounded_time(
     donor: Donor, capfd: pytest.CaptureFixture[str], path: str, stage: str
 ) -> None:
-    """Also where something comes now and then."""
-    slow = "while sleep 0.05; do echo a; done"
-    donor.does(PIECES, f"echo '[00] Starting BACKUP STAGE {stage}' >&2", slow)
-    connection = donor.asked(path)
-    response = connection.getresponse()
-    begun = time.monotonic()
-    with contextlib.closing(connection), pytest.raises(http.client.IncompleteRead):
-        response.read()
-    assert time.monotonic() - begun < 5 * PATIENCE
+    donor.does("head -c 1000 /dev/zero", f"echo '[00] Starting BACKUP STAGE {stage}' >&2", "exec cat /dev/zero")
+    slow = threading.Thread(target=_takes_little, args=(donor.asked(path),))
+    slow.start()
+    donor.until(1, 1)
     donor.until(1, 0)
+    slow.join(AWAITED_SECONDS)
     assert "commits waited for 1 s" in capfd.readouterr().out
+
+
+def test_what_mariadb_backup_takes_by_itself_does_not_count(donor: Donor) -> None:
+    """It would take as long at the next try."""
+    donor.does(PIECES, LOCKED, f"sleep {4 * PATIENCE}", PIECES, UNLOCKED)
+    assert _whole(donor.asked()) == 600_000
+
+
+def test_a_slow_node_is_waited_for_while_no_commit_is(donor: Donor) -> None:
+    donor.does("head -c 9000000 /dev/zero")
+    assert _takes_little(donor.asked()) > 3 * PATIENCE
 
 
 def test_definitions_may_be_locked_for_long_without_galera(donor: Donor) -> None:

@@ -25,8 +25,8 @@ class Endpoints:
     def __init__(self, keeper: Galera | Keeper) -> None:
         self.keeper = keeper
         stalled = donation.HELD * keeper.settings.patience
-        asked = doors.handler(self.questions, "POST", stalled=stalled)
-        self.nodes = doors.Listener(wire.QUESTION_PORT, asked, keeper.others)
+        handler = doors.handler(self.questions, "POST", stalled=stalled)
+        self.nodes = doors.Listener(wire.QUESTION_PORT, handler, keeper.others)
 
     def public(self, path: str, asker: str) -> tuple[int, dict[str, Any]]:
         """For balancers, and for this node's own programs."""

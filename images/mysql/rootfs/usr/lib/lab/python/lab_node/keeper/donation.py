@@ -15,12 +15,11 @@ from .server import SOCKET
 from .wire import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
-HELD = (
-    2  # times the patience that commits may wait for mariadb-backup, or that this waits for a node that takes nothing
-)
+HELD = 2  # times the patience that a node which is copied may hold up commits here, or take nothing
 QUIET_SECONDS = 1.0  # until an empty piece says that nothing has come
+LOOK_SECONDS = 0.1  # between two looks at how long commits have waited
 COMMITS, DDL, END = b"BACKUP STAGE BLOCK_COMMIT", b"BACKUP STAGE BLOCK_DDL", b"BACKUP STAGE END"
 """What mariadb-backup prints before it locks commits, before it locks definitions, and before it unlocks both."""
 
@@ -30,15 +29,14 @@ _one = threading.Lock()  # held by the thread of the present donation
 def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, None]:
     """What mariadb-backup streams of this node: to one other node at a time.
 
-    It is ended when commits have waited for it for `HELD` times the patience: a node that hangs, or is slow, amid its
-    copy would hold them up for as long as it takes. A Galera node takes part in no commit from the lock of definitions
-    on.
+    It is ended when commits have waited for that node for `HELD` times the patience: one that hangs, or is slow, amid
+    its copy would hold them up for as long. A Galera node takes part in no commit from the lock of definitions on.
 
     Yields:
         a piece, or nothing after each second in which nothing came.
 
     Raises:
-        Refused: another node is being copied, or mariadb-backup is not there.
+        Refused: another node is being copied, or mariadb-backup does not start.
         OSError: it broke off.
     """
     if not _one.acquire(blocking=False):
@@ -50,7 +48,7 @@ def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, 
             bound.start()
             assert backup.stdout is not None
             with backup.stdout:
-                yield from _pieces(backup.stdout)
+                yield from bound.timed(_pieces(backup.stdout))
             bound.judge(backup.wait())
         except OSError as error:
             print(f"a copy of this node was broken off: {error}", flush=True)
@@ -83,18 +81,21 @@ def _pieces(stream: IO[bytes]) -> Generator[bytes, None, None]:
 
 
 class Bound:
-    """Reads what mariadb-backup prints, and ends it when it has locked for too long.
+    """Ends mariadb-backup when what it has locked has waited for too long until its pieces were taken.
+
+    The time that it takes by itself does not count: it would take as long at the next try.
 
     Attributes:
-        last: the last line.
+        last: the last line that it printed.
         broken: why it was ended; empty where it was not.
     """
 
     def __init__(self, backup: subprocess.Popen[bytes], locks: bytes, seconds: float) -> None:
         self.last = self.broken = ""
         self._backup, self._locks, self._seconds = backup, locks, seconds
-        self._until: float | None = None
-        self._locked = False  # at any time
+        self._locked_at: float | None = None
+        self._given_at: float | None = None  # of a piece that is not taken yet
+        self._waited = 0.0  # under the lock, for pieces that were taken
 
     def start(self) -> None:
         """In a thread of its own.
@@ -107,10 +108,23 @@ class Bound:
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
+    def timed(self, pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
+        """The same pieces."""
+        for piece in pieces:
+            self._given_at = time.monotonic()
+            yield piece
+            waited, self._given_at = self._waits(), None  # first this: the other thread counts too little, never twice
+            self._waited = waited
+
     def judge(self, code: int) -> None:
         """Raises OSError where mariadb-backup ended with a code that says so, or was ended."""
         if code:
             raise OSError(self.broken or f"mariadb-backup ended with {code}: {self.last}")
+
+    def _waits(self) -> float:
+        """Seconds for which what is locked has waited."""
+        locked, given = self._locked_at, self._given_at
+        return self._waited + (time.monotonic() - max(locked, given) if locked and given else 0.0)
 
     def _watch(self) -> None:
         assert self._backup.stderr is not None
@@ -121,22 +135,20 @@ class Bound:
         readable, rest = select.poll(), b""
         readable.register(stream, select.POLLIN)
         while True:
-            left = None if self._until is None else max(0.0, self._until - time.monotonic()) * 1000
-            if not readable.poll(left):
-                self.broken = f"commits waited for {self._seconds:.0f} s until mariadb-backup would unlock them"
-                self._until = None
+            if readable.poll(None if self._locked_at is None else LOOK_SECONDS * 1000):
+                printed = os.read(stream.fileno(), CHUNK)
+                *lines, rest = (rest + printed).split(b"\n")
+                for line in lines:
+                    self._heed(line)
+                if not printed:
+                    return
+            if not self.broken and self._waits() > self._seconds:
+                self.broken = f"commits waited for {self._seconds:.0f} s until the node that is copied took its data"
                 self._backup.kill()
-                continue
-            printed = os.read(stream.fileno(), CHUNK)
-            *lines, rest = (rest + printed).split(b"\n")
-            for line in lines:
-                self._heed(line)
-            if not printed:
-                return
 
     def _heed(self, line: bytes) -> None:
         self.last = line.decode(errors="replace")
-        if self._locks in line and not self._locked:
-            self._locked, self._until = True, time.monotonic() + self._seconds
-        elif END in line:
-            self._until = None
+        if END in line:
+            self._locked_at = None
+        elif self._locks in line and self._locked_at is None:
+            self._locked_at = time.monotonic()

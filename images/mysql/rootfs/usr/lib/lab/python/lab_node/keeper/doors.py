@@ -88,7 +88,7 @@ class Handler(socketserver.BaseRequestHandler):
             for piece in itertools.chain([first], rest):
                 if piece:
                     self.request.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-                elif self._readable():  # nobody speaks amid an answer, but closes
+                elif self._readable():  # nothing is asked amid an answer: it has closed
                     raise ConnectionError("the node that asked has gone")
             self.request.sendall(b"0\r\n\r\n")
 

@@ -45,9 +45,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._binaries = settings.binaries
         self._process: subprocess.Popen[bytes] | None = None
-        self._killed: subprocess.Popen[bytes] | None = (
-            None  # it has not ended yet: it answers nobody, and has the data open
-        )
+        self._killed: subprocess.Popen[bytes] | None = None  # it executes nothing more, and has the data open
         self._began = 0.0
         self.served = False  # since its start
         self.failures = 0  # starts in a row that ended soon, or without it
