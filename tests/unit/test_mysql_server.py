@@ -228,3 +228,26 @@ def test_a_new_directory_counts_for_nothing_though_two_starts_break_off(
         keeper.Keeper(settings)
     assert data.exists()
     assert not promise.Promise(tmp_path / "keeper.json", "replication").member
+
+
+class Looks(PlainNode):
+    """A node whose steps may fail."""
+
+    def look_once(self) -> str:
+        """What it says after a look."""
+        self._look()
+        return self.because
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), OSError("no space"), database.Trouble("no")])
+def test_a_step_that_fails_does_not_end_the_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """With it mariadbd would end, on each node where a neighbour takes all threads."""
+    plain = Looks(tmp_path, monkeypatch)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(plain, "_step", fails)
+    assert plain.look_once() == str(error)

@@ -123,8 +123,8 @@ class Bound:
 
     def _waits(self) -> float:
         """Seconds for which what is locked has waited."""
-        locked, given = self._locked_at, self._given_at
-        return self._waited + (time.monotonic() - max(locked, given) if locked and given else 0.0)
+        locked, since = self._locked_at, self._given_at
+        return self._waited + (time.monotonic() - max(locked, since) if locked and since else 0.0)
 
     def _watch(self) -> None:
         assert self._backup.stderr is not None
