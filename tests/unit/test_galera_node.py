@@ -60,7 +60,8 @@ class PlainGalera(galera.Galera):
         self.views: list[Seat] = [_seat(name) for name in NAMES[1:]]
         self.plain_server = server = SimpleNamespace(
             replace=lambda _: None,
-            prepare=lambda: False,
+            prepare=lambda: None,
+            refuse_two=lambda: None,
             running=True,
             failures=0,
             ended=lambda: False,

@@ -149,13 +149,14 @@ def test_definitions_may_be_locked_for_long_without_galera(donor: Donor) -> None
     assert _whole(donor.asked()) == 300_000
 
 
-def test_a_node_that_takes_nothing_is_given_up(donor: Donor) -> None:
+def test_a_node_that_takes_nothing_is_given_up(donor: Donor, capfd: pytest.CaptureFixture[str]) -> None:
     """Its connection stays, as that of a node that hangs."""
     donor.does("exec cat /dev/zero")
     with contextlib.closing(donor.asked()) as connection:
         assert connection.sock.recv(1)
         donor.until(1, 1)
         assert donor.until(1, 0) < 5 * PATIENCE
+    assert "the node that is copied has gone, or took nothing" in capfd.readouterr().out
 
 
 def test_a_node_that_goes_while_nothing_comes_ends_mariadb_backup(donor: Donor) -> None:

@@ -82,6 +82,7 @@ class Bootstrap(Base):
     def _read_disk(self) -> bool:
         try:
             if self._read is None and self.promise.member:
+                self.server.refuse_two()
                 with self._elsewhere():  # InnoDB's recovery takes minutes where much was written
                     read = wsrep.recovered(self.settings.binaries["mariadbd"])
                 self._read = read

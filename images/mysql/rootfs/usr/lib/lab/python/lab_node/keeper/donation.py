@@ -53,6 +53,10 @@ def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, 
         except OSError as error:
             print(f"a copy of this node was broken off: {error}", flush=True)
             raise
+        except GeneratorExit:
+            reason = bound.broken or "the node that is copied has gone, or took nothing"
+            print(f"a copy of this node was broken off: {reason}", flush=True)
+            raise
         finally:
             backup.kill()
             backup.wait()

@@ -83,7 +83,7 @@ class Server:
             truncate: drop what is in the binary log and was never acknowledged. Only where another primary of a newer
                 epoch is open: until then this copy may be the one that counts.
         """
-        self._refuse_two()
+        self.refuse_two()
         self._end_log()
         self.run(["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else [])
 
@@ -112,7 +112,7 @@ class Server:
         Raises:
             OSError: the last one has not ended.
         """
-        self._refuse_two()
+        self.refuse_two()
         self._began, self.served = time.monotonic(), False
         # It dies with this process: no unwatched server acknowledges.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
@@ -143,8 +143,12 @@ class Server:
             self._killed = self._process
         self._process = None
 
-    def _refuse_two(self) -> None:
-        """Raises OSError while a killed mariadbd has the data open."""
+    def refuse_two(self) -> None:
+        """Does nothing, unless a killed mariadbd has the data open.
+
+        Raises:
+            OSError: it has.
+        """
         if self._killed is not None and self._killed.poll() is None:
             raise OSError(
                 f"mariadbd (process {self._killed.pid}) was killed and has not ended: its disk does not answer"
@@ -169,7 +173,7 @@ class Server:
         Raises:
             OSError: mariadbd has not ended.
         """
-        self._refuse_two()
+        self.refuse_two()
         if DATA.exists():
             DATA.replace(HOME / f"{OLD}.{time.time_ns()}")
         fresh.replace(DATA)
