@@ -42,7 +42,8 @@ def play(context: RoundContext, one: NemesisRound) -> None:
         "cut-all": _cut_all,
         "cut-replicas": _cut_replicas,
         "power-loss": _power_loss,
-        "kill-in-clone": _kill_in_clone,
+        "kill-in-clone": _in_clone,
+        "pause-in-clone": _in_clone,
         "kill-in-promotion": _kill_in_promotion,
         "switchovers": _switchovers,
         "up-interrupted": _up_interrupted,
@@ -92,8 +93,10 @@ def _power_loss(context: RoundContext, one: NemesisRound) -> None:
         context.wait(one.seconds)
 
 
-def _kill_in_clone(context: RoundContext, one: NemesisRound) -> None:
-    cloned, killed = (context.names[act.place] for act in one.acts)
+def _in_clone(context: RoundContext, one: NemesisRound) -> None:
+    """The first act is the copy, the second the fault during it."""
+    clone, fault = one.acts
+    cloned = context.names[clone.place]
     try:
         request_copy(context.backend, cloned)
     except LabError as error:
@@ -103,7 +106,7 @@ def _kill_in_clone(context: RoundContext, one: NemesisRound) -> None:
         context.backend.clock.until(f"{cloned} to be cloned", CLONE_SECONDS, cloning)
     except LabError as error:
         raise RoundSkippedError(f"no transfer to {cloned} was observed ({error.what})") from error
-    with context.broken(Kill((killed,))):
+    with context.broken(fault_of(context, fault)):
         context.wait(one.seconds)
 
 

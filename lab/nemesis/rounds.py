@@ -38,6 +38,7 @@ SEVERAL = {
     "power-loss": "power failure of all nodes at once",
     "two": "two faults at once, on two nodes",
     "kill-in-clone": "power failure of a replica while it is cloned, or of the primary",
+    "pause-in-clone": "a replica hangs, its keeper does, or it is cut off, while it is cloned",
     "kill-in-promotion": "power failure of the primary, then of the node that is being promoted",
     "switchovers": "planned changes of the primary in a row",
     "up-interrupted": "'lab up' with other options is interrupted, then run without them",
@@ -47,6 +48,9 @@ KINDS = SINGLE | SEVERAL
 
 TOGETHER = ("kill", "pause", "cut-off", "crash", "hang", "keeper-hangs")
 """Kinds that `two` combines."""
+
+IN_CLONE = ("pause", "cut-off", "keeper-hangs")
+"""Kinds of which `pause-in-clone` has one: the connection to the donor stays, and nothing is read from it."""
 
 MINORITY = ("cut-all", "power-loss", "two", "kill-in-promotion", "scale-interrupted")
 """Kinds that may leave no connected majority: writes may fail while they last."""
@@ -118,6 +122,9 @@ def _acts(kind: str, rng: random.Random) -> tuple[Act, ...]:
     if kind == "kill-in-clone":  # the first is cloned, the second is killed
         replica = rng.choice(REPLICAS)
         return Act("clone", replica), Act("kill", rng.choice((PRIMARY, replica)))
+    if kind == "pause-in-clone":
+        replica = rng.choice(REPLICAS)
+        return Act("clone", replica), Act(rng.choice(IN_CLONE), replica)
     if kind in SINGLE:
         return (Act(kind, PRIMARY if rng.random() < 0.5 else rng.choice(REPLICAS)),)  # noqa: PLR2004  half of them
     return ()
@@ -153,7 +160,7 @@ def chosen(
     if "nf_tables" not in can.kernel:
         lacking = "the nodes' kernel has no nf_tables"
         left_out |= dict.fromkeys(("cut-off", "deaf", "mute", "cut-all", "cut-replicas"), lacking)
-        left_out["two"] = lacking
+        left_out |= dict.fromkeys(("two", "pause-in-clone"), lacking)  # they draw a cut
     if topology == "galera":
         left_out |= {kind: reason for kind, reason in GALERA_EXCEPT.items() if kind not in also}
     kinds = [kind for kind in KINDS if kind not in left_out]

@@ -40,7 +40,7 @@ class PlainNode(keeper.Keeper):
         peers = SimpleNamespace(states=lambda: [self.primary], last=lambda _: (self.asked_at, self.primary))
         for module in ("node", "promotion", "election", "replay", "replica", "keeper"):
             monkeypatch.setattr(f"lab_node.keeper.{module}.time", SimpleNamespace(monotonic=lambda: self.clock))
-        monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: False))
+        monkeypatch.setattr("lab_node.keeper.node.Server", lambda _: SimpleNamespace(prepare=lambda: None))
         monkeypatch.setattr("lab_node.keeper.node.Database", lambda _: SimpleNamespace())
         monkeypatch.setattr("lab_node.keeper.node.Peers", lambda *_: peers)
         monkeypatch.setattr("lab_node.keeper.node.HOME", folder)

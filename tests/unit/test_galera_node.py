@@ -56,7 +56,8 @@ class PlainGalera(galera.Galera):
         self.views: list[Seat] = [_seat(name) for name in NAMES[1:]]
         self.plain_server = server = SimpleNamespace(
             replace=lambda _: None,
-            prepare=lambda: False,
+            prepare=lambda: None,
+            refuse_two=lambda: None,
             running=True,
             failures=0,
             ended=lambda: False,
@@ -93,7 +94,8 @@ class PlainGalera(galera.Galera):
         """One, as `run` does it, some seconds later."""
         self._contact = time.monotonic()
         try:
-            self._step(self.views, time.monotonic() + later)
+            with self._lock:
+                self._step(self.views, time.monotonic() + later)
         except database.Trouble as error:
             self._say(str(error))
 
@@ -112,6 +114,10 @@ class PlainGalera(galera.Galera):
         self.role = Role.DOWN
         self._start_at = 0.0
         self._read = ("uuid", 7)
+
+    def forgets(self) -> None:
+        """What is on its disk."""
+        self._read = None
 
 
 def _seat(name: str, **values: Any) -> Seat:

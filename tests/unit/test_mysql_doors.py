@@ -36,10 +36,10 @@ def door(authority: Authority) -> Iterator[doors.Listener]:
 
     def answer(path: str, values: dict[str, Any]) -> doors.Answer:
         if path == "/clone":
-            return 200, iter([b"one", b"two"])
+            return 200, (piece for piece in (b"one", b"", b"two"))
         return 200, {"path": path, "heard": _heard(**values)}
 
-    made = doors.Listener(0, doors.handler(answer, "POST"), ("mysql2", "mysql3"))
+    made = doors.Listener(0, doors.handler(answer, "POST"), {"mysql2": "10.90.0.52", "mysql3": "10.90.0.53"})
     threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     authority.names("mysql2")
     yield made

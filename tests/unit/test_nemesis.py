@@ -82,6 +82,12 @@ def test_two_faults_are_on_two_nodes() -> None:
         assert first.place != second.place
 
 
+def test_a_replica_that_is_cloned_hangs_in_each_way() -> None:
+    drawn_acts = [drawn(5, number, ["pause-in-clone"]).acts for number in range(1, 100)]
+    assert all(clone.kind == "clone" and clone.place == fault.place != PRIMARY for clone, fault in drawn_acts)
+    assert {fault.kind for _, fault in drawn_acts} == set(rounds.IN_CLONE)
+
+
 def test_what_can_not_be_done_is_left_out_by_name_with_the_reason() -> None:
     kinds, left_out = chosen(HERE, "replication", ["fill"])
     assert set(kinds) | set(left_out) == set(KINDS)
@@ -94,6 +100,7 @@ def test_what_can_not_be_done_is_left_out_by_name_with_the_reason() -> None:
     assert "two" in chosen(HERE, "galera", ["two"], ["two"])[1], "who excludes a kind has the last word"
     bare, _ = chosen(Capabilities("bare"), "replication", [])
     assert not [kind for kind in bare if "cut" in kind]
+    assert not {"two", "pause-in-clone"} & set(bare), "they draw a cut"
     with pytest.raises(SpecError, match="no kind 'kil'"):
         chosen(HERE, "replication", ["kil"])
     with pytest.raises(SpecError, match="no kind of round is left"):

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from . import doors, ending, settings, wire
+from . import donation, doors, ending, settings, wire
 from .galera import Galera
 from .keeper import Keeper
 from .rules import Role
@@ -24,7 +24,9 @@ class Endpoints:
 
     def __init__(self, keeper: Galera | Keeper) -> None:
         self.keeper = keeper
-        self.nodes = doors.Listener(wire.QUESTION_PORT, doors.handler(self.questions, "POST"), tuple(keeper.others))
+        stalled = donation.HELD * keeper.settings.patience
+        handler = doors.handler(self.questions, "POST", stalled=stalled)
+        self.nodes = doors.Listener(wire.QUESTION_PORT, handler, keeper.others)
 
     def public(self, path: str, asker: str) -> tuple[int, dict[str, Any]]:
         """For balancers, and for this node's own programs."""

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 NON_BLOCKING = 1
+LAST_PLACE = (1 << 32) - 1  # a request has four bytes for a position; a transaction may end further on in its file
 OWN_NUMBERS = 200  # a second connection by the same number would end the first one
 
 
 def again(settings: Settings, host: str, slave: dict[str, Any]) -> None:
     """Tells `host` that this node has its log up to where replication has received it, on its disk.
 
+    Beyond 4 GiB of a file it says less than that: all up to there.
+
     Raises:
         OSError: the primary was not reached; pymysql.MySQLError: it did not like it.
     """
-    file, place = str(slave["Master_Log_File"]), int(slave["Read_Master_Log_Pos"])
+    file, place = str(slave["Master_Log_File"]), min(int(slave["Read_Master_Log_Pos"]), LAST_PLACE)
     connection = pymysql.connect(
         host=host, user="replication", password=settings.replication_password, connect_timeout=SECONDS,
         read_timeout=SECONDS, write_timeout=SECONDS, ssl={"ca": str(CA), "cert": str(TLS), "key": str(TLS)},

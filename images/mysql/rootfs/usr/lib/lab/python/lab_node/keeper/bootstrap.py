@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from .node import FAILED_STARTS, Base
 from .rules import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .settings import Settings
 
 COPY_AGAIN_SECONDS = 5.0
@@ -59,7 +62,7 @@ class Bootstrap(Base):
         if not begun:
             self._start_component(views)
             return
-        self._reclone = self._differs(max(begun, key=lambda view: view.begun))
+        self._reclone = self._reclone or self._differs(max(begun, key=lambda view: view.begun))
         if not self._reclone:  # else the next step copies
             self._run([])
 
@@ -78,9 +81,13 @@ class Bootstrap(Base):
 
     def _read_disk(self) -> bool:
         try:
-            if self._read is None:
-                mariadbd = self.settings.binaries["mariadbd"]
-                self._read = wsrep.recovered(mariadbd) if self.promise.member else ("", 0)
+            if self._read is None and self.promise.member:
+                self.server.refuse_two()
+                with self._elsewhere():  # InnoDB's recovery takes minutes where much was written
+                    read = wsrep.recovered(self.settings.binaries["mariadbd"])
+                self._read = read
+                return False  # what the others said is old by now: the next step goes on
+            self._read = self._read or ("", 0)
         except Trouble as error:
             self.server.failures = FAILED_STARTS
             self._start_at = time.monotonic() + self.settings.patience
@@ -141,9 +148,14 @@ class Bootstrap(Base):
     def _elected(self, views: list[Seat]) -> bool:
         me = self.me()
         epoch = 1 + max(seat.promised for seat in (me, *views))
-        answers = self.peers.ask_all(
-            "/vote", lambda _: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
-        )
+        promised = self.promise.epoch
+        with self._elsewhere():
+            answers = self.peers.ask_all(
+                "/vote", lambda _: False, epoch=epoch, reach=list(me.reach), candidate=self.settings.node
+            )
+        if self.promise.epoch != promised:
+            self._say(f"epoch {epoch}: not begun (another candidate got this node's own vote meanwhile)")
+            return False
         granted = [one["name"] for one in answers if one["granted"]]
         voters = [seat for seat in views if seat.name in granted]
         if because := component.short_of(me, voters, self.size):
@@ -154,6 +166,15 @@ class Bootstrap(Base):
         self._beginning = epoch
         self._log(f"epoch {epoch}: begun with {', '.join(granted) or 'nobody else'}, at {self.position}")
         return True
+
+    @contextlib.contextmanager
+    def _elsewhere(self) -> Iterator[None]:
+        """Others may be answered meanwhile; what was true before may not be then."""
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
 
     def _awaited(self, views: list[Seat]) -> str:
         """Why no other node may begin: the one for which this node voted runs. It is ended if that lasts."""

@@ -1,4 +1,4 @@
-"""A copy of one node's data on another, by mariadb-backup: streamed by the donor, made ready by who receives it."""
+"""A copy of another node's data, by mariadb-backup: received and made ready here. `donation` has the donor's side."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .database import ADOPT
-from .server import HOME, SOCKET
-from .wire import CHUNK
+from .durable import sync_tree
+from .server import HOME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from .wire import Peers
@@ -22,24 +22,6 @@ CLONE = "data.clone"
 # The names depend on the version.
 POSITIONS = ("xtrabackup_binlog_info", "mariadb_backup_binlog_info")
 STATES = ("xtrabackup_galera_info", "mariadb_backup_galera_info")
-
-
-def donated(*options: str) -> Iterator[bytes]:
-    """What mariadb-backup streams of this node."""
-    backup = subprocess.Popen(
-        ["mariadb-backup", "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root",
-         f"--socket={SOCKET}", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert backup.stdout is not None
-    try:
-        while piece := backup.stdout.read(CHUNK):
-            yield piece
-        if backup.wait():
-            raise OSError(f"mariadb-backup ended with {backup.returncode}")
-    finally:
-        backup.kill()
-        backup.wait()
 
 
 def cloned(peers: Peers, donor: str) -> Path:
@@ -99,6 +81,7 @@ class Copy:
         try:
             fresh = cloned(peers, self.donor)
             self.origin = read(fresh)
+            sync_tree(fresh)  # here, without the node's lock: it may take minutes
             self.fresh = fresh
         except (OSError, subprocess.SubprocessError, StopIteration, IndexError, ValueError) as error:
             self.failed = str(error) or type(error).__name__

@@ -12,6 +12,7 @@ import pymysql.cursors
 
 from . import rules
 from .answers import Known
+from .durable import sync_folder
 from .server import CA, DATA, SOCKET, TLS
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class Database:
             self.set(gtid_binlog_state=gtid)
             self._continue_after(gtid)
             file.unlink()
+            sync_folder(DATA)  # read again after a loss of power, it would shorten the log
 
     def apply_received(self, received: relay.Received) -> None:
         """Has the server apply the relay logs from before a restart: they are acknowledged, and may be nowhere else.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import select
 import socketserver
 import ssl
 import threading
@@ -16,21 +19,28 @@ from .server import CA, TLS
 from .status import FROM_ONE_ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Mapping
 
 IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 REQUEST_SECONDS = 5.0  # for a handshake, and for a whole question from its first byte on
 BODY_BYTES = 1 << 16
+STRANGERS = 64  # connections at once from addresses of no node: with the others' far below the limit of processes
 STOP_POLL_SECONDS = 600.0  # `socketserver` looks so often whether it is to end, which is never asked for here
 
-Answer = tuple[int, "dict[str, Any] | Iterator[bytes]"]
+Answer = tuple[int, "dict[str, Any] | Generator[bytes, None, None]"]
+"""A code, and JSON or pieces; an empty piece says that nothing has come for a while."""
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """Reads questions, has them answered, and writes the answers."""
+    """Reads questions, has them answered, and writes the answers.
+
+    Attributes:
+        stalled: seconds after which a node that takes no more of an answer is given up.
+    """
 
     answer: Callable[[str, dict[str, Any]], Answer]
     methods: tuple[str, ...] = ()
+    stalled = REQUEST_SECONDS
 
     def setup(self) -> None:
         """Every read has a deadline."""
@@ -50,8 +60,9 @@ class Handler(socketserver.BaseRequestHandler):
         try:
             head = self._messages.head(IDLE_SECONDS, REQUEST_SECONDS)
             path, values = self._question(head)
-            self.request.settimeout(IDLE_SECONDS)  # for what is written
+            self.request.settimeout(self.stalled)  # for what is written
             status, answer = type(self).answer(path, values)
+            first = b"" if isinstance(answer, dict) else next(answer, b"")
         except Refused as refused:
             return self._refuse(refused.status, str(refused))
         except (TypeError, ValueError) as error:  # values that the question does not have
@@ -59,7 +70,7 @@ class Handler(socketserver.BaseRequestHandler):
         if isinstance(answer, dict):
             self.request.sendall(self._answers.encoded(status, answer, stays=head.stays))
         else:
-            self._stream(status, answer)
+            self._stream(status, first, answer)
         return head.stays
 
     def _question(self, head: Head) -> tuple[str, dict[str, Any]]:
@@ -71,11 +82,20 @@ class Handler(socketserver.BaseRequestHandler):
             values["silence"] = float(silence)
         return parts.path, values
 
-    def _stream(self, status: int, answer: Iterator[bytes]) -> None:
-        self.request.sendall(b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
-        for piece in answer:
-            self.request.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-        self.request.sendall(b"0\r\n\r\n")
+    def _stream(self, status: int, first: bytes, rest: Generator[bytes, None, None]) -> None:
+        with contextlib.closing(rest):
+            self.request.sendall(b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
+            for piece in itertools.chain([first], rest):
+                if piece:
+                    self.request.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+                elif self._readable():  # nothing is asked amid an answer: it has closed
+                    raise ConnectionError("the node that asked has gone")
+            self.request.sendall(b"0\r\n\r\n")
+
+    def _readable(self) -> bool:
+        readable = select.poll()
+        readable.register(self.request, select.POLLIN)
+        return bool(readable.poll(0))
 
     def _refuse(self, status: int, because: str) -> bool:
         """What else was sent is not read."""
@@ -84,13 +104,18 @@ class Handler(socketserver.BaseRequestHandler):
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """HTTP over TLS on a port, for nodes that show a certificate with one of these names."""
+    """HTTP over TLS on a port, for nodes that show a certificate with one of some names.
+
+    Each connection has a thread of its own. Their number is bounded for each address, and for all addresses of no node
+    together, so that a neighbour without a certificate keeps no node out.
+    """
 
     allow_reuse_address = daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port: int, bound: type[Handler], nodes: tuple[str, ...]) -> None:
-        self._nodes = set(nodes)
+    def __init__(self, port: int, bound: type[Handler], nodes: Mapping[str, str]) -> None:
+        """`nodes`: addresses by name."""
+        self._nodes, self._addresses = set(nodes), set(nodes.values())
         self.renew()
         self._open: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -101,10 +126,13 @@ class Listener(socketserver.ThreadingTCPServer):
         self._tls = _tls()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Not more than a few connections from one address."""
+        """Not more than a few connections from one address, and from all addresses of no node."""
+        address = client_address[0]
         with self._counting:
-            self._open[client_address[0]] += 1
-            many = self._open[client_address[0]] > FROM_ONE_ADDRESS
+            self._open[address] += 1
+            strangers = sum(count for of, count in self._open.items() if of not in self._addresses)
+            stranger = address not in self._addresses
+            many = self._open[address] > FROM_ONE_ADDRESS or (stranger and strangers > STRANGERS)
         if many:
             self._left(client_address)
             self.shutdown_request(request)
@@ -162,9 +190,11 @@ def names(certificate: Any) -> set[str]:
     return {value.partition(".")[0] for kind, value in alternatives if kind == "DNS"}
 
 
-def handler(answer: Callable[[str, dict[str, Any]], Answer], *methods: str) -> type[Handler]:
+def handler(
+    answer: Callable[[str, dict[str, Any]], Answer], *methods: str, stalled: float = REQUEST_SECONDS
+) -> type[Handler]:
     """A handler that has questions answered by a function of their path and their values."""
-    return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods})
+    return type("Bound", (Handler,), {"answer": staticmethod(answer), "methods": methods, "stalled": stalled})
 
 
 def _tls() -> ssl.SSLContext:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import component, wsrep
 from .bootstrap import Bootstrap
-from .clone import donated
 from .database import Trouble
+from .donation import donated
 from .node import FULL
 from .rules import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from .component import Seat
     from .settings import Settings
@@ -73,11 +73,12 @@ class Galera(Bootstrap):
         """Seconds behind the writer; None where that is not known."""
         return 0.0 if self.fresh else None
 
-    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Iterator[bytes] | None:
+    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Generator[bytes, None, None] | None:
         """What other nodes ask."""
         if path == "/vote":
             return self._vote(**values)
-        return donated("--galera-info") if path == "/clone" and self._component else None
+        donor = path == "/clone" and self._component
+        return donated(self.settings.patience, galera=True) if donor else None
 
     def _step(self, views: list[Seat], now: float) -> None:
         if any(view.component for view in views):

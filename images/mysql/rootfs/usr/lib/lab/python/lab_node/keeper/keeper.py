@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import rules
-from .clone import donated
 from .database import Trouble
+from .donation import donated
 from .node import FAILED_STARTS, FULL
 from .promotion import FOREVER
 from .replica import Replica
 from .rules import Role, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from .settings import Settings
 
@@ -195,7 +195,7 @@ class Keeper(Replica):
 
     # -- what it is asked --
 
-    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Iterator[bytes] | None:
+    def questions(self, path: str, values: dict[str, Any]) -> dict[str, Any] | Generator[bytes, None, None] | None:
         """What other nodes ask."""
         if path == "/vote":
             return self.vote(**values)
@@ -203,7 +203,7 @@ class Keeper(Replica):
             return self.stand(**values)
         if path == "/hand-over":
             return self.switchover(**values)
-        return donated() if path == "/clone" else None
+        return donated(self.settings.patience) if path == "/clone" else None
 
     def stop(self) -> None:
         """A clean stop: a primary hands over first; if no node takes over, it ends as if it had been killed."""

@@ -16,7 +16,7 @@ from .database import Database, Trouble, number
 from .membership import Members
 from .promise import Promise
 from .rules import Role, View
-from .server import CA, HOME, TLS, Server, place
+from .server import CA, DATA, HOME, TLS, Server, place
 from .wire import Peers, view
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class Base(ABC):
     def __init__(self, settings: Settings, view: Callable[[dict[str, Any]], Any]) -> None:
         self.settings = settings
         self.server = Server(settings)
-        new = self.server.prepare()
         self.database = Database(settings)
         self.promise = Promise(HOME / "keeper.json", settings.topology)
-        if new:
-            self.promise.keep(member=False)
+        if not DATA.exists():
+            self.promise.keep(member=False)  # first: a start that breaks off here would find the new directory later
+        self.server.prepare()
         self.others = {
             name: at for name, at in (self.promise.addresses | settings.nodes).items() if name != settings.node
         }

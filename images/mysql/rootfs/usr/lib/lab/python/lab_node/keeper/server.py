@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .durable import sync_folder
 from .relay import cut_off
 
 if TYPE_CHECKING:
@@ -21,7 +24,9 @@ SOCKET = "/run/mysqld/lab.sock"
 CA = Path("/run/lab/ca.crt")
 TLS = Path("/run/lab/mysql.pem")
 ACCOUNTS = Path("/run/lab/accounts.sql")
+OLD = "data.old"  # the beginning of the name of a directory whose removal is under way
 STOP_SECONDS = 20.0
+KILL_SECONDS = 5.0  # for a killed mariadbd to end; one that waits for its disk may take longer
 SOON_SECONDS = 10.0  # after its start
 
 
@@ -40,6 +45,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._binaries = settings.binaries
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None  # it executes nothing more, and has the data open
         self._began = 0.0
         self.served = False  # since its start
         self.failures = 0  # starts in a row that ended soon, or without it
@@ -49,10 +55,11 @@ class Server:
         """Whether the process lives; it may not answer yet."""
         return self._process is not None and self._process.poll() is None
 
-    def prepare(self) -> bool:
-        """Makes what is missing; true when the data directory is a new one."""
+    def prepare(self) -> None:
+        """Makes what is missing: without a data directory, a new one."""
         for path in (CA, TLS, ACCOUNTS):
             place(path)
+        self._remove_old()
         shutil.chown(HOME, "mysql", "mysql")
         shutil.rmtree(TEMPORARY, ignore_errors=True)  # of a server that was killed
         # Of a state transfer that the last boot cut off: by now its number may be that of another process, whose end
@@ -61,13 +68,13 @@ class Server:
         TEMPORARY.mkdir(mode=0o700)
         shutil.chown(TEMPORARY, "mysql", "mysql")
         if DATA.exists():
-            return False
+            return
         draft = HOME / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         install = [self._binaries["install"], "--no-defaults", "--user=mysql", f"--datadir={draft}", "--skip-test-db"]
         subprocess.run([*install, "--auth-root-authentication-method=socket"], check=True, stdout=subprocess.DEVNULL)
         draft.replace(DATA)
-        return True
+        sync_folder(HOME)
 
     def start(self, *, truncate: bool) -> None:
         """Starts mariadbd, closed to writers.
@@ -76,6 +83,7 @@ class Server:
             truncate: drop what is in the binary log and was never acknowledged. Only where another primary of a newer
                 epoch is open: until then this copy may be the one that counts.
         """
+        self.refuse_two()
         self._end_log()
         self.run(["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=ON"] if truncate else [])
 
@@ -94,10 +102,17 @@ class Server:
         end = cut_off(log)
         if end is not None:
             print(f"{log.name}: the last group is not whole, and removed from {end} on", flush=True)
-            os.truncate(log, end)
+            with log.open("r+b") as file:
+                file.truncate(end)
+                os.fsync(file.fileno())
 
     def run(self, options: list[str]) -> None:
-        """Starts mariadbd with some options more."""
+        """Starts mariadbd with some options more.
+
+        Raises:
+            OSError: the last one has not ended.
+        """
+        self.refuse_two()
         self._began, self.served = time.monotonic(), False
         # It dies with this process: no unwatched server acknowledges.
         bound = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL"]
@@ -115,11 +130,30 @@ class Server:
         return True
 
     def kill(self) -> None:
-        """Ends it at once. A clean stop would tell writers that wait for a replica that all is well."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """Ends it at once. A clean stop would tell writers that wait for a replica that all is well.
+
+        A process that waits for its disk ends later. Until then it executes nothing, and no other one is started.
+        """
+        if self._process is None:
+            return
+        self._process.kill()
+        try:
+            self._process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._killed = self._process
+        self._process = None
+
+    def refuse_two(self) -> None:
+        """Does nothing, unless a killed mariadbd has the data open.
+
+        Raises:
+            OSError: it has.
+        """
+        if self._killed is not None and self._killed.poll() is None:
+            raise OSError(
+                f"mariadbd (process {self._killed.pid}) was killed and has not ended: its disk does not answer"
+            )
+        self._killed = None
 
     def stop(self) -> None:
         """A clean stop, for a node without waiting commits."""
@@ -132,11 +166,27 @@ class Server:
             self._process = None
 
     def replace(self, fresh: Path) -> None:
-        """Puts another data directory in the place of this one, which is no longer running."""
-        old = HOME / "data.old"
-        shutil.rmtree(old, ignore_errors=True)
+        """Puts another data directory, whose content is durable, in the place of this one, which is no longer running.
+
+        The replaced one is removed later: that may take minutes, and the node's lock is held here.
+
+        Raises:
+            OSError: mariadbd has not ended.
+        """
+        self.refuse_two()
         if DATA.exists():
-            DATA.replace(old)
+            DATA.replace(HOME / f"{OLD}.{time.time_ns()}")
         fresh.replace(DATA)
-        os.sync()
-        shutil.rmtree(old, ignore_errors=True)
+        sync_folder(HOME)
+        self._remove_old()
+
+    @staticmethod
+    def _remove_old() -> None:
+        """Removes replaced data directories, also those of before a restart; without a thread, at the next occasion."""
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=_removed, args=(list(HOME.glob(f"{OLD}*")),), daemon=True).start()
+
+
+def _removed(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
