@@ -48,9 +48,6 @@ KINDS = SINGLE | SEVERAL
 TOGETHER = ("kill", "pause", "cut-off", "crash", "hang", "keeper-hangs")
 """Kinds that `two` combines."""
 
-MINORITY = ("cut-all", "power-loss", "two", "kill-in-promotion", "scale-interrupted")
-"""Kinds that may leave no connected majority: writes may fail while they last."""
-
 LONGER_PATIENCE = "up-interrupted"
 FAILS_OVER = (
     *("kill", "pause", "cut-off", "deaf", "mute", "cut-replicas", "crash", "hang", "keeper-hangs"),
