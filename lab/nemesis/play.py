@@ -135,6 +135,8 @@ class Nemesis:
             load.taken(0)
             play(at, one)
         except LabError as error:
+            if interrupt := _interrupt(error):
+                raise interrupt from error
             why = error.what.splitlines()[0]
             heal(self.backend)
             return ([FailedCheck("whole", why)], "") if isinstance(error, NotReady) else ([], why)
@@ -228,3 +230,10 @@ class Nemesis:
     @property
     def _password(self) -> str:
         return f"/etc/lab/passwords/{statements.USER}"
+
+
+def _interrupt(error: BaseException | None) -> BaseException | None:
+    """The signal during which an error occurred: where reverting a fault fails then, the run ends all the same."""
+    while error and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        error = error.__context__
+    return error
