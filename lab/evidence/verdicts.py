@@ -53,7 +53,11 @@ class BrokenBy(StrEnum):
 
 @dataclass(frozen=True)
 class FaultEvent:
-    """A fault of a run. Unix seconds: start of injection, verified, start of reverting, reverted and nodes ready."""
+    """A fault of a run. Unix seconds: start of injection, verified, start of reverting, reverted and nodes ready.
+
+    Attributes:
+        restored: reverted, with nodes that run and need not be ready; None where it is not measured.
+    """
 
     kind: str
     text: str
@@ -62,6 +66,7 @@ class FaultEvent:
     bitten: float
     mending: float
     mended: float
+    restored: float | None = None
 
 
 @dataclass(frozen=True)

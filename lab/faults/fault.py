@@ -53,6 +53,13 @@ class Fault:
         """Reverts the fault; idempotent, also after a partial injection."""
         raise NotImplementedError
 
+    def await_ready(self, backend: Backend) -> None:
+        """Waits until nodes that `revert` started are ready; a node that was never off is not awaited.
+
+        Raises:
+            LabError: one does not become ready.
+        """
+
     def as_dict(self) -> dict[str, Any]:
         """The fault as JSON values; `kinds.fault` is the inverse."""
         return {"kind": self.kind, **{key: value for key, value in asdict(self).items() if value not in (None, ())}}

@@ -34,8 +34,8 @@ class Injected:
 
     Attributes:
         mark: identifier, eight hexadecimal digits, in everything that the fault creates in nodes.
-        begun, bitten, mending, ended: Unix seconds of the start of injection, its verification, the start of reverting,
-            and the verification of that.
+        begun, bitten, mending, restored, ended: Unix seconds of the start of injection, its verification, the start of
+            reverting, its end (nodes run, and need not be ready), and the verification of that.
         proof: evidence of the probe that verified it.
     """
 
@@ -47,6 +47,7 @@ class Injected:
     proof: str = ""
     bitten: float | None = None
     mending: float | None = None
+    restored: float | None = None
     ended: float | None = None
 
     def __enter__(self) -> Self:
@@ -64,6 +65,8 @@ class Injected:
         """
         self.mending = time.time()
         self.fault.revert(self.backend, self.mark, self.facts)
+        self.restored = time.time()
+        self.fault.await_ready(self.backend)
         result = self._gone() if self.fault.lasting else self._probe()
         notes(self.backend).note(PREFIX + self.mark, None)
         self.ended = time.time()

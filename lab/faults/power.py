@@ -29,11 +29,15 @@ def _states(backend: Backend, nodes: tuple[str, ...]) -> dict[str, State]:
 
 
 def _start(backend: Backend, nodes: tuple[str, ...]) -> None:
-    """Starts or resumes nodes that do not run, and waits until all are ready; those by hand, until they boot."""
+    """Starts or resumes nodes that do not run."""
+    states = _states(backend, nodes)
+    parallel.for_each([name for name, state in states.items() if state is not State.RUNNING], backend.start)
+
+
+def _await_ready(backend: Backend, nodes: tuple[str, ...]) -> None:
+    """Waits until all are ready; those by hand, until they boot."""
     existing = backend.observe()
-    observed = [node for node in existing.nodes if node.name in nodes]
-    parallel.for_each([node.name for node in observed if node.state is not State.RUNNING], backend.start)
-    by_hand = [node.name for node in observed if node.fixed.by_hand]
+    by_hand = [node.name for node in existing.nodes if node.name in nodes and node.fixed.by_hand]
     endings = Endings(existing, backend)
 
     def wait(name: str) -> None:
@@ -90,6 +94,9 @@ class _Power(Fault):
         del mark, facts
         _start(backend, self.nodes)
 
+    def await_ready(self, backend: Backend) -> None:
+        _await_ready(backend, self.nodes)
+
 
 @dataclass(frozen=True)
 class Kill(_Power):
@@ -140,6 +147,7 @@ class Restart(Fault):
         before = self._boots(backend)
         parallel.for_each(self.nodes, backend.kill)
         _start(backend, self.nodes)
+        _await_ready(backend, self.nodes)
         return before
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
@@ -150,6 +158,9 @@ class Restart(Fault):
     def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
         del mark, facts
         _start(backend, self.nodes)
+
+    def await_ready(self, backend: Backend) -> None:
+        _await_ready(backend, self.nodes)
 
     def _boots(self, backend: Backend) -> Facts:
         return {name: backend.run(name, ["sh", "-c", BOOT]).stdout for name in self.nodes}

@@ -55,7 +55,7 @@ class RoundContext:
                         injected.heal()
                 finally:
                     ended = time.time() if fault.lasting else bitten
-                    times = (begun, bitten, mending, ended)
+                    times = (begun, bitten, mending, ended, injected.restored if fault.lasting else bitten)
                     self.happened.append(FaultEvent(fault.kind, str(fault), fault.nodes, *times))
 
     @contextmanager

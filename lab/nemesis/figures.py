@@ -24,6 +24,7 @@ class Played:
         acknowledged: number of acknowledged writes.
         skipped: why the round was skipped; empty if it was not.
         unknown: the outage that is too long only by a stall; empty without one, and if a check failed.
+        connected: seconds of the longest part of an outage in which a majority was connected; None without an outage.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Played:
     failures: tuple[FailedCheck, ...] = ()
     skipped: str = ""
     unknown: str = ""
+    connected: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.evidence.ledger import Outcome
-from lab.evidence.probes import good
+from lab.evidence.probes import Span, good
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lab.evidence.delays import Delays
     from lab.evidence.ledger import Operation
     from lab.evidence.load_run import Row
-    from lab.evidence.probes import Span
 
 CHECKS = {
     "kept": "what was acknowledged is there exactly once, on every node",
@@ -160,26 +159,35 @@ def written(
 ) -> tuple[list[FailedCheck], str]:
     """Outages of writes last no longer than allowed while a majority is connected: the failed checks, and the excuse.
 
-    The excuse names the first outage that is too long only by a stall; empty without one.
+    The excuse names the first outage that is too long only by a stall; empty without one. The time begins again after
+    each time without a majority.
 
     Args:
         outages: the times without a successful write.
-        helpless: the times without a connected majority.
+        helpless: the times without a connected majority, in order.
         allowed: longest outage with a majority, in seconds.
         delays: those that may hide how long an outage was.
     """
     failures, excuses = [], []
-    for outage in outages:
-        since = outage.begun
-        for span in helpless:
-            if span.begun <= outage.ended and span.ended > since:
-                since = min(span.ended, outage.ended)
-        seconds = outage.ended - since
-        if seconds <= allowed:
+    for part in connected(outages, helpless):
+        if part.seconds <= allowed:
             continue
-        why = f"no write succeeded for {seconds:.1f} s with a connected majority, {allowed:.2f} s is allowed"
-        if excuse := delays.hiding(since, seconds, allowed):
+        why = f"no write succeeded for {part.seconds:.1f} s with a connected majority, {allowed:.2f} s is allowed"
+        if excuse := delays.hiding(part.begun, part.seconds, allowed):
             excuses.append(f"{why}; {excuse}")
         else:
             failures.append(FailedCheck("writes", why))
     return failures, excuses[0] if excuses else ""
+
+
+def connected(outages: Sequence[Span], helpless: Sequence[Span]) -> list[Span]:
+    """The parts of outages with a connected majority."""
+    parts = []
+    for outage in outages:
+        since = outage.begun
+        for span in helpless:
+            if span.ended > since and span.begun < outage.ended:
+                parts.append(Span(since, max(since, span.begun)))
+                since = min(span.ended, outage.ended)
+        parts.append(Span(since, outage.ended))
+    return parts

@@ -90,6 +90,8 @@ def record_round(result: NemesisResult, data: RoundData, nemesis: Nemesis) -> No
     """Prints a round in one line, and appends it to the record; of a failed one the record has the nodes' logs, too."""
     played = data.played
     outage = "none" if played.outage is None else f"{played.outage:.1f} s"
+    if played.outage and played.connected is not None and played.connected < played.outage:
+        outage += f", {played.connected:.1f} s in a row of it with a connected majority"
     verdict = f"skipped: {played.skipped}" if played.skipped else "good"
     if played.unknown:
         verdict = f"unknown: {played.unknown}"

@@ -11,9 +11,9 @@ from lab.errors import BackendError, LabError, NotReady
 from lab.evidence.delays import Delays
 from lab.evidence.ledger import Outcome
 from lab.evidence.load_run import CLIENT, skew
-from lab.evidence.probes import LATE, Span, good, outages
+from lab.evidence.probes import LATE, good, outages
 from lab.faults import heal
-from lab.nemesis import judging, rounds, statements
+from lab.nemesis import judging, statements
 from lab.nemesis.actions import play
 from lab.nemesis.bounds import writes_bound
 from lab.nemesis.context import RoundContext
@@ -21,6 +21,7 @@ from lab.nemesis.copies import read
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck
 from lab.nemesis.load import BEAT, RATE, READ, SHOWN, SUM, NemesisLoad
+from lab.nemesis.majority import helpless
 from lab.nemesis.recovery import WHOLE_SECONDS, primary, repaired, whole
 from lab.services.mysql import members
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
     from lab.evidence.ledger import Operation
     from lab.evidence.load_run import Row
+    from lab.evidence.probes import Span
     from lab.evidence.stalls import Stall
     from lab.evidence.verdicts import FaultEvent
     from lab.nemesis.judging import NodeCopy
@@ -109,7 +111,7 @@ class Nemesis:
             reverted = time.time()
             failures += self._recovered(load, reverted)
         silences = outages(load.rows[BEAT], self.backend.clock.limit(LATE))
-        late, unknown = self.judged_outages(one, silences, _helpless(one, at.happened, reverted), load)
+        late, unknown = self.judged_outages(one, silences, at.happened, load)
         failures += late + self._judged(load)
         self.spoiled = bool(failures)
         done = [operation for table in load.operations.values() for operation in table]
@@ -123,6 +125,7 @@ class Nemesis:
             tuple(failures),
             skipped,
             "" if failures else unknown,
+            max((part.seconds for part in judging.connected(silences, self._helpless(at.happened))), default=None),
         )
         return RoundData(played, load.rows, done, at.happened, load.stalls, at.notes)
 
@@ -132,6 +135,8 @@ class Nemesis:
             load.taken(0)
             play(at, one)
         except LabError as error:
+            if interrupt := _interrupt(error):
+                raise interrupt from error
             why = error.what.splitlines()[0]
             heal(self.backend)
             return ([FailedCheck("whole", why)], "") if isinstance(error, NotReady) else ([], why)
@@ -162,12 +167,15 @@ class Nemesis:
         return failures
 
     def judged_outages(
-        self, one: NemesisRound, silences: Sequence[Span], helpless: Sequence[Span], load: NemesisLoad
+        self, one: NemesisRound, silences: Sequence[Span], happened: Sequence[FaultEvent], load: NemesisLoad
     ) -> tuple[list[FailedCheck], str]:
         """Compares the outages of writes with the bound and one interval of the probes; see `judging.written`."""
         clock = self.backend.clock
-        allowed = writes_bound(one.kind, self.cluster) + clock.limit(1 / RATE)
-        return judging.written(silences, helpless, allowed, Delays(load.stalls, clock))
+        allowed = writes_bound(one.kind, self.cluster, happened) + clock.limit(1 / RATE)
+        return judging.written(silences, self._helpless(happened), allowed, Delays(load.stalls, clock))
+
+    def _helpless(self, happened: Sequence[FaultEvent]) -> list[Span]:
+        return helpless(happened, len(self.plan.role("mysql")))
 
     def _judged(self, load: NemesisLoad) -> list[FailedCheck]:
         """The comparison of all copies, after the writers have stopped."""
@@ -224,8 +232,8 @@ class Nemesis:
         return f"/etc/lab/passwords/{statements.USER}"
 
 
-def _helpless(one: NemesisRound, happened: Sequence[FaultEvent], reverted: float) -> list[Span]:
-    """The time without a guaranteed majority: from the first fault to the revert of all."""
-    if one.kind not in rounds.MINORITY or not happened:
-        return []
-    return [Span(min(fault.begun for fault in happened), reverted)]
+def _interrupt(error: BaseException | None) -> BaseException | None:
+    """The signal during which an error occurred: where reverting a fault fails then, the run ends all the same."""
+    while error and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        error = error.__context__
+    return error

@@ -52,9 +52,6 @@ TOGETHER = ("kill", "pause", "cut-off", "crash", "hang", "keeper-hangs")
 IN_CLONE = ("pause", "cut-off", "keeper-hangs")
 """Kinds of which `pause-in-clone` has one: the connection to the donor stays, and nothing is read from it."""
 
-MINORITY = ("cut-all", "power-loss", "two", "kill-in-promotion", "scale-interrupted")
-"""Kinds that may leave no connected majority: writes may fail while they last."""
-
 LONGER_PATIENCE = "up-interrupted"
 FAILS_OVER = (
     *("kill", "pause", "cut-off", "deaf", "mute", "cut-replicas", "crash", "hang", "keeper-hangs"),

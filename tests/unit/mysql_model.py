@@ -8,7 +8,6 @@ come back, and come back with an empty disk; each may be told of other members a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,13 +22,9 @@ from lab_node.keeper import rules
 from lab_node.keeper.membership import Members
 from lab_node.keeper.rules import Role
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 EVERYBODY = frozenset(range(SIZE))
-STEPS_TO_LEAD = 20
 NAMES: tuple[str, ...] = tuple(f"mysql{index + 1}" for index in range(SIZE))
 # Whom a node hears: mostly everybody, else all but one of the three.
 HEARD = st.sampled_from([EVERYBODY] * 4 + [EVERYBODY - {index} for index in range(SIZE)])
@@ -67,6 +62,24 @@ class Node:
     @property
     def memberships(self) -> list[set[str]]:
         return self.members.memberships(self.configured)
+
+
+@dataclass
+class Candidacy:
+    """An election that is under way.
+
+    Attributes:
+        candidate: the index of its node.
+        promised: what that node had promised when it began.
+        asks: those that are still to be asked for their votes.
+        voters: those that gave them; empty until the candidate has promised the epoch itself.
+    """
+
+    candidate: int
+    epoch: int
+    promised: int
+    asks: list[int]
+    voters: list[rules.View] = field(default_factory=list)
 
 
 class Cluster(RuleBasedStateMachine):
@@ -117,20 +130,43 @@ class Cluster(RuleBasedStateMachine):
         me = self.nodes[candidate]
         if me.role is not Role.REPLICA:
             return
+        one = self.candidacy(candidate, heard)
+        self.promise_itself(one)
+        while one.asks:
+            self.ask(one)
+        self.count(one)
+
+    def candidacy(self, candidate: int, heard: frozenset[int]) -> Candidacy:
+        """An election that begins: nothing is promised yet."""
+        me = self.nodes[candidate]
         epoch = rules.next_epoch([self.view(me), *self.others(me, heard)])
-        me.promised, me.follows = epoch, None
-        voters = [self.view(me)]
-        for index in sorted(heard & me.peers - {candidate}):
-            voter = self.nodes[index]
-            if voter.role is not Role.REPLICA or epoch <= voter.promised:
-                continue
-            if not voter.members.admits(me.members, me.configured):
-                continue
-            before, voter.promised, voter.follows = voter.promised, epoch, None
-            if rules.grants(epoch, me.position, before, voter.position):
-                voters.append(rules.counted(self.view(voter), me.position))
-                voter.members = voter.members.voted(me.members, me.configured, epoch)
-        if rules.chosen(voters, me.memberships):
+        return Candidacy(candidate, epoch, me.promised, sorted(heard & me.peers - {candidate}))
+
+    def promise_itself(self, one: Candidacy) -> bool:
+        """A candidate promises its epoch, and receives no more; not if it gave its vote meanwhile."""
+        me = self.nodes[one.candidate]
+        if me.role is not Role.REPLICA or me.promised != one.promised:
+            return False
+        me.promised, me.follows = one.epoch, None
+        one.voters = [self.view(me)]
+        return True
+
+    def ask(self, one: Candidacy) -> None:
+        """The next node is asked for its vote."""
+        me, voter = self.nodes[one.candidate], self.nodes[one.asks.pop(0)]
+        if voter.role is not Role.REPLICA or one.epoch <= voter.promised:
+            return
+        if not voter.members.admits(me.members, me.configured):
+            return
+        before, voter.promised, voter.follows = voter.promised, one.epoch, None
+        if rules.grants(one.epoch, one.voters[0].position, before, voter.position):
+            one.voters.append(rules.counted(self.view(voter), one.voters[0].position))
+            voter.members = voter.members.voted(me.members, me.configured, one.epoch)
+
+    def count(self, one: Candidacy) -> None:
+        """A candidate that has a majority is elected, unless it gave its vote meanwhile."""
+        me, epoch = self.nodes[one.candidate], one.epoch
+        if me.role is Role.REPLICA and me.promised == epoch and rules.chosen(one.voters, me.memberships):
             missing = self.acknowledged - set(me.log)
             assert not missing, f"{me.name} is elected for epoch {epoch} without {missing}"
             me.members = me.members.elected(me.configured, epoch)
@@ -341,42 +377,6 @@ class Cluster(RuleBasedStateMachine):
         """Whether a node leads, and the others are members that have its log."""
         ends = {node.position for node in self.nodes}
         return self.led(EVERYBODY) and len(ends) == 1 and all(node.member for node in self.nodes)
-
-    def settle(self) -> None:
-        """Fair delivery: all are up, heard and told of the same, and each does what it would, until all is whole.
-
-        Then the primary dies, and the two others settle.
-        """
-        for index in range(SIZE):
-            if self.nodes[index].configured != NAMES:
-                self.configure(index, EVERYBODY)
-            self.boot(index, False)  # noqa: FBT003
-        self._until(EVERYBODY, lambda: self.led(EVERYBODY), "leads")
-        self._until(EVERYBODY, self.whole, "leads the others")
-        primary = next(i for i, node in enumerate(self.nodes) if node.role is Role.PRIMARY)
-        self.die(primary)
-        two = EVERYBODY - {primary}
-        self._until(two, lambda: self.led(two), "of two leads")
-
-    def _until(self, heard: frozenset[int], good: Callable[[], bool], what: str) -> None:
-        for _ in range(STEPS_TO_LEAD):
-            if good():
-                return
-            for index in sorted(heard):
-                me = self.nodes[index]
-                self.notice(index, heard)
-                self.boot(index, False)  # noqa: FBT003
-                seen = self.others(me, heard)
-                self.learn(index, heard)
-                if rules.leader(self.view(me), seen):
-                    self.follow(index, heard)
-                    self.receive(index, 3)
-                    self.join(index, heard)
-                    self.acknowledge_again(index)
-                elif rules.may_stand(self.view(me), seen, me.memberships):
-                    self.stand(index, heard)
-                self.begin_epoch(index)
-        raise AssertionError(f"nobody {what}: {self.nodes}")
 
     @invariant()
     def what_was_acknowledged_is_on_a_disk(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from lab_node.keeper.rules import Role
+from tests.unit.mysql_fairness import Fairness
 from tests.unit.mysql_model import EVERYBODY, SIZE, Cluster
 
 KINDS = (
@@ -60,5 +61,5 @@ def settles(seeds: range, changes: int = 0, given_up: int = 0) -> None:
     """Interleavings, each left to itself at its end."""
     for seed in seeds:
         model = walk(seed, changes=changes, given_up=given_up)
-        model.settle()
+        Fairness(model, seed).settle()
         model.what_was_acknowledged_is_on_a_disk()

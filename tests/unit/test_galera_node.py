@@ -295,6 +295,32 @@ def test_another_node_takes_over_from_a_writer_that_is_down(
     assert (node.role, node.said.ends("INSERT")) == (Role.REPLICA, begins)
 
 
+def test_a_database_that_answers_late_once_is_not_ended(node: PlainGalera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be slow by load; one that does not answer the next question either hangs."""
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    node.step()
+    assert node.serves
+
+    def none(_: object, seconds: float) -> wsrep.Figures:
+        clock[0] += seconds
+        raise database.Trouble("no answer")
+
+    look = 0.2
+    for late in (1, 2):
+        clock[0] += look
+        monkeypatch.setattr(wsrep, "figures", none)
+        node.step()
+        assert (node.serves, node.killed) == (False, 0), "balancers remove it at once"
+        clock[0] += look
+        if late == 1:
+            monkeypatch.setattr(wsrep, "figures", lambda *_: FIGURES)
+            node.step()
+            assert node.killed == 0
+    node.step()
+    assert node.killed == 1
+
+
 def test_a_node_confirms_no_writer_that_is_not_in_its_component(
     node: PlainGalera, monkeypatch: pytest.MonkeyPatch
 ) -> None:

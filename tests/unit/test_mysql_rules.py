@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from lab_node.keeper import rules
 from lab_node.keeper.membership import Members
 from lab_node.keeper.rules import Role
-from tests.unit import mysql_walks
+from tests.unit import mysql_fairness, mysql_walks
 from tests.unit.mysql_model import EVERYBODY, Cluster
 from tests.unit.mysql_walks import WEIGHTS, settles, walks
 from tests.unit.thorough import part
@@ -96,6 +96,13 @@ def test_the_model_finds_a_cluster_in_which_nobody_would_ever_lead(monkeypatch: 
     monkeypatch.setattr(Cluster, "begin_epoch", begin_alone)
     with pytest.raises(AssertionError, match="nobody leads"):
         settles(range(2000, 6000))
+
+
+def test_the_model_finds_elections_that_take_votes_from_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two candidates of the same patience each have their own vote, at every try."""
+    monkeypatch.setattr(mysql_fairness, "share", lambda *_: 1)
+    with pytest.raises(AssertionError, match=r"nobody (of two )?leads"):
+        settles(range(20))
 
 
 def test_a_search_finds_no_interleaving_that_loses_something() -> None:

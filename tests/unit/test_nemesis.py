@@ -14,28 +14,20 @@ from hypothesis import strategies as st
 from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
 from lab.chaos.record import Record
-from lab.clock import EMULATED, REAL
 from lab.errors import SpecError
-from lab.evidence.delays import Delays
 from lab.evidence.ledger import Operation, Outcome
 from lab.evidence.load_run import Row
-from lab.evidence.probes import Span
-from lab.evidence.promises import promise
-from lab.evidence.stalls import Stall
-from lab.evidence.verdicts import EMULATED_SECONDS, PromiseVerdict
+from lab.evidence.verdicts import PromiseVerdict
 from lab.nemesis import figures, judging, rounds, statements
-from lab.nemesis.bounds import PRIMARY_SECONDS, PROMISE, with_longer_patience, writes_bound
 from lab.nemesis.copies import reading
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck, NodeCopy
 from lab.nemesis.keep import NemesisOptions, NemesisResult, record_round, results, verdicts
-from lab.nemesis.load import NemesisLoad
 from lab.nemesis.play import Nemesis, RoundData
 from lab.nemesis.rounds import KINDS, PRIMARY, chosen, drawn
 from lab.plan import plan
 from lab.progress import Silent
 from lab.topology import Placement, parse
-from lab.topology.loading import find, load
 from tests.unit.command import lab
 from tests.unit.conftest import FULL
 from tests.unit.run_data import VERSIONS, happened, seen
@@ -220,63 +212,6 @@ def test_a_row_that_was_shown_and_is_gone_is_found_on_its_node() -> None:
     (failure,) = judging.shown(reads, _copies(mysql2=replace(GOOD, ids={"ledger": ["a"]})))
     assert (failure.check, failure.ids) == ("shown", ("b",))
     assert "ledger of mysql2" in failure.why
-
-
-def test_an_outage_is_too_long_where_a_majority_is_and_nobody_stood_still() -> None:
-    outage, quiet = Span(100, 112), Delays((), REAL)
-    good: tuple[list[FailedCheck], str] = ([], "")
-    (failure,), excuse = judging.written([outage], [], 10, quiet)
-    assert (failure.check, excuse) == ("writes", "")
-    assert failure.why == "no write succeeded for 12.0 s with a connected majority, 10.00 s is allowed"
-    assert judging.written([outage], [], 12, quiet) == good
-    assert judging.written([outage], [Span(99, 103)], 10, quiet) == good, "no majority was there until 103"
-    assert judging.written([outage], [Span(99, 101)], 10, quiet)[0]
-    assert judging.written([outage], [Span(113, 120)], 10, quiet)[0], "that was later"
-
-
-def test_an_outage_that_is_too_long_only_by_a_stall_is_no_failure_and_not_good() -> None:
-    outage = Span(100, 112)
-    failures, excuse = judging.written([outage], [], 10, Delays([Stall("client", 103, 105.5)], REAL))
-    assert failures == []
-    assert excuse.endswith("connected majority, 10.00 s is allowed; the machine was stalled for 2.50 of 12.00 s")
-    for stalls in ([Stall("client", 103, 104.5)], [Stall("client", 90, 99)], [Stall("client", 112, 119)]):
-        assert judging.written([outage], [], 10, Delays(stalls, REAL))[0], "the stall is too short, or elsewhere"
-    without = Span(99, 101)
-    early = Delays([Stall("client", 100, 101)], REAL)
-    assert judging.written([outage], [without], 10, early)[0], "it stalled while there was no majority"
-    both = judging.written([outage, Span(200, 220)], [], 10, Delays([Stall("client", 103, 105.5)], REAL))
-    assert [failure.check for failure in both[0]] == ["writes"], "another outage is too long without a stall"
-    assert both[1]
-
-
-def test_the_bound_of_a_round_with_one_fault_is_the_promise_with_its_longest_patience() -> None:
-    for topology in ("stage6", "galera"):
-        cluster = load(find(topology))
-        declared = promise(PROMISE)
-        one, longer = declared.bound(cluster), declared.bound(with_longer_patience(cluster))
-        assert one
-        assert longer
-        assert one < longer
-        assert {writes_bound(kind, cluster) for kind in rounds.FAILS_OVER if kind != rounds.LONGER_PATIENCE} == {one}
-        assert writes_bound(rounds.LONGER_PATIENCE, cluster) == longer
-        several = set(KINDS) - set(rounds.FAILS_OVER)
-        assert {writes_bound(kind, cluster) for kind in several} == {PRIMARY_SECONDS}
-        assert several >= {"two", "power-loss", "cut-all", "kill-in-promotion"}
-    slow = load(find("stage6"), mysql={"count": 3, "patience": 9})
-    assert writes_bound("two", slow) == writes_bound("kill", slow) > PRIMARY_SECONDS
-
-
-def test_a_bound_is_never_stretched_for_slow_nodes() -> None:
-    """There a figure up to the tolerance above it is unknown."""
-    nemesis = Nemesis(load(find("stage6")), MemoryBackend("x"), Placement(), plan(parse(FULL), "debian"), Silent())
-    nemesis.backend.clock = EMULATED
-    writers = NemesisLoad(nemesis.backend, nemesis.plan, 1, 0.0, largest=False)
-    one = drawn(1, 1, ["kill"])
-    bound = writes_bound("kill", nemesis.cluster) + EMULATED.limit(0.05)
-    tolerance = EMULATED.limit(EMULATED_SECONDS)
-    for seconds, failed, unknown in ((bound, 0, 0), (bound + 1, 0, 1), (bound + tolerance + 1, 1, 0)):
-        failures, excuse = nemesis.judged_outages(one, [Span(0.0, seconds)], [], writers)
-        assert (len(failures), bool(excuse)) == (failed, bool(unknown)), seconds
 
 
 def test_a_nodes_answer_is_read_line_by_line() -> None:

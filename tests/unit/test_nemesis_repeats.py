@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from lab.backends.memory import MemoryBackend
 from lab.chaos.record import Record
 from lab.clock import EMULATED
-from lab.errors import SpecError
+from lab.errors import NotReady, SpecError
 from lab.evidence.verdicts import PromiseVerdict
+from lab.nemesis.context import RoundContext
 from lab.nemesis.figures import Played
 from lab.nemesis.judging import FailedCheck
 from lab.nemesis.keep import NemesisOptions, NemesisResult
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lab.nemesis.load import NemesisLoad
     from lab.nemesis.rounds import NemesisRound
 
 HIDDEN = "no write succeeded for 12.0 s with a connected majority; the machine was stalled for 2.50 of 12.00 s"
@@ -47,6 +50,10 @@ class Scripted(Nemesis):
 
     def set_up(self) -> None:
         self.drawn: list[NemesisRound] = []
+
+    def play_faults(self, at: RoundContext, one: NemesisRound, load: NemesisLoad) -> None:
+        """The part of a round with its faults."""
+        self._done(at, one, load)
 
     def round(self, one: NemesisRound) -> RoundData:
         end = self.ends[len(self.drawn)] if len(self.drawn) < len(self.ends) else GOOD
@@ -128,3 +135,22 @@ def test_a_good_round_and_one_on_emulated_processors_are_played_once(nemesis: Sc
     nemesis.backend.clock = EMULATED
     assert not _ran(nemesis, tmp_path / "emulated", [UNKNOWN, UNKNOWN]).holds
     assert [one.number for one in nemesis.drawn] == [1, 2]
+
+
+@pytest.mark.parametrize("signal", [SystemExit(143), KeyboardInterrupt()])
+def test_a_signal_ends_the_run_though_a_fault_can_not_be_reverted(
+    nemesis: Scripted, monkeypatch: pytest.MonkeyPatch, signal: BaseException
+) -> None:
+    """The error of the revert took its place, and the next rounds were played."""
+
+    def interrupted(*_: object) -> None:
+        try:
+            raise signal
+        finally:
+            raise NotReady("mysql1 is not ready")
+
+    monkeypatch.setattr("lab.nemesis.play.play", interrupted)
+    load = cast("NemesisLoad", SimpleNamespace(taken=lambda _: None))
+    at = RoundContext(nemesis.cluster, nemesis.backend, nemesis.place, ["mysql1", "mysql2", "mysql3"])
+    with pytest.raises(type(signal)):
+        nemesis.play_faults(at, drawn(7, 1, ["kill"]), load)

@@ -166,7 +166,12 @@ class Galera(Bootstrap):
         self._open, self._closing_since = False, 0.0
 
     def _silent(self, error: Trouble, now: float) -> None:
-        """Mariadbd runs and does not answer: it hangs, or waits for those whom it is to join."""
+        """Mariadbd runs and does not answer: it hangs, or waits for those whom it is to join.
+
+        `now` is when it was asked. One question without an answer is no hang: on a busy machine it may take longer than
+        the patience. It is ended when the next one, asked after a patience without an answer, has none either. No bound
+        waits for that: `serves` is false after the first, and Galera removes a member that is silent by itself.
+        """
         self._component = False
         joining = self.role is Role.DOWN
         self._say("joining" if joining else f"mariadbd does not answer ({error})")
