@@ -103,7 +103,7 @@ class Attempt:
         `within`: seconds until it has to be green, instead of the task's own.
 
         Raises:
-            SpecError: a node of the lesson does not run, or does not boot.
+            SpecError: a node of the lesson does not run.
         """
         self._admit()
         outcome = self._outcome(task, task.within if within is None else within)
@@ -145,18 +145,9 @@ class Attempt:
         """
         planned = self.scene.plan
         down = hand.ended(self.backend, [node.name for node in planned.nodes])
-        broken_by_hand = [name for name in down if name in planned.by_hand]
-        if broken_by_hand:
-            name = broken_by_hand[0]
-            raise SpecError(
-                hand.does_not_boot(self.backend, name),
-                where=name,
-                next_step=f"'lab learn reset {name}' creates it again, without what was written on it",
-            )
-        if down and not self.lesson.data.broken:
-            raise SpecError(
-                f"{down[0]} is not running", where=down[0], next_step="'lab up' starts it; then run the check again"
-            )
+        nodes = down if not self.lesson.data.broken else [name for name in down if name in planned.by_hand]
+        if nodes:
+            raise hand.does_not_run(self.backend, nodes[0])
 
     def hint(self, task: Task) -> list[str]:
         """The steps of a task's hints that were shown so far, and one more."""

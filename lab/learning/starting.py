@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.backends.optional import notes
-from lab.errors import BackendError, LabError, SpecError
+from lab.errors import LabError, SpecError
 from lab.faults import heal
 from lab.hints import nearest
 from lab.learning import progress
@@ -122,8 +122,7 @@ def reset_node(name: str, backend: Backend, report: Report) -> list[Task]:
     up(cluster, backend, report)
     folders = list(planned[name].volumes.values())
     if folders:
-        if not hand.boots(backend, name):
-            raise BackendError(hand.does_not_boot(backend, name), where=name)
+        hand.booted(backend, name)
         backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
         backend.stop(name)
         up(cluster, backend, report)
