@@ -157,9 +157,8 @@ class LessonPanel:
         if of.green is not None:
             entry["actions"] = self._actions(task.id)
         if following or of.was_green:
-            reason = current.reason_hint(task, of.reason)
-            steps = current.hints(task)[: of.hints]
-            entry["hints"] = [self._blocks(text) for text in filter(None, (reason, *steps))]
+            texts = (*current.hints(task)[: of.hints], current.shown_reason(task, of))
+            entry["hints"] = [self._blocks(text) for text in filter(None, texts)]
         return entry
 
     def _actions(self, task: str) -> list[dict[str, str]]:

@@ -37,6 +37,7 @@ class TaskProgress:
         colour: of the last check; `open` where what it saw is gone since; empty before the first one, and in notes of
             earlier versions.
         reason: of the last check, with what it said.
+        same: checks in a row with that reason, those of one `check --watch` as one.
     """
 
     tries: int = 0
@@ -47,6 +48,7 @@ class TaskProgress:
     reason: str = ""
     says: str = ""
     figure: str = ""
+    same: int = 0
 
     @property
     def last(self) -> str:
@@ -87,12 +89,21 @@ class LessonProgress:
         """The same with one task changed."""
         return replace(self, tasks={**self.tasks, task: replace(self.of(task), **values)})
 
-    def checked(self, task: str, outcome: CheckOutcome, files: Iterable[tuple[str, str]] = ()) -> LessonProgress:
-        """The same after a check. `files`: node and path of those in the task's solution.
+    def checked(
+        self, task: str, outcome: CheckOutcome, files: Iterable[tuple[str, str]] = (), *, repeated: bool = False
+    ) -> LessonProgress:
+        """The same after a check.
 
-        A task that becomes green while one of them is the lab's counts as solved.
+        A task that becomes green while one of `files` is the lab's counts as solved.
+
+        Args:
+            task: its id.
+            outcome: the answer of the check.
+            files: node and path of those in the task's solution.
+            repeated: whether `check --watch` made it again.
         """
         before = self.of(task)
+        same = before.same + (not repeated) if outcome.reason == before.reason else 1
         when = before.green or (int(time.time()) if outcome.green else None)
         return self.changed(
             task,
@@ -103,6 +114,7 @@ class LessonProgress:
             reason=outcome.reason,
             says=outcome.says,
             figure=outcome.figure,
+            same=same if outcome.reason else 0,
         )
 
     def has_written(self, files: Iterable[tuple[str, str]]) -> bool:
@@ -130,7 +142,9 @@ class LessonProgress:
     def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
         """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""
         return reduce(
-            lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure=""), tasks, self
+            lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure="", same=0),
+            tasks,
+            self,
         )
 
 
