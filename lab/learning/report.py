@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.learning.progress import LessonProgress, TaskProgress
 
 FORMATS = ("table", "json", "csv", "junit", "page")
-STATES = ("green", "solved", "red", "open")
+STATES = ("green", "solved", "red", "unknown", "open")
 COLUMNS = (
     "cluster",
     "lesson",
@@ -41,14 +41,13 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #999;padding:.2em .5em;text-align:left}"
     "tr.red td:nth-child(2){background:#fbd5d5}tr.green td:nth-child(2){background:#d5f0e3}"
+    "tr.unknown td:nth-child(2){background:#fdf0c8}"
 )
 
 
 def state(done: TaskProgress) -> str:
-    """By the last check: `green`, `solved` (green after the lab's solution), `red`, or `open` without one."""
-    if done.last == Colour.GREEN:
-        return "solved" if done.solved else "green"
-    return "open" if done.last == OPEN else "red"
+    """By the last check, one of `STATES`: `solved` is green after the lab's solution, `open` is without a check."""
+    return "solved" if done.last == Colour.GREEN and done.solved else str(done.last)
 
 
 def colour(done: TaskProgress) -> str:
@@ -120,7 +119,7 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
         counts = {
             "tests": len(mine),
             "failures": sum(row["state"] == "red" for row in mine),
-            "skipped": sum(row["state"] == "open" for row in mine),
+            "skipped": sum(row["state"] in ("open", "unknown") for row in mine),
         }
         title = f"{cluster}.{name}" if of_class(table) else name
         suite = ET.SubElement(root, "testsuite", {"name": title} | {key: str(n) for key, n in counts.items()})
@@ -130,6 +129,8 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
                 ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
             if row["state"] == "open":
                 ET.SubElement(case, "skipped")
+            if row["state"] == "unknown":  # no answer of the learner's that is wrong
+                ET.SubElement(case, "skipped", message=row["says"])
             summary = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
             ET.SubElement(case, "system-out").text = _joined(summary, row["was_green"])
     ET.indent(root)

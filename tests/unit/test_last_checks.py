@@ -129,7 +129,14 @@ def test_unknown_is_not_the_green_of_before(
     shown = LessonPanel(memory).lesson(Look(1.0, memory.observe(), notes=dict(noted(memory))))
     assert shown["tasks"][0]["state"] == "unknown"
     row = report.rows("golden", [(done.lesson, done.progress)])[0]
-    assert (row["state"], row["colour"]) == ("red", "unknown")
+    assert (row["state"], row["colour"]) == ("unknown", "unknown"), "no answer of the learner's was wrong"
+    suite = ET.fromstring(report.written("junit", [row]))[0]  # noqa: S314  own
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+    skipped = suite[0].find("skipped")
+    assert skipped is not None
+    assert skipped.get("message") == "the node did not answer"
+    assert 'class="unknown"' in report.written("page", [row])
+    assert 'class="unknown"' in page.page(done)
     say(green("good"))
     done.check(done.lesson.task("dump"), 0)
     assert done.progress.of("dump").was_green is None
