@@ -8,6 +8,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import LASTING
@@ -70,6 +71,7 @@ class LessonProgress:
     """How far one lesson is.
 
     Attributes:
+        begun: Unix seconds at which its cluster was ready for it; 0 before.
         broken: whether what a repair lesson breaks was broken.
         tasks: by their ids.
         written: the files that solutions of the lab have written, as `node:path`, each with the SHA-256 of its content.
@@ -137,7 +139,25 @@ class LessonProgress:
     def begun_again(self) -> LessonProgress:
         """The same on new nodes: nothing is broken, solved or coloured; tries and hints stay counted."""
         undone = reduce(lambda done, task: done.changed(task, solved=False), self.tasks, self)
-        return replace(undone.opened_again(self.tasks), broken=False, written={})
+        return replace(undone.opened_again(self.tasks), begun=0, broken=False, written={})
+
+    def begun_now(self) -> LessonProgress:
+        """The same with the time of a person beginning from now."""
+        return replace(self, begun=int(time.time()))
+
+    @property
+    def minutes(self) -> dict[str, float]:
+        """Minutes for each task that was green: since the green before it, of the first one since the lesson began.
+
+        A task whose first green check was before that, as by another clock, is left out.
+        """
+        before, spans = self.begun, {}
+        times = [(name, task.green) for name, task in self.tasks.items() if task.green]
+        for name, at in sorted(times, key=itemgetter(1)):
+            if 0 < before <= at:
+                spans[name] = round((at - before) / 60, 1)
+            before = max(before, at)
+        return spans
 
     def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
         """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""

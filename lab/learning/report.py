@@ -36,6 +36,7 @@ COLUMNS = (
     "says",
     "colour",
     "was_green",
+    "minutes",
 )
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
@@ -76,7 +77,11 @@ def _utc(at: int | None) -> str:
 
 def rows(cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
     """A row for each task of each lesson, by the names of `COLUMNS`."""
-    return [_row(cluster, lesson, task, done.of(task.id)) for lesson, done in lessons for task in lesson.data.tasks]
+    return [
+        _row(cluster, lesson, task, done.of(task.id)) | {"minutes": done.minutes.get(task.id)}
+        for lesson, done in lessons
+        for task in lesson.data.tasks
+    ]
 
 
 def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[str, Any]:
@@ -125,6 +130,8 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
         suite = ET.SubElement(root, "testsuite", {"name": title} | {key: str(n) for key, n in counts.items()})
         for row in mine:
             case = ET.SubElement(suite, "testcase", classname=f"{cluster}.{name}", name=row["task"])
+            if row["minutes"] is not None:
+                case.set("time", f"{row['minutes'] * 60:.0f}")
             if row["state"] == "red":
                 ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
             if row["state"] == "open":
@@ -139,7 +146,8 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
 
 def cell(row: Mapping[str, Any], name: str) -> str:
     """A cell for a person; the state says when a task was green whose last check is not."""
-    return _joined(str(row[name]), row["was_green"] if name == "state" else "")
+    text = "" if row[name] is None else str(row[name])
+    return _joined(text, row["was_green"] if name == "state" else "")
 
 
 def _parts(table: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -169,17 +177,19 @@ def _page(table: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _overview(table: Sequence[Mapping[str, Any]]) -> str:
-    """How many tasks of each lesson on each cluster are in each state."""
+    """How many tasks of each lesson on each cluster are in each state, and the minutes of those that were green."""
     lines = []
     for cluster, lesson in _parts(table):
         mine = _part(table, cluster, lesson)
-        lines.append([cluster, lesson, *(str(sum(row["state"] == state for row in mine)) for state in STATES)])
-    return _rendered(("cluster", "lesson", *STATES), [("", line) for line in lines])
+        minutes = [row["minutes"] for row in mine if row["minutes"] is not None]
+        counts = [str(sum(row["state"] == state for row in mine)) for state in STATES]
+        lines.append([cluster, lesson, *counts, f"{sum(minutes):.1f}" if minutes else ""])
+    return _rendered(("cluster", "lesson", *STATES, "minutes"), [("", line) for line in lines])
 
 
 def _details(table: Sequence[Mapping[str, Any]]) -> str:
     """A row for each task."""
-    columns = ("lesson", "state", "task", "tries", "hints", "green", "says")
+    columns = ("lesson", "state", "task", "tries", "hints", "green", "minutes", "says")
     return _rendered(columns, [(row["state"], [cell(row, name) for name in columns]) for row in table])
 
 
