@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.evidence.outcomes import Question
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson, WrongAnswer
-    from lab.learning.progress import TaskProgress
+    from lab.learning.progress import LessonProgress, TaskProgress
     from lab.plan import NodePlan
     from lab.plan.model import File
     from lab.progress import Report
@@ -94,6 +94,17 @@ class Attempt:
         """The tasks that were green once, and whose last check was not."""
         done = self.progress
         return [task for task in self.lesson.data.tasks if done.of(task.id).was_green]
+
+    def told(self, done: LessonProgress) -> list[Task]:
+        """The tasks that may be shown: of a repair lesson none behind the open one, as titles tell what is broken.
+
+        `done`: how far the lesson is.
+        """
+        tasks = self.lesson.data.tasks
+        if not self.lesson.data.broken:
+            return tasks
+        before = next((number for number, task in enumerate(tasks) if done.of(task.id).green is None), len(tasks))
+        return [task for number, task in enumerate(tasks) if number <= before or done.of(task.id).green is not None]
 
     def text(self, name: str) -> str:
         """A section of the text, or `intro`, with its names filled in."""
