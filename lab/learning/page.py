@@ -23,7 +23,10 @@ main{max-width:46em;margin:0 auto;padding:0 1em 3em}
 aside{max-width:46em;margin:0 auto;padding:1em;overflow-x:auto}
 aside svg{max-width:100%;height:auto}
 pre{background:#f4f4f4;padding:.6em;overflow-x:auto}
-code{background:#f4f4f4}
+code{background:#f4f4f4;overflow-wrap:anywhere}
+pre code{overflow-wrap:normal}
+table{display:block;overflow-x:auto;border-collapse:collapse}
+td,th{border:1px solid #999;padding:.2em .5em;text-align:left}
 li.green,li.solved{color:#176639}
 li.red{color:#a11}
 summary{cursor:pointer;font-weight:600}

@@ -42,6 +42,7 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #999;padding:.2em .5em;text-align:left}"
     "tr.red td:nth-child(2){background:#fbd5d5}tr.green td:nth-child(2){background:#d5f0e3}"
+    ".wide{overflow-x:auto}h1,h2{overflow-wrap:anywhere}"
     "tr.unknown td:nth-child(2){background:#fdf0c8}"
 )
 
@@ -200,4 +201,4 @@ def _rendered(columns: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]
         f'<tr class="{kind}">' + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>"
         for kind, line in lines
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'

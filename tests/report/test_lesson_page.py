@@ -156,7 +156,7 @@ def test_a_press_during_a_check_waits_for_its_answer(
         answered.set()
     shown.wait_for_selector('[data-task="restore"].failed')
     hint.click()  # Playwright waits until it can be pressed
-    _seen(shown, '[data-task="restore"] .answer .hints > li:nth-child(2)')
+    _seen(shown, '[data-task="restore"] .answer .hints > li:nth-child(1)')
     assert shown.inner_text("#lessonSaid").startswith("hint 1 of ")
     assert shown.evaluate("document.activeElement.dataset.verb") == "hint"
     assert opened.errors == []
