@@ -67,7 +67,7 @@ class _Power(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark  # nothing is created in a stopped node
-        parallel.for_each(self.nodes, self.verb(backend))
+        parallel.for_each(self.nodes, self.verb(backend), settled=True)
         return {}
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
@@ -138,7 +138,7 @@ class Restart(Fault):
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
         before = self._boots(backend)
-        parallel.for_each(self.nodes, backend.kill)
+        parallel.for_each(self.nodes, backend.kill, settled=True)
         _start(backend, self.nodes)
         return before
 
