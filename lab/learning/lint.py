@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ LOOP = re.compile(r"\b(?:until|while|for)\b.*?\bdo\b.*?\bdone\b", re.DOTALL)
 SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
 """Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
+
+NOT_READ = "not-read"
+AGAIN = re.compile(r"\brestart |\breload ")
+"""Where a hint says how the file is read again."""
 
 FILE_ALONE = {
     "my_print_defaults ": ("--mysqld", "reads some groups of the file alone; '--mysqld' names all that mariadbd reads"),
@@ -102,6 +107,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
     reasons = {"unknown"}
     yield from _sentences(task)
     yield from _reads(subject, task)
+    yield from _unread(task)
     for kind, parameters in task.checks:
         try:
             check = question(kind, filled(parameters, subject.known), f"task {task.id}")
@@ -134,6 +140,16 @@ def _reads(subject: Attempt, task: Task) -> Iterator[str]:
             yield f"{what} is read on {name}, which the lesson has not"
         for name in sorted(name for name, path in writable if path == place["path"] and name not in read):
             yield f"{what} is not read on {name}, which has a {place['path']} too; name it in 'also'"
+
+
+def _unread(task: Task) -> Iterator[str]:
+    """Files of a solution that its daemon may not have read, where no check and no hint says so."""
+    if NOT_READ in json.dumps(task.check) or any(AGAIN.search(hint) for hint in task.hints.reasons.values()):
+        return
+    for node in sorted({node for node, _ in task.files}):
+        services = [of for kind, of in task.checks if kind == "service" and of["node"] == node]
+        if services and not any(of.get("reads") for of in services):
+            yield f"{task.id}: a file of {node} that was edited and not read again is named by no hint: add 'reads'"
 
 
 def _named(task: Task, check: CheckInput) -> Iterator[str]:
