@@ -49,6 +49,9 @@ SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
 """Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
 
+TOLD = ("url", "says", "good")
+"""Parameters of checks that say what is asked for or printed, and demand nothing."""
+
 NOT_READ = "not-read"
 AGAIN = re.compile(r"\brestart |\breload ")
 """Where a hint says how the file is read again."""
@@ -71,7 +74,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += [*_spared(subject), *_sleeps(lesson), *_files_alone(lesson)]
+    sentences += [*_spared(subject), *_sleeps(lesson), *_files_alone(lesson), *_individual(subject)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -206,6 +209,24 @@ def _files_alone(lesson: Lesson) -> Iterator[str]:
         for words, (option, why) in FILE_ALONE.items():
             if any(words in script and option not in script for script in scripts):
                 yield f"a check of {task.id}: '{words.strip()}' {why}"
+
+
+def _individual(subject: Attempt) -> Iterator[str]:
+    """Checks that demand the same of each learner, on nodes of the same addresses: an answer could be copied."""
+    values = subject.lesson.data.values
+    first = {name: value.of[0] if value.of else value.least for name, value in values.items()}
+    last = {name: value.of[-1] if value.of else value.most for name, value in values.items()}
+    checks = [
+        {name: value for name, value in parameters.items() if name not in TOLD}
+        for task in subject.lesson.data.tasks
+        for _, parameters in task.checks
+    ]
+    try:
+        one, other = (filled(checks, {**subject.known, **own}) for own in (first, last))
+    except SpecError:
+        return  # said of the check
+    if one == other:
+        yield "no check demands a value that differs by learner: an answer can be copied; use one of 'values'"
 
 
 def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:
