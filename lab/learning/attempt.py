@@ -95,7 +95,7 @@ class Attempt:
         done = self.progress
         return [task for task in self.lesson.data.tasks if done.of(task.id).was_green]
 
-    def told(self, done: LessonProgress) -> list[Task]:
+    def visible_tasks(self, done: LessonProgress) -> list[Task]:
         """The tasks that may be shown: of a repair lesson none behind the open one, as titles tell what is broken.
 
         `done`: how far the lesson is.

@@ -42,15 +42,15 @@ def page(attempt: Attempt) -> str:
     """
     lesson, done = attempt.lesson, attempt.progress
     rendered = MarkdownIt("commonmark", {"html": True}).enable("table")
-    told = attempt.told(done)
-    hidden = {task.id for task in lesson.data.tasks if task not in told}
+    visible = attempt.visible_tasks(done)
+    hidden = {task.id for task in lesson.data.tasks if task not in visible}
     if lesson.data.broken and attempt.next:
         hidden |= set(AFTER)
     parts = [attempt.text("intro"), *(attempt.text(name) for name in lesson.text.sections if name not in hidden)]
     tasks = "".join(
         f'<li class="{state(done.of(task.id))}">{html.escape(title)}: {shown(done.of(task.id))}</li>'
         for number, task in enumerate(lesson.data.tasks, 1)
-        for title in [task.title if task in told else f"Task {number}"]
+        for title in [task.title if task in visible else f"Task {number}"]
     )
     title = html.escape(f"Part {lesson.data.part}: {lesson.data.title}")
     return (

@@ -141,13 +141,13 @@ class LessonPanel:
 
     def _task(self, current: Attempt, task: Task, done: LessonProgress, following: bool) -> dict[str, Any]:  # noqa: FBT001
         of = done.of(task.id)
-        is_told = task in current.told(done)
+        is_visible = task in current.visible_tasks(done)
         entry: dict[str, Any] = {
             "id": task.id,
-            "says": task.title if is_told else f"Task {current.lesson.data.tasks.index(task) + 1}",
+            "says": task.title if is_visible else f"Task {current.lesson.data.tasks.index(task) + 1}",
             "state": SHOWN[state(of)],
             "next": following,
-            "text": self._blocks(_body(current.text(task.id))) if is_told else [],
+            "text": self._blocks(_body(current.text(task.id))) if is_visible else [],
         }
         if of.says:
             entry["figure"] = f"{of.says} ({of.figure})" if of.figure not in of.says else of.says
