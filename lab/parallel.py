@@ -15,8 +15,10 @@ WORKERS = 16
 SHOWN = 2  # failures told whole; of more, one line each fits on the screen
 
 
-def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
+def for_each(items: Sequence[T], work: Callable[[T], object], *, settled: bool = False) -> None:
     """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
+
+    `settled`: whether an interrupt waits too for what was begun, as it is reverted next.
 
     Raises:
         LabError: the one failure, or all of them in one `NotReady`. An unexpected exception goes first, then a refusal.
@@ -28,8 +30,8 @@ def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
         futures = [pool.submit(work, item) for item in items]
         failed = [error for future in futures if (error := future.exception())]
     finally:
-        # An interrupt must not wait for the slowest: what was begun is found again in the engine.
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Else an interrupt must not wait for the slowest: what was begun is found again in the engine.
+        pool.shutdown(wait=settled, cancel_futures=True)
     if not failed:
         return
     unforeseen = [error for error in failed if not isinstance(error, LabError)]

@@ -153,12 +153,15 @@ def check(
     one = _open_task(attempt, task)
     if one is None:
         return
+    limit = min(one.within, PATIENCE)
     with screen.looking():
-        while not _checked(attempt, one, min(one.within, PATIENCE)):
-            if not watch:
-                raise typer.Exit(1)
+        is_green = _checked(attempt, one, limit)
+        while watch and not is_green:
             sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
+            is_green = _checked(attempt, one, limit, repeated=True)
+    if not is_green:
+        raise typer.Exit(1)
     if task is None:
         lesson_screen.following(attempt)
 
@@ -192,11 +195,11 @@ def hint(backend: Backend, task: TaskName = None) -> None:
     one = _open_task(attempt, task)
     if one is None:
         return
-    if reason := attempt.reason_hint(one, attempt.progress.of(one.id).reason):
-        lesson_screen.paragraph(f"by the last check: {reason}")
     all_shown = attempt.all_hinted(one)
     for number, text in enumerate(attempt.hint(one), 1):
         lesson_screen.paragraph(f"{number}. {text}")
+    if reason := attempt.shown_reason(one):
+        lesson_screen.paragraph(f"by the last check: {reason}")
     if all_shown:
         lesson_screen.paragraph("there are no more hints; 'lab learn solve' does it for you")
 
@@ -280,8 +283,8 @@ def _open_task(attempt: Attempt, name: str | None) -> Task | None:
     return one
 
 
-def _checked(attempt: Attempt, task: Task, within: float | None = None) -> bool:
-    """Checks a task and prints the answer; whether it is green. `within`: as of `Attempt.check`."""
-    outcome = attempt.check(task, within)
+def _checked(attempt: Attempt, task: Task, within: float | None = None, *, repeated: bool = False) -> bool:
+    """Checks a task and prints the answer; whether it is green. `within`, `repeated`: as of `Attempt.check`."""
+    outcome = attempt.check(task, within, repeated=repeated)
     lesson_screen.answer(attempt, task, outcome)
     return outcome.green

@@ -92,6 +92,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> None:
     from lab.cli import tables
     from lab.learning import report as reports
 
-    columns = [*(["cluster"] if reports.of_class(rows) else []), "lesson", "task", "state", "tries", "hints", "says"]
+    columns = ["lesson", "task", "state", "tries", "hints", "minutes", "says"]
+    if reports.of_class(rows):
+        columns = ["cluster", *columns]
     cells = [[reports.cell(row, name) for name in columns] for row in rows]
     tables.rows([name.upper() for name in columns], cells)

@@ -18,7 +18,7 @@ PAGE_WIDTH = 80
 
 
 def answer(attempt: Attempt, task: Task, outcome: CheckOutcome) -> None:
-    """Prints the answer of a check, with the hint for its reason."""
+    """Prints the answer of a check, with the hint for its reason where that is due."""
     from rich.text import Text
 
     ids = [one.id for one in attempt.lesson.data.tasks]
@@ -30,9 +30,9 @@ def answer(attempt: Attempt, task: Task, outcome: CheckOutcome) -> None:
         if (text := getattr(outcome, name)) and text not in outcome.says:
             paragraph(f"{name}: {text}")
     if not outcome.green:
-        reason = attempt.reason_hint(task, outcome.reason)
+        reason = attempt.shown_reason(task)
         again = outcome.colour == "unknown"
-        other = "'lab learn check' makes the check again" if again else "'lab learn hint' shows a hint"
+        other = "'lab learn check' makes the check again" if again else "'lab learn hint' shows where to look"
         paragraph(f"hint: {reason}" if reason else other)
 
 

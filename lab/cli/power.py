@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 
-def _start(backend: Backend, node: str) -> None:
+BY_HAND = "boots; it is by hand, and its services are not awaited"
+
+
+def _start(backend: Backend, node: str) -> str:
     from lab.lifecycle.endings import Endings
 
-    Endings(backend.observe(), backend).start(node)
+    return "" if Endings(backend.observe(), backend).start(node) else BY_HAND
 
 
-def _restart(backend: Backend, node: str) -> None:
+def _restart(backend: Backend, node: str) -> str:
     backend.stop(node)
-    _start(backend, node)
+    return _start(backend, node)
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Verb:
     Attributes:
         text: its help.
         done: the message about each node afterwards.
-        act: the operation on one node.
+        act: the operation on one node; may return another message.
         lasting: whether the nodes stay so until 'lab start'; `lab heal` reverts faults alone.
     """
 
     text: str
     done: str
-    act: Callable[[Backend, str], None]
+    act: Callable[[Backend, str], str | None]
     lasting: bool = False
 
 
@@ -76,8 +79,8 @@ def register(app: typer.Typer) -> None:
 def _command(verb: Verb) -> Callable[..., None]:
     def run(backend: Backend, nodes: options.Nodes) -> None:
         for node in [options.known_node(backend, node) for node in nodes]:
-            verb.act(backend, node)
-            print(f"{node}: {verb.done}")
+            done = verb.act(backend, node) or verb.done
+            print(f"{node}: {done}")
         if verb.lasting:
             print(
                 naming.named(

@@ -73,7 +73,9 @@ class Cut(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         rules = self._rules(backend)
-        parallel.for_each(list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]))
+        parallel.for_each(
+            list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]), settled=True
+        )
         return {}
 
     def _rules(self, backend: Backend) -> dict[str, list[Drop]]:

@@ -113,18 +113,18 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     """
     admit(backend, fault)
     injected = Injected(backend, fault, uuid.uuid4().hex[:8], time.time())
-    injected.keep()
     try:
+        injected.keep()  # may be interrupted when the note is written already
         injected.facts = fault.apply(backend, injected.mark)
         injected.prove()
+        if fault.lasting:
+            injected.keep()
     except BaseException as error:
         left = _reverted(injected)
         if isinstance(error, LabError) and left:
             error.next_step = f"{error.next_step}; {left}" if error.next_step else left
         raise
-    if fault.lasting:
-        injected.keep()
-    else:
+    if not fault.lasting:
         notes(backend).note(PREFIX + injected.mark, None)
         injected.ended = time.time()
     return injected

@@ -43,8 +43,8 @@ def _await_ready(backend: Backend, nodes: tuple[str, ...]) -> None:
     def wait(name: str) -> None:
         if name not in by_hand:
             endings.nodes([name], ready.READY_SECONDS)
-        elif not hand.boots(backend, name):
-            raise BackendError(hand.does_not_boot(backend, name), where=name)
+        else:
+            hand.booted(backend, name)
 
     parallel.for_each(nodes, wait)
 
@@ -71,7 +71,7 @@ class _Power(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark  # nothing is created in a stopped node
-        parallel.for_each(self.nodes, self.verb(backend))
+        parallel.for_each(self.nodes, self.verb(backend), settled=True)
         return {}
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
@@ -145,7 +145,7 @@ class Restart(Fault):
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
         before = self._boots(backend)
-        parallel.for_each(self.nodes, backend.kill)
+        parallel.for_each(self.nodes, backend.kill, settled=True)
         _start(backend, self.nodes)
         _await_ready(backend, self.nodes)
         return before

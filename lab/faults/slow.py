@@ -61,7 +61,9 @@ class Slow(Fault):
         del mark  # the root qdisc is one, so a node has one fault of this kind
         netem = "sch_netem" in backend.capabilities().kernel
         parallel.for_each(
-            self.nodes, lambda name: network.tool(backend, name, [*_root("add"), *self._queue(netem=netem)])
+            self.nodes,
+            lambda name: network.tool(backend, name, [*_root("add"), *self._queue(netem=netem)]),
+            settled=True,
         )
         return {}
 

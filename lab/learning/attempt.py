@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from lab.evidence.outcomes import Question
     from lab.learning.lesson import LessonStep, Task
     from lab.learning.library import Lesson, WrongAnswer
+    from lab.learning.progress import LessonProgress, TaskProgress
     from lab.plan import NodePlan
     from lab.plan.model import File
     from lab.progress import Report
 
 HINT_STEPS = 3
+SAME_REASON = 2
+"""Red checks in a row with one reason from which on its hint is shown."""
+
 PATIENCE = 5.0
 """Seconds that a person waits for the answer of a check, at most; the lab's own solution has all that the task says."""
 
@@ -91,23 +95,37 @@ class Attempt:
         done = self.progress
         return [task for task in self.lesson.data.tasks if done.of(task.id).was_green]
 
+    def visible_tasks(self, done: LessonProgress) -> list[Task]:
+        """The tasks that may be shown: of a repair lesson none behind the open one, as titles tell what is broken.
+
+        `done`: how far the lesson is.
+        """
+        tasks = self.lesson.data.tasks
+        if not self.lesson.data.broken:
+            return tasks
+        before = next((number for number, task in enumerate(tasks) if done.of(task.id).green is None), len(tasks))
+        return [task for number, task in enumerate(tasks) if number <= before or done.of(task.id).green is not None]
+
     def text(self, name: str) -> str:
         """A section of the text, or `intro`, with its names filled in."""
         text = self.lesson.text
         body = text.intro if name == "intro" else f"## {text.sections[name].title}\n\n{text.sections[name].body}"
         return str(filled(body, self.known, f"{self.lesson.name}/lesson.md"))
 
-    def check(self, task: Task, within: float | None = None) -> CheckOutcome:
+    def check(self, task: Task, within: float | None = None, *, repeated: bool = False) -> CheckOutcome:
         """Makes a task's checks in order; the first that is not green is the answer. Kept as progress.
 
-        `within`: seconds until it has to be green, instead of the task's own.
+        Args:
+            task: one of the lesson.
+            within: seconds until it has to be green, instead of the task's own.
+            repeated: whether `check --watch` makes it again.
 
         Raises:
-            SpecError: a node of the lesson does not run, or does not boot.
+            SpecError: a node of the lesson does not run.
         """
         self._admit()
         outcome = self._outcome(task, task.within if within is None else within)
-        progress.keep(self.backend, self.progress.checked(task.id, outcome, task.files))
+        progress.keep(self.backend, self.progress.checked(task.id, outcome, task.files, repeated=repeated))
         return outcome
 
     def _outcome(self, task: Task, within: float) -> CheckOutcome:
@@ -145,18 +163,9 @@ class Attempt:
         """
         planned = self.scene.plan
         down = hand.ended(self.backend, [node.name for node in planned.nodes])
-        broken_by_hand = [name for name in down if name in planned.by_hand]
-        if broken_by_hand:
-            name = broken_by_hand[0]
-            raise SpecError(
-                hand.does_not_boot(self.backend, name),
-                where=name,
-                next_step=f"'lab learn reset {name}' creates it again, without what was written on it",
-            )
-        if down and not self.lesson.data.broken:
-            raise SpecError(
-                f"{down[0]} is not running", where=down[0], next_step="'lab up' starts it; then run the check again"
-            )
+        nodes = down if not self.lesson.data.broken else [name for name in down if name in planned.by_hand]
+        if nodes:
+            raise hand.does_not_run(self.backend, nodes[0])
 
     def hint(self, task: Task) -> list[str]:
         """The steps of a task's hints that were shown so far, and one more."""
@@ -176,6 +185,25 @@ class Attempt:
     def reason_hint(self, task: Task, reason: str) -> str:
         """The hint for a reason of a check; empty where there is none."""
         return str(filled(task.hints.reasons.get(reason, ""), self.known, f"hints of {task.id}"))
+
+    def shown_reason(self, task: Task, done: TaskProgress | None = None) -> str:
+        """The hint for the reason of the last check, where it is due; else empty.
+
+        It nearly tells the answer, so a person first has the figure and may look. It is due at once where a daemon does
+        not run or has not read its file, or no answer was possible; else when the same reason came again, or after all
+        steps of the task's hints. `done`: how far the task is, by notes that were read.
+        """
+        done = done or self.progress.of(task.id)
+        at_once = done.last == Colour.UNKNOWN or done.reason in self._daemon_reasons(task)
+        if at_once or done.same >= SAME_REASON or done.hints >= HINT_STEPS:
+            return self.reason_hint(task, done.reason)
+        return ""
+
+    def _daemon_reasons(self, task: Task) -> set[str]:
+        """The reasons of a task's checks of services."""
+        services = [parameters for kind, parameters in task.checks if kind == "service"]
+        questions = [question("service", filled(each, self.known), f"task {task.id}") for each in services]
+        return {reason for each in questions for reason in each.reasons}
 
     def solve(self, task: Task, report: Report | None = None) -> list[KeptFile]:
         """Carries out a task's solution; kept as progress. Returns the person's own files of which it kept copies.

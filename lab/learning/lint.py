@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,13 @@ SLEEP = re.compile(r"\bsleep [\d.]+")
 GIVEN_UP = re.compile(r"\buntil\b[^\n]*\bFATAL\b|\bsupervisorctl\b[^\n]* stop [^\n]*\n?\Z")
 """Waits until the supervisor has given a daemon up, or stops the daemon at the end."""
 
+TOLD = ("url", "says", "good")
+"""Parameters of checks that say what is asked for or printed, and demand nothing."""
+
+NOT_READ = "not-read"
+AGAIN = re.compile(r"\brestart |\breload ")
+"""Where a hint says how the file is read again."""
+
 FILE_ALONE = {
     "my_print_defaults ": ("--mysqld", "reads some groups of the file alone; '--mysqld' names all that mariadbd reads"),
     "sshd -T": ("-cnewer", "reads the file, which sshd may not have read; see with 'find FILE -cnewer' of its PidFile"),
@@ -66,7 +74,7 @@ def problems(lesson: Lesson, backend: Backend) -> list[str]:
         sentences += _task(subject, task)
     for step in lesson.data.broken:
         sentences += _step(subject, step, "broken")
-    sentences += [*_spared(subject), *_sleeps(lesson), *_files_alone(lesson)]
+    sentences += [*_spared(subject), *_sleeps(lesson), *_files_alone(lesson), *_individual(subject)]
     for answer in lesson.wrong:
         task = lesson.task(answer.task)
         if answer.hint not in task.hints.reasons:
@@ -102,6 +110,7 @@ def _task(subject: Attempt, task: Task) -> Iterator[str]:
     reasons = {"unknown"}
     yield from _sentences(task)
     yield from _reads(subject, task)
+    yield from _unread(task)
     for kind, parameters in task.checks:
         try:
             check = question(kind, filled(parameters, subject.known), f"task {task.id}")
@@ -134,6 +143,16 @@ def _reads(subject: Attempt, task: Task) -> Iterator[str]:
             yield f"{what} is read on {name}, which the lesson has not"
         for name in sorted(name for name, path in writable if path == place["path"] and name not in read):
             yield f"{what} is not read on {name}, which has a {place['path']} too; name it in 'also'"
+
+
+def _unread(task: Task) -> Iterator[str]:
+    """Files of a solution that its daemon may not have read, where no check and no hint says so."""
+    if NOT_READ in json.dumps(task.check) or any(AGAIN.search(hint) for hint in task.hints.reasons.values()):
+        return
+    for node in sorted({node for node, _ in task.files}):
+        services = [of for kind, of in task.checks if kind == "service" and of["node"] == node]
+        if services and not any(of.get("reads") for of in services):
+            yield f"{task.id}: a file of {node} that was edited and not read again is named by no hint: add 'reads'"
 
 
 def _named(task: Task, check: CheckInput) -> Iterator[str]:
@@ -190,6 +209,24 @@ def _files_alone(lesson: Lesson) -> Iterator[str]:
         for words, (option, why) in FILE_ALONE.items():
             if any(words in script and option not in script for script in scripts):
                 yield f"a check of {task.id}: '{words.strip()}' {why}"
+
+
+def _individual(subject: Attempt) -> Iterator[str]:
+    """Checks that demand the same of each learner, on nodes of the same addresses: an answer could be copied."""
+    values = subject.lesson.data.values
+    first = {name: value.of[0] if value.of else value.least for name, value in values.items()}
+    last = {name: value.of[-1] if value.of else value.most for name, value in values.items()}
+    checks = [
+        {name: value for name, value in parameters.items() if name not in TOLD}
+        for task in subject.lesson.data.tasks
+        for _, parameters in task.checks
+    ]
+    try:
+        one, other = (filled(checks, {**subject.known, **own}) for own in (first, last))
+    except SpecError:
+        return  # said of the check
+    if one == other:
+        yield "no check demands a value that differs by learner: an answer can be copied; use one of 'values'"
 
 
 def _step(subject: Attempt, step: LessonStep, what: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from lab.export.graph import svg
 from lab.learning.report import shown, state
+from lab.learning.text import AFTER
 
 if TYPE_CHECKING:
     from lab.learning.attempt import Attempt
@@ -22,7 +23,10 @@ main{max-width:46em;margin:0 auto;padding:0 1em 3em}
 aside{max-width:46em;margin:0 auto;padding:1em;overflow-x:auto}
 aside svg{max-width:100%;height:auto}
 pre{background:#f4f4f4;padding:.6em;overflow-x:auto}
-code{background:#f4f4f4}
+code{background:#f4f4f4;overflow-wrap:anywhere}
+pre code{overflow-wrap:normal}
+table{display:block;overflow-x:auto;border-collapse:collapse}
+td,th{border:1px solid #999;padding:.2em .5em;text-align:left}
 li.green,li.solved{color:#176639}
 li.red{color:#a11}
 summary{cursor:pointer;font-weight:600}
@@ -32,13 +36,21 @@ summary{cursor:pointer;font-weight:600}
 
 
 def page(attempt: Attempt) -> str:
-    """The lesson's whole text, how far it is, and the picture, as one page that needs nothing else."""
+    """The lesson's text, how far it is, and the picture, as one page that needs nothing else.
+
+    Of a repair lesson what is behind the open task comes later.
+    """
     lesson, done = attempt.lesson, attempt.progress
     rendered = MarkdownIt("commonmark", {"html": True}).enable("table")
-    parts = [attempt.text("intro"), *(attempt.text(name) for name in lesson.text.sections)]
+    visible = attempt.visible_tasks(done)
+    hidden = {task.id for task in lesson.data.tasks if task not in visible}
+    if lesson.data.broken and attempt.next:
+        hidden |= set(AFTER)
+    parts = [attempt.text("intro"), *(attempt.text(name) for name in lesson.text.sections if name not in hidden)]
     tasks = "".join(
-        f'<li class="{state(done.of(task.id))}">{html.escape(task.title)}: {shown(done.of(task.id))}</li>'
-        for task in lesson.data.tasks
+        f'<li class="{state(done.of(task.id))}">{html.escape(title)}: {shown(done.of(task.id))}</li>'
+        for number, task in enumerate(lesson.data.tasks, 1)
+        for title in [task.title if task in visible else f"Task {number}"]
     )
     title = html.escape(f"Part {lesson.data.part}: {lesson.data.title}")
     return (

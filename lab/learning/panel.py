@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.errors import LabError, SpecError
-from lab.evidence.outcomes import Colour
 from lab.learning import progress
 from lab.learning.attempt import PATIENCE, opened
 from lab.learning.blocks import blocks
 from lab.learning.ending import TITLE, ending
-from lab.learning.report import colour, state
+from lab.learning.report import state
 from lab.learning.text import AFTER
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ AGAIN_SECONDS = 5.0
 """After which a lesson that could not be read is read again."""
 
 LABELS = {"check": "Check", "hint": "Hint"}
-SHOWN = {"green": "done", "solved": "done", "red": "failed", "open": "open"}
+SHOWN = {"green": "done", "solved": "done", "red": "failed", "unknown": "unknown", "open": "open"}
 """The states of a task as the page calls them, by those of `report.state`."""
 
 
@@ -142,13 +141,13 @@ class LessonPanel:
 
     def _task(self, current: Attempt, task: Task, done: LessonProgress, following: bool) -> dict[str, Any]:  # noqa: FBT001
         of = done.of(task.id)
-        shown = SHOWN[state(of)]
+        is_visible = task in current.visible_tasks(done)
         entry: dict[str, Any] = {
             "id": task.id,
-            "says": task.title,
-            "state": "unknown" if shown == "failed" and colour(of) == Colour.UNKNOWN else shown,
+            "says": task.title if is_visible else f"Task {current.lesson.data.tasks.index(task) + 1}",
+            "state": SHOWN[state(of)],
             "next": following,
-            "text": self._blocks(_body(current.text(task.id))),
+            "text": self._blocks(_body(current.text(task.id))) if is_visible else [],
         }
         if of.says:
             entry["figure"] = f"{of.says} ({of.figure})" if of.figure not in of.says else of.says
@@ -157,9 +156,8 @@ class LessonPanel:
         if of.green is not None:
             entry["actions"] = self._actions(task.id)
         if following or of.was_green:
-            reason = current.reason_hint(task, of.reason)
-            steps = current.hints(task)[: of.hints]
-            entry["hints"] = [self._blocks(text) for text in filter(None, (reason, *steps))]
+            texts = (*current.hints(task)[: of.hints], current.shown_reason(task, of))
+            entry["hints"] = [self._blocks(text) for text in filter(None, texts)]
         return entry
 
     def _actions(self, task: str) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lab.backends.base import LASTING
@@ -37,6 +38,7 @@ class TaskProgress:
         colour: of the last check; `open` where what it saw is gone since; empty before the first one, and in notes of
             earlier versions.
         reason: of the last check, with what it said.
+        same: checks in a row with that reason, those of one `check --watch` as one.
     """
 
     tries: int = 0
@@ -47,6 +49,7 @@ class TaskProgress:
     reason: str = ""
     says: str = ""
     figure: str = ""
+    same: int = 0
 
     @property
     def last(self) -> str:
@@ -68,6 +71,7 @@ class LessonProgress:
     """How far one lesson is.
 
     Attributes:
+        begun: Unix seconds at which its cluster was ready for it; 0 before.
         broken: whether what a repair lesson breaks was broken.
         tasks: by their ids.
         written: the files that solutions of the lab have written, as `node:path`, each with the SHA-256 of its content.
@@ -87,12 +91,21 @@ class LessonProgress:
         """The same with one task changed."""
         return replace(self, tasks={**self.tasks, task: replace(self.of(task), **values)})
 
-    def checked(self, task: str, outcome: CheckOutcome, files: Iterable[tuple[str, str]] = ()) -> LessonProgress:
-        """The same after a check. `files`: node and path of those in the task's solution.
+    def checked(
+        self, task: str, outcome: CheckOutcome, files: Iterable[tuple[str, str]] = (), *, repeated: bool = False
+    ) -> LessonProgress:
+        """The same after a check.
 
-        A task that becomes green while one of them is the lab's counts as solved.
+        A task that becomes green while one of `files` is the lab's counts as solved.
+
+        Args:
+            task: its id.
+            outcome: the answer of the check.
+            files: node and path of those in the task's solution.
+            repeated: whether `check --watch` made it again.
         """
         before = self.of(task)
+        same = before.same + (not repeated) if outcome.reason == before.reason else 1
         when = before.green or (int(time.time()) if outcome.green else None)
         return self.changed(
             task,
@@ -103,6 +116,7 @@ class LessonProgress:
             reason=outcome.reason,
             says=outcome.says,
             figure=outcome.figure,
+            same=same if outcome.reason else 0,
         )
 
     def has_written(self, files: Iterable[tuple[str, str]]) -> bool:
@@ -125,12 +139,32 @@ class LessonProgress:
     def begun_again(self) -> LessonProgress:
         """The same on new nodes: nothing is broken, solved or coloured; tries and hints stay counted."""
         undone = reduce(lambda done, task: done.changed(task, solved=False), self.tasks, self)
-        return replace(undone.opened_again(self.tasks), broken=False, written={})
+        return replace(undone.opened_again(self.tasks), begun=0, broken=False, written={})
+
+    def begun_now(self) -> LessonProgress:
+        """The same with the time of a person beginning from now."""
+        return replace(self, begun=int(time.time()))
+
+    @property
+    def minutes(self) -> dict[str, float]:
+        """Minutes for each task that was green: since the green before it, of the first one since the lesson began.
+
+        A task whose first green check was before that, as by another clock, is left out.
+        """
+        before, spans = self.begun, {}
+        times = [(name, task.green) for name, task in self.tasks.items() if task.green]
+        for name, at in sorted(times, key=itemgetter(1)):
+            if 0 < before <= at:
+                spans[name] = round((at - before) / 60, 1)
+            before = max(before, at)
+        return spans
 
     def opened_again(self, tasks: Iterable[str]) -> LessonProgress:
         """The same with these tasks open, as what their checks saw is gone; tries and hints stay counted."""
         return reduce(
-            lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure=""), tasks, self
+            lambda done, task: done.changed(task, green=None, colour=OPEN, reason="", says="", figure="", same=0),
+            tasks,
+            self,
         )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.learning.progress import LessonProgress, TaskProgress
 
 FORMATS = ("table", "json", "csv", "junit", "page")
-STATES = ("green", "solved", "red", "open")
+STATES = ("green", "solved", "red", "unknown", "open")
 COLUMNS = (
     "cluster",
     "lesson",
@@ -36,19 +36,20 @@ COLUMNS = (
     "says",
     "colour",
     "was_green",
+    "minutes",
 )
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:52em;margin:1em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #999;padding:.2em .5em;text-align:left}"
     "tr.red td:nth-child(2){background:#fbd5d5}tr.green td:nth-child(2){background:#d5f0e3}"
+    ".wide{overflow-x:auto}h1,h2{overflow-wrap:anywhere}"
+    "tr.unknown td:nth-child(2){background:#fdf0c8}"
 )
 
 
 def state(done: TaskProgress) -> str:
-    """By the last check: `green`, `solved` (green after the lab's solution), `red`, or `open` without one."""
-    if done.last == Colour.GREEN:
-        return "solved" if done.solved else "green"
-    return "open" if done.last == OPEN else "red"
+    """By the last check, one of `STATES`: `solved` is green after the lab's solution, `open` is without a check."""
+    return "solved" if done.last == Colour.GREEN and done.solved else str(done.last)
 
 
 def colour(done: TaskProgress) -> str:
@@ -77,7 +78,11 @@ def _utc(at: int | None) -> str:
 
 def rows(cluster: str, lessons: Sequence[tuple[Lesson, LessonProgress]]) -> list[dict[str, Any]]:
     """A row for each task of each lesson, by the names of `COLUMNS`."""
-    return [_row(cluster, lesson, task, done.of(task.id)) for lesson, done in lessons for task in lesson.data.tasks]
+    return [
+        _row(cluster, lesson, task, done.of(task.id)) | {"minutes": done.minutes.get(task.id)}
+        for lesson, done in lessons
+        for task in lesson.data.tasks
+    ]
 
 
 def _row(cluster: str, lesson: Lesson, task: Task, done: TaskProgress) -> dict[str, Any]:
@@ -120,16 +125,20 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
         counts = {
             "tests": len(mine),
             "failures": sum(row["state"] == "red" for row in mine),
-            "skipped": sum(row["state"] == "open" for row in mine),
+            "skipped": sum(row["state"] in ("open", "unknown") for row in mine),
         }
         title = f"{cluster}.{name}" if of_class(table) else name
         suite = ET.SubElement(root, "testsuite", {"name": title} | {key: str(n) for key, n in counts.items()})
         for row in mine:
             case = ET.SubElement(suite, "testcase", classname=f"{cluster}.{name}", name=row["task"])
+            if row["minutes"] is not None:
+                case.set("time", f"{row['minutes'] * 60:.0f}")
             if row["state"] == "red":
                 ET.SubElement(case, "failure", type=row["reason"], message=row["says"])
             if row["state"] == "open":
                 ET.SubElement(case, "skipped")
+            if row["state"] == "unknown":  # no answer of the learner's that is wrong
+                ET.SubElement(case, "skipped", message=row["says"])
             summary = f"tries {row['tries']}, hints {row['hints']}, solved by the lab: {row['solved']}"
             ET.SubElement(case, "system-out").text = _joined(summary, row["was_green"])
     ET.indent(root)
@@ -138,7 +147,8 @@ def _junit(table: Sequence[Mapping[str, Any]]) -> str:
 
 def cell(row: Mapping[str, Any], name: str) -> str:
     """A cell for a person; the state says when a task was green whose last check is not."""
-    return _joined(str(row[name]), row["was_green"] if name == "state" else "")
+    text = "" if row[name] is None else str(row[name])
+    return _joined(text, row["was_green"] if name == "state" else "")
 
 
 def _parts(table: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -168,17 +178,19 @@ def _page(table: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _overview(table: Sequence[Mapping[str, Any]]) -> str:
-    """How many tasks of each lesson on each cluster are in each state."""
+    """How many tasks of each lesson on each cluster are in each state, and the minutes of those that were green."""
     lines = []
     for cluster, lesson in _parts(table):
         mine = _part(table, cluster, lesson)
-        lines.append([cluster, lesson, *(str(sum(row["state"] == state for row in mine)) for state in STATES)])
-    return _rendered(("cluster", "lesson", *STATES), [("", line) for line in lines])
+        minutes = [row["minutes"] for row in mine if row["minutes"] is not None]
+        counts = [str(sum(row["state"] == state for row in mine)) for state in STATES]
+        lines.append([cluster, lesson, *counts, f"{sum(minutes):.1f}" if minutes else ""])
+    return _rendered(("cluster", "lesson", *STATES, "minutes"), [("", line) for line in lines])
 
 
 def _details(table: Sequence[Mapping[str, Any]]) -> str:
     """A row for each task."""
-    columns = ("lesson", "state", "task", "tries", "hints", "green", "says")
+    columns = ("lesson", "state", "task", "tries", "hints", "green", "minutes", "says")
     return _rendered(columns, [(row["state"], [cell(row, name) for name in columns]) for row in table])
 
 
@@ -189,4 +201,4 @@ def _rendered(columns: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]
         f'<tr class="{kind}">' + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>"
         for kind, line in lines
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'

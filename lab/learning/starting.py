@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.backends.base import State
 from lab.backends.optional import notes
-from lab.errors import BackendError, LabError, SpecError
+from lab.errors import LabError, SpecError
 from lab.faults import heal
 from lab.hints import nearest
 from lab.learning import progress
@@ -46,7 +46,7 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
     if before and before != lesson.name:
         report.say(f"removing the cluster of the lesson {before}; how far it is stays noted")
         _clear(backend, report)
-    if _begins_again(lesson, backend):
+    if begins := _begins_again(lesson, backend):
         earlier = progress.read(backend, lesson.name)
         if any(task.last != OPEN for task in earlier.tasks.values()):
             report.say("the lesson begins again, on new nodes: its tasks are open; tries and hints stay counted")
@@ -57,6 +57,8 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
         for step in lesson.data.broken:
             current.do(step, f"the fault of the lesson {lesson.name}")
         progress.keep(backend, replace(current.progress, broken=True))
+    if begins:  # what its cluster needed is no time of the person's
+        progress.keep(backend, current.progress.begun_now())
     return current
 
 
@@ -122,8 +124,7 @@ def reset_node(name: str, backend: Backend, report: Report) -> list[Task]:
     up(cluster, backend, report)
     folders = list(planned[name].volumes.values())
     if folders:
-        if not hand.boots(backend, name):
-            raise BackendError(hand.does_not_boot(backend, name), where=name)
+        hand.booted(backend, name)
         backend.run(name, ["sh", "-c", WIPE, "wipe", *folders])
         backend.stop(name)
         up(cluster, backend, report)

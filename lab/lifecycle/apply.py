@@ -198,8 +198,10 @@ def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: floa
         _delete(backend, action)
         backend.put(name, {MANIFEST: files[MANIFEST]})
     if node.by_hand:
-        if not hand.boots(backend, name):
-            report.warn(f"{hand.does_not_boot(backend, name)}\n  'lab learn reset {name}' creates it again")
+        try:
+            hand.booted(backend, name)
+        except BackendError as error:
+            report.warn(f"{error.what}\n  {error.next_step}")
         report.step(name, "by hand", done=True)
     elif seconds:
         report.step(name, "waiting until it is ready")

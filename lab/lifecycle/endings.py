@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lab import parallel
 from lab.backends.base import State
 from lab.errors import BackendError, NotReady
-from lab.lifecycle import ready
+from lab.lifecycle import hand, ready
 from lab.progress import Silent
 
 if TYPE_CHECKING:
@@ -38,15 +38,17 @@ class Endings:
     report: Report = field(default_factory=Silent)
 
     def start(self, name: str) -> bool:
-        """Starts or resumes a node, and waits until it is ready; False for one by hand, which is not awaited.
+        """Starts or resumes a node, and waits until it is ready; one by hand until it boots, which is False.
 
         Raises:
             NotReady: it does not become ready.
+            BackendError: it is by hand, and does not boot.
         """
         self.backend.start(name)
         observed = self.existing.node(name)
         if observed and observed.fixed.by_hand:  # it may have no configuration yet
             self.resume([name])
+            hand.booted(self.backend, name)
             return False
         self.nodes([name], ready.READY_SECONDS)
         return True

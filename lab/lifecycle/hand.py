@@ -1,12 +1,13 @@
-"""Nodes that are by hand: whether they boot, and what they printed last where they don't."""
+"""Nodes that are by hand: whether they run and boot, what they printed last where they don't, and the way back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lab.backends.base import State
-from lab.backends.optional import Consoles, Logs
-from lab.errors import BackendError, LabError, NotReady
+from lab.backends.optional import Consoles, Logs, noted
+from lab.errors import BackendError, LabError, NotReady, SpecError
+from lab.lifecycle import origin
 from lab.lifecycle.ready import LAST_LINES
 from lab.recipes import manifest
 
@@ -58,10 +59,42 @@ def last_lines(backend: Backend, name: str) -> list[str]:
         return []
 
 
-def does_not_boot(backend: Backend, name: str) -> str:
-    """The message about a node that does not boot, with its last lines."""
-    shown = "".join(f"\n    | {line}" for line in last_lines(backend, name))
-    return f"{name}, which is by hand, does not boot{shown}"
+def booted(backend: Backend, name: str) -> None:
+    """Waits until the supervisor of a started node runs.
+
+    Raises:
+        BackendError: it does not; with the node's last lines, and what creates the node again.
+    """
+    if not boots(backend, name):
+        raise BackendError(
+            f"{name}, which is by hand, does not boot{_lines(backend, name)}",
+            where=name,
+            next_step=created_again(backend, name),
+        )
+
+
+def does_not_run(backend: Backend, name: str) -> SpecError:
+    """The refusal of what needs a node that does not run, with the last lines of one that has ended.
+
+    The node may have been stopped on purpose: what is written on it is not given up before it was started.
+    """
+    node = backend.observe().node(name)
+    if node and node.state is State.PAUSED:
+        return SpecError(f"{name} is paused", where=name, next_step=f"'lab start {name}' resumes it")
+    shown = _lines(backend, name) if node and node.fixed.by_hand else ""
+    otherwise = f"; only where it ends again: {created_again(backend, name)}" if shown else ""
+    return SpecError(f"{name} does not run{shown}", where=name, next_step=f"'lab start {name}' starts it{otherwise}")
+
+
+def created_again(backend: Backend, name: str) -> str:
+    """What creates a node by hand again: the lesson that its cluster was made for, else `down` and `up`."""
+    if origin.lesson(noted(backend)):
+        return f"'lab learn reset {name}' creates it again, without what was written on it"
+    return "'lab down', then 'lab up' creates the nodes again, without what was written on them"
+
+
+def _lines(backend: Backend, name: str) -> str:
+    return "".join(f"\n    | {line}" for line in last_lines(backend, name))
 
 
 def ended(backend: Backend, names: Sequence[str]) -> list[str]:

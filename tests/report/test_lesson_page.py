@@ -121,7 +121,7 @@ def test_the_newest_answer_is_in_view_beneath_the_buttons(
         shown.click('#lessonActions [data-verb="check"]')
         _seen(shown, '[data-task="restore"] .answer .said')
         shown.evaluate("document.getElementById('lesson').scrollTop = 0")
-    for number in (2, 3, 4):  # the hint for the reason is the first
+    for number in (2, 3, 4):  # that for the reason, which came twice, is the last
         shown.click('#lessonActions [data-verb="hint"]')
         _seen(shown, f'[data-task="restore"] .answer .hints > li:nth-child({number})')
         assert _in_view(shown, '[data-task="restore"] .answer .hints > li:last-child')
@@ -156,7 +156,7 @@ def test_a_press_during_a_check_waits_for_its_answer(
         answered.set()
     shown.wait_for_selector('[data-task="restore"].failed')
     hint.click()  # Playwright waits until it can be pressed
-    _seen(shown, '[data-task="restore"] .answer .hints > li:nth-child(2)')
+    _seen(shown, '[data-task="restore"] .answer .hints > li:nth-child(1)')
     assert shown.inner_text("#lessonSaid").startswith("hint 1 of ")
     assert shown.evaluate("document.activeElement.dataset.verb") == "hint"
     assert opened.errors == []

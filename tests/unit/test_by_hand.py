@@ -101,7 +101,7 @@ def test_one_that_does_not_boot_is_said_with_its_last_lines(monkeypatch: pytest.
     up(_cluster(), backend, heard)
     said = next(line for line in heard.lines if "does not boot" in line)
     assert "| start http-lb1" in said
-    assert "lab learn reset http-lb1" in said
+    assert "'lab down', then 'lab up' creates the nodes again" in said, "no lesson made this cluster"
 
 
 def test_only_some_files_may_be_by_hand() -> None:

@@ -99,8 +99,8 @@ def test_each_format_is_of_the_class() -> None:
     assert [line.split()[0] for line in table[1:]] == ["class-01"] * 5 + ["class-03"] * 10
     page = _report("class-*", "--format", "page").stdout
     assert "<h1>Lessons on class-01, class-03</h1>" in page
-    cells = "".join(f"<td>{text}</td>" for text in ("class-01", "01-web-server", "1", "1", "0", "3"))
-    assert cells in page, "how many tasks are green, solved, red and open"
+    cells = "".join(f"<td>{text}</td>" for text in ("class-01", "01-web-server", "1", "1", "0", "0", "3", "0.0"))
+    assert cells in page, "how many tasks are green, solved, red, unknown and open"
     assert "<h2>class-03</h2>" in page
     assert "php &lt;refused&gt;" in page
     assert page.count("<!doctype html>") == 1

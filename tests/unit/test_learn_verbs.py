@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,11 +57,12 @@ def test_a_lesson_from_list_to_report(lab: Callable[..., tuple[int, str]], monke
     assert "task 1 of 5, httpd answers: red" in said
     assert "nothing answers" in said
     assert "figure: curl: 7" in said
-    assert "hint: Something runs, and not on port 80." in said
-    assert lab("hint")[0] == 0
+    assert "Something runs" not in said, "the figure, and not yet what mends it"
+    assert "'lab learn hint' shows where to look" in said
+    assert "Something runs" not in lab("hint")[1], "where to look comes first"
+    assert "hint: Something runs, and not on port 80." in lab("check")[1], "the same reason again"
     code, said = lab("hint")
-    assert "by the last check: Something runs" in said
-    assert "2 A state other than RUNNING" in said
+    assert said.index("2 A state other than RUNNING") < said.index("by the last check: Something runs")
     assert "supervisorctl" not in said, "the command comes last"
     assert "no more hints" not in lab("hint")[1]
     assert "there are no more hints" in lab("hint")[1]
@@ -85,7 +87,23 @@ def test_an_unknown_answer_says_how_the_check_is_made_again(
     code, said = lab("check")
     assert (code, "unknown" in said, "'lab learn check' makes the check again" in said) == (1, True, True)
     _say(monkeypatch, red("another", "bad"))
-    assert "'lab learn hint' shows a hint" in lab("check")[1]
+    assert "'lab learn hint' shows where to look" in lab("check")[1]
+
+
+def test_watch_repeats_the_check_until_the_task_is_green(
+    lab: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [red("refused", "nothing answers"), red("status", "it answers 503"), unknown("stalled"), green("good")]
+    waits: list[float] = []
+    lab("start", "1")
+    monkeypatch.setattr(attempt, "PATIENCE", 0.0)
+    monkeypatch.setattr("lab.cli.learn.time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr(outcomes.Question, "ask", lambda *_: answers.pop(0) if answers[1:] else answers[0])
+    code, said = lab("check", "--watch")
+    assert (code, len(waits)) == (0, 3)
+    headings = [line.rpartition(": ")[2] for line in said.splitlines() if line.startswith("task 1 of 5")]
+    assert headings == ["red", "red", "unknown", "green"]
+    assert "PHP answers behind it" in said, "the next task follows"
 
 
 def test_a_text_has_eighty_columns_and_no_colour(lab: Callable[..., tuple[int, str]]) -> None:

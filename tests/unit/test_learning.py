@@ -267,14 +267,6 @@ def test_a_cluster_that_was_changed_since_is_refused(begun: Attempt, memory: Mem
         opened(memory)
 
 
-def test_a_node_that_does_not_boot_is_said_with_its_last_lines(begun: Attempt, memory: MemoryBackend) -> None:
-    memory.kill("web1")
-    with pytest.raises(SpecError, match=r"web1, which is by hand, does not boot\n    \| ") as caught:
-        begun.check(begun.lesson.task("one"))
-    assert "lab learn reset web1" in caught.value.next_step
-    assert caught.value.exit_code == 2
-
-
 def test_catch_up_makes_the_cluster_of_the_lesson_before(memory: MemoryBackend) -> None:
     last = starting.catch_up(7, memory, Silent())
     assert last.number < 7

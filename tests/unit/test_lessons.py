@@ -110,6 +110,21 @@ def test_a_daemon_that_was_not_restarted_has_a_hint() -> None:
     assert said == ["answers has no hint for 'restarting'", "answers has no hint for 'not-restarted'"]
 
 
+def test_a_lesson_whose_answers_can_be_copied_would_be_found() -> None:
+    """Also where a value is in an address alone, or in a sentence."""
+    made = lesson(2)
+    tasks = json.loads(made.data.model_dump_json(by_alias=True))["tasks"]
+    for task in tasks:
+        task["check"] = [{"page": {"url": "http://web1/{{ word }}"}}, {"file": {"node": "web1", "path": "/srv"}}]
+    data = {**made.data.model_dump(by_alias=True), "tasks": tasks, "values": {"word": {"of": ["amber", "birch"]}}}
+    said = lint.problems(replace(made, data=type(made.data).model_validate(data)), MemoryBackend("lint"))
+    found = "no check demands a value that differs by learner: an answer can be copied; use one of 'values'"
+    assert found in said
+    tasks[0]["check"][0]["page"]["has"] = "{{ word }}"
+    said = lint.problems(replace(made, data=type(made.data).model_validate(data)), MemoryBackend("lint"))
+    assert found not in said
+
+
 def test_a_script_that_sleeps_would_be_found() -> None:
     made = lesson(1)
     script = "until test -e /run/{}; do sleep 0.2; done\n"

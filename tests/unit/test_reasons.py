@@ -291,3 +291,11 @@ def test_the_lint_finds_two_checks_with_the_reason_of_their_kind() -> None:
     row = {"node": "mysql1", "statement": "SELECT 1", "prints": "1", "says": "no", "good": "yes"}
     said = _problems(6, "first-node", check=[{"row": row}, {"row": row}])
     assert "checks of first-node have one reason for two causes: give each 'row' a 'reason' of its own" in said
+
+
+def test_the_lint_finds_a_file_that_may_not_have_been_read() -> None:
+    """The daemon's own reasons name that it was not restarted; else a hint has to."""
+    made = lesson(7).task("answers")
+    hints = {name: hint.replace("restart", "stop") for name, hint in made.hints.reasons.items()}
+    said = _problems(7, "answers", hints=made.hints.model_copy(update={"reasons": hints}))
+    assert said == ["answers: a file of shell1 that was edited and not read again is named by no hint: add 'reads'"]

@@ -1,0 +1,52 @@
+"""The bench of a class: how many clusters it makes, what it reads, and that it leaves none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import classroom
+from lab.backends.memory import MemoryBackend
+from lab.evidence import outcomes
+from lab.evidence.outcomes import green
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "MemTotal:       16777216 kB\nMemAvailable:   {free} kB\nHugePages_Total:       0\n"
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, MemoryBackend]:
+    """An engine of clusters of 1 GiB each on a machine of 16 GiB, 10 of them available."""
+    clusters: dict[str, MemoryBackend] = {}
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(TEXT.format(free=10 * 2**20), encoding="utf-8")
+
+    def fetch(_place: object, name: str) -> MemoryBackend:
+        one = clusters.setdefault(name, MemoryBackend(name))
+        running = [each for each in clusters.values() if each.observe().nodes]
+        meminfo.write_text(TEXT.format(free=(9 - len(running)) * 2**20), encoding="utf-8")
+        return one
+
+    monkeypatch.setattr(classroom, "backend", fetch)
+    monkeypatch.setattr(classroom, "MEMINFO", meminfo)
+    monkeypatch.setattr(classroom, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(outcomes.Question, "ask", lambda *_: green("good"))
+    return clusters
+
+
+def test_clusters_are_doubled_and_removed(made: dict[str, MemoryBackend]) -> None:
+    figures = {each.name: each for each in classroom.run(3)}
+    assert len(figures) == 9
+    assert figures["memory of a cluster, 4 side by side"].median == pytest.approx(1024)
+    assert figures["a check of 'returns', in 4 at once"].runs == 4
+    assert figures["of these checks, green, in 4 at once"].median == 4
+    assert [name for name, one in made.items() if one.observe().nodes] == []
+
+
+def test_no_cluster_is_added_when_the_memory_ends(made: dict[str, MemoryBackend]) -> None:
+    """After eight of them 2 of 16 GiB are left."""
+    assert max(int(each.name.split(", in ")[1].split()[0]) for each in classroom.run(6) if ", in " in each.name) == 8
+    assert [name for name, one in made.items() if one.observe().nodes] == []
