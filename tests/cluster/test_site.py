@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from tests.markers import WEB
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.evidence.outcomes import CheckOutcome
     from lab.testing import LabCluster
 
 # The smallest PNG there is: one transparent pixel.
@@ -49,9 +53,10 @@ def test_http2_is_spoken_and_http1_too(balanced: LabCluster) -> None:
     assert balanced.ask("/healthz", "--http1.1", *version) == "1.1"
 
 
-def test_plain_http_is_redirected(balanced: LabCluster) -> None:
-    said = balanced.ask("/x?y=1", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", scheme="http")
-    assert said == f"301 https://{balanced.host}/x?y=1"
+def test_plain_http_is_redirected(balanced: LabCluster, check: Callable[..., CheckOutcome]) -> None:
+    location = rf"\A{re.escape(f'https://{balanced.host}/x?y=1')}\Z"
+    answer = check("page", url=f"http://{balanced.host}/x?y=1", status=301, headers={"location": location})
+    assert answer.green, answer
 
 
 def test_a_redirect_stays_on_the_published_ports(balanced: LabCluster) -> None:
@@ -118,7 +123,10 @@ def test_the_guest_book_keeps_a_post_and_a_picture(cluster: LabCluster) -> None:
     assert refused.endswith("400")
 
 
-def test_statistics_ask_for_a_password_and_metrics_do_not(balanced: LabCluster) -> None:
-    code = "curl -s -o /dev/null -w '%{http_code}' http://http-lb1:8404"
-    assert balanced.run("client", f"{code}/stats").stdout == "401"
-    assert balanced.run("client", f"{code}/metrics").stdout == "200"
+@pytest.mark.usefixtures("balanced")
+@pytest.mark.parametrize(("path", "status"), [("stats", 401), ("metrics", 200)])
+def test_statistics_ask_for_a_password_and_metrics_do_not(
+    check: Callable[..., CheckOutcome], path: str, status: int
+) -> None:
+    answer = check("page", url=f"http://http-lb1:8404/{path}", status=status)
+    assert answer.green, answer
