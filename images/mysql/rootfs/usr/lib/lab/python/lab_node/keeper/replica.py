@@ -50,8 +50,8 @@ class Replica(Replay):
                 new = not self.promise.member and self.position == 0
                 far = self._long(primary) or rules.differs(self.me(), primary)
                 self._reclone = NEW_DISK if new and far and rules.copies(primary, views) else ""
-            # A requested copy can wait: perhaps only this node can receive the primary's epoch. What was received may be
-            # applied before the copy is made.
+            # A requested copy can wait: perhaps only this node can receive the primary's epoch. What was received may
+            # be applied before the copy is made.
             if self._reclone not in ("", ASKED, STILL) or not self._all_applied():
                 return
             self.database.follow(self.others[primary.name], acknowledging=self.promise.member)
