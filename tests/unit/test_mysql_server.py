@@ -196,6 +196,7 @@ def test_a_position_that_was_adopted_is_not_adopted_again(
 
     one = database.Database(cast("Any", SimpleNamespace(patience=PATIENCE)))
     monkeypatch.setattr(one, "ask", ask)
+    monkeypatch.setattr(one, "_behind_locks", ask)
     one.adopt()
     assert synced == ["data"]
     one.adopt()

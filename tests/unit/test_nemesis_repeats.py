@@ -51,9 +51,9 @@ class Scripted(Nemesis):
     def set_up(self) -> None:
         self.drawn: list[NemesisRound] = []
 
-    def play_faults(self, at: RoundContext, one: NemesisRound, load: NemesisLoad) -> None:
+    def play_faults(self, at: RoundContext, one: NemesisRound, load: NemesisLoad) -> tuple[list[FailedCheck], str]:
         """The part of a round with its faults."""
-        self._done(at, one, load)
+        return self._done(at, one, load)
 
     def round(self, one: NemesisRound) -> RoundData:
         end = self.ends[len(self.drawn)] if len(self.drawn) < len(self.ends) else GOOD
@@ -154,3 +154,22 @@ def test_a_signal_ends_the_run_though_a_fault_can_not_be_reverted(
     at = RoundContext(nemesis.cluster, nemesis.backend, nemesis.place, ["mysql1", "mysql2", "mysql3"])
     with pytest.raises(type(signal)):
         nemesis.play_faults(at, drawn(7, 1, ["kill"]), load)
+
+
+def test_a_node_that_is_late_when_its_fault_is_reverted_again_fails_the_round(
+    nemesis: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reverting it again waits for the node again: that ended the run."""
+
+    why = "mysql3 is not ready after 119 s: a replica that is not fresh yet"
+
+    def late(*_: object) -> None:
+        raise NotReady(why)
+
+    monkeypatch.setattr("lab.nemesis.play.play", late)
+    monkeypatch.setattr("lab.nemesis.play.heal", late)
+    load = cast("NemesisLoad", SimpleNamespace(taken=lambda _: None))
+    at = RoundContext(nemesis.cluster, nemesis.backend, nemesis.place, ["mysql1", "mysql2", "mysql3"])
+    failures, skipped = nemesis.play_faults(at, drawn(7, 1, ["kill"]), load)
+    assert failures == [FailedCheck("whole", why)]
+    assert not skipped
