@@ -160,7 +160,6 @@ def test_a_node_that_is_late_when_its_fault_is_reverted_again_fails_the_round(
     nemesis: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reverting it again waits for the node again: that ended the run."""
-
     why = "mysql3 is not ready after 119 s: a replica that is not fresh yet"
 
     def late(*_: object) -> None:
