@@ -157,7 +157,7 @@ def reclone(backend: Backend, name: str) -> None:
         lambda now: now.role == PRIMARY or (now.follows and now.copies > before),
     )
     if now.role == PRIMARY:  # it has forgotten the request
-        raise BackendError(f"{name} is not cloned: it was elected the primary", where=name, next_step=_first(name))
+        raise BackendError(f"{name} is not cloned: it was elected the primary", where=name, next_step=_next_step(name))
 
 
 def request_copy(backend: Backend, name: str) -> int:
@@ -170,7 +170,7 @@ def request_copy(backend: Backend, name: str) -> int:
     if name in _serving(backend):
         raise SpecError(
             f"{name} is the primary, which is the source of copies",
-            next_step=_first(name),
+            next_step=_next_step(name),
         )
     answer = _control(backend, name, "/reclone")
     if not answer["done"]:
@@ -178,7 +178,8 @@ def request_copy(backend: Backend, name: str) -> int:
     return int(answer["copies"])
 
 
-def _first(name: str) -> str:
+def _next_step(name: str) -> str:
+    """After a refusal to copy the primary."""
     return f"run 'lab mysql switchover', then 'lab mysql reclone {name}'"
 
 

@@ -38,6 +38,15 @@ def test_a_log_that_goes_on_in_new_files_loses_nothing(cluster: LabCluster) -> N
     for node in nodes:
         assert sql(cluster, node, "SELECT @@max_binlog_size").strip() == str(USUAL)
         sql(cluster, node, f"SET GLOBAL max_binlog_size = {SMALLEST}")
+    try:
+        _lose_nothing(cluster, primary, nodes)
+    finally:
+        for node in nodes:
+            sql(cluster, node, f"SET GLOBAL max_binlog_size = {USUAL}")
+        sql(cluster, whole(cluster)[0], "DROP DATABASE turned")
+
+
+def _lose_nothing(cluster: LabCluster, primary: str, nodes: list[str]) -> None:
     begun = _file(cluster, primary)
     for writer in range(WRITERS):
         first = writer * ROWS + 1
@@ -54,9 +63,6 @@ def test_a_log_that_goes_on_in_new_files_loses_nothing(cluster: LabCluster) -> N
     cluster.backend.start(primary)
     whole(cluster, 120)
     alike(cluster, "SELECT COUNT(*), SUM(id) FROM turned.rows", nodes)
-    for node in nodes:
-        sql(cluster, node, f"SET GLOBAL max_binlog_size = {USUAL}")
-    sql(cluster, whole(cluster)[0], "DROP DATABASE turned")
 
 
 def _file(cluster: LabCluster, node: str) -> int:

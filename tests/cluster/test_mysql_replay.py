@@ -151,7 +151,7 @@ def test_the_database_is_killed_while_it_applies(cluster: LabCluster) -> None:
 
 
 READ = "SELECT SLEEP(300), id FROM held.rows"
-ENDED = "whoever reads here is ended"
+ENDED = "sessions that read or lock here are ended"
 
 
 def test_a_session_that_reads_a_table_does_not_hold_up_a_replay_that_truncates_it(cluster: LabCluster) -> None:

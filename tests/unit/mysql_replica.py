@@ -138,6 +138,12 @@ class PlainNode(keeper.Keeper):
         """Why it wants a copy."""
         return self._reclone
 
+    def keeps_copy(self, wanted: str, *, fetching: bool) -> bool:
+        """Whether a copy that was begun stays, wanted for this reason or for none."""
+        self._reclone, self._copy = wanted, cast("Any", SimpleNamespace(fetching=fetching))
+        self._drop_unwanted()
+        return self._copy is not None
+
     def gives_way(self, *others: rules.View) -> bool:
         """Whether it steps down for want of space, as these are heard."""
         return self._gives_way(list(others))

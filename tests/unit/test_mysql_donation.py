@@ -187,6 +187,13 @@ def test_without_mariadb_backup_the_reason_is_told(donor: Donor, monkeypatch: py
             assert (response.status, b"does not start" in response.read()) == (503, True)
 
 
+def test_a_mariadb_backup_that_fails_at_once_is_told_too(donor: Donor) -> None:
+    donor.does("echo '[00] FATAL ERROR: no access' >&2", "exit 1")
+    with contextlib.closing(donor.asked()) as connection:
+        response = connection.getresponse()
+        assert (response.status, b"no access" in response.read()) == (503, True)
+
+
 def test_a_mariadb_backup_that_fails_is_no_whole_copy(donor: Donor, capfd: pytest.CaptureFixture[str]) -> None:
     donor.does(PIECES, "echo '[00] FATAL ERROR: no space' >&2", "exit 1")
     with contextlib.closing(donor.asked()) as connection, pytest.raises(http.client.IncompleteRead):

@@ -10,7 +10,7 @@ import pytest
 from lab.errors import BackendError
 from lab.services import mysql
 from lab_node.keeper import node as of_all
-from lab_node.keeper import rules
+from lab_node.keeper import rules, wire
 from tests.unit.mysql_replica import PlainNode
 
 if TYPE_CHECKING:
@@ -60,3 +60,19 @@ def test_a_node_that_is_elected_meanwhile_is_not_waited_for(
     monkeypatch.setattr(mysql, "_member", lambda *_: next(states))
     with pytest.raises(BackendError, match="mysql2 is not cloned: it was elected the primary"):
         mysql.reclone(memory, "mysql2")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fetching", "stays"), [("", False, False), ("", True, True), ("asked", False, True)]
+)
+def test_a_copy_whose_reason_is_gone_is_given_to_no_later_request(
+    node: PlainNode, wanted: str, *, fetching: bool, stays: bool
+) -> None:
+    assert node.keeps_copy(wanted, fetching=fetching) is stays
+
+
+@pytest.mark.parametrize(
+    ("body", "text"), [(b'{"error": "busy"}\n', "busy"), (b"plain\n", "plain"), (b"[1]", "[1]"), (b"", "")]
+)
+def test_a_donor_that_refuses_is_quoted(body: bytes, text: str) -> None:
+    assert wire.refusal(body) == text

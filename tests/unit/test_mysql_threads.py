@@ -31,6 +31,7 @@ class Connection:
         self.asked, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         self.error: Exception | None = None
+        self.closed = 0
 
     @contextlib.contextmanager
     def cursor(self) -> Iterator[Connection]:
@@ -46,6 +47,7 @@ class Connection:
         return list(self.reads.read())
 
     def close(self) -> None:
+        self.closed += 1
         self.reads = None
 
 
@@ -127,7 +129,8 @@ def test_connections_are_forgotten_while_others_are_made(
     finally:
         ended.set()
         thread.join(10)
-    assert connections
+    asked.forget()
+    assert {one.closed for one in connections} == {1}
 
 
 def test_an_epoch_that_finds_no_database_is_trouble(

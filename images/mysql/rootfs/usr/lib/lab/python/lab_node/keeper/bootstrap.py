@@ -122,6 +122,7 @@ class Bootstrap(Base):
         self._say(f"cloning {copy.donor}: {self._reclone}")
         if copy.fetching:
             return False
+        self.server.refuse_two()  # before the copy is given up
         self._copy = None
         if copy.fresh is None or copy.epoch != max(view.begun for view in donors):
             self._say(f"cloning {copy.donor}: {copy.failed or 'another epoch has begun'}")

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .database import ADOPT
-from .durable import sync_tree
+from .durability import sync_tree
 from .server import HOME
 
 if TYPE_CHECKING:

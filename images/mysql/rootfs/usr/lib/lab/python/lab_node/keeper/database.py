@@ -12,7 +12,7 @@ import pymysql.cursors
 
 from . import rules
 from .answers import Known
-from .durable import sync_folder
+from .durability import sync_folder
 from .server import CA, DATA, SOCKET, TLS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
 from .http1 import Refused
-from .server import SOCKET
+from .server import KILL_SECONDS, SOCKET
 from .wire import CHUNK
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, 
             print(f"a copy of this node was broken off: {reason}", flush=True)
             raise
         finally:
-            backup.kill()
-            backup.wait()
+            _end(backup)
     finally:
         _one.release()
 
@@ -70,6 +69,16 @@ def _begun(options: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*argv, f"--socket={SOCKET}", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"mariadb-backup does not start: {error}") from error
+
+
+def _end(backup: subprocess.Popen[bytes]) -> None:
+    backup.kill()
+    try:
+        backup.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(
+            f"mariadb-backup (process {backup.pid}) was killed and has not ended: its disk does not answer", flush=True
+        )
 
 
 def _pieces(stream: IO[bytes]) -> Generator[bytes, None, None]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 150.0  # of a kept connection; twice the longest interval between two questions
 REQUEST_SECONDS = 5.0  # for a handshake, and for a whole question from its first byte on
 BODY_BYTES = 1 << 16
-STRANGERS = 64  # connections at once from addresses of no node: with the others' far below the limit of processes
+STRANGERS = 64  # connections at once from addresses that are no node's; with the nodes' far below the process limit
 STOP_POLL_SECONDS = 600.0  # `socketserver` looks so often whether it is to end, which is never asked for here
 
 Answer = tuple[int, "dict[str, Any] | Generator[bytes, None, None]"]
@@ -62,7 +62,7 @@ class Handler(socketserver.BaseRequestHandler):
             path, values = self._question(head)
             self.request.settimeout(self.stalled)  # for what is written
             status, answer = type(self).answer(path, values)
-            first = b"" if isinstance(answer, dict) else next(answer, b"")
+            first = b"" if isinstance(answer, dict) else self._first(answer)
         except Refused as refused:
             return self._refuse(refused.status, str(refused))
         except (TypeError, ValueError) as error:  # values that the question does not have
@@ -82,13 +82,25 @@ class Handler(socketserver.BaseRequestHandler):
             values["silence"] = float(silence)
         return parts.path, values
 
+    @staticmethod
+    def _first(pieces: Generator[bytes, None, None]) -> bytes:
+        """The first piece; nothing has been sent yet, so that an error can still be told.
+
+        Raises:
+            Refused: the answer broke off before it.
+        """
+        try:
+            return next(pieces, b"")
+        except OSError as error:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+
     def _stream(self, status: int, first: bytes, rest: Generator[bytes, None, None]) -> None:
         with contextlib.closing(rest):
             self.request.sendall(b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
             for piece in itertools.chain([first], rest):
                 if piece:
                     self.request.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-                elif self._readable():  # nothing is asked amid an answer: it has closed
+                elif self._readable():  # a client sends nothing during an answer: it has closed the connection
                     raise ConnectionError("the node that asked has gone")
             self.request.sendall(b"0\r\n\r\n")
 
@@ -106,8 +118,8 @@ class Handler(socketserver.BaseRequestHandler):
 class Listener(socketserver.ThreadingTCPServer):
     """HTTP over TLS on a port, for nodes that show a certificate with one of some names.
 
-    Each connection has a thread of its own. Their number is bounded for each address, and for all addresses of no node
-    together, so that a neighbour without a certificate keeps no node out.
+    Each connection has a thread of its own. Their number is bounded for each address, and for all addresses that are no
+    node's together: hosts without a certificate can't keep a node out.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -126,7 +138,7 @@ class Listener(socketserver.ThreadingTCPServer):
         self._tls = _tls()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Not more than a few connections from one address, and from all addresses of no node."""
+        """Not more than a few connections from one address, and from all addresses that are no node's."""
         address = client_address[0]
         with self._counting:
             self._open[address] += 1

@@ -52,6 +52,7 @@ class Keeper(Replica):
                 self._copy.idle = False  # begun while the database was down: from now on it may acknowledge more
             self._read_position()
             self._since = now  # a primary has its time to be heard of
+        self._drop_unwanted()
         if self.role is Role.PROMOTING:
             self._promoted(views)
             return

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .durable import sync_folder
+from .durability import sync_folder
 from .membership import Members
 
 if TYPE_CHECKING:

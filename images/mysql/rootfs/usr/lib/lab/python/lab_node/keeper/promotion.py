@@ -11,7 +11,7 @@ from .node import Node
 from .rules import Role, View
 
 PROMOTION_SECONDS = 60.0  # from when a replica is there to take the epoch
-UNREACHED = 3  # times the patience with a replica that follows one in promotion and does not reach its database
+UNREACHED = 3  # times the patience that replicas may follow a node in promotion without reaching its database
 FOREVER = float("inf")
 
 
@@ -84,7 +84,7 @@ class Promotions(Node):
                 return
             self._give_up("a newer epoch was promised")
         elif promotion.deadline == FOREVER and self._unreached(promotion, views):
-            # The others stand before: even the last of them waits less.
+            # Later than the last of the others, which waits for 1 + (size - 1) / 2 times the patience.
             self._waits_until = time.monotonic() + self.settings.patience * (2 + self.size / 2)
             self._give_up(f"epoch {self.epoch} was not begun: its replicas do not reach this node's database")
 
@@ -97,7 +97,7 @@ class Promotions(Node):
         return time.monotonic() > promotion.expected_since + UNREACHED * self.settings.patience
 
     def _give_up(self, because: str) -> None:
-        """Goes on as a replica. Its epoch is written nowhere, and will not be: `_begin` sees that before it would."""
+        """Goes on as a replica. The epoch was not written, and will not be: `_begin` checks the promotion first."""
         self._say(because)
         self._promotion = None
         try:

@@ -74,7 +74,8 @@ class Replay(Elections):
         """A look at the replay of what was received before this start."""
         status = self.database.slave()
         self._say(f"applying what was received: {applied} of {received.last}")
-        if status.get("Slave_SQL_Running") != "Yes":
+        # It stops by itself before a torn group, perhaps since the position was read.
+        if status.get("Slave_SQL_Running") != "Yes" and self.database.position() < received.last:
             because = f"what it had received can't be applied: {status.get('Last_SQL_Error') or 'stopped'}"
             self._try_again(because, received)
         else:
@@ -118,6 +119,6 @@ class Replay(Elections):
             self._reclone = self._reclone or STILL
         if now > self._cleared_at + BLOCKED_SECONDS:
             if self._cleared_at == self._still_since:
-                self._log("whoever reads here is ended: what was received comes first")
+                self._log("sessions that read or lock here are ended: received transactions come first")
             self._cleared_at = now
             self.database.clear_the_way()

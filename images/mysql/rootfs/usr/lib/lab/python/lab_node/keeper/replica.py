@@ -142,6 +142,11 @@ class Replica(Replay):
 
     # -- copies --
 
+    def _drop_unwanted(self) -> None:
+        """Forgets a copy whose reason is gone: a later request must not get it. The next copy removes its files."""
+        if not self._reclone and self._copy and not self._copy.fetching:
+            self._copy = None
+
     def _clone(self, views: list[View]) -> bool:
         """Copies this node from the primary, or from one in promotion; true when it runs on the copy.
 

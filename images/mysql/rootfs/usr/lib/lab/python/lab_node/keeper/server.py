@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .durable import sync_folder
+from .durability import sync_folder
 from .relay import cut_off
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Server:
         """Starts mariadbd with some options more.
 
         Raises:
-            OSError: the last one has not ended.
+            OSError: a killed one has not ended.
         """
         self.refuse_two()
         self._began, self.served = time.monotonic(), False
@@ -144,10 +144,10 @@ class Server:
         self._process = None
 
     def refuse_two(self) -> None:
-        """Does nothing, unless a killed mariadbd has the data open.
+        """Refuses to start a second mariadbd on the data.
 
         Raises:
-            OSError: it has.
+            OSError: a killed one has not ended.
         """
         if self._killed is not None and self._killed.poll() is None:
             raise OSError(

@@ -150,7 +150,7 @@ class Peers:
         try:
             response = self._question(name, path, {})
             if response.status != http.client.OK:
-                raise OSError(response.read().decode(errors="replace") or f"{name} says {response.status}")
+                raise OSError(refusal(response.read()) or f"{name} says {response.status}")
             while piece := response.read(CHUNK):
                 yield piece
         except http.client.HTTPException as error:
@@ -166,3 +166,11 @@ class Peers:
         connection.sock.settimeout(QUESTION_SECONDS)
         connection.request("POST", path, json.dumps(values))
         return connection.getresponse()
+
+
+def refusal(body: bytes) -> str:
+    """What a refusal says: the text of its JSON, or all of it."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, LookupError, TypeError):
+        return body.decode(errors="replace").strip()

@@ -63,7 +63,8 @@ def recovered(mariadbd: str) -> tuple[str, int]:
     values = dict(pairs)
     if int(values.get("seqno", "-1")) < 0:
         # It was not stopped cleanly: InnoDB knows.
-        argv = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", mariadbd]
+        # It ends with this process: the next keeper reads the same disk.
+        argv = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL", mariadbd]
         done = subprocess.run(
             [*argv, "--defaults-file=/etc/lab/my.cnf", "--wsrep-recover"],
             stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, check=False, timeout=RECOVERING_SECONDS,
