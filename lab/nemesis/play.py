@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -139,8 +138,10 @@ class Nemesis:
             if interrupt := _interrupt(error):
                 raise interrupt from error
             why = error.what.splitlines()[0]
-            with contextlib.suppress(NotReady):  # of a node that is late: `whole` waits for it, or fails
+            try:
                 heal(self.backend)
+            except NotReady as late:  # a node is late, or a fault is still active
+                return [FailedCheck("whole", late.what.splitlines()[0])], ""
             return ([FailedCheck("whole", why)], "") if isinstance(error, NotReady) else ([], why)
         return [], ""
 
