@@ -45,8 +45,8 @@ def run(runs: int) -> list[Figure]:
                 made.append(_solved(len(made)))
             figures += _figures(made, before)
     finally:
-        for number in range(len(made) + 1):  # the one whose start failed too
-            down(backend(Placement(), _name(number)), Silent(), volumes=True)
+        numbers = range(len(made) + 1)  # the one whose start failed too
+        parallel.for_each(numbers, lambda number: down(backend(Placement(), _name(number)), Silent(), volumes=True))
     return figures
 
 

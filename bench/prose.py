@@ -47,7 +47,7 @@ connection of its own, asked for by IMAP.""",
 The site's p99 while a backup runs is that of all answers until it has ended.""",
     "class": """\
 Each learner's cluster of the first lesson, no port published, all tasks solved; memory is what the machine has less
-than before, 20 s after the last change. Each step has as many clusters as twice the one before.""",
+than before, 20 s after the last change. Each step has twice as many clusters as the one before.""",
     "xen": """\
 A real Xen in QEMU, in plain emulation where KVM does not carry it. Two thirds of what a domain costs is the
 translation of its code by QEMU, which each domain has to itself.""",

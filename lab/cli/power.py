@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.backends.base import Backend
 
 
-BY_HAND = "boots; it is by hand, and its services are not awaited"
+BY_HAND = "has booted; it is by hand, and its services are not awaited"
 
 
 def _start(backend: Backend, node: str) -> str:

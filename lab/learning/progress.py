@@ -190,8 +190,7 @@ def begin(backend: Backend, lesson: str, source: str) -> LessonProgress:
     """Notes that a lesson was started; what was done of it before is kept. `source`: that of its topology."""
     origin.keep(notes(backend), lesson, source)
     before = read(backend, lesson)
-    started = before if before.begun else replace(before, begun=int(time.time()))
-    return keep(backend, started)
+    return keep(backend, before)
 
 
 def read(backend: Backend, lesson: str) -> LessonProgress:

@@ -46,7 +46,7 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
     if before and before != lesson.name:
         report.say(f"removing the cluster of the lesson {before}; how far it is stays noted")
         _clear(backend, report)
-    if begins := _begins_again(lesson, backend):
+    if _begins_again(lesson, backend):
         earlier = progress.read(backend, lesson.name)
         if any(task.last != OPEN for task in earlier.tasks.values()):
             report.say("the lesson begins again, on new nodes: its tasks are open; tries and hints stay counted")
@@ -57,7 +57,7 @@ def start(lesson: Lesson, backend: Backend, report: Report, cluster: Cluster | N
         for step in lesson.data.broken:
             current.do(step, f"the fault of the lesson {lesson.name}")
         progress.keep(backend, replace(current.progress, broken=True))
-    if begins:  # what its cluster needed is no time of the person's
+    if not current.progress.begun:  # what its cluster needed is no time of the person's
         progress.keep(backend, current.progress.begun_now())
     return current
 

@@ -38,7 +38,9 @@ class Endings:
     report: Report = field(default_factory=Silent)
 
     def start(self, name: str) -> bool:
-        """Starts or resumes a node, and waits until it is ready; one by hand until it boots, which is False.
+        """Starts or resumes a node and waits until it is ready.
+
+        Returns False for one by hand, which is awaited only until it has booted.
 
         Raises:
             NotReady: it does not become ready.

@@ -79,9 +79,11 @@ def does_not_run(backend: Backend, name: str) -> SpecError:
     The node may have been stopped on purpose: what is written on it is not given up before it was started.
     """
     node = backend.observe().node(name)
-    if node and node.state is State.PAUSED:
+    if node is None:
+        return SpecError(f"{name} does not exist", where=name, next_step="'lab up' creates it")
+    if node.state is State.PAUSED:
         return SpecError(f"{name} is paused", where=name, next_step=f"'lab start {name}' resumes it")
-    shown = _lines(backend, name) if node and node.fixed.by_hand else ""
+    shown = _lines(backend, name) if node.fixed.by_hand else ""
     otherwise = f"; only where it ends again: {created_again(backend, name)}" if shown else ""
     return SpecError(f"{name} does not run{shown}", where=name, next_step=f"'lab start {name}' starts it{otherwise}")
 

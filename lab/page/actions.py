@@ -282,7 +282,7 @@ class Actions:
         tell("starting")
         self._collector.engine.now()
         if not Endings(self._backend.observe(), self._backend).start(target):
-            return f"{target} boots; it is by hand, and its services are not awaited"
+            return f"{target} has booted; it is by hand, and its services are not awaited"
         return f"{target} is ready"
 
     def _switchover(self, target: str, _: Mapping[str, str], tell: Callable[..., None]) -> str:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from lab.errors import NotReady
 from lab.evidence import outcomes
 from lab.evidence.outcomes import green
 from lab.learning import progress, report, starting
@@ -103,6 +104,21 @@ def test_a_start_that_goes_on_does_not_begin_the_time_again(
     begun = done().begun
     watch.pass_(5)
     assert starting.start(lesson(1), memory, Silent()).progress.begun == begun
+
+
+def test_a_start_that_failed_is_no_time_of_the_person(
+    memory: MemoryBackend, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: object, **more: object) -> object:
+        up.up(*given, **more)  # type: ignore[arg-type]
+        raise NotReady("web1 is not ready")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(starting, "up", late)
+        with pytest.raises(NotReady):
+            starting.start(lesson(1), memory, Silent())
+    watch.pass_(5)
+    assert starting.start(lesson(1), memory, Silent()).progress.begun == int(watch.now)
 
 
 def test_a_task_that_is_green_again_counts_since_the_last_one_before_it() -> None:

@@ -52,6 +52,13 @@ def test_a_node_of_the_lab_that_is_stopped_is_started(begun: Attempt, memory: Me
     assert caught.value.next_step == "'lab start client' starts it"
 
 
+def test_a_node_that_does_not_exist_is_created(begun: Attempt, memory: MemoryBackend) -> None:
+    memory.remove("client")
+    with pytest.raises(SpecError, match="client does not exist") as caught:
+        begun.check(begun.lesson.data.tasks[0])
+    assert caught.value.next_step == "'lab up' creates it"
+
+
 def test_a_node_that_ends_again_is_said_with_its_last_lines(
     begun: Attempt, memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +81,7 @@ def test_a_start_says_what_it_waited_for(
     monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
     memory.answers["ready"] = (1, "httpd does not answer")
     done = command.lab(verb, "web1", "-n", "golden")
-    assert (done.returncode, done.stdout) == (0, "web1: boots; it is by hand, and its services are not awaited\n")
+    assert (done.returncode, done.stdout) == (0, "web1: has booted; it is by hand, and its services are not awaited\n")
     monkeypatch.setattr(hand, "BOOT_SECONDS", 0.2)
     memory.stop("web1")
     memory.answers["test"] = (1, "")
