@@ -104,7 +104,8 @@ def main(argv: Sequence[str]) -> int:
     if AGAIN in argv or code.endswith("-dirty"):
         notes.unlink(missing_ok=True)
     failed = play(names, notes)
-    sys.stdout.write(parts.table(parts.noted(notes), names))
+    latest = {part.name: part for part in parts.noted(notes) if part.name in names}
+    sys.stdout.write(parts.table(list(latest.values()), names))
     return int(bool(failed))
 
 
