@@ -223,6 +223,9 @@ def test_a_lesson_is_done_beside_the_picture(
     assert shown.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert shown.evaluate("(box => box.scrollWidth - box.clientWidth)(document.getElementById('pictureBox'))") == 0
     shown.click('[data-verb="check"]')
+    shown.wait_for_selector('[data-task="first-page"].failed .said')
+    assert shown.locator('[data-task="first-page"] .hints').count() == 0, "the person looks first"
+    shown.click('[data-verb="check"]')
     shown.wait_for_selector('[data-task="first-page"].failed .hints')
     assert "nothing answers on port 80 (curl: 7)" in shown.inner_text('[data-task="first-page"] .said')
     answers.pop(0)
