@@ -15,7 +15,9 @@ from lab import paths
 from tests import markers, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
+
+    from tests.browser import Opened
 
 _HOME = "LAB_TEST_HOME"
 
@@ -55,3 +57,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     markers.set_apart(items)
     # The longest first: where several processes run tests, none has a lesson left when the others are done.
     items.sort(key=lambda item: item.get_closest_marker("lesson") is None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Callable[..., Opened]]:
+    """One browser for all tests of a file."""
+    from tests.browser import browsing  # of the few tests that have one
+
+    with browsing() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
+    """Opens windows for one test."""
+    from tests.browser import windows
+
+    with windows(browser) as made:
+        yield made

@@ -20,7 +20,6 @@ from lab.page.security import Tokens
 from lab.progress import Silent
 from lab.testing.rounds import repeated
 from lab.topology import load
-from tests.browser import browsing, windows
 from tests.descriptors import sockets
 from tests.pages import served
 
@@ -44,20 +43,6 @@ SEEN_SECONDS = 10.0
 READY_SECONDS = 20.0
 INJECTED_SECONDS = 30.0
 """From the click until the fault is proven: what a button takes, and no promise."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Callable[..., Opened]]:
-    """One browser for all tests of this file."""
-    with browsing() as made:
-        yield made
-
-
-@pytest.fixture
-def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
-    """Opens windows for one test."""
-    with windows(browser) as made:
-        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from lab.learning import starting
 from lab.learning.library import lesson
 from lab.learning.panel import LessonPanel
 from lab.progress import Silent
-from tests.browser import browsing, windows
 from tests.pages import served
 from tests.unit.live_page import CAN, Engine
 
@@ -39,20 +38,6 @@ class Lesson5(Engine):
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         self.answers["ready"] = (1, "the backup was not looked at yet") if node == "backup1" else (0, "")
         return super().run(node, argv, seconds=seconds)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Callable[..., Opened]]:
-    """One browser for all tests of this file."""
-    with browsing() as made:
-        yield made
-
-
-@pytest.fixture
-def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
-    """Opens windows for one test."""
-    with windows(browser) as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from lab.backends.memory import MemoryBackend
 from lab.learning import page, report, starting
 from lab.learning.library import lesson, lessons
 from lab.progress import Silent
-from tests.browser import browsing, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.browser import Opened
@@ -24,20 +23,6 @@ WIDTH = "document.documentElement.scrollWidth"
 HIDDEN = """[...document.querySelectorAll("table, pre, code, td")]
   .filter((one) => one.getBoundingClientRect().right > innerWidth && !one.closest("table, pre, .wide, aside"))
   .map((one) => one.textContent)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Callable[..., Opened]]:
-    """One browser for all tests of this file."""
-    with browsing() as made:
-        yield made
-
-
-@pytest.fixture
-def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
-    """Opens windows for one test."""
-    with windows(browser) as made:
-        yield made
 
 
 def _fits(visit: Callable[..., Opened], file: Path) -> None:

@@ -21,7 +21,6 @@ from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse
-from tests.browser import browsing, windows
 from tests.durations import at_most
 from tests.pages import served
 from tests.unit.conftest import FULL
@@ -40,20 +39,6 @@ PROJECTOR = {"width": 1280, "height": 720}
 STALE_SECONDS = 2.0
 SERIOUS = ("serious", "critical")
 CAN = Capabilities("memory", frozenset({"nf_tables", "sch_netem"}))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Callable[..., Opened]]:
-    """One browser for all tests of this file."""
-    with browsing() as made:
-        yield made
-
-
-@pytest.fixture
-def visit(browser: Callable[..., Opened]) -> Iterator[Callable[..., Opened]]:
-    """Opens windows for one test."""
-    with windows(browser) as made:
-        yield made
 
 
 @pytest.fixture
