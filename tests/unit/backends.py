@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
 from lab.errors import BuildError
+from lab.lifecycle.up import up
 from lab.progress import Silent
 
 if TYPE_CHECKING:
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
     from lab.backends.base import Result
     from lab.building.trial import Trial
     from lab.recipes import Recipe
+    from lab.topology import Cluster
+
+
+EVERYTHING = Capabilities(
+    "memory", frozenset({"nf_tables", "sch_netem", "sch_tbf"}), own_clocks=True, sized_volumes=True
+)
+
+
+def breakable(cluster: Cluster) -> MemoryBackend:
+    """The cluster, up on an engine that supports all faults; its nodes answer no ping."""
+    backend = MemoryBackend(cluster.name, EVERYTHING)
+    up(cluster, backend, Silent())
+    backend.answers["ping"] = (1, "")
+    return backend
 
 
 class CentosBreaks(MemoryBackend):

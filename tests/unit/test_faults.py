@@ -40,16 +40,13 @@ from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.recipes import manifest
 from lab.topology import units
+from tests.unit.backends import EVERYTHING, breakable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.backends.base import Backend
     from lab.topology import Cluster
-
-EVERYTHING = Capabilities(
-    "memory", frozenset({"nf_tables", "sch_netem", "sch_tbf"}), own_clocks=True, sized_volumes=True
-)
 
 
 def noted(backend: Backend) -> list[str]:
@@ -60,10 +57,7 @@ def noted(backend: Backend) -> list[str]:
 @pytest.fixture
 def made(full: Cluster) -> MemoryBackend:
     """A cluster that is up, whose nodes answer no ping."""
-    backend = MemoryBackend("golden", EVERYTHING)
-    up(full, backend, Silent())
-    backend.answers["ping"] = (1, "")
-    return backend
+    return breakable(full)
 
 
 @dataclass(frozen=True)

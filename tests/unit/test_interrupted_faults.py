@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from lab.backends.base import State
-from lab.backends.memory import MemoryBackend
 from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, inject, present
-from lab.lifecycle.up import up
-from lab.progress import Silent
-from tests.unit.test_faults import EVERYTHING
+from tests.unit.backends import breakable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lab.backends.base import Result
+    from lab.backends.memory import MemoryBackend
     from lab.topology import Cluster
 
 T = TypeVar("T")
@@ -30,10 +28,7 @@ LATE_SECONDS = 0.3
 @pytest.fixture
 def made(full: Cluster) -> MemoryBackend:
     """A cluster that is up, whose nodes answer no ping."""
-    backend = MemoryBackend("golden", EVERYTHING)
-    up(full, backend, Silent())
-    backend.answers["ping"] = (1, "")
-    return backend
+    return breakable(full)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["before it is done", "with its proof"])
