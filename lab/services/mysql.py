@@ -188,7 +188,11 @@ def _serving(backend: Backend) -> list[str]:
 
 
 def _control(backend: Backend, name: str, path: str) -> dict[str, Any]:
-    result = _response(backend, name, CONTROL_SECONDS, *CONTROL, f"http://keeper{path}")
+    next_step = f"'lab status' shows whether {name} runs; 'lab start {name}' starts or resumes it"
+    try:
+        result = _response(backend, name, CONTROL_SECONDS, *CONTROL, f"http://keeper{path}")
+    except BackendError as error:
+        raise BackendError(f"{name} can't be asked: {error.what}", where=name, next_step=next_step) from error
     if not result.ok:
-        raise BackendError(f"the keeper of {name} does not answer: {result.last_line}", where=name)
+        raise BackendError(f"the keeper of {name} does not answer: {result.last_line}", where=name, next_step=next_step)
     return dict(json.loads(result.stdout))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from lab.errors import BackendError
+from lab.plan import plan
 from lab.services import mysql
+from lab.topology import parse
 from lab_node.keeper import node as of_all
 from lab_node.keeper import rules, wire
 from tests.unit.mysql_replica import PlainNode
@@ -76,3 +78,15 @@ def test_a_copy_whose_reason_is_gone_is_given_to_no_later_request(
 )
 def test_a_donor_that_refuses_is_quoted(body: bytes, text: str) -> None:
     assert wire.refusal(body) == text
+
+
+@pytest.mark.parametrize("verb", ["pause", "stop"])
+def test_a_node_that_does_not_run_is_to_be_started(memory: MemoryBackend, verb: str) -> None:
+    planned = plan(parse("name: golden\nnetwork: 10.90.0.0/24\nmysql: {count: 3}\n"), "debian")
+    for node in planned.nodes:
+        memory.create(planned, node, {})
+        memory.start(node.name)
+    getattr(memory, verb)("mysql2")
+    with pytest.raises(BackendError, match="mysql2 can't be asked: mysql2 is not running") as caught:
+        mysql.request_copy(memory, "mysql2")
+    assert caught.value.next_step.endswith("'lab start mysql2' starts or resumes it")
