@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,10 @@ summary{cursor:pointer;font-weight:600}
 @media print{aside{display:none}details>*{display:block}}
 """
 
+SCROLLED = re.compile(r"<(pre|table)>")
+FOCUSABLE = r'<\1 tabindex="0">'
+"""What scrolls can be focused: a keyboard scrolls it."""
+
 
 def page(attempt: Attempt) -> str:
     """The lesson's text, how far it is, and the picture, as one page that needs nothing else.
@@ -56,8 +61,9 @@ def page(attempt: Attempt) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style><aside>{svg(attempt.scene.plan)}</aside>"
-        f"<main><ol>{tasks}</ol>{''.join(map(rendered.render, parts))}</main></html>"
+        f"<title>{title}</title><style>{STYLE}</style>"
+        f'<aside tabindex="0">{svg(attempt.scene.plan)}</aside>'
+        f"<main><ol>{tasks}</ol>{SCROLLED.sub(FOCUSABLE, ''.join(map(rendered.render, parts)))}</main></html>"
     )
 
 

@@ -201,4 +201,4 @@ def _rendered(columns: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]
         f'<tr class="{kind}">' + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>"
         for kind, line in lines
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="wide" tabindex="0"><table><tr>{head}</tr>{body}</table></div>'

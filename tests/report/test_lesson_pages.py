@@ -11,6 +11,7 @@ from lab.backends.memory import MemoryBackend
 from lab.learning import page, report, starting
 from lab.learning.library import lesson, lessons
 from lab.progress import Silent
+from tests.accessibility import serious
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,12 @@ HIDDEN = """[...document.querySelectorAll("table, pre, code, td")]
 
 
 def _fits(visit: Callable[..., Opened], file: Path) -> None:
-    opened = visit(file.as_uri(), viewport=PHONE)
+    opened = visit(file.as_uri(), viewport=PHONE, bypass_csp=True)
     assert opened.page.evaluate(WIDTH) <= PHONE["width"], "the page scrolls sideways"
     assert opened.page.evaluate(HIDDEN) == []
     assert opened.asked == [file.as_uri()], "it needs nothing else"
     assert opened.errors == []
+    assert serious(opened.page) == []
 
 
 @pytest.mark.parametrize("number", [one.number for one in lessons()])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import http.server
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,12 +20,14 @@ from lab.learning.panel import LessonPanel
 from lab.lifecycle.up import up
 from lab.progress import Silent
 from lab.topology import parse
+from tests.accessibility import AXE, serious
 from tests.durations import at_most
 from tests.pages import served
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     from tests.browser import Opened
     from tests.pages import Served
 
-AXE = Path(__file__).parents[2] / ".venv/axe/node_modules/axe-core/axe.min.js"
 PROJECTOR = {"width": 1280, "height": 720}
 STALE_SECONDS = 2.0
-SERIOUS = ("serious", "critical")
 CAN = Capabilities("memory", frozenset({"nf_tables", "sch_netem"}))
 
 
@@ -174,9 +173,7 @@ def test_axe_finds_nothing_serious(page: Served, visit: Callable[..., Opened], s
     opened = visit(page.address, viewport=PROJECTOR, color_scheme=scheme, bypass_csp=True)
     shown = _ready(opened)
     shown.click("#node-web1")
-    shown.add_script_tag(path=str(AXE))
-    found = shown.evaluate("axe.run().then(told => told.violations)")
-    assert [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in SERIOUS] == []
+    assert serious(shown) == []
     assert opened.errors == []
 
 
@@ -221,10 +218,7 @@ def test_a_lesson_is_done_beside_the_picture(
         assert "1 of 5 green" in page.inner_text("#lesson")
     assert "httpd answers: green" in shown.inner_text("#lessonSaid")
     assert watcher.page.locator("[data-verb]").count() == 0
-    if AXE.is_file():
-        shown.add_script_tag(path=str(AXE))
-        found = shown.evaluate("axe.run('#taught').then(told => told.violations)")
-        assert [(one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in SERIOUS] == []
+    assert serious(shown, "#taught") == []
     assert opened.errors == watcher.errors == []
 
 

@@ -13,6 +13,7 @@ from lab.evidence.checks import judged
 from lab.evidence.ledger import Judgement, Verdict
 from lab.evidence.promises import promise
 from lab.topology import parse
+from tests.accessibility import serious
 from tests.browser import bands, opened
 from tests.unit.conftest import FULL
 from tests.unit.run_data import VERSIONS, happened, load, rows, seen
@@ -71,6 +72,11 @@ def shown(report: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
 def test_it_asks_for_nothing_and_complains_of_nothing(shown: Opened, report: Path) -> None:
     assert shown.errors == []
     assert shown.asked == [report.as_uri()]
+
+
+def test_axe_finds_nothing_serious_on_a_phone(report: Path) -> None:
+    with opened(report, viewport={"width": 360, "height": 740}, bypass_csp=True) as made:
+        assert serious(made.page) == []
 
 
 def test_every_plot_is_drawn_with_the_faults_where_they_were(shown: Opened) -> None:

@@ -86,7 +86,10 @@ export const drawClusters = () => {
 
 // Blocks of a text: the tag and its content, as `lab.learning.blocks` makes them; what is no list is text.
 const TAGS = new Set("p ul ol li blockquote pre code strong em h3 h4 br hr details summary table thead tbody tr th td".split(" "));
-const block = (one) => (Array.isArray(one) ? h(TAGS.has(one[0]) ? one[0] : "span", {}, ...one.slice(1).map(block)) : String(one));
+// What scrolls can be focused: a keyboard scrolls it.
+const block = (one) => (Array.isArray(one)
+  ? h(TAGS.has(one[0]) ? one[0] : "span", one[0] === "pre" ? { tabindex: "0" } : {}, ...one.slice(1).map(block))
+  : String(one));
 
 const SIGNS = { done: "✓", failed: "✗", unknown: "?", open: "○" };
 const STATES = { done: "green", failed: "red", unknown: "unknown", open: "open" };
