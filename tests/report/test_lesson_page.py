@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PHONE, SCREEN = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 SIZES = pytest.mark.parametrize("size", [PHONE, SCREEN], ids=["phone", "screen"])
+REDRAWN_MILLISECONDS = 600
+"""Two of the page's own redraws, with the news of another window."""
+
 LONG = "the copy differs in what rsync would still have to do " * 3
 
 
@@ -113,6 +116,21 @@ def test_the_newest_answer_is_in_view_beneath_the_buttons(
     assert shown.locator('#lessonActions [data-verb="check"]').is_visible()
     assert size is PHONE or shown.evaluate("scrollY") == 0, "the picture stays where it is"
     assert opened.errors == []
+
+
+def test_news_during_a_press_do_not_take_the_click(
+    page: Served, visit: Callable[..., Opened], answers: list[CheckOutcome]
+) -> None:
+    opened, watcher = _opened(page, visit, SCREEN), _opened(page, visit, SCREEN)
+    answers.append(red("other-files", LONG, "kept/a"))
+    opened.page.focus('#lessonActions [data-verb="check"]')
+    opened.page.hover('#lessonActions [data-verb="hint"]')
+    opened.page.mouse.down()
+    watcher.page.click('#lessonActions [data-verb="check"]')
+    watcher.page.wait_for_selector('[data-task="restore"] .answer .said')
+    opened.page.wait_for_timeout(REDRAWN_MILLISECONDS)
+    opened.page.mouse.up()
+    _seen(opened.page, '[data-task="restore"] .answer .hints > li')
 
 
 def test_a_press_during_a_check_waits_for_its_answer(

@@ -57,9 +57,18 @@ const header = () => {
   }
 };
 
+// A button that is replaced between its press and its release gets no click: what has buttons is drawn after the release.
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+const release = () => { pressed = false; soon(); };
+addEventListener("pointerup", release, true);
+addEventListener("pointercancel", release, true);
+addEventListener("blur", release); // of the window: a release elsewhere is not told
+
 const everything = () => {
   header();
   drawPicture(document.body.classList.contains("stale"));
+  if (pressed) return;
   drawPanel();
   drawPromises();
   drawWorks();
