@@ -88,6 +88,11 @@ def disks() -> Path:
     return _folder("XDG_CACHE_HOME", ".cache", "xen")
 
 
+def templates() -> Path:
+    """The folder of compiled templates; missing ones are compiled again."""
+    return _folder("XDG_CACHE_HOME", ".cache", "templates")
+
+
 def xen_host() -> Path:
     """The folder of the nested Xen host's keys, store and log; `LAB_XEN_FOLDER` selects another one."""
     configured = os.environ.get("LAB_XEN_FOLDER")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lab import assets
 from lab.plan.model import File
 from lab.recipes import family, manifest
-from lab.recipes.recipe import environment
+from lab.recipes.templates import environment
 from lab.topology.sites import number
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from lab.names import LABEL, NAMESPACE
 from lab.recipes.declared import Declaration, Fragment
 from lab.recipes.family import family
 from lab.recipes.person import ROOT
-from lab.recipes.recipe import Recipe, environment, recipe, rootfs
+from lab.recipes.recipe import Recipe, recipe, rootfs
+from lab.recipes.templates import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from lab.recipes.manifest import manifest
-from lab.recipes.recipe import environment
+from lab.recipes.templates import environment
 
 if TYPE_CHECKING:
     from lab.recipes.family import Family, Software

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from lab import assets
 from lab.names import LABEL, NAMESPACE
 from lab.recipes.family import Directory, Family, family
 from lab.recipes.manifest import Manifest, manifest
+from lab.recipes.templates import environment
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,6 @@ class Recipe:
                 info.size = len(entry.content)
                 tar.addfile(info, io.BytesIO(entry.content))
         return buffer.getvalue()
-
-
-def environment(*folders: str) -> Environment:
-    """The one Jinja environment of the lab: strict about names, careful with white space."""
-    return Environment(
-        loader=FileSystemLoader(list(folders)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  the output is configuration of daemons, never HTML
-    )
 
 
 def directories(role: Manifest, table: Family) -> list[Directory]:
