@@ -20,6 +20,9 @@ SLOW_SECONDS = 12  # for which the slow questions are asked: many times what a h
 CROWD_SECONDS = 60  # for which a crowd holds its connections at most: it is sent away when all has been asked
 LOOKS = 3
 TLS = (465, 993)
+LOGIN_PROCESSES, MOST_LOGIN_PROCESSES = "pgrep -fc 'dovecot/[a-z]+-logi[n]'", 4
+"""Those of Dovecot that greet: two for IMAP and one for Sieve; one for each connection would take the processor."""
+
 PATIENCE = 15  # seconds that a client waits to be greeted; programs for mail wait half a minute or more
 GREETED = """
 import socket, ssl, sys
@@ -197,6 +200,8 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
             held = pool.submit(cluster.run, "client", crowd, seconds=2 * CROWD_SECONDS)
             try:
                 cluster.until("the crowd", 30, lambda: _made(cluster) > SILENT)
+                processes = [cluster.run(node.name, LOGIN_PROCESSES).stdout for node in cluster.plan.role("mail")]
+                assert all(int(number) <= MOST_LOGIN_PROCESSES for number in processes), f"{name}: {processes}"
                 for _ in range(LOOKS):
                     command = f"python3 /root/greeted.py {cluster.plan.vip} {port} {int(port in TLS)} {patience}"
                     answer = cluster.run(other, command, seconds=3 * PATIENCE)
