@@ -96,9 +96,6 @@ test-all: .venv/dev
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	@scripts/axe
-	@scripts/need rootlesskit rootlesskit
-	@scripts/need newuidmap uidmap
-	@scripts/need slirp4netns slirp4netns
 	-@$(BESIDE) part-lint part-images part-unit
 	-@$(MAKE) --no-print-directory test-apart
 	-@$(MAKE) --no-print-directory test-shared
@@ -162,6 +159,9 @@ test-xen: .venv/dev xen
 nightly: .venv/dev engine xen
 	@mkdir -p runs
 	@scripts/need podman podman
+	@scripts/need rootlesskit rootlesskit
+	@scripts/need newuidmap uidmap
+	@scripts/need slirp4netns slirp4netns
 	@scripts/axe
 	@.venv/bin/python -m tests.night $(PART); code=$$?; \
 	[ ! -f $(PARITY) ] || .venv/bin/python -m lab.testing.parity $(PARITY) > runs/parity.md; exit $$code

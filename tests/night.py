@@ -24,7 +24,7 @@ XEN = ("--backend", "xen", "--topology")
 SUITES: Mapping[str, tuple[str, ...]] = {
     "unit": ("-n", "auto", "tests/unit"),
     "engines": ("tests/images", "-m", "nightly"),
-    "docker": ("tests/report", "tests/cluster", "tests/attack", "--parity", PARITY),
+    "docker": ("tests/report", "tests/compose", "tests/cluster", "tests/attack", "--parity", PARITY),
     "sites": (
         *("tests/cluster", "--topology", f"{TOPOLOGIES}/sites.yaml", "--parity", PARITY),
         *("-m", f'smaller(topology="{TOPOLOGIES}/sites.yaml")'),

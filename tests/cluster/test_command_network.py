@@ -41,6 +41,7 @@ def test_a_subnet_in_use_is_refused_and_nothing_is_made(person: Person, cluster:
     assert not person.nodes()
 
 
+@pytest.mark.nightly("two changes of a cluster; at every change the unit suite, and a subnet that a VPN took")
 def test_a_subnet_of_ones_own_is_kept(person: Person) -> None:
     """The second time the subnet is in use: by the cluster itself, as a network and as a route."""
     first, second = free.networks(person.backend, 2)

@@ -21,7 +21,7 @@ from lab.lifecycle.resolve import offline
 from lab.lifecycle.trial import trial
 from lab.plan import Plan, plan
 from lab.recipes import recipe
-from lab.topology import Cluster, find, load
+from lab.topology import Cluster, find, load, parse
 from tests import free
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 PROJECT = f"labtest-{os.getpid()}"
 UP_SECONDS = 120
+SHELL = """
+web: {count: 1}
+http-lb: {count: 1}
+tcp-lb: {count: 2}
+storage: {count: 3}
+shell: {count: 1}
+"""
+"""What leads to the site, and the node whose mounts meet bricks that are not up yet."""
+
 APPS = """
 web: {count: 1}
 http-lb: {count: 1}
@@ -118,9 +127,19 @@ def _project(spec: Cluster, folder: Path) -> Iterator[Project]:
         project.run("down", "-v", "--timeout", "0")
 
 
-def test_a_real_compose_reaches_the_site_through_the_vip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "topology",
+    [
+        "shell",
+        pytest.param("full", marks=pytest.mark.nightly("eighteen nodes, two minutes; at every change nine")),
+    ],
+)
+def test_a_real_compose_reaches_the_site_through_the_vip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, topology: str
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with _project(load(find("full")), tmp_path / "compose") as project:
+    spec = load(find("full")) if topology == "full" else parse(SHELL)
+    with _project(spec, tmp_path / "compose") as project:
         check = lambda: project.inside("client", "/usr/lib/lab/ready", "check.d")  # noqa: E731
         until("the site on the VIP, without any lab command", 60, check, lambda done: done.returncode == 0)
         ready = lambda: project.inside("shell1", "/usr/lib/lab/ready")  # noqa: E731

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 PODMAN, ROOTLESS = "podman", "rootless"
 PRIVILEGED = 81
 START = {PODMAN: engines.podman, ROOTLESS: engines.rootless_dockerd}
-KINDS = [ROOTLESS, pytest.param(PODMAN, marks=pytest.mark.nightly("a minute and a half, and 22 MB of packages"))]
+pytestmark = pytest.mark.nightly("each is an engine of its own, for a minute and a half; unit tests have its limits")
 IMAGES = ("base", "client", "web")
 STORAGE = "web: {count: 1}\nstorage: {count: 3}\n"
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[ROOTLESS, PODMAN])
 def engine(request: pytest.FixtureRequest, table: Family) -> Iterator[tuple[str, str]]:
     """Which engine, and its URL."""
     # In no folder of pytest's: those are closed to others, again and again, by each run that begins on this machine.
