@@ -73,6 +73,9 @@ def _followed(cluster: LabCluster, folder: Path, commands: str, name: str) -> La
     return site
 
 
+@pytest.mark.nightly(
+    "takes a minute and a half; at every change its verbs are used (test_sites.py) and its commands read"
+)
 def test_the_page_is_followed_with_a_small_site_and_changes_nothing_for_the_others(
     cluster: LabCluster, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -146,8 +149,8 @@ def _comment(press: LabSite, text: str) -> str:
 
 
 @pytest.mark.nightly(
-    "takes a minute and a half: WordPress is fetched, and three times put on every node; at every change its page is"
-    " followed with a small site, and a site's sessions, mail and database are tried (test_sites.py)"
+    "takes a minute and a half: WordPress is fetched, and three times put on every node; at every change a site's"
+    " sessions, mail and database are tried (test_sites.py)"
 )
 def test_wordpress_is_installed_written_to_and_survives_a_web_node(
     cluster: LabCluster, press: LabSite, faults: Faults
