@@ -92,7 +92,13 @@ finally:
 """
 
 
-@pytest.mark.parametrize("then", ["half an event", "a whole one", "zeros", "a statement"])
+_MILDER = pytest.mark.nightly("a quarter of a minute each: at every change the ends that no replica can read")
+
+
+@pytest.mark.parametrize(
+    "then",
+    ["half an event", pytest.param("a whole one", marks=_MILDER), "zeros", pytest.param("a statement", marks=_MILDER)],
+)
 def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster, then: str) -> None:
     """Its node has more than the others, and is elected; no replica could read its log beyond half an event."""
     primary, replicas = whole(cluster)
@@ -143,7 +149,12 @@ def _hung(cluster: LabCluster, node: str) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("held", [blocked, _hung], ids=["a lock", "a database that hangs"])
+_LONGER = pytest.mark.nightly("half a minute: it waits for the end of the database; at every change a lock")
+
+
+@pytest.mark.parametrize(
+    "held", [pytest.param(blocked, id="a lock"), pytest.param(_hung, id="a database that hangs", marks=_LONGER)]
+)
 def test_what_is_held_up_on_a_replica_does_not_hold_up_its_stop(
     cluster: LabCluster, held: Callable[[LabCluster, str], AbstractContextManager[None]]
 ) -> None:
