@@ -334,14 +334,17 @@ def test_a_lock_that_a_dead_node_had_not_signed_is_nobodys(cluster: LabCluster, 
     cluster.run("mail2", f"rm -f {mailbox}/*/1.M1P1.{first}*")
 
 
+@pytest.mark.parametrize(
+    "kills", [2, pytest.param(6, marks=pytest.mark.nightly("half a minute to a minute each: two at every change"))]
+)
 def test_what_was_accepted_arrives_once_though_nodes_are_killed(
-    cluster: LabCluster, post: Post, ledger: Callable[..., Ledger]
+    cluster: LabCluster, post: Post, ledger: Callable[..., Ledger], kills: int
 ) -> None:
     del post
     names = cluster.require("mail", 2)
     chance = random.Random(6)
     with ledger("mail", RATE) as book:
-        for _ in range(3):
+        for _ in range(kills):
             book.more(chance.randint(1, SOME))
             node = chance.choice(names)
             cluster.backend.kill(node)

@@ -212,6 +212,7 @@ def test_forwarding_is_for_those_who_were_granted_it(school: School) -> None:
     assert "ready" in school.through(BOB, inside).stdout
 
 
+@pytest.mark.nightly("a minute: it makes a second shell server; at every change who guesses by the published port")
 def test_who_guesses_is_banned_for_a_while(cluster: LabCluster, school: School) -> None:
     """As another node would guess: the client's address is that of everybody who comes by the published port."""
     shell = cluster.options(Shell)
