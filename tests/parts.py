@@ -1,5 +1,7 @@
 """How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table NAME…` prints all.
 
+`in-time NAME COMMAND…` leaves a part out where the run has taken its `MINUTES`; the table names it.
+
 A part is a line of the Makefile. Its tests are counted by the pytest that runs in it (`Counted`).
 """
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     import pytest
 
 NOTES = Path("runs/parts.jsonl")
+LATE = "not begun: the minutes of this run were over; 'make nightly' has its tests"
+MINUTES = "MINUTES"
+"""The variable of Make with the minutes after which `in-time` begins no part; unset: it begins all."""
+
 COUNT = "LAB_PART_COUNT"
 """The variable with the path of the file that a part's pytest writes the number of its tests into."""
 
@@ -35,6 +41,7 @@ class Part:
         seconds: how long it took.
         tests: how many ran; None where it has none.
         code: its exit code.
+        late: whether it was left out, since the minutes of the run were over.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Part:
     seconds: float
     tests: int | None
     code: int
+    late: bool = False
 
 
 class Counted:
@@ -70,11 +78,24 @@ def run(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
     code = subprocess.run(command, check=False, env={**os.environ, COUNT: str(count)}, close_fds=False).returncode
     tests = int(count.read_text(encoding="utf-8")) if count.is_file() else None
     count.unlink(missing_ok=True)
-    part = Part(name, began, time.monotonic() - clock, tests, code)
+    _note(Part(name, began, time.monotonic() - clock, tests, code), notes)
+    return code
+
+
+def run_in_time(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
+    """As `run`; a part that would begin after the minutes of the run is noted as late, and returns 0."""
+    minutes, now = os.environ.get(MINUTES), time.time()
+    first = min((part.began for part in noted(notes)), default=now)
+    if not minutes or now < first + float(minutes) * 60:
+        return run(name, command, notes)
+    _note(Part(name, now, 0.0, None, 0, late=True), notes)
+    return 0
+
+
+def _note(part: Part, notes: Path) -> None:
     with notes.open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two parts may end at the same moment
         file.write(json.dumps(asdict(part)) + "\n")
-    return code
 
 
 def noted(notes: Path = NOTES) -> list[Part]:
@@ -98,7 +119,8 @@ def table(parts: Sequence[Part], names: Sequence[str] = ()) -> str:
     rows = [("part", "minutes", "tests", "")]
     for part in parts:
         tests = "" if part.tests is None else str(part.tests)
-        rows.append((part.name, f"{part.seconds / 60:.1f}", tests, f"exit code {part.code}" if part.code else ""))
+        said = f"exit code {part.code}" if part.code else LATE if part.late else ""
+        rows.append((part.name, f"{part.seconds / 60:.1f}", tests, said))
     rows += [(name, "", "", "did not run") for name in missing(parts, names)]
     whole = max(part.began + part.seconds for part in parts) - parts[0].began
     rows.append(("all, some side by side", f"{whole / 60:.1f}", str(sum(part.tests or 0 for part in parts)), ""))
@@ -106,13 +128,16 @@ def table(parts: Sequence[Part], names: Sequence[str] = ()) -> str:
     return "".join(f"{name:<{width}} {took:>8} {tests:>6} {said}".rstrip() + "\n" for name, took, tests, said in rows)
 
 
+VERBS = {"run": run, "in-time": run_in_time}
+
+
 def main(argv: Sequence[str]) -> int:
-    """The command: `begin`, `run NAME COMMAND…`, or `table NAME…`.
+    """The command: `begin`, `run NAME COMMAND…`, `in-time NAME COMMAND…`, or `table NAME…`.
 
     The table fails if a part failed, or one of these names was not noted.
     """
-    if argv[0] == "run":
-        return run(argv[1], argv[2:])
+    if argv[0] in VERBS:
+        return VERBS[argv[0]](argv[1], argv[2:])
     if argv[0] == "begin":
         NOTES.unlink(missing_ok=True)
         return 0

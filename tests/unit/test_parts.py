@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_parts_side_by_side_are_told_by_the_clock(tmp_path: Path) -> None:
     assert said[-1].split()[-2:] == ["1.5", "12"]
 
 
+@pytest.mark.parametrize(("minutes", "code"), [("", 3), ("60", 3), ("10", 0)])
+def test_a_part_that_would_begin_too_late_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: str, code: int
+) -> None:
+    monkeypatch.setenv(parts.MINUTES, minutes)
+    notes = tmp_path / "parts.jsonl"
+    row = parts.Part("shared", time.time() - 30 * 60, 60.0, 5, 0)
+    notes.write_text(f"{json.dumps(asdict(row))}\n", encoding="utf-8")
+    assert parts.run_in_time("xen", [sys.executable, "-c", "raise SystemExit(3)"], notes) == code
+    assert (parts.LATE in parts.table(parts.noted(notes))) is (code == 0)
+
+
 def test_a_run_without_parts_has_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     none = parts.noted(tmp_path / "parts.jsonl")
     monkeypatch.setattr(parts, "noted", lambda: none)
@@ -84,7 +97,7 @@ def test_the_table_of_make_test_has_all_its_parts() -> None:
     (laned,) = re.findall(r"^LANED := (.*)$", makefile, re.MULTILINE)
     (expected,) = re.findall(r"\$\(NOTE\) table (.*?) \|\|", makefile)
     names = expected.replace("$(LANED)", laned).split()
-    assert sorted(names) == sorted(re.findall(r"\$\(NOTE\) run ([a-z]+)", makefile))
+    assert sorted(names) == sorted(re.findall(r"\$\(NOTE\) (?:run|in-time) ([a-z]+)", makefile))
     made = "".join(re.findall(r"^\t-?@\$\((?:BESIDE|MAKE)\).*$", makefile, re.MULTILINE))
     for name in names:
         assert re.search(rf"(part|test)-{name}\b", made), f"'make test' makes no part '{name}'"
