@@ -39,10 +39,11 @@ Figures = dict[str, tuple[str, str]]
 
 SPAN = "60s"
 """How long a fault lasts at most: each is healed by the button, when what it does was seen by every viewer."""
-SEEN_SECONDS = 10.0
-READY_SECONDS = 20.0
+SEEN_SECONDS = JUDGED_SECONDS = 30.0
+READY_SECONDS = 60.0
 INJECTED_SECONDS = 30.0
-"""From the click until the fault is proven: what a button takes, and no promise."""
+"""From the click until the fault is proven. None of these is a promise: they end a wait for what never comes. How soon
+it comes is measured by `make bench`; two slow processors with another cluster beside this one take several times as long."""
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def _judged(page: Page, cluster: LabCluster, *promises: str) -> Figures:
     for name in promises:
         row = f'[data-promise="{name}"]'
         try:
-            _wait(page, f'{row}[data-result="holds"]', cluster, 10)
+            _wait(page, f'{row}[data-result="holds"]', cluster, JUDGED_SECONDS)
         except BrowserTimeout:
             result, figure = page.get_attribute(row, "data-result"), page.inner_text(row)
             assert result == "unknown", figure
