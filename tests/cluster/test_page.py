@@ -43,7 +43,7 @@ SEEN_SECONDS = JUDGED_SECONDS = 30.0
 READY_SECONDS = 60.0
 INJECTED_SECONDS = 30.0
 """From the click until the fault is proven. None of these is a promise: they end a wait for what never comes. How soon
-it comes is measured by `make bench`; two slow processors with another cluster beside this one take several times as long."""
+it comes is measured by `make bench`; two slow processors with another cluster take several times as long."""
 
 
 @pytest.fixture

@@ -194,6 +194,20 @@ def test_a_mariadb_backup_that_fails_at_once_is_told_too(donor: Donor) -> None:
         assert (response.status, b"no access" in response.read()) == (503, True)
 
 
+def test_a_reason_that_is_read_late_is_told_too(donor: Donor, monkeypatch: pytest.MonkeyPatch) -> None:
+    heed = donation.Bound._heed  # noqa: SLF001  what reads the lines, made slow
+
+    def late(bound: donation.Bound, line: bytes) -> None:
+        time.sleep(0.3)
+        heed(bound, line)
+
+    monkeypatch.setattr(donation.Bound, "_heed", late)
+    donor.does("echo '[00] FATAL ERROR: no access' >&2", "exit 1")
+    with contextlib.closing(donor.asked()) as connection:
+        response = connection.getresponse()
+        assert (response.status, b"no access" in response.read()) == (503, True)
+
+
 def test_a_mariadb_backup_that_fails_is_no_whole_copy(donor: Donor, capfd: pytest.CaptureFixture[str]) -> None:
     donor.does(PIECES, "echo '[00] FATAL ERROR: no space' >&2", "exit 1")
     with contextlib.closing(donor.asked()) as connection, pytest.raises(http.client.IncompleteRead):

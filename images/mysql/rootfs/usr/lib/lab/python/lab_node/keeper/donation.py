@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HELD = 2  # times the patience that a node which is copied may hold up commits here, or take nothing
 QUIET_SECONDS = 1.0  # until an empty piece says that nothing has come
+READ_SECONDS = 1.0  # for what it printed last to be read, when it has ended
 LOOK_SECONDS = 0.1  # between two looks at how long commits have waited
 COMMITS, DDL, END = b"BACKUP STAGE BLOCK_COMMIT", b"BACKUP STAGE BLOCK_DDL", b"BACKUP STAGE END"
 """What mariadb-backup prints before it locks commits, before it locks definitions, and before it unlocks both."""
@@ -106,6 +107,7 @@ class Bound:
     def __init__(self, backup: subprocess.Popen[bytes], locks: bytes, seconds: float) -> None:
         self.last = self.broken = ""
         self._backup, self._locks, self._seconds = backup, locks, seconds
+        self._watching = threading.Thread(target=self._watch, daemon=True)
         self._locked_at: float | None = None
         self._given_at: float | None = None  # of a piece that is not taken yet
         self._waited = 0.0  # under the lock, for pieces that were taken
@@ -117,7 +119,7 @@ class Bound:
             OSError: there are too many threads.
         """
         try:
-            threading.Thread(target=self._watch, daemon=True).start()
+            self._watching.start()
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
@@ -132,6 +134,7 @@ class Bound:
     def judge(self, code: int) -> None:
         """Raises OSError where mariadb-backup ended with a code that says so, or was ended."""
         if code:
+            self._watching.join(READ_SECONDS)  # its last line may not be read yet
             raise OSError(self.broken or f"mariadb-backup ended with {code}: {self.last}")
 
     def _waits(self) -> float:
