@@ -292,6 +292,9 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
         excuses = _timeouts(bad, delays)
         few = len(bad) - len(excuses) <= check.failed
         return judged_red("failed-requests", says, figure, formula, excuse=excuses[0] if few else "")
+    if bound is not None and bound > check.asks:
+        # A node's address may refuse connections for a while after its death; nobody waits for an answer then.
+        return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
     return green(summary, figure, formula)
 
 

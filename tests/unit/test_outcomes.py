@@ -283,15 +283,18 @@ def test_an_outage_has_its_figure_and_its_formula() -> None:
         "fall": {"node": "http-lb1", "path": "/h", "pattern": r"fall (\d+)"},
     }
     told = OutageCheck.model_validate(
-        {"url": "http://x/", "target": "web1", "asks": 1, "formula": "inter * fall", "reads": reads, "returns": "web1"}
+        {"url": "http://x/", "target": "web1", "asks": 2, "formula": "inter * fall", "reads": reads, "returns": "web1"}
     )
     outcome = judged_outage(scene, told, _rows(1.0, 1.05), injected, back=True)
     assert outcome.green
     assert "your values (inter = 1, fall = 2) allow 2.00 s" in outcome.says
     assert outcome.formula.startswith("inter * fall = 2.00 s")
+    short = told.model_copy(update={"asks": 1})
+    lucky = judged_outage(scene, short, _rows(1.0, 1.05), injected, back=True)
+    assert (lucky.colour, lucky.reason) == (Colour.RED, "slow"), "it was quick, and may last for 2 s"
     long = _rows(*(n / 20 for n in range(20, 50)))
-    assert judged_outage(scene, told, long, injected, back=True).reason == "slow"
-    assert judged_outage(scene, told, long, injected, back=False).reason == "never-returns"
+    assert judged_outage(scene, short, long, injected, back=True).reason == "slow"
+    assert judged_outage(scene, short, long, injected, back=False).reason == "never-returns"
     strict = told.model_copy(update={"failed": 0})
     assert judged_outage(scene, strict, _rows(1.0), injected, back=True).reason == "failed-requests"
     assert judged_outage(scene, told, [], injected, back=True).colour is Colour.UNKNOWN

@@ -279,11 +279,7 @@ class DockerBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         with engine.asking(f"reading {path} of {node}", node):
-            try:
-                chunks, _ = self.api.get_archive(self._id(node), path)
-            except NotFound:
-                return None
-            return container.unpacked(chunks)
+            return container.content(self.api, self._id(node), path)
 
     def note(self, key: str, text: str | None) -> None:
         # An empty volume: the one thing of the engine's that carries a text, belongs to no node and costs nothing. Its

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
 from typing import TYPE_CHECKING, Any
 
+from docker.errors import NotFound
 from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
@@ -14,7 +16,7 @@ from lab.plan.confinement import security
 from lab.plan.model import TMPFS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import docker
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 HEALTH_SECONDS = 30  # for who reads `docker ps`; `lab` asks the nodes itself. Each check costs some 80 ms of processor
 PERIOD = 100_000  # microseconds over which a node's use of the processors is counted, the kernel's own default
 NANO = 1_000_000_000
+MOST_LINKS = 40  # as Linux follows (MAXSYMLINKS)
 
 
 def name(cluster: str, node: str) -> str:
@@ -82,8 +85,20 @@ def create(
     return str(created["Id"])
 
 
-def unpacked(chunks: Iterable[bytes]) -> bytes:
-    """The one file in a tar archive that the engine sent."""
-    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-        member = tar.extractfile(tar.getmembers()[0])
-        return member.read() if member else b""
+def content(api: docker.APIClient, container: str, path: str) -> bytes | None:
+    """A file of a container, which a link may lead to; None where it leads nowhere, or is no file.
+
+    The engine resolves links among a path's folders within the container, and sends one at its end as it is.
+    """
+    for _ in range(MOST_LINKS):
+        try:
+            chunks, _ = api.get_archive(container, path)
+        except NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            (member, *_) = tar.getmembers()
+            if not member.issym():
+                file = tar.extractfile(member)
+                return file.read() if file else None
+            path = posixpath.join(posixpath.dirname(path), member.linkname)
+    return None
