@@ -269,11 +269,8 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
     outages = probes.outages(during, late=check.asks)
     worst = max((span.seconds for span in outages), default=0.0)
     bad = [row for row in during if not probes.good(row)]
-    values = written.read(scene.backend, check.reads)
-    bound = written.allowed(check.formula, values)
-    formula = f"{check.formula} = {bound:.2f} s, with {written.shown(values)}" if bound is not None else ""
+    bound, formula, yours = _allowed(scene, check)
     figure = f"{worst:.2f} s, {len(bad)} of {len(during)} requests failed"
-    yours = f"; your values ({written.shown(values)}) allow {bound:.2f} s" if bound is not None else ""
     summary = (
         f"visitors were without an answer for {worst:.2f} s while {', '.join(injected.fault.nodes)} was gone{yours}"
     )
@@ -293,9 +290,19 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
         few = len(bad) - len(excuses) <= check.failed
         return judged_red("failed-requests", says, figure, formula, excuse=excuses[0] if few else "")
     if bound is not None and bound > check.asks:
-        # A node's address may refuse connections for a while after its death; nobody waits for an answer then.
+        # It was quick by chance: the address of a dead node may refuse connections for a while.
         return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
     return green(summary, figure, formula)
+
+
+def _allowed(scene: Scene, check: OutageCheck) -> tuple[float | None, str, str]:
+    """The bound by the person's own values, if it can be computed, with its formula and the sentence about them."""
+    values = written.read(scene.backend, check.reads)
+    bound = written.allowed(check.formula, values)
+    if bound is None:
+        return None, "", ""
+    shown = written.shown(values)
+    return bound, f"{check.formula} = {bound:.2f} s, with {shown}", f"; your values ({shown}) allow {bound:.2f} s"
 
 
 def _timeouts(failed: Sequence[Row], delays: Delays) -> list[str]:
