@@ -290,7 +290,7 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
         few = len(bad) - len(excuses) <= check.failed
         return judged_red("failed-requests", says, figure, formula, excuse=excuses[0] if few else "")
     if bound is not None and bound > check.asks:
-        # It was quick by chance: the address of a dead node may refuse connections for a while.
+        # The address of a dead node may refuse connections for a while, which costs no wait.
         return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
     return green(summary, figure, formula)
 
