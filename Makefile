@@ -8,7 +8,7 @@ PARITY := runs/parity.json
 # FAMILY=centos: the family of the nodes in all suites; by default whichever can be had.
 PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
 NOTE := .venv/bin/python -m tests.parts
-# MINUTES=60: the Xen part is not begun after so many minutes of 'make test', and the table says so; unset: always begun.
+# MINUTES=55: the Xen part is not begun after so many minutes of 'make test', and the table says so; unset: always begun.
 export MINUTES
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
