@@ -1,6 +1,6 @@
 """Each lesson on real nodes: fresh all red, solved all green, each mistake red with its hint, nothing left.
 
-A mistake has to be red until its task's limit: which is waited for at night. At every change some hints are awaited.
+A mistake has to be red until its task's limit, which is waited for at night. At every change some hints are awaited.
 """
 
 from __future__ import annotations
@@ -50,9 +50,12 @@ def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
     return names[day % days :: days]
 
 
-def mistakes(day: int, wrong: Sequence[T], lessons_there_are: int = len(ALL)) -> Sequence[T]:
-    """The wrong answers of a lesson's turn on a day: a third of them, each in every third turn of the lesson."""
-    return wrong[day // _days(lessons_there_are, BY_TURNS) % ANSWERS_BY_TURNS :: ANSWERS_BY_TURNS]
+def mistakes(day: int, wrong: Sequence[T], number: int = len(ALL)) -> Sequence[T]:
+    """The wrong answers that are tried on a day: a third of them, each in every third turn of its lesson.
+
+    `number`: of all lessons.
+    """
+    return wrong[day // _days(number, BY_TURNS) % ANSWERS_BY_TURNS :: ANSWERS_BY_TURNS]
 
 
 def _days(number: int, count: int) -> int:

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 PHONE, SCREEN = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 SIZES = pytest.mark.parametrize("size", [PHONE, SCREEN], ids=["phone", "screen"])
-REDRAWN_MILLISECONDS = 600
-"""Two of the page's own redraws, with the news of another window."""
+NEWS = """import("/static/store.js").then(
+  ({ state }) => state.values.lesson.tasks.some((task) => task.state === "failed"))"""
+"""Whether the page has heard of a red answer."""
+
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Until what it heard is drawn, if it draws."""
 
 LONG = "the copy differs in what rsync would still have to do " * 3
 
@@ -128,7 +132,8 @@ def test_news_during_a_press_do_not_take_the_click(
     opened.page.mouse.down()
     watcher.page.click('#lessonActions [data-verb="check"]')
     watcher.page.wait_for_selector('[data-task="restore"] .answer .said')
-    opened.page.wait_for_timeout(REDRAWN_MILLISECONDS)
+    opened.page.wait_for_function(NEWS)
+    opened.page.evaluate(DRAWN)
     opened.page.mouse.up()
     _seen(opened.page, '[data-task="restore"] .answer .hints > li')
 
