@@ -47,6 +47,19 @@ for _ in range(count):
 print("here", flush=True)
 time.sleep(seconds)
 """
+PEOPLE_BY_TLS = 230  # more than two nodes have login processes at most (Dovecot's process_limit is 100)
+SESSIONS = """
+import socket, ssl, sys
+host, count, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+context = ssl.create_default_context(cafile="/etc/lab/ca.crt")
+context.check_hostname = False
+held = [context.wrap_socket(socket.create_connection((host, 993), patience)) for _ in range(count)]
+greeted = sum(made.recv(200).startswith(b"* OK") for made in held)
+for made in held:
+    made.sendall(b"a NOOP\\r\\n")
+print(greeted, "greeted,", sum(made.recv(200).startswith(b"a OK") for made in held), "stay")
+"""
+
 BODIES, BODY_SECONDS = 148, 25  # more than httpd has threads; for longer than a check needs to take a node out
 TRICKLE = """
 import collections, socket, ssl, sys, time
@@ -210,6 +223,18 @@ def test_silent_connections_to_any_service_leave_the_others_greeted(cluster: Lab
             finally:
                 cluster.run("client", "pkill -xf 'python3 /root/crowd.py .*'")
     assert greeted == {name: {"greeted\n"} for name in ports}
+
+
+@pytest.mark.read_only
+def test_mail_nodes_have_more_people_by_tls_than_they_may_have_login_processes(cluster: LabCluster) -> None:
+    """Who is greeted stays, also when others come after."""
+    cluster.require("mail", 2)
+    cluster.require("tcp-lb", 1)
+    other = cluster.require("web", 1)[0]
+    cluster.backend.put(other, {"/root/sessions.py": (SESSIONS.encode(), 0o644)})
+    command = f"python3 /root/sessions.py {cluster.plan.vip} {PEOPLE_BY_TLS} {cluster.clock.option(PATIENCE)}"
+    done = cluster.run(other, command, seconds=4 * PATIENCE)
+    assert done.stdout == f"{PEOPLE_BY_TLS} greeted, {PEOPLE_BY_TLS} stay\n", done.last_line
 
 
 def test_logins_at_once_and_silent_knocking_leave_the_others_to_come_in(cluster: LabCluster) -> None:
