@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -74,14 +73,15 @@ def _moment(cluster: LabCluster, node: str, condition: str) -> Callable[..., flo
     loop = f"until {condition}; do sleep {LOOK_SECONDS}; done; date +%s.%N"
 
     def measure(event: Callable[[], object], *, from_end: bool = False) -> float:
-        before = time.time()
+        now = cluster.clock.now
+        before = now()
         there = float(cluster.run(node, "date +%s.%N").stdout)
-        skew = there - (before + time.time()) / 2
+        skew = there - (before + now()) / 2
         with ThreadPoolExecutor(1) as pool:
             watch: Future[str] = pool.submit(lambda: cluster.run(node, loop, seconds=LONGEST_SECONDS).stdout)
-            begun = time.time()
+            begun = now()
             event()
-            since = time.time() if from_end else begun
+            since = now() if from_end else begun
             return float(watch.result()) - skew - since
 
     return measure

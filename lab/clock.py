@@ -1,7 +1,10 @@
-"""The clock of a cluster's nodes: the only place that knows how much slower an emulated processor is.
+"""The clock of a cluster's nodes: the only place that knows what time it is for them, and how slow they are.
 
 Callers give limits and rates of an ordinary processor. A backend's clock converts both to those of its nodes. Promises
 are never stretched.
+
+Nodes may have a time of their own, which stands still while their host gets no processor: what is measured and awaited
+is counted in it, and a delay of this machine is none of theirs.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ T = TypeVar("T")
 POLL_SECONDS = 0.1
 SLICE_SECONDS = 1.0
 FEWEST = 10  # minimum number of requests
+GUARD = 40.0
+"""Seconds of this machine for one of nodes with their own time: measured were 2 at rest and 10 while five boot."""
 TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
 
 
@@ -37,30 +42,66 @@ def wait(seconds: float, ended: threading.Event | None = None) -> None:
 
 @dataclass(frozen=True)
 class Clock:
-    """The speed of nodes, relative to this machine's processor.
+    """The nodes' time, and their speed relative to this machine's processor.
 
     Attributes:
-        slowdown: how many times as long as on a processor of this machine a node needs for the same work; 1, or more
-            where its processor is emulated.
+        slowdown: how many times as long as on a processor of this machine a node needs for the same work, by its own
+            time; 1, or more where its processor is emulated in this machine's time.
         defaults: by role, the values of a topology's options that nodes so slow need; they apply where the topology
             writes none (`lab.topology.defaults`).
+        reading: reads the time of nodes that have their own (Unix seconds); None where it is this machine's.
     """
 
     slowdown: float = 1.0
     defaults: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
+    reading: Callable[[], float] | None = field(default=None, compare=False)
 
     @property
     def emulated(self) -> bool:
-        """Whether the nodes' processors are emulated."""
+        """Whether the nodes' processors are emulated in this machine's time."""
         return self.slowdown > 1
 
+    @property
+    def own(self) -> bool:
+        """Whether the nodes have a time of their own, in which a delay of this machine takes none."""
+        return self.reading is not None
+
+    def now(self) -> float:
+        """Unix seconds of the nodes.
+
+        Raises:
+            BackendError: their host does not tell its time.
+        """
+        return time.time() if self.reading is None else self.reading()
+
+    def steady(self) -> float:
+        """Seconds for durations of the nodes' time: a change of this machine's date does not change them.
+
+        Raises:
+            BackendError: their host does not tell its time.
+        """
+        return time.monotonic() if self.reading is None else self.reading()
+
     def limit(self, seconds: float) -> float:
-        """Seconds of this machine that a node may take for what an ordinary processor does in `seconds`."""
+        """Seconds of the nodes' time that a node may take for what an ordinary processor does in `seconds`."""
         return seconds * self.slowdown
 
     def option(self, seconds: float) -> str:
         """The same as a word of a command line that runs in a node, such as that of `--max-time`."""
         return f"{self.limit(seconds):g}"
+
+    def guard(self, seconds: float) -> float:
+        """Seconds of this machine after which a process or a connection here is taken for hung.
+
+        It is no bound of anything: nodes with a time of their own may need several times as long as by their clock.
+        """
+        return self.limit(seconds) * (GUARD if self.own else 1.0)
+
+    def wait(self, seconds: float, ended: threading.Event | None = None) -> None:
+        """Waits for so many seconds of the nodes' time, or until `ended`."""
+        event, deadline = ended or threading.Event(), self.steady() + seconds
+        while (left := deadline - self.steady()) > 0 and not event.is_set():
+            wait(min(left, SLICE_SECONDS), event)
 
     def rate(self, per_second: float) -> float:
         """The request rate for these nodes, where an ordinary processor would get `per_second`."""
@@ -87,7 +128,7 @@ class Clock:
             NotReady: no good answer within the limit; carries the condition and the last answer.
         """
         limit = self.limit(seconds)
-        deadline = time.monotonic() + limit
+        deadline = self.steady() + limit
         while True:
             try:
                 answer: T | BackendError = ask()
@@ -95,7 +136,7 @@ class Clock:
                 answer = error
             if not isinstance(answer, BackendError) and good(answer):
                 return answer
-            if time.monotonic() >= deadline:
+            if self.steady() >= deadline:
                 raise NotReady(
                     f"after {limit:g} s still waiting for: {what}; last seen: {answer!r}",
                     awaited=what,
@@ -111,8 +152,8 @@ class Clock:
             ask: called about ten times per second.
             good: as for `until`.
         """
-        deadline = time.monotonic() + self.limit(seconds)
-        while good(answer := ask()) and time.monotonic() < deadline:
+        deadline = self.steady() + self.limit(seconds)
+        while good(answer := ask()) and self.steady() < deadline:
             time.sleep(POLL_SECONDS)
         return answer
 

@@ -54,7 +54,7 @@ class Served:
     @property
     def _limit(self) -> float:
         """Of a request, which may ask the engine."""
-        return self.page.collector.backend.clock.limit(ANSWER_SECONDS)
+        return self.page.collector.backend.clock.guard(ANSWER_SECONDS)
 
     def get(self, path: str, token: str = TOKENS.change, **headers: str) -> requests.Response:
         """A request with a token in its header."""
@@ -70,7 +70,7 @@ class Served:
     def end(self) -> None:
         """Ends the server as Ctrl-C does."""
         self.server.end()
-        self.thread.join(self.page.collector.backend.clock.limit(END_SECONDS))
+        self.thread.join(self.page.collector.backend.clock.guard(END_SECONDS))
         assert not self.thread.is_alive()
 
 

@@ -20,7 +20,7 @@ JEPSEN = {Outcome.ACKNOWLEDGED: "ok", Outcome.FAILED: "fail", Outcome.UNKNOWN: "
 
 @dataclass(frozen=True)
 class Event:
-    """An event: `at` in Unix seconds of this machine, `node` is the node or probe concerned."""
+    """An event: `at` in Unix seconds of the nodes, `node` is the node or probe concerned."""
 
     at: float
     node: str

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from lab import clock
 from lab.errors import LabError
 from lab.evidence.verdicts import FaultEvent
 from lab.faults import fault, inject, targets
@@ -83,17 +81,18 @@ class FaultRunner:
         if notice := renamed(planned.settings.get("service", "")):
             self._report.warn(notice)
         chosen = fault(values)
-        begun = time.time()
+        begun = self._backend.clock.now()
         with inject(self._backend, chosen) as injected:
-            bitten = mending = time.time()
+            bitten = mending = self._backend.clock.now()
             self._report.say(f"{begun - self._begun:5.1f} s  {chosen}: {injected.proof}")
             if planned.end is not None:
                 self._wait_until(planned.end)
-                mending = time.time()
-        mended = time.time() if planned.end is not None else bitten
+                mending = self._backend.clock.now()
+        mended = self._backend.clock.now() if planned.end is not None else bitten
         self._report.say(f"{mended - self._begun:5.1f} s  {chosen}: reverted")
         self.events.append(FaultEvent(chosen.kind, str(chosen), chosen.nodes, begun, bitten, mending, mended))
 
     def _wait_until(self, moment: float) -> None:
         """Waits until a time of the schedule, or until the run ends."""
-        clock.wait(self._begun + moment - time.time(), self._ended)
+        clock = self._backend.clock
+        clock.wait(self._begun + moment - clock.now(), self._ended)

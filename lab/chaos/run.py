@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lab import clock
 from lab.chaos.fault_runner import FaultRunner
 from lab.chaos.preflight import preflight
 from lab.chaos.record import Record, versions
@@ -167,9 +165,9 @@ def _execute(  # noqa: PLR0913, PLR0917  the parts of a run
             stack.enter_context(probes)
             stack.enter_context(load)
             load.more(FIRST_ANSWERS)
-            begun = time.time()
+            begun = backend.clock.now()
             _run_faults(runner, begun, begun + backend.clock.limit(scenario.span), stage, plan)
-            ended = time.time()
+            ended = backend.clock.now()
     finally:
         _restore(stage, plan)
     if runner.failed:
@@ -211,8 +209,9 @@ def _run_faults(runner: FaultRunner, begun: float, ends: float, stage: Stage, pl
         return
     if not stage.stop.is_set():
         ready.nodes(stage.backend, [node.name for node in plan.nodes], HEALTH_SECONDS)
-        settled = time.time() + stage.backend.clock.limit(SETTLE_SECONDS)
-        clock.wait(max(ends, settled) - time.time(), stage.stop)
+        clock = stage.backend.clock
+        now = clock.now()
+        clock.wait(max(ends, now + clock.limit(SETTLE_SECONDS)) - now, stage.stop)
     if stage.stop.is_set():
         raise LabError("the run was ended before the end of its scenario; its faults are reverted")
 

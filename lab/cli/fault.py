@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -168,7 +167,7 @@ def listed(
         rows = [{"mark": one.mark, **one.fault.as_dict(), "begun": one.begun, "proof": one.proof} for one in faults]
         print(json.dumps(rows, indent=2))
     elif faults:
-        now = time.time()
+        now = backend.clock.now()
         tables.rows(
             ("MARK", "FAULT", "FOR", "PROOF"),
             [(o.mark, str(o.fault), f"{now - o.begun:.0f} s", o.proof) for o in faults],

@@ -25,16 +25,26 @@ def register(root: typer.Typer) -> None:
 @host.command()
 def up(
     memory: Annotated[int, typer.Option(help="MiB for the host and its domains.")] = 4096,
-    cpus: Annotated[int, typer.Option(help="Processors; no more than this machine has.")] = min(2, os.cpu_count() or 1),
+    cpus: Annotated[
+        int | None,
+        typer.Option(help="Processors; no more than this machine has. Default: 1 with --icount, otherwise 2."),
+    ] = None,
     disk: Annotated[int, typer.Option(help="Maximum size of its disk in GiB; used at the first boot.")] = 20,
     cpu: Annotated[str | None, typer.Option(help="QEMU's processor model. Default: one known to work.")] = None,
+    icount: Annotated[
+        bool | None,
+        typer.Option(
+            help="Count time by instructions of an emulated processor: nodes are as quick as ever by their own time, "
+            "however slow this machine. Default: yes, where KVM does not carry Xen.",
+        ),
+    ] = None,
 ) -> None:
     """Boots the Xen host, and returns when it answers. Its disk is created at the first boot and kept."""
     from lab.backends.xen.nested import machine, qemu
     from lab.cli import screen
 
     with screen.report() as report:
-        machine.up(qemu.Machine(memory, cpus, disk, cpu), report.say, report.step)
+        machine.up(qemu.Machine(memory, cpus, disk, cpu, icount), report.say, report.step)
     print("'lab up --backend xen --file five' creates a cluster there; 'lab xen host down' stops the host")
 
 
@@ -52,7 +62,11 @@ def status(
     if as_json:
         print(json.dumps(machine.described(running)))
         return
-    print(f"pid {running.pid}, {running.cpus} processors, {running.memory} MiB, accelerator {running.accelerator}")
+    time = ", time by instructions" if running.icount else ""
+    print(
+        f"pid {running.pid}, {running.cpus} processor{'s' * (running.cpus > 1)}, {running.memory} MiB, "
+        f"accelerator {running.accelerator}{time}"
+    )
     sys.stdout.write(
         running.link.run("xl info | grep -E '^(xen_version|xen_caps|free_memory)'; xl list", seconds=30).out
     )

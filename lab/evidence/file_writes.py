@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from lab.evidence import written
 from lab.evidence.delays import Delays, judged_red
 from lab.evidence.load_run import skew
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
-from lab.evidence.pages import broken, lasting
+from lab.evidence.pages import broken
 from lab.evidence.stalls import Meter
 from lab.evidence.written import WrittenValue
 
@@ -83,7 +82,7 @@ class FileWritesCheck(CheckInput):
 )
 def file_writes(scene: Scene, request: FileWritesCheck) -> CheckOutcome:
     """Writes, injects the fault, reverts it, and compares what is stored with what was written."""
-    with Meter() as meter:
+    with Meter(scene.backend.clock) as meter:
         return _written(scene, request, meter.stalls)
 
 
@@ -97,14 +96,14 @@ def _written(scene: Scene, request: FileWritesCheck, stalls: Sequence[Stall]) ->
     try:
         injected = broken(scene, request.fault, request.target) if request.fault else None
         try:
-            lasting(scene.backend.clock.limit(request.seconds))
+            scene.backend.clock.wait(scene.backend.clock.limit(request.seconds))
         finally:
             if injected:
                 injected.heal()
         figures = writer.stop()
         if figures is None:
             since = f"after {request.target} was back" if request.fault else "later"
-            now = time.time()
+            now = scene.backend.clock.now()
             excuse = _delays(scene, stalls).preventing(now - scene.backend.clock.limit(STOP_SECONDS), now)
             return judged_red("slow", f"a write had not ended {STOP_SECONDS:g} s {since}", excuse=excuse)
         return judged_writes(scene, request, writer, figures, stalls)
@@ -120,7 +119,7 @@ class WriteFigures:
         longest: seconds of the longest write.
         failed: how many failed.
         written: how many succeeded.
-        begun: start of the longest write (Unix seconds of this machine).
+        begun: start of the longest write (Unix seconds of the nodes).
     """
 
     longest: float
@@ -227,10 +226,11 @@ def judged_writes(
     if not writer.complete(request.node, writer.place):
         return red("lost", f"{request.node} does not have each of {count} files as it was written", figure, formula)
     for node in request.copies:
-        begun = time.time()
+        clock = scene.backend.clock
+        begun = clock.now()
         if not writer.complete(node, f"{request.brick}/{writer.name}"):
             missing = f"{node} does not have all of {count} files after {COPY_SECONDS:g} s"
-            return judged_red("no-copy", missing, figure, formula, excuse=delays.preventing(begun, time.time()))
+            return judged_red("no-copy", missing, figure, formula, excuse=delays.preventing(begun, clock.now()))
     return green(f"{figure}, and each node has all files", figure, formula)
 
 

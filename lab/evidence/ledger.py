@@ -46,7 +46,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One write. `invoked`, `completed`: Unix seconds of this machine; `answer` is what came back."""
+    """One write. `invoked`, `completed`: Unix seconds of the nodes; `answer` is what came back."""
 
     id: str
     invoked: float

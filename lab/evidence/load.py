@@ -18,7 +18,7 @@ MORE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request: the time when it was due (Unix seconds of this machine), its duration, and its response.
+    """One request: the time when it was due (Unix seconds of the nodes), its duration, and its response.
 
     `status` is None without a response; `error` is the reason then.
     """
@@ -69,7 +69,7 @@ class Load:
         return [answer for answer in self.answers if answer.failed]
 
     def served(self, since: float = 0, until: float = float("inf")) -> set[str]:
-        """The nodes that answered requests due in a span of time (Unix seconds of this machine)."""
+        """The nodes that answered requests due in a span of time (Unix seconds of the nodes)."""
         return {answer.node for answer in self.answers if answer.node and since <= answer.sent <= until}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -49,7 +48,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer: the time when its request was due (Unix seconds of this machine), and the seconds to the answer.
+    """One answer: the time when its request was due (Unix seconds of the nodes), and the seconds to the answer.
 
     `status` is 0 without an answer; `error` is the reason then.
     """
@@ -85,7 +84,7 @@ class LoadRun:
         self.patience = patience
         self.stalls: list[Stall] = []
         self.meter = meter
-        self._meter = Meter(meter)
+        self._meter = Meter(backend.clock, meter)
         self._backend, self._seconds = backend, seconds
         self._file = f"/var/tmp/ask-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._pid = ""
@@ -195,9 +194,9 @@ def skew(backend: Backend, node: str = CLIENT) -> float:
     """Seconds that a node's clock is ahead of this machine's, by the quickest of a few readings."""
     readings = []
     for _ in range(CLOCK_QUESTIONS):
-        before = time.time()
+        before = backend.clock.now()
         done = backend.run(node, ["date", "+%s.%N"])
-        after = time.time()
+        after = backend.clock.now()
         if not done.ok:
             raise BackendError(f"cannot read the clock of {node}: {done.last_line}", where=node)
         readings.append((after - before, float(done.stdout) - (before + after) / 2))

@@ -52,12 +52,12 @@ class OwnLedger:
         self.operations: dict[str, list[Operation]] = {self.name: []}
         self._backend, self._writer, self._entrance = backend, writer, entrance
         self._rate = backend.clock.rate(min(rate, FASTEST))
-        self._patience = backend.clock.limit(WRITE_PATIENCE)
+        self._patience = backend.clock.guard(WRITE_PATIENCE)
         self._file = source(type(writer))
         self._done: list[Operation] = []
         self._writes: list[tuple[threading.Thread, int, float]] = []
         self._ended = threading.Event()
-        self._meter = Meter()
+        self._meter = Meter(backend.clock)
 
     def __enter__(self) -> Self:
         self._try()
@@ -75,7 +75,7 @@ class OwnLedger:
         self._meter.__exit__()
         operations = {operation.id: operation for operation in self._done}
         for _thread, number, due in self._writes:
-            unfinished = Operation(self._id(number), due, time.time(), Outcome.UNKNOWN, "did not end")
+            unfinished = Operation(self._id(number), due, self._backend.clock.now(), Outcome.UNKNOWN, "did not end")
             operations.setdefault(unfinished.id, unfinished)
         self.operations = {self.name: sorted(operations.values(), key=lambda operation: operation.invoked)}
 
@@ -137,9 +137,13 @@ class OwnLedger:
 
     def _write_all(self) -> None:
         """Open loop: each write has its own time, and a thread of its own."""
-        begun, number = time.time(), 0
-        while not self._ended.wait(max(0.0, begun + number / self._rate - time.time())):
+        clock, number = self._backend.clock, 0
+        begun = clock.now()
+        while True:
             due = begun + number / self._rate
+            clock.wait(due - clock.now(), self._ended)
+            if self._ended.is_set():
+                return
             thread = threading.Thread(target=self._write, args=(number, due), daemon=True)
             self._writes.append((thread, number, due))
             thread.start()
@@ -147,7 +151,7 @@ class OwnLedger:
 
     def _write(self, number: int, due: float) -> None:
         outcome, reason = self._outcome(self._visitor(), self._id(number))
-        self._done.append(Operation(self._id(number), due, time.time(), outcome, reason))
+        self._done.append(Operation(self._id(number), due, self._backend.clock.now(), outcome, reason))
 
     def _outcome(self, http: Visitor, id_: str) -> tuple[Outcome, str]:
         """The outcome of one write as the client knows it, and the reason."""
@@ -200,7 +204,7 @@ class OwnLedger:
         method = f"'{self.name}.read'"
         try:
             with http:
-                limit = self._backend.clock.limit(READ_SECONDS) + END_SECONDS
+                limit = self._backend.clock.guard(READ_SECONDS) + END_SECONDS
                 ids = bounded.call(lambda: list(_texts(self._writer.read(http))), limit, self._file)
         except bounded.Endless as error:
             raise self._endless("read", limit, error) from None
@@ -223,7 +227,7 @@ class OwnLedger:
         return f"{self.run}-{number}"
 
     def _visitor(self, patience: float = WRITE_PATIENCE) -> Visitor:
-        return self._entrance.visitor(self._backend.clock.limit(patience))
+        return self._entrance.visitor(self._backend.clock.guard(patience))
 
 
 class _NoText(Exception):  # noqa: N818  names what was returned instead

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lab import clock
 from lab.evidence import probes, written
 from lab.evidence.delays import Delays, judged_red
 from lab.evidence.load_run import CLIENT, LoadRun, Stream
@@ -198,7 +196,7 @@ def outage(scene: Scene, check: OutageCheck) -> CheckOutcome:
         clock.until("the first answers", RETURN_SECONDS, run.count, lambda count: count >= FIRST_ANSWERS)
         injected = broken(scene, check.fault, check.target)
         try:
-            lasting(clock.limit(check.seconds))
+            clock.wait(clock.limit(check.seconds))
         finally:
             injected.heal()
         back = _until_served(scene, run, check.returns)
@@ -218,11 +216,6 @@ def broken(scene: Scene, fault_kind: str, target: str, **settings: Any) -> Injec
     return inject(scene.backend, fault({"kind": fault_kind, "nodes": nodes, **settings}))
 
 
-def lasting(seconds: float) -> None:
-    """Lets a fault last: nothing is awaited."""
-    clock.wait(seconds)
-
-
 def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
     """Waits until a node answers visitors again; whether it did."""
     from lab.errors import NotReady
@@ -235,7 +228,7 @@ def _until_served(scene: Scene, run: LoadRun, node: str) -> bool:
         answers.extend(row for _, row in run.fresh())
         return bool(answers) and any(row.value == node and row.due > since for row in answers)
 
-    since = time.time()
+    since = scene.backend.clock.now()
     try:
         scene.backend.clock.until(f"{node} to answer again", RETURN_SECONDS, ask)
     except NotReady:

@@ -11,8 +11,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from lab.clock import REAL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from lab.clock import Clock
 
 INTERVAL = 0.01  # seconds that a meter sleeps
 SHORTEST = 0.01  # seconds overslept that count as a stall; shorter delays are ordinary scheduling
@@ -21,7 +25,7 @@ HERE = "this machine"
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A span in which a meter should have run and did not; Unix seconds of this machine."""
+    """A span in which a meter should have run and did not; Unix seconds of the nodes."""
 
     where: str
     begun: float
@@ -36,22 +40,26 @@ class Stall:
 class Meter:
     """A context manager that records this machine's stalls; `stalls` may be read at any time.
 
-    `interval`: seconds that it sleeps.
+    Args:
+        clock: of the nodes that are measured; a stall of this machine takes no time of nodes that have their own.
+        interval: seconds that it sleeps.
     """
 
-    def __init__(self, interval: float = INTERVAL) -> None:
-        self._interval = interval
+    def __init__(self, clock: Clock = REAL, interval: float = INTERVAL) -> None:
+        self._needed, self._interval = not clock.own, interval
         self.stalls: list[Stall] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="stall meter", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        if self._needed:
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._needed:
+            self._thread.join()
 
     def _measure(self) -> None:
         while not self._ended.is_set():

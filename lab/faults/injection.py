@@ -7,7 +7,6 @@ every fault by its note, and reverts nothing else.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -63,13 +62,13 @@ class Injected:
         Raises:
             NotReady: the fault is still active.
         """
-        self.mending = time.time()
+        self.mending = self.backend.clock.now()
         self.fault.revert(self.backend, self.mark, self.facts)
-        self.restored = time.time()
+        self.restored = self.backend.clock.now()
         self.fault.await_ready(self.backend)
         result = self._gone() if self.fault.lasting else self._probe()
         notes(self.backend).note(PREFIX + self.mark, None)
-        self.ended = time.time()
+        self.ended = self.backend.clock.now()
         return result
 
     def prove(self) -> None:
@@ -81,7 +80,7 @@ class Injected:
         what = f"'{self.fault}' to be effective"
         try:
             self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._probe, lambda now: now.active).observation
-            self.bitten = time.time()
+            self.bitten = self.backend.clock.now()
         except NotReady as error:
             next_step = (
                 "'lab status' shows whether the cluster is ready; if it is, this machine does not support the fault"
@@ -112,7 +111,7 @@ def inject(backend: Backend, fault: Fault) -> Injected:
         BackendError: the injection failed, or was not effective.
     """
     admit(backend, fault)
-    injected = Injected(backend, fault, uuid.uuid4().hex[:8], time.time())
+    injected = Injected(backend, fault, uuid.uuid4().hex[:8], backend.clock.now())
     try:
         injected.keep()  # may be interrupted when the note is written already
         injected.facts = fault.apply(backend, injected.mark)
@@ -126,7 +125,7 @@ def inject(backend: Backend, fault: Fault) -> Injected:
         raise
     if not fault.lasting:
         notes(backend).note(PREFIX + injected.mark, None)
-        injected.ended = time.time()
+        injected.ended = backend.clock.now()
     return injected
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from lab import parallel
@@ -34,13 +33,14 @@ def node(backend: Backend, name: str, seconds: float, checks: Sequence[str] = (R
     Raises:
         NotReady: not within `seconds`; carries the node's reason and last log lines.
     """
-    begun, limit = time.monotonic(), int(backend.clock.limit(seconds))
+    clock = backend.clock
+    begun, limit = clock.steady(), int(clock.limit(seconds))
     try:
         result = backend.run(name, ["/usr/lib/lab/await", str(limit), *checks], seconds=seconds + 10)
     except BackendError as error:
-        raise _not_ready(backend, name, time.monotonic() - begun, error.what) from error
+        raise _not_ready(backend, name, clock.steady() - begun, error.what) from error
     if not result.ok:
-        raise _not_ready(backend, name, time.monotonic() - begun, result.last_line)
+        raise _not_ready(backend, name, clock.steady() - begun, result.last_line)
 
 
 def nodes(backend: Backend, names: Sequence[str], seconds: float, checks: Sequence[str] = ALL) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab import clock
 from lab.evidence.verdicts import FaultEvent
 from lab.faults import inject
 
@@ -38,32 +36,32 @@ class RoundContext:
 
     def wait(self, seconds: float) -> None:
         """Waits for the duration of a fault."""
-        clock.wait(seconds)
+        self.backend.clock.wait(seconds)
 
     @contextmanager
     def broken(self, fault: Fault) -> Iterator[None]:
         """Injects a fault for the duration of a `with`: verified, reverted, and recorded."""
-        begun = time.time()
+        begun = self.backend.clock.now()
         with inject(self.backend, fault) as injected:
-            bitten = mending = time.time()
+            bitten = mending = self.backend.clock.now()
             try:
                 yield
             finally:
-                mending = time.time()
+                mending = self.backend.clock.now()
                 try:
                     if fault.lasting:
                         injected.heal()
                 finally:
-                    ended = time.time() if fault.lasting else bitten
+                    ended = self.backend.clock.now() if fault.lasting else bitten
                     times = (begun, bitten, mending, ended, injected.restored if fault.lasting else bitten)
                     self.happened.append(FaultEvent(fault.kind, str(fault), fault.nodes, *times))
 
     @contextmanager
     def noted(self, kind: str, text: str, nodes: Sequence[str]) -> Iterator[None]:
         """Records an action that is not a fault of `lab.faults`."""
-        begun = time.time()
+        begun = self.backend.clock.now()
         try:
             yield
         finally:
-            ended = time.time()
+            ended = self.backend.clock.now()
             self.happened.append(FaultEvent(kind, text, tuple(nodes), begun, begun, ended, ended))

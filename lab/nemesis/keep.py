@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +113,9 @@ def record_run(result: NemesisResult, rounds: Sequence[RoundData], nemesis: Neme
         READS: [row for one in rounds for row in one.beats[READ]],
     }
     stalls = [stall for one in rounds for stall in one.stalls]
-    data = RunData(nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, time.time(), stalls=stalls)
+    data = RunData(
+        nemesis.plan, [], rows, happened, {}, nemesis.backend.clock, begun, nemesis.backend.clock.now(), stalls=stalls
+    )
     operations = {"nemesis": [operation for one in rounds for operation in one.operations]}
     result.record.keep(data, verdicts(result.played), operations, nemesis.backend, nemesis.cluster, results(result))
 

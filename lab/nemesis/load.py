@@ -69,7 +69,7 @@ class NemesisLoad:
         self._base = number * statements.BASE
         self._file = f"/var/tmp/nemesis-{uuid.uuid4().hex[:8]}"  # noqa: S108  in the node, not here
         self._sessions = statements.sessions(number, largest=largest)
-        self._began, self._read, self._meter = 0.0, 0, Meter()
+        self._began, self._read, self._meter = 0.0, 0, Meter(backend.clock)
 
     def __enter__(self) -> Self:
         plans = {".asked": self._probing(), ".writing": self._writing()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -100,7 +99,7 @@ class Nemesis:
 
     def round(self, one: NemesisRound) -> RoundData:
         """Runs a round and its checks. One that is played again writes under another number: rows of both stay."""
-        begun = time.monotonic()
+        begun = self.backend.clock.steady()
         others = sorted(node.name for node in self.plan.role("mysql") if node.name != self.primary)
         at = RoundContext(self.cluster, self.backend, self.place, [self.primary, *others])
         self._writers = max(one.number, self._writers + 1)
@@ -108,7 +107,7 @@ class Nemesis:
         load = NemesisLoad(self.backend, self.plan, self._writers, self._skew, largest=largest)
         with load:
             failures, skipped = self._done(at, one, load)
-            reverted = time.time()
+            reverted = self.backend.clock.now()
             failures += self._recovered(load, reverted)
         silences = outages(load.rows[BEAT], self.backend.clock.limit(LATE))
         late, unknown = self.judged_outages(one, silences, at.happened, load)
@@ -119,7 +118,7 @@ class Nemesis:
             one.number,
             one.kind,
             "; ".join(fault.text for fault in at.happened if fault.kind != "switchover") or str(one),
-            time.monotonic() - begun,
+            self.backend.clock.steady() - begun,
             max((span.seconds for span in silences), default=None),
             sum(operation.outcome is Outcome.ACKNOWLEDGED for operation in done),
             tuple(failures),
@@ -153,7 +152,7 @@ class Nemesis:
             nodes = members(self.backend)
             serving = [one.name for one in nodes if one.serves]
             if len(serving) == 1 and not served[0]:
-                served[0] = time.time()
+                served[0] = clock.now()
             self.primary = serving[0] if len(serving) == 1 else self.primary
             return nodes
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ def _topology(cluster: Cluster) -> str:
 def _execute(result: NemesisResult, kinds: Sequence[str], nemesis: Nemesis) -> None:
     """Runs all rounds; at the end, also after an error, reverts all faults and writes the record."""
     records: list[RoundData] = []
-    begun = time.time()
+    begun = nemesis.backend.clock.now()
     try:
         with nemesis:
             for number in range(result.options.first, result.options.first + result.options.rounds):

@@ -156,7 +156,7 @@ class Actions:
         """
         number = next(self._numbers)
         stop = threading.Event()
-        work = Work(number, command, time.time())
+        work = Work(number, command, self._collector.now())
         with self._lock:
             self.works[number] = work
             self._stops[number] = stop
@@ -189,7 +189,7 @@ class Actions:
             stop.set()
         with contextlib.suppress(LabError):  # tried again, as a work may have been injecting
             self._revert_lasting()
-        _join(alive, self._backend.clock.limit(END_SECONDS))
+        _join(alive, self._backend.clock.guard(END_SECONDS))
         self._revert_lasting()
         return len(alive)
 
@@ -208,21 +208,20 @@ class Actions:
 
         try:
             message = act(tell, stop)
-            self._change(number, state="done", message=message, ended=time.time(), until=None)
+            self._change(number, state="done", message=message, ended=self._collector.now(), until=None)
         except LabError as error:
             more = f" ({error.next_step})" if error.next_step else ""
-            self._change(
-                number, state="failed", message=self.named(f"{error.what}{more}"), ended=time.time(), until=None
-            )
+            self._fail(number, self.named(f"{error.what}{more}"))
             self._collector.say("", "page", f"failed: {self.works[number].command}", str(error))
         except Exception as error:
-            self._change(
-                number, state="failed", message=f"{type(error).__name__}: {error}", ended=time.time(), until=None
-            )
+            self._fail(number, f"{type(error).__name__}: {error}")
             raise
         finally:
             self._stops.pop(number, None)
             self._collector.engine.now()
+
+    def _fail(self, number: int, message: str) -> None:
+        self._change(number, state="failed", message=message, ended=self._collector.now(), until=None)
 
     def _change(self, number: int, **changes: Any) -> None:
         with self._lock:
@@ -254,7 +253,7 @@ class Actions:
         tell("injecting")
         self._collector.hurried += 1
         if name == "kill":
-            self._collector.doomed |= dict.fromkeys(nodes, time.time())
+            self._collector.doomed |= dict.fromkeys(nodes, self._collector.now())
         self._collector.attend(nodes)
         try:
             injected = inject(self._backend, chosen)
@@ -270,10 +269,10 @@ class Actions:
         until = injected.begun + seconds
         tell(injected.proof, until=until)
         self._collector.faults.tell(injected.mark, until=until)
-        stop.wait(max(0.0, until - time.time()))
+        self._backend.clock.wait(until - self._collector.now(), stop)
         tell("reverting", until=None)
         self._collector.attend(nodes)
-        self._collector.faults.tell(injected.mark, mending=time.time())
+        self._collector.faults.tell(injected.mark, mending=self._collector.now())
         if any(one.mark == injected.mark for one in present(self._backend)):
             injected.heal()
         return "reverted"

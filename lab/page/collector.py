@@ -20,6 +20,7 @@ from lab.page.attention import Attention, roles_read
 from lab.page.feed import ANSWER_SECONDS, CLOSE, REST, Feed, Pace, at_pace
 from lab.page.judging import BEFORE_SECONDS, FaultLog, Judge
 from lab.page.listening import LogFollower
+from lab.page.moments import Moments
 from lab.page.nodes import Checks, Proof, to_check
 from lab.page.picture import picture
 from lab.page.points import points
@@ -57,13 +58,15 @@ class Collector:
         extra: further values of the state, by the parts of the page that act; asked at each turn.
         picture: the SVG of the cluster, and its version.
         doomed: nodes that a work kills, and since when.
+        now: tells the nodes' time.
         hurried: works whose effect on the engine is awaited at this moment.
         plan, cluster: of the nodes that exist; None until they are known.
     """
 
     def __init__(self, backend: Backend, topology: Cluster, *, visitors: bool = True) -> None:
         self.backend, self.topology = backend, topology
-        self.store, self.visitors = Store(), visitors
+        self.now = Moments(backend.clock)
+        self.store, self.visitors = Store(self.now), visitors
         self.extra: list[Callable[[], Mapping[str, Any]]] = []
         self.busy: list[Callable[[], bool]] = []
         self.plan: Plan | None = None
@@ -123,7 +126,7 @@ class Collector:
 
         A generator needs a second to begin, and several on a busy machine.
         """
-        deadline = time.monotonic() + self.backend.clock.limit(seconds)
+        deadline = time.monotonic() + self.backend.clock.guard(seconds)
         while not self._close and not self.probing.lost and time.monotonic() < deadline:
             if self._ended.wait(0.05):
                 break
@@ -147,7 +150,7 @@ class Collector:
 
     def say(self, node: str, kind: str, text: str, raw: str) -> None:
         """Adds an event."""
-        self._events.append(words.event(time.time(), node, kind, text, raw))
+        self._events.append(words.event(self.now(), node, kind, text, raw))
         self._poke()
 
     def _poke(self) -> None:
@@ -206,11 +209,11 @@ class Collector:
     @property
     def _fed(self) -> bool:
         heard = self.probing.answers.heard
-        return heard is not None and time.time() - heard < self.backend.clock.limit(STALE_SECONDS + 1)
+        return heard is not None and self.now() - heard < self.backend.clock.limit(STALE_SECONDS + 1)
 
     def turn(self) -> None:
         """Takes what the sources have, and publishes what changed."""
-        look, now = self.engine.look, time.time()
+        look, now = self.engine.look, self.now()
         self._follow(look)
         events = self._events_of(look, now)
         shown = self._points(now)

@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.evidence.load_run import ANSWER_SECONDS, LoadRun
 from lab.evidence.probes import PATIENCE
 from lab.evidence.stalls import INTERVAL
+from lab.page.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,10 +80,10 @@ class Paces:
 
 
 class Answers:
-    """The last answers by stream; `window`: for how many seconds."""
+    """The last answers by stream; `window`: for how many seconds, by `now`."""
 
-    def __init__(self, window: float = WINDOW_SECONDS) -> None:
-        self._window = window
+    def __init__(self, now: Callable[[], float], window: float) -> None:
+        self._now, self._window = now, window
         self._lock = threading.Lock()
         self._rows: dict[str, deque[Row]] = {}
         self.latest: dict[str, Row] = {}
@@ -91,7 +92,7 @@ class Answers:
 
     def add(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Adds answers, and drops those that are too old."""
-        now = time.time()
+        now = self._now()
         with self._lock:
             for name, row in rows:
                 self._rows.setdefault(name, deque()).append(row)
@@ -141,7 +142,8 @@ class Feed:
     """
 
     def __init__(self, backend: Backend, name: str, patience: float = PATIENCE) -> None:
-        self.answers, self.lost = Answers(backend.clock.limit(WINDOW_SECONDS)), ""
+        self._now = Moments(backend.clock)
+        self.answers, self.lost = Answers(self._now, backend.clock.limit(WINDOW_SECONDS)), ""
         self.target_pace: Pace | None = None
         self._backend, self._patience = backend, patience
         self._streams: tuple[Stream, ...] = ()
@@ -201,7 +203,7 @@ class Feed:
                 self.answers.add(old.fresh())
             self._stop()
             self._run, self._running, self._begun = run, (pace, streams), time.monotonic()
-            self.paces.change(pace, time.time())
+            self.paces.change(pace, self._now())
             self.answers.forget(stream.name for stream in streams)
         if self._run is not None:
             self.answers.add(self._run.fresh())
@@ -209,7 +211,7 @@ class Feed:
 
     def _stop(self) -> None:
         run, self._run, self._running = self._run, None, None
-        self.paces.change(None, time.time())
+        self.paces.change(None, self._now())
         if run is not None:
             self._stalls.extend(run.stalled_here())
             try:

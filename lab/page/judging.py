@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from lab.evidence.checks import CHECKS, judged
 from lab.evidence.load import answer
 from lab.evidence.promises import promises
 from lab.evidence.verdicts import FaultEvent, PromiseVerdict, RunData
+from lab.page.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,7 +121,7 @@ class Judge:
     """The promises of a cluster, each with its bound and the last figure."""
 
     def __init__(self, plan: Plan, cluster: Cluster, clock: Clock) -> None:
-        self._plan, self._clock = plan, clock
+        self._plan, self._clock, self._now = plan, clock, Moments(clock)
         self._bounds: dict[str, tuple[Promise, float | None]] = {}
         self.shown: dict[str, dict[str, Any]] = {}
         self._reported: set[tuple[str, PromiseVerdict, str]] = set()
@@ -157,7 +157,7 @@ class Judge:
         `rate`: the lowest number of probes a second since the first of these faults. A page at rest measures a fault
         that is injected elsewhere less exactly than those of its buttons.
         """
-        now, changed = time.time(), []
+        now, changed = self._now(), []
         begun = faults[0].begun - self._clock.limit(BEFORE_SECONDS)
         data = RunData(
             plan=self._plan,

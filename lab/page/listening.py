@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from lab.backends.followed import Followed
 from lab.backends.optional import Logs
 from lab.errors import LabError
+from lab.page.moments import Moments
 from lab.services import lines
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class LogFollower:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+        self._backend, self._now = backend, Moments(backend.clock)
         self.heard: deque[tuple[float, str, str, str]] = deque(maxlen=MOST_HEARD)
         self._requests: dict[str, Counter[str]] = {}
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class LogFollower:
             with self._lock:
                 self._requests.setdefault(node, Counter())[server] += 1
         elif event := lines.words(node, line):
-            now = time.time()
+            now = self._now()
             if (
                 now - self._last_shown.get(event, 0.0) > AGAIN_SECONDS
             ):  # daemons print some twice, as a warning and as a log line

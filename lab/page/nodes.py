@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from lab.clock import REAL
 from lab.errors import LabError
 from lab.evidence import probes
 from lab.lifecycle import hand
+from lab.page.moments import Moments
 from lab.services import live
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Checks:
 
     def __init__(self, backend: Backend) -> None:
         self.proofs: dict[str, Proof] = {}
-        self._backend = backend
+        self._backend, self._now = backend, Moments(backend.clock)
         self._intervals: dict[str, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="page checks", daemon=True)
@@ -77,7 +77,7 @@ class Checks:
 
     def _work(self) -> None:
         while not self._ended.wait(TURN_SECONDS):
-            now = time.time()
+            now = self._now()
             due = [(self._age(name, now) - seconds, name) for name, seconds in list(self._intervals.items())]
             late = [pair for pair in due if pair[0] >= 0]
             if late:
@@ -91,9 +91,9 @@ class Checks:
         try:
             done = self._backend.run(name, ["/usr/lib/lab/ready"], seconds=CHECK_SECONDS)
             state = NodeState.READY if done.ok else NodeState.NOT_READY
-            self.proofs[name] = Proof(state, "" if done.ok else done.last_line, time.time())
+            self.proofs[name] = Proof(state, "" if done.ok else done.last_line, self._now())
         except LabError:
-            self.proofs[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", time.time())
+            self.proofs[name] = Proof(NodeState.NOT_READY, "its readiness check can't be run", self._now())
 
 
 def proven(  # noqa: PLR0913  the sources

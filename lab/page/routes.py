@@ -211,9 +211,9 @@ class Page:
 
     async def _fresh(self) -> None:
         """Wakes the collector, and waits until it has looked."""
-        begun = time.time()
+        begun, deadline = self.collector.now(), self._deadline()
         self.collector.wake()
-        while time.time() < begun + self.collector.backend.clock.limit(FRESH_SECONDS):
+        while time.monotonic() < deadline:
             if self.collector.beaten > begun and self.collector.engine.look.at:
                 return
             await asyncio.sleep(0.05)
@@ -222,9 +222,12 @@ class Page:
         await self._fresh_picture()
         return Response(self.collector.picture, media_type="image/svg+xml", headers=HEADERS)
 
+    def _deadline(self) -> float:
+        return time.monotonic() + self.collector.backend.clock.guard(FRESH_SECONDS)
+
     async def _fresh_picture(self) -> None:
-        deadline = time.time() + self.collector.backend.clock.limit(FRESH_SECONDS)
-        while not self.collector.picture and time.time() < deadline:  # noqa: ASYNC110  another thread draws it
+        deadline = self._deadline()
+        while not self.collector.picture and time.monotonic() < deadline:  # noqa: ASYNC110  another thread draws it
             await asyncio.sleep(0.05)
 
     async def _offers(self, request: Request) -> Response:
@@ -261,10 +264,10 @@ class Page:
                 snapshot, deltas = store.since(last)
                 if snapshot is not None:
                     last = f"{snapshot.epoch}-{snapshot.seq}"
-                    yield f"event: snapshot\nid: {last}\ndata: {snapshot.json()}\n\n"
+                    yield f"event: snapshot\nid: {last}\ndata: {snapshot.json(self.collector.now())}\n\n"
                 for delta in deltas:
                     last = f"{store.epoch}-{delta.seq}"
-                    yield f"event: delta\nid: {last}\ndata: {delta.json()}\n\n"
+                    yield f"event: delta\nid: {last}\ndata: {delta.json(self.collector.now())}\n\n"
                 try:
                     await asyncio.wait_for(new.wait(), SILENCE_SECONDS)
                 except TimeoutError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -117,7 +116,7 @@ class Runs:
         if self._collector.plan is None or self._collector.cluster is None:
             raise SpecError("there is no cluster to record", next_step="run 'lab up'")
         stopped = self._stop = threading.Event()
-        self._since = time.time()
+        self._since = self._collector.now()
         self._work = self._actions.begin("recording", lambda tell, stop: self._record(tell, stop, stopped))
         return self._work
 
@@ -150,14 +149,14 @@ class Runs:
             url = f"{plan.scheme}://{cluster.site}/whoami"
             probing = cluster_probes(backend, plan, cluster.site, LONGEST_SECONDS)
             visits = Load(backend, Stream("load", url, backend.clock.page_rate(RATE)), LONGEST_SECONDS)
-            begun = time.time()
+            begun = collector.now()
             with ExitStack() as stack:
                 stack.enter_context(probing)
                 stack.enter_context(visits)
                 tell("recording: faults, probes and visitors")
-                while not (stopped.is_set() or stop.is_set()) and time.time() < begun + LONGEST_SECONDS:
+                while not (stopped.is_set() or stop.is_set()) and collector.now() < begun + LONGEST_SECONDS:
                     stopped.wait(0.2)
-                ended = time.time()
+                ended = collector.now()
             self._since = None
             tell("writing the report")
             faults = [one.event(ended) for one in collector.faults.by_mark.values() if (one.ended or ended) >= begun]

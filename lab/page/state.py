@@ -38,10 +38,10 @@ class Delta:
     points: Sequence[Mapping[str, Any]] = ()
     events: Sequence[Mapping[str, Any]] = ()
 
-    def json(self) -> str:
-        """One line for the stream; empty parts are left out."""
+    def json(self, now: float) -> str:
+        """One line for the stream; empty parts are left out. `now`: the nodes' Unix seconds, when it is sent."""
         parts = {"set": dict(self.set), "gone": self.gone, "points": self.points, "events": self.events}
-        body = {"seq": self.seq, "at": round(self.at, 3), "sent": round(time.time(), 3)} | {
+        body = {"seq": self.seq, "at": round(self.at, 3), "sent": round(now, 3)} | {
             key: value for key, value in parts.items() if value
         }
         return json.dumps(body, separators=(",", ":"))
@@ -69,11 +69,11 @@ class StateSnapshot:
                 levels[level] = value
         return levels | {"points": list(self.points), "events": list(self.events)}
 
-    def json(self) -> str:
-        """One line for the stream."""
+    def json(self, now: float) -> str:
+        """One line for the stream; `now` as in `Delta.json`."""
         body = {"epoch": self.epoch, "seq": self.seq, "at": round(self.at, 3), "set": dict(self.values)}
         return json.dumps(
-            body | {"sent": round(time.time(), 3), "points": self.points, "events": self.events}, separators=(",", ":")
+            body | {"sent": round(now, 3), "points": self.points, "events": self.events}, separators=(",", ":")
         )
 
 
@@ -84,10 +84,11 @@ class Store:
         epoch: identifier of this life of the store; sequence numbers of another one mean nothing here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._moment = now
         self.epoch = uuid.uuid4().hex[:8]
         self._lock = threading.Lock()
-        self._now = StateSnapshot(self.epoch, 0, time.time(), MappingProxyType({}))
+        self._now = StateSnapshot(self.epoch, 0, now(), MappingProxyType({}))
         self._deltas: deque[Delta] = deque(maxlen=KEPT_DELTAS)
         self._listeners: dict[object, Callable[[], None]] = {}
 
@@ -106,7 +107,7 @@ class Store:
     ) -> Delta:
         """Replaces all values, adds points and events, and tells the listeners. A beat if nothing changed."""
         old = self._now
-        moment = time.time() if at is None else at
+        moment = self._moment() if at is None else at
         delta = Delta(
             old.seq + 1,
             moment,

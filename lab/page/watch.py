@@ -14,6 +14,7 @@ from lab.errors import LabError
 from lab.faults import present
 from lab.lifecycle import expected, resolve
 from lab.lifecycle.status import endpoints
+from lab.page.moments import Moments
 from lab.plan import plan
 from lab.services.live import QUESTIONS
 from lab.topology.ports import OFF
@@ -60,7 +61,7 @@ class Engine:
     def __init__(self, backend: Backend, tell: Callable[[], None] = lambda: None) -> None:
         self.look = Look()
         self.seconds: float | None = None
-        self._backend, self._tell = backend, tell
+        self._backend, self._tell, self._moment = backend, tell, Moments(backend.clock)
         self._wake, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="page engine", daemon=True)
         self._thread.start()
@@ -92,7 +93,7 @@ class Engine:
     def _ask(self) -> None:
         old = self.look
         try:
-            at = time.time()
+            at = self._moment()
             existing = self._backend.observe()
             self.look = replace(old, at=at, existing=existing, error="")  # seen at once; the notes take as long again
             self._tell()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from typing import TYPE_CHECKING, Literal
 
@@ -77,7 +76,8 @@ class MessageCheck(CheckInput):
 @kind("message", MessageCheck, ("no-answer", "not-now", "refused", "not-delivered"))
 def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
     """Sends a message, and waits for it. By 4xx a server says that it could not decide now, by 5xx that it refuses."""
-    subject, begun = f"check-{uuid.uuid4().hex[:8]}", time.monotonic()
+    clock = scene.backend.clock
+    subject, begun = f"check-{uuid.uuid4().hex[:8]}", clock.steady()
     words = [check.url, check.sender, check.recipient, subject, scene.backend.clock.option(SEND_SECONDS)]
     sent = scene.run(CLIENT, ["sh", "-c", SEND, "send", *words], SENT_SECONDS)
     if not sent.ok:
@@ -94,7 +94,7 @@ def message(scene: Scene, check: MessageCheck) -> CheckOutcome:
         )
     except NotReady:
         return red("not-delivered", f"it was accepted, and is not in the mailbox after {check.seconds:g} s")
-    return green(f"the message is in the mailbox of {check.recipient}", f"{time.monotonic() - begun:.1f} s")
+    return green(f"the message is in the mailbox of {check.recipient}", f"{clock.steady() - begun:.1f} s")
 
 
 class RowsCheck(CheckInput):
@@ -146,7 +146,7 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
     service = LEDGERS[check.service](scene.plan, scene.cluster.site)
     if isinstance(service, MysqlLedger) and check.at:
         service.at(scene.plan.node(check.at).address)
-    book, begun = Ledger(scene.backend, [service], check.rate), time.time()
+    book, begun = Ledger(scene.backend, [service], check.rate), scene.backend.clock.now()
     try:
         with book:
             book.more(check.writes, WRITES_SECONDS)
@@ -155,7 +155,7 @@ def ledger(scene: Scene, check: LedgerCheck) -> CheckOutcome:
                     book.more(check.writes, WRITES_SECONDS)
                 book.more(check.writes, WRITES_SECONDS)
     except NotReady as error:
-        excuse = Delays(book.load_run.stalls, scene.backend.clock).preventing(begun, time.time())
+        excuse = Delays(book.load_run.stalls, scene.backend.clock).preventing(begun, scene.backend.clock.now())
         return judged_red("no-answer", f"the writes are not acknowledged: {error.what}", excuse=excuse)
     (operations,) = book.operations.values()
     if not any(one.outcome is Outcome.ACKNOWLEDGED for one in operations):

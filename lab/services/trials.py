@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lab import clock
 from lab.evidence import written
 from lab.evidence.checks import BREAKS, judged
 from lab.evidence.outcomes import CheckInput, green, kind, red, unknown
@@ -123,7 +121,8 @@ def _yours(check: PromiseCheck, values: dict[str, float]) -> str:
 
 def _measured(scene: Scene, check: PromiseCheck, bound: float | None) -> PromiseResult:
     """The promise as judged from the probes around one fault."""
-    backend, begun = scene.backend, time.time()
+    backend = scene.backend
+    begun = backend.clock.now()
     measured = cluster_probes(backend, scene.plan, scene.cluster.site)
     with measured:
         _pause(scene, SETTLE_SECONDS)
@@ -143,7 +142,7 @@ def _measured(scene: Scene, check: PromiseCheck, bound: float | None) -> Promise
         judgements={},
         clock=backend.clock,
         begun=begun,
-        ended=time.time(),
+        ended=backend.clock.now(),
         holders=holders,
         stalls=measured.load_run.stalls,
     )
@@ -151,7 +150,7 @@ def _measured(scene: Scene, check: PromiseCheck, bound: float | None) -> Promise
 
 
 def _event(one: Injected) -> FaultEvent:
-    now = time.time()
+    now = one.backend.clock.now()
     times = (one.begun, one.bitten or one.begun, one.mending or now, one.ended or now)
     return FaultEvent(one.fault.kind, str(one.fault), one.fault.nodes, *times)
 
@@ -171,4 +170,5 @@ def _until_awake(scene: Scene, injected: Injected) -> None:
 
 def _pause(scene: Scene, seconds: float) -> None:
     """Lets the cluster be measured for a while: nothing is awaited."""
-    clock.wait(scene.backend.clock.limit(seconds))
+    clock = scene.backend.clock
+    clock.wait(clock.limit(seconds))

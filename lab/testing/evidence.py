@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from lab.chaos.record import Record, versions
@@ -31,13 +30,13 @@ class Evidence:
         self.happened: list[FaultEvent] = []
         self.results: Sequence[PromiseResult] = ()
         self._cluster = cluster
-        self._begun = time.time()
+        self._begun = cluster.clock.now()
 
     def begin_round(self) -> None:
         """Forgets what earlier rounds of the test measured."""
         for records in (self.loads, self.probes, self.ledgers, self.happened, self.faults.done if self.faults else []):
             records.clear()
-        self._begun = time.time()
+        self._begun = self._cluster.clock.now()
 
     def run_data(self, measured: Mapping[str, Sequence[Timed]] | None = None, holders: Sequence[str] = ()) -> RunData:
         """All of it as one run."""
@@ -52,7 +51,7 @@ class Evidence:
             judgements={},
             clock=backend.clock,
             begun=self._begun,
-            ended=time.time(),
+            ended=backend.clock.now(),
             holders=holders,
             stalls=[stall for one in load_runs for stall in one.stalls],
             measured=measured or {},
@@ -72,7 +71,7 @@ class Evidence:
 
 
 def _happened(one: Injected) -> FaultEvent:
-    now = time.time()
+    now = one.backend.clock.now()
     ended = one.ended or now
     times = (one.begun, one.bitten or one.begun, one.mending or ended, ended)
     return FaultEvent(one.fault.kind, str(one.fault), one.fault.nodes, *times)

@@ -5,7 +5,6 @@ A figure that holds only thanks to a stall of a machine proves nothing: its roun
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -85,14 +84,15 @@ class Round:
 
         `mend`: what ends it, called at the end. A node may be back before it returns.
         """
-        begun = time.time()
+        clock = self._cluster.clock
+        begun = clock.now()
         try:
             yield
         finally:
-            mending = time.time()
+            mending = clock.now()
             if mend:
                 mend()
-            event = FaultEvent(kind, f"{kind} {node}", (node,), begun, begun, mending, time.time())
+            event = FaultEvent(kind, f"{kind} {node}", (node,), begun, begun, mending, clock.now())
             self._evidence.happened.append(event)
 
     def measured(self, name: str, seconds: float, begun: float) -> None:
@@ -108,7 +108,7 @@ class Round:
 
         def poll() -> A:
             nonlocal last
-            begun = time.time()
+            begun = self._cluster.clock.now()
             answer = ask()
             if not good(answer):
                 last = begun

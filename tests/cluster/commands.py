@@ -32,5 +32,5 @@ def completed(
     Raises:
         TimeoutExpired: it did not end within the limit.
     """
-    limit = clock.limit(seconds)
+    limit = clock.guard(seconds)
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=limit, cwd=cwd, env=env)

@@ -49,7 +49,7 @@ class Person:
     def lab(self, *argv: str, code: int = 0) -> str:
         """Runs a command to its end, which must have the exit code; returns all that it printed."""
         with self.start(*argv) as process:
-            out, err = process.communicate(timeout=self.backend.clock.limit(UP_SECONDS))
+            out, err = process.communicate(timeout=self.backend.clock.guard(UP_SECONDS))
         assert process.returncode == code, f"lab {' '.join(argv)}: {process.returncode}\n{out}\n{err}"
         return out + err
 
@@ -62,7 +62,7 @@ class Person:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=self.backend.clock.limit(PIPED_SECONDS),
+            timeout=self.backend.clock.guard(PIPED_SECONDS),
         )
         return done.returncode, done.stdout
 

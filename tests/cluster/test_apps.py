@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +148,7 @@ def test_what_it_acknowledged_is_kept_and_no_request_fails_when_a_node_dies(
             book.more(ENOUGH)
             with faults.kill("shop1"):
                 load.more(75)
-            back = time.time()
+            back = apps.clock.now()
             load.more(150)
         assert "shop1" in load.served(since=back)
         (orders,) = book.judge()

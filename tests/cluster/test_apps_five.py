@@ -36,7 +36,7 @@ def shop(cluster: LabCluster) -> LabCluster:
 def _ask(cluster: LabCluster, path: str, name: str = "shop", data: str | None = None) -> tuple[int, str]:
     """Status and text of an answer; 599 and the reason where none comes. Patient where the processor is emulated."""
     visitor = cluster.app(name)
-    visitor.patience = cluster.clock.limit(PATIENCE)
+    visitor.patience = cluster.clock.guard(PATIENCE)
     try:
         answer = visitor.post(path, data=data) if data else visitor.get(path)
     except requests.RequestException as error:

@@ -163,7 +163,7 @@ def test_what_is_hard_to_keep_of_databases_comes_back(cluster: LabCluster, backe
     backup.now(backend)
     treasure.rows(cluster, treasure.TABLES)
     before = treasure.described(cluster)
-    _reaches(cluster, time.time())
+    _reaches(cluster, cluster.clock.now())
     told = backup.now(backend)
     assert backup.drill(backend)["has"] == told["has"]
     named = {"event treasure.runs", "view treasure.seen", "routine treasure.does", "trigger treasure.before_it"}
@@ -201,12 +201,12 @@ def test_what_can_not_come_back_is_found_by_the_backup(cluster: LabCluster, back
     backup.now(backend)
     known = [one.id for one in backup.backups(backend)]
     treasure.rows(cluster, f"CREATE DATABASE lost; USE lost; {made}")
-    _reaches(cluster, time.time())
+    _reaches(cluster, cluster.clock.now())
     with pytest.raises(BackendError, match=said):
         backup.now(backend)
     assert [one.id for one in backup.backups(backend)] == known
     treasure.rows(cluster, "DROP DATABASE lost; DELETE FROM mysql.func")
-    _reaches(cluster, time.time())
+    _reaches(cluster, cluster.clock.now())
     backup.now(backend)
 
 
@@ -274,7 +274,7 @@ def test_the_database_of_a_moment_comes_back(
         book.more(SOME)
         backup.now(backend)
         book.more(SOME)
-    moment = float(int(time.time()) + 2)  # the log knows seconds
+    moment = float(int(cluster.clock.now()) + 2)  # the log knows seconds
     cluster.until("the moment to be over", 10, time.time, lambda now: now > moment + 1)
     with ledger("mysql", RATE) as later:
         later.more(SOME)
@@ -302,7 +302,7 @@ def test_everything_comes_back_after_all_disks_are_gone(
     with ledger("mysql", RATE) as after:
         _write(cluster, "after")
         after.more(SOME)
-    moment = float(int(time.time()) + 2)
+    moment = float(int(cluster.clock.now()) + 2)
     _reaches(cluster, moment)
     down(backend, Silent(), volumes=True, keep_backups=True)
     cluster.apply(cluster.spec)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,10 +44,10 @@ def test_killing_the_active_tcp_balancer_moves_the_vip(cluster: LabCluster, faul
     for round_ in rounds("vip-moves", "vip-has-one-holder"):
         old = _holder(cluster)
         with round_, cluster.load(RATE) as load:
-            killed = time.time()
+            killed = cluster.clock.now()
             with faults.kill(old):
                 new = _moved(cluster, old)
-                moved = time.time()
+                moved = cluster.clock.now()
                 load.more(cluster.clock.requests(RATE))
             load.more(cluster.clock.requests(3 * RATE))
         # Requests in flight on the dead node are lost with it; nothing from before, nothing after the move.
@@ -104,7 +103,7 @@ def test_killing_an_http_balancer_loses_only_what_was_in_flight_on_it(
             with faults.kill("http-lb1"):
                 _in_pool(cluster, holder, "http-lb1", member=False)
                 load.more(RATE)
-                out = time.time()
+                out = cluster.clock.now()
                 load.more(RATE)
             _in_pool(cluster, holder, "http-lb1", member=True)
         assert load.served(since=out), "nothing was asked afterwards"

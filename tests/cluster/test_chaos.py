@@ -179,7 +179,7 @@ def test_two_runs_on_one_cluster_and_an_interrupt(cluster: LabCluster, play: Pla
         cluster.until("the first run's fault", 60, lambda: bool(present(cluster.backend)))
         second = play(BROKEN)
         first.send_signal(signal.SIGINT)
-        assert first.wait(timeout=cluster.clock.limit(120)) == 130
+        assert first.wait(timeout=cluster.clock.guard(120)) == 130
     assert second.returncode == 2
     assert "busy with 'lab chaos run own'" in second.stderr
     assert not present(cluster.backend)

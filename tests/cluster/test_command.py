@@ -37,7 +37,7 @@ def test_a_status_that_is_watched_by_a_pipe_ends_with_its_reader(settled: Person
         assert watching.stdout
         assert watching.stdout.readline().startswith("cluster ")
         watching.stdout.close()
-        assert watching.wait(timeout=settled.backend.clock.limit(END_SECONDS)) == 0
+        assert watching.wait(timeout=settled.backend.clock.guard(END_SECONDS)) == 0
 
 
 def _family(person: Person) -> str:
@@ -73,7 +73,7 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     with person.start("up") as first:
         person.backend.clock.until(f"{nodes} nodes to exist", 60, person.nodes, lambda found: len(found) >= nodes)
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=person.backend.clock.limit(END_SECONDS))
+        first.communicate(timeout=person.backend.clock.guard(END_SECONDS))
     person.lab("up")
     person.lab("status")
     assert "nothing to change" in person.lab("up")
@@ -92,7 +92,7 @@ def test_a_node_whose_stop_was_killed_is_started_by_the_next_up(settled: Person)
 
         backend.clock.until("web1 to be stopped", 30, said, lambda status: "SHUTDOWN" in status)
         stopping.send_signal(signal.SIGKILL)
-        stopping.communicate(timeout=backend.clock.limit(END_SECONDS))
+        stopping.communicate(timeout=backend.clock.guard(END_SECONDS))
     assert "web1" in settled.lab("up")
     settled.lab("status")
     assert "nothing to change" in settled.lab("up")
@@ -124,7 +124,7 @@ def test_a_change_that_is_killed_at_any_step_is_reverted_by_the_old_topology(per
             assert running.stderr
             lines = list(itertools.islice(running.stderr, step))
             running.send_signal(signal.SIGKILL)
-            running.communicate(timeout=person.backend.clock.limit(END_SECONDS))
+            running.communicate(timeout=person.backend.clock.guard(END_SECONDS))
         ended = len(lines) < step
         file.write_text(SMALL, encoding="utf-8")
         person.lab("up")
@@ -155,7 +155,7 @@ def test_ctrl_c_ends_up_at_once_and_down_removes_what_was_made(person: Person) -
     with person.start("up") as first:
         person.backend.clock.until("a node to exist", 60, person.nodes)
         first.send_signal(signal.SIGINT)
-        _, said = first.communicate(timeout=person.backend.clock.limit(20))
+        _, said = first.communicate(timeout=person.backend.clock.guard(20))
     assert first.returncode == 130
     assert "'lab up' continues from here" in said
     (person.folder / "cluster.yaml").unlink()
@@ -168,15 +168,15 @@ def test_two_ups_at_once_one_waits_and_says_for_whom(person: Person) -> None:
     with person.start("up") as first:
         person.backend.clock.until("the first to have begun", 60, person.nodes)
         first.send_signal(signal.SIGSTOP)
-        guard = threading.Timer(person.backend.clock.limit(60), first.send_signal, [signal.SIGCONT])
+        guard = threading.Timer(person.backend.clock.guard(60), first.send_signal, [signal.SIGCONT])
         guard.start()
         with person.start("up") as second:
             assert second.stderr
             heard = next((line for line in second.stderr if "busy with" in line), "")
             first.send_signal(signal.SIGCONT)
             guard.cancel()
-            first.communicate(timeout=person.backend.clock.limit(UP_SECONDS))
-            said, _ = second.communicate(timeout=person.backend.clock.limit(UP_SECONDS))
+            first.communicate(timeout=person.backend.clock.guard(UP_SECONDS))
+            said, _ = second.communicate(timeout=person.backend.clock.guard(UP_SECONDS))
     assert (first.returncode, second.returncode) == (0, 0)
     assert f"busy with 'lab up' (process {first.pid})" in heard
     assert "nothing to change" in said
@@ -285,9 +285,9 @@ def test_the_published_ports_lead_to_the_site(settled: Person) -> None:
     authority = settled.folder / "ca.pem"
     authority.write_text(settled.lab("open", "--ca"), encoding="utf-8")
     urls = {entry["name"]: entry["url"] for entry in json.loads(settled.lab("status", "--json"))["endpoints"]}
-    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=settled.backend.clock.limit(10))
+    answer = requests.get(urls["site"] + "whoami", verify=str(authority), timeout=settled.backend.clock.guard(10))
     assert answer.json()["node"] == "web1"
-    followed = requests.get(urls["site-http"], verify=str(authority), timeout=settled.backend.clock.limit(10))
+    followed = requests.get(urls["site-http"], verify=str(authority), timeout=settled.backend.clock.guard(10))
     assert followed.url == urls["site"]
     assert endpoints(settled.backend).endpoint(443) in urls["site"].replace("localhost", "127.0.0.1")
 
@@ -302,7 +302,7 @@ def test_exec_logs_and_power_verbs(settled: Person) -> None:
         assert followed.stdout
         followed.stdout.readline()
         followed.stdout.close()
-        assert followed.wait(timeout=settled.backend.clock.limit(20)) == 0, "nobody reads on, and it follows"
+        assert followed.wait(timeout=settled.backend.clock.guard(20)) == 0, "nobody reads on, and it follows"
         assert followed.stderr
         assert followed.stderr.read() == ""
     assert "is stopped" in settled.lab("kill", "web1") + settled.lab("status", code=1)
@@ -333,7 +333,7 @@ def test_enter_opens_a_shell(settled: Person) -> None:
         input="hostname; exit\n",
         text=True,
         capture_output=True,
-        timeout=settled.backend.clock.limit(30),
+        timeout=settled.backend.clock.guard(30),
         check=True,
         env=settled.environment,
     )

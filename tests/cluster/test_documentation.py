@@ -111,7 +111,7 @@ def _works(cluster: LabCluster, words: tuple[str, ...], request: pytest.FixtureR
         capture_output=True,
         text=True,
         check=False,
-        timeout=cluster.clock.limit(COMMAND_SECONDS),
+        timeout=cluster.clock.guard(COMMAND_SECONDS),
         stdin=subprocess.DEVNULL,
         env={**os.environ, "LAB_NAME": cluster.backend.cluster, "LAB_BACKEND": cluster.backend.name, **host},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -218,7 +217,7 @@ def test_ctrl_c_takes_a_fault_back(cluster: LabCluster) -> None:
         assert breaking.stdout
         assert "processes of" in breaking.stdout.readline()
         breaking.send_signal(signal.SIGINT)
-        assert breaking.wait(timeout=cluster.clock.limit(60)) == 130
+        assert breaking.wait(timeout=cluster.clock.guard(60)) == 130
     assert not present(cluster.backend)
     _back(cluster, "web1")
 
@@ -243,14 +242,14 @@ def test_healing_goes_on_when_the_node_is_gone(cluster: LabCluster, faults: Faul
 def test_probes_measure_an_outage_to_their_interval(cluster: LabCluster, probe: Callable[[], Probes]) -> None:
     with probe() as seen:
         cluster.until("a first answer of web1", ANSWER_SECONDS, seen.load_run.count, lambda count: count > 100)
-        pausing = time.time()
+        pausing = cluster.clock.now()
         cluster.backend.pause("web1")
-        begun = time.time()
+        begun = cluster.clock.now()
         before = seen.load_run.count()
         cluster.until("many more answers", 60, seen.load_run.count, lambda count: count > before + 200)
-        waking = time.time()
+        waking = cluster.clock.now()
         cluster.backend.start("web1")
-        woken = time.time()
+        woken = cluster.clock.now()
         _back(cluster, "web1")
         before = seen.load_run.count()
         cluster.until("more answers", 60, seen.load_run.count, lambda count: count > before + 100)

@@ -64,7 +64,7 @@ def _checking(begun: Attempt, *argv: str) -> Iterator[subprocess.Popen[str]]:
 def _interrupted(begun: Attempt, running: subprocess.Popen[str]) -> str:
     """Sends Ctrl-C; returns what was printed since."""
     os.killpg(running.pid, signal.SIGINT)
-    output, errors = running.communicate(timeout=begun.backend.clock.limit(END_SECONDS))
+    output, errors = running.communicate(timeout=begun.backend.clock.guard(END_SECONDS))
     assert (running.returncode, "Traceback" in errors) == (130, False), output + errors
     return output
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -346,9 +345,9 @@ def test_twenty_rounds_at_random(cluster: LabCluster, faults: Faults, ledger: Ca
             kind, node = chance.choice(["kill", "pause", "cut"]), chance.choice(["primary", "random:mysql", "mysql2"])
             mysql_group.whole(cluster)
             with faults.do(kind, node) as fault:
-                begun = time.monotonic()
+                begun = cluster.clock.steady()
                 new = mysql_group.takes_writes(cluster, than=fault.fault.nodes[0])
-                passed = time.monotonic() - begun
+                passed = cluster.clock.steady() - begun
                 mysql_group.more(book, cluster)
             print(f"round {number}: {kind} {fault.fault.nodes[0]}, {new} takes writes, seen after {passed:.1f} s")
     mysql_group.holds(cluster, book)

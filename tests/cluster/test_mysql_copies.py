@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,13 +49,13 @@ def test_a_replica_that_hangs_amid_its_copy_does_not_hold_up_commits(cluster: La
         request_copy(cluster.backend, replica)
         stopped = partial(cluster.run, replica, "test -e /tmp/stopped")
         cluster.until("the copy to come to its last files", COPY_SECONDS, stopped, lambda got: got.ok)
-        begun = last = time.monotonic()
+        begun = last = cluster.clock.steady()
         longest, number = 0.0, 0
         while last < begun + cluster.clock.limit(WATCHED_SECONDS):
             sql(cluster, primary, f"REPLACE INTO copies.rows SET id = {number}", seconds=200)
             backups = cluster.run(primary, "pgrep -c mariadb-backup").stdout.strip()
             assert int(backups) <= 1, "one copy at a time is made of a node"
-            longest, last, number = max(longest, time.monotonic() - last), time.monotonic(), number + 1
+            longest, last, number = max(longest, cluster.clock.steady() - last), cluster.clock.steady(), number + 1
         assert longest < cluster.clock.limit(WRITES_SECONDS), f"a write waited for {longest:.1f} s"
     finally:
         cluster.run(replica, "pkill -CONT -x mbstream; rm -f /tmp/stopped")

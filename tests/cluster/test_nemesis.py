@@ -69,7 +69,7 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             disks.enter_context(sized(made[-1], NODES, tmp_path_factory.mktemp("disks"), DISK))
         where = ["--name", name, "--file", str(TOPOLOGIES / f"{topology}.yaml"), "--backend", option("--backend")]
         argv = [LAB, "chaos", "run", "mysql-nemesis", "--rounds", str(rounds), "--runs", str(folder), *where, *more]
-        limit = made[-1].clock.limit(rounds * ROUND_SECONDS + BEGIN_SECONDS)
+        limit = made[-1].clock.guard(rounds * ROUND_SECONDS + BEGIN_SECONDS)
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=limit)
         print(done.stdout, done.stderr)
         return Run(done, folder)

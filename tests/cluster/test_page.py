@@ -55,7 +55,7 @@ def page(cluster: LabCluster, tmp_path: Path) -> Iterator[Served]:
 
 def _ready(opened: Opened, cluster: LabCluster, seconds: float = READY_SECONDS) -> Page:
     """The page, once every node is shown as ready."""
-    limit = cluster.clock.limit(seconds) * 1000
+    limit = cluster.clock.guard(seconds) * 1000
     opened.page.wait_for_selector("#verdict.ready", timeout=limit)
     return opened.page
 
@@ -75,7 +75,7 @@ def _picked(page: Page, pick: str, cluster: LabCluster) -> str:
 
 
 def _wait(page: Page, selector: str, cluster: LabCluster, seconds: float = SEEN_SECONDS) -> None:
-    page.wait_for_selector(selector, timeout=cluster.clock.limit(seconds) * 1000, state="attached")
+    page.wait_for_selector(selector, timeout=cluster.clock.guard(seconds) * 1000, state="attached")
 
 
 def _judged(page: Page, cluster: LabCluster, *promises: str) -> Figures:
@@ -254,14 +254,14 @@ def test_a_cluster_that_is_removed_under_the_page_is_gone(
         up(spec, made, Silent())
         with served(made, spec, folder=tmp_path) as page:
             opened = visit(page.address)
-            opened.page.wait_for_selector("#verdict.ready", timeout=made.clock.limit(READY_SECONDS) * 1000)
+            opened.page.wait_for_selector("#verdict.ready", timeout=made.clock.guard(READY_SECONDS) * 1000)
             down(made, Silent(), volumes=True)
-            opened.page.wait_for_selector("#verdict:text-is('gone')", timeout=made.clock.limit(SEEN_SECONDS) * 1000)
+            opened.page.wait_for_selector("#verdict:text-is('gone')", timeout=made.clock.guard(SEEN_SECONDS) * 1000)
             assert "does not exist any more" in opened.page.inner_text("#stale")
             assert opened.page.locator(".node.ready").count() == 0
             up(spec, made, Silent())
             again = "body:not(.stale) #verdict.ready"
-            opened.page.wait_for_selector(again, timeout=made.clock.limit(READY_SECONDS) * 1000)
+            opened.page.wait_for_selector(again, timeout=made.clock.guard(READY_SECONDS) * 1000)
             assert all(node.state is State.RUNNING for node in made.observe().nodes)
     finally:
         down(made, Silent(), volumes=True)

@@ -69,7 +69,7 @@ class Syncing:
     def end(self) -> int:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(self.cluster.clock.limit(END_SECONDS))
+        return self.process.wait(self.cluster.clock.guard(END_SECONDS))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -64,12 +63,12 @@ def test_a_dead_web_node_costs_no_request_and_comes_back(
         with round_, cluster.load(RATE) as load:
             with faults.do(fault, "web1"):
                 _gone(cluster, "web1")
-                out = time.time()
+                out = cluster.clock.now()
                 # Something must be asked while it is out, or the claim is empty.
                 load.more(RATE)
-                returning = time.time()
+                returning = cluster.clock.now()
             _back(cluster, "web1")
-            back = time.time()
+            back = cluster.clock.now()
             load.more(3 * RATE)
         assert load.served(out, returning) == _webs(cluster) - {"web1"}
         assert load.served(since=back) == _webs(cluster)

@@ -6,10 +6,10 @@ import ast
 import itertools
 import os
 import re
-import subprocess
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -33,6 +33,7 @@ from tests.unit.conftest import WHOLE
 from tests.unit.sources import nodes
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Sequence
 
     from lab.backends.base import Result
@@ -279,14 +280,13 @@ def commanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloc
     (tmp_path / "ssh").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     limits: list[float] = []
-    real = subprocess.run
+    real = Link._outcome  # noqa: SLF001  where the limit of a command is counted
 
-    def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        if "-T" in argv:
-            limits.append(options["timeout"])
-        return real(argv, **options)
+    def outcome(self: Link, process: subprocess.Popen[bytes], stdin: bytes, limit: float) -> tuple[bytes | None, bytes]:
+        limits.append(limit)
+        return real(self, process, stdin, limit)
 
-    monkeypatch.setattr("lab.backends.xen.ssh.subprocess.run", run)
+    monkeypatch.setattr(Link, "_outcome", outcome)
 
     def make(clock: Clock) -> tuple[XenBackend, list[float]]:
         dom0 = Dom0(Link("a host", ("root@192.0.2.1",), clock), "/store", "golden")
@@ -300,7 +300,7 @@ def commanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloc
     return make
 
 
-@pytest.mark.parametrize("clock", [REAL, EMULATED])
+@pytest.mark.parametrize("clock", [REAL, EMULATED, Clock(reading=time.time)])
 @pytest.mark.parametrize(
     ("use", "there", "seconds"),
     [
@@ -326,3 +326,75 @@ def test_each_limit_of_the_way_to_a_slow_host_is_stretched_once(  # noqa: PLR091
     lines = (tmp_path / "argv").read_text(encoding="utf-8")
     assert there.format(clock.limit(seconds[0])) in lines
     assert limits[-1] == clock.limit(seconds[1])
+
+
+class Instructions:
+    """A stand-in for a host's time: a tenth of this machine's, from the first question on."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+
+    def __call__(self) -> float:
+        return 1000 + (time.monotonic() - self.begun) / 10
+
+
+def test_nodes_with_their_own_time_are_awaited_in_it() -> None:
+    clock, begun = Clock(reading=Instructions()), time.monotonic()
+    with pytest.raises(NotReady, match=r"after 0\.05 s"):
+        clock.until("nothing", 0.05, lambda: False)
+    clock.wait(0.05)
+    assert clock.through(0.05, lambda: True)
+    assert time.monotonic() - begun >= 1.5
+    assert clock.limit(3) == 3
+    assert not clock.emulated
+    assert clock.guard(3) > 3 * 10, "what this machine waits for is no bound"
+    assert REAL.guard(3) == 3
+
+
+def test_a_wait_in_the_time_of_nodes_ends_early_when_it_is_told_to() -> None:
+    ended = threading.Event()
+    threading.Timer(0.2, ended.set).start()
+    begun = time.monotonic()
+    Clock(reading=Instructions()).wait(60, ended)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_command_there_has_its_limit_in_the_time_of_the_other_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command of three seconds here is done after 0.3 of the other side; one that does not end is ended."""
+    (tmp_path / "ssh").write_text("#!/bin/sh\ncase $* in *quick*) sleep 3; cat ;; *long*) exec sleep 600 ;; esac\n")
+    (tmp_path / "ssh").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    link = Link("a host", ("root@192.0.2.1",), Clock(reading=Instructions()))
+    assert link.run("quick", seconds=1, stdin=b"said").out == "said"
+    begun = time.monotonic()
+    with pytest.raises(BackendError, match="did not answer within 0 s"):
+        link.run("long", seconds=0.2)
+    assert 2 <= time.monotonic() - begun < 60
+    with pytest.raises(BackendError, match="did not answer within 0 s"):
+        Link("a host", ("root@192.0.2.1",), REAL).run("long", seconds=0.2)
+
+
+CLOCKED = ("lab/evidence", "lab/faults", "lab/chaos", "lab/nemesis", "lab/testing", "lab/page")
+OWN_TIME = {
+    "lab/evidence/stalls.py": "a meter of this machine",
+    "lab/evidence/changed_files.py": "a program that runs in a node",
+    "lab/evidence/file_writes.py": "the same",
+    "lab/evidence/register.py": "order of calls of this process",
+    "lab/page/moments.py": "where the nodes' time is read",
+    "lab/page/state.py": "a default",
+}
+
+
+def test_what_is_measured_is_stamped_by_the_nodes_clock() -> None:
+    """`time.time` is this machine's: beside the rows of nodes with their own time it would be hours off."""
+    files = [path for folder in CLOCKED for path in sorted((ROOT / folder).rglob("*.py"))]
+    stamped = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in files
+        if path.relative_to(ROOT).as_posix() not in OWN_TIME
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr == "time" and _name(node.value) == "time"
+    ]
+    assert stamped == []

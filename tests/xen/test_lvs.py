@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,7 +65,7 @@ def test_lvs_leads_to_the_site_and_its_failover_is_like_the_others(lvs: LabClust
             lvs.backend.kill(old)
             # With IPVS no HAProxy on the holder tells the probes who it is: the nodes are asked themselves.
             moved = lambda now: len(now) == 1 and now != [old]  # noqa: E731, B023  asked in this round
-            round_.watch("vip-moves", time.time(), "the VIP on the other node", lvs.vip_holders, moved)
+            round_.watch("vip-moves", lvs.clock.now(), "the VIP on the other node", lvs.vip_holders, moved)
             lvs.until("the site to answer", SEEN_SECONDS, lambda: lvs.ask("/whoami", "--max-time", patience))
             load.more(5)
         assert load.answers[-1].status == 200

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lab.backends.base import Room
 from lab.backends.xen import dom0, domain, keys, ssh
 from lab.backends.xen.dom0 import VERB_SECONDS, Dom0
-from lab.backends.xen.ssh import Completed, Link
+from lab.backends.xen.ssh import CHECKED, Completed, Link
 from lab.clock import REAL
 from lab.errors import HostError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["VERB_SECONDS", "Completed", "Nodes", "facts", "find", "forward", "forward_end", "place", "rooms"]
 
-CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 DOMAIN_OVERHEAD = 8  # MiB that Xen itself takes for a small PV domain, above its memory
 DOMAIN_DISK = 384  # MiB: what a node writes beside its image, at first
 UPLOAD_SECONDS = 900
@@ -61,8 +60,7 @@ def find(settings: Xen, cluster: str) -> tuple[Dom0, Clock]:
             "no Xen host is said, and none runs here",
             next_step="'lab xen host up' boots one on this machine; or --host ssh://root@dom0 (docs/xen.md)",
         )
-    link = Link("the nested Xen host", (*CHECKED, *running.ssh), running.clock)
-    return Dom0(link, running.store, cluster), running.clock
+    return Dom0(running.link, running.store, cluster), running.clock
 
 
 def facts(host: Dom0) -> Facts:

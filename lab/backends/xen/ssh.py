@@ -12,7 +12,9 @@ import math
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 from lab import paths
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 
     from lab.clock import Clock
 
+CHECKED = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 CONNECT_SECONDS = 10  # for the way in and the banner of the other side
 CONTROL_SECONDS = 15  # for a question to a master on this machine
 MARGIN_SECONDS = 5  # in which ssh itself says that it had no answer, before it is ended
 IDLE_SECONDS = 300  # an unused master ends by itself
 ALIVE_SECONDS, ALIVE_COUNT = 5, 6  # a connection is lost when the other side owes so many answers, asked so often
+LOOK_SECONDS = 1.0  # between two looks at the other side's own clock
 LOST = 255  # ssh's own exit code
 
 
@@ -85,7 +89,7 @@ class Link:
 
         Args:
             command: for the shell there.
-            seconds: the limit on an ordinary processor.
+            seconds: the limit on an ordinary processor, by the time of the other side.
             stdin: its input.
 
         Raises:
@@ -94,18 +98,37 @@ class Link:
         """
         self.connect()
         limit = self.clock.limit(seconds)
-        try:
-            done = subprocess.run(  # noqa: S603
-                self.command(command), input=stdin, capture_output=True, timeout=limit, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BackendError(
-                f"{self.where} did not answer within {limit:.0f} s: {command[:80]}", where=self.where
-            ) from error
-        if done.returncode == LOST and not self.answers():
+        argv = self.command(command)
+        with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:  # noqa: S603
+            try:
+                output, errors = self._outcome(process, stdin, limit)
+            except BaseException:
+                process.kill()
+                raise
+        if output is None:
+            raise BackendError(f"{self.where} did not answer within {limit:.0f} s: {command[:80]}", where=self.where)
+        if process.returncode == LOST and not self.answers():
             self._connected = False
             raise BackendError(f"the connection to {self.where} was lost", where=self.where)
-        return Completed(done.returncode, done.stdout, done.stderr)
+        return Completed(process.returncode, output, errors)
+
+    def _outcome(self, process: subprocess.Popen[bytes], stdin: bytes, limit: float) -> tuple[bytes | None, bytes]:
+        """What a command prints; None if it has not ended within the limit, by the time of the other side."""
+        given: bytes | None = stdin
+        begun, deadline = time.monotonic(), None
+        while True:
+            # A clock of their own is asked about what lasts: most commands end at once.
+            patience = LOOK_SECONDS if self.clock.own else max(0.0, begun + limit - time.monotonic())
+            try:
+                return process.communicate(given, timeout=patience)
+            except subprocess.TimeoutExpired:
+                given = None
+            now = self.clock.steady()
+            if deadline is None:
+                deadline = now + limit if self.clock.own else now
+            if now >= deadline:
+                process.kill()
+                return None, b""
 
     def command(self, command: str, *, terminal: bool = False) -> list[str]:
         """The command line on this machine that runs a shell command there."""
@@ -133,8 +156,8 @@ class Link:
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
         persist = f"ControlPersist={self.persist or 'yes'}"
-        limit = math.ceil(self.clock.limit(CONNECT_SECONDS))
-        alive = math.ceil(self.clock.limit(ALIVE_SECONDS))
+        limit = math.ceil(self.clock.guard(CONNECT_SECONDS))
+        alive = math.ceil(self.clock.guard(ALIVE_SECONDS))
         lost = ("-o", f"ServerAliveInterval={alive}", "-o", f"ServerAliveCountMax={ALIVE_COUNT}")
         options = ("-o", persist, "-o", f"ConnectTimeout={limit}", *lost, *self.extra)
         argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), *options, *self.arguments]

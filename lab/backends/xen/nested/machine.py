@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,21 +20,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab import drafts, paths, private
 from lab.backends.xen import cpio, keys, toolbox
 from lab.backends.xen.nested import qemu
-from lab.backends.xen.ssh import Link
-from lab.clock import EMULATED, REAL
-from lab.errors import BackendError, HostError
+from lab.backends.xen.nested.host_time import HostTime
+from lab.backends.xen.ssh import CHECKED, Link
+from lab.clock import EMULATED, GUARD, REAL, Clock
+from lab.errors import BackendError, HostError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lab.backends.xen.nested.qemu import Machine, Media
-    from lab.clock import Clock
 
 STORE = "/srv/lab"
 ALIAS = "lab-xen-host"
+WHERE = "the nested Xen host"
 FIRST_LINE_SECONDS = 10  # until the hypervisor prints: after that it does not run under this accelerator
-BOOT_SECONDS = 180
+BOOT_SECONDS = {"kvm": 180, "tcg": 900}  # an emulated host needs 15 to 30 s of a processor, which may be busy
 STOP_SECONDS = 90
 POLL_SECONDS = 0.1
 READY = "lab: the Xen host is ready"
@@ -51,6 +53,7 @@ class Running:
     memory: int
     cpus: int
     store: str = STORE
+    icount: bool = False
 
     @property
     def ssh(self) -> tuple[str, ...]:
@@ -65,13 +68,20 @@ class Running:
     @property
     def clock(self) -> Clock:
         """Its time, and its domains'."""
+        if self.icount:
+            return Clock(reading=_time(self))
         return EMULATED if self.accelerator == "tcg" else REAL
 
     @property
     def link(self) -> Link:
         """A connection to it."""
-        options = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
-        return Link("the nested Xen host", (*options, *self.ssh), self.clock)
+        return Link(WHERE, (*CHECKED, *self.ssh), self.clock)
+
+
+@cache
+def _time(host: Running) -> HostTime:
+    """One reader of a host's time for all of this process."""
+    return HostTime(Link(WHERE, (*CHECKED, *host.ssh), Clock(slowdown=GUARD)))
 
 
 def running() -> Running | None:
@@ -97,10 +107,11 @@ def up(machine: Machine, say: Callable[[str], None], report: Callable[[str, str]
     with _only_one():
         existing = running()
         if existing:
-            say("the nested Xen host runs already")
+            _same_time(machine, existing)
+            say(f"{WHERE} runs already")
             return existing
         media = _media(machine, report)
-        for accelerator, why in _accelerators(say):
+        for accelerator, why in _accelerators(machine, say):
             begun = time.monotonic()
             try:
                 started = _boot(machine, media, accelerator)
@@ -113,6 +124,21 @@ def up(machine: Machine, say: Callable[[str], None], report: Callable[[str, str]
             say(f"QEMU runs Xen by {why}; it answered after {time.monotonic() - begun:.0f} s")
             return started
     raise AssertionError("plain emulation is always tried")
+
+
+def _same_time(machine: Machine, existing: Running) -> None:
+    """Refuses a host that runs in another time than the wanted one.
+
+    Raises:
+        SpecError: says how to change it.
+    """
+    if machine.icount is not None and machine.icount != existing.icount:
+        option = "--icount" if machine.icount else "--no-icount"
+        kind = "by its instructions" if existing.icount else f"in real time ({existing.accelerator})"
+        raise SpecError(
+            f"{option}: {WHERE} runs already, {kind}",
+            next_step=f"'lab xen host down' stops it with its domains; then 'lab xen host up {option}'",
+        )
 
 
 def down(host: Running, *, seconds: float = STOP_SECONDS) -> None:
@@ -136,9 +162,16 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     if done.returncode:
         raise BackendError(f"QEMU does not start: {(done.stderr or done.stdout).strip()[-600:]}")
-    host = Running(int(media.pid.read_text()), port, accelerator, machine.memory, machine.cpus)
+    host = Running(
+        int(media.pid.read_text()),
+        port,
+        accelerator,
+        machine.memory,
+        machine.processors(accelerator),
+        icount=machine.counts(accelerator),
+    )
     try:
-        _wait_until_ready(media)
+        _wait_until_ready(media, accelerator)
         host.link.connect()
     except BaseException:
         os.kill(host.pid, signal.SIGKILL)
@@ -148,7 +181,7 @@ def _boot(machine: Machine, media: Media, accelerator: str) -> Running:
     return host
 
 
-def _wait_until_ready(media: Media) -> None:
+def _wait_until_ready(media: Media, accelerator: str) -> None:
     """Until the host says so on its serial line.
 
     Raises:
@@ -164,7 +197,8 @@ def _wait_until_ready(media: Media) -> None:
             raise _not_booted("QEMU ended", console)
         if any(sign in console for sign in DEAD):
             raise _not_booted("the host crashed", console)
-        if waited > BOOT_SECONDS or (waited > FIRST_LINE_SECONDS and "Xen" not in console):
+        silent = accelerator != "tcg" and waited > FIRST_LINE_SECONDS and "Xen" not in console
+        if waited > BOOT_SECONDS[accelerator] or silent:
             raise _not_booted(f"no more was seen after {waited:.0f} s", console)
         time.sleep(POLL_SECONDS)
 
@@ -202,14 +236,14 @@ def _keys(folder: Path) -> dict[str, bytes]:
     return {"authorized_keys": keys.public(own) + b"\n", "host_key": keys.openssh(host)}
 
 
-def _accelerators(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def _accelerators(machine: Machine, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """What to try, in order, with words for it. Only a boot tells whether KVM carries Xen; a refusal is remembered."""
-    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if not machine.icount and os.access("/dev/kvm", os.R_OK | os.W_OK):
         if _refusal().is_file() and _refusal().read_text(encoding="utf-8") == platform.release():
             say("KVM was tried before on this kernel and can't carry Xen")
         else:
             yield "kvm", "KVM with nested virtualisation"
-    yield "tcg", "plain emulation"
+    yield "tcg", "emulation, in the time of its instructions" if machine.counts("tcg") else "emulation, in real time"
 
 
 def _refusal() -> Path:

@@ -29,20 +29,40 @@ XEN = (
 LINUX = f"console=hvc0 quiet mitigations=off nokaslr random.trust_cpu=on net.ifnames=0 {FEWER_TESTS}"
 
 
+SHIFT = 0
+"""Of `-icount`: an instruction takes two to the power of it, in nanoseconds. docs/figures.md compares some."""
+
+
 @dataclass(frozen=True)
 class Machine:
-    """What the nested host is given; memory in MiB, disk in GiB."""
+    """What the nested host is given; memory in MiB, disk in GiB.
+
+    Attributes:
+        cpus: processors; None: one where time counts by instructions, else two.
+        icount: whether an emulated processor's time counts by instructions; None: yes, unless several are asked for.
+    """
 
     memory: int = 4096
-    cpus: int = 2
+    cpus: int | None = None
     disk: int = 20
     cpu: str | None = None
+    icount: bool | None = None
+
+    def counts(self, accelerator: str) -> bool:
+        """Whether time counts by instructions with this accelerator."""
+        if accelerator != "tcg":
+            return False
+        return (self.cpus or 1) == 1 if self.icount is None else self.icount
+
+    def processors(self, accelerator: str) -> int:
+        """How many it is given."""
+        return self.cpus or (1 if self.counts(accelerator) else min(2, os.cpu_count() or 1))
 
     def check(self) -> None:
         """Refuses what can't work.
 
         Raises:
-            SpecError: too little memory, or more processors than this machine has.
+            SpecError: too little memory, more processors than this machine has, or several that count instructions.
             HostError: QEMU is missing.
         """
         if not shutil.which(PROGRAM):
@@ -57,8 +77,13 @@ class Machine:
                 next_step=f"give {LEAST_MEMORY} or more; 4096 holds five domains",
             )
         there = os.cpu_count() or 1
-        if not 1 <= self.cpus <= there:
+        if self.cpus is not None and not 1 <= self.cpus <= there:
             raise SpecError(f"--cpus {self.cpus}: this machine has {there}")
+        if self.icount and self.cpus not in (None, 1):
+            raise SpecError(
+                f"--icount --cpus {self.cpus}: only one processor counts its instructions",
+                next_step="leave --cpus out; or give --no-icount for more processors, in this machine's time",
+            )
         if self.disk < 1:
             raise SpecError(f"--disk {self.disk}: at least 1 GiB is wanted")
 
@@ -88,7 +113,10 @@ class Media:
 
 def arguments(machine: Machine, media: Media, accelerator: str, port: int) -> list[str]:
     """The command line; returns when the machine has begun, and leaves it in the background."""
-    emulated = accelerator == "tcg"
+    emulated, counts = accelerator == "tcg", machine.counts(accelerator)
+    # Not sleep=off: the time of a processor with nothing to do would run away from its disks.
+    time = ("-icount", f"shift={SHIFT},sleep=on", "-rtc", "base=utc,clock=vm") if counts else ()
+    threads = "single" if counts else "multi"
     cpu = machine.cpu or (CPU_EMULATED if emulated else "host")
     network = f"user,id=n0,net={SUBNET},restrict=on,hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:22"
     # The host's own disk is thrown away with every boot; what domains leave stays.
@@ -96,8 +124,9 @@ def arguments(machine: Machine, media: Media, accelerator: str, port: int) -> li
     store = f"file={_escaped(media.store)},format=raw,if=none,id=store,cache=writeback,discard=unmap"
     return [
         *(PROGRAM, "-name", NAME, "-daemonize", "-pidfile", str(media.pid)),
-        *("-machine", "q35", "-accel", "tcg,thread=multi,tb-size=2047" if emulated else accelerator),
-        *("-cpu", cpu, "-smp", str(machine.cpus), "-m", f"{machine.memory}M"),
+        *("-machine", "q35", "-accel", f"tcg,thread={threads},tb-size=2047" if emulated else accelerator),
+        *time,
+        *("-cpu", cpu, "-smp", str(machine.processors(accelerator)), "-m", f"{machine.memory}M"),
         *(
             "-display",
             "none",
