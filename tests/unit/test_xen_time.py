@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.backends.xen import domain
 from lab.backends.xen.nested import machine, qemu
 from lab.backends.xen.nested.host_time import HostTime
+from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
 from lab.clock import GENTLE, REAL
 from lab.errors import BackendError, SpecError
+from lab.plan import plan
+from lab.topology import parse
+from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +115,15 @@ def test_a_host_that_does_not_tell_its_time_is_named(host: Link, tmp_path: Path)
     with pytest.raises(BackendError, match="a host does not tell its time") as caught:
         HostTime(host)()
     assert "lab xen host status" in caught.value.next_step
+
+
+def test_only_nested_domains_have_fixed_addresses_and_the_processors_own_counter() -> None:
+    """On a host of one's own addresses are random, and Xen decides how a domain's counter is read."""
+    made = plan(parse(WHOLE), "debian")
+    nested, own = (
+        domain.config(made, made.node("web1"), Xen.model_validate(said), "/store", "web-1.ext4", "vmlinux-1")
+        for said in ({}, {"host": "ssh://root@dom0"})
+    )
+    assert all(word in nested for word in (domain.FIXED_ADDRESSES, domain.OWN_COUNTER, "tsc_mode"))
+    assert not any(word in own for word in (domain.FIXED_ADDRESSES, domain.OWN_COUNTER, "tsc_mode"))
+    assert domain.FIXED_ADDRESSES in qemu.LINUX
