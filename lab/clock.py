@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lab.errors import BackendError, NotReady
 
@@ -40,6 +40,13 @@ def wait(seconds: float, ended: threading.Event | None = None) -> None:
         pass
 
 
+class Moment(NamedTuple):
+    """A moment of nodes that have their own time: its date (Unix seconds), and seconds free of its changes."""
+
+    unix: float
+    steady: float
+
+
 @dataclass(frozen=True)
 class Clock:
     """The nodes' time, and their speed relative to this machine's processor.
@@ -49,12 +56,12 @@ class Clock:
             time; 1, or more where its processor is emulated in this machine's time.
         defaults: by role, the values of a topology's options that nodes so slow need; they apply where the topology
             writes none (`lab.topology.defaults`).
-        reading: reads the time of nodes that have their own (Unix seconds); None where it is this machine's.
+        reading: reads the time of nodes that have their own; None where it is this machine's.
     """
 
     slowdown: float = 1.0
     defaults: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
-    reading: Callable[[], float] | None = field(default=None, compare=False)
+    reading: Callable[[], Moment] | None = field(default=None, compare=False)
 
     @property
     def emulated(self) -> bool:
@@ -72,15 +79,15 @@ class Clock:
         Raises:
             BackendError: their host does not tell its time.
         """
-        return time.time() if self.reading is None else self.reading()
+        return time.time() if self.reading is None else self.reading().unix
 
     def steady(self) -> float:
-        """Seconds for durations of the nodes' time: a change of this machine's date does not change them.
+        """Seconds for durations of the nodes' time: a change of a date does not change them.
 
         Raises:
             BackendError: their host does not tell its time.
         """
-        return time.monotonic() if self.reading is None else self.reading()
+        return time.monotonic() if self.reading is None else self.reading().steady
 
     def limit(self, seconds: float) -> float:
         """Seconds of the nodes' time that a node may take for what an ordinary processor does in `seconds`."""

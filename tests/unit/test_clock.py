@@ -19,7 +19,7 @@ from lab.backends.xen.backend import BOOT_SECONDS, RUN_MARGIN, XenBackend
 from lab.backends.xen.dom0 import MARGIN, Dom0
 from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
-from lab.clock import EMULATED, REAL, Clock
+from lab.clock import EMULATED, REAL, Clock, Moment
 from lab.errors import BackendError, HostError, NotReady
 from lab.evidence import Ledger
 from lab.evidence.probes import PATIENCE, RATE
@@ -300,7 +300,7 @@ def commanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloc
     return make
 
 
-@pytest.mark.parametrize("clock", [REAL, EMULATED, Clock(reading=time.time)])
+@pytest.mark.parametrize("clock", [REAL, EMULATED, Clock(reading=lambda: Moment(time.time(), time.monotonic()))])
 @pytest.mark.parametrize(
     ("use", "there", "seconds"),
     [
@@ -326,54 +326,6 @@ def test_each_limit_of_the_way_to_a_slow_host_is_stretched_once(  # noqa: PLR091
     lines = (tmp_path / "argv").read_text(encoding="utf-8")
     assert there.format(clock.limit(seconds[0])) in lines
     assert limits[-1] == clock.limit(seconds[1])
-
-
-class Instructions:
-    """A stand-in for a host's time: a tenth of this machine's, from the first question on."""
-
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-
-    def __call__(self) -> float:
-        return 1000 + (time.monotonic() - self.begun) / 10
-
-
-def test_nodes_with_their_own_time_are_awaited_in_it() -> None:
-    clock, begun = Clock(reading=Instructions()), time.monotonic()
-    with pytest.raises(NotReady, match=r"after 0\.05 s"):
-        clock.until("nothing", 0.05, lambda: False)
-    clock.wait(0.05)
-    assert clock.through(0.05, lambda: True)
-    assert time.monotonic() - begun >= 1.5
-    assert clock.limit(3) == 3
-    assert not clock.emulated
-    assert clock.guard(3) > 3 * 10, "what this machine waits for is no bound"
-    assert REAL.guard(3) == 3
-
-
-def test_a_wait_in_the_time_of_nodes_ends_early_when_it_is_told_to() -> None:
-    ended = threading.Event()
-    threading.Timer(0.2, ended.set).start()
-    begun = time.monotonic()
-    Clock(reading=Instructions()).wait(60, ended)
-    assert time.monotonic() - begun < 30
-
-
-def test_a_command_there_has_its_limit_in_the_time_of_the_other_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A command of three seconds here is done after 0.3 of the other side; one that does not end is ended."""
-    (tmp_path / "ssh").write_text("#!/bin/sh\ncase $* in *quick*) sleep 3; cat ;; *long*) exec sleep 600 ;; esac\n")
-    (tmp_path / "ssh").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    link = Link("a host", ("root@192.0.2.1",), Clock(reading=Instructions()))
-    assert link.run("quick", seconds=1, stdin=b"said").out == "said"
-    begun = time.monotonic()
-    with pytest.raises(BackendError, match="did not answer within 0 s"):
-        link.run("long", seconds=0.2)
-    assert 2 <= time.monotonic() - begun < 60
-    with pytest.raises(BackendError, match="did not answer within 0 s"):
-        Link("a host", ("root@192.0.2.1",), REAL).run("long", seconds=0.2)
 
 
 CLOCKED = ("lab/evidence", "lab/faults", "lab/chaos", "lab/nemesis", "lab/testing", "lab/page")

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.backends.xen import domain
 from lab.backends.xen.nested import machine, qemu
 from lab.backends.xen.nested.host_time import HostTime
+from lab.backends.xen.settings import Xen
 from lab.backends.xen.ssh import Link
 from lab.clock import GENTLE, REAL
 from lab.errors import BackendError, SpecError
+from lab.plan import plan
+from lab.topology import parse
+from tests.unit.conftest import WHOLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +92,7 @@ case $* in
 esac
 echo begun >> {tmp_path}/begun
 [ ! -e {tmp_path}/silent ] || exit 255
-for _ in 1 2 3; do read -r _ || exit; printf '%s\\n' "$EPOCHREALTIME"; done
+for _ in 1 2 3; do read -r _ || exit; echo "$EPOCHREALTIME 5.25"; done
 """
     (tmp_path / "ssh").write_text(script, encoding="utf-8")
     (tmp_path / "ssh").chmod(0o700)
@@ -99,7 +104,8 @@ def test_a_hosts_time_is_read_through_one_shell_that_is_opened_again_when_it_end
     told = HostTime(host)
     read = [told() for _ in range(7)]
     assert read == sorted(read)
-    assert abs(read[-1] - time.time()) < 60
+    assert abs(read[-1].unix - time.time()) < 60
+    assert read[-1].steady == 5.25
     assert (tmp_path / "begun").read_text(encoding="utf-8").split() == ["begun"] * 3
     told.close()
 
@@ -109,3 +115,15 @@ def test_a_host_that_does_not_tell_its_time_is_named(host: Link, tmp_path: Path)
     with pytest.raises(BackendError, match="a host does not tell its time") as caught:
         HostTime(host)()
     assert "lab xen host status" in caught.value.next_step
+
+
+def test_only_nested_domains_have_fixed_addresses_and_the_processors_own_counter() -> None:
+    """On a host of one's own addresses are random, and Xen decides how a domain's counter is read."""
+    made = plan(parse(WHOLE), "debian")
+    nested, own = (
+        domain.config(made, made.node("web1"), Xen.model_validate(said), "/store", "web-1.ext4", "vmlinux-1")
+        for said in ({}, {"host": "ssh://root@dom0"})
+    )
+    assert all(word in nested for word in (domain.FIXED_ADDRESSES, domain.OWN_COUNTER, "tsc_mode"))
+    assert not any(word in own for word in (domain.FIXED_ADDRESSES, domain.OWN_COUNTER, "tsc_mode"))
+    assert domain.FIXED_ADDRESSES in qemu.LINUX

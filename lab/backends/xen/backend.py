@@ -105,7 +105,7 @@ class XenBackend:
 
     def create(self, plan: Plan, node: NodePlan, files: Mapping[str, tuple[bytes, int]]) -> None:
         bridge = domain.bridge(self.cluster, self.settings)
-        self._make_network(bridge, f"{plan.network.gateway}/{plan.network.prefixlen}")
+        self._prepare(bridge, f"{plan.network.gateway}/{plan.network.prefixlen}")
         program = self._program(node) if node.sealed else None
         disk = self._disk(node.image, f"app-{node.role}" if program else node.role)
         beside = self._disk(recipe("base", plan.family).tag, "base") if program else ""
@@ -123,11 +123,11 @@ class XenBackend:
         self._ask("create", node.name, self.settings.volume, metadata.line, *node.volumes, stdin=folder)
         self._metadata[node.name] = metadata
 
-    def _make_network(self, bridge: str, address: str) -> None:
+    def _prepare(self, bridge: str, address: str) -> None:
         """Once for all nodes."""
         with self._network_lock:
             if self._network != address:
-                self.dom0.do("network", bridge, "no" if self.settings.bridge else "yes", address)
+                host.prepare(self.dom0, self.clock, bridge, address, own=not self.settings.bridge)
                 self._network = address
 
     def _disk(self, image: str, role: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shlex
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,21 @@ def place(host: Dom0, files: Sequence[Path], report: Callable[[str, str], None])
     for path in (path for path in files if path.name in missing):
         report(path.name.split("-")[0], f"copying {path.name} to {host.link.where}")
         host.do("place", path.name, stdin=gzip.compress(path.read_bytes(), LEVEL), seconds=UPLOAD_SECONDS)
+
+
+def prepare(host: Dom0, clock: Clock, bridge: str, address: str, *, own: bool) -> None:
+    """Makes the network of a cluster, and sets the date of a host whose own time has stayed behind.
+
+    Args:
+        host: the host.
+        clock: its time.
+        bridge: the network's name there.
+        address: the host's in it, with the length of its prefix.
+        own: whether the bridge is the cluster's own, and is made.
+    """
+    if clock.own:
+        host.do("date", int(time.time()))
+    host.do("network", bridge, "yes" if own else "no", address)
 
 
 @dataclass

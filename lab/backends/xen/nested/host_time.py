@@ -10,12 +10,13 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
+from lab.clock import Moment
 from lab.errors import BackendError
 
 if TYPE_CHECKING:
     from lab.backends.xen.ssh import Link
 
-TELL = "while read -r _; do printf '%s\\n' \"$EPOCHREALTIME\"; done"
+TELL = 'while read -r _; do read -r up _ < /proc/uptime; echo "$EPOCHREALTIME $up"; done'
 SILENT_SECONDS = 120  # of this machine, which may be busy: an answer takes 10 ms
 LINE_BYTES = 64
 
@@ -33,7 +34,7 @@ class HostTime:
         self._shell: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
 
-    def __call__(self) -> float:
+    def __call__(self) -> Moment:
         with self._lock:
             line = self._ask() or self._ask()  # a kept shell ends with the connection that it came by
         if not line:
@@ -42,7 +43,8 @@ class HostTime:
                 where=self._link.where,
                 next_step="'lab xen host status' shows whether it runs; 'lab xen host down' and 'up' restart it",
             )
-        return float(line)
+        unix, steady = line.split()
+        return Moment(float(unix), float(steady))
 
     def close(self) -> None:
         """Ends the shell."""

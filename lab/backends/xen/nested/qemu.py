@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.backends.xen.domain import FEWER_TESTS
+from lab.backends.xen.domain import FEWER_TESTS, FIXED_ADDRESSES
 from lab.errors import HostError, SpecError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ XEN = (
     " xpti=0 spec-ctrl=no bootscrub=0 noreboot=1 watchdog=0"
 )
 # No comma: QEMU splits there.
-LINUX = f"console=hvc0 quiet mitigations=off nokaslr random.trust_cpu=on net.ifnames=0 {FEWER_TESTS}"
+LINUX = f"console=hvc0 quiet mitigations=off nokaslr random.trust_cpu=on net.ifnames=0 {FEWER_TESTS} {FIXED_ADDRESSES}"
 
 
 SHIFT = 0
