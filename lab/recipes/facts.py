@@ -24,7 +24,7 @@ fact() {
         printf '%s: %s\\n' "$1" "$(printf '%s' "${said:-not found}" | tail -n 3)"
     fi
 }
-said=$(sh -ec '. /usr/lib/lab/prelude' 2>&1) || { echo "what init does before the supervisor: $said"; exit 1; }
+said=$(bash -ec '. /usr/lib/lab/prelude' 2>&1) || { echo "what init does before the supervisor: $said"; exit 1; }
 """
 
 

@@ -91,6 +91,14 @@ def directories(role: Manifest, table: Family) -> list[Directory]:
     return entries
 
 
+def _lines(made: list[Directory]) -> str:
+    """Directories as init reads them, those with the same mode and owner in one line: one command makes them."""
+    paths: dict[tuple[str, str, str], list[str]] = {}
+    for one in made:
+        paths.setdefault((one.mode, one.owner, one.group), []).append(one.path)
+    return "".join(f"{' '.join(key)} {' '.join(dict.fromkeys(found))}\n" for key, found in paths.items())
+
+
 RETRIES, RETRIES_BY_HAND = 1000, 3
 """How often the supervisor starts a daemon that ends at once; by hand, its person corrects the file and starts it."""
 
@@ -151,6 +159,7 @@ def recipe(role: str, family_name: str) -> Recipe:
             role=role,
             family=family_name,
             copies=not base,
+            python=table.software["base"].binaries["python"],
             entrypoint="" if base else manifest("base").own.entrypoint,
         )
     )
@@ -159,7 +168,6 @@ def recipe(role: str, family_name: str) -> Recipe:
     context: dict[str, Entry] = {}
     for folder in declared.folders:
         context |= rootfs(Path(folder))
-    lines = "".join(f"{d.path} {d.mode} {d.owner} {d.group}\n" for d in directories(declared, table))
-    context["rootfs/etc/lab/directories"] = Entry(lines.encode(), 0o644)
+    context["rootfs/etc/lab/directories"] = Entry(_lines(directories(declared, table)).encode(), 0o644)
     context["rootfs/etc/lab/services.conf"] = Entry(services(declared, table).encode(), 0o644)
     return Recipe(role, family_name, parent, dockerfile, context)
