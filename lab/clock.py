@@ -3,8 +3,8 @@
 Callers give limits and rates of an ordinary processor. A backend's clock converts both to those of its nodes. Promises
 are never stretched.
 
-Nodes may have a time of their own, which stands still while their host gets no processor: what is measured and awaited
-is counted in it, and a delay of this machine is none of theirs.
+Nodes may have a time of their own, which stops while their host gets no processor. What is measured and awaited is
+counted in it, and a delay of this machine is none of theirs.
 """
 
 from __future__ import annotations

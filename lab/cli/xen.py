@@ -34,8 +34,7 @@ def up(
     icount: Annotated[
         bool | None,
         typer.Option(
-            help="Count time by instructions of an emulated processor: nodes are as quick as ever by their own time, "
-            "however slow this machine. Default: yes, where KVM does not carry Xen.",
+            help="Count time by instructions of an emulated processor. Default: yes, where KVM does not carry Xen.",
         ),
     ] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The nodes' time as the page uses it: it goes on while nobody tells it."""
+"""The nodes' time as the page uses it: it goes on while their host does not answer."""
 
 from __future__ import annotations
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from lab.backends.memory import MemoryBackend
-from lab.clock import EMULATED, REAL
+from lab.clock import EMULATED, REAL, Clock, Moment
 from lab.errors import NotReady
 from lab.evidence.delays import Delays
 from lab.evidence.file_writes import FileWriter, FileWritesCheck, WriteFigures, judged_writes
@@ -26,7 +26,6 @@ from lab.topology import parse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lab.clock import Clock
     from lab.evidence.ledger import Operation
     from lab.evidence.outcomes import CheckOutcome
 
@@ -132,7 +131,7 @@ def _writes(
     return judged_writes(scene, asked, Written(scene, "web1", "/srv"), figures, stalls)
 
 
-def test_a_write_that_is_too_long_only_by_a_stall_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_is_too_long_only_by_a_stall_is_unknown() -> None:
     late = WriteFigures(13.0, 0, 20, begun=100.0)
     assert _writes(late, ()).reason == "slow"
     assert _writes(late, (Stall("this machine", 90.0, 99.0),)).reason == "slow", "a stall before it"
@@ -142,10 +141,11 @@ def test_a_write_that_is_too_long_only_by_a_stall_is_unknown(monkeypatch: pytest
     assert _writes(WriteFigures(20.0, 0, 20, 100.0), (Stall("this machine", 103.0, 105.0),)).reason == "slow"
     assert _writes(late, (), EMULATED).colour is Colour.UNKNOWN
     assert _writes(WriteFigures(3.0, 0, 20, 100.0), ()).green
-    monkeypatch.setattr("lab.evidence.file_writes.time", SimpleNamespace(time=iter((0.0, 60.0) * 2).__next__))
-    assert _writes(WriteFigures(3.0, 0, 20, 100.0), (), copied=False).reason == "no-copy"
+    moments = iter((0.0, 60.0) * 2)  # a minute passes at each look for the copies
+    clock = Clock(reading=lambda: Moment(next(moments), 0.0))
+    assert _writes(WriteFigures(3.0, 0, 20, 100.0), (), clock, copied=False).reason == "no-copy"
     stalls = (Stall("this machine", 20.0, 55.0),)
-    assert _writes(WriteFigures(3.0, 0, 20, 100.0), stalls, copied=False).colour is Colour.UNKNOWN
+    assert _writes(WriteFigures(3.0, 0, 20, 100.0), stalls, clock, copied=False).colour is Colour.UNKNOWN
 
 
 class Book:
