@@ -70,7 +70,7 @@ lint: .venv/dev
 	.venv/bin/vermin --quiet --no-tips --target=3.9- --violations images
 
 unit: .venv/dev
-	.venv/bin/pytest -q -n auto tests/unit
+	.venv/bin/pytest -q -n auto --dist worksteal tests/unit
 
 # Before each commit: no engine. The output of each half comes at its end.
 check: .venv/dev
@@ -79,7 +79,7 @@ check: .venv/dev
 	@$(MAKE) --no-print-directory coverage
 
 measured: .venv/dev
-	$(PYTEST) -q -n auto --durations 10 tests/unit
+	$(PYTEST) -q -n auto --dist worksteal --durations 10 tests/unit
 
 # Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
 coverage: .venv/dev
@@ -113,7 +113,7 @@ part-images: engine
 	@$(NOTE) run images $(LAB) build $(if $(FAMILY),--family $(FAMILY))
 
 part-unit: .venv/dev
-	$(NOTE) run unit $(PYTEST) -q -n auto tests/unit
+	$(NOTE) run unit $(PYTEST) -q -n auto --dist worksteal tests/unit
 
 # What needs no cluster, or makes clusters of its own; none of it is about times, so two run side by side.
 test-apart: .venv/dev engine

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import coverage
 import pytest
 
 from lab import paths
@@ -27,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Of several processes of one run the first counts; a pytest that a test starts is no part.
     if (count := os.environ.pop(parts.COUNT, "")) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(parts.Counted(Path(count)))
+    _measure_tests_alone(config)
     # Who starts the tests in the background may have them ignore an interrupt, and so would all that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The nested Xen host is the machine's, booted before the tests; only what clusters leave is theirs alone.
@@ -34,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[_HOME] = tempfile.mkdtemp(prefix="labtest-")
     os.environ["XDG_DATA_HOME"] = f"{os.environ[_HOME]}/data"
     os.environ["XDG_STATE_HOME"] = f"{os.environ[_HOME]}/state"
+
+
+def _measure_tests_alone(config: pytest.Config) -> None:
+    """Without coverage's tracer in a process that only hands tests out: it reads reports all the time."""
+    measured = coverage.Coverage.current()
+    if measured and getattr(config.option, "tx", None) and not hasattr(config, "workerinput"):
+        measured.stop()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -33,7 +33,7 @@ class File:
     text: str
     mode: int = 0o644
 
-    @property
+    @cached_property  # a plan of 20 nodes has hundreds of files, and an `up` asks for all secrets several times
     def secrets(self) -> list[str]:
         """The names of the secrets that the file holds."""
         return sorted(set(_SECRET.findall(self.text)))

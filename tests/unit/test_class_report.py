@@ -47,12 +47,26 @@ def _checked(backend: MemoryBackend, number: int, **outcomes: bool) -> None:
     progress.keep(backend, done)
 
 
+@pytest.fixture(scope="module")
+def _class() -> dict[str, Engine]:
+    """The clusters, each empty until the first test."""
+    return {}
+
+
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
-    """A class of three, one of whom has a cluster without a lesson, and a cluster of another class."""
-    made: dict[str, Engine] = {}
-    made |= {name: Engine(name, made) for name in NAMES}
-    monkeypatch.setattr("lab.backends.backend", lambda _place, name: made.setdefault(name, Engine(name, made)))
+def engine(_class: dict[str, Engine], monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
+    """A class of three, one of whom has a cluster without a lesson, and a cluster of another class.
+
+    A report changes none of them, so that they are made once for all tests.
+    """
+    monkeypatch.setattr("lab.backends.backend", lambda _place, name: _class.get(name) or Engine(name, _class))
+    if not _class:
+        _class |= {name: Engine(name, _class) for name in NAMES}
+        _begin(_class)
+    return _class
+
+
+def _begin(made: dict[str, Engine]) -> None:
     _checked(made["class-01"], 1, php=True)
     solved = progress.read(made["class-01"], "01-web-server").changed(
         "first-page", solved=True, green=5, colour="green"
@@ -62,7 +76,6 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Engine]:
     _checked(made["class-03"], 1, php=False)
     _checked(made["class-03"], 8)
     _checked(made["other"], 1, php=True)
-    return made
 
 
 def _report(*argv: str) -> CompletedProcess[str]:

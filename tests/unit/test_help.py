@@ -28,15 +28,39 @@ def _all(command: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 TEXTS = dict(_all(verbs(), ("lab",)))
 
 
-@pytest.mark.parametrize("of", TEXTS)
-def test_a_help_text_is_plain(of: str) -> None:
-    text = TEXTS[of]
-    assert text, "each verb and option says what it does"
-    assert text.endswith("."), text
-    assert text[0].isupper() or text[0] in "-/1", text
+def _faults(text: str) -> Iterator[str]:
+    """What is wrong with a help text."""
+    if not text:
+        yield "it says nothing of what it does"
+        return
+    if not text.endswith("."):
+        yield f"no full stop at its end: {text}"
+    if not (text[0].isupper() or text[0] in "-/1"):
+        yield f"no capital letter at its beginning: {text}"
     first = text.partition("\n")[0]
-    assert len(first) <= LONGEST, first
-    assert quaint(text) == []
+    if len(first) > LONGEST:
+        yield f"its first line has {len(first)} characters, more than {LONGEST}: {first}"
+    yield from (f"'{phrase}' is not plain: {text}" for phrase in quaint(text))
+
+
+def test_help_texts_are_plain() -> None:
+    faults = [f"{of}: {fault}" for of, text in TEXTS.items() for fault in _faults(text)]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "says nothing"),
+        ("Ends a node", "no full stop"),
+        ("ends a node.", "no capital letter"),
+        (f"Ends {'a' * LONGEST}.\nMore.", "more than 130"),
+        ("Makes it anew.", "'anew' is not plain"),
+    ],
+)
+def test_a_text_with_a_fault_is_named(text: str, fault: str) -> None:
+    (found,) = _faults(text)
+    assert fault in found
 
 
 def test_a_quaint_one_would_be_found() -> None:

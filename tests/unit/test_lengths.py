@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.sources import nodes
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ROOT = Path(__file__).parents[2]
 MODULE_LINES = 400
 FUNCTION_LINES = 50
@@ -21,20 +23,36 @@ FILES = {
 PROGRAMS = [name for name in FILES if name.startswith(("lab/", "images/"))]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_module_has_few_lines(name: str) -> None:
-    lines = len(FILES[name].read_text(encoding="utf-8").splitlines())
-    assert lines <= MODULE_LINES, "split it by noun"
+def _long_modules(files: dict[str, Path]) -> list[str]:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files.items()}
+    return [f"{name}: {lines} lines; split it by noun" for name, lines in lengths.items() if lines > MODULE_LINES]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_function_has_few_lines(name: str) -> None:
-    functions = [
-        (node.name, node.end_lineno - node.lineno + 1)
-        for node in nodes(FILES[name])
+def _long_functions(files: dict[str, Path]) -> list[str]:
+    return [
+        f"{name}:{node.lineno}: {node.name} has {lines} lines"
+        for name, path in files.items()
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef) and node.end_lineno
+        if (lines := node.end_lineno - node.lineno + 1) > FUNCTION_LINES
     ]
-    assert [(function, lines) for function, lines in functions if lines > FUNCTION_LINES] == []
+
+
+def test_modules_have_few_lines() -> None:
+    long = _long_modules(FILES)
+    assert not long, "\n".join(long)
+
+
+def test_functions_have_few_lines() -> None:
+    long = _long_functions({name: FILES[name] for name in PROGRAMS})
+    assert not long, "\n".join(long)
+
+
+def test_long_ones_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("\n\ndef long():\n" + "    a = 1\n" * 50 + "b = 1\n" * 400, encoding="utf-8")
+    files = {"x.py": tmp_path / "x.py"}
+    assert _long_modules(files) == ["x.py: 453 lines; split it by noun"]
+    assert _long_functions(files) == ["x.py:3: long has 51 lines"]
 
 
 def test_files_are_found() -> None:

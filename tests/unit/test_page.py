@@ -150,13 +150,15 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("how", "headers", "token"), REFUSED, ids=[entry[0] for entry in REFUSED])
-def test_a_change_is_refused(page: Served, engine: Engine, how: str, headers: dict[str, str], token: str) -> None:
+def test_changes_are_refused(page: Served, engine: Engine) -> None:
+    taken = []
     body = {"do": "kill", "target": "web1", "on": True, "name": "web-node-dies"}
-    for path in ("/do", "/heal", "/scenario", "/recording", "/visitors", "/lesson"):
-        answer = page.post(path, body, token, **headers)
-        assert answer.status_code == 403, (how, path)
-        assert "refused" in answer.text
+    for how, headers, token in REFUSED:
+        for path in ("/do", "/heal", "/scenario", "/recording", "/visitors", "/lesson"):
+            answer = page.post(path, body, token, **headers)
+            if answer.status_code != 403 or "refused" not in answer.text:
+                taken.append(f"{how}, {path}: {answer.status_code} {answer.text}")
+    assert not taken, "\n".join(taken)
     time.sleep(0.05)
     assert present(engine) == []
     assert {node.state for node in engine.observe().nodes} == {State.RUNNING}

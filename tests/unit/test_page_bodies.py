@@ -40,11 +40,13 @@ def test_a_body_that_is_too_long_is_refused_before_its_end(page: Served, framed:
     assert _answer(page, framed, body) == "HTTP/1.1 413 Request Entity Too Large"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"{", b"[]", b"7", b'"x"', b"\xff\xfe", b"[" * 9000, b'{"a":' * 1500, b"null", b"\x00"],
-    ids=lambda body: repr(body[:9]),
-)
-def test_a_body_that_is_no_object_is_refused(page: Served, body: bytes) -> None:
-    assert _answer(page, f"Content-Length: {len(body)}", body) == "HTTP/1.1 400 Bad Request"
-    assert page.get("/state").ok
+NO_OBJECTS = (b"{", b"[]", b"7", b'"x"', b"\xff\xfe", b"[" * 9000, b'{"a":' * 1500, b"null", b"\x00")
+
+
+def test_bodies_that_are_no_objects_are_refused(page: Served) -> None:
+    taken = []
+    for body in NO_OBJECTS:
+        answer, is_served = _answer(page, f"Content-Length: {len(body)}", body), page.get("/state").ok
+        if answer != "HTTP/1.1 400 Bad Request" or not is_served:
+            taken.append(f"{body[:9]!r}: {answer}; the page is served: {is_served}")
+    assert not taken, "\n".join(taken)

@@ -35,7 +35,7 @@ def pytest_configure(config):
 """
 
 
-@pytest.mark.usefixtures("bare_pytest")
+@pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
 def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """Also where several processes run the tests."""
     pytester.makeconftest(CONFTEST)

@@ -10,6 +10,8 @@ import pytest
 from lab.recipes import roles
 from tests.unit.sources import nodes
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 LAB = Path(__file__).parents[2] / "lab"
 NAMES = set(roles()) - {"client"}
 FIELDS = {name.replace("-", "_") for name in NAMES}
@@ -49,16 +51,34 @@ def _named(path: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(LAB.rglob("*.py")), ids=lambda path: str(path.relative_to(LAB)))
-def test_no_role_is_known_by_its_name(path: Path) -> None:
-    place = path.relative_to(LAB).as_posix()
+FILES = {path.relative_to(LAB).as_posix(): path for path in sorted(LAB.rglob("*.py"))}
+
+
+def _faults(place: str, lines: list[int]) -> list[str]:
+    """What is wrong with a file that names roles in these lines."""
     if place.startswith("services/"):
-        return
-    lines = _named(path)
+        return []
     if place in KNOWN:
-        assert lines, f"{place} names no role any more: take it off the list"
-    else:
-        assert not lines, f"{place} names a role: declare it in role.yaml, or put it into lab/services"
+        return [] if lines else [f"lab/{place} names no role any more: take it off the list"]
+    return [f"lab/{place}:{line} names a role: declare it in role.yaml, or put it into lab/services" for line in lines]
+
+
+def test_no_role_is_known_by_its_name() -> None:
+    faults = [fault for place, path in FILES.items() for fault in _faults(place, _named(path))]
+    assert not faults, "\n".join(faults)
+
+
+def test_files_are_found() -> None:
+    assert len(FILES) > 200
+    assert set(KNOWN) <= set(FILES)
+
+
+def test_both_faults_are_named() -> None:
+    assert _faults("services/mail.py", [1]) == []
+    assert _faults("clock.py", [1]) == []
+    assert _faults("clock.py", []) == ["lab/clock.py names no role any more: take it off the list"]
+    (fault,) = _faults("plan/x.py", [7])
+    assert fault.startswith("lab/plan/x.py:7 names a role")
 
 
 def test_a_name_is_found(tmp_path: Path) -> None:

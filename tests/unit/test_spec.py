@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 import yaml
+from jsonschema.validators import validator_for
 
 from lab import assets
 from lab.errors import SpecError
@@ -16,6 +18,8 @@ from lab.topology.changes import ported, scaled
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jsonschema.protocols import Validator
 
 
 def test_three_lines_are_a_cluster() -> None:
@@ -116,20 +120,28 @@ def test_a_name_is_found_in_any_file_that_has_one(tmp_path: Path) -> None:
     assert name_in(tmp_path / "gone") is None
 
 
+@cache
+def _known() -> Validator:
+    """The schema, checked and read once."""
+    own = json.loads(schema())
+    kind = validator_for(own)
+    kind.check_schema(own)
+    return kind(own)
+
+
 @pytest.mark.parametrize("name", assets.topologies())
 def test_shipped_topologies_are_valid_and_fit_the_schema(name: str) -> None:
     path = assets.topologies()[name]
     assert isinstance(load(path), Cluster)
-    jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(schema()))
+    _known().validate(yaml.safe_load(path.read_text()))
 
 
 def test_the_schema_knows_what_the_models_refuse() -> None:
-    known = json.loads(schema())
-    jsonschema.validate({"web": None, "http-lb": {"count": 2}}, known)
-    wrong: list[dict[str, object]] = [{"wbe": {}}, {"web": {"count": 0}}, {"family": "ubuntu"}]
+    _known().validate({"web": None, "http-lb": {"count": 2}})
+    wrong: list[dict[str, Any]] = [{"wbe": {}}, {"web": {"count": 0}}, {"family": "ubuntu"}]
     for bad in wrong:
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(bad, known)
+            _known().validate(bad)
 
 
 def test_scale(full: Cluster) -> None:

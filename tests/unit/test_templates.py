@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+pytestmark = pytest.mark.usefixtures("own_templates")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one template."""

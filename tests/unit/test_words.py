@@ -20,6 +20,8 @@ from tests.unit.words import prose, quaint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "lab"
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
@@ -72,32 +74,46 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_messages_docstrings_and_comments_are_plain(name: str) -> None:
-    source = (ROOT / name).read_text(encoding="utf-8")
-    texts = [*_messages(sources.nodes(ROOT / name)), *_comments(source)]
-    assert [(line, quaint(text), text) for line, text in texts if quaint(text)] == []
+def _faults(place: str, texts: Iterable[tuple[int, str]]) -> list[str]:
+    """Place, phrases and text of each that is not plain."""
+    return [f"{place}:{line}: {', '.join(quaint(text))}: {text}" for line, text in texts if quaint(text)]
 
 
-@pytest.mark.parametrize("path", assets.scenarios().values(), ids=assets.scenarios())
-def test_a_summary_is_plain(path: Path) -> None:
-    assert quaint(load(path).summary) == []
+def test_messages_docstrings_and_comments_are_plain() -> None:
+    faults: list[str] = []
+    for name in FILES:
+        source = (ROOT / name).read_text(encoding="utf-8")
+        faults += _faults(name, [*_messages(sources.nodes(ROOT / name)), *_comments(source)])
+    assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("name", promises())
-def test_a_promise_is_plain(name: str) -> None:
-    declared = promise(name).declared
-    assert quaint(f"{declared.event}. {declared.says}") == []
+def test_summaries_of_scenarios_are_plain() -> None:
+    faults = [
+        f"{name}: {', '.join(quaint(summary))}: {summary}"
+        for name, summary in ((name, load(path).summary) for name, path in assets.scenarios().items())
+        if quaint(summary)
+    ]
+    assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_a_page_is_plain(path: Path) -> None:
-    if path.relative_to(ROOT).as_posix() in UNREAD:
-        return
-    lines = prose(path.read_text(encoding="utf-8")).splitlines()
-    assert [(number, quaint(text), text) for number, text in enumerate(lines, 1) if quaint(text)] == []
-    wrapped = [f"{line} {following}" for line, following in pairwise(lines)]
-    assert [(number, quaint(text), text) for number, text in enumerate(wrapped, 1) if quaint(text)] == []
+def test_promises_are_plain() -> None:
+    faults = []
+    for name in promises():
+        declared = promise(name).declared
+        text = f"{declared.event}. {declared.says}"
+        faults += [f"{name}: {', '.join(quaint(text))}: {text}"] if quaint(text) else []
+    assert not faults, "\n".join(faults)
+
+
+def test_pages_are_plain() -> None:
+    faults: list[str] = []
+    for path in PAGES:
+        name = path.relative_to(ROOT).as_posix()
+        if name not in UNREAD:
+            lines = prose(path.read_text(encoding="utf-8")).splitlines()
+            wrapped = (f"{line} {following}" for line, following in pairwise(lines))
+            faults += _faults(name, enumerate(lines, 1)) or _faults(name, enumerate(wrapped, 1))
+    assert not faults, "\n".join(faults)
 
 
 def test_unread_pages_exist() -> None:
