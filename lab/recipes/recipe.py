@@ -91,12 +91,12 @@ def directories(role: Manifest, table: Family) -> list[Directory]:
     return entries
 
 
-def _lines(made: list[Directory]) -> str:
+def _lines(directories: list[Directory]) -> str:
     """Directories as init reads them, those with the same mode and owner in one line: one command makes them."""
     paths: dict[tuple[str, str, str], list[str]] = {}
-    for one in made:
+    for one in directories:
         paths.setdefault((one.mode, one.owner, one.group), []).append(one.path)
-    return "".join(f"{' '.join(key)} {' '.join(dict.fromkeys(found))}\n" for key, found in paths.items())
+    return "".join(f"{' '.join(key)} {' '.join(dict.fromkeys(names))}\n" for key, names in paths.items())
 
 
 RETRIES, RETRIES_BY_HAND = 1000, 3

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_a_fault_is_mended_and_its_end_counts_from_the_beginning_of_that() -> None:
     """A node may be back before the command that begins it returns; also where the test fails meanwhile."""
     made = plan(parse("name: golden\nnetwork: 10.90.0.0/24\nweb: {count: 1}\n"), "debian")
-    cluster: Any = SimpleNamespace(backend=MemoryBackend("golden"), plan=made, host=None)
+    cluster: Any = SimpleNamespace(backend=MemoryBackend("golden"), plan=made, host=None, clock=REAL)
     evidence, moments = Evidence(cluster), list[float]()
     with (
         pytest.raises(RuntimeError),

@@ -114,15 +114,15 @@ class Link:
 
     def _outcome(self, process: subprocess.Popen[bytes], stdin: bytes, limit: float) -> tuple[bytes | None, bytes]:
         """What a command prints; None if it has not ended within the limit, by the time of the other side."""
-        given: bytes | None = stdin
+        unsent: bytes | None = stdin
         begun, deadline = time.monotonic(), None
         while True:
             # A clock of their own is asked about what lasts: most commands end at once.
             patience = LOOK_SECONDS if self.clock.own else max(0.0, begun + limit - time.monotonic())
             try:
-                return process.communicate(given, timeout=patience)
+                return process.communicate(unsent, timeout=patience)
             except subprocess.TimeoutExpired:
-                given = None
+                unsent = None
             now = self.clock.steady()
             if deadline is None:
                 deadline = now + limit if self.clock.own else now
