@@ -1,6 +1,6 @@
 """How long each part of a run takes: `python -m tests.parts run NAME COMMAND…` notes it, `… table NAME…` prints all.
 
-`in-time NAME COMMAND…` leaves a part out where the run has taken its `MINUTES`; the table names it.
+`in-time NAME COMMAND…` ends a part where the run has taken its `MINUTES`; the table names it.
 
 A part is a line of the Makefile. Its tests are counted by the pytest that runs in it (`Counted`).
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     import pytest
 
 NOTES = Path("runs/parts.jsonl")
-LATE = "not begun: the minutes of this run were over; 'make nightly' has its tests"
+LATE = "not run to its end: the minutes of this run were over; 'make nightly' has its tests"
+END_SECONDS = 300  # for its last test and what it removes, once it is interrupted
 MINUTES = "MINUTES"
-"""The variable of Make with the minutes after which `in-time` begins no part; unset: it begins all."""
+"""The variable of Make with the minutes after which `in-time` ends a part; unset: none."""
 
 COUNT = "LAB_PART_COUNT"
-"""The variable with the path of the file that a part's pytest writes the number of its tests into."""
+"""The variable with the path of the file for the number of tests of a part's pytest, and of those that failed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Part:
         seconds: how long it took.
         tests: how many ran; None where it has none.
         code: its exit code.
-        late: whether it was left out, since the minutes of the run were over.
+        late: whether it did not run to its end, since the minutes of the run were over.
     """
 
     name: str
@@ -58,36 +60,61 @@ class Counted:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._tests: set[str] = set()
+        self._failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One that was skipped did not run."""
+        if report.failed:
+            self._failed.add(report.nodeid)
         if report.when == "call" and not report.skipped:
             self._tests.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         """Once for all processes of a run: the others' reports come to the first one."""
-        self._file.write_text(str(len(self._tests)), encoding="utf-8")
+        self._file.write_text(f"{len(self._tests)} {len(self._failed)}", encoding="utf-8")
 
 
-def run(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
-    """Runs a part to its end, notes it, and returns its exit code."""
+def run(name: str, command: Sequence[str], notes: Path = NOTES, seconds: float | None = None) -> int:
+    """Runs a part, notes it, and returns its exit code.
+
+    `seconds`: after these it is interrupted; it fails then only if one of its tests had failed.
+    """
     notes.parent.mkdir(parents=True, exist_ok=True)
     count = notes.with_name(f"{notes.name}.{os.getpid()}")
     began, clock = time.time(), time.monotonic()
+    # A job in the background of a shell ignores interrupts, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Make's own pipes are handed on: the command may be another make.
-    code = subprocess.run(command, check=False, env={**os.environ, COUNT: str(count)}, close_fds=False).returncode
-    tests = int(count.read_text(encoding="utf-8")) if count.is_file() else None
+    with subprocess.Popen(command, env={**os.environ, COUNT: str(count)}, close_fds=False) as process:
+        code, late = _end(process, seconds)
+    tests, failed = map(int, count.read_text(encoding="utf-8").split()) if count.is_file() else (None, 0)
     count.unlink(missing_ok=True)
-    _note(Part(name, began, time.monotonic() - clock, tests, code), notes)
+    code = int(failed > 0) if late else code
+    _note(Part(name, began, time.monotonic() - clock, tests, code, late=late), notes)
     return code
 
 
+def _end(process: subprocess.Popen[bytes], seconds: float | None) -> tuple[int, bool]:
+    """The exit code of a process, and whether it was interrupted after so many seconds."""
+    try:
+        return process.wait(seconds), False
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(END_SECONDS), True
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait(), True
+
+
 def run_in_time(name: str, command: Sequence[str], notes: Path = NOTES) -> int:
-    """As `run`; a part that would begin after the minutes of the run is noted as late, and returns 0."""
+    """As `run`; a part that is not done when the minutes of the run are over is ended, and noted as late."""
     minutes, now = os.environ.get(MINUTES), time.time()
     first = min((part.began for part in noted(notes)), default=now)
-    if not minutes or now < first + float(minutes) * 60:
+    if not minutes:
         return run(name, command, notes)
+    if (left := first + float(minutes) * 60 - now) > 0:
+        return run(name, command, notes, left)
     _note(Part(name, now, 0.0, None, 0, late=True), notes)
     return 0
 

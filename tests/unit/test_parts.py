@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -73,6 +74,38 @@ def test_a_part_that_would_begin_too_late_is_left_out_and_named(
     assert (parts.LATE in parts.table(parts.noted(notes))) is (code == 0)
 
 
+SLOW = """
+import time
+
+def test_quick(): assert {0}
+def test_slow(): time.sleep(600)
+"""
+
+
+@pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_part_that_is_not_done_in_time_is_ended_and_named(
+    *, passes: bool, pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that began in the background of a shell, where interrupts are ignored. What failed before is reported."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(SLOW.format(passes))
+    monkeypatch.setenv(parts.MINUTES, "0.1")
+    notes = tmp_path / "parts.jsonl"
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pytester.path)]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert parts.run_in_time("xen", argv, notes) == int(not passes)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    (part,) = parts.noted(notes)
+    assert part.late
+    assert 5 < part.seconds < 120
+    said = parts.table([part])
+    assert (parts.LATE in said) is passes
+    assert ("exit code 1" in said) is not passes
+
+
 def test_a_run_without_parts_has_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     none = parts.noted(tmp_path / "parts.jsonl")
     monkeypatch.setattr(parts, "noted", lambda: none)
@@ -98,7 +131,7 @@ def test_the_table_of_make_test_has_all_its_parts() -> None:
     (expected,) = re.findall(r"\$\(NOTE\) table (.*?) \|\|", makefile)
     names = expected.replace("$(LANED)", laned).split()
     assert sorted(names) == sorted(re.findall(r"\$\(NOTE\) (?:run|in-time) ([a-z]+)", makefile))
-    made = "".join(re.findall(r"^\t-?@\$\((?:BESIDE|MAKE)\).*$", makefile, re.MULTILINE))
+    made = "".join(re.findall(r"^\t.*\$\((?:BESIDE|MAKE)\).*$", makefile, re.MULTILINE))
     for name in names:
         assert re.search(rf"(part|test)-{name}\b", made), f"'make test' makes no part '{name}'"
 
