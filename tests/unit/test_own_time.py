@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,9 @@ from lab.backends.xen.ssh import Link
 from lab.clock import REAL, Clock, Moment
 from lab.errors import BackendError, NotReady
 from lab.evidence.stalls import Meter
+from tests.unit.sources import nodes
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
 
 
 class Instructions:
@@ -71,3 +72,28 @@ def test_a_stall_of_this_machine_is_none_of_nodes_with_their_own_time() -> None:
     with Meter(Clock(reading=Instructions())) as meter:
         assert "stall meter" not in [thread.name for thread in threading.enumerate()]
     assert meter.stalls == []
+
+
+HERE = {"communicate", "join", "Timer", "wait_for_selector"}
+"""Calls that wait in this machine's time; `wait` and `run` too, where they have a `timeout`."""
+
+
+def test_a_wait_of_this_machine_has_a_guard_and_no_limit() -> None:
+    """A process here may need forty times as long as the nodes it waits for need by their own clock."""
+    limited = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for folder in ("lab", "tests", "bench")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for call in nodes(path)
+        if isinstance(call, ast.Call)
+        for given in _waited(call)
+        if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "limit"
+    ]
+    assert limited == []
+
+
+def _waited(call: ast.Call) -> list[ast.expr]:
+    """What a call gives as seconds of this machine."""
+    timeouts = [keyword.value for keyword in call.keywords if keyword.arg == "timeout"]
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return [*timeouts, *(call.args if name in HERE else [])]

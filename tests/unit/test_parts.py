@@ -87,7 +87,7 @@ def test_slow(): time.sleep(600)
 def test_a_part_that_is_not_done_in_time_is_ended_and_named(
     *, passes: bool, pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one that began in the background of a shell, where interrupts are ignored. What failed before is reported."""
+    """Also one that began in the background of a shell, where interrupts are ignored. What failed before it is told."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(SLOW.format(passes))
     monkeypatch.setenv(parts.MINUTES, "0.1")
