@@ -8,19 +8,18 @@ PARITY := runs/parity.json
 # FAMILY=centos: the family of the nodes in all suites; by default whichever can be had.
 PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
 NOTE := .venv/bin/python -m tests.parts
-# MINUTES=78: the Xen part is ended after so many minutes of 'make test', and the table says so; unset: it runs to its end.
+# MINUTES=72: the Xen part is ended after so many minutes of 'make test', and the table says so; unset: it runs to its end.
 export MINUTES
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
 BESIDE = $(MAKE) --no-print-directory -k -j$(LANES) --output-sync=target
-IDLY := $(if $(shell command -v chrt),chrt --idle 0)
 LANED := lint images unit web people mysql storage sites galera apps host
 PARTS := $(patsubst %,part-%,$(LANED))
 
 # Where bytecode is not kept, each process of the tests compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-behind test-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
+.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
 
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
@@ -100,11 +99,10 @@ test-all: .venv/dev
 	@scripts/need chromium chromium
 	@scripts/axe
 	-@$(BESIDE) part-lint part-images part-unit
-	-@$(MAKE) --no-print-directory test-behind & behind=$$!; \
-	$(MAKE) --no-print-directory test-apart; \
-	$(MAKE) --no-print-directory test-shared; \
-	$(MAKE) --no-print-directory test-parts; \
-	wait $$behind
+	-@$(MAKE) --no-print-directory test-apart
+	-@$(MAKE) --no-print-directory test-shared
+	-@$(MAKE) --no-print-directory test-parts MORE=part-host
+	-@$(MAKE) --no-print-directory test-xen
 	@$(MAKE) --no-print-directory coverage
 	-@.venv/bin/python -m tests.covered
 
@@ -127,7 +125,7 @@ test-shared: .venv/dev engine
 
 # What needs a part of the cluster: two at a time have fewer nodes than the whole. The output of each comes at its end.
 test-parts: .venv/dev engine
-	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera
+	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera $(MORE)
 
 part-web:
 	$(NOTE) run web $(PYTEST) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
@@ -152,11 +150,6 @@ xen: .venv/ready
 # The same with the disks of the images that its tests boot.
 part-host: .venv/ready engine
 	@$(NOTE) run host sh -c '$(MAKE) --no-print-directory xen && $(LAB) build client web http-lb tcp-lb --backend xen'
-
-# Xen, behind the parts on Docker: an emulated host counts its own time, and takes what these leave of the processors.
-test-behind: .venv/dev
-	@mkdir -p runs
-	@$(IDLY) $(MAKE) --no-print-directory part-host test-xen > runs/xen.log 2>&1; code=$$?; cat runs/xen.log; exit $$code
 
 # The tests that run on Xen at every change, marked with their reason: five domains at a time. Those of one role come
 # first: what breaks the whole cluster last need not be repaired.
