@@ -24,7 +24,7 @@ POLL_SECONDS = 0.1
 SLICE_SECONDS = 1.0
 FEWEST = 10  # minimum number of requests
 GUARD = 40.0
-"""Seconds of this machine for one of nodes with their own time: measured were 2 at rest and 10 while five boot."""
+"""Seconds of this machine for one of nodes with their own time: measured were 2 at rest and 17 with five busy ones."""
 TLS_COST = 2.5  # two emulated processors serve about five pages a second over TLS: load asks for less than half of it
 
 

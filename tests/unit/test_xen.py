@@ -379,3 +379,13 @@ def test_every_setting_of_the_kernel_is_made_as_the_plan_has_it(made: Plan, tmp_
     subprocess.run(["sh", "-euc", f"root={tmp_path}\n{domain.assignments(made, node)}{loop}"], check=True)
     found = {name: (tmp_path / "proc/sys" / name.replace(".", "/")).read_text() for name in node.sysctls}
     assert found == {name: f"{value}\n" for name, value in node.sysctls.items()}
+
+
+def test_a_verb_writes_a_file_to_the_disk_before_it_gets_its_name() -> None:
+    """A host that is killed keeps names of files whose content was not written: the node would not boot with it."""
+    for verb in sorted((assets.xen() / "verbs").iterdir()):
+        lines = [line.strip() for line in verb.read_text(encoding="utf-8").splitlines()]
+        for before, line in itertools.pairwise(lines):
+            if line.startswith("mv "):
+                draft = line.split()[1]
+                assert before.startswith(f"sync {draft}"), f"{verb.name}: {line}"
