@@ -152,8 +152,8 @@ def main() -> None:
             signal.signal(number, _terminated)
     try:
         code = _ran(out)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except KeyboardInterrupt as error:
+        code = _interrupted(error)
     if code > SIGNALLED:
         after = "'lab up' continues from here, 'lab heal' reverts faults, 'lab down' removes the cluster"
         try:
@@ -165,6 +165,14 @@ def main() -> None:
     sys.exit(code)
 
 
+def _interrupted(error: BaseException, code: int = INTERRUPTED) -> int:
+    """Prints what an interrupted verb could not revert; returns the exit code."""
+    with contextlib.suppress(OSError):
+        for left in getattr(error, "__notes__", ()):
+            print(f"lab: {naming.named(left)}", file=sys.stderr)
+    return code
+
+
 def _ran(out: int) -> int:
     """The exit code; `out` is a copy of standard output."""
     try:
@@ -173,11 +181,11 @@ def _ran(out: int) -> int:
     except LabError as error:
         print(f"lab: {naming.named(str(error))}", file=sys.stderr)
         return error.exit_code
-    except typer.Abort:
-        return INTERRUPTED
+    except typer.Abort as error:
+        return _interrupted(error.__cause__ or error)
     except (BrokenPipeError, SystemExit) as error:  # Typer and Rich raise the latter
         if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
-            return error.code
+            return _interrupted(error, error.code)
         if not screen.reader_gone(out):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left

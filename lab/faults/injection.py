@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from lab import interrupts
 from lab.backends.base import State
 from lab.backends.optional import noted, notes
 from lab.errors import BackendError, LabError, NotReady, SpecError, Unable
@@ -57,22 +58,28 @@ class Injected:
             self.heal()
 
     def heal(self) -> ProbeResult:
-        """Reverts the fault, verifies that, and removes the note.
+        """Reverts the fault, verifies that, and removes the note; the first interrupt waits for it.
 
         Raises:
             NotReady: the fault is still active.
         """
-        self.mending = self.backend.clock.now()
-        self.fault.revert(self.backend, self.mark, self.facts)
-        self.restored = self.backend.clock.now()
-        self.fault.await_ready(self.backend)
-        result = self._gone() if self.fault.lasting else self._probe()
-        notes(self.backend).note(PREFIX + self.mark, None)
-        self.ended = self.backend.clock.now()
+        with interrupts.deferred():
+            self.mending = self.backend.clock.now()
+            self.fault.revert(self.backend, self.mark, self.facts)
+            self.restored = self.backend.clock.now()
+            self.fault.await_ready(self.backend)
+            result = self._gone() if self.fault.lasting else self._probe()
+            self._forget()
         return result
 
+    def apply(self) -> None:
+        """Writes the note and injects the fault; the first interrupt waits for both, as the revert needs `facts`."""
+        with interrupts.deferred():
+            self._keep()
+            self.facts = self.fault.apply(self.backend, self.mark)
+
     def prove(self) -> None:
-        """Waits until a probe verifies the fault.
+        """Waits until a probe verifies the fault; its note has the proof then, and a fault that does not last has none.
 
         Raises:
             BackendError: the fault is not effective.
@@ -80,7 +87,6 @@ class Injected:
         what = f"'{self.fault}' to be effective"
         try:
             self.proof = self.backend.clock.until(what, PROOF_SECONDS, self._probe, lambda now: now.active).observation
-            self.bitten = self.backend.clock.now()
         except NotReady as error:
             next_step = (
                 "'lab status' shows whether the cluster is ready; if it is, this machine does not support the fault"
@@ -88,11 +94,22 @@ class Injected:
             raise BackendError(
                 f"the fault was injected, and is not effective: {error.what}", next_step=next_step
             ) from error
+        with interrupts.deferred():
+            self.bitten = self.backend.clock.now()
+            if self.fault.lasting:
+                self._keep()
+            else:
+                self._forget()
 
-    def keep(self) -> None:
+    def _keep(self) -> None:
         """Writes the note into the engine."""
         text = {"fault": self.fault.as_dict(), "begun": self.begun, "facts": dict(self.facts), "proof": self.proof}
         notes(self.backend).note(PREFIX + self.mark, json.dumps(text, separators=(",", ":")))
+
+    def _forget(self) -> None:
+        """Removes the note."""
+        notes(self.backend).note(PREFIX + self.mark, None)
+        self.ended = self.backend.clock.now()
 
     def _probe(self) -> ProbeResult:
         return self.fault.probe(self.backend, self.mark, self.facts)
@@ -113,19 +130,15 @@ def inject(backend: Backend, fault: Fault) -> Injected:
     admit(backend, fault)
     injected = Injected(backend, fault, uuid.uuid4().hex[:8], backend.clock.now())
     try:
-        injected.keep()  # may be interrupted when the note is written already
-        injected.facts = fault.apply(backend, injected.mark)
+        injected.apply()
         injected.prove()
-        if fault.lasting:
-            injected.keep()
     except BaseException as error:
-        left = _reverted(injected)
-        if isinstance(error, LabError) and left:
+        left = "" if injected.ended else _reverted(injected)
+        if left and isinstance(error, LabError):
             error.next_step = f"{error.next_step}; {left}" if error.next_step else left
+        elif left:
+            error.add_note(left)  # lab.cli.main prints it
         raise
-    if not fault.lasting:
-        notes(backend).note(PREFIX + injected.mark, None)
-        injected.ended = backend.clock.now()
     return injected
 
 

@@ -1,26 +1,30 @@
-"""Ctrl-C while a fault is injected: at each moment it is reverted, after what was begun."""
+"""Ctrl-C while a fault is injected or reverted: at each moment it is reverted, after what was begun."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import pytest
 
+from lab import interrupts
 from lab.backends.base import State
+from lab.errors import BackendError
 from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, inject, present
 from tests.unit.backends import breakable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lab.backends.base import Result
+    from lab.backends.base import Backend, Result
     from lab.backends.memory import MemoryBackend
     from lab.topology import Cluster
 
 T = TypeVar("T")
+Note: TypeAlias = "Callable[[str, str | None], None]"
 LATE_SECONDS = 0.3
 """How long the engine takes for what it was asked, where nothing of the revert comes before."""
 
@@ -87,6 +91,103 @@ def test_rules_are_deleted_after_they_were_made(
     making = "table" if wanted.kind == "cut" else "qdisc add"
     assert making in calls[0], calls
     assert calls[1:], "the revert looks, and deletes"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("moment", ["note", "apply", "facts", "revert", "await_ready", "forget"])
+def test_an_interrupt_waits_for_the_end_of_what_was_begun(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch, moment: str, number: signal.Signals
+) -> None:
+    """Raised amid a request, it loses the answer: facts that the revert needs, or a note that was removed."""
+    former = signal.signal(number, _raised)
+    monkeypatch.setattr(made, "note", _marked(made.note, "note" if moment == "note" else "forget", moment, number))
+    fault = Facts(("web1",), moment=moment, number=number)
+    try:
+        with pytest.raises(Raised), inject(made, fault):
+            assert moment in ("revert", "await_ready", "forget"), "the interrupt came after the injection"
+        assert signal.getsignal(number) is _raised
+    finally:
+        signal.signal(number, former)
+    assert fault.reverted == [{"what": "the revert needs"}]
+    assert not present(made)
+
+
+def test_a_second_interrupt_is_not_deferred() -> None:
+    former = signal.signal(signal.SIGINT, _raised)
+    reached: list[str] = []
+    try:
+        with pytest.raises(Raised):
+            _twice(reached)
+        assert signal.getsignal(signal.SIGINT) is _raised
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert reached == ["after the first"]
+
+
+def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(name: str) -> None:
+        raise BackendError(f"{name} does not start")
+
+    monkeypatch.setattr(made, "start", failed)
+    monkeypatch.setattr(made, "kill", _late(made.kill))
+    with pytest.raises(KeyboardInterrupt) as raised:
+        inject(made, Kill(("web1",)))
+    assert raised.value.__notes__ == [f"then 'lab heal {present(made)[0].mark}': reverting failed: web1 does not start"]
+
+
+class Raised(BaseException):
+    """What the handler of the tests raises, as that of Ctrl-C and that of the command do."""
+
+
+def _twice(reached: list[str]) -> None:
+    with interrupts.deferred():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the first")
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the second")
+
+
+def _raised(_number: int, _frame: object) -> None:
+    raise Raised
+
+
+def _marked(note: Note, at: str, moment: str, number: signal.Signals) -> Note:
+    """The backend's notes, with a signal amid the first that is written, or amid its removal."""
+
+    def marked(key: str, text: str | None) -> None:
+        note(key, text)
+        if moment == at and (text is None) == (at == "forget"):
+            signal.raise_signal(number)
+
+    return marked
+
+
+@dataclass(frozen=True)
+class Facts(Kill):
+    """A fault whose revert needs what its injection found."""
+
+    moment: str = ""
+    number: signal.Signals = signal.SIGINT
+    reverted: list[Mapping[str, str]] = field(default_factory=list)
+
+    def _signal(self, moment: str) -> None:
+        if moment == self.moment:
+            signal.raise_signal(self.number)
+
+    def apply(self, backend: Backend, mark: str) -> dict[str, str]:
+        self._signal("apply")
+        super().apply(backend, mark)
+        self._signal("facts")
+        return {"what": "the revert needs"}
+
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        self._signal("revert")
+        super().revert(backend, mark, facts)
+        self.reverted.append(facts)
+
+    def await_ready(self, backend: Backend) -> None:
+        self._signal("await_ready")
+        super().await_ready(backend)
 
 
 def _late(verb: Callable[..., T]) -> Callable[..., T]:

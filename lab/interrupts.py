@@ -1,0 +1,63 @@
+"""Interrupts that wait for the end of what must not be left half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Deferral:
+    """The handlers of the signals from before; while it is in place, the first signal waits."""
+
+    def __init__(self) -> None:
+        former = {each: signal.getsignal(each) for each in SIGNALS}
+        self._former = {each: handler for each, handler in former.items() if handler not in (signal.SIG_IGN, None)}
+        self.first: int | None = None
+        for each in self._former:
+            signal.signal(each, self._wait)
+
+    def restore(self) -> None:
+        for each, handler in self._former.items():
+            signal.signal(each, handler)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Handles a signal as it would have been without the deferral."""
+        handler = self._former[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            os.kill(os.getpid(), number)
+
+    def _wait(self, number: int, frame: FrameType | None) -> None:
+        if self.first is not None:
+            self.restore()
+            self.handle(number, frame)
+        self.first = number
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Defers Ctrl-C, SIGTERM and SIGHUP until the block has ended, failed or not; a second signal is not deferred.
+
+    Python raises an interrupt between any two instructions, also within a library that then loses the answer of the
+    engine. In other threads than the main thread nothing is deferred: no signal is raised in them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    deferral = _Deferral()
+    try:
+        yield
+    finally:
+        deferral.restore()
+        if deferral.first is not None:
+            deferral.handle(deferral.first, None)
