@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LESSON, TASK = 1, "returns"
 """Its check kills the web node, and measures until the page is back."""
 
+CLUSTERS = (1, 5, 10, 20, 40)
+"""Side by side, at each run; a class is of twenty."""
+
 LEAST_FREE = 0.2
 """No cluster is added where less of the machine's memory is available."""
 
@@ -32,22 +35,26 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def run(runs: int) -> list[Figure]:
-    """With 1, 2, 4, ... clusters, as many steps as runs; fewer where the memory ends."""
+    """With as many of `CLUSTERS` as runs; fewer where the memory ends."""
     made: list[Attempt] = []
     figures: list[Figure] = []
     before = memory()["MemAvailable"]
     try:
-        for count in (2**step for step in range(runs)):
-            free = memory()
-            if free["MemAvailable"] < LEAST_FREE * free["MemTotal"]:
-                break
-            while len(made) < count:
+        for count in CLUSTERS[:runs]:
+            while len(made) < count and _fits():
                 made.append(_solved(len(made)))
             figures += _figures(made, before)
+            if len(made) < count:
+                break
     finally:
         numbers = range(len(made) + 1)  # the one whose start failed too
         parallel.for_each(numbers, lambda number: down(backend(Placement(), _name(number)), Silent(), volumes=True))
     return figures
+
+
+def _fits() -> bool:
+    free = memory()
+    return free["MemAvailable"] >= LEAST_FREE * free["MemTotal"]
 
 
 def _name(number: int) -> str:

@@ -73,7 +73,7 @@ SECTIONS = {
     "backup": Section("Backup and restore", 3, backup.run, backup.measure, takes=45),
     "sites": Section("Sites", 3, sites.run, look=False),
     "apps": Section("Applications", 3, apps.run, look=False),
-    "class": Section("A class: clusters of the first lesson side by side", 3, classroom.run, look=False),
+    "class": Section("A class: clusters of the first lesson side by side", 4, classroom.run, look=False),
     "xen": Section("Five domains on the nested Xen host", 3, xen.run, look=False),
     "xen-failover": Section("The same faults on Xen", 3, xen.faults, look=False),
 }
