@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from lab.learning.lesson import Task
 
 pytestmark = pytest.mark.lesson
-BY_TURNS = 2
-ANSWERS_BY_TURNS = 3
+BY_TURNS = 3
+ANSWERS_BY_TURNS = 4
 ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"
-"""Numbers of lessons, such as `1,8`, or `all`; unset: two by turns, by the day, with some of their wrong answers."""
+"""Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day, with some of their wrong answers."""
 
 TODAY = datetime.now(UTC).toordinal()
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def by_turns(day: int, names: list[str], count: int = BY_TURNS) -> list[str]:
 
 
 def mistakes(day: int, wrong: Sequence[T], number: int = len(ALL)) -> Sequence[T]:
-    """The wrong answers that are tried on a day: a third of them, each in every third turn of its lesson.
+    """The wrong answers that are tried on a day: a quarter of them, each in every fourth turn of its lesson.
 
     `number`: of all lessons.
     """
@@ -72,7 +72,7 @@ def _chosen() -> list[str]:
 
 def _marked(one: Lesson) -> object:
     """A lesson as a parameter: one that is not of today's is nightly."""
-    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: two a day in 'make test'")]
+    marks = [] if one.name in _chosen() else [pytest.mark.nightly("lessons by turns: three a day in 'make test'")]
     return pytest.param(one, id=one.name, marks=marks)
 
 
@@ -139,12 +139,12 @@ def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
 
 def test_each_lesson_has_its_turn() -> None:
     names = [str(number) for number in range(12)]
-    assert {name for day in range(6) for name in by_turns(day, names)} == set(names)
+    assert {name for day in range(4) for name in by_turns(day, names)} == set(names)
     assert len(by_turns(0, names)) == BY_TURNS
     assert by_turns(5, ["one"]) == ["one"]
 
 
 def test_each_wrong_answer_has_its_turn() -> None:
     numbers = list(range(14))
-    for first in range(6):  # a lesson has its turn each sixth day
-        assert sorted(number for day in (0, 6, 12) for number in mistakes(first + day, numbers, 12)) == numbers
+    for first in range(4):  # a lesson has its turn each fourth day
+        assert sorted(number for day in (0, 4, 8, 12) for number in mistakes(first + day, numbers, 12)) == numbers
