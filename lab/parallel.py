@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from lab.errors import LabError, NotReady, UserError
@@ -21,14 +21,22 @@ def for_each(items: Sequence[T], work: Callable[[T], object], *, settled: bool =
     `settled`: whether an interrupt waits too for what was begun, as it is reverted next.
 
     Raises:
-        LabError: the one failure, or all of them in one `NotReady`. An unexpected exception goes first, then a refusal.
+        LabError: the one failure, or all of them in one `NotReady`, the earliest first, as others may have waited for
+            it. An unexpected exception goes before all, then a refusal.
     """
     if not items:
         return
+    failed: list[BaseException] = []
+
+    def attempt(item: T) -> None:
+        try:
+            work(item)
+        except BaseException as error:  # noqa: BLE001  raised below
+            failed.append(error)
+
     pool = ThreadPoolExecutor(min(WORKERS, len(items)))
     try:
-        futures = [pool.submit(work, item) for item in items]
-        failed = [error for future in futures if (error := future.exception())]
+        wait([pool.submit(attempt, item) for item in items])
     finally:
         # Else an interrupt must not wait for the slowest: what was begun is found again in the engine.
         pool.shutdown(wait=settled, cancel_futures=True)

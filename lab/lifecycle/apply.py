@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.backends.base import State
-from lab.errors import BackendError, NotReady
+from lab.errors import BackendError, LabError, NotReady
 from lab.lifecycle import hand, ready, scaling
 from lab.lifecycle.endings import Endings
 from lab.lifecycle.reconcile import Action, Kind
@@ -169,11 +169,16 @@ def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
 def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
     """Executes one action, until the node is ready or removed; a running node that ends meanwhile is started."""
     execute = partial(_execute, prepared, backend, report, seconds)
-    if action.kind is Kind.UPDATE:
-        endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
-        endings.work(action.node, partial(execute, action), partial(execute, started))
-    else:
-        execute(action)
+    try:
+        if action.kind is Kind.UPDATE:
+            endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
+            endings.work(action.node, partial(execute, action), partial(execute, started))
+        else:
+            execute(action)
+    except LabError as error:
+        # At once: others may wait for this node until their limit.
+        report.step(action.node, f"failed: {error.what.splitlines()[0]}")
+        raise
 
 
 def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:

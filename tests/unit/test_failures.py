@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from lab import parallel
@@ -87,11 +89,29 @@ def test_a_run_that_passes_has_no_table(pytester: pytest.Pytester) -> None:
     assert "what failed" not in done.stdout.str()
 
 
-def test_of_several_waits_each_says_what_it_awaited() -> None:
-    def work(number: int) -> None:
-        REAL.until(f"number {number}", 0.001, lambda: number, lambda seen: seen > number)
+def test_what_failed_first_is_told_first() -> None:
+    """A client that waits for a node, and the node, which ended long before."""
+    ended = threading.Event()
+
+    def work(name: str) -> None:
+        if name == "client":
+            assert ended.wait(10)
+            REAL.until("the site", 0.001, lambda: "no answer", lambda seen: not seen)
+        try:
+            REAL.until(name, 0.001, lambda: "its first process has ended", lambda seen: not seen)
+        finally:
+            ended.set()
 
     with pytest.raises(NotReady) as caught:
-        parallel.for_each([1, 2], work)
-    assert caught.value.awaited == "number 1; number 2"
-    assert caught.value.last == "1; 2"
+        parallel.for_each(["client", "web1"], work)
+    assert caught.value.awaited == "web1; the site"
+
+
+def test_of_several_waits_each_says_what_it_awaited() -> None:
+    def work(number: int) -> None:
+        REAL.until(f"number {number}", 0.001 * number, lambda: number, lambda seen: seen > number)
+
+    with pytest.raises(NotReady) as caught:
+        parallel.for_each([1, 200], work)
+    assert caught.value.awaited == "number 1; number 200"
+    assert caught.value.last == "1; 200"

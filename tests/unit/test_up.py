@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -245,6 +246,31 @@ def test_what_is_not_ready_is_named_with_its_last_lines(full: Cluster, memory: M
     assert "| create tcp-lb1" in str(caught.value)
     assert "lab logs tcp-lb1" in str(caught.value)
     assert str(caught.value).count("\n") < 25, "eight nodes that fail fit on one screen"
+
+
+def test_a_node_that_does_not_start_is_told_of_before_the_others_have_been_awaited(
+    full: Cluster, memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, start, run = threading.Event(), memory.start, memory.run
+
+    class Reader(Silent):
+        def step(self, subject: str, text: str, *, done: bool = False) -> None:
+            if (subject, text, done) == ("web1", "failed: web1 does not boot", False):
+                told.set()
+
+    def failing(node: str) -> None:
+        if node == "web1":
+            raise BackendError("web1 does not boot\nits console's last lines")
+        start(node)
+
+    def awaited(node: str, argv: Sequence[str], **settings: Any) -> Result:
+        assert node != "client" or told.wait(10), "the client waited first"
+        return run(node, argv, **settings)
+
+    monkeypatch.setattr(memory, "start", failing)
+    monkeypatch.setattr(memory, "run", awaited)
+    with pytest.raises(BackendError, match="web1 does not boot"):
+        up(full, memory, Reader())
 
 
 def test_only_missing_images_are_built(full: Cluster, memory: MemoryBackend) -> None:
