@@ -82,7 +82,7 @@ def _killed_behind(
     """
     primary, (replica, other) = whole(cluster)
     sql(cluster, primary, f"DROP DATABASE IF EXISTS {base}; CREATE DATABASE {base};{applied.replace('BASE', base)}")
-    sql(cluster, replica, "SET GLOBAL max_relay_log_size = 4096; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")
+    sql(cluster, replica, "SET GLOBAL max_relay_log_size = 4096; FLUSH LOCAL RELAY LOGS")
     alike(cluster, "SELECT 1", [primary, replica, other])
     with blocked(cluster, replica):  # until it is killed
         sql(cluster, primary, statements.replace("BASE", base).replace("ALL_BYTES", BYTES), seconds=300)
