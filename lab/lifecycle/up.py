@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets
+from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets, volumes
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.endings import Endings
@@ -93,7 +93,8 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         return secrets.ensure(plan, report.warn, restored)
 
     prepared = prepare(cluster, backend, report, known=known)
-    _announce(cluster, report, fresh=fresh)
+    for warning in cluster.warnings:
+        report.warn(warning)
     if prepared.plan.by_hand:
         report.say(f"by hand, not configured and not awaited: {', '.join(prepared.plan.by_hand)}")
     try:
@@ -118,17 +119,6 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
     return prepared
 
 
-def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
-    """Reports choices and warnings."""
-    for warning in cluster.warnings:
-        report.warn(warning)
-    if fresh and kept.read(cluster.name, Note.VOLUMES):
-        report.warn(
-            f"the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
-            " empty ones are created"
-        )
-
-
 def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
     """Removes the attempt with a failed family, and returns the failed images."""
     if isinstance(error, BuildError):
@@ -148,8 +138,7 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
         kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
     apply(prepared, backend, report, seconds or 0)
-    if any(node.volumes for node in plan.nodes):
-        kept.keep(plan.cluster, Note.VOLUMES, "made")
+    volumes.keep(plan, prepared.existing)
     endings = Endings(prepared.existing, backend, report)
     changed = {action.node for action in prepared.changes}
     endings.resume([node.name for node in plan.nodes if (node.by_hand or seconds is None) and node.name not in changed])

@@ -123,8 +123,10 @@ class DockerBackend:
             rows = self.api.containers(all=True, filters=labels.ours(self.cluster))
             # A container names its network by id; with Podman and CNI by name.
             networks = {n[key] for n in self.api.networks(filters=labels.ours(self.cluster)) for key in ("Id", "Name")}
-            data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
-            return labels.existing(rows, networks, data=data, unlimited=self._unlimited)
+            named = [volume["Name"] for volume in self._volumes() if labels.NOTE not in volume["Labels"]]
+        prefix = container.name(self.cluster, "")
+        volumes = frozenset(name.removeprefix(prefix) for name in named)
+        return labels.existing(rows, networks, volumes=volumes, unlimited=self._unlimited)
 
     def clusters(self) -> Mapping[str, Existing]:
         with engine.asking("listing the clusters"):
@@ -134,7 +136,7 @@ class DockerBackend:
             containers.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
         joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
         return {
-            name: labels.existing(of, joined, data=False, unlimited=frozenset())
+            name: labels.existing(of, joined, volumes=frozenset(), unlimited=frozenset())
             for name, of in sorted(containers.items())
         }
 
