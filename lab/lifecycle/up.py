@@ -101,7 +101,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         build(prepared.plan, backend, report)
         if fresh and limit is not None:
             kept.keep(cluster.name, Note.UNPROVEN, prepared.plan.family)
-        _bring_up(cluster, prepared, backend, report, limit)
+        prepared = _bring_up(cluster, prepared, backend, report, limit)
     except (BuildError, NotReady) as error:
         if cluster.family != AUTO or prepared.plan.family != "centos":
             raise
@@ -112,7 +112,7 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         failing = _given_up(prepared.plan, backend, report, error)
         prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
-        _bring_up(cluster, prepared, backend, report, limit)
+        prepared = _bring_up(cluster, prepared, backend, report, limit)
         families.remember(failing, error.what)  # not before: a failure with both families is not CentOS's
     else:
         families.forget(prepared.plan)
@@ -130,8 +130,13 @@ def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | 
     return {node.image for node in plan.nodes if node.name == error.where} or {node.image for node in plan.nodes}
 
 
-def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
-    """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None."""
+def _bring_up(
+    cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None
+) -> Prepared:
+    """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None.
+
+    Returns what was done: nodes that ended meanwhile were started, too.
+    """
     plan, note = prepared.plan, partial(_note, prepared, cluster, backend)
     kept.keep(plan.cluster, Note.FAMILY, plan.family)
     if cluster.source:
@@ -152,6 +157,18 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
                 backend.endpoint(entry.port)
         kept.remove(plan.cluster, Note.UNPROVEN)
     note(done=seconds is not None)  # all nodes: a cluster that moves to another subnet loses its notes
+    return _with_starts(prepared, endings.started)
+
+
+def _with_starts(prepared: Prepared, started: set[str]) -> Prepared:
+    """The same, with the start of nodes that were to be kept, and had ended."""
+    actions = [
+        replace(action, kind=Kind.START, why="ended meanwhile", start=True)
+        if action.kind is Kind.KEEP and action.node in started
+        else action
+        for action in prepared.actions
+    ]
+    return replace(prepared, actions=actions)
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:
