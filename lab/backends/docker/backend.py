@@ -282,9 +282,9 @@ class DockerBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         with engine.asking(f"reading {path} of {node}", node):
-            place, found = container.content(self.api, self._id(node), path, node)
-            if found is not None or not container.in_memory(place):
-                return found
+            place, file = container.content(self.api, self._id(node), path, node)
+            if file is not None or not container.in_memory(place):
+                return file
             inspected = self.api.inspect_container(self._id(node))
             if owned.sealed(inspected) or not inspected["State"]["Running"] or inspected["State"]["Paused"]:
                 return None
