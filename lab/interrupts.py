@@ -1,4 +1,4 @@
-"""Interrupts that wait for the end of what must not be left half done."""
+"""Interrupts that wait for the end of work that must be completed or reverted."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
         *("-m", f'smaller(topology="{TOPOLOGIES}/apps.yaml")'),
     ),
     "galera": ("tests/cluster/test_mysql.py", "--topology", "galera"),
-    "xen-five": ("tests/xen", "tests/cluster", *XEN, "five", "-m", "not lesson", "--parity", PARITY),
+    "xen-five": ("tests/xen", "tests/cluster", "tests/attack", *XEN, "five", "-m", "not lesson", "--parity", PARITY),
     "xen-lessons": ("tests/cluster", "--backend", "xen", "-m", "lesson", "--parity", PARITY),
     "xen-stage3": (
         *("tests/cluster/test_web_nodes.py", "tests/cluster/test_site.py", "tests/cluster/test_scaling.py"),
@@ -43,6 +43,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "xen-shell": ("tests/cluster/test_shell.py", *XEN, f"{TOPOLOGIES}/shell.yaml", "--parity", PARITY),
     "xen-mail": ("tests/cluster/test_mail.py", *XEN, f"{TOPOLOGIES}/mail.yaml", "--parity", PARITY),
     "xen-backup": ("tests/cluster/test_backup.py", *XEN, f"{TOPOLOGIES}/backup.yaml", "--parity", PARITY),
+    "xen-mysql": ("tests/cluster/test_mysql.py", *XEN, "stage6", "--parity", PARITY),
     "xen-apps": ("tests/cluster/test_apps_five.py", *XEN, f"{TOPOLOGIES}/apps_five.yaml", "--parity", PARITY),
 }
 """The arguments of pytest, by part. A night has thorough searches of the unit tests (`HYPOTHESIS_PROFILE`)."""

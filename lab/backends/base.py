@@ -27,6 +27,11 @@ LASTING = "kept-"
 """Prefix of the keys of notes about data, which stay as long as the data."""
 
 
+def volume(node: str, key: str) -> str:
+    """The name of a node's volume in its cluster, such as `backup1-backups`."""
+    return f"{node}-{key}"
+
+
 class State(StrEnum):
     """What an engine can say of a node."""
 
@@ -107,6 +112,7 @@ class Existing:
         nodes: by their addresses.
         network: its subnet.
         data: whether volumes of it are there, with or without their nodes.
+        volumes: their names, such as `backup1-backups`; None where the backend does not list them.
     """
 
     nodes: tuple[Observed, ...] = ()
@@ -114,6 +120,7 @@ class Existing:
     vip: str | None = None
     family: str | None = None
     data: bool = False
+    volumes: frozenset[str] | None = None
 
     @classmethod
     def of(cls, nodes: Iterable[Observed], **shared: Any) -> Existing:

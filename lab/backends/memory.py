@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lab.backends.base import LASTING, Capabilities, Existing, Observed, Result, State
+from lab.backends.base import LASTING, Capabilities, Existing, Observed, Result, State, volume
 from lab.clock import REAL
 from lab.errors import BackendError
 
@@ -39,7 +39,7 @@ class MemoryBackend:
         self._capabilities = capabilities or Capabilities("memory")
         self._nodes: dict[str, Observed] = {}
         self._shared = Existing()
-        self._data = False
+        self._volumes: frozenset[str] = frozenset()
         self._notes: dict[str, str] = {}
 
     def capabilities(self) -> Capabilities:
@@ -47,10 +47,15 @@ class MemoryBackend:
 
     def observe(self) -> Existing:
         if not self._nodes:
-            return Existing(data=self._data)
+            return Existing(data=bool(self._volumes), volumes=self._volumes)
         shared = self._shared
         return Existing.of(
-            self._nodes.values(), network=shared.network, vip=shared.vip, family=shared.family, data=self._data
+            self._nodes.values(),
+            network=shared.network,
+            vip=shared.vip,
+            family=shared.family,
+            data=bool(self._volumes),
+            volumes=self._volumes,
         )
 
     def clusters(self) -> Mapping[str, Existing]:
@@ -73,7 +78,7 @@ class MemoryBackend:
             raise BackendError(f"{node.name} exists already", where=node.name)
         self._nodes[node.name] = Observed(node.fixed, State.CREATED, node.limits)
         self._shared = Existing((), str(plan.network.cidr), plan.vip, plan.family)
-        self._data = self._data or bool(node.volumes)
+        self._volumes |= {volume(node.name, key) for key in node.volumes}
         self.done.append(f"create {node.name}")
         self.put(node.name, files)
 
@@ -98,7 +103,8 @@ class MemoryBackend:
     def clear(self, *, volumes: bool, keep: Sequence[str] = ()) -> Sequence[str]:
         stays = not volumes or bool(keep)
         self._notes = {key: text for key, text in self._notes.items() if stays and key.startswith(LASTING)}
-        self._data = self._data and stays
+        if volumes:
+            self._volumes = frozenset(name for name in self._volumes if name.startswith(tuple(keep)))
         self.done.append(" ".join([f"clear volumes={volumes}", *keep]))
         return ()
 
@@ -143,6 +149,10 @@ class MemoryBackend:
         """Makes a node look as if it had been created from other settings."""
         observed = self._nodes[node]
         self._nodes[node] = replace(observed, fixed=replace(observed.fixed, sysctls={"another": "1"}))
+
+    def prune(self, name: str) -> None:
+        """Removes a volume, as a person may at the engine once no node has it."""
+        self._volumes -= {name}
 
     def _become(self, node: str, state: State, verb: str) -> None:
         self._nodes[node] = replace(self._nodes[node], state=state)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.lifecycle import kept, scaling, secrets
+from lab.lifecycle import volumes as data
 from lab.lifecycle.kept import Note
 from lab.recipes import manifest, roles
 
@@ -33,6 +34,10 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
         scaling.forget(backend)  # also with `keep_backups`, which keeps other notes
     if volumes and not keep_backups:
         secrets.forget(backend.cluster)
-    elif volumes and not backend.observe().data:
-        kept.remove(backend.cluster, Note.VOLUMES, Note.UNPROVEN)
+    elif volumes:
+        there = backend.observe()
+        if not there.data:
+            kept.remove(backend.cluster, Note.VOLUMES, Note.UNPROVEN)
+        elif there.volumes is not None:
+            data.keep_only(backend.cluster, there.volumes)
     return len(nodes)

@@ -31,11 +31,13 @@ class Endings:
         existing: what was observed then.
         backend: the cluster's.
         report: is told of each node that is started.
+        started: the nodes that were started.
     """
 
     existing: Existing
     backend: Backend
     report: Report = field(default_factory=Silent)
+    started: set[str] = field(default_factory=set)
 
     def start(self, name: str) -> bool:
         """Starts or resumes a node and waits until it is ready.
@@ -68,6 +70,7 @@ class Endings:
             if not (observed and observed.state is State.RUNNING and self._ended(name)):
                 raise
             self.report.step(name, "starting: it ended meanwhile")
+            self.started.add(name)
             again()
 
     def nodes(self, names: Sequence[str], seconds: float, checks: Sequence[str] = (ready.READY,)) -> None:
@@ -99,6 +102,7 @@ class Endings:
                 ended = partial(ready.ended, self.backend, name)
                 self.backend.clock.until(f"{name} to have ended", ready.READY_SECONDS, ended)
                 self.report.step(name, "starting: it ended meanwhile")
+                self.started.add(name)
                 self.backend.start(name)
 
         parallel.for_each(names, resumed)

@@ -14,7 +14,7 @@ class Note(StrEnum):
     FAMILY = "family"
     """The family by which the volumes were made."""
     VOLUMES = "volumes"
-    """That the volumes were made; removed with them."""
+    """The names of the volumes that were made; `made` where they are not known. Removed with them."""
     UNPROVEN = "unproven"
     """The family with which the cluster was begun, until it was ready for the first time."""
     TOPOLOGY = "topology"

@@ -1,6 +1,7 @@
 """Secrets that a cluster has and the folder lacks: read from the cluster's nodes, or refused, and never made again.
 
 Another one would be put over the first: backups could not be read, members of a database would refuse each other.
+A person may change any other than those that seal data (`sealing` in `role.yaml`): nodes take the new one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from lab.backends.base import LASTING
 from lab.backends.optional import noted
 from lab.errors import HostError
 from lab.lifecycle import secrets
+from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +22,20 @@ if TYPE_CHECKING:
     from lab.plan import Plan
     from lab.plan.model import File
 
-NOTE = f"{LASTING}secret-names"
+NOTE, SEALS = f"{LASTING}secret-names", f"{LASTING}seals"
+DIGITS = 16
+"""Of the digest of a secret of 144 random bits, which tells it from another one and gives nothing away."""
 
 
 def note(plan: Plan, notes: Mapping[str, str]) -> dict[str, str]:
-    """The note of the names of all secrets that the cluster ever had; with a role that was removed its data stays."""
-    return {NOTE: " ".join(sorted({*notes.get(NOTE, "").split(), *secrets.lasting(plan)}))}
+    """The names of all secrets that the cluster ever had, and digests of those that seal data.
+
+    With a role that was removed its data stays.
+    """
+    names = {*notes.get(NOTE, "").split(), *secrets.lasting(plan)}
+    seals = _digests(plan) | _noted_seals(notes)
+    noted = {NOTE: " ".join(sorted(names)), SEALS: " ".join(f"{name}={seals[name]}" for name in sorted(seals))}
+    return {key: text for key, text in noted.items() if text}
 
 
 def restored(
@@ -40,8 +50,9 @@ def restored(
         present: the digests in each node's manifest, by path: a file that is another one by now is no source.
 
     Raises:
-        HostError: one that the cluster had is on no node; names it.
+        HostError: one that the cluster had is on no node, or one that seals data is another one; names it.
     """
+    _admit_seals(plan, backend, existing)
     missing = secrets.missing(plan) if existing.nodes or existing.data else []
     if not missing:
         return {}
@@ -72,12 +83,46 @@ def admit(plan: Plan, backend: Backend, restored: Container[str]) -> None:
     """Refuses to make a secret that the cluster has, where it runs on an engine; `restored`: those that are not made.
 
     Raises:
-        HostError: names those that are missing.
+        HostError: names those that are missing, or are not the cluster's.
     """
     existing = backend.observe()
+    _admit_seals(plan, backend, existing)
     if existing.nodes or existing.data:
         had = _had(backend)
         _admit(plan, existing, [name for name in secrets.missing(plan) if name in had and name not in restored])
+
+
+def _digests(plan: Plan) -> dict[str, str]:
+    """The digests of the stored secrets that seal data, by name."""
+    names = {name for role in plan.images if role in roles() for name in manifest(role).own.sealing}
+    stored = {name: secrets.known(plan.cluster, name) for name in names & set(plan.secrets)}
+    return {name: hashlib.sha256(value.encode()).hexdigest()[:DIGITS] for name, value in stored.items() if value}
+
+
+def _noted_seals(notes: Mapping[str, str]) -> dict[str, str]:
+    return dict(seal.split("=", 1) for seal in notes.get(SEALS, "").split())
+
+
+def _admit_seals(plan: Plan, backend: Backend, existing: Existing) -> None:
+    """Refuses a secret that is not the one by which the cluster's data was sealed."""
+    if not existing.nodes and not existing.data:
+        return
+    seals, stored = _noted_seals(noted(backend)), _digests(plan)
+    if others := sorted(name for name, digest in stored.items() if seals.get(name, digest) != digest):
+        folder = secrets.folder(plan.cluster)
+        raise HostError(
+            f"a secret in {folder} is not that of the cluster '{plan.cluster}', whose data cannot be read with it:"
+            f" {', '.join(others)}",
+            where=str(folder / others[0]),
+            next_step=f"restore it from {_sources(plan, existing, others)}; 'lab down --volumes' removes the cluster"
+            " with its data",
+        )
+
+
+def _sources(plan: Plan, existing: Existing, names: Sequence[str]) -> str:
+    """Where a person may find these secrets."""
+    places = [f"{file.path} of {node}" for node, file in _holders(plan, existing, names)]
+    return f"a copy, or from {places[0]}" if places else "a copy"
 
 
 def _had(backend: Backend) -> set[str]:
@@ -109,10 +154,9 @@ def _admit(plan: Plan, existing: Existing, lost: Sequence[str]) -> None:
     if not lost:
         return
     folder = secrets.folder(plan.cluster)
-    places = [f"{file.path} of {node}" for node, file in _holders(plan, existing, lost)]
-    copy = f"a copy, or from {places[0]}" if places else "a copy"
     raise HostError(
         f"the cluster '{plan.cluster}' has secrets that are missing or empty in {folder}: {', '.join(lost)}",
         where=str(folder / lost[0]),
-        next_step=f"restore them from {copy}; 'lab down --volumes' removes the cluster with its data",
+        next_step=f"restore them from {_sources(plan, existing, lost)}; 'lab down --volumes' removes the cluster"
+        " with its data",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.backends.optional import noted
-from lab.lifecycle import lost, ownership, resolve, scaling, secrets, sizes
+from lab.lifecycle import lost, ownership, resolve, scaling, secrets, sizes, volumes
 from lab.lifecycle.ready import ALL, READY
 from lab.lifecycle.reconcile import Action, Kind, actions
 from lab.plan import MANIFEST, plan
@@ -100,6 +100,8 @@ def choose(cluster: Cluster, backend: Backend, report: Report, family: str | Non
     if estimate := sizes.build_estimate(taken):
         report.say(estimate)
     for warning in sizes.admit(taken):
+        report.warn(warning)
+    if warning := volumes.missing(new_plan, existing):
         report.warn(warning)
     scaling.admit(new_plan, cluster, backend, existing, notes)
     return Chosen(new_plan, existing, taken)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab import paths
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
-from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets
+from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets, volumes
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.endings import Endings
@@ -93,14 +93,15 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         return secrets.ensure(plan, report.warn, restored)
 
     prepared = prepare(cluster, backend, report, known=known)
-    _announce(cluster, report, fresh=fresh)
+    for warning in cluster.warnings:
+        report.warn(warning)
     if prepared.plan.by_hand:
         report.say(f"by hand, not configured and not awaited: {', '.join(prepared.plan.by_hand)}")
     try:
         build(prepared.plan, backend, report)
         if fresh and limit is not None:
             kept.keep(cluster.name, Note.UNPROVEN, prepared.plan.family)
-        _bring_up(cluster, prepared, backend, report, limit)
+        prepared = _bring_up(cluster, prepared, backend, report, limit)
     except (BuildError, NotReady) as error:
         if cluster.family != AUTO or prepared.plan.family != "centos":
             raise
@@ -111,22 +112,11 @@ def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None,
         failing = _given_up(prepared.plan, backend, report, error)
         prepared = prepare(cluster, backend, report, family="debian", known=known)
         build(prepared.plan, backend, report)
-        _bring_up(cluster, prepared, backend, report, limit)
+        prepared = _bring_up(cluster, prepared, backend, report, limit)
         families.remember(failing, error.what)  # not before: a failure with both families is not CentOS's
     else:
         families.forget(prepared.plan)
     return prepared
-
-
-def _announce(cluster: Cluster, report: Report, *, fresh: bool) -> None:
-    """Reports choices and warnings."""
-    for warning in cluster.warnings:
-        report.warn(warning)
-    if fresh and kept.read(cluster.name, Note.VOLUMES):
-        report.warn(
-            f"the volumes of '{cluster.name}' no longer exist and were not removed by 'lab down';"
-            " empty ones are created"
-        )
 
 
 def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | NotReady) -> set[str]:
@@ -140,16 +130,20 @@ def _given_up(plan: Plan, backend: Backend, report: Report, error: BuildError | 
     return {node.image for node in plan.nodes if node.name == error.where} or {node.image for node in plan.nodes}
 
 
-def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None) -> None:
-    """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None."""
+def _bring_up(
+    cluster: Cluster, prepared: Prepared, backend: Backend, report: Report, seconds: float | None
+) -> Prepared:
+    """Creates and changes nodes from built images, and waits until they are ready unless `seconds` is None.
+
+    Returns what was done: nodes that ended meanwhile were started, too.
+    """
     plan, note = prepared.plan, partial(_note, prepared, cluster, backend)
     kept.keep(plan.cluster, Note.FAMILY, plan.family)
     if cluster.source:
         kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
     apply(prepared, backend, report, seconds or 0)
-    if any(node.volumes for node in plan.nodes):
-        kept.keep(plan.cluster, Note.VOLUMES, "made")
+    volumes.keep(plan, prepared.existing)
     endings = Endings(prepared.existing, backend, report)
     changed = {action.node for action in prepared.changes}
     endings.resume([node.name for node in plan.nodes if (node.by_hand or seconds is None) and node.name not in changed])
@@ -163,6 +157,18 @@ def _bring_up(cluster: Cluster, prepared: Prepared, backend: Backend, report: Re
                 backend.endpoint(entry.port)
         kept.remove(plan.cluster, Note.UNPROVEN)
     note(done=seconds is not None)  # all nodes: a cluster that moves to another subnet loses its notes
+    return _with_starts(prepared, endings.started)
+
+
+def _with_starts(prepared: Prepared, started: set[str]) -> Prepared:
+    """The same, with the start of nodes that were to be kept, and had ended."""
+    actions = [
+        replace(action, kind=Kind.START, why="ended meanwhile", start=True)
+        if action.kind is Kind.KEEP and action.node in started
+        else action
+        for action in prepared.actions
+    ]
+    return replace(prepared, actions=actions)
 
 
 def keep_logs(backend: Backend, names: Sequence[str]) -> Path:

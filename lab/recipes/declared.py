@@ -273,6 +273,7 @@ class Fragment(Declaration):
     volumes: dict[str, str] = {}
     backups: bool = False
     unkept: list[Unkept] = []
+    sealing: list[str] = []
     directories: list[Directory] = []
     capabilities: dict[str, str] = {}
     keeps: dict[str, list[str]] = {}

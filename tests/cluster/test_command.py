@@ -236,8 +236,9 @@ def test_another_home_is_refused_and_nothing_is_changed(settled: Person, before:
 
 
 def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
-    """Where somebody else removed the volumes, that is said, once."""
+    """Where somebody else removed the volumes, or one of them, that is said, once."""
     warning = f"the volumes of '{person.backend.cluster}' no longer exist"
+    one = f"volumes of '{person.backend.cluster}' no longer exist and were not removed by 'lab down'; empty ones are"
     posts, post = "http://web1/api/posts", ("--form-string", "message=kept")
     person.write("web: {count: 1}\n")
     assert warning not in person.lab("up")
@@ -250,6 +251,15 @@ def test_data_survives_down_and_goes_with_volumes(person: Person) -> None:
         ours = ["docker", "volume", "ls", "-q", "--filter", f"label={LABEL}.cluster={person.backend.cluster}"]
         volumes = subprocess.run(ours, check=True, capture_output=True, text=True).stdout.split()
         assert volumes
+        mine = f"{person.backend.cluster}-web1-guestbook"
+        subprocess.run(["docker", "volume", "rm", mine], check=True, capture_output=True)
+        assert f"{one} created: web1-guestbook" in person.lab("plan")
+        assert f"{one} created: web1-guestbook" in person.lab("up")
+        assert one not in person.lab("up")
+        assert "kept" not in person.ask(posts)
+        person.ask(posts, *post)
+        person.lab("down")
+        volumes = subprocess.run(ours, check=True, capture_output=True, text=True).stdout.split()
         subprocess.run(["docker", "volume", "rm", *volumes], check=True, capture_output=True)
         assert warning in person.lab("up")
         assert warning not in person.lab("up")

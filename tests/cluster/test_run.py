@@ -99,3 +99,22 @@ def test_a_paused_node_runs_nothing_and_says_so_at_once(cluster: LabCluster, fau
             cluster.backend.run("web2", ["true"], seconds=2 * LATE_SECONDS)
         assert cluster.clock.steady() - begun < cluster.clock.limit(LATE_SECONDS)
     assert cluster.backend.run("web2", ["echo", "back"]).stdout == "back\n"
+
+
+@pytest.mark.read_only
+def test_a_file_in_memory_is_read_and_a_circle_of_links_is_named(cluster: LabCluster) -> None:
+    """A node's `/run` and `/tmp` are memory, of which an engine that copies files sees nothing."""
+    links = "ln -sfn /run/of-memory leads && ln -sfn two one && ln -sfn one two"
+    assert cluster.run("web1", f"echo text > /run/of-memory && cd /var/tmp && {links}").ok
+    try:
+        assert cluster.backend.get("web1", "/run/of-memory") == b"text\n"
+        assert cluster.backend.get("web1", "/var/tmp/leads") == b"text\n"
+        assert cluster.backend.get("web1", "/run/none") is None
+        if cluster.backend.name == "docker":  # on Xen the node's own `cat` finds none
+            for path in ("/var/tmp/one", "/var/tmp/one/below"):
+                with pytest.raises(LabError, match=f"{path} is no file: symbolic links lead to each other"):
+                    cluster.backend.get("web1", path)
+        else:
+            assert cluster.backend.get("web1", "/var/tmp/one") is None
+    finally:
+        cluster.run("web1", "rm -f /run/of-memory /var/tmp/leads /var/tmp/one /var/tmp/two")

@@ -35,6 +35,7 @@ NOTICED_SECONDS = 60.0  # a brick that was emptied
 SETTLED_SECONDS = 35.0  # a brick that was just started is looked into no sooner
 HEAL_SECONDS = 120.0
 MOUNT_SECONDS = 20.0
+FORGOTTEN_SECONDS = 75.0  # after which a node no longer names what its self-heal daemon said once
 MANY = 200
 READ = """
 import json, sys
@@ -144,12 +145,15 @@ if how == "mode" or text == "directory":
     path.mkdir()
     link.symlink_to(f"../../{above[:2]}/{above[2:4]}/{above}/{name}")
     path.chmod(0o700 + own)
+elif text == "link":
+    path.symlink_to("base")
+    os.link(path, link, follow_symlinks=False)
 else:
     path.write_text(text)
     os.link(path, link)
-os.setxattr(path, "trusted.gfid", uuid.UUID(gfid).bytes)
-os.setxattr(path, "trusted.gfid2path.0123456789abcdef", f"{above}/{name}".encode())
-os.utime(path, (1700000000 + own, 1700000000 + own))
+os.setxattr(path, "trusted.gfid", uuid.UUID(gfid).bytes, follow_symlinks=False)
+os.setxattr(path, "trusted.gfid2path.0123456789abcdef", f"{above}/{name}".encode(), follow_symlinks=False)
+os.utime(path, (1700000000 + own, 1700000000 + own), follow_symlinks=False)
 place = {"data": 3, "mode": 7}.get(how, 11)  # of three numbers: changes of the data, of attributes, of names
 for other in {0, 1, 2} - {own}:
     pending = bytes(place) + b"\\1" + bytes(11 - place)
@@ -182,7 +186,8 @@ def _healers_stopped(cluster: LabCluster) -> Iterator[None]:
 def _apart(cluster: LabCluster, web: str, texts: tuple[str, str, str], how: str = "gfid") -> Iterator[str]:
     """A file, by its path in the volume, of which each brick has a text of its own; equal texts are the same file.
 
-    The text "directory" makes one. `how`: what differs, `gfid`, `data`, `mode` (of a directory) or `kind`.
+    The text "directory" makes one, "link" a symbolic link. `how`: what differs, `gfid`, `data`, `mode` (of a
+    directory), `kind`, or `link` (of a directory that was replaced by a link, as a release is).
     """
     _healed(cluster)
     folder = f"uploads/apart-{how}"
@@ -214,7 +219,8 @@ def test_what_most_copies_have_is_taken(cluster: LabCluster, webs: list[str]) ->
         _healed(cluster)
 
 
-TEXTS, KINDS = ("first", "second", "third"), ("first", "directory", "third")
+TEXTS = ("first", "second", "third")
+OF_KINDS = {"kind": ("first", "directory", "third"), "link": ("link", "directory", "directory")}
 AS_WELL = partial(pytest.param, marks=pytest.mark.nightly("another difference of the same copies, 30 s each"))
 
 
@@ -226,12 +232,14 @@ AS_WELL = partial(pytest.param, marks=pytest.mark.nightly("another difference of
         AS_WELL("mode", "storage2", "701"),
         ("kind", "storage1", "first"),
         AS_WELL("kind", "storage2", "701"),
+        AS_WELL("link", "storage1", "base"),
+        AS_WELL("link", "storage2", "701"),
     ],
 )
 def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(
     cluster: LabCluster, webs: list[str], how: str, chosen: str, shown: str
 ) -> None:
-    others, texts = [node for node in NODES if node != chosen], KINDS if how == "kind" else TEXTS
+    others, texts = [node for node in NODES if node != chosen], OF_KINDS.get(how, TEXTS)
     with _apart(cluster, webs[0], texts, how) as path:
         cluster.until(
             "the file to be named",
@@ -239,6 +247,9 @@ def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(
             lambda: unlike.split_brains(cluster.backend, VOLUME),
             lambda found: path in found,
         )
+        if how == "link":
+            time.sleep(FORGOTTEN_SECONDS)
+            assert path in unlike.split_brains(cluster.backend, VOLUME), "a person looks later than in the first minute"
         assert how == "mode" or not cluster.run(webs[0], f"cat {SHARED}{path}").ok
         named = {node.name: node.reason for node in cluster.status().nodes if path in node.reason}
         assert set(named) <= set(NODES), named
@@ -252,15 +263,19 @@ def test_where_no_copy_is_known_to_be_right_the_file_is_named_and_mended(
         _healed(cluster)
         assert unlike.split_brains(cluster.backend, VOLUME) == {}
         kept = {node: _shown(cluster, f"{unlike.KEPT}/{VOLUME}{path}", node) for node in others}
-        before = dict(zip(NODES, ("700", "701", "702") if how == "mode" else texts, strict=True))
-        assert kept == {node: "701" if before[node] == "directory" else before[node] for node in others}
+        before = {}
+        for own, (node, text) in enumerate(zip(NODES, texts, strict=True)):
+            is_directory = how == "mode" or text == "directory"
+            before[node] = f"70{own}" if is_directory else "base" if text == "link" else text
+        assert kept == {node: before[node] for node in others}
         for node in others:
             cluster.run(node, f"rm -r {unlike.KEPT}")
 
 
 def _shown(cluster: LabCluster, path: str, node: str) -> str:
-    """A file's text, or a directory's mode."""
-    return cluster.run(node, f"if [ -d {path} ]; then stat -c %a {path}; else cat {path}; fi").stdout.strip()
+    """A file's text, a directory's mode, or where a link leads."""
+    show = f"if [ -L {path} ]; then readlink {path}; elif [ -d {path} ]; then stat -c %a {path}; else cat {path}; fi"
+    return cluster.run(node, show).stdout.strip()
 
 
 # --- faults under writers that replace files

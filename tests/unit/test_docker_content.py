@@ -11,6 +11,7 @@ import pytest
 from docker.errors import NotFound
 
 from lab.backends.docker.container import content
+from lab.errors import BackendError
 
 if TYPE_CHECKING:
     import docker
@@ -46,9 +47,17 @@ class _Engine:
         ({"/etc/a": "/srv/b"}, b"text"),
         ({"/etc/a": "c", "/etc/c": "../srv/b"}, b"text"),
         ({"/etc/a": "/run/gone"}, None),
-        ({"/etc/a": "a"}, None),
     ],
 )
 def test_links_are_followed_within_the_container(links: dict[str, str], found: bytes | None) -> None:
     engine = cast("docker.APIClient", _Engine({"/srv/b": b"text"}, links))
-    assert content(engine, "web1", "/etc/a") == found
+    place, content_there = content(engine, "web1", "/etc/a", "web1")
+    assert content_there == found
+    assert not links or place in {"/srv/b", "/run/gone"}
+
+
+@pytest.mark.parametrize("links", [{"/etc/a": "a"}, {"/etc/a": "c", "/etc/c": "/etc/a"}])
+def test_links_that_lead_to_each_other_are_named(links: dict[str, str]) -> None:
+    engine = cast("docker.APIClient", _Engine({}, links))
+    with pytest.raises(BackendError, match="symbolic links lead to each other"):
+        content(engine, "web1", "/etc/a", "web1")

@@ -178,6 +178,36 @@ def test_a_role_that_comes_back_has_its_secrets_still(memory: MemoryBackend) -> 
         up(parse(EVERY), memory, Silent())
 
 
+@pytest.mark.parametrize("state", ["up", "down", "without backup"])
+def test_a_secret_that_is_not_that_of_the_data_is_refused(state: str, memory: MemoryBackend) -> None:
+    """It would replace the right one on the node, where that may be the last copy: no backup could be read."""
+    if state == "down":
+        down(memory, Silent())
+    elif state == "without backup":
+        up(parse(EVERY.replace("backup: {every: 1h}\n", "")), memory, Silent())
+    path, files = paths.secrets("golden") / "backup-repository", deepcopy(memory.files)
+    value = path.read_text()
+    path.write_text("another")
+    for act in (prepare, up):
+        with pytest.raises(HostError, match=r"cannot be read with it: backup-repository\n") as caught:
+            act(parse(EVERY), memory, Silent())
+        assert (caught.value.exit_code, caught.value.where) == (2, str(path))
+        source = "from a copy, or from /etc/lab/repository of backup1;" if state == "up" else "from a copy;"
+        assert source in caught.value.next_step
+    assert memory.files == files
+    path.write_text(value)
+    up(parse(EVERY), memory, Silent())
+    down(memory, Silent(), volumes=True)
+    up(parse(EVERY), memory, Silent())
+    assert secrets.known("golden", "backup-repository") != value
+
+
+def test_a_password_that_a_person_changed_is_applied(memory: MemoryBackend) -> None:
+    (paths.secrets("golden") / "stats-password").write_text("another")
+    assert up(parse(EVERY), memory, Silent()).changes
+    assert b"another" in memory.files["http-lb1"]["/etc/lab/users.cfg"]
+
+
 def test_a_cluster_without_data_and_nodes_begins_again(memory: MemoryBackend) -> None:
     down(memory, Silent(), volumes=True)
     assert up(parse(EVERY), memory, Silent()).changes

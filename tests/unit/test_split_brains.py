@@ -22,6 +22,7 @@ from lab.progress import Silent
 from lab.services import live, unlike
 from lab.topology import parse
 from lab_node.volumes import aside, bricks
+from lab_node.volumes.unlike import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,3 +216,12 @@ def test_what_was_set_aside_before_is_replaced(brick: Path, make: Callable[[Path
         one(brick, "up/name")
         aside.set_aside("www", "/up/name")
     assert (aside.KEPT / "www/up/name").is_dir() is (make is _folder)
+
+
+def test_a_directory_in_which_a_name_differs_is_not_listed_beside_it() -> None:
+    """Its mending would mend no file, and a status names the first path alone."""
+    assert listed(["/up/of/name"], ["/up/of", "/up", "/", "/other", GFID]) == ["/other", "/up/of/name", GFID]
+    assert listed(["/up"], ["/up/of/name"]) == ["/up", "/up/of/name"], (
+        "a directory that is another one is mended itself"
+    )
+    assert listed([], ["/up/of", "/up/of/name"]) == ["/up/of", "/up/of/name"]

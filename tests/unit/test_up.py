@@ -186,7 +186,8 @@ def test_a_node_that_is_being_stopped_is_started(full: Cluster, asked: str, chan
     backend.done.clear()
     backend.node, backend.at = "http-lb2", asked
     changed = parse(FULL.replace("web: {count: 3}", f"web: {{count: 3{change}}}"))
-    up(changed, backend, Silent())
+    done = {action.node: action.kind for action in up(changed, backend, Silent()).changes}
+    assert done["http-lb2"] is (Kind.UPDATE if change else Kind.START)
     assert [entry for entry in backend.done if entry.startswith(("stop", "start"))] == [
         "stop http-lb2",
         "start http-lb2",

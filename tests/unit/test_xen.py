@@ -139,7 +139,7 @@ def test_what_exists_is_read_from_xen(made: Plan) -> None:
     assert web1
     assert web1.fixed == made.node("web1").fixed, "a node that is as planned is left alone"
     assert web1.limits == Limits(_settings().memory, made.node("web1").limits.processes, 1)
-    assert domain.existing("golden", LISTED.format(web1="", web2="", web3="")) == Existing()
+    assert domain.existing("golden", LISTED.format(web1="", web2="", web3="")) == Existing(volumes=frozenset())
 
 
 def test_what_is_remembered_of_a_node_fits_into_xenstore(made: Plan) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lab.recipes import Recipe
 
 BASH = "/bin/bash"
+READ, READ_SECONDS = ["sh", "-c", 'test -f "$1" && exec cat -- "$1"', "sh"], 30.0
 FREEZES, UNFROZEN = 5, "unable to freeze"  # attempts at a pause of a busy node, and what runc says of one in vain
 
 
@@ -123,8 +124,10 @@ class DockerBackend:
             rows = self.api.containers(all=True, filters=labels.ours(self.cluster))
             # A container names its network by id; with Podman and CNI by name.
             networks = {n[key] for n in self.api.networks(filters=labels.ours(self.cluster)) for key in ("Id", "Name")}
-            data = any(labels.NOTE not in volume["Labels"] for volume in self._volumes())
-            return labels.existing(rows, networks, data=data, unlimited=self._unlimited)
+            named = [volume["Name"] for volume in self._volumes() if labels.NOTE not in volume["Labels"]]
+        prefix = container.name(self.cluster, "")
+        volumes = frozenset(name.removeprefix(prefix) for name in named)
+        return labels.existing(rows, networks, volumes=volumes, unlimited=self._unlimited)
 
     def clusters(self) -> Mapping[str, Existing]:
         with engine.asking("listing the clusters"):
@@ -134,7 +137,7 @@ class DockerBackend:
             containers.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
         joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
         return {
-            name: labels.existing(of, joined, data=False, unlimited=frozenset())
+            name: labels.existing(of, joined, volumes=frozenset(), unlimited=frozenset())
             for name, of in sorted(containers.items())
         }
 
@@ -279,7 +282,14 @@ class DockerBackend:
 
     def get(self, node: str, path: str) -> bytes | None:
         with engine.asking(f"reading {path} of {node}", node):
-            return container.content(self.api, self._id(node), path)
+            place, file = container.content(self.api, self._id(node), path, node)
+            if file is not None or not container.in_memory(place):
+                return file
+            inspected = self.api.inspect_container(self._id(node))
+            if owned.sealed(inspected) or not inspected["State"]["Running"] or inspected["State"]["Paused"]:
+                return None
+            rc, out, _ = self._channels.run(self._id(node), [*READ, place], READ_SECONDS, beside=False)
+        return out if rc == 0 else None
 
     def note(self, key: str, text: str | None) -> None:
         # An empty volume: the one thing of the engine's that carries a text, belongs to no node and costs nothing. Its

@@ -7,11 +7,12 @@ import posixpath
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import EndpointConfig, Healthcheck, LogConfig, Mount
 
 from lab.backends.docker import labels
 from lab.backends.docker.owned import FILES
+from lab.errors import BackendError
 from lab.plan.confinement import security
 from lab.plan.model import TMPFS
 
@@ -26,6 +27,10 @@ HEALTH_SECONDS = 30  # for who reads `docker ps`; `lab` asks the nodes itself. E
 PERIOD = 100_000  # microseconds over which a node's use of the processors is counted, the kernel's own default
 NANO = 1_000_000_000
 MOST_LINKS = 40  # as Linux follows (MAXSYMLINKS)
+CIRCLE = (
+    "too many links",
+    "too many levels of symbolic links",
+)  # of engines, where links among folders lead to each other
 
 
 def name(cluster: str, node: str) -> str:
@@ -85,20 +90,37 @@ def create(
     return str(created["Id"])
 
 
-def content(api: docker.APIClient, container: str, path: str) -> bytes | None:
-    """A file of a container, which a link may lead to; None where it leads nowhere, or is no file.
+def content(api: docker.APIClient, container: str, path: str, node: str) -> tuple[str, bytes | None]:
+    """Where a path of a container leads, and the file there; None where there is none.
 
-    The engine resolves links among a path's folders within the container, and sends one at its end as it is.
+    The engine resolves links among a path's folders within the container, and sends one at its end as it is. It sees
+    nothing of a tmpfs.
+
+    Raises:
+        BackendError: links lead to each other.
     """
     for _ in range(MOST_LINKS):
         try:
             chunks, _ = api.get_archive(container, path)
         except NotFound:
-            return None
+            return path, None
+        except APIError as error:
+            if any(words in str(error.explanation) for words in CIRCLE):
+                break
+            raise
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
             (member, *_) = tar.getmembers()
             if not member.issym():
                 file = tar.extractfile(member)
-                return file.read() if file else None
-            path = posixpath.join(posixpath.dirname(path), member.linkname)
-    return None
+                return path, file.read() if file else None
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
+    raise BackendError(
+        f"{path} is no file: symbolic links lead to each other",
+        where=node,
+        next_step=f"'ls -l {path}' in the node shows them",
+    )
+
+
+def in_memory(path: str) -> bool:
+    """Whether a path is in a tmpfs of nodes."""
+    return any(path.startswith(f"{folder}/") for folder in TMPFS)

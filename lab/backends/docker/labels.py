@@ -73,14 +73,14 @@ def _applied(limits: Limits | None, unlimited: Container[str]) -> Limits | None:
 
 
 def existing(
-    rows: Sequence[dict[str, Any]], networks: Container[str], *, data: bool, unlimited: Container[str]
+    rows: Sequence[dict[str, Any]], networks: Container[str], *, volumes: frozenset[str], unlimited: Container[str]
 ) -> Existing:
     """The cluster from the engine's list of containers.
 
     Args:
         rows: the containers.
         networks: ids and names of the cluster's networks.
-        data: whether it has volumes.
+        volumes: the names of its volumes.
         unlimited: the limits that the engine does not apply.
     """
     any_labels = rows[0]["Labels"] if rows else {}
@@ -89,5 +89,6 @@ def existing(
         network=any_labels.get(NETWORK),
         vip=any_labels.get(VIP) or None,
         family=any_labels.get(FAMILY),
-        data=data,
+        data=bool(volumes),
+        volumes=volumes,
     )

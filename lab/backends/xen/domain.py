@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
 
 PORT = 7022
-DATA = "data"  # a line of what `observe` prints
+DATA, VOLUME = "data", "volume "  # a line of what `observe` prints, and how one for each volume begins
 """Where a domain lets the lab in, on the cluster's own network; 22 may be a role's."""
 
 VCPUS = 1
@@ -249,10 +249,12 @@ def existing(cluster: str, printed: str) -> Existing:
         asleep = State.STOPPED if stored.started else State.CREATED
         nodes.append(Observed(stored.fixed, alive.get(identity(cluster, node), asleep), stored.limits))
     first = next(iter(remembered.values()), None)
+    lines = printed.partition("\n---\n")[0].splitlines()  # 'xl list' prints dashes, too
     return Existing.of(
         nodes,
         network=first.network if first else None,
         vip=first.vip if first else None,
         family=first.family if first else None,
-        data=DATA in printed.partition("\n---\n")[0].splitlines(),  # 'xl list' prints dashes, too
+        data=DATA in lines,
+        volumes=frozenset(line.removeprefix(VOLUME) for line in lines if line.startswith(VOLUME)),
     )

@@ -24,7 +24,7 @@ from .errors import Hung, Missing
 from .glusterd import Glusterd
 from .report import Figures
 from .rules import IDLE_SECONDS
-from .unlike import Log
+from .unlike import Log, listed
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -75,10 +75,9 @@ class Watcher:
 
     def _figures_of(self, name: str) -> Figures:
         waiting = self._agent.to_heal(name, time.monotonic())
-        unlike = (
-            {*self._log.names(name, BRICKS / name, waiting), *self._agent.split.get(name, ())} if waiting else set()
-        )
-        return Figures(self._disk.running(name), len(waiting), sorted(unlike))
+        named = self._log.names(name, BRICKS / name, waiting) if waiting else []
+        unlike = listed(named, self._agent.split.get(name, ())) if waiting else []
+        return Figures(self._disk.running(name), len(waiting), unlike)
 
 
 def end(*_: object) -> None:

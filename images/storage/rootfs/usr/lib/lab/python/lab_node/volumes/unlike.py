@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from . import bricks
@@ -60,3 +60,17 @@ class Log:
         }
         self.failures[volume] = recent
         return sorted(f"{bricks.path_of(brick, parent)}/{name}" for parent, name in recent)
+
+
+def listed(named: Collection[str], split: Collection[str]) -> list[str]:
+    """All that a person is to mend, in order.
+
+    `heal info` lists a directory too where a name in it differs; to mend the directory would leave the name as it is,
+    and with the name mended it heals.
+
+    Args:
+        named: the paths that self-heal names in its log.
+        split: those of `heal info`.
+    """
+    above = {str(folder) for path in named for folder in PurePosixPath(path).parents}
+    return sorted({*named, *(path for path in split if path not in above)})
