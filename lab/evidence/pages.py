@@ -278,7 +278,7 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
         excuses = [delays.hiding(span.begun, span.seconds, allowed) for span in slow]
         return judged_red("slow", says, figure, formula, excuse=excuses[0] if all(excuses) else "")
     if check.failed is not None and len(bad) > check.failed:
-        says = f"{len(bad)} of {len(during)} requests failed, {check.failed} may"
+        says = f"{len(bad)} of {len(during)} requests failed, {check.failed} may; {_first(bad[0], injected)}"
         excuses = _timeouts(bad, delays)
         few = len(bad) - len(excuses) <= check.failed
         return judged_red("failed-requests", says, figure, formula, excuse=excuses[0] if few else "")
@@ -286,6 +286,15 @@ def judged_outage(  # noqa: PLR0913  what was measured, each by its own name
         # The address of a dead node may refuse connections for a while, which costs no wait.
         return red("slow", f"{summary}; the lesson asks for at most {check.asks:g} s", figure, formula)
     return green(summary, figure, formula)
+
+
+def _first(row: Row, injected: Injected) -> str:
+    """Why the first request failed, and when: at the fault, or when the node was back."""
+    why = f"status {row.status}" if row.status else row.error
+    back = injected.restored
+    if back is not None and row.due >= back:
+        return f"the first {row.due - back:.1f} s after the node was started again: {why}"
+    return f"the first {row.due - injected.begun:.1f} s after the fault began: {why}"
 
 
 def _allowed(scene: Scene, check: OutageCheck) -> tuple[float | None, str, str]:
