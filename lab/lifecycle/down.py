@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.lifecycle import kept, scaling, secrets
-from lab.lifecycle import volumes as data
 from lab.lifecycle.kept import Note
+from lab.lifecycle.volumes import keep_only
 from lab.recipes import manifest, roles
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def down(backend: Backend, report: Report, *, volumes: bool = False, keep_backup
         if not there.data:
             kept.remove(backend.cluster, Note.VOLUMES, Note.UNPROVEN)
         elif there.volumes is not None:
-            data.keep_only(backend.cluster, there.volumes)
+            keep_only(backend.cluster, there.volumes)
     return len(nodes)
