@@ -17,23 +17,15 @@ pytestmark = pytest.mark.smaller("three databases and a balancer are all it need
 
 WHOLE_SECONDS = 120.0
 ROWS, READS = 2000, 6000
-TOGETHER = "SELECT variable_value FROM information_schema.global_status WHERE variable_name LIKE 'BINLOG_%COMMITS'"
-"""Transactions in the log, and how often some were written at once."""
 
 
-@pytest.mark.parametrize("writers", [1, 6])
-def test_a_replica_shows_all_rows_up_to_its_position(cluster: LabCluster, writers: int) -> None:
-    """The position of its log alone is ahead of its tables in one of some thirty reads.
-
-    What several writers commit together on the primary, threads of a replica apply side by side and commit together.
-    """
+def test_a_replica_shows_all_rows_up_to_its_position(cluster: LabCluster) -> None:
+    """The position of its log alone is ahead of its tables in one of some thirty reads."""
     cluster.require("mysql", 3)
     primary, replicas = whole(cluster, WHOLE_SECONDS)
     sql(cluster, primary, "CREATE OR REPLACE TABLE lab.test_position (n INT PRIMARY KEY)")
-    numbers = f"seq $first {writers} {ROWS} | sed 's/.*/INSERT INTO test_position VALUES (&);/'"  # noqa: S608
-    inserts = f"for first in $(seq {writers}); do {numbers} | mariadb lab & done; wait"
-    asked = f"SELECT {APPLIED}; SELECT COUNT(*) FROM test_position;"  # noqa: S608
-    before = _commits(cluster, replicas[0])
+    inserts = f'for n in $(seq {ROWS}); do echo "INSERT INTO test_position VALUES ($n);"; done | mariadb lab'  # noqa: S608
+    asked = f"SELECT {APPLIED}; SELECT COALESCE(MAX(n), 0) FROM test_position;"  # noqa: S608
     reads = f"for n in $(seq {READS}); do echo '{asked}'; done | mariadb --skip-column-names lab"
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -46,11 +38,3 @@ def test_a_replica_shows_all_rows_up_to_its_position(cluster: LabCluster, writer
     during = [at - n for at, n in pairs if 0 < n < ROWS]
     assert len(during) > READS // 100, "too few reads fell between the writes"
     assert max(during) == sorted(during)[len(during) // 2], "a row up to the position was not seen"
-    transactions, groups = (now - then for now, then in zip(_commits(cluster, replicas[0]), before, strict=True))
-    assert transactions > groups or writers == 1, f"{transactions} transactions in {groups} groups"
-
-
-def _commits(cluster: LabCluster, node: str) -> tuple[int, int]:
-    """Of a node's log: its transactions, and its groups of them."""
-    transactions, groups = sql(cluster, node, TOGETHER + " ORDER BY variable_name").split()
-    return int(transactions), int(groups)

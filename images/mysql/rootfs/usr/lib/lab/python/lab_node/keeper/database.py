@@ -27,9 +27,6 @@ STOP_SECONDS = 3.0  # with the patience, more than a replica waits for a host th
 LOCK_SECONDS = 2  # for current writes to end
 LOCKED = 1205  # the server's error when they did not
 WAITING_SECONDS = 0.5
-# Threads of a replica that apply what the primary wrote as one group, which did not wait for each other there. They
-# commit in its order. What is left of before a restart is applied by one, from a position and up to one.
-APPLIERS, SIDE_BY_SIDE = 4, "conservative"
 
 
 class Trouble(Exception):
@@ -196,7 +193,6 @@ class Database:
         """
         self.ask("STOP SLAVE")
         self.set(rpl_semi_sync_slave_enabled=acknowledging)
-        self.set(slave_parallel_threads=APPLIERS, slave_parallel_mode=SIDE_BY_SIDE)
         self._continue_after(self.value("gtid_binlog_pos"))
         self.ask(
             "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=3306, MASTER_USER='replication', MASTER_PASSWORD=%s, "
