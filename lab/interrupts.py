@@ -38,15 +38,16 @@ class _Deferral:
             os.kill(os.getpid(), number)
 
     def _wait(self, number: int, frame: FrameType | None) -> None:
-        if self.first is not None:
+        if self.first is None:
+            self.first = number
+        elif number == signal.SIGINT:  # a shell and the kernel may both send SIGHUP; Ctrl-C is a person's
             self.restore()
             self.handle(number, frame)
-        self.first = number
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Defers Ctrl-C, SIGTERM and SIGHUP until the block has ended, failed or not; a second signal is not deferred.
+    """Defers Ctrl-C, SIGTERM and SIGHUP until the block has ended, failed or not; a second Ctrl-C is not deferred.
 
     Python raises an interrupt between any two instructions, also within a library that then loses the answer of the
     engine. In other threads than the main thread nothing is deferred: no signal is raised in them.

@@ -112,16 +112,30 @@ def test_an_interrupt_waits_for_the_end_of_what_was_begun(
     assert not present(made)
 
 
-def test_a_second_interrupt_is_not_deferred() -> None:
+def test_a_second_ctrl_c_is_not_deferred() -> None:
     former = signal.signal(signal.SIGINT, _raised)
     reached: list[str] = []
     try:
         with pytest.raises(Raised):
-            _twice(reached)
+            _twice(reached, signal.SIGINT, signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is _raised
     finally:
         signal.signal(signal.SIGINT, former)
     assert reached == ["after the first"]
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_second_signal_of_a_closed_terminal_is_deferred(second: signal.Signals) -> None:
+    """A shell and the kernel may both send SIGHUP."""
+    former = {number: signal.signal(number, _raised) for number in interrupts.SIGNALS}
+    reached: list[str] = []
+    try:
+        with pytest.raises(Raised):
+            _twice(reached, signal.SIGHUP, second)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    assert reached == ["after the first", "after the second"]
 
 
 def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,11 +153,11 @@ class Raised(BaseException):
     """What the handler of the tests raises, as that of Ctrl-C and that of the command do."""
 
 
-def _twice(reached: list[str]) -> None:
+def _twice(reached: list[str], first: signal.Signals, second: signal.Signals) -> None:
     with interrupts.deferred():
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(first)
         reached.append("after the first")
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(second)
         reached.append("after the second")
 
 
