@@ -58,10 +58,28 @@ def test_one_takes_the_others_place_and_what_is_open_stays_so(
     assert done.stdout.split() == ["new:", "old:", "newer"]
 
 
-def test_what_is_not_mounted_is_an_error(exchanged: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    done = exchanged('exchange.main(b"nothing", b"old")')
-    assert done.returncode
-    assert "FileNotFoundError" in done.stderr
+ENDED = """
+set -e
+cd {folder} && mkdir new old
+mount -t tmpfs old old && touch old/older
+cat > program << 'END'
+import sys
+sys.path.insert(0, "{library}")
+from lab_node import exchange
+{how}
+exchange.main(b"new", b"old", b"nosymfollow")
+END
+! {python} program || exit 3
+ls old
+"""
+
+
+@pytest.mark.parametrize("how", ["", "exchange.BENEATH = 1 << 20"], ids=["beneath", "an-earlier-kernel"])
+def test_where_the_mount_has_ended_the_other_one_stays(
+    exchanged: Callable[..., subprocess.CompletedProcess[str]], how: str
+) -> None:
+    done = exchanged(how, ENDED)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "older\n", "")
 
 
 LINKS = """

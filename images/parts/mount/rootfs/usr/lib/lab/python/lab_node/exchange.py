@@ -14,6 +14,7 @@ import ctypes
 import errno
 import os
 import sys
+from pathlib import Path
 
 MOVE_MOUNT = 429  # the same number on every architecture: it is younger than their tables
 AT_FDCWD = -100
@@ -50,14 +51,14 @@ def seal(mount: bytes) -> None:
         raise OSError(ctypes.get_errno(), "mount_setattr", mount.decode())
 
 
-def main(mount: bytes, path: bytes, links: bytes = b"") -> None:
-    """Moves it. A kernel that can't keep symbolic links from being followed is named in the log, and nothing else."""
-    if links == b"nosymfollow":
-        try:
-            seal(mount)
-        except OSError as error:
-            what = f"symbolic links in {path.decode()} are followed, where the program that reads them does so"
-            print(f"{what}: mount_setattr: {os.strerror(error.errno or 0)}; it takes Linux 5.14", flush=True)
+def is_mounted(mount: bytes) -> bool:
+    """Whether a filesystem is mounted there; it is not asked, since it may hang."""
+    at = os.fsencode(Path(os.fsdecode(mount)).absolute())
+    return any(line.split()[4] == at for line in Path("/proc/self/mountinfo").read_bytes().splitlines())
+
+
+def move(mount: bytes, path: bytes) -> None:
+    """Moves a mount to a path."""
     if libc.syscall(MOVE_MOUNT, AT_FDCWD, mount, AT_FDCWD, path, BENEATH) == 0:
         detach(path)
         return
@@ -68,6 +69,22 @@ def main(mount: bytes, path: bytes, links: bytes = b"") -> None:
             raise
     if libc.mount(mount, path, None, MS_MOVE, None):
         raise OSError(ctypes.get_errno(), "mount", path.decode())
+
+
+def main(mount: bytes, path: bytes, links: bytes = b"") -> None:
+    """Moves it. A kernel that can't keep symbolic links from being followed is named in the log, and nothing else."""
+    unsealed = ""
+    if links == b"nosymfollow":
+        try:
+            seal(mount)
+        except OSError as error:
+            unsealed = os.strerror(error.errno or 0)
+    if not is_mounted(mount):  # its process has ended, and says why; what is at the path stays
+        sys.exit(1)
+    move(mount, path)
+    if unsealed:
+        what = f"symbolic links in {path.decode()} are followed, where the program that reads them does so"
+        print(f"{what}: mount_setattr: {unsealed}; it takes Linux 5.14", flush=True)
 
 
 if __name__ == "__main__":
