@@ -37,6 +37,9 @@ ALL = lessons()
 CHOSEN = "LAB_TEST_LESSONS"
 """Numbers of lessons, such as `1,8`, or `all`; unset: three by turns, by the day, with some of their wrong answers."""
 
+QUARTER = "LAB_TEST_ANSWERS"
+"""The quarter of the wrong answers, 0 to 3; unset: that of the day, or with chosen lessons all of them."""
+
 TODAY = datetime.now(UTC).toordinal()
 T = TypeVar("T")
 
@@ -55,7 +58,11 @@ def mistakes(day: int, wrong: Sequence[T], number: int = len(ALL)) -> Sequence[T
 
     `number`: of all lessons.
     """
-    return wrong[day // _days(number, BY_TURNS) % ANSWERS_BY_TURNS :: ANSWERS_BY_TURNS]
+    return _quarter(day // _days(number, BY_TURNS), wrong)
+
+
+def _quarter(turn: int, wrong: Sequence[T]) -> Sequence[T]:
+    return wrong[turn % ANSWERS_BY_TURNS :: ANSWERS_BY_TURNS]
 
 
 def _days(number: int, count: int) -> int:
@@ -68,6 +75,13 @@ def _chosen() -> list[str]:
     if said and said != "all":
         return [one.name for one in ALL if str(one.number) in said.split(",")]
     return names if said else by_turns(TODAY, names)
+
+
+def _tried(wrong: Sequence[T], *, thorough: bool) -> Sequence[T]:
+    """The wrong answers of a run."""
+    if not thorough and (quarter := os.environ.get(QUARTER)):
+        return _quarter(int(quarter), wrong)
+    return wrong if thorough or os.environ.get(CHOSEN) else mistakes(TODAY, wrong)
 
 
 def _marked(one: Lesson) -> object:
@@ -114,7 +128,7 @@ def _mistaken(attempt: Attempt, task: Task, hint: str, *, thorough: bool) -> Che
 @pytest.mark.parametrize("begun", [_marked(one) for one in ALL], indirect=True)
 def test_a_lesson(begun: Attempt, request: pytest.FixtureRequest) -> None:
     one, thorough = begun.lesson, bool(request.node.get_closest_marker("nightly"))
-    answers = one.wrong if thorough or os.environ.get(CHOSEN) else mistakes(TODAY, one.wrong)
+    answers = _tried(one.wrong, thorough=thorough)
     for task in one.data.tasks:
         fresh = begun.check(task, within=0)
         assert fresh.colour is Colour.RED, f"{task.id} of a fresh lesson: {fresh}"
@@ -148,3 +162,13 @@ def test_each_wrong_answer_has_its_turn() -> None:
     numbers = list(range(14))
     for first in range(4):  # a lesson has its turn each fourth day
         assert sorted(number for day in (0, 4, 8, 12) for number in mistakes(first + day, numbers, 12)) == numbers
+
+
+def test_a_quarter_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = list(range(14))
+    monkeypatch.setenv(CHOSEN, "13")
+    monkeypatch.delenv(QUARTER, raising=False)
+    assert _tried(numbers, thorough=False) == numbers
+    monkeypatch.setenv(QUARTER, "3")
+    assert _tried(numbers, thorough=False) == [3, 7, 11]
+    assert _tried(numbers, thorough=True) == numbers
