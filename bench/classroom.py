@@ -41,9 +41,11 @@ def run(runs: int) -> list[Figure]:
     before = memory()["MemAvailable"]
     try:
         for count in CLUSTERS[:runs]:
+            fewer = len(made)
             while len(made) < count and _fits():
                 made.append(_solved(len(made)))
-            figures += _figures(made, before)
+            if len(made) > fewer:
+                figures += _figures(made, before)
             if len(made) < count:
                 break
     finally:

@@ -293,8 +293,9 @@ def _first(row: Row, injected: Injected) -> str:
     why = f"status {row.status}" if row.status else row.error
     back = injected.restored
     if back is not None and row.due >= back:
-        return f"the first {row.due - back:.1f} s after the node was started again: {why}"
-    return f"the first {row.due - injected.begun:.1f} s after the fault began: {why}"
+        return f"the first was sent {row.due - back:.1f} s after the fault was reverted: {why}"
+    after = row.due - injected.begun
+    return f"the first was sent {abs(after):.1f} s {'before' if after < 0 else 'after'} the fault began: {why}"
 
 
 def _allowed(scene: Scene, check: OutageCheck) -> tuple[float | None, str, str]:

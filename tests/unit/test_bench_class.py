@@ -46,6 +46,13 @@ def test_clusters_are_added_step_by_step_and_removed(made: dict[str, MemoryBacke
     assert [name for name, one in made.items() if one.observe().nodes] == []
 
 
+def test_a_step_without_a_further_cluster_has_no_figures(made: dict[str, MemoryBackend], tmp_path: Path) -> None:
+    """One cluster leaves 2 of 16 GiB: the next step has none of its own."""
+    (tmp_path / "meminfo").write_text(TEXT.format(free=2 * 2**20), encoding="utf-8")
+    assert classroom.run(2) == []
+    assert [name for name, one in made.items() if one.observe().nodes] == []
+
+
 def test_no_cluster_is_added_when_the_memory_ends(made: dict[str, MemoryBackend]) -> None:
     """When the seventh is created, 3 of 16 GiB are left."""
     names = [each.name for each in classroom.run(4) if ", in " in each.name]

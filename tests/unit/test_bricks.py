@@ -186,6 +186,18 @@ def test_the_names_that_can_not_be_healed_are_read_from_the_log(full: Path, tmp_
     assert log.names("www", full, [str(ROOT)]) == ["/top"], "the other directory is healed"
 
 
+def test_a_log_that_has_grown_is_emptied(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, path = datetime.now(UTC), tmp_path / "log"
+    monkeypatch.setattr(unlike, "MOST", 1000)
+    log = unlike.Log(path)
+    for name in ("one", "two", "three", "four", "five", "six"):
+        with path.open("a") as more:
+            more.write(_said(now, ROOT, name))
+        log.read()
+        assert path.stat().st_size <= unlike.MOST
+    assert len(log.names("www", full, [str(ROOT)])) == 6
+
+
 def test_what_gluster_tells_by_its_gfid_is_called_by_its_path(below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bricks, "NAME", "user.gfid2path.")
     before = bricks.top(below)

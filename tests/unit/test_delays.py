@@ -100,7 +100,9 @@ def test_requests_that_had_no_answer_in_time_in_a_stall_are_unknown() -> None:
     assert outcome.says.endswith("; the machine was stalled for 4.50 of 5.00 s")
     errors = _outage(_rows(11.0, 11.1, status=503), long, failed=0)
     assert errors.reason == "failed-requests", "a balancer's error is no delay"
-    assert errors.says.endswith("0 may; the first 1.0 s after the fault began: status 503")
+    assert errors.says.endswith("0 may; the first was sent 1.0 s after the fault began: status 503")
+    before = _outage(_rows(9.4, 9.5, status=503), QUIET, failed=0)
+    assert before.says.endswith("0 may; the first was sent 0.6 s before the fault began: status 503")
     refused = _rows(11.0, 11.1, seconds=0.01)
     assert _outage(refused, long, failed=0).reason == "failed-requests"
 

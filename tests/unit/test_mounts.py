@@ -35,7 +35,7 @@ class Mounts:
         self.folder, self.path = folder, folder / "home"
         self.serve() if serves else self.fail()
         (folder / "mounts").write_text(f"storage1:/home {self.path} fuse.glusterfs rw 0 0\n")
-        (folder / "etc").write_text(f"home {self.path}\n")
+        (folder / "etc").write_text(f"home {self.path} shared {os.getuid()}:{os.getgid()} 0755\n")
         (folder / "storage").write_text("storage1 storage2\n")
         for name, text in (("glusterfs", GLUSTERFS.format(folder=folder)), ("umount", "#!/bin/sh\n")):
             (folder / name).write_text(text)
@@ -68,6 +68,7 @@ class Mounts:
     def fail(self) -> None:
         """Its root can no longer be read, and no folder can be made there."""
         if self.path.is_dir():
+            (self.path / "shared").rmdir()
             self.path.rmdir()
         self.path.write_text("")
 
@@ -86,6 +87,11 @@ class Mounts:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def forget(self) -> None:
+        """Its root can be read, and its directory can't be made."""
+        (self.path / "shared").rmdir()
+        (self.path / "shared").write_text("")
+
 
 @pytest.fixture
 def mounts(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mounts]:
@@ -103,8 +109,15 @@ def test_a_mount_that_never_said_anything_but_errors_is_replaced(mounts: Mounts)
 
 @pytest.mark.parametrize("mounts", [True], indirect=True)
 def test_a_mount_that_served_keeps_what_is_open_through_errors(mounts: Mounts) -> None:
-    mounts.until(lambda: len(mounts.begun()) == 1)
-    time.sleep(1)
+    mounts.until((mounts.path / "shared").exists)
     mounts.fail()
+    time.sleep(3 * PATIENCE)
+    assert len(mounts.begun()) == 1
+
+
+@pytest.mark.parametrize("mounts", [True], indirect=True)
+def test_a_mount_that_can_be_read_alone_serves(mounts: Mounts) -> None:
+    mounts.until((mounts.path / "shared").exists)
+    mounts.forget()
     time.sleep(3 * PATIENCE)
     assert len(mounts.begun()) == 1

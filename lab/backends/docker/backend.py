@@ -288,7 +288,10 @@ class DockerBackend:
             inspected = self.api.inspect_container(self._id(node))
             if owned.sealed(inspected) or not inspected["State"]["Running"] or inspected["State"]["Paused"]:
                 return None
-            rc, out, _ = self._channels.run(self._id(node), [*READ, place], READ_SECONDS, beside=False)
+            rc, out, err = self._channels.run(self._id(node), [*READ, place], READ_SECONDS, beside=False)
+        if rc not in {0, 1}:  # 1: no such file
+            why = err.decode(errors="replace").strip() or f"exit code {rc}"
+            raise BackendError(f"{path} could not be read: {why}", where=node, next_step=f"'lab status' shows {node}")
         return out if rc == 0 else None
 
     def note(self, key: str, text: str | None) -> None:

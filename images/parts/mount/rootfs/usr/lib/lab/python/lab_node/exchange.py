@@ -58,10 +58,12 @@ def is_mounted(mount: bytes) -> bool:
 
 
 def move(mount: bytes, path: bytes) -> None:
-    """Moves a mount to a path."""
+    """Moves a mount to a path. Where its process has ended, which says why itself, what is at the path stays."""
     if libc.syscall(MOVE_MOUNT, AT_FDCWD, mount, AT_FDCWD, path, BENEATH) == 0:
         detach(path)
         return
+    if not is_mounted(mount):
+        sys.exit(1)
     try:
         detach(path)
     except OSError as error:
@@ -79,8 +81,6 @@ def main(mount: bytes, path: bytes, links: bytes = b"") -> None:
             seal(mount)
         except OSError as error:
             unsealed = os.strerror(error.errno or 0)
-    if not is_mounted(mount):  # its process has ended, and says why; what is at the path stays
-        sys.exit(1)
     move(mount, path)
     if unsealed:
         what = f"symbolic links in {path.decode()} are followed, where the program that reads them does so"

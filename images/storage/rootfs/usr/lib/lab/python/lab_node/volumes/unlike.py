@@ -6,6 +6,7 @@ attributes that differ by `gluster volume heal VOLUME info split-brain` (Gluster
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 LOG = Path("/var/log/glusterfs/glustershd.log")
-MOST = 8 << 20  # bytes of the log that are read at once; an attempt leaves 250 for each name
+MOST = 8 << 20  # bytes of the log that are read at once, and kept; an attempt leaves 250 for each name
 RECENT_SECONDS = 60.0  # of two attempts, which come every cluster.heal-timeout, 5 s, and wait for locks
 MISMATCH = re.compile(
     r"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[^]]*\] E .*\b0-([\w-]+)-replicate-0: "
@@ -37,7 +38,7 @@ class Log:
         ] = {}  # volume: {(the directory's gfid, name): when, in Unix seconds}
 
     def read(self) -> None:
-        """Takes in what was added."""
+        """Takes in what was added, and empties a log that has grown: GlusterFS appends to it."""
         try:
             size = self.path.stat().st_size
             self.at = max(0, size - MOST) if size < self.at or size - self.at > MOST else self.at
@@ -48,6 +49,9 @@ class Log:
             return
         whole = added[: added.rfind(b"\n") + 1]
         self.at += len(whole)
+        if self.at > MOST:
+            os.truncate(self.path, 0)
+            self.at = 0
         for stamp, volume, parent, name in MISMATCH.findall(whole.decode(errors="replace")):
             when = datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
             self.failures.setdefault(volume, {})[parent, name] = when
