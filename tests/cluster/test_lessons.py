@@ -80,7 +80,7 @@ def _chosen() -> list[str]:
 def _tried(wrong: Sequence[T], *, thorough: bool) -> Sequence[T]:
     """The wrong answers of a run."""
     if not thorough and (quarter := os.environ.get(QUARTER)):
-        return _quarter(int(quarter), wrong)
+        return _quarter(range(ANSWERS_BY_TURNS)[int(quarter)], wrong)
     return wrong if thorough or os.environ.get(CHOSEN) else mistakes(TODAY, wrong)
 
 
