@@ -99,7 +99,7 @@ def content(api: docker.APIClient, container: str, path: str, node: str) -> tupl
     Raises:
         BackendError: links lead to each other.
     """
-    asked = path
+    first = path
     for _ in range(MOST_LINKS):
         try:
             chunks, _ = api.get_archive(container, path)
@@ -116,9 +116,9 @@ def content(api: docker.APIClient, container: str, path: str, node: str) -> tupl
                 return path, file.read() if file else None
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
     raise BackendError(
-        f"symbolic link loop at {asked}",
+        f"symbolic link loop at {first}",
         where=node,
-        next_step=f"'ls -l {asked}' in the node shows the first link",
+        next_step=f"'ls -l {first}' in the node shows the first link",
     )
 
 
