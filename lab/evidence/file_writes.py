@@ -231,6 +231,9 @@ def judged_writes(
         if not writer.complete(node, f"{request.brick}/{writer.name}"):
             missing = f"{node} does not have all of {count} files after {COPY_SECONDS:g} s"
             return judged_red("no-copy", missing, figure, formula, excuse=delays.preventing(begun, clock.now()))
+    if bound is not None and bound > request.asks:
+        # A hang of another length would have cost more.
+        return red("slow", f"{figure}; the lesson asks for at most {request.asks:g} s in any case", figure, formula)
     return green(f"{figure}, and each node has all files", figure, formula)
 
 

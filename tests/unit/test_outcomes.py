@@ -301,28 +301,29 @@ def test_an_outage_has_its_figure_and_its_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "sums", "reason"),
+    ("figures", "sums", "patience", "reason"),
     [
-        (WriteFigures(15.0, 0, 20), 0, "slow"),
-        (WriteFigures(3.0, 1, 20), 0, "failed-writes"),
-        (WriteFigures(3.0, 0, 0), 0, "unknown"),
-        (WriteFigures(3.0, 0, 20), 1, "lost"),
-        (WriteFigures(3.0, 0, 20), 0, ""),
+        (WriteFigures(15.0, 0, 20), 0, 6, "slow"),
+        (WriteFigures(3.0, 1, 20), 0, 6, "failed-writes"),
+        (WriteFigures(3.0, 0, 0), 0, 6, "unknown"),
+        (WriteFigures(3.0, 0, 20), 1, 6, "lost"),
+        (WriteFigures(3.0, 0, 20), 0, 7, "slow"),
+        (WriteFigures(3.0, 0, 20), 0, 6, ""),
     ],
 )
 def test_files_that_were_written_while_a_node_hung(
-    monkeypatch: pytest.MonkeyPatch, figures: WriteFigures, sums: int, reason: str
+    monkeypatch: pytest.MonkeyPatch, figures: WriteFigures, sums: int, patience: int, reason: str
 ) -> None:
     monkeypatch.setattr(file_writes, "COPY_SECONDS", 0)
     scene = _scene({"sh": (sums, "")})
-    scene.backend.put("web2", {"/options": (b"network.ping-timeout=7\n", 0o644)})
+    scene.backend.put("web2", {"/options": (f"network.ping-timeout={patience}\n".encode(), 0o644)})
     timeout = WrittenValue(node="web2", path="/options", pattern=r"ping-timeout=(\d+)")
     check = file_writes.FileWritesCheck(
         node="web1", folder="/srv", target="web2", asks=12, copies=["web2"], formula="2 * t", reads={"t": timeout}
     )
     outcome = file_writes.judged_writes(scene, check, file_writes.FileWriter(scene, "web1", "/srv"), figures)
     assert outcome.reason == reason, outcome
-    assert outcome.formula == ("" if reason == "unknown" else "2 * t = 14 s, with t = 7")
+    assert outcome.formula == ("" if reason == "unknown" else f"2 * t = {2 * patience} s, with t = {patience}")
 
 
 @pytest.mark.parametrize(
