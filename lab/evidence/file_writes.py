@@ -223,18 +223,27 @@ def judged_writes(
         return judged_red("slow", says, f"{figures.longest:.2f} s", formula, excuse=excuse)
     if figures.failed:
         return red("failed-writes", f"{figure}; none may", figure, formula)
+    if lost := _incomplete(scene, request, writer, count, delays):
+        return dataclasses.replace(lost, figure=figure, formula=formula)
+    if bound is not None and bound > request.asks:
+        # A hang of another length would have cost more.
+        return red("slow", f"{figure}; the lesson asks for at most {request.asks:g} s in any case", figure, formula)
+    return green(f"{figure}, and each node has all files", figure, formula)
+
+
+def _incomplete(
+    scene: Scene, request: FileWritesCheck, writer: FileWriter, count: int, delays: Delays
+) -> CheckOutcome | None:
+    """The answer where a file was lost or is not on a node that has copies; None where none is missing."""
     if not writer.complete(request.node, writer.place):
-        return red("lost", f"{request.node} does not have each of {count} files as it was written", figure, formula)
+        return red("lost", f"{request.node} does not have each of {count} files as it was written")
     for node in request.copies:
         clock = scene.backend.clock
         begun = clock.now()
         if not writer.complete(node, f"{request.brick}/{writer.name}"):
             missing = f"{node} does not have all of {count} files after {COPY_SECONDS:g} s"
-            return judged_red("no-copy", missing, figure, formula, excuse=delays.preventing(begun, clock.now()))
-    if bound is not None and bound > request.asks:
-        # A hang of another length would have cost more.
-        return red("slow", f"{figure}; the lesson asks for at most {request.asks:g} s in any case", figure, formula)
-    return green(f"{figure}, and each node has all files", figure, formula)
+            return judged_red("no-copy", missing, "", "", excuse=delays.preventing(begun, clock.now()))
+    return None
 
 
 def _delays(scene: Scene, stalls: Sequence[Stall]) -> Delays:
