@@ -52,7 +52,7 @@ def up(
     """
     before = backend.observe()
     # No data exists that another family could not read, or that this attempt could lose.
-    fresh = not before.nodes and not before.data
+    fresh = before.empty
     work = partial(_up, backend=backend, report=report, limit=seconds if wait else None, fresh=fresh)
     for _ in range(CHOICES - 1):
         try:
@@ -188,10 +188,10 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
     origin.forget_other(backend, cluster.source)
     there, plan = backend.notes(), prepared.plan
     counted = scaling.note(plan, cluster, prepared.existing, there, done=done)
-    notes = ownership.note(plan.cluster) | lost.note(plan, there) | expected.note(plan) | counted
+    notes = ownership.note(plan.cluster) | lost.note(plan, prepared.existing, there) | expected.note(plan) | counted
     for key, text in notes.items():
-        if there.get(key) != text:
-            backend.note(key, text)
+        if there.get(key, "") != text:
+            backend.note(key, text or None)
 
 
 def build(plan: Plan, backend: Backend, report: Report) -> None:
