@@ -286,3 +286,26 @@ def test_compose_makes_no_secret_that_a_cluster_has(
     assert "from /etc/lab/repository of backup1" in done.stderr
     assert not path.exists()
     assert not (tmp_path / "compose").exists()
+
+
+@pytest.mark.parametrize("state", ["up", "down"])
+@pytest.mark.parametrize("beside", ["", "stats-password"])
+def test_compose_writes_no_secret_that_is_not_that_of_the_data(
+    state: str, beside: str, memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not another secret is missing `beside` it, which compose has written before."""
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+    file, folder = tmp_path / "cluster.yaml", tmp_path / "compose"
+    file.write_text(EVERY)
+    argv = ("compose", "-f", str(file), "--secrets", "--dir", str(folder))
+    assert lab(*argv).returncode == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    if state == "down":
+        down(memory, Silent())
+    (paths.secrets("golden") / "backup-repository").write_text("another")
+    if beside:
+        _lose(beside, "removed")
+    done = lab(*argv)
+    assert done.returncode == 2
+    assert "cannot be read with it: backup-repository\n" in done.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
