@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.backends.base import State
-from lab.errors import BackendError, LabError, NotReady
+from lab.errors import BackendError, LabError, NotReady, Taken
 from lab.lifecycle import hand, ready, scaling
 from lab.lifecycle.endings import Endings
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
@@ -126,8 +126,11 @@ def _of_new_roles(prepared: Prepared) -> set[str]:
 
 def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
     """An action on a node that was not ready; waits briefly, since it may depend on later changes."""
-    with contextlib.suppress(NotReady):
-        _perform(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
+    with _failure_report(report, action.node):
+        try:
+            _attempt(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
+        except NotReady:
+            report.step(action.node, "not ready yet: awaited again at the end")
 
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str], *, silent: bool = True) -> set[str]:
@@ -167,18 +170,31 @@ def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
 
 
 def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
-    """Executes one action, until the node is ready or removed; a running node that ends meanwhile is started."""
-    execute = partial(_execute, prepared, backend, report, seconds)
+    """Executes one action, until the node is ready or removed, and tells of its failure."""
+    with _failure_report(report, action.node):
+        _attempt(prepared, backend, report, seconds, action)
+
+
+@contextlib.contextmanager
+def _failure_report(report: Report, node: str) -> Iterator[None]:
+    """Tells of a failure at once: others may wait for this node until their limit."""
     try:
-        if action.kind is Kind.UPDATE:
-            endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
-            endings.work(action.node, partial(execute, action), partial(execute, started))
-        else:
-            execute(action)
+        yield
     except LabError as error:
-        # At once: others may wait for this node until their limit.
-        report.step(action.node, f"failed: {error.what.splitlines()[0]}")
+        # What is taken is chosen again, where it may be: that is no failure of the command.
+        verb = "refused" if isinstance(error, Taken) else "failed"
+        report.step(node, f"{verb}: {error.what.splitlines()[0]}")
         raise
+
+
+def _attempt(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
+    """Executes one action; a running node that ends meanwhile is started."""
+    execute = partial(_execute, prepared, backend, report, seconds)
+    if action.kind is Kind.UPDATE:
+        endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
+        endings.work(action.node, partial(execute, action), partial(execute, started))
+    else:
+        execute(action)
 
 
 def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:

@@ -21,6 +21,7 @@ from lab.plan.model import Fixed, Publish
 from lab.progress import Silent
 from lab.topology import Cluster, parse
 from tests.unit import conftest
+from tests.unit.backends import Stepped
 from tests.unit.conftest import TAKEN
 
 if TYPE_CHECKING:
@@ -159,9 +160,11 @@ class Held(MemoryBackend):
 
 def test_a_port_that_the_engine_refuses_is_chosen_anew_though_it_looks_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve, "free", lambda *_: True)
-    backend = Held({8080})
-    prepared = up(parse("name: golden\nweb: {count: 1}\n"), backend, Silent())
+    backend, heard = Held({8080}), Stepped()
+    prepared = up(parse("name: golden\nweb: {count: 1}\n"), backend, heard)
     assert backend.refused == 1
+    assert "refused: starting client: a port is in use" in heard.steps["client"]
+    assert not [text for steps in heard.steps.values() for text in steps if "failed" in text], "the command succeeds"
     assert all(entry.host_port != 8080 for node in prepared.plan.nodes for entry in node.publish)
     assert up(parse("name: golden\nweb: {count: 1}\n"), backend, Silent()).changes == [], "it keeps what it got"
 

@@ -19,6 +19,7 @@ from lab.plan import MANIFEST, plan
 from lab.progress import Silent
 from lab.recipes import recipe
 from lab.topology import Cluster, parse
+from tests.unit.backends import Stepped
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:
@@ -160,6 +161,51 @@ def test_a_node_that_waits_for_its_own_change_is_not_waited_for(full: Cluster, m
     backend.done.clear()
     up(parse(FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")), backend, Silent(), seconds=5)
     assert [what for what in backend.done if what.endswith("reload")] == ["run http-lb1 reload", "run http-lb2 reload"]
+
+
+class Awaiting(MemoryBackend):
+    """A node is not ready until another one was changed."""
+
+    waits, other = "", ""
+    ready = True
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        result = super().run(node, argv, seconds=seconds)
+        asked = argv[0].rpartition("/")[2]
+        self.ready |= asked == "reload" and node == self.other
+        if node == self.waits and not self.ready and asked in {"ready", "await"}:
+            return replace(result, rc=1, stdout="the other one has its former files")
+        return result
+
+
+STICKY = FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")
+DATABASES = f"{FULL}mysql: {{count: %d}}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "waits", "other"),
+    [(FULL, STICKY, "http-lb1", "http-lb2"), (DATABASES % 1, DATABASES % 2, "mysql2", "mysql1")],
+    ids=["not ready before", "joining"],
+)
+def test_a_node_that_becomes_ready_by_the_change_of_another_has_not_failed(
+    before: str, after: str, waits: str, other: str
+) -> None:
+    backend, heard = Awaiting("golden"), Stepped()
+    up(parse(before), backend, Silent())
+    backend.waits, backend.other, backend.ready = waits, other, False
+    up(parse(after), backend, heard)
+    assert backend.ready, "the other one was changed"
+    assert heard.steps[waits][-1] == "not ready yet: awaited again at the end"
+    assert not [text for steps in heard.steps.values() for text in steps if "failed" in text]
+
+
+def test_a_node_that_was_not_ready_and_is_refused_its_change_has_failed(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    heard = Stepped()
+    memory.answers |= {"reload": (1, "not valid"), "ready": (1, "no server in the pool")}
+    with pytest.raises(BackendError, match="http-lb1 rejected its new files"):
+        up(parse(STICKY), memory, heard)
+    assert heard.steps["http-lb1"][-1] == "failed: http-lb1 rejected its new files: not valid"
 
 
 class Stopping(MemoryBackend):
