@@ -13,7 +13,6 @@ from lab.errors import BuildError, LabError, NotReady, Taken
 from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets, volumes
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
-from lab.lifecycle.endings import Endings
 from lab.lifecycle.kept import Note
 from lab.lifecycle.prepare import Prepared, prepare
 from lab.lifecycle.reconcile import Kind
@@ -142,9 +141,8 @@ def _bring_up(
     if cluster.source:
         kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
-    apply(prepared, backend, report, seconds or 0)
+    endings = apply(prepared, backend, report, seconds or 0)
     volumes.keep(plan, prepared.existing)
-    endings = Endings(prepared.existing, backend, report)
     changed = {action.node for action in prepared.changes}
     endings.resume([node.name for node in plan.nodes if (node.by_hand or seconds is None) and node.name not in changed])
     if seconds is not None:

@@ -209,14 +209,16 @@ def test_a_node_that_was_not_ready_and_is_refused_its_change_has_failed(full: Cl
 
 
 class Stopping(MemoryBackend):
-    """An interrupted command began to stop a node: it ends at the first command of the given name that it is asked."""
+    """An interrupted command began to stop a node: it ends at a command of the name `at`, the first or a later one."""
 
     node, at = "", ""
+    left = 1
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         if (node, argv[0].rpartition("/")[2]) == (self.node, self.at):
-            self.node = ""
-            self.stop(node)
+            self.left -= 1
+            if not self.left:
+                self.stop(node)
         result = super().run(node, argv, seconds=seconds)
         gone = self.observe().node(node)
         return result if gone and gone.state is State.RUNNING else replace(result, rc=137)
@@ -239,6 +241,35 @@ def test_a_node_that_is_being_stopped_is_started(full: Cluster, asked: str, chan
         "start http-lb2",
     ]
     assert _kinds(changed, backend) == {}
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_node_that_ends_between_the_changes_of_others_is_counted(full: Cluster, *, paused: bool) -> None:
+    """Each wave waits for it; `paused`: http-lb1, which is changed in the first wave, is resumed before."""
+    backend = Stopping(full.name)
+    up(full, backend, Silent())
+    if paused:
+        backend.pause("http-lb1")
+    backend.done.clear()
+    backend.node, backend.at = "tcp-lb1", "await"
+    changes = {action.node: action.kind for action in up(parse(STICKY), backend, Silent()).changes}
+    reloads = [place for place, entry in enumerate(backend.done) if entry.endswith("reload")]
+    assert reloads[0] < backend.done.index("start tcp-lb1") < reloads[-1]
+    assert changes == {"tcp-lb1": Kind.START, "http-lb1": Kind.UPDATE, "http-lb2": Kind.UPDATE}
+
+
+def test_a_node_that_was_resumed_and_ends_while_all_are_awaited_is_started(full: Cluster) -> None:
+    """Its third wait: the first is between the waves, the second after its own change."""
+    backend = Stopping(full.name)
+    up(full, backend, Silent())
+    backend.pause("http-lb2")
+    backend.done.clear()
+    backend.node, backend.at, backend.left = "http-lb2", "await", 3
+    up(parse(STICKY), backend, Silent())
+    starts = [place for place, entry in enumerate(backend.done) if entry == "start http-lb2"]
+    assert len(starts) == 2
+    assert starts[0] < backend.done.index("run http-lb2 reload") < backend.done.index("stop http-lb2") < starts[1]
+    assert _kinds(parse(STICKY), backend) == {}
 
 
 def test_a_node_that_was_started_and_ends_is_not_started_again(full: Cluster) -> None:
