@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab import paths
+from lab.backends.base import State
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
 from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets, volumes
@@ -15,7 +16,7 @@ from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
 from lab.lifecycle.kept import Note
 from lab.lifecycle.prepare import Prepared, prepare
-from lab.lifecycle.reconcile import Kind
+from lab.lifecycle.reconcile import Action, Kind
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from lab.topology import AUTO
@@ -33,6 +34,7 @@ NEVER_READY = (
     "this cluster was never ready with CentOS: if it has nothing that you need,"
     " 'lab down --volumes' and 'lab up --family debian' make it with Debian"
 )
+EARLIER = "in an earlier attempt"
 CHOICES = 5
 """Attempts at a subnet and ports that no other cluster takes meanwhile."""
 
@@ -76,13 +78,19 @@ def _with_other_ports(cluster: Cluster, backend: Backend, error: Taken) -> Clust
 
 
 def _since(before: Existing, prepared: Prepared) -> Prepared:
-    """The changes since then, in several attempts."""
-    known = {node.name for node in before.nodes}
-    created = [
-        action if action.node in known or action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
-        for action in prepared.actions
-    ]
-    return replace(prepared, actions=created)
+    """The changes since then, in several attempts: the last one keeps what the ones before it have changed."""
+
+    def whole(action: Action) -> Action:
+        was, now = before.node(action.node), prepared.existing.node(action.node)
+        if was is None:
+            return action if action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
+        if action.kind is not Kind.KEEP or now is None:
+            return action
+        if now.fixed != was.fixed:
+            return replace(action, kind=Kind.RECREATE, why=EARLIER)
+        return action if was.state is State.RUNNING else replace(action, kind=Kind.START, why=EARLIER, start=True)
+
+    return replace(prepared, actions=[whole(action) for action in prepared.actions])
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None, *, fresh: bool) -> Prepared:
