@@ -128,6 +128,11 @@ class Existing:
         return cls(tuple(sorted(nodes, key=lambda node: IPv4Address(node.address))), **shared)
 
     @property
+    def empty(self) -> bool:
+        """Whether it has neither nodes nor data."""
+        return not self.nodes and not self.data
+
+    @property
     def ports(self) -> dict[str, int]:
         """The published ports of the person's machine, by name."""
         return {entry.name: entry.host_port for node in self.nodes for entry in node.fixed.publish}

@@ -59,7 +59,7 @@ class MemoryBackend:
         )
 
     def clusters(self) -> Mapping[str, Existing]:
-        return {self.cluster: self.observe()} if self._nodes else {}
+        return {self.cluster: replace(self.observe(), data=False, volumes=None)} if self._nodes else {}
 
     def has_base_image(self, family: str, seconds: float) -> bool:
         return family == "debian" and seconds > 0

@@ -104,7 +104,7 @@ class Clusters(Protocol):
     """It lists all clusters of its engine."""
 
     def clusters(self) -> Mapping[str, Existing]:
-        """All clusters of the engine by name; without their data."""
+        """All clusters of the engine by name; their data and volumes are not listed."""
 
 
 @runtime_checkable

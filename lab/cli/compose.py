@@ -57,16 +57,16 @@ def _secrets(choice: options.Choice, plan: Plan, folder: Path) -> Mapping[str, s
     """The secrets of the plan; a missing one is read from the files that were written before, where they have it.
 
     Raises:
-        HostError: the cluster runs on an engine too, and has one that is missing.
+        HostError: the cluster runs on an engine too, and has one that is missing, or another one that seals its data.
     """
     from lab.errors import BackendError, HostError
     from lab.export.compose import place
     from lab.lifecycle import lost, secrets
 
-    if not secrets.missing(plan):
-        return secrets.ensure(plan)
-    files = [(file, folder / place(node, file)) for node in plan.nodes for file in node.files if file.secrets]
-    restored = lost.written(plan, ((file, path.read_text("utf-8")) for file, path in files if path.is_file()))
+    restored: dict[str, str] = {}
+    if secrets.missing(plan):
+        files = [(file, folder / place(node, file)) for node in plan.nodes for file in node.files if file.secrets]
+        restored = lost.written(plan, ((file, path.read_text("utf-8")) for file, path in files if path.is_file()))
     try:
         backend = choice.open(plan.cluster)
         backend.observe()

@@ -32,7 +32,7 @@ def down(
     there = backend.observe()
     with screen.report() as report, held(backend.cluster, "lab down", report):
         count = take_down(backend, report, volumes=volumes, keep_backups=keep_backups)
-    if not there.nodes and not there.data:
+    if there.empty:
         print(f"there was no cluster '{backend.cluster}'")
         return
     suffix = (

@@ -22,7 +22,7 @@ def admit(backend: Backend) -> None:
         SpecError: names the ways out.
     """
     existing, name = backend.observe(), backend.cluster
-    if progress.current(backend) or not (existing.nodes or existing.data):
+    if progress.current(backend) or existing.empty:
         return
     own = OWN if name != OWN else OTHER
     what = f"the cluster '{name}'" if existing.nodes else f"the data of the cluster '{name}', which was kept,"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from lab import parallel
 from lab.backends.base import State
-from lab.errors import BackendError, LabError, NotReady
+from lab.errors import BackendError, LabError, NotReady, Taken
 from lab.lifecycle import hand, ready, scaling
 from lab.lifecycle.endings import Endings
 from lab.lifecycle.reconcile import Action, Kind
 from lab.plan import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lab.backends.base import Backend
     from lab.lifecycle.prepare import Prepared
@@ -32,11 +32,15 @@ RELOAD_SECONDS = 120.0  # limit of all reloads of a node; a keeper that restarts
 ROLLING_SHARE = 3  # at most one in so many nodes of a role is replaced or reloaded at a time
 
 
-def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> None:
-    """New nodes first, then replacements and reloads in waves, removals last."""
+def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) -> Endings:
+    """New nodes first, then replacements and reloads in waves, removals last.
+
+    Returns the nodes that ran, paused ones that were resumed included, and those that ended meanwhile and were started.
+    """
     prepared = _resumed(prepared, backend, report)
+    endings = Endings(prepared.existing, backend, report)
     by_kind = {kind: [action for action in prepared.actions if action.kind is kind] for kind in Kind}
-    work = partial(_perform, prepared, backend, report, seconds)
+    work = partial(_perform, prepared, endings, seconds)
     if prepared.existing.network not in (None, str(prepared.plan.network.cidr)):
         # No node can move to another subnet: all nodes are removed with their network.
         for action in (*by_kind[Kind.RECREATE], *by_kind[Kind.REMOVE]):
@@ -44,7 +48,7 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
         if left := backend.clear(volumes=False):
             raise BackendError(f"the cluster can't move to another subnet: {left[0]}")
         parallel.for_each([action for action in prepared.actions if action.kind is not Kind.REMOVE], work)
-        return
+        return endings
     # Nodes that may hold the VIP first: they take longest until they serve.
     by_kind[Kind.CREATE].sort(key=lambda action: not prepared.plan.node(action.node).holds_vip)
     asleep = [action for action in by_kind[Kind.UPDATE] if action.start]
@@ -52,15 +56,16 @@ def apply(prepared: Prepared, backend: Backend, report: Report, seconds: float) 
     changing = by_kind[Kind.RECREATE] or awake
     joining = scaling.joining(prepared.plan, prepared.existing) if changing else set()
     unknown = _of_new_roles(prepared) if changing else set()
-    join = partial(_change_unready, prepared, backend, report, seconds)
-    begin = partial(_perform, prepared, backend, report, 0)
+    join = partial(_change_unready, prepared, endings, seconds)
+    begin = partial(_perform, prepared, endings, 0)
 
     def first(action: Action) -> None:
         (begin if action.node in unknown else join if action.node in joining else work)(action)
 
     parallel.for_each(by_kind[Kind.CREATE] + by_kind[Kind.START] + asleep, first)
-    _in_waves(prepared, backend, report, [by_kind[Kind.RECREATE], awake], seconds)
+    _in_waves(prepared, endings, [by_kind[Kind.RECREATE], awake], seconds)
     parallel.for_each(by_kind[Kind.REMOVE], work)
+    return endings
 
 
 def _resumed(prepared: Prepared, backend: Backend, report: Report) -> Prepared:
@@ -79,7 +84,7 @@ def _resumed(prepared: Prepared, backend: Backend, report: Report) -> Prepared:
     return replace(prepared, existing=replace(there, nodes=nodes))
 
 
-def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[list[Action]], seconds: float) -> None:
+def _in_waves(prepared: Prepared, endings: Endings, kinds: list[list[Action]], seconds: float) -> None:
     """Changes existing nodes. Nodes that are not ready first: they may wait for the change of another node.
 
     So do nodes whose last change was interrupted: a reload that goes on there may take them out of the pools yet.
@@ -88,29 +93,28 @@ def _in_waves(prepared: Prepared, backend: Backend, report: Report, kinds: list[
     visitor and whose checks of the site and the VIP may need all changes: the caller waits for all at the end.
     """
     changed = [action.node for actions in kinds for action in actions]
-    unready = _not_ready(prepared, backend, changed) | _interrupted(prepared, changed) if seconds else set()
+    unready = _not_ready(prepared, endings.backend, changed) | _interrupted(prepared, changed) if seconds else set()
     first = [wave for actions in kinds for wave in _waves([one for one in actions if one.node in unready], prepared)]
     then = [wave for actions in kinds for wave in _waves([one for one in actions if one.node not in unready], prepared)]
     spared = unready | scaling.joining(prepared.plan, prepared.existing) | _of_new_roles(prepared)
     spared |= {node.name for node in prepared.plan.role("client")}
     names = [node.name for node in prepared.plan.nodes if node.name not in spared and not node.by_hand]
-    change_unready = partial(_change_unready, prepared, backend, report, seconds)
-    change = partial(_perform, prepared, backend, report, seconds)
-    await_nodes = Endings(prepared.existing, backend, report).nodes
+    change_unready = partial(_change_unready, prepared, endings, seconds)
+    change = partial(_perform, prepared, endings, seconds)
     waves = [(wave, change_unready) for wave in first] + [(wave, change) for wave in then]
     for number, (wave, work) in enumerate(waves):
         if number and seconds and not prepared.moves:
             # The previous wave must be in the pools again, or the next one could remove the last serving node.
             awaited = (ready.READY,) if work is change_unready else prepared.awaited
             try:
-                await_nodes(names, min(seconds, LATE_SECONDS), awaited)
+                endings.nodes(names, min(seconds, LATE_SECONDS), awaited)
             except NotReady:
                 rest = [action for later, _ in waves[number:] for action in later]
-                if _not_ready(prepared, backend, [action.node for action in rest], silent=False):
+                if _not_ready(prepared, endings.backend, [action.node for action in rest], silent=False):
                     # A balancer may lead, until its own change, to the nodes of an interrupted `up` alone.
-                    _in_waves(prepared, backend, report, [rest], seconds)
+                    _in_waves(prepared, endings, [rest], seconds)
                     return
-                await_nodes(names, seconds, awaited)
+                endings.nodes(names, seconds, awaited)
         parallel.for_each(wave, work)
 
 
@@ -124,10 +128,13 @@ def _of_new_roles(prepared: Prepared) -> set[str]:
     return {node.name for node in prepared.plan.nodes if node.role not in there}
 
 
-def _change_unready(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
+def _change_unready(prepared: Prepared, endings: Endings, seconds: float, action: Action) -> None:
     """An action on a node that was not ready; waits briefly, since it may depend on later changes."""
-    with contextlib.suppress(NotReady):
-        _perform(prepared, backend, report, min(seconds, UNREADY_SECONDS), action)
+    with _failure_report(endings.report, action.node):
+        try:
+            _attempt(prepared, endings, min(seconds, UNREADY_SECONDS), action)
+        except NotReady:
+            endings.report.step(action.node, "not ready yet: awaited again at the end")
 
 
 def _not_ready(prepared: Prepared, backend: Backend, names: list[str], *, silent: bool = True) -> set[str]:
@@ -166,19 +173,31 @@ def _waves(actions: list[Action], prepared: Prepared) -> list[list[Action]]:
     return waves
 
 
-def _perform(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:
-    """Executes one action, until the node is ready or removed; a running node that ends meanwhile is started."""
-    execute = partial(_execute, prepared, backend, report, seconds)
+def _perform(prepared: Prepared, endings: Endings, seconds: float, action: Action) -> None:
+    """Executes one action, until the node is ready or removed, and tells of its failure."""
+    with _failure_report(endings.report, action.node):
+        _attempt(prepared, endings, seconds, action)
+
+
+@contextlib.contextmanager
+def _failure_report(report: Report, node: str) -> Iterator[None]:
+    """Tells of a failure at once: others may wait for this node until their limit."""
     try:
-        if action.kind is Kind.UPDATE:
-            endings, started = Endings(prepared.existing, backend, report), replace(action, start=True)
-            endings.work(action.node, partial(execute, action), partial(execute, started))
-        else:
-            execute(action)
+        yield
     except LabError as error:
-        # At once: others may wait for this node until their limit.
-        report.step(action.node, f"failed: {error.what.splitlines()[0]}")
+        # What is taken is chosen again, where it may be: that is no failure of the command.
+        verb = "refused" if isinstance(error, Taken) else "failed"
+        report.step(node, f"{verb}: {error.what.splitlines()[0]}")
         raise
+
+
+def _attempt(prepared: Prepared, endings: Endings, seconds: float, action: Action) -> None:
+    """Executes one action; a running node that ends meanwhile is started."""
+    execute = partial(_execute, prepared, endings.backend, endings.report, seconds)
+    if action.kind is Kind.UPDATE:
+        endings.work(action.node, partial(execute, action), partial(execute, replace(action, start=True)))
+    else:
+        execute(action)
 
 
 def _execute(prepared: Prepared, backend: Backend, report: Report, seconds: float, action: Action) -> None:

@@ -27,15 +27,16 @@ DIGITS = 16
 """Of the digest of a secret of 144 random bits, which tells it from another one and gives nothing away."""
 
 
-def note(plan: Plan, notes: Mapping[str, str]) -> dict[str, str]:
-    """The names of all secrets that the cluster ever had, and digests of those that seal data.
+def note(plan: Plan, existing: Existing, notes: Mapping[str, str]) -> dict[str, str]:
+    """The names of all secrets that the cluster ever had, and digests of those that seal data; empty for none.
 
-    With a role that was removed its data stays.
+    With a role that was removed its data stays. Notes of a cluster without nodes and data are of data that was removed
+    by hand, or never made: they do not count.
     """
-    names = {*notes.get(NOTE, "").split(), *secrets.lasting(plan)}
-    seals = _digests(plan) | _noted_seals(notes)
-    noted = {NOTE: " ".join(sorted(names)), SEALS: " ".join(f"{name}={seals[name]}" for name in sorted(seals))}
-    return {key: text for key, text in noted.items() if text}
+    former = {} if existing.empty else notes
+    names = {*former.get(NOTE, "").split(), *secrets.lasting(plan)}
+    seals = _digests(plan) | _noted_seals(former)
+    return {NOTE: " ".join(sorted(names)), SEALS: " ".join(f"{name}={seals[name]}" for name in sorted(seals))}
 
 
 def restored(
@@ -53,7 +54,7 @@ def restored(
         HostError: one that the cluster had is on no node, or one that seals data is another one; names it.
     """
     _admit_seals(plan, backend, existing)
-    missing = secrets.missing(plan) if existing.nodes or existing.data else []
+    missing = [] if existing.empty else secrets.missing(plan)
     if not missing:
         return {}
     sources = []
@@ -87,7 +88,7 @@ def admit(plan: Plan, backend: Backend, restored: Container[str]) -> None:
     """
     existing = backend.observe()
     _admit_seals(plan, backend, existing)
-    if existing.nodes or existing.data:
+    if not existing.empty:
         had = _had(backend)
         _admit(plan, existing, [name for name in secrets.missing(plan) if name in had and name not in restored])
 
@@ -105,7 +106,7 @@ def _noted_seals(notes: Mapping[str, str]) -> dict[str, str]:
 
 def _admit_seals(plan: Plan, backend: Backend, existing: Existing) -> None:
     """Refuses a secret that is not the one by which the cluster's data was sealed."""
-    if not existing.nodes and not existing.data:
+    if existing.empty:
         return
     seals, stored = _noted_seals(noted(backend)), _digests(plan)
     if others := sorted(name for name, digest in stored.items() if seals.get(name, digest) != digest):

@@ -31,11 +31,13 @@ def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, no
         cluster: its topology.
         backend: of the cluster.
         existing: its nodes.
-        notes: of the cluster.
+        notes: of the cluster; those of one without nodes and data are of data that was removed by hand, or never made.
 
     Raises:
         SpecError: the next step is a possible way.
     """
+    if existing.empty:
+        return
     _admit_storage(plan, backend, existing, notes)
     if cluster.mysql:
         _admit_mysql(cluster.mysql, existing, notes)
@@ -44,13 +46,16 @@ def admit(plan: Plan, cluster: Cluster, backend: Backend, existing: Existing, no
 def note(plan: Plan, cluster: Cluster, existing: Existing, notes: Mapping[str, str], *, done: bool) -> dict[str, str]:
     """The note about the cluster's data: the copies of its volumes, and its number of mysql members.
 
-    During a change (not `done`) the larger number: nodes to remove are needed until its end.
+    During a change (not `done`) the larger number: nodes to remove are needed until its end. Of a cluster without
+    nodes and data no former number stays.
     """
     copies = len(plan.role(STORAGE))
-    counts = {COPIES: str(copies)} if copies else {}
+    counts = dict.fromkeys((COPIES, MEMBERS), "") if existing.empty else {}
+    if copies:
+        counts[COPIES] = str(copies)
     if cluster.mysql:
         # Without a note (earlier versions) the existing nodes are the members.
-        had = _members(notes)[0] or sum(node.role == MYSQL for node in existing.nodes)
+        had = 0 if existing.empty else _members(notes)[0] or sum(node.role == MYSQL for node in existing.nodes)
         count = cluster.mysql.count if done else max(cluster.mysql.count, had)
         counts[MEMBERS] = f"{count} {cluster.mysql.topology}"
     return counts

@@ -8,15 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab import paths
+from lab.backends.base import State
 from lab.backends.optional import Endpoints, Images, Notes, logs
 from lab.errors import BuildError, LabError, NotReady, Taken
 from lab.lifecycle import expected, families, kept, lost, origin, ownership, ready, resolve, scaling, secrets, volumes
 from lab.lifecycle.apply import apply
 from lab.lifecycle.down import down
-from lab.lifecycle.endings import Endings
 from lab.lifecycle.kept import Note
 from lab.lifecycle.prepare import Prepared, prepare
-from lab.lifecycle.reconcile import Kind
+from lab.lifecycle.reconcile import Action, Kind
 from lab.lifecycle.trial import trial
 from lab.recipes import recipe
 from lab.topology import AUTO
@@ -34,6 +34,7 @@ NEVER_READY = (
     "this cluster was never ready with CentOS: if it has nothing that you need,"
     " 'lab down --volumes' and 'lab up --family debian' make it with Debian"
 )
+EARLIER = "in an earlier attempt"
 CHOICES = 5
 """Attempts at a subnet and ports that no other cluster takes meanwhile."""
 
@@ -52,7 +53,7 @@ def up(
     """
     before = backend.observe()
     # No data exists that another family could not read, or that this attempt could lose.
-    fresh = not before.nodes and not before.data
+    fresh = before.empty
     work = partial(_up, backend=backend, report=report, limit=seconds if wait else None, fresh=fresh)
     for _ in range(CHOICES - 1):
         try:
@@ -77,13 +78,19 @@ def _with_other_ports(cluster: Cluster, backend: Backend, error: Taken) -> Clust
 
 
 def _since(before: Existing, prepared: Prepared) -> Prepared:
-    """The changes since then, in several attempts."""
-    known = {node.name for node in before.nodes}
-    created = [
-        action if action.node in known or action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
-        for action in prepared.actions
-    ]
-    return replace(prepared, actions=created)
+    """The changes since then, in several attempts: the last one keeps what the ones before it have changed."""
+
+    def whole(action: Action) -> Action:
+        was, now = before.node(action.node), prepared.existing.node(action.node)
+        if was is None:
+            return action if action.kind is Kind.REMOVE else replace(action, kind=Kind.CREATE)
+        if action.kind is not Kind.KEEP or now is None:
+            return action
+        if now.fixed != was.fixed:
+            return replace(action, kind=Kind.RECREATE, why=EARLIER)
+        return action if was.state is State.RUNNING else replace(action, kind=Kind.START, why=EARLIER, start=True)
+
+    return replace(prepared, actions=[whole(action) for action in prepared.actions])
 
 
 def _up(cluster: Cluster, backend: Backend, report: Report, limit: float | None, *, fresh: bool) -> Prepared:
@@ -142,9 +149,8 @@ def _bring_up(
     if cluster.source:
         kept.keep(plan.cluster, Note.TOPOLOGY, cluster.source)
     note(done=False)
-    apply(prepared, backend, report, seconds or 0)
+    endings = apply(prepared, backend, report, seconds or 0)
     volumes.keep(plan, prepared.existing)
-    endings = Endings(prepared.existing, backend, report)
     changed = {action.node for action in prepared.changes}
     endings.resume([node.name for node in plan.nodes if (node.by_hand or seconds is None) and node.name not in changed])
     if seconds is not None:
@@ -188,10 +194,10 @@ def _note(prepared: Prepared, cluster: Cluster, backend: Backend, *, done: bool)
     origin.forget_other(backend, cluster.source)
     there, plan = backend.notes(), prepared.plan
     counted = scaling.note(plan, cluster, prepared.existing, there, done=done)
-    notes = ownership.note(plan.cluster) | lost.note(plan, there) | expected.note(plan) | counted
+    notes = ownership.note(plan.cluster) | lost.note(plan, prepared.existing, there) | expected.note(plan) | counted
     for key, text in notes.items():
-        if there.get(key) != text:
-            backend.note(key, text)
+        if there.get(key, "") != text:
+            backend.note(key, text or None)
 
 
 def build(plan: Plan, backend: Backend, report: Report) -> None:

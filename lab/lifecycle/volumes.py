@@ -27,7 +27,7 @@ def missing(plan: Plan, existing: Existing) -> str:
     if not noted:
         return ""
     removed = "no longer exist and were not removed by 'lab down'; empty ones are created"
-    if not existing.nodes and not existing.data:
+    if existing.empty:
         return f"the volumes of '{plan.cluster}' {removed}"
     if existing.volumes is None:
         return ""

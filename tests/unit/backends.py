@@ -71,6 +71,17 @@ class Heard(Silent):
         self.lines.append(line)
 
 
+class Stepped(Silent):
+    """Remembers the steps, by their subjects."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[str]] = {}
+
+    def step(self, subject: str, text: str, *, done: bool = False) -> None:
+        del done
+        self.steps.setdefault(subject, []).append(text)
+
+
 class Created:
     """A Docker engine that keeps what it is asked to create."""
 

@@ -19,13 +19,18 @@ from lab.export import compose
 from lab.faults import Pause
 from lab.host.kernel import known
 from lab.lifecycle import doctor, resolve
+from lab.lifecycle.up import up
 from lab.plan import plan
+from lab.progress import Silent
 from lab.topology import parse
 from tests.unit.backends import Created
 from tests.unit.conftest import FULL, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lab.backends.memory import MemoryBackend
+    from lab.plan import Plan
 
 LIMITED = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CgroupVersion": "1", "Driver": "overlay2"}
 UNLIMITED = dict.fromkeys(nature.LIMITS, False)
@@ -128,6 +133,34 @@ def test_a_node_is_on_its_network_by_id_or_by_name(joined: str, *, detached: boo
         "NetworkSettings": {"Networks": {"lab-golden": {"NetworkID": joined}}},
     }
     assert labels.observed(row, {"0123", "lab-golden"}).detached is detached
+
+
+class Listing:
+    """An engine that lists the nodes of plans."""
+
+    api_version, base_url = "1.41", "http+docker://localhost"
+
+    def __init__(self, *made: Plan) -> None:
+        self.rows = [
+            {"Labels": labels.of(one, node), "State": "running", "NetworkSettings": {"Networks": {}}}
+            for one in made
+            for node in one.nodes
+        ]
+
+    def containers(self, **_: object) -> list[dict[str, Any]]:
+        return self.rows
+
+
+def test_a_list_of_clusters_says_nothing_of_volumes(memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None were asked for: an empty set would be a cluster that has none."""
+    both = [plan(parse(WHOLE.replace("golden", name)), "debian") for name in ("golden", "other")]
+    monkeypatch.setattr(engine, "connect", lambda *_: Listing(*both))
+    several = DockerBackend("golden").clusters()
+    assert {name: one.volumes for name, one in several.items()} == {"golden": None, "other": None}
+    assert [len(one.nodes) for one in several.values()] == [len(one.nodes) for one in both]
+    up(parse(f"{FULL}mysql: {{count: 1}}\n"), memory, Silent())
+    assert memory.observe().volumes
+    assert {name: one.volumes for name, one in memory.clusters().items()} == {"golden": None}
 
 
 class Refusing:

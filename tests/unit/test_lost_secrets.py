@@ -12,7 +12,7 @@ import pytest
 from lab import paths, private
 from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
-from lab.errors import HostError
+from lab.errors import BackendError, HostError, LabError
 from lab.lifecycle import lost, ownership, secrets
 from lab.lifecycle.down import down
 from lab.lifecycle.prepare import prepare
@@ -202,6 +202,51 @@ def test_a_secret_that_is_not_that_of_the_data_is_refused(state: str, memory: Me
     assert secrets.known("golden", "backup-repository") != value
 
 
+def _prune(backend: MemoryBackend) -> None:
+    """Removes the data alone: the engine's notes stay."""
+    down(backend, Silent())
+    for name in backend.observe().volumes or ():
+        backend.prune(name)
+
+
+def test_data_that_was_removed_by_hand_seals_nothing(memory: MemoryBackend) -> None:
+    """The first `up` seals its data by the secret that is there then, and the next ones know it by that."""
+    _prune(memory)
+    path = paths.secrets("golden") / "backup-repository"
+    path.write_text("another")
+    assert up(parse(EVERY), memory, Silent()).changes
+    assert up(parse(EVERY), memory, Silent()).changes == []
+    path.write_text("a third one")
+    with pytest.raises(HostError, match=r"cannot be read with it: backup-repository\n"):
+        up(parse(EVERY), memory, Silent())
+
+
+def test_data_that_was_removed_by_hand_needs_no_secret_of_a_role_that_comes_later(memory: MemoryBackend) -> None:
+    _prune(memory)
+    less = EVERY.replace("backup: {every: 1h}\n", "")
+    up(parse(less), memory, Silent())
+    path = _lose("backup-repository", "removed")
+    up(parse(EVERY), memory, Silent())
+    assert path.is_file()
+    assert up(parse(EVERY), memory, Silent()).changes == []
+
+
+def test_an_up_that_made_nothing_seals_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its note is there before its nodes."""
+
+    def failing(*_: object) -> None:
+        raise BackendError("the engine is full")
+
+    backend = MemoryBackend("golden", Capabilities("memory", kernel=frozenset({"fuse"})))
+    with monkeypatch.context() as patched:
+        patched.setattr(backend, "create", failing)
+        with pytest.raises(LabError, match="is full"):
+            up(parse(FEWER), backend, Silent())
+    (paths.secrets("golden") / "backup-repository").write_text("another")
+    up(parse(FEWER), backend, Silent())
+    assert up(parse(FEWER), backend, Silent()).changes == []
+
+
 def test_a_password_that_a_person_changed_is_applied(memory: MemoryBackend) -> None:
     (paths.secrets("golden") / "stats-password").write_text("another")
     assert up(parse(EVERY), memory, Silent()).changes
@@ -241,3 +286,26 @@ def test_compose_makes_no_secret_that_a_cluster_has(
     assert "from /etc/lab/repository of backup1" in done.stderr
     assert not path.exists()
     assert not (tmp_path / "compose").exists()
+
+
+@pytest.mark.parametrize("state", ["up", "down"])
+@pytest.mark.parametrize("beside", ["", "stats-password"])
+def test_compose_writes_no_secret_that_is_not_that_of_the_data(
+    state: str, beside: str, memory: MemoryBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not another secret is missing `beside` it, which compose has written before."""
+    monkeypatch.setattr("lab.backends.backend", lambda *_: memory)
+    file, folder = tmp_path / "cluster.yaml", tmp_path / "compose"
+    file.write_text(EVERY)
+    argv = ("compose", "-f", str(file), "--secrets", "--dir", str(folder))
+    assert lab(*argv).returncode == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    if state == "down":
+        down(memory, Silent())
+    (paths.secrets("golden") / "backup-repository").write_text("another")
+    if beside:
+        _lose(beside, "removed")
+    done = lab(*argv)
+    assert done.returncode == 2
+    assert "cannot be read with it: backup-repository\n" in done.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -21,6 +21,7 @@ from lab.plan.model import Fixed, Publish
 from lab.progress import Silent
 from lab.topology import Cluster, parse
 from tests.unit import conftest
+from tests.unit.backends import Stepped
 from tests.unit.conftest import TAKEN
 
 if TYPE_CHECKING:
@@ -159,9 +160,11 @@ class Held(MemoryBackend):
 
 def test_a_port_that_the_engine_refuses_is_chosen_anew_though_it_looks_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve, "free", lambda *_: True)
-    backend = Held({8080})
-    prepared = up(parse("name: golden\nweb: {count: 1}\n"), backend, Silent())
+    backend, heard = Held({8080}), Stepped()
+    prepared = up(parse("name: golden\nweb: {count: 1}\n"), backend, heard)
     assert backend.refused == 1
+    assert "refused: starting client: a port is in use" in heard.steps["client"]
+    assert not [text for steps in heard.steps.values() for text in steps if "failed" in text], "the command succeeds"
     assert all(entry.host_port != 8080 for node in prepared.plan.nodes for entry in node.publish)
     assert up(parse("name: golden\nweb: {count: 1}\n"), backend, Silent()).changes == [], "it keeps what it got"
 
@@ -196,23 +199,37 @@ class Raced(MemoryBackend):
         super().create(plan, node, files)
 
 
+class Late(MemoryBackend):
+    """The port of the client, which is started last, was taken meanwhile."""
+
+    taken = True
+
+    def start(self, node: str) -> None:
+        if self.taken and node == "client":
+            self.taken = False
+            raise Taken("starting client: a port is taken")
+        super().start(node)
+
+
 def test_what_several_attempts_did_is_told_as_one() -> None:
     """The first one made nodes, the second one found them."""
-
-    class Late(MemoryBackend):
-        """The port of the client, which is started last, was taken meanwhile."""
-
-        taken = True
-
-        def start(self, node: str) -> None:
-            if self.taken and node == "client":
-                self.taken = False
-                raise Taken("starting client: a port is taken")
-            super().start(node)
-
     backend = Late("golden")
     changes = up(parse("name: golden\nweb: {count: 2}\n"), backend, Silent()).changes
     assert {(change.kind, change.node) for change in changes} == {(Kind.CREATE, n) for n in ("web1", "web2", "client")}
+
+
+def test_what_an_earlier_attempt_started_or_created_again_is_told_too() -> None:
+    """As far as it came: the last one keeps these nodes."""
+    backend, cluster = Late("golden"), parse("name: golden\nweb: {count: 3}\n")
+    up(cluster, backend, Silent())
+    backend.kill("web1")
+    for node in ("web2", "client"):
+        backend.forget(node)
+    backend.done.clear()
+    backend.taken = True
+    changes = {change.node: change.kind for change in up(cluster, backend, Silent()).changes}
+    assert [backend.done.count(f"start {node}") for node in ("web1", "web2", "web3", "client")] == [1, 1, 0, 1]
+    assert changes == {"web1": Kind.START, "web2": Kind.RECREATE, "client": Kind.RECREATE}
 
 
 def test_random_ports_differ_from_those_that_were_asked_for() -> None:

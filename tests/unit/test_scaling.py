@@ -6,7 +6,7 @@ import pytest
 
 from lab.backends.base import Capabilities
 from lab.backends.memory import MemoryBackend
-from lab.errors import LabError, SpecError
+from lab.errors import BackendError, LabError, SpecError
 from lab.lifecycle import scaling
 from lab.lifecycle.down import down
 from lab.lifecycle.up import up
@@ -53,6 +53,51 @@ def test_with_empty_volumes_any_number_of_storage_nodes_is_good(storing: MemoryB
     up(parse(text % 3), storing, Silent())
     down(storing, Silent(), volumes=True, keep_backups=keep_backups)
     up(parse(text % 5), storing, Silent())
+
+
+DATA = [
+    ("storage: {count: 3}", "storage: {count: 5}", "have copies on 5"),
+    ("mysql: {count: 3}", "mysql: {count: 2}", "from 2 nodes to 3"),
+    ("mysql: {count: 3}", "mysql: {count: 1, topology: galera}", "made with 'topology: galera'"),
+]
+
+
+@pytest.mark.parametrize(("made", "wanted", "said"), DATA)
+def test_data_that_was_removed_by_hand_allows_any_number(
+    storing: MemoryBackend, made: str, wanted: str, said: str
+) -> None:
+    """The engine's notes of it stay; those of the data that takes its place count."""
+    first, other = (parse(f"{FEW}{text}\n") for text in (made, wanted))
+    up(first, storing, Silent())
+    down(storing, Silent())
+    for name in storing.observe().volumes or ():
+        storing.prune(name)
+    up(other, storing, Silent())
+    assert up(other, storing, Silent()).changes == []
+    with pytest.raises(SpecError, match=said):
+        up(first, storing, Silent())
+
+
+@pytest.mark.parametrize("between", [True, False])
+@pytest.mark.parametrize("case", DATA)
+def test_an_up_that_made_nothing_allows_any_number(
+    storing: MemoryBackend, monkeypatch: pytest.MonkeyPatch, case: tuple[str, str, str], *, between: bool
+) -> None:
+    """`between`: the role is left out of the first `up` that made something."""
+
+    def failing(*_: object) -> None:
+        raise BackendError("the engine is full")
+
+    first, other = (parse(f"{FEW}{text}\n") for text in case[:2])
+    with monkeypatch.context() as patched:
+        patched.setattr(storing, "create", failing)
+        with pytest.raises(LabError, match="is full"):
+            up(first, storing, Silent())
+    if between:
+        up(parse(FEW), storing, Silent())
+    up(other, storing, Silent())
+    with pytest.raises(SpecError, match=case[2]):
+        up(first, storing, Silent())
 
 
 @pytest.mark.parametrize("state", ["down", "stopped", "one is stopped", "one was removed", "an earlier version's"])

@@ -19,6 +19,7 @@ from lab.plan import MANIFEST, plan
 from lab.progress import Silent
 from lab.recipes import recipe
 from lab.topology import Cluster, parse
+from tests.unit.backends import Stepped
 from tests.unit.conftest import FULL
 
 if TYPE_CHECKING:
@@ -162,15 +163,62 @@ def test_a_node_that_waits_for_its_own_change_is_not_waited_for(full: Cluster, m
     assert [what for what in backend.done if what.endswith("reload")] == ["run http-lb1 reload", "run http-lb2 reload"]
 
 
+class Awaiting(MemoryBackend):
+    """A node is not ready until another one was changed."""
+
+    waits, other = "", ""
+    ready = True
+
+    def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
+        result = super().run(node, argv, seconds=seconds)
+        asked = argv[0].rpartition("/")[2]
+        self.ready |= asked == "reload" and node == self.other
+        if node == self.waits and not self.ready and asked in {"ready", "await"}:
+            return replace(result, rc=1, stdout="the other one has its former files")
+        return result
+
+
+STICKY = FULL.replace("web: {count: 3}", "web: {count: 3, sticky: true}")
+DATABASES = f"{FULL}mysql: {{count: %d}}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "waits", "other"),
+    [(FULL, STICKY, "http-lb1", "http-lb2"), (DATABASES % 1, DATABASES % 2, "mysql2", "mysql1")],
+    ids=["not ready before", "joining"],
+)
+def test_a_node_that_becomes_ready_by_the_change_of_another_has_not_failed(
+    before: str, after: str, waits: str, other: str
+) -> None:
+    backend, heard = Awaiting("golden"), Stepped()
+    up(parse(before), backend, Silent())
+    backend.waits, backend.other, backend.ready = waits, other, False
+    up(parse(after), backend, heard)
+    assert backend.ready, "the other one was changed"
+    assert heard.steps[waits][-1] == "not ready yet: awaited again at the end"
+    assert not [text for steps in heard.steps.values() for text in steps if "failed" in text]
+
+
+def test_a_node_that_was_not_ready_and_is_refused_its_change_has_failed(full: Cluster, memory: MemoryBackend) -> None:
+    up(full, memory, Silent())
+    heard = Stepped()
+    memory.answers |= {"reload": (1, "not valid"), "ready": (1, "no server in the pool")}
+    with pytest.raises(BackendError, match="http-lb1 rejected its new files"):
+        up(parse(STICKY), memory, heard)
+    assert heard.steps["http-lb1"][-1] == "failed: http-lb1 rejected its new files: not valid"
+
+
 class Stopping(MemoryBackend):
-    """An interrupted command began to stop a node: it ends at the first command of the given name that it is asked."""
+    """An interrupted command began to stop a node: it ends at a command of the name `at`, the first or a later one."""
 
     node, at = "", ""
+    left = 1
 
     def run(self, node: str, argv: Sequence[str], *, seconds: float = 30) -> Result:
         if (node, argv[0].rpartition("/")[2]) == (self.node, self.at):
-            self.node = ""
-            self.stop(node)
+            self.left -= 1
+            if not self.left:
+                self.stop(node)
         result = super().run(node, argv, seconds=seconds)
         gone = self.observe().node(node)
         return result if gone and gone.state is State.RUNNING else replace(result, rc=137)
@@ -193,6 +241,35 @@ def test_a_node_that_is_being_stopped_is_started(full: Cluster, asked: str, chan
         "start http-lb2",
     ]
     assert _kinds(changed, backend) == {}
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_node_that_ends_between_the_changes_of_others_is_counted(full: Cluster, *, paused: bool) -> None:
+    """Each wave waits for it; `paused`: http-lb1, which is changed in the first wave, is resumed before."""
+    backend = Stopping(full.name)
+    up(full, backend, Silent())
+    if paused:
+        backend.pause("http-lb1")
+    backend.done.clear()
+    backend.node, backend.at = "tcp-lb1", "await"
+    changes = {action.node: action.kind for action in up(parse(STICKY), backend, Silent()).changes}
+    reloads = [place for place, entry in enumerate(backend.done) if entry.endswith("reload")]
+    assert reloads[0] < backend.done.index("start tcp-lb1") < reloads[-1]
+    assert changes == {"tcp-lb1": Kind.START, "http-lb1": Kind.UPDATE, "http-lb2": Kind.UPDATE}
+
+
+def test_a_node_that_was_resumed_and_ends_while_all_are_awaited_is_started(full: Cluster) -> None:
+    """Its third wait: the first is between the waves, the second after its own change."""
+    backend = Stopping(full.name)
+    up(full, backend, Silent())
+    backend.pause("http-lb2")
+    backend.done.clear()
+    backend.node, backend.at, backend.left = "http-lb2", "await", 3
+    up(parse(STICKY), backend, Silent())
+    starts = [place for place, entry in enumerate(backend.done) if entry == "start http-lb2"]
+    assert len(starts) == 2
+    assert starts[0] < backend.done.index("run http-lb2 reload") < backend.done.index("stop http-lb2") < starts[1]
+    assert _kinds(parse(STICKY), backend) == {}
 
 
 def test_a_node_that_was_started_and_ends_is_not_started_again(full: Cluster) -> None:

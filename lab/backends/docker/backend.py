@@ -137,7 +137,7 @@ class DockerBackend:
             containers.setdefault(row["Labels"][labels.CLUSTER], []).append(row)
         joined = {each["NetworkID"] for row in rows for each in row["NetworkSettings"]["Networks"].values()}
         return {
-            name: labels.existing(of, joined, volumes=frozenset(), unlimited=frozenset())
+            name: labels.existing(of, joined, volumes=None, unlimited=frozenset())
             for name, of in sorted(containers.items())
         }
 

@@ -73,14 +73,18 @@ def _applied(limits: Limits | None, unlimited: Container[str]) -> Limits | None:
 
 
 def existing(
-    rows: Sequence[dict[str, Any]], networks: Container[str], *, volumes: frozenset[str], unlimited: Container[str]
+    rows: Sequence[dict[str, Any]],
+    networks: Container[str],
+    *,
+    volumes: frozenset[str] | None,
+    unlimited: Container[str],
 ) -> Existing:
     """The cluster from the engine's list of containers.
 
     Args:
         rows: the containers.
         networks: ids and names of the cluster's networks.
-        volumes: the names of its volumes.
+        volumes: the names of its volumes; None where they were not listed.
         unlimited: the limits that the engine does not apply.
     """
     any_labels = rows[0]["Labels"] if rows else {}
