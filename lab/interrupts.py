@@ -21,13 +21,28 @@ class _Deferral:
     def __init__(self) -> None:
         former = {each: signal.getsignal(each) for each in SIGNALS}
         self._former = {each: handler for each, handler in former.items() if handler not in (signal.SIG_IGN, None)}
+        self._over = False
         self.first: int | None = None
+
+    def place(self) -> None:
         for each in self._former:
             signal.signal(each, self._wait)
 
+    def end(self) -> None:
+        """Restores the handlers, and handles the signal that waits."""
+        self.restore()
+        if self.first is not None:
+            self.handle(self.first, None)
+
     def restore(self) -> None:
-        for each, handler in self._former.items():
-            signal.signal(each, handler)
+        """Restores the handlers. An interrupt between two of them is raised after the last one."""
+        self._over = True  # a handler that is still in place defers nothing: its signal would be lost
+        try:
+            for each, handler in self._former.items():
+                signal.signal(each, handler)
+        except BaseException:
+            self.restore()
+            raise
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal as it would have been without the deferral."""
@@ -38,7 +53,9 @@ class _Deferral:
             os.kill(os.getpid(), number)
 
     def _wait(self, number: int, frame: FrameType | None) -> None:
-        if self.first is None:
+        if self._over:
+            self.handle(number, frame)
+        elif self.first is None:
             self.first = number
         elif number == signal.SIGINT:  # a shell and the kernel may both send SIGHUP; Ctrl-C is a person's
             self.restore()
@@ -57,8 +74,7 @@ def deferred() -> Iterator[None]:
         return
     deferral = _Deferral()
     try:
+        deferral.place()
         yield
     finally:
-        deferral.restore()
-        if deferral.first is not None:
-            deferral.handle(deferral.first, None)
+        deferral.end()

@@ -138,6 +138,33 @@ def test_a_second_signal_of_a_closed_terminal_is_deferred(second: signal.Signals
     assert reached == ["after the first", "after the second"]
 
 
+@pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("moment", range(2 * len(interrupts.SIGNALS)), ids="change {}".format)
+def test_a_signal_between_two_handlers_is_raised_and_leaves_the_former_ones(
+    monkeypatch: pytest.MonkeyPatch, moment: int, number: signal.Signals
+) -> None:
+    """Handlers are placed and restored one after the other."""
+    former = {each: signal.signal(each, _raised) for each in interrupts.SIGNALS}
+    change, changed = signal.signal, []
+
+    def interrupted(each: signal.Signals, handler: Callable[[int, object], None]) -> None:
+        change(each, handler)
+        changed.append(each)
+        if len(changed) == moment + 1:
+            signal.raise_signal(number)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("signal.signal", interrupted)
+            with pytest.raises(Raised), interrupts.deferred():
+                pass
+        assert {signal.getsignal(each) for each in interrupts.SIGNALS} == {_raised}
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+    assert len(changed) > moment
+
+
 def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     def failed(name: str) -> None:
         raise BackendError(f"{name} does not start")
