@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lab.errors import LabError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -29,7 +31,7 @@ class _Deferral:
             signal.signal(each, self._wait)
 
     def end(self) -> None:
-        """Restores the handlers, and handles the signal that waits."""
+        """Restores the handlers, and handles the signal that waits, unless a second one was raised."""
         self.restore()
         if self.first is not None:
             self.handle(self.first, None)
@@ -59,7 +61,9 @@ class _Deferral:
             self.first = number
         elif number == signal.SIGINT:  # a shell and the kernel may both send SIGHUP; Ctrl-C is a person's
             self.restore()
+            first, self.first = self.first, None
             self.handle(number, frame)
+            self.first = first  # nothing was raised
 
 
 @contextmanager
@@ -68,6 +72,8 @@ def deferred() -> Iterator[None]:
 
     Python raises an interrupt between any two instructions, also within a library that then loses the answer of the
     engine. In other threads than the main thread nothing is deferred: no signal is raised in them.
+
+    An error of the block becomes a note of the interrupt that is raised in its place.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -76,5 +82,18 @@ def deferred() -> Iterator[None]:
     try:
         deferral.place()
         yield
-    finally:
-        deferral.end()
+    except BaseException as error:
+        try:
+            deferral.end()
+        except BaseException as interrupt:
+            for note in _notes(error):
+                interrupt.add_note(note)
+            raise
+        raise
+    deferral.end()
+
+
+def _notes(error: BaseException) -> list[str]:
+    """An error as notes of another: its text, which an interrupt has none of, and its own notes."""
+    text = str(error) if isinstance(error, LabError) else repr(error) if isinstance(error, Exception) else ""
+    return [*([text] if text else []), *getattr(error, "__notes__", ())]

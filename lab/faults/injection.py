@@ -63,13 +63,23 @@ class Injected:
         Raises:
             NotReady: the fault is still active.
         """
-        with interrupts.deferred():
-            self.mending = self.backend.clock.now()
-            self.fault.revert(self.backend, self.mark, self.facts)
-            self.restored = self.backend.clock.now()
-            self.fault.await_ready(self.backend)
-            result = self._gone() if self.fault.lasting else self._probe()
-            self._forget()
+        try:
+            with interrupts.deferred():
+                return self._revert()
+        except LabError:
+            raise
+        except BaseException as error:
+            if self.ended is None:
+                error.add_note(f"'lab heal {self.mark}' reverts '{self.fault}'")  # lab.cli.main prints it
+            raise
+
+    def _revert(self) -> ProbeResult:
+        self.mending = self.backend.clock.now()
+        self.fault.revert(self.backend, self.mark, self.facts)
+        self.restored = self.backend.clock.now()
+        self.fault.await_ready(self.backend)
+        result = self._gone() if self.fault.lasting else self._probe()
+        self._forget()
         return result
 
     def apply(self) -> None:
@@ -208,6 +218,10 @@ def heal(backend: Backend, marks: Sequence[str] = ()) -> list[Injected]:
             healed.append(injected)
         except LabError as error:
             failed.append(error)
+        except BaseException as error:
+            for other in failed:
+                error.add_note(str(other))
+            raise
     if failed:
         raise failed[0]
     return healed

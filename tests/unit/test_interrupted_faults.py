@@ -13,7 +13,7 @@ import pytest
 from lab import interrupts
 from lab.backends.base import State
 from lab.errors import BackendError
-from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, inject, present
+from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, heal, inject, present
 from tests.unit.backends import breakable
 
 if TYPE_CHECKING:
@@ -166,14 +166,45 @@ def test_a_signal_between_two_handlers_is_raised_and_leaves_the_former_ones(
 
 
 def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failed(name: str) -> None:
-        raise BackendError(f"{name} does not start")
-
-    monkeypatch.setattr(made, "start", failed)
+    monkeypatch.setattr(made, "start", _failed)
     monkeypatch.setattr(made, "kill", _late(made.kill))
     with pytest.raises(KeyboardInterrupt) as raised:
         inject(made, Kill(("web1",)))
     assert raised.value.__notes__ == [f"then 'lab heal {present(made)[0].mark}': reverting failed: web1 does not start"]
+
+
+def test_an_interrupt_of_a_failing_revert_names_its_failure(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt) as raised, inject(made, Kill(("web1",))) as injected:
+        monkeypatch.setattr(made, "start", _late(_failed))
+    assert raised.value.__notes__ == ["web1 does not start", f"'lab heal {injected.mark}' reverts 'kill web1'"]
+    assert [one.mark for one in present(made)] == [injected.mark]
+
+
+def test_an_interrupt_of_several_reverts_names_the_failures_before_it(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject(made, Pause(("web1",)))
+    inject(made, Kill(("web2",)))
+    monkeypatch.setattr(made, "start", lambda name: (_failed if name == "web2" else _late(_failed))(name))
+    with pytest.raises(KeyboardInterrupt) as raised:
+        heal(made)
+    *notes, failure = raised.value.__notes__
+    assert notes == ["web1 does not start", f"'lab heal {present(made)[0].mark}' reverts 'pause web1'"]
+    assert failure == "web2 does not start"
+
+
+def test_a_second_ctrl_c_is_raised_once() -> None:
+    """The first signal has no handling of its own then: an end of the process is begun once."""
+    former = {number: signal.signal(number, _raised) for number in interrupts.SIGNALS}
+    try:
+        with pytest.raises(Raised) as raised:
+            _twice([], signal.SIGTERM, signal.SIGINT)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    assert raised.value.__context__ is None
 
 
 class Raised(BaseException):
@@ -186,6 +217,10 @@ def _twice(reached: list[str], first: signal.Signals, second: signal.Signals) ->
         reached.append("after the first")
         signal.raise_signal(second)
         reached.append("after the second")
+
+
+def _failed(name: str) -> None:
+    raise BackendError(f"{name} does not start")
 
 
 def _raised(_number: int, _frame: object) -> None:
