@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Deferral:
-    """The handlers of the signals from before; while it is in place, the first signal waits."""
+class _Handlers:
+    """The handlers of the signals from before; while others are in place, the first signal waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, deferral: Deferral) -> None:
         former = {each: signal.getsignal(each) for each in SIGNALS}
         self._former = {each: handler for each, handler in former.items() if handler not in (signal.SIG_IGN, None)}
+        self._deferral = deferral
         self._over = False
         self.first: int | None = None
 
@@ -57,40 +59,67 @@ class _Deferral:
     def _wait(self, number: int, frame: FrameType | None) -> None:
         if self._over:
             self.handle(number, frame)
-        elif self.first is None:
-            self.first = number
-        elif number == signal.SIGINT:  # a shell and the kernel may both send SIGHUP; Ctrl-C is a person's
+        elif number == signal.SIGINT and self._deferral.interrupted:
+            self._deferral.twice = True
             self.restore()
             first, self.first = self.first, None
             self.handle(number, frame)
             self.first = first  # nothing was raised
+        elif self.first is None:  # a shell and the kernel may both send SIGHUP; Ctrl-C is a person's
+            self.first = number
+            self._deferral.notice()
 
 
-@contextmanager
-def deferred() -> Iterator[None]:
-    """Defers Ctrl-C, SIGTERM and SIGHUP until the block has ended, failed or not; a second Ctrl-C is not deferred.
+class Deferral:
+    """Defers Ctrl-C, SIGTERM and SIGHUP to the end of the blocks of a work; a second Ctrl-C is not deferred.
 
     Python raises an interrupt between any two instructions, also within a library that then loses the answer of the
     engine. In other threads than the main thread nothing is deferred: no signal is raised in them.
 
-    An error of the block becomes a note of the interrupt that is raised in its place.
+    Attributes:
+        interrupted: whether a signal was deferred, or a block begun because of an interrupt: the next Ctrl-C is the
+            second one.
+        twice: whether the second one was raised.
+
+    Args:
+        work: what an interrupt waits for.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    deferral = _Deferral()
-    try:
-        deferral.place()
-        yield
-    except BaseException as error:
+
+    def __init__(self, work: str) -> None:
+        self.interrupted = self.twice = False
+        self._work = work
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Defers until the block has ended, failed or not.
+
+        An error of the block becomes a note of the interrupt that is raised in its place.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        if isinstance(sys.exception(), (KeyboardInterrupt, SystemExit)):
+            self.notice()
+        handlers = _Handlers(self)
         try:
-            deferral.end()
-        except BaseException as interrupt:
-            for note in _notes(error):
-                interrupt.add_note(note)
+            handlers.place()
+            yield
+        except BaseException as error:
+            try:
+                handlers.end()
+            except BaseException as interrupt:
+                for note in _notes(error):
+                    interrupt.add_note(note)
+                raise
             raise
-        raise
-    deferral.end()
+        handlers.end()
+
+    def notice(self) -> None:
+        """Prints once that an interrupt waits."""
+        if not self.interrupted:
+            self.interrupted = True
+            with suppress(OSError):  # the terminal may be closed; `print` may be interrupted amid a line of its own
+                os.write(2, f"lab: {self._work}; another Ctrl-C ends at once\n".encode(errors="backslashreplace"))
 
 
 def _notes(error: BaseException) -> list[str]:

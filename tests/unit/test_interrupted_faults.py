@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -12,12 +13,14 @@ import pytest
 
 from lab import interrupts
 from lab.backends.base import State
+from lab.backends.optional import noted
 from lab.errors import BackendError
 from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, heal, inject, present
+from lab.faults.injection import PREFIX
 from tests.unit.backends import breakable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lab.backends.base import Backend, Result
     from lab.backends.memory import MemoryBackend
@@ -27,6 +30,9 @@ T = TypeVar("T")
 Note: TypeAlias = "Callable[[str, str | None], None]"
 LATE_SECONDS = 0.3
 """How long the engine takes for what it was asked, where nothing of the revert comes before."""
+KILL_SECONDS = 10.0
+"""After which an engine that hangs goes on, so that the test ends."""
+TOLD = "lab: reverting 'kill web1'; another Ctrl-C ends at once\n"
 
 
 @pytest.fixture
@@ -156,7 +162,7 @@ def test_a_signal_between_two_handlers_is_raised_and_leaves_the_former_ones(
     try:
         with monkeypatch.context() as patched:
             patched.setattr("signal.signal", interrupted)
-            with pytest.raises(Raised), interrupts.deferred():
+            with pytest.raises(Raised), interrupts.Deferral("at work").block():
                 pass
         assert {signal.getsignal(each) for each in interrupts.SIGNALS} == {_raised}
     finally:
@@ -207,12 +213,63 @@ def test_a_second_ctrl_c_is_raised_once() -> None:
     assert raised.value.__context__ is None
 
 
+def test_a_deferred_signal_is_told_once(made: MemoryBackend, capfd: pytest.CaptureFixture[str]) -> None:
+    fault = Facts(("web1",), moment="facts")
+    with pytest.raises(KeyboardInterrupt):
+        inject(made, fault)
+    assert capfd.readouterr().err == TOLD
+
+
+def test_a_revert_that_an_interrupt_begins_is_told(made: MemoryBackend, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), inject(made, Kill(("web1",))):
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == TOLD
+    assert not present(made)
+
+
+@pytest.mark.parametrize("first", ["apply", "facts", "between"])
+def test_a_second_ctrl_c_does_not_wait_for_the_revert(
+    made: MemoryBackend, capfd: pytest.CaptureFixture[str], first: str
+) -> None:
+    """The first one came during the injection, or while the fault was active."""
+    fault = Twice(("web1",), moment=first)
+    with pytest.raises(KeyboardInterrupt) as raised, inject(made, fault):
+        signal.raise_signal(signal.SIGINT)
+    assert fault.reverted == []
+    assert capfd.readouterr().err == TOLD
+    [mark] = [key.removeprefix(PREFIX) for key in noted(made) if key.startswith(PREFIX)]
+    assert raised.value.__notes__ == [f"'lab heal {mark}' reverts 'kill web1'"]
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_injection(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for its slowest request, nor for a revert."""
+    kill, ended = made.kill, threading.Event()
+
+    def hanging(name: str) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(LATE_SECONDS)
+        ended.wait()
+        kill(name)
+
+    monkeypatch.setattr(made, "kill", hanging)
+    before = len(made.done)
+    try:
+        with _released_after(KILL_SECONDS, ended), pytest.raises(KeyboardInterrupt) as raised:
+            inject(made, Kill(("web1",)))
+        assert not ended.is_set(), "it waited"
+    finally:
+        ended.set()
+    assert "start web1" not in made.done[before:]
+    assert raised.value.__notes__ == [f"'lab heal {present(made)[0].mark}' reverts 'kill web1'"]
+
+
 class Raised(BaseException):
     """What the handler of the tests raises, as that of Ctrl-C and that of the command do."""
 
 
 def _twice(reached: list[str], first: signal.Signals, second: signal.Signals) -> None:
-    with interrupts.deferred():
+    with interrupts.Deferral("at work").block():
         signal.raise_signal(first)
         reached.append("after the first")
         signal.raise_signal(second)
@@ -264,6 +321,26 @@ class Facts(Kill):
     def await_ready(self, backend: Backend) -> None:
         self._signal("await_ready")
         super().await_ready(backend)
+
+
+@dataclass(frozen=True)
+class Twice(Facts):
+    """A fault during whose revert Ctrl-C comes too."""
+
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        super().revert(backend, mark, facts)
+
+
+@contextmanager
+def _released_after(seconds: float, ended: threading.Event) -> Iterator[None]:
+    """Ends a wait that lasts too long."""
+    timer = threading.Timer(seconds, ended.set)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _late(verb: Callable[..., T]) -> Callable[..., T]:
