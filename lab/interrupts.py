@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Processes that are begun in the block, and those that they begin, receive no Ctrl-C and no end of the terminal.
+
+    Unlike those in a session of their own, they may ask a person at the terminal.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Handlers:
     """The handlers of the signals from before; while others are in place, the first signal waits."""
 
