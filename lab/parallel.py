@@ -15,10 +15,8 @@ WORKERS = 16
 SHOWN = 2  # failures told whole; of more, one line each fits on the screen
 
 
-def for_each(items: Sequence[T], work: Callable[[T], object], *, settled: bool = False) -> None:
+def for_each(items: Sequence[T], work: Callable[[T], object]) -> None:
     """Runs `work(item)` for all items at once, and waits for all of them, failed or not.
-
-    `settled`: whether an interrupt waits too for what was begun, as it is reverted next.
 
     Raises:
         LabError: the one failure, or all of them in one `NotReady`, the earliest first, as others may have waited for
@@ -38,8 +36,8 @@ def for_each(items: Sequence[T], work: Callable[[T], object], *, settled: bool =
     try:
         wait([pool.submit(attempt, item) for item in items])
     finally:
-        # Else an interrupt must not wait for the slowest: what was begun is found again in the engine.
-        pool.shutdown(wait=settled, cancel_futures=True)
+        # An interrupt must not wait for the slowest: what was begun is found again in the engine.
+        pool.shutdown(wait=False, cancel_futures=True)
     if not failed:
         return
     unforeseen = [error for error in failed if not isinstance(error, LabError)]

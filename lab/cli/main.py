@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from lab import __version__
 from lab.cli import (
@@ -54,8 +55,20 @@ SIGNALLED = 128
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
+
+class _Verbs(typer.core.TyperGroup):
+    """All verbs. Typer turns Ctrl-C into an exit code and loses its notes; an `Abort` with this cause is passed on."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  Typer has a copy of click, or uses it
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
+
 app = typer.Typer(
     name="lab",
+    cls=_Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LAB"},

@@ -73,9 +73,7 @@ class Cut(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         rules = self._rules(backend)
-        parallel.for_each(
-            list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]), settled=True
-        )
+        parallel.for_each(list(rules), lambda name: network.tool(backend, name, ["nft", _table(mark, rules[name])]))
         return {}
 
     def _rules(self, backend: Backend) -> dict[str, list[Drop]]:

@@ -30,13 +30,14 @@ PREFIX = "fault-"
 
 @dataclass
 class Injected:
-    """An injected fault; a context manager that reverts it.
+    """An injected fault; a context manager that reverts it, unless a second Ctrl-C did not wait for that.
 
     Attributes:
         mark: identifier, eight hexadecimal digits, in everything that the fault creates in nodes.
         begun, bitten, mending, restored, ended: Unix seconds of the start of injection, its verification, the start of
             reverting, its end (nodes run, and need not be ready), and the verification of that.
         proof: evidence of the probe that verified it.
+        deferral: of interrupts, from the injection to the end of its revert.
     """
 
     backend: Backend
@@ -49,13 +50,22 @@ class Injected:
     mending: float | None = None
     restored: float | None = None
     ended: float | None = None
+    deferral: interrupts.Deferral = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.deferral = interrupts.Deferral(f"reverting '{self.fault}'")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.ended is None:
+        if self.ended is None and not self.deferral.twice:
             self.heal()
+
+    @property
+    def left(self) -> str:
+        """The next step where it was not reverted."""
+        return f"'lab heal {self.mark}' reverts '{self.fault}'"
 
     def heal(self) -> ProbeResult:
         """Reverts the fault, verifies that, and removes the note; the first interrupt waits for it.
@@ -63,18 +73,28 @@ class Injected:
         Raises:
             NotReady: the fault is still active.
         """
-        with interrupts.deferred():
-            self.mending = self.backend.clock.now()
-            self.fault.revert(self.backend, self.mark, self.facts)
-            self.restored = self.backend.clock.now()
-            self.fault.await_ready(self.backend)
-            result = self._gone() if self.fault.lasting else self._probe()
-            self._forget()
+        try:
+            with self.deferral.block():
+                return self._revert()
+        except LabError:
+            raise
+        except BaseException as error:
+            if self.ended is None:
+                error.add_note(self.left)  # lab.cli.main prints it
+            raise
+
+    def _revert(self) -> ProbeResult:
+        self.mending = self.backend.clock.now()
+        self.fault.revert(self.backend, self.mark, self.facts)
+        self.restored = self.backend.clock.now()
+        self.fault.await_ready(self.backend)
+        result = self._gone() if self.fault.lasting else self._probe()
+        self._forget()
         return result
 
     def apply(self) -> None:
         """Writes the note and injects the fault; the first interrupt waits for both, as the revert needs `facts`."""
-        with interrupts.deferred():
+        with self.deferral.block():
             self._keep()
             self.facts = self.fault.apply(self.backend, self.mark)
 
@@ -94,7 +114,7 @@ class Injected:
             raise BackendError(
                 f"the fault was injected, and is not effective: {error.what}", next_step=next_step
             ) from error
-        with interrupts.deferred():
+        with self.deferral.block():
             self.bitten = self.backend.clock.now()
             if self.fault.lasting:
                 self._keep()
@@ -133,7 +153,7 @@ def inject(backend: Backend, fault: Fault) -> Injected:
         injected.apply()
         injected.prove()
     except BaseException as error:
-        left = "" if injected.ended else _reverted(injected)
+        left = _reverted(injected)
         if left and isinstance(error, LabError):
             error.next_step = f"{error.next_step}; {left}" if error.next_step else left
         elif left:
@@ -143,7 +163,11 @@ def inject(backend: Backend, fault: Fault) -> Injected:
 
 
 def _reverted(injected: Injected) -> str:
-    """Reverts a failed injection; the next step for the user if that fails too, else empty."""
+    """Reverts a failed injection; the next step for the user if that fails too or was not waited for, else empty."""
+    if injected.ended is not None:
+        return ""
+    if injected.deferral.twice:
+        return injected.left
     try:
         injected.heal()
     except LabError as error:
@@ -208,6 +232,10 @@ def heal(backend: Backend, marks: Sequence[str] = ()) -> list[Injected]:
             healed.append(injected)
         except LabError as error:
             failed.append(error)
+        except BaseException as error:
+            for other in failed:
+                error.add_note(str(other))
+            raise
     if failed:
         raise failed[0]
     return healed

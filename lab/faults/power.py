@@ -71,7 +71,7 @@ class _Power(Fault):
 
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark  # nothing is created in a stopped node
-        parallel.for_each(self.nodes, self.verb(backend), settled=True)
+        parallel.for_each(self.nodes, self.verb(backend))
         return {}
 
     def probe(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> ProbeResult:
@@ -145,7 +145,7 @@ class Restart(Fault):
     def apply(self, backend: Backend, mark: str) -> Facts:
         del mark
         before = self._boots(backend)
-        parallel.for_each(self.nodes, backend.kill, settled=True)
+        parallel.for_each(self.nodes, backend.kill)
         _start(backend, self.nodes)
         _await_ready(backend, self.nodes)
         return before

@@ -63,7 +63,6 @@ class Slow(Fault):
         parallel.for_each(
             self.nodes,
             lambda name: network.tool(backend, name, [*_root("add"), *self._queue(netem=netem)]),
-            settled=True,
         )
         return {}
 

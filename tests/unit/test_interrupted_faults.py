@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -12,12 +13,14 @@ import pytest
 
 from lab import interrupts
 from lab.backends.base import State
+from lab.backends.optional import noted
 from lab.errors import BackendError
-from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, inject, present
+from lab.faults import Cut, Fault, Kill, Pause, Slow, Stop, heal, inject, present
+from lab.faults.injection import PREFIX
 from tests.unit.backends import breakable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lab.backends.base import Backend, Result
     from lab.backends.memory import MemoryBackend
@@ -27,6 +30,9 @@ T = TypeVar("T")
 Note: TypeAlias = "Callable[[str, str | None], None]"
 LATE_SECONDS = 0.3
 """How long the engine takes for what it was asked, where nothing of the revert comes before."""
+KILL_SECONDS = 10.0
+"""After which an engine that hangs goes on, so that the test ends."""
+TOLD = "lab: reverting 'kill web1'; another Ctrl-C ends at once\n"
 
 
 @pytest.fixture
@@ -138,15 +144,124 @@ def test_a_second_signal_of_a_closed_terminal_is_deferred(second: signal.Signals
     assert reached == ["after the first", "after the second"]
 
 
-def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failed(name: str) -> None:
-        raise BackendError(f"{name} does not start")
+@pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("moment", range(2 * len(interrupts.SIGNALS)), ids="change {}".format)
+def test_a_signal_between_two_handlers_is_raised_and_leaves_the_former_ones(
+    monkeypatch: pytest.MonkeyPatch, moment: int, number: signal.Signals
+) -> None:
+    """Handlers are placed and restored one after the other."""
+    former = {each: signal.signal(each, _raised) for each in interrupts.SIGNALS}
+    change, changed = signal.signal, []
 
-    monkeypatch.setattr(made, "start", failed)
+    def interrupted(each: signal.Signals, handler: Callable[[int, object], None]) -> None:
+        change(each, handler)
+        changed.append(each)
+        if len(changed) == moment + 1:
+            signal.raise_signal(number)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("signal.signal", interrupted)
+            with pytest.raises(Raised), interrupts.Deferral("at work").block():
+                pass
+        assert {signal.getsignal(each) for each in interrupts.SIGNALS} == {_raised}
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+    assert len(changed) > moment
+
+
+def test_an_interrupt_names_what_could_not_be_reverted(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made, "start", _failed)
     monkeypatch.setattr(made, "kill", _late(made.kill))
     with pytest.raises(KeyboardInterrupt) as raised:
         inject(made, Kill(("web1",)))
     assert raised.value.__notes__ == [f"then 'lab heal {present(made)[0].mark}': reverting failed: web1 does not start"]
+
+
+def test_an_interrupt_of_a_failing_revert_names_its_failure(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt) as raised, inject(made, Kill(("web1",))) as injected:
+        monkeypatch.setattr(made, "start", _late(_failed))
+    assert raised.value.__notes__ == ["web1 does not start", f"'lab heal {injected.mark}' reverts 'kill web1'"]
+    assert [one.mark for one in present(made)] == [injected.mark]
+
+
+def test_an_interrupt_of_several_reverts_names_the_failures_before_it(
+    made: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject(made, Pause(("web1",)))
+    inject(made, Kill(("web2",)))
+    monkeypatch.setattr(made, "start", lambda name: (_failed if name == "web2" else _late(_failed))(name))
+    with pytest.raises(KeyboardInterrupt) as raised:
+        heal(made)
+    *notes, failure = raised.value.__notes__
+    assert notes == ["web1 does not start", f"'lab heal {present(made)[0].mark}' reverts 'pause web1'"]
+    assert failure == "web2 does not start"
+
+
+def test_a_second_ctrl_c_is_raised_once() -> None:
+    """The first signal has no handling of its own then: an end of the process is begun once."""
+    former = {number: signal.signal(number, _raised) for number in interrupts.SIGNALS}
+    try:
+        with pytest.raises(Raised) as raised:
+            _twice([], signal.SIGTERM, signal.SIGINT)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    assert raised.value.__context__ is None
+
+
+def test_a_deferred_signal_is_told_once(made: MemoryBackend, capfd: pytest.CaptureFixture[str]) -> None:
+    fault = Facts(("web1",), moment="facts")
+    with pytest.raises(KeyboardInterrupt):
+        inject(made, fault)
+    assert capfd.readouterr().err == TOLD
+
+
+def test_a_revert_that_an_interrupt_begins_is_told(made: MemoryBackend, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), inject(made, Kill(("web1",))):
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == TOLD
+    assert not present(made)
+
+
+@pytest.mark.parametrize("first", ["apply", "facts", "between"])
+def test_a_second_ctrl_c_does_not_wait_for_the_revert(
+    made: MemoryBackend, capfd: pytest.CaptureFixture[str], first: str
+) -> None:
+    """The first one came during the injection, or while the fault was active."""
+    fault = Twice(("web1",), moment=first)
+    with pytest.raises(KeyboardInterrupt) as raised, inject(made, fault):
+        signal.raise_signal(signal.SIGINT)
+    assert fault.reverted == []
+    assert capfd.readouterr().err == TOLD
+    [mark] = [key.removeprefix(PREFIX) for key in noted(made) if key.startswith(PREFIX)]
+    assert raised.value.__notes__ == [f"'lab heal {mark}' reverts 'kill web1'"]
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_injection(made: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for its slowest request, nor for a revert."""
+    kill, ended = made.kill, threading.Event()
+
+    def hanging(name: str) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(LATE_SECONDS)
+        ended.wait()
+        kill(name)
+
+    monkeypatch.setattr(made, "kill", hanging)
+    before = len(made.done)
+    try:
+        with _released_after(KILL_SECONDS, ended), pytest.raises(KeyboardInterrupt) as raised:
+            inject(made, Kill(("web1",)))
+        assert not ended.is_set(), "it waited"
+    finally:
+        ended.set()
+    assert "start web1" not in made.done[before:]
+    assert raised.value.__notes__ == [f"'lab heal {present(made)[0].mark}' reverts 'kill web1'"]
 
 
 class Raised(BaseException):
@@ -154,11 +269,15 @@ class Raised(BaseException):
 
 
 def _twice(reached: list[str], first: signal.Signals, second: signal.Signals) -> None:
-    with interrupts.deferred():
+    with interrupts.Deferral("at work").block():
         signal.raise_signal(first)
         reached.append("after the first")
         signal.raise_signal(second)
         reached.append("after the second")
+
+
+def _failed(name: str) -> None:
+    raise BackendError(f"{name} does not start")
 
 
 def _raised(_number: int, _frame: object) -> None:
@@ -202,6 +321,26 @@ class Facts(Kill):
     def await_ready(self, backend: Backend) -> None:
         self._signal("await_ready")
         super().await_ready(backend)
+
+
+@dataclass(frozen=True)
+class Twice(Facts):
+    """A fault during whose revert Ctrl-C comes too."""
+
+    def revert(self, backend: Backend, mark: str, facts: Mapping[str, str]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        super().revert(backend, mark, facts)
+
+
+@contextmanager
+def _released_after(seconds: float, ended: threading.Event) -> Iterator[None]:
+    """Ends a wait that lasts too long."""
+    timer = threading.Timer(seconds, ended.set)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _late(verb: Callable[..., T]) -> Callable[..., T]:

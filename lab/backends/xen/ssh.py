@@ -15,9 +15,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from subprocess import PIPE
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from lab import paths
+from lab import interrupts, paths
 from lab.backends.xen import trouble
 from lab.errors import BackendError, HostError
 
@@ -99,7 +99,8 @@ class Link:
         self.connect()
         limit = self.clock.limit(seconds)
         argv = self.command(command)
-        with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:  # noqa: S603
+        # In a session of its own: the terminal sends Ctrl-C to the lab alone, which may defer it.
+        with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True) as process:  # noqa: S603
             try:
                 output, errors = self._outcome(process, stdin, limit)
             except BaseException:
@@ -163,20 +164,13 @@ class Link:
         argv = ["ssh", "-f", "-N", "-M", "-S", str(self.socket), *options, *self.arguments]
         with tempfile.TemporaryFile() as errors:
             try:
-                done = subprocess.run(  # noqa: S603
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    timeout=limit + MARGIN_SECONDS,
-                    check=False,
-                )
+                code = _master(argv, errors, limit + MARGIN_SECONDS)
             except FileNotFoundError as error:
                 raise HostError("'ssh' is missing", next_step="install OpenSSH's client (openssh-client)") from error
             except subprocess.TimeoutExpired as error:
                 raise trouble.unreachable(self.where, f"no answer within {limit} s") from error
             errors.seek(0)
-            if done.returncode:
+            if code:
                 raise trouble.unreachable(self.where, errors.read().decode(errors="replace").strip())
 
     def answers(self) -> bool:
@@ -196,6 +190,22 @@ def end(socket: Path) -> None:
         socket.unlink(missing_ok=True)
 
 
+def _master(argv: Sequence[str], errors: IO[bytes], seconds: float) -> int:
+    """Starts a master; returns ssh's exit code.
+
+    It leaves the terminal once it is connected, and the ssh by which it reaches a host behind another one does not:
+    each Ctrl-C would end that. A session of their own would keep the other host from asking for a password.
+    """
+    with interrupts.unheard():
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)  # noqa: S603
+    with process:
+        try:
+            return process.wait(seconds)
+        except BaseException:
+            process.kill()
+            raise
+
+
 def _control(socket: Path, verb: str) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired, FileNotFoundError):
         done = subprocess.run(  # noqa: S603
@@ -203,6 +213,7 @@ def _control(socket: Path, verb: str) -> bool:
             capture_output=True,
             timeout=CONTROL_SECONDS,
             check=False,
+            start_new_session=True,  # see `Link.run`
         )
         return done.returncode == 0
     return False
