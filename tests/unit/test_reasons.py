@@ -80,7 +80,7 @@ def test_a_wrong_password_is_refused_only_by_an_answer(tmp_path: Path, curl: str
     ("curl", "unknown_address", "other_domain", "user"),
     [
         ("printf 550; exit 55", "", "", ""),
-        ("printf 454; exit 55", "not-now", "", ""),
+        ("printf 454; exit 55", "not-now", "no-restriction", "no-restriction"),
         ("printf 451; exit 55", "not-now", "not-now", "takes-local"),
         ("printf 530; exit 55", "other-refusal", "other-refusal", "other-refusal"),
         ("printf 250", "takes-anybody", "open-relay", "takes-local"),

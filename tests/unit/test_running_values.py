@@ -113,10 +113,10 @@ def test_a_file_counts_as_mariadbd_reads_it(tmp_path: Path) -> None:
         (13, "closed", 1, "read-only FALSE", "not-in-file"),
         (13, "closed", 1, f"{error}\nread-only TRUE", "not-valid"),
         (13, "closed", 1, "Could not open required defaults file: /etc/lab/my.cnf", "not-valid"),
-        (6, "first-node", 3, "read-only FALSE", "opens-itself"),
-        (6, "second-node", 4, both, ""),
-        (6, "second-node", 5, both.replace("start TRUE", "start FALSE"), "begins-by-itself"),
-        (6, "second-node", 4, both.replace("only TRUE", "only FALSE"), "opens-itself"),
+        (6, "first-node", 4, "read-only FALSE", "opens-itself"),
+        (6, "second-node", 5, both, ""),
+        (6, "second-node", 6, both.replace("start TRUE", "start FALSE"), "begins-by-itself"),
+        (6, "second-node", 5, both.replace("only TRUE", "only FALSE"), "opens-itself"),
     ):
         (tmp_path / "said").write_text(text, encoding="utf-8")
         outcome = asked(number, task, index, Shell(tmp_path, mariadbd=f"cat {tmp_path}/said"))
