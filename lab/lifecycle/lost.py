@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from lab.backends.base import LASTING
+from lab.backends.base import LASTING, volume
 from lab.backends.optional import noted
 from lab.errors import HostError
 from lab.lifecycle import secrets
@@ -31,11 +31,11 @@ def note(plan: Plan, existing: Existing, notes: Mapping[str, str]) -> dict[str, 
     """The names of all secrets that the cluster ever had, and digests of those that seal data; empty for none.
 
     With a role that was removed its data stays. Notes of a cluster without nodes and data are of data that was removed
-    by hand, or never made: they do not count.
+    by hand, or never made: they do not count, nor do digests where the volumes of their role were removed.
     """
     former = {} if existing.empty else notes
     names = {*former.get(NOTE, "").split(), *secrets.lasting(plan)}
-    seals = _digests(plan) | _noted_seals(former)
+    seals = _digests(plan) | _noted_seals(former, plan, existing)
     return {NOTE: " ".join(sorted(names)), SEALS: " ".join(f"{name}={seals[name]}" for name in sorted(seals))}
 
 
@@ -95,20 +95,34 @@ def admit(plan: Plan, backend: Backend, restored: Container[str]) -> None:
 
 def _digests(plan: Plan) -> dict[str, str]:
     """The digests of the stored secrets that seal data, by name."""
-    names = {name for role in plan.images if role in roles() for name in manifest(role).own.sealing}
+    names = {name for role in plan.images for name in _sealing(role)}
     stored = {name: secrets.known(plan.cluster, name) for name in names & set(plan.secrets)}
     return {name: hashlib.sha256(value.encode()).hexdigest()[:DIGITS] for name, value in stored.items() if value}
 
 
-def _noted_seals(notes: Mapping[str, str]) -> dict[str, str]:
-    return dict(seal.split("=", 1) for seal in notes.get(SEALS, "").split())
+def _sealing(role: str) -> list[str]:
+    return manifest(role).own.sealing if role in roles() else []
+
+
+def _noted_seals(notes: Mapping[str, str], plan: Plan, existing: Existing) -> dict[str, str]:
+    """The noted digests of the secrets that seal data which exists, by name."""
+    gone = {name for role in plan.images if _emptied(plan, existing, role) for name in _sealing(role)}
+    seals = dict(seal.split("=", 1) for seal in notes.get(SEALS, "").split())
+    return {name: digest for name, digest in seals.items() if name not in gone}
+
+
+def _emptied(plan: Plan, existing: Existing, role: str) -> bool:
+    """Whether no node of a planned role exists, and no volume of one."""
+    if existing.volumes is None or any(node.role == role for node in existing.nodes):
+        return False
+    return existing.volumes.isdisjoint(volume(node.name, key) for node in plan.role(role) for key in node.volumes)
 
 
 def _admit_seals(plan: Plan, backend: Backend, existing: Existing) -> None:
     """Refuses a secret that is not the one by which the cluster's data was sealed."""
     if existing.empty:
         return
-    seals, stored = _noted_seals(noted(backend)), _digests(plan)
+    seals, stored = _noted_seals(noted(backend), plan, existing), _digests(plan)
     if others := sorted(name for name, digest in stored.items() if seals.get(name, digest) != digest):
         folder = secrets.folder(plan.cluster)
         raise HostError(

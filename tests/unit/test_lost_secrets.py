@@ -258,6 +258,17 @@ def test_a_cluster_without_data_and_nodes_begins_again(memory: MemoryBackend) ->
     assert up(parse(EVERY), memory, Silent()).changes
 
 
+def test_another_password_is_taken_where_the_volume_that_it_sealed_was_removed(memory: MemoryBackend) -> None:
+    """All other data is there, and 'lab down --volumes' would remove it."""
+    down(memory, Silent())
+    others = [name for name in memory.observe().volumes or () if not name.startswith("backup1-")]
+    memory.clear(volumes=True, keep=others)
+    (paths.secrets("golden") / "backup-repository").write_text("another")
+    for _ in range(2):
+        up(parse(EVERY), memory, Silent())
+        assert memory.files["backup1"]["/etc/lab/repository"] == b"another\n"
+
+
 @pytest.mark.parametrize("way", ["removed", "emptied"])
 @pytest.mark.parametrize("name", ["backup-repository", "mysql-replication", "ssh-host-key"])
 def test_compose_keeps_what_it_has_written(name: str, way: str, tmp_path: Path) -> None:
