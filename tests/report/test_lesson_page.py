@@ -96,9 +96,21 @@ def _seen(shown: Page, selector: str) -> None:
     pytest.fail(f"not in view: {selector}")
 
 
+PRESSED = """verb => {
+  const button = document.querySelector(`#lessonActions [data-verb="${verb}"]`);
+  if (!button || button.getAttribute("aria-disabled") === "true") return false;
+  button.click();
+  return true;
+}"""
+
+
 def _press(shown: Page, verb: str) -> None:
-    """Presses a button without Playwright's own scrolling, which it tries where a redraw is in the way."""
-    shown.locator(f'#lessonActions [data-verb="{verb}"]').dispatch_event("click")
+    """Presses a button as soon as it can be pressed.
+
+    In one step, so that no check begins between the look and the press, and without Playwright's own scrolling, which
+    it tries where a redraw is in the way.
+    """
+    shown.wait_for_function(PRESSED, arg=verb)
 
 
 def _opened(page: Served, visit: Callable[..., Opened], size: dict[str, Any]) -> Opened:
