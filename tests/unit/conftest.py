@@ -9,7 +9,6 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import coverage
 import pytest
 from hypothesis import settings
 
@@ -92,24 +91,6 @@ def _own_folders(
 def bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pytest that the test starts loads the plugins that it is told to, and no others."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-
-
-@pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """Without coverage's tracer: a model of nodes runs no line of `lab/`, and takes four times as long with it."""
-    measured = coverage.Coverage.current()
-    if measured:
-        measured.stop()
-    yield
-    if measured:
-        measured.start()
-
-
-@pytest.fixture
-def unmeasured_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without coverage in what a test starts: `lab` runs in a third of the time, and in-process tests run its lines."""
-    for variable in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from lab.evidence.outcomes import CheckOutcome
 
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
 
 # A service whose SIGHUP replaces its worker, as a reload does.
 SERVICE = """

@@ -14,7 +14,6 @@ from lab_node import exchange
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 SCRIPT = """

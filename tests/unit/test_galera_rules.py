@@ -15,7 +15,6 @@ from lab_node.keeper import component
 from lab_node.keeper.rules import Role
 from tests.unit.thorough import part
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
 SIZE, WALKS, STEPS = 3, 4000, 120
 
 

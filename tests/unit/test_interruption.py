@@ -108,10 +108,6 @@ OTHER = {
 }
 
 
-# 1,500 interrupted ones of the lines that many tests run: with coverage's tracer they take twice as long.
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
-
 @pytest.fixture
 def _planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan follows from its topology, and takes most of the time of an `up`: it is made once for each."""

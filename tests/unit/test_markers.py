@@ -117,7 +117,7 @@ def test_the_makefile_selects_by_marker_from_whole_suites() -> None:
     assert len(rest) == len(apart) == 1
 
 
-@pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
+@pytest.mark.usefixtures("bare_pytest")
 def test_every_promise_is_tried_at_every_change() -> None:
     """By the test that docs/promises.md names, or by one of several."""
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "lab.testing.plugin", "--assert=plain"]

@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import lab_node.keeper.ending
-
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
 
 FOLDER = str(Path(lab_node.keeper.ending.__file__).parents[2])
 PROGRAM = """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -17,7 +16,6 @@ from lab_node.keeper import rules
 from lab_node.keeper.rules import Role
 from tests.unit.thorough import part
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
 SIZE = 3
 NODES = st.integers(0, SIZE - 1)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests import night, parts
 
-pytestmark = pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
+pytestmark = pytest.mark.usefixtures("bare_pytest")
 
 
 def test_a_part_that_passed_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,6 @@ from tests.unit.command import lab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
 
 LAB = Path(sys.executable).with_name("lab")
 END_SECONDS = 60

@@ -36,7 +36,7 @@ def pytest_configure(config):
 """
 
 
-@pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
+@pytest.mark.usefixtures("bare_pytest")
 def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """Also where several processes run the tests."""
     pytester.makeconftest(CONFTEST)
@@ -82,7 +82,7 @@ def test_slow(): time.sleep(600)
 """
 
 
-@pytest.mark.usefixtures("bare_pytest", "unmeasured_children")
+@pytest.mark.usefixtures("bare_pytest")
 @pytest.mark.parametrize("passes", [True, False])
 def test_a_part_that_is_not_done_in_time_is_ended_and_named(
     *, passes: bool, pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

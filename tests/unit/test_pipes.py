@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
-
 LAB = str(Path(sys.executable).with_name("lab"))
 END_SECONDS = 60
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 from lab.recipes import roles
 from tests.unit.sources import nodes
-
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 LAB = Path(__file__).parents[2] / "lab"
 NAMES = set(roles()) - {"client"}

@@ -14,8 +14,6 @@ import pytest
 from lab import assets
 from lab.recipes import families, recipe, roles
 
-pytestmark = pytest.mark.usefixtures("unmeasured_children")
-
 PROJECT = Path(__file__).parents[2]
 RUN = "rootfs/usr/lib/lab/run"
 LIBRARY = "rootfs/usr/lib/lab/python"

@@ -76,7 +76,6 @@ def test_services_are_started_without_a_wait(tmp_path: Path, monkeypatch: pytest
     assert Poller.waits == (0, 1, 1)
 
 
-@pytest.mark.usefixtures("unmeasured_children")
 def test_what_is_imported_later_works_when_it_is_used() -> None:
     """An interpreter of its own: stand-ins are in the places of modules."""
     node = Path(supervisord.__file__).parents[1]

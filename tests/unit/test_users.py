@@ -133,7 +133,6 @@ def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
     assert file.read_text() == TOPOLOGY
 
 
-@pytest.mark.usefixtures("unmeasured_children")
 def test_five_changes_at_once_are_all_made(file: Path) -> None:
     """Each reads the file under the cluster's lock; here no engine answers, so the file is all that changes."""
     nowhere = os.environ | {"DOCKER_HOST": f"unix://{file.parent}/none.sock"}

@@ -13,7 +13,6 @@ from tests.unit import sources
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 ROOT = Path(__file__).parents[2]
 EMPTY = frozenset({"asked", "found", "given", "here", "it", "kept", "made", "said", "seen", "told", "wanted"})

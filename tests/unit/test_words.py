@@ -20,7 +20,6 @@ from tests.unit.words import prose, quaint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "lab"
