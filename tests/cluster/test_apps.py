@@ -218,6 +218,7 @@ def test_a_visitor_stays_on_one_node_where_the_application_is_sticky(apps: LabCl
         assert visitor.get("/").json()["node"] == other, "a cookie moves once"
 
 
+@pytest.mark.nightly("half a minute; at every change a node of an application dies under load")
 def test_a_rebuilt_image_replaces_nodes_without_a_failed_request(apps: LabCluster, tmp_path: Path) -> None:
     shutil.copytree(FOLDERS / "shop", tmp_path / "shop")
     program = tmp_path / "shop/shop.py"
@@ -304,6 +305,7 @@ def test_a_dockerfile_that_fails_is_told_with_its_last_lines(apps: LabCluster, t
     assert apps.backend.observe() == before
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a Dockerfile that fails is told with its last lines")
 def test_a_health_path_that_answers_500_is_the_nodes_reason_with_its_last_lines(apps: LabCluster) -> None:
     with pytest.raises(NotReady, match="GET /broken answers 500") as late:
         up(_with(apps, "forgetful", health="/broken"), apps.backend, Silent(), seconds=SHORT_SECONDS)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.smaller("three databases and a balancer are all it needs", topology="stage6")
 
 
+@pytest.mark.nightly("twenty seconds of load for a section of 'make bench'")
 def test_sysbench_makes_transactions_through_the_vip_by_tls(cluster: LabCluster) -> None:
     ((rate, percentile),) = transactions(cluster, 1, seconds=1)
     if math.isnan(rate):

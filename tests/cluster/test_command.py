@@ -46,6 +46,7 @@ def _family(person: Person) -> str:
     return next(family for family in ("debian", "centos") if f"/client:{family}" in said)
 
 
+@pytest.mark.nightly("half a minute; at every change the rule is a unit test (test_places.py)")
 def test_what_has_a_nodes_name_and_is_not_the_labs_is_found_before_anything_is_made(person: Person) -> None:
     if not isinstance(person.backend, DockerBackend):
         pytest.skip("a container is Docker's")
@@ -80,6 +81,7 @@ def test_up_killed_anywhere_is_repaired_by_the_next(person: Person, nodes: int) 
     assert len(person.nodes()) == 3
 
 
+@pytest.mark.nightly("half a minute; at every change an 'up' that was killed is repaired by the next")
 def test_a_node_whose_stop_was_killed_is_started_by_the_next_up(settled: Person) -> None:
     """The engine goes on with the stop, and the node runs yet when `up` looks: its httpd ends when it is killed."""
     backend, services = settled.backend, ["supervisorctl", "-c", "/etc/lab/supervisord.conf"]

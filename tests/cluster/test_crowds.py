@@ -123,6 +123,7 @@ def test_slow_questions_leave_the_site_and_the_health_check_served(cluster: LabC
     assert not any("web/web1 is DOWN" in line for line in said)
 
 
+@pytest.mark.nightly("half a minute; at every change slow questions, and uploads that stop before their end")
 @pytest.mark.smaller("the web tier is all it needs", topology=WEB)
 def test_slow_bodies_leave_the_site_and_its_uploads_served(cluster: LabCluster) -> None:
     """From one address, more than a web node has threads."""
@@ -159,10 +160,11 @@ _VIP_80 = pytest.param(
         "ten seconds: to a TCP balancer as 443, which is tried at every change; so is 80 behind it"
     ),
 )
+_VIP_8404 = pytest.param(8404, "vip", marks=pytest.mark.nightly("seven seconds: to a TCP balancer as 443"))
 
 
 @pytest.mark.smaller("the web tier is all it needs", topology=WEB)
-@pytest.mark.parametrize(("port", "entrance"), [_VIP_80, (443, "vip"), (8404, "vip"), (80, "http-lb1")])
+@pytest.mark.parametrize(("port", "entrance"), [_VIP_80, (443, "vip"), _VIP_8404, (80, "http-lb1")])
 def test_idle_connections_leave_the_others_served(cluster: LabCluster, port: int, entrance: str) -> None:
     balancers = cluster.require("tcp-lb", 2)
     cluster.require("http-lb", 1)

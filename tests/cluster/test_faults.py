@@ -51,7 +51,10 @@ def _state(cluster: LabCluster, node: str) -> State:
     return found.state
 
 
-@pytest.mark.parametrize("kind", ["kill", "stop", "pause"])
+_STOP = pytest.param("stop", marks=pytest.mark.nightly("eight seconds; at every change 'kill', to the same end"))
+
+
+@pytest.mark.parametrize("kind", ["kill", _STOP, "pause"])
 def test_power(cluster: LabCluster, faults: Faults, kind: str) -> None:
     wanted = {"kill": State.STOPPED, "stop": State.STOPPED, "pause": State.PAUSED}[kind]
     with faults.do(kind, "web1") as injected:
@@ -87,7 +90,10 @@ def test_a_node_cut_off_from_all_keeps_its_address_and_is_healed(cluster: LabClu
     _back(cluster, "web1")
 
 
-@pytest.mark.parametrize("others", [None, "client"])
+_ONE = pytest.param("client", marks=pytest.mark.nightly("six seconds; at every change a cut from all"))
+
+
+@pytest.mark.parametrize("others", [None, _ONE])
 def test_a_cut_node_is_no_ones_neighbour(cluster: LabCluster, faults: Faults, others: str | None) -> None:
     """With ARP left, a balancer that is cut off claims the VIP again every five seconds, and clients follow it."""
     address = cluster.plan.node("web1").address
@@ -110,7 +116,10 @@ def test_a_cut_from_one_node_leaves_the_others(cluster: LabCluster, faults: Faul
     assert not present(cluster.backend)
 
 
-@pytest.mark.parametrize("way", ["in", "out"])
+_OUT = pytest.param("out", marks=pytest.mark.nightly("five seconds; at every change the other way"))
+
+
+@pytest.mark.parametrize("way", ["in", _OUT])
 def test_a_one_way_cut_drops_one_way(cluster: LabCluster, faults: Faults, way: str) -> None:
     with faults.cut("web1", others="client", way=way):
         assert not _answers(cluster, "web1")

@@ -69,6 +69,7 @@ def _interrupted(begun: Attempt, running: subprocess.Popen[str]) -> str:
     return output
 
 
+@pytest.mark.nightly("a lesson of its own; at every change Ctrl-C amid a check, which has more to revert")
 def test_ctrl_c_ends_a_watch(begun: Attempt) -> None:
     with _checking(begun, "--watch") as running:
         assert running.stdout

@@ -77,6 +77,7 @@ def page(cluster: LabCluster) -> Iterator[str]:
             cluster.run(shell, "rm -rf /home/trial")
 
 
+@pytest.mark.nightly("half a minute of tries; at every change each mount is asked to follow a link")
 def test_a_page_that_becomes_a_link_shows_no_file_of_the_web_node(cluster: LabCluster, page: str) -> None:
     """Neither the file itself nor the folder that it is in is followed; a file is shown while it is one."""
     assert page

@@ -35,6 +35,7 @@ def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str
 WAYS = {"kept": ((), "HTTP/1.1"), "HTTP/2": (("--http", "2"), "HTTP/2.0"), "not-kept": (("--no-keep",), "HTTP/1.1")}
 
 
+@pytest.mark.nightly("half a minute; at every change the loads of other tests")
 @pytest.mark.read_only
 def test_each_way_of_asking(cluster: LabCluster) -> None:
     """All at the same time: each is recognized by its path."""
@@ -113,15 +114,18 @@ def test_a_search_ends_between_what_was_good_and_what_was_not(cluster: LabCluste
     assert done.stdout.splitlines()[-1].startswith("highest rate with a 99th percentile within 1 ms:")
 
 
+ANOTHER = pytest.mark.nightly("four seconds each: another mistake; at every change three")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--rate", "0"), "a rate of 0"),
-        (("--rate", "-5"), "a rate of -5"),
-        (("--for", "soon"), "'soon' can't be read"),
-        (("--for", "0s"), "is not possible"),
+        pytest.param(("--rate", "-5"), "a rate of -5", marks=ANOTHER),
+        pytest.param(("--for", "soon"), "'soon' can't be read", marks=ANOTHER),
+        pytest.param(("--for", "0s"), "is not possible", marks=ANOTHER),
         (("--http", "3"), "HTTP/3 is not supported"),
-        (("--path", "whoami"), "does not start with /"),
+        pytest.param(("--path", "whoami"), "does not start with /", marks=ANOTHER),
         (("--name", "nobody"), "there is no cluster 'nobody'"),
     ],
 )

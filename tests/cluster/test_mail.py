@@ -85,6 +85,7 @@ def test_mail_to_an_alias_arrives(post: Post) -> None:
     assert post.arrived("ann", subject)
 
 
+@pytest.mark.nightly("six seconds; at every change the role stops cleanly (test_roles_alone.py)")
 def test_postfix_ends_with_its_service(cluster: LabCluster, post: Post) -> None:
     """The script of 'start-fg' left its master behind, which kept the queue from the next one."""
     node = cluster.require("mail", 1)[0]
@@ -203,6 +204,7 @@ def test_a_full_mailbox_takes_no_more(cluster: LabCluster, post: Post) -> None:
     assert said() == 250
 
 
+@pytest.mark.nightly("twenty seconds; at every change the limit is read from what is rendered (test_golden.py)")
 def test_who_sends_too_much_is_told_to_wait(cluster: LabCluster, post: Post) -> None:
     few = cluster.options(Mail).model_copy(update={"rate": 2})
     with cluster.changed(cluster.spec.model_copy(update={"mail": few})):

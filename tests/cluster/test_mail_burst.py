@@ -17,6 +17,7 @@ AT_ONCE, MESSAGES = 8, 64
 PROCESS = "supervisorctl -c /etc/lab/supervisord.conf pid opendkim"
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change mail from outside arrives")
 def test_messages_from_outside_that_arrive_at_once_are_accepted(cluster: LabCluster) -> None:
     """A resolver's configuration that is read for each of them had ended opendkim, and most were put off (451)."""
     cluster.require("tcp-lb", 1)

@@ -61,7 +61,10 @@ def _outside(post: Post, to: str, subject: str) -> None:
     assert got[0] == 250, got
 
 
-@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize(
+    "inside",
+    [pytest.param(True, marks=pytest.mark.nightly("seven seconds; at every change outside")), False],
+)
 @pytest.mark.read_only
 def test_redirected_mail_arrives(post: Post, inside: bool) -> None:  # noqa: FBT001
     """From one of the domain's accounts, and from outside; the copy stays."""
@@ -100,6 +103,7 @@ def _waiting(cluster: LabCluster, post: Post) -> Iterator[tuple[str, str]]:
             assert cluster.run(each, f"{supervisor} start arrivals").ok
 
 
+@pytest.mark.nightly("twelve seconds; at every change a filter files what arrives")
 @pytest.mark.read_only
 def test_much_that_arrived_is_moved_before_a_mailbox_is_opened(cluster: LabCluster, post: Post) -> None:
     """And not message by message, for 20 ms each, while who opens it waits (5,000 took 122 s)."""

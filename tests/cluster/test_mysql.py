@@ -103,7 +103,7 @@ SILENT = pytest.mark.nightly(
         pytest.param("kill", marks=SILENT),
         "pause",
         pytest.param("cut", marks=SILENT),
-        "hang",
+        pytest.param("hang", marks=pytest.mark.nightly("half a minute; at every change a primary that is paused")),
     ],
 )
 def test_the_primary_dies_hangs_or_is_cut_off(
@@ -264,6 +264,7 @@ def test_a_stopped_primary_hands_over(cluster: LabCluster, faults: Faults, ledge
     mysql_group.holds(cluster, book)
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a new disk, which is copied in the same way")
 def test_a_node_whose_database_does_not_start_is_copied(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     found = mysql_group.whole(cluster)
     broken = next(member.name for member in found if member.role == "replica")

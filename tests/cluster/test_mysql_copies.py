@@ -39,6 +39,7 @@ def _three(cluster: LabCluster) -> None:
     cluster.require("mysql", 3)
 
 
+@pytest.mark.nightly("half a minute; at every change the rule is a unit test (test_mysql_donation.py)")
 def test_a_replica_that_hangs_amid_its_copy_does_not_hold_up_commits(cluster: LabCluster) -> None:
     primary, (replica, _) = whole(cluster)
     sql(cluster, primary, STATISTICS)

@@ -81,6 +81,7 @@ def test_a_node_that_is_told_it_is_alone_does_not_elect_itself(cluster: LabClust
     alike(cluster, "SELECT * FROM evidence.agreed", [now, *replicas])
 
 
+@pytest.mark.nightly("half a minute; at every change such a node does not elect itself")
 def test_a_node_that_is_told_it_is_alone_leads_once_the_others_have_agreed(cluster: LabCluster) -> None:
     """And the others serve no more, though they are two of the three that were; then they are members again.
 

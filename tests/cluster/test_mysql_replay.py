@@ -154,6 +154,7 @@ READ = "SELECT SLEEP(300), id FROM held.rows"
 ENDED = "sessions that read or lock here are ended"
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a replay byte for byte")
 def test_a_session_that_reads_a_table_does_not_hold_up_a_replay_that_truncates_it(cluster: LabCluster) -> None:
     """It begins as soon as the database answers, and once more when it is ended, until the table is empty."""
     row = "INSERT INTO BASE.rows VALUES (1, REPEAT('x', 100000));"

@@ -49,6 +49,7 @@ def _equal(cluster: LabCluster) -> None:
 _CRASHED = pytest.param("crashed", marks=pytest.mark.nightly("the same end of mariadbd as when its node is killed"))
 
 
+@pytest.mark.nightly("twenty seconds; at every change all lose power, and a primary returns")
 @pytest.mark.parametrize("how", ["killed", _CRASHED])
 def test_a_primary_that_was_ended_is_as_the_others_when_it_is_back(
     cluster: LabCluster, faults: Faults, how: str

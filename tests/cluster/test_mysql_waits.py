@@ -91,12 +91,17 @@ finally:
 """
 
 
-_MILDER = pytest.mark.nightly("a quarter of a minute each: at every change the ends that no replica can read")
+_OTHER_END = pytest.mark.nightly("a quarter of a minute each: at every change half an event, which no replica can read")
 
 
 @pytest.mark.parametrize(
     "then",
-    ["half an event", pytest.param("a whole one", marks=_MILDER), "zeros", pytest.param("a statement", marks=_MILDER)],
+    [
+        "half an event",
+        pytest.param("a whole one", marks=_OTHER_END),
+        pytest.param("zeros", marks=_OTHER_END),
+        pytest.param("a statement", marks=_OTHER_END),
+    ],
 )
 def test_a_crash_amid_a_write_leaves_no_half_event_in_the_log(cluster: LabCluster, then: str) -> None:
     """Its node has more than the others, and is elected; no replica could read its log beyond half an event."""
@@ -178,6 +183,7 @@ def test_a_lock_on_the_primary_does_not_hold_up_a_planned_change(cluster: LabClu
         whole(cluster)
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change who reads on a replica")
 def test_a_lock_on_each_replica_does_not_hold_up_an_election(cluster: LabCluster) -> None:
     """The one that is elected writes its epoch, and the other one where it goes on, into a table."""
     primary, replicas = whole(cluster)
@@ -188,6 +194,7 @@ def test_a_lock_on_each_replica_does_not_hold_up_an_election(cluster: LabCluster
     whole(cluster, MENDED_SECONDS)
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a copy that is asked for of a broken node")
 def test_a_copy_is_asked_for_without_a_primary_and_made_once_there_is_one(cluster: LabCluster) -> None:
     primary, (replica, other) = whole(cluster)
     before = _copies(cluster, replica)
@@ -206,6 +213,7 @@ CLOSED = "add table inet closed\nadd chain inet closed in {{ type filter hook in
 UNREACHED_SECONDS = 30.0  # two elections, and three times the patience between them
 
 
+@pytest.mark.nightly("twenty seconds; at every change the rule is a unit test (test_mysql_rules.py)")
 def test_a_node_whose_database_no_replica_reaches_gives_up_its_promotion(cluster: LabCluster) -> None:
     """Its keeper is heard, so it is elected and followed; then the other node, whose database is reached, is."""
     primary, replicas = whole(cluster)
@@ -316,6 +324,7 @@ STAYS = pytest.param(
 )
 
 
+@pytest.mark.nightly("half a minute; at every change a replica with a write of its own is made anew")
 @pytest.mark.parametrize("third", [STAYS, "is lost"])
 def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(
     cluster: LabCluster, faults: Faults, third: str
@@ -366,6 +375,7 @@ KILLED = pytest.param(
 )
 
 
+@pytest.mark.nightly("twenty seconds; at every change a planned change, and a primary that is paused")
 @pytest.mark.parametrize("how", [KILLED, "pause"])
 def test_a_successor_that_is_lost_in_a_planned_change_leaves_one_primary(cluster: LabCluster, how: str) -> None:
     """It is lost once the old primary has said that it is none; who asked is told what became of it.

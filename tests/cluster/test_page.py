@@ -159,6 +159,7 @@ def _moved(cluster: LabCluster, visit: Callable[..., Opened], page: Served) -> F
     return figures
 
 
+@pytest.mark.nightly("a minute; at every change the VIP moves in the picture")
 def test_two_viewers_see_another_primary_and_agree(
     cluster: LabCluster, page: Served, visit: Callable[..., Opened]
 ) -> None:
@@ -241,6 +242,7 @@ def test_a_scenario_is_followed_and_a_recording_is_a_run(
     assert opened.errors == []
 
 
+@pytest.mark.nightly("a cluster of its own; at every change a node is killed under the page")
 def test_a_cluster_that_is_removed_under_the_page_is_gone(
     request: pytest.FixtureRequest, visit: Callable[..., Opened], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def test_that_finds_the_cluster_whole_again(cluster):
 """
 
 
+@pytest.mark.nightly("most of a minute: an inner run with a cluster of its own")
 def test_what_a_failing_test_measured_is_kept(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     backend = request.config.getoption("--backend")
     if backend != "docker":

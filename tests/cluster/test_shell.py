@@ -127,6 +127,7 @@ def test_one_users_processes_and_memory_leave_the_others_working(cluster: LabClu
     cluster.until("the reason in the log", LOGGED_SECONDS, said)
 
 
+@pytest.mark.nightly("twelve seconds; at every change who guesses keeps no other out")
 def test_logins_are_counted(cluster: LabCluster, school: School) -> None:
     """Also those that begin in one moment; one that was killed is none, and another user is not concerned."""
     most = cluster.options(Shell).limits.logins

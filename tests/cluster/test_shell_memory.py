@@ -79,7 +79,12 @@ def test_shared_memory_counts_as_any_other(cluster: LabCluster, school: School) 
     [
         ("memfd", "open", "process"),
         ("/tmp", "removed", "process"),
-        ("/tmp", "closed", "file '/tmp/trial"),
+        pytest.param(
+            "/tmp",
+            "closed",
+            "file '/tmp/trial",
+            marks=pytest.mark.nightly("twenty seconds; at every change two others"),
+        ),
     ],
 )
 def test_a_file_in_memory_counts_as_any_other(

@@ -283,6 +283,7 @@ def test_a_site_sends_mail_in_its_own_name_whatever_its_program_claims(cluster: 
     assert said.split() == ["hdr.from:", me]
 
 
+@pytest.mark.nightly("twenty seconds; at every change a whole backup comes back (test_backup.py)")
 def test_one_site_comes_back_from_a_backup_and_nothing_else_changes(
     cluster: LabCluster, blog: LabSite, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def _replace(cluster: LabCluster, node: str) -> None:
     cluster.backend.start(node)
 
 
+@pytest.mark.nightly("a minute; at every change one of three is killed under a ledger")
 def test_two_of_three_gone_nothing_is_half_written(cluster: LabCluster, faults: Faults, webs: list[str]) -> None:
     healed(cluster)
     write = "import os, sys; f = open(sys.argv[1], 'w'); f.write('x'); f.flush(); os.fsync(f.fileno())"

@@ -130,6 +130,7 @@ def test_what_is_saved_here_is_served_there(
     sync.served("/", "zero")
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change what is saved is served")
 def test_a_sync_goes_on_when_a_web_node_dies(cluster: LabCluster, sync: Syncing, folder: Path, faults: Faults) -> None:
     cluster.require("web", 2)
     sync.site.run(["sh", "-c", "echo kept > files/upload.txt"])

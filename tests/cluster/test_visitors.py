@@ -107,6 +107,7 @@ def test_an_upload_may_pause(balanced: LabCluster) -> None:
     }
 
 
+@pytest.mark.nightly("twelve seconds; at every change uploads that stop before their end")
 def test_uploads_that_pause_take_no_visitor_his_place(balanced: LabCluster) -> None:
     """More of them than PHP has processes, on one web node."""
     web = balanced.options(Web)

@@ -74,6 +74,7 @@ def test_a_dead_web_node_costs_no_request_and_comes_back(
         assert load.served(since=back) == _webs(cluster)
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a node that was killed comes back")
 def test_a_node_that_was_paused_serves_with_what_was_changed_meanwhile(cluster: LabCluster) -> None:
     """Its daemons stood still, and read no file by themselves: PHP is asked what it runs with."""
     cluster.require("web", 2)

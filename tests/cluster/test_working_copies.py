@@ -107,6 +107,7 @@ def test_what_the_owner_changes_is_served_and_what_comes_another_way_is_followed
     assert ann.ssh("cat sites/blog/sub/stamp.txt").ok
 
 
+@pytest.mark.nightly("twenty seconds; at every change what the owner changes is served")
 @pytest.mark.read_only
 def test_changes_that_were_not_served_are_kept_when_another_release_comes(ann: Owner, tmp_path: Path) -> None:
     ann.ssh("ln -s /etc sites/blog/out; echo mine > sites/blog/mine.txt")
@@ -122,6 +123,7 @@ def test_changes_that_were_not_served_are_kept_when_another_release_comes(ann: O
     ann.ssh("rm -r sites/blog.2*")
 
 
+@pytest.mark.nightly("ten seconds; at every change links of homes and sites (test_links.py)")
 @pytest.mark.read_only
 def test_no_link_of_the_owner_leads_anywhere(cluster: LabCluster, ann: Owner) -> None:
     before = [one.release for one in sites.releases(cluster.backend, "blog")]

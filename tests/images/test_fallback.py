@@ -119,6 +119,7 @@ def _remembers(tmp_path: Path, images: Path, why: str) -> None:
     assert "falling back" not in said
 
 
+@pytest.mark.nightly("twenty seconds; at every change a step of a build that is silent for too long")
 def test_an_image_that_does_not_build(engine: DockerBackend, tmp_path: Path) -> None:
     """The log is kept."""
     images = _images(tmp_path)
@@ -143,6 +144,7 @@ def test_an_image_that_does_not_pass_its_trial(engine: DockerBackend, tmp_path: 
     _remembers(tmp_path, images, "did not pass its trial")
 
 
+@pytest.mark.nightly("twenty seconds; at every change a pull that stalls")
 def test_a_base_whose_pull_breaks_midway(engine: DockerBackend, tmp_path: Path) -> None:
     """The registry knows it, and does not have it whole. Nothing is remembered: it says nothing of the images."""
     engine.api.remove_image(f"{NAME}/origin:centos", noprune=True)

@@ -57,6 +57,7 @@ def test_a_smaller_one_fits_the_same_disk(lab: engines.Lab) -> None:
     assert f"{STAGE1 + 2} MiB wanted for 3 images" in asked.stdout
 
 
+@pytest.mark.nightly("eight seconds; at every change a topology that can not fit is refused")
 def test_a_disk_that_is_enough_but_for_the_building_is_a_warning(lab: engines.Lab, disk: Path) -> None:
     size = STAGE1 + STAGE1 // 10 + BESIDE
     subprocess.run(["mount", "-o", f"remount,size={size}m", str(disk)], check=True)

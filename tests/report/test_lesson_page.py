@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.pages import Served
 
 PHONE, SCREEN = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-SIZES = pytest.mark.parametrize("size", [PHONE, SCREEN], ids=["phone", "screen"])
+_SCREEN = pytest.param(SCREEN, id="screen", marks=pytest.mark.nightly("the same page, wider: five seconds each"))
+SIZES = pytest.mark.parametrize("size", [pytest.param(PHONE, id="phone"), _SCREEN])
 NEWS = """import("/static/store.js").then(
   ({ state }) => state.values.lesson.tasks.some((task) => task.state === "failed"))"""
 """Whether the page has heard of a red answer."""

@@ -35,7 +35,12 @@ def _fits(visit: Callable[..., Opened], file: Path) -> None:
     assert serious(opened.page) == []
 
 
-@pytest.mark.parametrize("number", [one.number for one in lessons()])
+_OTHER = pytest.mark.nightly("four seconds each; at every change the first lesson, by the same page")
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(one.number, marks=_OTHER if one.number > 1 else []) for one in lessons()]
+)
 def test_a_lesson_fits_a_phone(visit: Callable[..., Opened], tmp_path: Path, number: int) -> None:
     memory = MemoryBackend("golden", Capabilities("memory", frozenset({"fuse"})))
     file = tmp_path / "lesson.html"

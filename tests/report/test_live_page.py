@@ -107,7 +107,12 @@ def test_the_browser_finds_a_restarted_page_again(
     assert [text for text in opened.errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text] == []
 
 
-@pytest.mark.parametrize("part", ["store.js", "page.css", "page.js", "events"])
+_OTHER_PART = pytest.mark.nightly("five seconds each; at every change the first script and the events")
+
+
+@pytest.mark.parametrize(
+    "part", ["store.js", "events", *(pytest.param(part, marks=_OTHER_PART) for part in ("page.css", "page.js"))]
+)
 def test_a_page_of_which_a_part_was_not_loaded_loads_again(
     page: Served, visit: Callable[..., Opened], part: str
 ) -> None:
@@ -187,7 +192,10 @@ def lesson_page(tmp_path: Path) -> Iterator[Served]:
         yield made
 
 
-@pytest.mark.parametrize("size", [(360, 740), (1280, 720)], ids=["phone", "projector"])
+_WIDER = pytest.param((1280, 720), id="projector", marks=pytest.mark.nightly("the same page, wider: six seconds each"))
+
+
+@pytest.mark.parametrize("size", [pytest.param((360, 740), id="phone"), _WIDER])
 def test_a_lesson_is_done_beside_the_picture(
     lesson_page: Served, visit: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
@@ -222,7 +230,7 @@ def test_a_lesson_is_done_beside_the_picture(
     assert opened.errors == watcher.errors == []
 
 
-@pytest.mark.parametrize("size", [(320, 640), (1280, 720)], ids=["phone", "projector"])
+@pytest.mark.parametrize("size", [pytest.param((320, 640), id="phone"), _WIDER])
 def test_nothing_is_wider_than_the_screen_and_a_keyboard_is_enough(
     page: Served, visit: Callable[..., Opened], size: tuple[int, int]
 ) -> None:
