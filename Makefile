@@ -7,10 +7,11 @@ LAB := .venv/bin/lab
 PARITY := runs/parity.json
 # FAMILY=centos: the family of the nodes in all suites; by default whichever can be had.
 PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
-# The same for the unit tests, at next to no cost, and without the processes that they start.
-UNIT := .venv/bin/python -m pytest -p tests.lines -q -n auto --dist worksteal tests/unit
+# The same at next to no cost, and without the processes that tests start: 'lab' as a command counts in the other parts.
+LINES := .venv/bin/python -m pytest -p tests.lines $(if $(FAMILY),--family $(FAMILY))
+UNIT := $(LINES) -q -n auto --dist worksteal tests/unit
 NOTE := .venv/bin/python -m tests.parts
-# MINUTES=72: the Xen part is ended after so many minutes of 'make test', and the table says so; unset: it runs to its end.
+# MINUTES=40: the Xen part is ended after so many minutes of 'make test', and the table says so; unset: it runs to its end.
 export MINUTES
 # How many parts run side by side, where none of them minds; LANES=1: one after the other.
 LANES ?= 2
@@ -21,7 +22,7 @@ PARTS := $(patsubst %,part-%,$(LANED))
 # Where bytecode is not kept, each process of the tests compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
+.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen lane-untimed lane-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
 
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
@@ -100,13 +101,21 @@ test-all: .venv/dev
 	@scripts/need docker-compose docker-compose
 	@scripts/need chromium chromium
 	@scripts/axe
-	-@$(BESIDE) part-lint part-images part-unit
-	-@$(MAKE) --no-print-directory test-apart
+	-@$(BESIDE) part-lint part-images
+	@echo "side by side: unit, apart; host, xen. The output of each comes at its end, after some 15 minutes"
+	-@$(BESIDE) lane-untimed lane-xen
 	-@$(MAKE) --no-print-directory test-shared
-	-@$(MAKE) --no-print-directory test-parts MORE=part-host
-	-@$(MAKE) --no-print-directory test-xen
+	-@$(MAKE) --no-print-directory test-parts
 	@$(MAKE) --no-print-directory coverage
 	-@.venv/bin/python -m tests.covered
+
+# Xen's domains count their own time, so that it may run beside what is not about times.
+lane-untimed:
+	-@$(MAKE) --no-print-directory part-unit
+	@$(MAKE) --no-print-directory test-apart
+lane-xen:
+	-@$(MAKE) --no-print-directory part-host
+	@$(MAKE) --no-print-directory test-xen
 
 part-lint: .venv/dev
 	@$(NOTE) run lint $(MAKE) --no-print-directory lint
@@ -127,22 +136,22 @@ test-shared: .venv/dev engine
 
 # What needs a part of the cluster: two at a time have fewer nodes than the whole. The output of each comes at its end.
 test-parts: .venv/dev engine
-	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera $(MORE)
+	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera
 
 part-web:
-	$(NOTE) run web $(PYTEST) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run web $(LINES) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-people:
-	$(NOTE) run people $(PYTEST) tests/cluster --topology tests/cluster/topologies/people.yaml -m 'smaller(topology="tests/cluster/topologies/people.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run people $(LINES) tests/cluster --topology tests/cluster/topologies/people.yaml -m 'smaller(topology="tests/cluster/topologies/people.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-mysql:
-	$(NOTE) run mysql $(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run mysql $(LINES) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY) --durations 10
 part-storage:
-	$(NOTE) run storage $(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run storage $(LINES) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-sites:
-	$(NOTE) run sites $(PYTEST) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run sites $(LINES) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-galera:
-	$(NOTE) run galera $(PYTEST) tests/cluster tests/attack --topology galera -m "galera and not nightly" --durations 10
+	$(NOTE) run galera $(LINES) tests/cluster tests/attack --topology galera -m "galera and not nightly" --durations 10
 part-apps:
-	$(NOTE) run apps $(PYTEST) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run apps $(LINES) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY) --durations 10
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
 xen: .venv/ready

@@ -14,6 +14,7 @@ import pytest
 
 from lab.lifecycle.members import existing
 from tests.documented import ROOT, mentioned, shown
+from tests.markers import WEB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ PLACEHOLDER = re.compile(r"[A-Z][A-Z-]*|.*…")
 NODE = re.compile(r"([a-z-]+?)[0-9]+")
 
 
+@pytest.mark.smaller("web nodes are all it needs", topology=WEB)
 def test_the_test_in_the_documentation_holds(
     cluster: LabCluster, faults: Faults, rounds: Rounds, ledger: Callable[..., Ledger]
 ) -> None:

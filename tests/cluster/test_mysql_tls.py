@@ -106,6 +106,7 @@ def test_a_connection_that_broke_is_made_again_by_tls(cluster: LabCluster) -> No
             cluster.until(f"lookups on {node.name}", 20, found, lambda done: done.stdout.strip() == ann)
 
 
+@pytest.mark.nightly("eleven seconds; at every change the mail servers, which ask in the same way")
 @pytest.mark.read_only
 def test_the_guest_book_asks_no_database_but_the_clusters(cluster: LabCluster) -> None:
     cluster.require("mysql", 1)

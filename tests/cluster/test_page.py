@@ -183,6 +183,7 @@ def test_two_viewers_see_another_primary_and_agree(
     assert first.errors == second.errors == []
 
 
+@pytest.mark.nightly("a quarter of a minute; at every change a browser finds a restarted page again")
 def test_a_page_that_is_left_and_opened_again_holds_no_more_connections(
     cluster: LabCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -76,7 +76,7 @@ EMPTYING = [
     "rm -rf {0}",
     pytest.param("rm -rf {0}/*", marks=AT_NIGHT),
     pytest.param("find {0} -mindepth 1 -delete", marks=AT_NIGHT),
-    "rm -rf {0}/uploads/*",
+    pytest.param("rm -rf {0}/uploads/*", marks=AT_NIGHT),
 ]
 
 
