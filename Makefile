@@ -7,9 +7,8 @@ LAB := .venv/bin/lab
 PARITY := runs/parity.json
 # FAMILY=centos: the family of the nodes in all suites; by default whichever can be had.
 PYTEST := .venv/bin/coverage run -m pytest $(if $(FAMILY),--family $(FAMILY))
-# The same at next to no cost, and without the processes that tests start: 'lab' as a command counts in the other parts.
-LINES := .venv/bin/python -m pytest -p tests.lines $(if $(FAMILY),--family $(FAMILY))
-UNIT := $(LINES) -q -n auto --dist worksteal tests/unit
+# The same for the unit tests, at next to no cost, and without the processes that they start.
+UNIT := .venv/bin/python -m pytest -p tests.lines -q -n auto --dist worksteal tests/unit
 NOTE := .venv/bin/python -m tests.parts
 # MINUTES=40: the Xen part is ended after so many minutes of 'make test', and the table says so; unset: it runs to its end.
 export MINUTES
@@ -139,19 +138,19 @@ test-parts: .venv/dev engine
 	@$(BESIDE) part-web part-sites part-apps part-people part-mysql part-storage part-galera
 
 part-web:
-	$(NOTE) run web $(LINES) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run web $(PYTEST) tests/cluster tests/attack --topology tests/cluster/topologies/web.yaml -m 'smaller(topology="tests/cluster/topologies/web.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-people:
-	$(NOTE) run people $(LINES) tests/cluster --topology tests/cluster/topologies/people.yaml -m 'smaller(topology="tests/cluster/topologies/people.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run people $(PYTEST) tests/cluster --topology tests/cluster/topologies/people.yaml -m 'smaller(topology="tests/cluster/topologies/people.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-mysql:
-	$(NOTE) run mysql $(LINES) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run mysql $(PYTEST) tests/cluster --topology stage6 -m 'smaller(topology="stage6") and not nightly' --parity $(PARITY) --durations 10
 part-storage:
-	$(NOTE) run storage $(LINES) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run storage $(PYTEST) tests/cluster --topology tests/cluster/topologies/storage.yaml -m 'smaller(topology="tests/cluster/topologies/storage.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-sites:
-	$(NOTE) run sites $(LINES) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run sites $(PYTEST) tests/cluster --topology tests/cluster/topologies/sites.yaml -m 'smaller(topology="tests/cluster/topologies/sites.yaml") and not nightly' --parity $(PARITY) --durations 10
 part-galera:
-	$(NOTE) run galera $(LINES) tests/cluster tests/attack --topology galera -m "galera and not nightly" --durations 10
+	$(NOTE) run galera $(PYTEST) tests/cluster tests/attack --topology galera -m "galera and not nightly" --durations 10
 part-apps:
-	$(NOTE) run apps $(LINES) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY) --durations 10
+	$(NOTE) run apps $(PYTEST) tests/cluster --topology tests/cluster/topologies/apps.yaml -m 'smaller(topology="tests/cluster/topologies/apps.yaml") and not nightly' --parity $(PARITY) --durations 10
 
 # A real Xen inside QEMU; left running, as an engine is: 'lab xen host down' ends it.
 xen: .venv/ready

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lab"
 
+NOT_MEASURED = ["lab/engine/*"]
+"""With a probe in it a connection of a test stays open (tests/unit/test_followed.py); why is not known."""
+
 _seen = Slipcover()
-sys.meta_path.insert(0, SlipcoverMetaPathFinder(_seen, FileMatcher(sources=[PACKAGE])))
+sys.meta_path.insert(0, SlipcoverMetaPathFinder(_seen, FileMatcher(sources=[PACKAGE], omit=NOT_MEASURED)))
 
 
 def pytest_unconfigure() -> None:

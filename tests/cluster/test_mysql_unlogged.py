@@ -60,7 +60,7 @@ def test_a_primary_that_was_ended_is_as_the_others_when_it_is_back(
     _equal(cluster)
 
 
-@pytest.mark.nightly("at every change a primary that was ended is copied anew, and all lose power (test_mysql.py)")
+@pytest.mark.nightly("a quarter of a minute; at every change all lose power (test_mysql.py)")
 def test_after_a_power_loss_all_are_as_whoever_is_elected(cluster: LabCluster) -> None:
     old = _half_done(cluster)
     names = [old, *(node.name for node in cluster.plan.role("mysql") if node.name != old)]

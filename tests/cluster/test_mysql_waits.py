@@ -319,13 +319,8 @@ def test_a_table_that_is_larger_than_the_memory_disks_is_altered(cluster: LabClu
     alike(cluster, "SELECT COUNT(*), SUM(more) FROM waits.rows", [primary, *replicas])
 
 
-STAYS = pytest.param(
-    "stays", marks=pytest.mark.nightly("a quarter of a minute: the easier one; at every change the third is lost, too")
-)
-
-
 @pytest.mark.nightly("half a minute; at every change a replica with a write of its own is made anew")
-@pytest.mark.parametrize("third", [STAYS, "is lost"])
+@pytest.mark.parametrize("third", ["stays", "is lost"])
 def test_a_former_primary_whose_log_ends_in_ddl_that_nobody_has_comes_back(
     cluster: LabCluster, faults: Faults, third: str
 ) -> None:
@@ -369,14 +364,8 @@ def _writes(cluster: LabCluster) -> bool:
     return any(cluster.run(name, bounded).ok for name in _serving(cluster))
 
 
-KILLED = pytest.param(
-    "kill",
-    marks=pytest.mark.nightly("a quarter of a minute: a paused one keeps its connection, which is the worse loss"),
-)
-
-
 @pytest.mark.nightly("twenty seconds; at every change a planned change, and a primary that is paused")
-@pytest.mark.parametrize("how", [KILLED, "pause"])
+@pytest.mark.parametrize("how", ["kill", "pause"])
 def test_a_successor_that_is_lost_in_a_planned_change_leaves_one_primary(cluster: LabCluster, how: str) -> None:
     """It is lost once the old primary has said that it is none; who asked is told what became of it.
 
