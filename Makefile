@@ -72,16 +72,16 @@ lint: .venv/dev
 	.venv/bin/vermin --quiet --no-tips --target=3.9- --violations images
 
 unit: .venv/dev
-	.venv/bin/pytest -q -n auto --dist worksteal tests/unit
+	.venv/bin/python -m pytest -q -n auto --dist worksteal tests/unit
 
-# Before each commit: no engine. The output of each half comes at its end.
+# Before each commit: no engine, and no unit test that is marked as slow. The output of each half comes at its end.
 check: .venv/dev
 	@.venv/bin/coverage erase
 	@$(BESIDE) lint measured
 	@$(MAKE) --no-print-directory coverage
 
 measured: .venv/dev
-	$(UNIT) --durations 10
+	$(UNIT) -m "not slow" --durations 10
 
 # Coverage of lab/ by all runs since the last 'erase', those of 'lab' as a command included.
 coverage: .venv/dev

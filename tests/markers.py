@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-REASONED = ("nightly", "xen_smoke", "smaller", "galera")
+REASONED = ("nightly", "slow", "xen_smoke", "smaller", "galera")
 FOLDER = "tests/cluster/topologies"
 LVS = f"{FOLDER}/lvs.yaml"
 PEOPLE = f"{FOLDER}/people.yaml"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow("logs are followed in their own times, and cycles searched for")
+
 LINE = b"haproxy | 10.90.0.81:4000 site site/web1 0/0/0/1/1 200 120\n"
 OWN = "followed"  # nodes of these tests alone: pages of others may follow logs in this process
 FRAME = struct.pack(">BxxxL", 1, len(LINE)) + LINE

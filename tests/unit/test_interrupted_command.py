@@ -14,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow("starts the command for each case")
+
 ROOT = Path(__file__).parents[2]
 END_SECONDS = 60
 PROGRAM = """

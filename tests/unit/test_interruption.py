@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lab.plan import NodePlan, Plan
     from lab.topology import Cluster
 
+pytestmark = pytest.mark.slow("hundreds of interrupted changes")
+
 
 class Interrupted(MemoryBackend):
     """Ends before a change to a node, once so many were made; of files it copies only the first."""

@@ -18,6 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow("the patience with a mount is waited for")
+
 IMAGES = Path(__file__).parents[2] / "images"
 BASE, MOUNT = (IMAGES / part / "rootfs/usr/lib/lab" for part in ("base", "parts/mount"))
 PATIENCE = 3  # seconds, of both kinds: more than a busy machine takes for one question

@@ -22,6 +22,8 @@ from tests.unit.mysql_tls import HOST, Authority
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow("a copy is waited for in its own times")
+
 PATIENCE = 0.4
 AWAITED_SECONDS = 20.0
 PIECES = "head -c 300000 /dev/zero"

@@ -14,6 +14,8 @@ from tests.unit.mysql_model import EVERYBODY, Cluster
 from tests.unit.mysql_walks import WEIGHTS, settles, walks
 from tests.unit.thorough import part
 
+pytestmark = pytest.mark.slow("thousands of interleavings")
+
 
 def test_members_to_come_are_chosen_by_those_that_were_too() -> None:
     def voters(*numbers: int) -> list[rules.View]:

@@ -16,6 +16,8 @@ from lab.errors import BackendError, NotReady
 from lab.evidence.stalls import Meter
 from tests.unit.sources import nodes
 
+pytestmark = pytest.mark.slow("limits are waited for")
+
 ROOT = Path(__file__).parents[2]
 
 

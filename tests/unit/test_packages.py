@@ -75,6 +75,7 @@ def test_what_it_started_ends_with_it(
     until("the child to have ended", 5, lambda: not child.exists() or child.read_text().split()[2] == "Z")
 
 
+@pytest.mark.slow("a lock is waited for")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
 def test_the_scripts_of_make_wait_too_and_show_what_failed(played: Callable[[str, str], Path], tmp_path: Path) -> None:
     calls = played("apt-get", _held_twice(tmp_path))

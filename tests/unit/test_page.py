@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
     from tests.pages import Served
 
+pytestmark = pytest.mark.slow("a page is served and asked as a browser does, in its own times")
+
 
 def test_the_state_is_that_of_the_engine(page: Served, engine: Engine) -> None:
     told = page.get("/state").json()

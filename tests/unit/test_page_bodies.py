@@ -13,6 +13,8 @@ from tests.pages import TOKENS
 if TYPE_CHECKING:
     from tests.pages import Served
 
+pytestmark = pytest.mark.slow("a page is served and asked until it gives up")
+
 SECONDS = 10.0
 HEAD = (
     "POST /heal HTTP/1.1\r\nHost: {host}\r\nX-Lab-Page: 1\r\nAuthorization: Bearer {token}\r\n"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.pages import Served
 
+pytestmark = pytest.mark.slow("a page is served, and its buttons wait for what they begin")
+
 
 def test_each_button_shows_its_command() -> None:
     known = offers.offers(CAN)

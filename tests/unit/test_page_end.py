@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lab.topology import Cluster
     from tests.pages import Served
 
+pytestmark = pytest.mark.slow("a page is served, and waits for what it began")
+
 
 class Quiet:
     """Measurements without a client."""

@@ -36,6 +36,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.slow("starts pytest")
 @pytest.mark.usefixtures("bare_pytest")
 def test_a_part_is_noted_with_its_tests_and_its_code(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """Also where several processes run the tests."""
@@ -82,6 +83,7 @@ def test_slow(): time.sleep(600)
 """
 
 
+@pytest.mark.slow("the end of a time is waited for")
 @pytest.mark.usefixtures("bare_pytest")
 @pytest.mark.parametrize("passes", [True, False])
 def test_a_part_that_is_not_done_in_time_is_ended_and_named(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow("starts the command for each case")
+
 LAB = str(Path(sys.executable).with_name("lab"))
 END_SECONDS = 60
 

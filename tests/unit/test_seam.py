@@ -142,6 +142,7 @@ def stranger(tmp_path: Path) -> Iterator[Stranger]:
         yield package
 
 
+@pytest.mark.slow("starts Python in an environment of its own")
 def test_a_third_backend_is_one_folder_and_one_entry_point(stranger: Stranger) -> None:
     made = stranger.process("up")
     assert made.returncode == 0, made.stderr

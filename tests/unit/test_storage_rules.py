@@ -28,6 +28,7 @@ STEPS = settings(max_examples=part(400), stateful_step_count=50, report_multiple
 SEARCH = settings(STEPS, max_examples=4000, phases=[Phase.generate], derandomize=PROFILE != "nightly")
 
 
+@pytest.mark.slow("thousands of steps")
 def test_nothing_is_lost_or_made_over_what_exists_and_all_becomes_well() -> None:
     run_state_machine_as_test(Cluster, settings=STEPS)
 
@@ -63,6 +64,7 @@ def _leaves_the_healer_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "needs_healer", lambda *_, **__: False)
 
 
+@pytest.mark.slow("thousands of steps")
 @pytest.mark.parametrize(
     ("broken", "first"),
     [

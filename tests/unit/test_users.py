@@ -133,6 +133,7 @@ def test_a_docker_context_that_is_gone_changes_nothing(file: Path) -> None:
     assert file.read_text() == TOPOLOGY
 
 
+@pytest.mark.slow("starts the command five times")
 def test_five_changes_at_once_are_all_made(file: Path) -> None:
     """Each reads the file under the cluster's lock; here no engine answers, so the file is all that changes."""
     nowhere = os.environ | {"DOCKER_HOST": f"unix://{file.parent}/none.sock"}

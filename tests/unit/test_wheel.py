@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from lab.backends.xen import toolbox
 from lab.recipes import recipe
 
@@ -24,6 +26,7 @@ print(assets.images(), recipe("http-lb", "centos").tag, xen(GUEST).tag, load(fin
 """
 
 
+@pytest.mark.slow("builds a wheel")
 def test_recipes_are_the_same_from_the_wheel(tmp_path: Path) -> None:
     build = [
         sys.executable,
