@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab_node.keeper import donation, doors
+from lab_node.keeper import child, donation, doors
 from tests.unit.mysql_tls import HOST, Authority
 
 if TYPE_CHECKING:
@@ -216,6 +216,21 @@ def test_a_mariadb_backup_that_fails_is_no_whole_copy(donor: Donor, capfd: pytes
         connection.getresponse().read()
     donor.until(1, 0)
     assert "ended with 1: [00] FATAL ERROR: no space" in capfd.readouterr().out
+
+
+def test_a_mariadb_backup_that_does_not_end_is_no_whole_copy_and_makes_room_for_the_next(
+    donor: Donor, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All has come, and it hangs: as it waits for a lock or its disk."""
+    monkeypatch.setattr(child, "END_SECONDS", 0.5)
+    donor.does(PIECES, "exec >&- sleep 60")
+    with contextlib.closing(donor.asked()) as connection, pytest.raises(http.client.IncompleteRead):
+        connection.getresponse().read()
+    donor.until(1, 0)
+    assert "has not ended 0 s after its last byte" in capfd.readouterr().out
+    donor.does(PIECES)
+    with contextlib.closing(donor.asked()) as connection:
+        assert len(connection.getresponse().read()) == 300000
 
 
 # -- strangers --

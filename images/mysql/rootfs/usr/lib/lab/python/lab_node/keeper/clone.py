@@ -7,6 +7,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
+from . import child
 from .database import ADOPT
 from .durability import sync_tree
 from .server import HOME
@@ -40,11 +41,10 @@ def cloned(peers: Peers, donor: str) -> Path:
         for piece in peers.stream(donor, "/clone"):
             unpack.stdin.write(piece)
         unpack.stdin.close()
-        if unpack.wait():
+        if child.code("mbstream", unpack):
             raise OSError("what the donor sent can't be unpacked")
     finally:
-        unpack.kill()
-        unpack.wait()
+        child.kill("mbstream", unpack)
     prepare = ["mariadb-backup", "--prepare", f"--target-dir={fresh}"]
     subprocess.run(prepare, check=True, stderr=subprocess.DEVNULL, timeout=PREPARE_SECONDS)
     subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)

@@ -10,13 +10,15 @@ import time
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
+from . import child
 from .http1 import Refused
-from .server import KILL_SECONDS, SOCKET
+from .server import SOCKET
 from .wire import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+NAME = "mariadb-backup"
 HELD = 2  # times the patience that a node which is copied may hold up commits here, or take nothing
 QUIET_SECONDS = 1.0  # until an empty piece says that nothing has come
 READ_SECONDS = 1.0  # for what it printed last to be read, when it has ended
@@ -50,7 +52,7 @@ def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, 
             assert backup.stdout is not None
             with backup.stdout:
                 yield from bound.timed(_pieces(backup.stdout))
-            bound.judge(backup.wait())
+            bound.judge(child.code(NAME, backup))
         except OSError as error:
             print(f"a copy of this node was broken off: {error}", flush=True)
             raise
@@ -59,27 +61,17 @@ def donated(patience: float, *, galera: bool = False) -> Generator[bytes, None, 
             print(f"a copy of this node was broken off: {reason}", flush=True)
             raise
         finally:
-            _end(backup)
+            child.kill(NAME, backup)
     finally:
         _one.release()
 
 
 def _begun(options: list[str]) -> subprocess.Popen[bytes]:
-    argv = ["mariadb-backup", "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root"]
+    argv = [NAME, "--defaults-file=/etc/lab/my.cnf", "--backup", "--stream=mbstream", "--user=root"]
     try:
         return subprocess.Popen([*argv, f"--socket={SOCKET}", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"mariadb-backup does not start: {error}") from error
-
-
-def _end(backup: subprocess.Popen[bytes]) -> None:
-    backup.kill()
-    try:
-        backup.wait(KILL_SECONDS)
-    except subprocess.TimeoutExpired:
-        print(
-            f"mariadb-backup (process {backup.pid}) was killed and has not ended: its disk does not answer", flush=True
-        )
 
 
 def _pieces(stream: IO[bytes]) -> Generator[bytes, None, None]:
