@@ -21,7 +21,7 @@ PARTS := $(patsubst %,part-%,$(LANED))
 # Where bytecode is not kept, each process of the tests compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen lane-untimed lane-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
+.PHONY: help up down check coverage test test-all test-shared test-parts test-apart test-xen lane-xen nightly nightly-xen unit measured lint bench release clean engine xen $(PARTS)
 
 help:
 	@echo "make up [FILE=stage1]   create the cluster (default: cluster.yaml here, else all 18 nodes)"
@@ -101,17 +101,15 @@ test-all: .venv/dev
 	@scripts/need chromium chromium
 	@scripts/axe
 	-@$(BESIDE) part-lint part-images
-	@echo "side by side: unit, apart; host, xen. The output of each comes at its end, after some 15 minutes"
-	-@$(BESIDE) lane-untimed lane-xen
+	@echo "the unit tests beside Xen: the output of both comes at the end of each, after some 15 minutes"
+	-@$(BESIDE) part-unit lane-xen
+	-@$(MAKE) --no-print-directory test-apart
 	-@$(MAKE) --no-print-directory test-shared
 	-@$(MAKE) --no-print-directory test-parts
 	@$(MAKE) --no-print-directory coverage
 	-@.venv/bin/python -m tests.covered
 
-# Xen's domains count their own time, so that it may run beside what is not about times.
-lane-untimed:
-	-@$(MAKE) --no-print-directory part-unit
-	@$(MAKE) --no-print-directory test-apart
+# Xen's domains count their own time, so that it may run beside what asks for the processor alone.
 lane-xen:
 	-@$(MAKE) --no-print-directory part-host
 	@$(MAKE) --no-print-directory test-xen

@@ -47,7 +47,9 @@ def engine(table: Family) -> Iterator[DockerBackend]:
 
 
 def _lab(cache: Path, *arguments: str) -> str:
-    environment = {**os.environ, "LAB_NAMESPACE": NAME, "XDG_CACHE_HOME": str(cache)}
+    """Without the Xen host of this machine, which keeps the disks that it may use."""
+    here = {"XDG_CACHE_HOME": str(cache), "LAB_XEN_FOLDER": str(cache / "xen-host")}
+    environment = {**os.environ, "LAB_NAMESPACE": NAME, **here}
     done = subprocess.run(
         [LAB, "images", *arguments], check=False, capture_output=True, text=True, env=environment, timeout=120
     )
