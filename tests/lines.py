@@ -1,6 +1,6 @@
 """A pytest plugin: notes which lines of `lab/` run, at next to no cost (`python -m pytest -p tests.lines`).
 
-Coverage's tracer is called for every line as often as it runs, which takes three quarters of the unit suite's own time.
+Coverage's tracer is called for every line as often as it runs, which adds three quarters to the unit suite's time.
 SlipCover takes a line's probe out once the line has run. What it saw is kept as coverage's own data, so that
 `coverage combine` adds it to what the other parts of `make test` measure.
 

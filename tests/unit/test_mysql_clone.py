@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab_node.keeper.wire import Peers
 
 AWAITED_SECONDS = 20.0
+MORE = 300_000  # bytes, more than a pipe holds
 
 
 class Donor:
@@ -23,7 +24,7 @@ class Donor:
 
     def stream(self, node: str, path: str) -> Iterator[bytes]:
         assert (node, path) == ("mysql2", "/clone")
-        yield from [b"a piece", b"", b"another"]
+        yield from [b"a piece", b"", bytes(MORE)]
 
 
 @pytest.mark.parametrize(
@@ -31,9 +32,11 @@ class Donor:
     [
         ("cat > /dev/null; echo $$ > {0}; exec sleep 60", "has not ended 0 s after its last byte"),
         ("cat > /dev/null; echo $$ > {0}; exit 1", "can't be unpacked"),
+        ("echo $$ > {0}; exec sleep 60", "has read nothing for 0 s"),
+        ("echo $$ > {0}; exit 1", "Broken pipe"),
     ],
 )
-def test_what_unpacks_a_copy_and_does_not_end_fails_the_copy(
+def test_what_unpacks_a_copy_and_hangs_or_fails_ends_the_copy(
     does: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = tmp_path / "began"
@@ -42,6 +45,7 @@ def test_what_unpacks_a_copy_and_does_not_end_fails_the_copy(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(clone, "HOME", tmp_path / "home")
     monkeypatch.setattr(child, "END_SECONDS", 0.4)
+    monkeypatch.setattr(child, "TAKE_SECONDS", 0.4)
     before = time.monotonic()
     with pytest.raises(OSError, match=said):
         clone.cloned(cast("Peers", Donor()), "mysql2")

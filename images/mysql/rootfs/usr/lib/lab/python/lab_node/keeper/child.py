@@ -1,13 +1,34 @@
-"""A program that the keeper starts: each wait for its end is bounded."""
+"""A program that the keeper starts: each wait for it is bounded."""
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 
 from .server import KILL_SECONDS
 
 END_SECONDS = 30.0
 """For a program to end once it has no more to read or to write: it closes files and unlocks what it locked."""
+
+TAKE_SECONDS = 60.0
+"""For a program to read some of what it is sent: its disk may be slow."""
+
+
+def feed(name: str, process: subprocess.Popen[bytes], piece: bytes) -> None:
+    """Writes to the standard input of a program.
+
+    Raises:
+        OSError: it has ended, or has read nothing for `TAKE_SECONDS`.
+    """
+    assert process.stdin is not None
+    writable, left = select.poll(), memoryview(piece)
+    os.set_blocking(process.stdin.fileno(), False)
+    writable.register(process.stdin, select.POLLOUT)
+    while left:
+        if not writable.poll(TAKE_SECONDS * 1000):
+            raise OSError(f"{name} (process {process.pid}) has read nothing for {TAKE_SECONDS:.0f} s")
+        left = left[os.write(process.stdin.fileno(), left) :]
 
 
 def code(name: str, process: subprocess.Popen[bytes]) -> int:

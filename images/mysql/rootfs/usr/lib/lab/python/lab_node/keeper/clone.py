@@ -38,9 +38,9 @@ def cloned(peers: Peers, donor: str) -> Path:
     unpack = subprocess.Popen(["mbstream", "-x", "-C", str(fresh)], stdin=subprocess.PIPE)
     assert unpack.stdin is not None
     try:
-        for piece in peers.stream(donor, "/clone"):
-            unpack.stdin.write(piece)
-        unpack.stdin.close()
+        with unpack.stdin:
+            for piece in peers.stream(donor, "/clone"):
+                child.feed("mbstream", unpack, piece)
         if child.code("mbstream", unpack):
             raise OSError("what the donor sent can't be unpacked")
     finally:
