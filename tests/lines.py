@@ -46,4 +46,4 @@ def keep(lines: Mapping[str, list[int]], file: Path) -> None:
 
 
 def _lines(seen: Slipcover) -> dict[str, list[int]]:
-    return {str(ROOT / path): file["executed_lines"] for path, file in seen.get_coverage()["files"].items()}
+    return {str(Path(path).absolute()): file["executed_lines"] for path, file in seen.get_coverage()["files"].items()}

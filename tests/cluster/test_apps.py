@@ -218,7 +218,6 @@ def test_a_visitor_stays_on_one_node_where_the_application_is_sticky(apps: LabCl
         assert visitor.get("/").json()["node"] == other, "a cookie moves once"
 
 
-@pytest.mark.nightly("half a minute; at every change a node of an application dies under load")
 def test_a_rebuilt_image_replaces_nodes_without_a_failed_request(apps: LabCluster, tmp_path: Path) -> None:
     shutil.copytree(FOLDERS / "shop", tmp_path / "shop")
     program = tmp_path / "shop/shop.py"

@@ -62,7 +62,6 @@ def test_ipvs_is_refused_by_name_where_the_kernel_has_none(person: Person) -> No
     assert not person.nodes()
 
 
-@pytest.mark.nightly("half a minute; at every change a subnet that a VPN took")
 def test_a_network_that_was_removed_is_made_again_and_data_stays(person: Person) -> None:
     """As after a restart of the machine, with everything stopped, and a prune of what nobody used then."""
     if person.backend.name != "docker":

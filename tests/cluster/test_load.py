@@ -35,7 +35,7 @@ def _load(cluster: LabCluster, *options: str) -> subprocess.CompletedProcess[str
 WAYS = {"kept": ((), "HTTP/1.1"), "HTTP/2": (("--http", "2"), "HTTP/2.0"), "not-kept": (("--no-keep",), "HTTP/1.1")}
 
 
-@pytest.mark.nightly("half a minute; at every change the loads of other tests")
+@pytest.mark.nightly("half a minute; at every change kept connections, by the loads of other tests")
 @pytest.mark.read_only
 def test_each_way_of_asking(cluster: LabCluster) -> None:
     """All at the same time: each is recognized by its path."""

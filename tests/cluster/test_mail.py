@@ -85,7 +85,6 @@ def test_mail_to_an_alias_arrives(post: Post) -> None:
     assert post.arrived("ann", subject)
 
 
-@pytest.mark.nightly("six seconds; at every change the role stops cleanly (test_roles_alone.py)")
 def test_postfix_ends_with_its_service(cluster: LabCluster, post: Post) -> None:
     """The script of 'start-fg' left its master behind, which kept the queue from the next one."""
     node = cluster.require("mail", 1)[0]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.smaller("one node of each role that people use is all i
 
 QUIET = "keep;"
 AT_NIGHT = pytest.mark.nightly(
-    "ten seconds each: what a script does is Pigeonhole's; at every change it files, redirects inside and from outside,"
+    "ten seconds each: what a script does is Pigeonhole's; at every change it files, redirects from outside,"
     " keeps what nobody takes, and signs nothing"
 )
 QUEUE_SECONDS = 30
@@ -103,7 +103,6 @@ def _waiting(cluster: LabCluster, post: Post) -> Iterator[tuple[str, str]]:
             assert cluster.run(each, f"{supervisor} start arrivals").ok
 
 
-@pytest.mark.nightly("twelve seconds; at every change a filter files what arrives")
 @pytest.mark.read_only
 def test_much_that_arrived_is_moved_before_a_mailbox_is_opened(cluster: LabCluster, post: Post) -> None:
     """And not message by message, for 20 ms each, while who opens it waits (5,000 took 122 s)."""

@@ -48,7 +48,6 @@ def _begin_anew(cluster: LabCluster, nodes: list[str]) -> None:
     _everywhere(cluster, nodes, f"{SUPERVISOR} restart mounts")
 
 
-@pytest.mark.nightly("half a minute; at every change a mount that began without bricks")
 def test_a_storage_node_that_hangs_keeps_no_mount_from_beginning(
     cluster: LabCluster, faults: Faults, mounting: list[str]
 ) -> None:

@@ -200,7 +200,7 @@ def test_all_lose_power_at_once(
 
 @pytest.mark.nightly(
     "a quarter of a minute: deaths in an election are played by the model (unit tests); at every change a replica dies"
-    " and then the primary, and a successor in a planned change"
+    " and then the primary"
 )
 def test_a_node_dies_while_it_is_being_promoted(cluster: LabCluster, ledger: Callable[..., Ledger]) -> None:
     """With one replica dead nobody can take the new epoch: the next one waits in promotion, and is killed there."""

@@ -270,8 +270,7 @@ def test_a_removed_users_sessions_end_and_files_stay(cluster: LabCluster, school
 
 
 @pytest.mark.nightly(
-    "a quarter of a minute: dead nodes behind the VIP are tried with mail and the database at every change, and two"
-    " shell nodes with one host key where somebody guesses"
+    "a quarter of a minute: dead nodes behind the VIP are tried with mail and the database at every change"
 )
 def test_another_shell_node_is_the_same_to_who_comes_back(cluster: LabCluster, school: School) -> None:
     cluster.require("tcp-lb", 1)

@@ -193,7 +193,7 @@ def test_a_register_on_the_shared_filesystem(cluster: LabCluster, faults: Faults
 
 
 @pytest.mark.nightly(
-    "half a minute: at every change two of three are killed under writers, and all nodes without (test_scaling.py)"
+    "half a minute: at every change one of three is killed under writers, and all nodes without (test_scaling.py)"
 )
 def test_all_storage_off_and_on(cluster: LabCluster, webs: list[str]) -> None:
     """A mount whose servers were all away serves again by itself."""

@@ -146,8 +146,7 @@ def test_a_sync_goes_on_when_a_web_node_dies(cluster: LabCluster, sync: Syncing,
 
 
 @pytest.mark.nightly(
-    "takes over a minute: nodes are made anew without storage;"
-    " at every change a new web node serves what the others do (test_wordpress.py)"
+    "takes over a minute: nodes are made anew without storage; at every change what is saved is served"
 )
 @pytest.mark.usefixtures("many")
 def test_nodes_with_stores_of_their_own_get_what_they_lack_once_they_run_again(

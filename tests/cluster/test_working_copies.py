@@ -123,7 +123,7 @@ def test_changes_that_were_not_served_are_kept_when_another_release_comes(ann: O
     ann.ssh("rm -r sites/blog.2*")
 
 
-@pytest.mark.nightly("ten seconds; at every change links of homes and sites (test_links.py)")
+@pytest.mark.nightly("ten seconds; at every change by a unit test, and links of a site's own (test_sites.py)")
 @pytest.mark.read_only
 def test_no_link_of_the_owner_leads_anywhere(cluster: LabCluster, ann: Owner) -> None:
     before = [one.release for one in sites.releases(cluster.backend, "blog")]

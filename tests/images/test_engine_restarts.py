@@ -22,7 +22,7 @@ READ = ("exec", "client", "--", "curl", "-sS", "http://web1/api/posts")
 
 @pytest.mark.nightly(
     "twenty seconds: at every change 'lab up' makes whole what lost its nodes, its network or its volumes"
-    " (test_command.py)"
+    " (test_command.py, test_command_network.py)"
 )
 def test_a_cluster_whose_engine_was_restarted_is_made_whole(table: Family, tmp_path: Path) -> None:
     with TemporaryDirectory(prefix=f"labtest-{os.getpid()}-engine-", ignore_cleanup_errors=True) as made:

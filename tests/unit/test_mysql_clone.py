@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -28,26 +29,34 @@ class Donor:
 
 
 @pytest.mark.parametrize(
-    ("does", "said"),
+    ("does", "short", "said"),
     [
-        ("cat > /dev/null; echo $$ > {0}; exec sleep 60", "has not ended 0 s after its last byte"),
-        ("cat > /dev/null; echo $$ > {0}; exit 1", "can't be unpacked"),
-        ("echo $$ > {0}; exec sleep 60", "has read nothing for 0 s"),
-        ("echo $$ > {0}; exit 1", "Broken pipe"),
+        ("cat > /dev/null; exec sleep 60", "END_SECONDS", "has not ended 2 s after its last byte"),
+        ("cat > /dev/null; exit 1", "", "can't be unpacked"),
+        ("exec sleep 60", "TAKE_SECONDS", "has read nothing for 2 s"),
+        ("exit 1", "", "Broken pipe"),
     ],
 )
 def test_what_unpacks_a_copy_and_hangs_or_fails_ends_the_copy(
-    does: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    does: str, short: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = tmp_path / "began"
-    (tmp_path / "mbstream").write_text(f"#!/bin/sh\n{does.format(began)}\n", encoding="utf-8")
+    (tmp_path / "mbstream").write_text(f"#!/bin/sh\necho $$ > {began}\n{does}\n", encoding="utf-8")
     (tmp_path / "mbstream").chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(clone, "HOME", tmp_path / "home")
-    monkeypatch.setattr(child, "END_SECONDS", 0.4)
-    monkeypatch.setattr(child, "TAKE_SECONDS", 0.4)
+    if short:
+        monkeypatch.setattr(child, short, 2.0)
     before = time.monotonic()
     with pytest.raises(OSError, match=said):
         clone.cloned(cast("Peers", Donor()), "mysql2")
     assert time.monotonic() - before < AWAITED_SECONDS
     assert not Path(f"/proc/{began.read_text().strip()}").exists(), "it was ended"
+
+
+def test_a_program_that_does_not_end_is_ended_and_one_that_fails_is_told() -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.run(["sleep", "60"], 0.1)
+    with pytest.raises(subprocess.CalledProcessError):
+        child.run(["false"], AWAITED_SECONDS)
+    child.run(["true"], AWAITED_SECONDS)

@@ -45,6 +45,20 @@ def code(name: str, process: subprocess.Popen[bytes]) -> int:
         ) from error
 
 
+def run(argv: list[str], seconds: float) -> None:
+    """Runs a program to its end. `subprocess.run` waits without a bound for one that it has killed.
+
+    Raises:
+        subprocess.SubprocessError: it has not ended after `seconds`, or failed.
+    """
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        if failed := process.wait(seconds):
+            raise subprocess.CalledProcessError(failed, argv)
+    finally:
+        kill(argv[0], process)
+
+
 def kill(name: str, process: subprocess.Popen[bytes]) -> None:
     """Ends it at once. One that waits for its disk ends later, and is named in the log."""
     process.kill()

@@ -45,9 +45,8 @@ def cloned(peers: Peers, donor: str) -> Path:
             raise OSError("what the donor sent can't be unpacked")
     finally:
         child.kill("mbstream", unpack)
-    prepare = ["mariadb-backup", "--prepare", f"--target-dir={fresh}"]
-    subprocess.run(prepare, check=True, stderr=subprocess.DEVNULL, timeout=PREPARE_SECONDS)
-    subprocess.run(["chown", "-R", "mysql:mysql", str(fresh)], check=True)
+    child.run(["mariadb-backup", "--prepare", f"--target-dir={fresh}"], PREPARE_SECONDS)
+    child.run(["chown", "-R", "mysql:mysql", str(fresh)], child.END_SECONDS)
     return fresh
 
 
